@@ -1,0 +1,120 @@
+/** What `stat` tells of one directory entry, the entry itself and not what a link points to. */
+export interface Entry {
+  type: "file" | "directory" | "link" | "socket" | "other";
+  /** Bytes. */
+  size: number;
+  /** Time of the last change, milliseconds since 1970. */
+  modified: number;
+  /** Permission bits, e.g. 0o644. */
+  mode: number;
+  inode: number;
+}
+
+/** How a child is run. Without `env` it gets `host.env()`; with it, nothing else. */
+export interface Exec {
+  cwd?: string;
+  env?: Record<string, string>;
+}
+
+/** How a captured child ended. A child that cannot be started has status 127 and says so in `stderr`. */
+export interface Ran {
+  /** Exit status; 128 and the signal's number for one that a signal ended. */
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** A child in a session of its own, started by `start`. */
+export interface Job {
+  /** The file that will hold the exit status; beside it `<file>.pid` holds the session's id. */
+  status: string;
+}
+
+/** A held lock. It is the kernel's: it ends with `release`, or with this process. */
+export interface Lock {
+  release(): void;
+}
+
+/**
+ * Everything the outside world can do for us, and the only thing that knows an engine. All of it is synchronous.
+ * Paths are absolute and UTF-8. A failing system call throws an Error whose message names the call, the path and
+ * the errno's name (`ENOSPC`, `EACCES`, ...), unless said otherwise.
+ */
+export interface Host {
+  /** Name and version of the engine, e.g. `bun 1.4.5`. */
+  readonly engine: string;
+  /** The target this executable was built for, e.g. `linux-armv7`. */
+  readonly target: string;
+  /** Absolute path of the running executable, and the arguments behind its name. */
+  readonly self: string;
+  readonly args: readonly string[];
+  /** This process's id, its parent's now (1 once that is gone), and the user's and group's numbers. */
+  readonly pid: number;
+  parent(): number;
+  readonly uid: number;
+  readonly gid: number;
+
+  /** The environment of this process, a copy. `setEnv` replaces it for the process and for later children. */
+  env(): Record<string, string>;
+  setEnv(env: Record<string, string>): void;
+
+  /** The whole of a text file (also one below /proc), or undefined when it is not there. */
+  read(path: string): string | undefined;
+  /** The text from byte `offset` to the last whole line, and the offset behind it. Empty when the file is not there. `whole`: also the last, unended line. */
+  readFrom(path: string, offset: number, whole?: boolean): { text: string; offset: number };
+  /** Replaces a file whole: written beside its place as `.<name>.tmp`, synced, renamed, its folder synced. Mode 0644 unless given. */
+  write(path: string, text: string, mode?: number): void;
+  /** Adds to a file, which is made with this mode (0600 unless given) when it is not there. */
+  append(path: string, text: string, mode?: number): void;
+  /** Names in a folder, sorted, without `.` and `..`; empty when there is no such folder. */
+  list(dir: string): string[];
+  stat(path: string): Entry | undefined;
+  /** Makes a folder and its parents, with this mode (0755 unless given); nothing when it is there. */
+  mkdir(dir: string, mode?: number): void;
+  chmod(path: string, mode: number): void;
+  /** Removes a file, a link or a whole tree (never following links); nothing when it is not there. */
+  remove(path: string): void;
+  /** Renames over whatever file is there, and syncs the folder. */
+  rename(from: string, to: string): void;
+  /** Makes `path` a symbolic link to `target`, atomically in the place of a link or file that is there. */
+  link(target: string, path: string): void;
+  /** What a symbolic link says, or undefined when `path` is none. */
+  readLink(path: string): string | undefined;
+  /** The path with every link resolved, or undefined when it is not there. */
+  realPath(path: string): string | undefined;
+  /** Free space for this user on the file system of `path`: bytes and inodes (Infinity where unlimited). */
+  free(path: string): { bytes: number; inodes: number };
+
+  /** Runs a child on our own stdin, stdout and stderr; its exit status as in `Ran`. 127 when it cannot be started. */
+  run(argv: readonly string[], how?: Exec): number;
+  /** Runs a child with `input` (nothing unless given) as its stdin and collects what it prints. */
+  capture(argv: readonly string[], how?: Exec & { input?: string }): Ran;
+  /** Starts a child in a session of its own that reads nothing and appends its output to the file `log`. */
+  start(argv: readonly string[], how: Exec & { log: string; status: string }): Job;
+  /** The exit status of a job, or undefined while it runs. A job that vanished without one has 137. */
+  poll(job: Job): number | undefined;
+  /** Ends a job's session: TERM, and KILL after `grace` milliseconds. */
+  end(job: Job, grace: number): void;
+  /** Sends a signal (`TERM`, `KILL`, `WINCH`, ...) to a process, or to a group when negative. False when there is none. */
+  signal(pid: number, name: string): boolean;
+
+  /** Writes a line to stdout, or to stderr. Throws `EPIPE` when nobody reads. */
+  say(line: string): void;
+  complain(line: string): void;
+  /** Writes as much of `text` to stdout as it takes without waiting; the number of characters taken, -1 when nobody reads. */
+  offer(text: string): number;
+  /** All of stdin as text. */
+  stdin(): string;
+  /** Whether this descriptor (0, 1, 2) is a terminal. */
+  isTerminal(descriptor: number): boolean;
+
+  /** Milliseconds since 1970, and milliseconds that only move on whatever the clock is set to. */
+  now(): number;
+  ticks(): number;
+  sleep(milliseconds: number): void;
+
+  /** Takes the exclusive kernel lock on this file (made when it is not there, 0600), or undefined when it is held. Never inherited by children. */
+  lock(path: string): Lock | undefined;
+  /** Whether a TCP port of this IPv4 address can be bound right now. */
+  canBind(address: string, port: number): boolean;
+}
