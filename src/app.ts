@@ -1,0 +1,84 @@
+import { PikuError, usageError } from "./errors.ts";
+import type { Host } from "./host/host.ts";
+import { type Paths, pathsOf } from "./paths.ts";
+
+/** An app's name and where its parts lie. */
+export interface App {
+  name: string;
+  paths: Paths;
+  /** The work tree that runs, updated in place. */
+  tree: string;
+  /** The bare repository that is pushed to. */
+  repo: string;
+  /** Settings, and the dependencies' environments. */
+  envs: string;
+  data: string;
+  cache: string;
+  logs: string;
+  /** Release records, transcripts and the build tree. */
+  releases: string;
+  /** The nginx site. */
+  site: string;
+}
+
+/** The paths of one app; its name has been checked by `parseAppName`. */
+export function appOf(paths: Paths, name: string): App {
+  const below = (folder: string) => `${folder}/${name}`;
+  return {
+    name,
+    paths,
+    tree: below(paths.apps),
+    repo: below(paths.repos),
+    envs: below(paths.envs),
+    data: below(paths.data),
+    cache: below(paths.cache),
+    logs: below(paths.logs),
+    releases: below(paths.releases),
+    site: `${paths.nginx}/${name}.conf`,
+  };
+}
+
+const longestName = 60;
+const nameHint = `a name is letters, digits, '.', '_' and '-', begins with a letter or a digit, and has at most ${longestName} characters`;
+
+/**
+ * The name of an app as git and people write it: one leading `/` (a path in a URL) and one trailing `.git` are taken
+ * off. Refuses rather than mends: the original made `ab` of `a/b`. Throws a usage error.
+ */
+export function parseAppName(typed: string): string {
+  const name = typed.replace(/^\//, "").replace(/\.git$/, "");
+  const fits = /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) && name.length <= longestName;
+  if (!fits || name.includes("..") || /\.(lock|git)$|\.$/.test(name)) {
+    throw usageError(`'${printable(typed)}' cannot be an app's name`, nameHint);
+  }
+  return name;
+}
+
+/** The app of this name, which must be there. Throws when it is not. */
+export function findApp(host: Host, typed: string): App {
+  const paths = pathsOf(host);
+  // Apps that the original made under a name that is refused today can still be looked after.
+  const known = host.list(paths.apps).includes(typed) && !/[\n\r/]|^-/.test(typed);
+  const app = appOf(paths, known ? typed : parseAppName(typed));
+  if (host.stat(app.tree)?.type !== "directory") {
+    throw new PikuError(`app '${app.name}' not found.`, "`apps` lists what is deployed");
+  }
+  return app;
+}
+
+/** Names of the apps on this machine, sorted. */
+export const listApps = (host: Host, paths: Paths) =>
+  host
+    .list(paths.apps)
+    .filter((name) => !name.startsWith(".") && host.stat(`${paths.apps}/${name}`)?.type === "directory");
+
+/** Refuses a new name that another app has in other letters: nginx compares upstream names without case. */
+export function refuseTwin(host: Host, app: App): void {
+  const twin = listApps(host, app.paths).find(
+    (other) => other !== app.name && other.toLowerCase() === app.name.toLowerCase(),
+  );
+  if (twin) throw new PikuError(`app '${app.name}' differs from app '${twin}' only by case`, "choose another name");
+}
+
+/** What may be shown of something that somebody typed: control characters as `?`, cut to 80 characters. */
+export const printable = (typed: string) => typed.replace(/[^\x20-\x7e\u00a0-\uffff]/g, "?").slice(0, 80);

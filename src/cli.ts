@@ -1,0 +1,50 @@
+import type { CommandDef } from "citty";
+import { apps, ps } from "./commands/apps.ts";
+import { config, configGet, configLive, configSet, configUnset } from "./commands/config.ts";
+import { deployAgain, restart, retireApp, scale, stopApp } from "./commands/deploy.ts";
+import { destroyApp } from "./commands/destroy.ts";
+import { gitHook, gitReceivePack, gitUploadPack } from "./commands/git.ts";
+import { logs } from "./commands/logs.ts";
+import { recoverAll } from "./commands/recover.ts";
+import { run } from "./commands/run.ts";
+import { scp, sftp } from "./commands/scp.ts";
+import { setup, setupSsh } from "./commands/setup.ts";
+import { update } from "./commands/update.ts";
+import type { Host } from "./host/host.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: each command has arguments of its own.
+export type Commands = Record<string, CommandDef<any>>;
+
+/**
+ * Every command, in the order of the help page: the public ones, then the internal ones. `incoming` is the folder of a
+ * push's objects, for the hook.
+ */
+export const commandsOf = (host: Host, incoming?: string): Commands => ({
+  apps: apps(host),
+  config: config(host),
+  "config:get": configGet(host),
+  "config:live": configLive(host),
+  "config:set": configSet(host),
+  "config:unset": configUnset(host),
+  deploy: deployAgain(host),
+  destroy: destroyApp(host),
+  logs: logs(host),
+  ps: ps(host),
+  "ps:scale": scale(host),
+  restart: restart(host),
+  run: run(host),
+  setup: setup(host),
+  "setup:ssh": setupSsh(host),
+  stop: stopApp(host),
+  update: update(host),
+  "git-hook": gitHook(host, incoming),
+  "git-receive-pack": gitReceivePack(host),
+  "git-upload-pack": gitUploadPack(host),
+  recover: recoverAll(host),
+  retire: retireApp(host),
+  scp: scp(host),
+  sftp: sftp(host),
+});
+
+/** Commands whose words are another program's: `--help` among them is not for piku. */
+export const passesOn = ["run", "scp"];

@@ -1,0 +1,81 @@
+import { defineCommand } from "citty";
+import { findApp } from "../app.ts";
+import { deploy, isUp, retire, stop } from "../deploy.ts";
+import { PikuError } from "../errors.ts";
+import { revision } from "../git.ts";
+import type { Host } from "../host/host.ts";
+import { withTurn } from "../locks.ts";
+import { parseScale } from "../procfile.ts";
+import { voiceOf } from "../voice.ts";
+import { appArg, wordsBehindApp } from "./arguments.ts";
+import { again } from "./requests.ts";
+
+export const deployAgain = (host: Host) =>
+  defineCommand({
+    meta: { description: "Deploy what was pushed last once more", example: "piku deploy blog" },
+    args: { app: appArg },
+    run({ args }) {
+      const app = findApp(host, args.app);
+      deploy(
+        host,
+        app,
+        (live) => {
+          const request = again(host, app, live, "deploy");
+          const tip = revision(host, app.repo, live?.branch ? `refs/heads/${live.branch}` : "HEAD");
+          return { ...request, commit: { id: tip ?? request.commit.id, app }, builds: true };
+        },
+        "deploy",
+      );
+    },
+  });
+
+export const scale = (host: Host) =>
+  defineCommand({
+    meta: { description: "Set how many processes of a kind an app has", example: "piku ps:scale blog web=2 worker=1" },
+    args: {
+      app: appArg,
+      settings: { type: "positional", description: "kind=count, as many as you like", required: true },
+    },
+    run({ args, rawArgs }) {
+      const scaling = parseScale(wordsBehindApp(rawArgs, 1, "kind=count"));
+      const app = findApp(host, args.app);
+      deploy(
+        host,
+        app,
+        (live) => ({ ...again(host, app, live, "ps:scale"), scaling, changed: Object.keys(scaling) }),
+        "ps:scale",
+      );
+    },
+  });
+
+export const restart = (host: Host) =>
+  defineCommand({
+    meta: { description: "Restart an app; start it when it was stopped", example: "piku restart blog" },
+    args: { app: appArg },
+    run({ args }) {
+      const app = findApp(host, args.app);
+      voiceOf(host).log(`restarting app '${app.name}'...`);
+      deploy(host, app, (live) => again(host, app, live, "restart"), "restart");
+    },
+  });
+
+export const stopApp = (host: Host) =>
+  defineCommand({
+    meta: { description: "Stop an app until it is restarted or deployed", example: "piku stop blog" },
+    args: { app: appArg },
+    run({ args }) {
+      const app = findApp(host, args.app);
+      if (!isUp(host, app))
+        throw new PikuError(`app '${app.name}' does not run.`, `start it with: restart ${app.name}`);
+      voiceOf(host).log(`Stopping app '${app.name}'...`);
+      if (!withTurn(host, app.paths, "deploy", app, "stop", () => stop(host, app)))
+        voiceOf(host).log("It has no processes: nginx serves its files by itself.");
+    },
+  });
+
+export const retireApp = (host: Host) =>
+  defineCommand({
+    meta: { description: "INTERNAL: End what an app's last deploy has replaced", example: "piku retire blog" },
+    args: { app: appArg },
+    run: ({ args }) => retire(host, findApp(host, args.app)),
+  });

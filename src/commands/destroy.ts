@@ -1,0 +1,12 @@
+import { defineCommand } from "citty";
+import { findApp } from "../app.ts";
+import { destroy } from "../destroy.ts";
+import type { Host } from "../host/host.ts";
+import { appArg } from "./arguments.ts";
+
+export const destroyApp = (host: Host) =>
+  defineCommand({
+    meta: { description: "Remove an app; its data stays", example: "piku destroy blog" },
+    args: { app: appArg },
+    run: ({ args }) => destroy(host, findApp(host, args.app)),
+  });

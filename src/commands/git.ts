@@ -1,0 +1,84 @@
+import { defineCommand } from "citty";
+import { appOf, findApp, parseAppName, refuseTwin } from "../app.ts";
+import { deploy } from "../deploy.ts";
+import { Ended, PikuError } from "../errors.ts";
+import {
+  branchName,
+  branchToDeploy,
+  ensureRepository,
+  holdCommit,
+  parseUpdates,
+  pointHead,
+  revision,
+  serve,
+} from "../git.ts";
+import type { Host } from "../host/host.ts";
+import { withTurn } from "../locks.ts";
+import { pathsOf } from "../paths.ts";
+import { liveRelease } from "../releases.ts";
+import { voiceOf } from "../voice.ts";
+import { appArg } from "./arguments.ts";
+import { serverSettings } from "./requests.ts";
+
+/** `incoming`: the folder in which git keeps a push's objects until it is accepted. */
+export const gitHook = (host: Host, incoming: string | undefined) =>
+  defineCommand({
+    meta: { description: "INTERNAL: Deploy what is being pushed", example: "piku git-hook blog" },
+    args: { app: appArg },
+    run({ args }) {
+      const app = appOf(pathsOf(host), parseAppName(args.app));
+      const { update, others } = branchToDeploy(parseUpdates(host.stdin()));
+      const voice = voiceOf(host);
+      if (!update) return voice.log("-----> Only branches are deployed; this push has none.");
+      const branch = branchName(update.reference);
+      if (others.length > 0)
+        voice.log(`-----> Deploying branch '${branch}', not ${others.map((name) => `'${name}'`).join(", ")}.`);
+      if (!host.stat(app.tree)) voice.start(`Creating app '${app.name}'`);
+      deploy(
+        host,
+        app,
+        () => ({
+          cause: "push",
+          commit: { id: update.after, app, incoming },
+          branch,
+          serverSettings: serverSettings(host, app),
+          builds: true,
+        }),
+        "push",
+      );
+    },
+  });
+
+export const gitReceivePack = (host: Host) =>
+  defineCommand({
+    meta: { description: "INTERNAL: Handle git pushes for an app", example: "piku git-receive-pack blog" },
+    args: { app: appArg },
+    run({ args }) {
+      const app = appOf(pathsOf(host), parseAppName(args.app));
+      refuseTwin(host, app);
+      // Held until git has moved the branch, so that the next push is told the new tip.
+      const status = withTurn(host, app.paths, "push", app, "push", () => {
+        ensureRepository(host, app);
+        const ended = serve(host, app, "receive-pack");
+        const live = liveRelease(host, app);
+        if (ended === 0 && live?.branch && live.commit && revision(host, app.repo, live.commit)) {
+          pointHead(host, app, live.branch);
+          holdCommit(host, app, live.number, live.commit);
+        }
+        return ended;
+      });
+      if (status !== 0) throw new Ended(status);
+    },
+  });
+
+export const gitUploadPack = (host: Host) =>
+  defineCommand({
+    meta: { description: "INTERNAL: Handle git fetches of an app", example: "piku git-upload-pack blog" },
+    args: { app: appArg },
+    run({ args }) {
+      const app = findApp(host, args.app.replace(/^\//, "").replace(/\.git$/, ""));
+      if (!host.stat(`${app.repo}/HEAD`)) throw new PikuError(`app '${app.name}' has no repository`);
+      const status = serve(host, app, "upload-pack");
+      if (status !== 0) throw new Ended(status);
+    },
+  });

@@ -1,0 +1,16 @@
+import type { App } from "../app.ts";
+import { PikuError } from "../errors.ts";
+import { commitOf } from "../git.ts";
+import type { Host } from "../host/host.ts";
+import type { Request } from "../plan.ts";
+import type { Release } from "../releases.ts";
+
+/** An app's settings on the server, as the file holds them. */
+export const serverSettings = (host: Host, app: App) => host.read(`${app.envs}/ENV`) ?? "";
+
+/** What deploys the release that is live once more. Throws when nothing was ever checked out. */
+export function again(host: Host, app: App, live: Release | undefined, cause: string): Request {
+  const id = live?.commit ?? commitOf(host, app.tree);
+  if (!id) throw new PikuError(`app '${app.name}' has nothing to deploy`, `push it: git push ${app.name} main`);
+  return { cause, commit: { id, app }, branch: live?.branch, serverSettings: serverSettings(host, app), builds: false };
+}

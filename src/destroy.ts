@@ -1,0 +1,50 @@
+import type { App } from "./app.ts";
+import { stop } from "./deploy.ts";
+import type { Host } from "./host/host.ts";
+import { withTurn } from "./locks.ts";
+import { reloadNginx } from "./nginx.ts";
+import { readMachine } from "./plan.ts";
+import { parseVassal } from "./uwsgi.ts";
+import { voiceOf } from "./voice.ts";
+
+/** Removes an app: its processes first, its site next, its files last. What it wrote into its data folder stays. */
+export function destroy(host: Host, app: App): void {
+  const { paths } = app;
+  const voice = voiceOf(host);
+  withTurn(host, paths, "deploy", app, "destroy", () => {
+    stop(host, app);
+    const { reload } = readMachine(host, paths.settings);
+    if (host.stat(app.site)) {
+      voice.log(`--> Removing file '${app.site}'`);
+      withTurn(host, paths, "machine", undefined, "", () =>
+        reloadNginx(host, paths, reload, () => host.remove(app.site)),
+      );
+    }
+    const folders = [app.tree, app.repo, app.envs, app.logs, app.releases, `${paths.acme}/${app.name}`];
+    for (const folder of folders.filter((path) => host.stat(path))) {
+      voice.log(`--> Removing folder '${folder}'`);
+      host.remove(folder);
+    }
+    const files = [
+      ...["sock", "key", "crt"].map((ending) => `${paths.nginx}/${app.name}.${ending}`),
+      ...host
+        .list(paths.sockets)
+        .filter((name) => ownsSocket(app.name, name))
+        .map((name) => `${paths.sockets}/${name}`),
+      ...host
+        .list(paths.available)
+        .filter((name) => parseVassal(name, host.read(`${paths.available}/${name}`) ?? "")?.app === app.name)
+        .map((name) => `${paths.available}/${name}`),
+    ];
+    for (const file of files.filter((path) => host.stat(path))) {
+      voice.log(`--> Removing file '${file}'`);
+      host.remove(file);
+    }
+    for (const folder of [app.data, app.cache].filter((path) => host.stat(path)))
+      voice.log(`==> Preserving folder '${folder}'`);
+  });
+}
+
+/** Whether a name in the folder of sockets is this app's, and not one of an app whose name begins with it. */
+const ownsSocket = (app: string, name: string) =>
+  name.startsWith(`${app}.`) && /^(b|\d+(-\d+)?\.sock)$/.test(name.slice(app.length + 1));

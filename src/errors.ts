@@ -1,0 +1,29 @@
+/**
+ * Something went wrong that the user can put right: what happened, and in `hint` what to do next.
+ * `exitCode` is 1, or 2 for a command line that was not understood. Shown by `main.ts` and nowhere else.
+ */
+export class PikuError extends Error {
+  readonly hint?: string;
+  readonly exitCode: number;
+
+  constructor(message: string, hint?: string, exitCode = 1) {
+    super(message);
+    this.name = "PikuError";
+    this.hint = hint;
+    this.exitCode = exitCode;
+  }
+}
+
+/** A command line that was not understood (exit code 2). */
+export const usageError = (message: string, hint?: string) => new PikuError(message, hint, 2);
+
+/** Ends the command with this exit code; whatever there was to say has been said. */
+export class Ended extends Error {
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super(`ended with ${exitCode}`);
+    this.name = "Ended";
+    this.exitCode = exitCode;
+  }
+}

@@ -1,0 +1,277 @@
+import type { App } from "./app.ts";
+import { PikuError } from "./errors.ts";
+import type { Host } from "./host/host.ts";
+import type { Paths } from "./paths.ts";
+import { commandLines, connectionsTo, connectionsToSocket, isAlive, isListening, pidIn, statOf } from "./processes.ts";
+import { isCron } from "./procfile.ts";
+import { liveRelease, numbersOf } from "./releases.ts";
+import {
+  emperorPidfile,
+  envdirFiles,
+  filesOf,
+  parseVassal,
+  renderLauncher,
+  renderVassal,
+  runFolder,
+  socketOf,
+  type Vassal,
+  vassalPairs,
+  type Worker,
+} from "./uwsgi.ts";
+
+/** The emperor's process, or those that may be it: the original's writes no pidfile. */
+function emperors(host: Host, paths: Paths): number[] {
+  const noted = pidIn(host, emperorPidfile(paths));
+  if (noted && /uwsgi/.test(host.read(`/proc/${noted}/cmdline`) ?? "")) return [noted];
+  const fits = (title: string) =>
+    /uwsgi/.test(title) && (title.includes(`${paths.uwsgi}/uwsgi.ini`) || /piku\.ini|--emperor/.test(title));
+  return commandLines(host, fits).map(({ pid }) => pid);
+}
+
+/** Refuses to go on when nothing would start the workers. */
+export function requireEmperor(host: Host, paths: Paths): void {
+  if (emperors(host, paths).length > 0) return;
+  if (host.capture(["uwsgi", "--version"]).status === 127) {
+    throw new PikuError(
+      "uWSGI is not installed on the server",
+      "on the server: sudo apt install uwsgi-core uwsgi-plugin-python3",
+    );
+  }
+  throw new PikuError(
+    "uWSGI's emperor is not running on the server",
+    `on the server: sudo systemctl start uwsgi-piku (or: uwsgi --ini ${paths.uwsgi}/uwsgi.ini)`,
+  );
+}
+
+/** Has the emperor look at its folder now: SIGWINCH, which everything else ignores. */
+const wakeEmperor = (host: Host, paths: Paths) => {
+  for (const pid of emperors(host, paths)) host.signal(pid, "WINCH");
+};
+
+/** The vassals of one app among the emperor's, or of all apps. */
+export const listVassals = (host: Host, paths: Paths, app?: string): Vassal[] =>
+  host
+    .list(paths.enabled)
+    .filter((file) => file.endsWith(".ini") && (app === undefined || file.startsWith(`${app}_`)))
+    .flatMap((file) => parseVassal(file, host.read(`${paths.enabled}/${file}`) ?? "") ?? [])
+    .filter((vassal) => app === undefined || vassal.app === app);
+
+/** Writes what a worker is started from: its launcher or its envdir, and a copy of its vassal. */
+export function writeWorker(host: Host, app: App, worker: Worker): void {
+  const files = filesOf(app, worker);
+  host.mkdir(runFolder(app, worker.release), 0o700);
+  if (worker.kind === "wsgi") {
+    host.remove(files.envdir);
+    host.mkdir(files.envdir, 0o700);
+    for (const [key, value] of Object.entries(envdirFiles(worker.settings)))
+      host.append(`${files.envdir}/${key}`, value, 0o600);
+  } else {
+    host.write(files.launcher, renderLauncher(app, worker), 0o600);
+  }
+  host.write(files.copy, renderWorker(host, app, worker), 0o600);
+}
+
+const renderWorker = (host: Host, app: App, worker: Worker) => renderVassal(vassalPairs(app, worker, host));
+
+/** Whether a worker of an earlier release is this very one: a cron job must not be started twice for a deploy that did not change it. */
+export function isUnchanged(host: Host, app: App, worker: Worker): boolean {
+  const files = filesOf(app, worker);
+  return (
+    host.stat(files.vassal) !== undefined &&
+    host.read(files.copy) === renderWorker(host, app, worker) &&
+    host.read(files.launcher) === renderLauncher(app, worker)
+  );
+}
+
+/** A worker that has been shown to the emperor, and where its log stood then. */
+interface Started {
+  worker: Worker;
+  logAt: number;
+  /** When its process was first seen, in `ticks`. */
+  seen?: number;
+}
+
+/** Shows workers to the emperor. */
+export function startWorkers(host: Host, app: App, workers: readonly Worker[]): Started[] {
+  host.mkdir(app.logs);
+  host.mkdir(app.paths.sockets);
+  const started = workers.map((worker) => ({ worker, logAt: host.stat(filesOf(app, worker).log)?.size ?? 0 }));
+  for (const worker of workers) {
+    host.say(`-----> spawning '${app.name}:${worker.kind}.${worker.ordinal}'`);
+    enableVassal(host, app, worker);
+  }
+  wakeEmperor(host, app.paths);
+  return started;
+}
+
+/** Puts the copy of a vassal among the emperor's. */
+function enableVassal(host: Host, app: App, worker: Pick<Worker, "kind" | "ordinal" | "release">): void {
+  const files = filesOf(app, worker);
+  host.write(files.vassal, host.read(files.copy) ?? "", 0o600);
+}
+
+const staysUp = 1000;
+
+/** Where a started worker stands: healthy, on its way, or why it never will be. */
+function health(host: Host, app: App, started: Started): "healthy" | "starting" | { failed: string } {
+  const { worker } = started;
+  const files = filesOf(app, worker);
+  const master = pidIn(host, files.master);
+  if (master === undefined) return "starting";
+  if (worker.kind === "wsgi") {
+    if (host.stat(files.ready)) return "healthy";
+    const said = host.readFrom(files.log, started.logAt).text;
+    return !isAlive(host, master) || said.includes("GAME OVER")
+      ? { failed: "the app could not be loaded" }
+      : "starting";
+  }
+  if (isCron(worker.kind)) return isAlive(host, master) ? "healthy" : { failed: "uWSGI could not start it" };
+  const daemon = pidIn(host, files.daemon);
+  if (daemon === undefined) return "starting";
+  if (host.stat(files.again) || !isAlive(host, daemon)) return { failed: "it ended right after its start" };
+  started.seen ??= host.ticks();
+  if (worker.kind === "web" && worker.listen && "port" in worker.listen)
+    return isListening(host, worker.listen.port) ? "healthy" : "starting";
+  return host.ticks() - started.seen >= staysUp ? "healthy" : "starting";
+}
+
+/** What a worker that is not healthy in time has not done. */
+const omission = ({ worker }: Started) =>
+  worker.listen && "port" in worker.listen && worker.kind === "web"
+    ? `nothing listens on port ${worker.listen.port} (the app must listen on $PORT)`
+    : "it did not start (the emperor's log says more)";
+
+/**
+ * Waits until all workers are healthy: a `web` worker listens on its port, a wsgi app is loaded, everything else stays
+ * up for a second. Throws as soon as one cannot be, or after `patience` milliseconds, with the end of its log.
+ */
+export function awaitHealthy(
+  host: Host,
+  app: App,
+  started: readonly Started[],
+  patience: number,
+  show: () => void,
+): void {
+  const start = host.ticks();
+  let waiting = [...started];
+  let told = false;
+  while (waiting.length > 0) {
+    waiting = waiting.filter((one) => {
+      const state = health(host, app, one);
+      if (typeof state === "object") throw unhealthy(host, app, one, state.failed);
+      return state === "starting";
+    });
+    const passed = host.ticks() - start;
+    if (waiting.length === 0) return;
+    if (passed > patience)
+      throw unhealthy(host, app, waiting[0]!, `${omission(waiting[0]!)} within ${Math.round(patience / 1000)} seconds`);
+    if (!told && passed > 2000) {
+      told = true;
+      host.say(
+        `-----> Waiting up to ${Math.round(patience / 1000)} s for ${waiting.map(({ worker }) => `'${worker.kind}.${worker.ordinal}'`).join(", ")}`,
+      );
+    }
+    // A signal that comes between the emperor's look and its sleep is lost, so it is sent again now and then.
+    if (Math.floor(passed / 200) !== Math.floor((passed - 50) / 200)) wakeEmperor(host, app.paths);
+    show();
+    host.sleep(50);
+  }
+}
+
+function unhealthy(host: Host, app: App, { worker, logAt }: Started, why: string): PikuError {
+  const log = filesOf(app, worker).log;
+  const lines = host.readFrom(log, logAt, true).text.trimEnd().split("\n").slice(-20);
+  for (const line of lines) if (line !== "") host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
+  return new PikuError(
+    `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}`,
+    `run its command on the server to see more: run ${app.name} -- ${worker.command}`,
+  );
+}
+
+/** Whether anybody is still connected to a worker of a generation that is to leave. */
+function isBusy(host: Host, app: App, { kind, ordinal, release }: Vassal): boolean {
+  if (release === undefined) return false;
+  if (kind === "wsgi") return connectionsToSocket(host, socketOf(app, ordinal, release)) > 0;
+  const port = portOf(host, app, { kind, ordinal, release });
+  return port !== undefined && connectionsTo(host, port) > 0;
+}
+
+/** The port that a worker was given, from its launcher. */
+function portOf(host: Host, app: App, worker: Pick<Worker, "kind" | "ordinal" | "release">): number | undefined {
+  const port = /^export PORT='(\d+)'$/m.exec(host.read(filesOf(app, worker).launcher) ?? "")?.[1];
+  return port === undefined || worker.kind !== "web" ? undefined : Number(port);
+}
+
+/** Waits until nobody is connected to these workers for a moment, at most `grace` milliseconds. */
+export function drain(host: Host, app: App, vassals: readonly Vassal[], grace: number): void {
+  const start = host.ticks();
+  // nginx may have chosen an address before the switch and not connected yet.
+  host.sleep(300);
+  for (let idle = 0; idle < 4 && host.ticks() - start < grace; host.sleep(50)) {
+    idle = vassals.some((vassal) => isBusy(host, app, vassal)) ? 0 : idle + 1;
+  }
+}
+
+/** The processes of a vassal: uWSGI's own, and the group of the program below it. */
+function processesOf(host: Host, app: App, vassal: Vassal): { masters: number[]; group?: number } {
+  if (vassal.release === undefined) {
+    return {
+      masters: commandLines(host, (title) => title.split(" ").some((word) => word.endsWith(vassal.file))).map(
+        ({ pid }) => pid,
+      ),
+    };
+  }
+  const files = filesOf(app, { ...vassal, release: vassal.release });
+  const [master, daemon] = [pidIn(host, files.master), pidIn(host, files.daemon)];
+  const isUwsgi = master !== undefined && (host.read(`/proc/${master}/cmdline`) ?? "").includes(vassal.file);
+  // A number may have been given to somebody else since; a group of uWSGI's is led by the launcher itself.
+  const group = daemon !== undefined && isUwsgi && statOf(host, daemon)?.group === daemon ? daemon : undefined;
+  return { masters: isUwsgi ? [master] : [], group };
+}
+
+const endPatience = 5_000;
+
+/** Takes vassals from the emperor and waits until their processes have ended; after `grace` milliseconds they are made to. */
+export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], grace: number): void {
+  if (vassals.length === 0) return;
+  const processes = vassals.map((vassal) => processesOf(host, app, vassal));
+  for (const { file } of vassals) host.remove(`${app.paths.enabled}/${file}`);
+  const masters = processes.flatMap((found) => found.masters);
+  const groups = processes.flatMap(({ group }) => group ?? []);
+  const left = () => masters.some((pid) => isAlive(host, pid));
+  const start = host.ticks();
+  for (let round = 0; left() && host.ticks() - start < grace + endPatience; round++) {
+    if (round % 4 === 0) wakeEmperor(host, app.paths);
+    host.sleep(50);
+  }
+  for (const pid of masters) if (isAlive(host, pid)) host.signal(pid, "KILL");
+  // What a shell line left behind: its shell ends at once, what it started may not.
+  for (const group of groups) if (host.signal(-group, "TERM")) endGroup(host, group, 1_000);
+}
+
+function endGroup(host: Host, group: number, patience: number): void {
+  const start = host.ticks();
+  while (host.signal(-group, "TERM") && host.ticks() - start < patience) host.sleep(50);
+  host.signal(-group, "KILL");
+}
+
+/** Brings back vassals that were taken from the emperor, from their copies. */
+export function restoreVassals(host: Host, app: App, files: readonly string[]): void {
+  const missing = files.filter((file) => !host.stat(`${app.paths.enabled}/${file}`));
+  for (const file of missing) {
+    const content = copiesOf(host, app, file);
+    if (content !== undefined) host.write(`${app.paths.enabled}/${file}`, content, 0o600);
+  }
+  if (missing.length > 0) wakeEmperor(host, app.paths);
+}
+
+const copiesOf = (host: Host, app: App, file: string) =>
+  numbersOf(host, app)
+    .map((number) => host.read(`${runFolder(app, number)}/${file}`))
+    .find((content) => content !== undefined);
+
+/** The vassals of an app that belong to no live release. */
+export function staleVassals(host: Host, app: App): Vassal[] {
+  const live = new Set(liveRelease(host, app)?.vassals);
+  return listVassals(host, app.paths, app.name).filter(({ file }) => !live.has(file));
+}

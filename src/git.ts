@@ -1,0 +1,222 @@
+import type { App } from "./app.ts";
+import { PikuError } from "./errors.ts";
+import type { Exec, Host, Ran } from "./host/host.ts";
+import { shellQuote } from "./text.ts";
+
+/** A commit's id: 40 or 64 hexadecimal digits. */
+export const isCommit = (id: string) => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(id);
+
+/** A reference as a push names it: ids before and after, and its full name. */
+export interface Update {
+  before: string;
+  after: string;
+  reference: string;
+}
+
+/** Reads what git gives a pre-receive hook: `before after reference` a line (githooks(5)). */
+export const parseUpdates = (input: string): Update[] =>
+  input
+    .split("\n")
+    .map((line) => line.split(" "))
+    .filter((words) => words.length === 3 && isCommit(words[0]!) && isCommit(words[1]!))
+    .map(([before, after, reference]) => ({ before: before!, after: after!, reference: reference! }));
+
+const branchPrefix = "refs/heads/";
+
+/** The branch of a push that is deployed: main, master, else the first; and the branches that are not. */
+export function branchToDeploy(updates: readonly Update[]): { update?: Update; others: string[] } {
+  const branches = updates.filter(({ after, reference }) => reference.startsWith(branchPrefix) && !/^0+$/.test(after));
+  const named = (name: string) => branches.find(({ reference }) => reference === branchPrefix + name);
+  const update = named("main") ?? named("master") ?? branches[0];
+  return { update, others: branches.filter((other) => other !== update).map(({ reference }) => branchName(reference)) };
+}
+
+/** `refs/heads/main` without its prefix. */
+export const branchName = (reference: string) => reference.replace(branchPrefix, "");
+
+/** What makes every call safe on a repository that somebody else filled: no hooks, no files of this machine as submodules. */
+const careful = [
+  "-c",
+  "core.hooksPath=/dev/null",
+  "-c",
+  "protocol.file.allow=never",
+  "-c",
+  "gc.auto=0",
+  "-c",
+  "advice.detachedHead=false",
+];
+
+/** A git command line on one repository or work tree. */
+export const gitArgv = (dir: string, ...words: string[]) => ["git", ...careful, "-C", dir, ...words];
+
+/**
+ * The environment for git: `incoming` is the folder in which a push's objects wait to be accepted (git's quarantine).
+ */
+function gitEnv(host: Host, incoming?: string): Record<string, string> {
+  const env: Record<string, string> = {
+    ...host.env(),
+    GIT_TERMINAL_PROMPT: "0",
+    GIT_ALLOW_PROTOCOL: "https:http:ssh:git",
+  };
+  if (incoming) env.GIT_ALTERNATE_OBJECT_DIRECTORIES = incoming;
+  return env;
+}
+
+/** Runs git and gives what it printed; throws with its own words when it fails. */
+function git(host: Host, dir: string, words: string[], incoming?: string, how: Exec & { input?: string } = {}): Ran {
+  const ran = host.capture(gitArgv(dir, ...words), { env: gitEnv(host, incoming), ...how });
+  if (ran.status !== 0)
+    throw new PikuError(
+      `git ${words[0]} failed: ${ran.stderr.trim().split("\n").at(-1) || `exit status ${ran.status}`}`,
+    );
+  return ran;
+}
+
+/** A pushed commit, readable before it is accepted. */
+export interface Commit {
+  id: string;
+  app: App;
+  incoming?: string;
+}
+
+/** The subject line of a commit. */
+export const subjectOf = (host: Host, { app, id, incoming }: Commit) =>
+  git(host, app.repo, ["log", "-1", "--format=%s", id, "--"], incoming).stdout.trim();
+
+/**
+ * The text of a file at the top of a commit, or undefined when it has none. A link counts as none: what it points to
+ * may lie outside. Throws for a file above `largest` bytes.
+ */
+export function fileOf(host: Host, { app, id, incoming }: Commit, name: string, largest = 65_536): string | undefined {
+  const entry = /^100\d{3} blob ([0-9a-f]+)\s+(\d+)\t/.exec(
+    git(host, app.repo, ["ls-tree", "-l", id, "--", name], incoming).stdout,
+  );
+  if (!entry) return undefined;
+  if (Number(entry[2]) > largest) throw new PikuError(`${name} is larger than ${largest / 1024} KB`);
+  return git(host, app.repo, ["cat-file", "blob", entry[1]!], incoming).stdout;
+}
+
+/** Names at the top of a commit, folders with a `/` behind them. */
+export const namesOf = (host: Host, { app, id, incoming }: Commit): string[] =>
+  git(host, app.repo, ["ls-tree", "-z", id], incoming)
+    .stdout.split("\0")
+    .flatMap((entry) => {
+      const [, kind, name] = /^\d+ (\w+) \S+\t([\s\S]*)$/.exec(entry) ?? [];
+      return name === undefined ? [] : [kind === "tree" ? `${name}/` : name];
+    });
+
+/** Symbolic links of a commit: name -> what it points to. */
+export const linksOf = (host: Host, { app, id, incoming }: Commit): Map<string, string> =>
+  new Map(
+    git(host, app.repo, ["ls-tree", "-r", "-z", id], incoming)
+      .stdout.split("\0")
+      .flatMap((entry) => {
+        const [, blob, name] = /^120000 blob (\S+)\t([\s\S]*)$/.exec(entry) ?? [];
+        return name === undefined ? [] : [[name, git(host, app.repo, ["cat-file", "blob", blob!], incoming).stdout]];
+      }),
+  );
+
+/** The id of whatever a revision names, or undefined. */
+export function revision(host: Host, dir: string, name: string): string | undefined {
+  const ran = host.capture(gitArgv(dir, "rev-parse", "--quiet", "--verify", `${name}^{commit}`), { env: gitEnv(host) });
+  return ran.status === 0 ? ran.stdout.trim() : undefined;
+}
+
+/** The id that git gives this text: a hash for naming things by their content. */
+export const contentHash = (host: Host, content: string) =>
+  host.capture(["git", "hash-object", "--stdin"], { env: gitEnv(host), input: content }).stdout.trim();
+
+/** The hook that deploys: `exec`s this executable without what would change its engine, and lets a push pass when it is gone. */
+export const hookText = (host: Host, app: App) => `#!/bin/sh
+# Written by piku at every push; changes are lost.
+[ -x ${shellQuote(host.self)} ] || exit 0
+PIKU_ROOT=${shellQuote(app.paths.root)} exec env -u BUN_OPTIONS -u BUN_BE_BUN -u SSH_ORIGINAL_COMMAND ${shellQuote(host.self)} git-hook ${app.name}
+`;
+
+/** Makes the bare repository when it is not there, and its hook ours: the original's post-receive would deploy again. */
+export function ensureRepository(host: Host, app: App): void {
+  if (!host.stat(`${app.repo}/HEAD`)) {
+    host.mkdir(app.repo);
+    git(host, app.repo, ["init", "--quiet", "--bare", "--template=", "."]);
+  }
+  const hook = `${app.repo}/hooks/pre-receive`;
+  host.mkdir(`${app.repo}/hooks`);
+  if (host.read(hook) !== hookText(host, app)) host.write(hook, hookText(host, app), 0o755);
+  if (/ git-hook /.test(host.read(`${app.repo}/hooks/post-receive`) ?? ""))
+    host.remove(`${app.repo}/hooks/post-receive`);
+}
+
+/** Runs git's half of a push or a fetch on our own stdin and stdout; its exit status. */
+export const serve = (host: Host, app: App, service: "receive-pack" | "upload-pack") =>
+  host.run([
+    "git",
+    "-c",
+    "core.fsync=committed,reference",
+    "-c",
+    "transfer.hideRefs=refs/piku",
+    "-c",
+    "receive.autogc=false",
+    service,
+    app.repo,
+  ]);
+
+/** Makes a fresh clone show what was pushed last, whatever its branch is called. */
+export function pointHead(host: Host, app: App, branch: string): void {
+  if (!revision(host, app.repo, "HEAD")) git(host, app.repo, ["symbolic-ref", "HEAD", branchPrefix + branch]);
+}
+
+/** Keeps the commit of a release from git's housekeeping, or lets it go. */
+export function holdCommit(host: Host, app: App, release: number, commit: string | undefined): void {
+  git(
+    host,
+    app.repo,
+    commit ? ["update-ref", `refs/piku/${release}`, commit] : ["update-ref", "-d", `refs/piku/${release}`],
+  );
+}
+
+/** A work tree of the app's repository that borrows its objects for good; also one that the original cloned. */
+export function ensureTree(host: Host, app: App, dir: string): void {
+  if (!host.stat(`${dir}/.git`)) {
+    host.mkdir(dir);
+    git(host, dir, ["init", "--quiet", "--template=", "."]);
+    git(host, dir, ["config", "core.logAllRefUpdates", "false"]);
+  }
+  const borrowed = `${dir}/.git/objects/info/alternates`;
+  if (host.read(borrowed) !== `${app.repo}/objects\n`) {
+    host.mkdir(`${dir}/.git/objects/info`);
+    host.write(borrowed, `${app.repo}/objects\n`);
+  }
+  // What a power cut left; nobody else works in here, we hold the app's lock.
+  for (const name of ["index.lock", "HEAD.lock"]) host.remove(`${dir}/.git/${name}`);
+}
+
+/** The commit that a work tree shows, or undefined. */
+export const commitOf = (host: Host, dir: string) =>
+  host.stat(`${dir}/.git`) ? revision(host, dir, "HEAD") : undefined;
+
+/** Makes the tracked files of a work tree those of a commit, and its submodules with them. */
+export function checkOut(host: Host, dir: string, id: string, incoming?: string): void {
+  git(host, dir, ["checkout", "--quiet", "--force", "--detach", id, "--"], incoming);
+  git(host, dir, ["reset", "--quiet", "--hard", id, "--"], incoming);
+  if (host.stat(`${dir}/.gitmodules`)?.type === "file") {
+    git(host, dir, ["submodule", "--quiet", "update", "--init", "--recursive", "--force"], incoming);
+  }
+}
+
+const listed = (output: string) => output.split("\0").filter((name) => name !== "");
+
+/** Files of a work tree that git does not track, ignored ones too. */
+export const untracked = (host: Host, dir: string) => listed(git(host, dir, ["ls-files", "--others", "-z"]).stdout);
+
+/** Tracked files of a work tree that were changed since they were checked out (and are still there). */
+export const changedFiles = (host: Host, dir: string) =>
+  listed(git(host, dir, ["diff-files", "--name-only", "--diff-filter=MT", "-z"]).stdout);
+
+/** Files that `to` has and `from` has not. */
+export const addedFiles = (host: Host, app: App, from: string | undefined, { id, incoming }: Commit) =>
+  from === undefined
+    ? listed(git(host, app.repo, ["ls-tree", "-r", "--name-only", "-z", id], incoming).stdout)
+    : listed(
+        git(host, app.repo, ["diff", "--name-only", "--no-renames", "--diff-filter=A", "-z", from, id, "--"], incoming)
+          .stdout,
+      );

@@ -1,0 +1,54 @@
+import type { App } from "./app.ts";
+import type { Host, Lock } from "./host/host.ts";
+import type { Paths } from "./paths.ts";
+
+/** What is done one at a time: pushes to an app, changes of an app, and the short parts that all apps share. */
+export type Turn = "push" | "deploy" | "machine";
+
+const fileOf = (paths: Paths, turn: Turn, app?: App) => `${paths.locks}/${app ? `${app.name}.` : ""}${turn}`;
+
+/** Who holds a lock, since when, and for what: written beside it for the one who waits. */
+const noteOf = (file: string) => `${file}.by`;
+
+/** Whoever gave this command: the name and the fingerprint of the ssh key, or the user of this machine. */
+export function whoAsks(host: Host): string {
+  const { FINGERPRINT, NAME, USER, LOGNAME } = host.env();
+  return FINGERPRINT ? `${NAME || "default"} ${FINGERPRINT}` : (USER ?? LOGNAME ?? `user ${host.uid}`);
+}
+
+/**
+ * Does something while holding a lock of the kernel's, which ends with this process however it ends. Waits for its
+ * turn, and says once for whom.
+ */
+export function withTurn<T>(
+  host: Host,
+  paths: Paths,
+  turn: Turn,
+  app: App | undefined,
+  what: string,
+  action: () => T,
+): T {
+  const file = fileOf(paths, turn, app);
+  host.mkdir(paths.locks, 0o700);
+  let lock = host.lock(file);
+  if (!lock) {
+    if (app) host.complain(`-----> Waiting for ${host.read(noteOf(file))?.trim() ?? "another command"}`);
+    while (!lock) {
+      host.sleep(100);
+      lock = host.lock(file);
+    }
+  }
+  return held(lock, () => {
+    if (app)
+      host.write(noteOf(file), `${what} by ${whoAsks(host)}, since ${new Date(host.now()).toISOString()}\n`, 0o600);
+    return action();
+  });
+}
+
+function held<T>(lock: Lock, action: () => T): T {
+  try {
+    return action();
+  } finally {
+    lock.release();
+  }
+}

@@ -1,0 +1,92 @@
+import { runCommand } from "citty";
+import { exit, host } from "#host";
+import { version } from "../package.json" with { type: "json" };
+import { printable } from "./app.ts";
+import { type Commands, commandsOf, passesOn } from "./cli.ts";
+import { Ended, PikuError, usageError } from "./errors.ts";
+import { renderCommandHelp, renderHelp } from "./help.ts";
+import type { Host } from "./host/host.ts";
+import { wordsOf } from "./ssh.ts";
+import { nearest } from "./text.ts";
+import { cleanEnvironment } from "./tools.ts";
+import { voiceOf } from "./voice.ts";
+
+/** Runs the command that this call asks for, and gives the exit code. The one place that shows an error. */
+async function main(host: Host): Promise<number> {
+  const env = host.env();
+  host.setEnv(cleanEnvironment(env));
+  const commands = commandsOf(host, env.GIT_QUARANTINE_PATH);
+  let name = "";
+  try {
+    const [first = "help", ...rest] = wordsOf(host.args, env);
+    // What sshd asks for when scp or sftp connects.
+    name = /(^|\/)(internal-sftp|sftp-server)$/.test(first) ? "sftp" : first;
+    await dispatch(host, commands, name, rest);
+    return 0;
+  } catch (error) {
+    return report(host, commands, name, error);
+  }
+}
+
+const versionOf = (host: Host) => `piku ${version} (${host.target}, ${host.engine})`;
+
+async function dispatch(host: Host, commands: Commands, name: string, rest: string[]): Promise<void> {
+  const find = (wanted: string) => {
+    // `in` would also find what every object has, such as `toString`.
+    if (Object.hasOwn(commands, wanted)) return commands[wanted]!;
+    const near = nearest(wanted, Object.keys(commands));
+    throw usageError(
+      `there is no command '${printable(wanted)}'`,
+      near ? `did you mean '${near}'?` : "`help` lists them",
+    );
+  };
+  if (name === "--version" || name === "-V") return host.say(versionOf(host));
+  if (name === "--help" || name === "-h" || name === "help") {
+    return host.say(
+      rest[0] === undefined ? renderHelp(commands, versionOf(host)) : renderCommandHelp(rest[0], find(rest[0])),
+    );
+  }
+  const command = find(name);
+  const own = passesOn.includes(name) ? rest.slice(0, 1) : rest;
+  if (own.some((word) => word === "--help" || word === "-h")) return host.say(renderCommandHelp(name, command));
+  await runCommand(command, { rawArgs: rest });
+}
+
+/** Shows an error once, as the sentence that it is, and gives the exit code that goes with it. */
+function report(host: Host, commands: Commands, name: string, error: unknown): number {
+  if (error instanceof Ended) return error.exitCode;
+  const voice = voiceOf(host);
+  if (error instanceof PikuError) {
+    voice.error(error.message);
+    if (error.hint) host.complain(`Hint: ${error.hint}`);
+    return error.exitCode;
+  }
+  const { name: kind, message, stack } = error as Error;
+  if (kind === "CLIError") {
+    voice.error(
+      message.replace(
+        /^Missing required positional argument: (\w+)/,
+        (_, arg: string) => `<${arg.toLowerCase()}> is missing`,
+      ),
+    );
+    if (Object.hasOwn(commands, name)) host.complain(renderCommandHelp(name, commands[name]!));
+    return 2;
+  }
+  // Nobody reads any more; there is nobody to tell.
+  if (/EPIPE/.test(message)) return 0;
+  const system = /^(ENOSPC|EDQUOT|EROFS|EACCES|EPERM|EIO|EMFILE|ENFILE|ENOTDIR|EISDIR|ENAMETOOLONG)\b/.exec(
+    message,
+  )?.[1];
+  if (system) {
+    voice.error(`the server says: ${message}`);
+    host.complain(
+      `Hint: ${system === "ENOSPC" || system === "EDQUOT" ? "its disk is full; make room and try again" : "look at the disk and at who owns ~/.piku"}`,
+    );
+    return 1;
+  }
+  voice.error(`this is a fault of piku's own: ${message}`);
+  host.complain(stack ?? "");
+  return 1;
+}
+
+exit(await main(host));

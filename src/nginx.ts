@@ -1,0 +1,437 @@
+import { type App, printable } from "./app.ts";
+import { PikuError } from "./errors.ts";
+import type { Host } from "./host/host.ts";
+import type { Paths } from "./paths.ts";
+import { commandLines } from "./processes.ts";
+import type { Workers } from "./procfile.ts";
+import type { Settings } from "./settings.ts";
+import { isOn, text } from "./text.ts";
+
+/** What an app's nginx site is made from. */
+export interface Site {
+  app: string;
+  /** Its names, checked; the first is the one that is shown. */
+  names: string[];
+  ports: { http: number; https: number };
+  ipv4: string;
+  /** Undefined where there is no IPv6. */
+  ipv6?: string;
+  /** How this nginx is told to speak HTTP/2: since 1.25.1 by a directive of its own. */
+  http2: "listen" | "directive" | "none";
+  certificate: string;
+  key: string;
+  httpsOnly: boolean;
+  /** The folder from which ACME challenges are answered. */
+  challenges: string;
+  backend?: Backend;
+  statics: Mapping[];
+  /** What a static mapping answers for a path that is no file. */
+  catchAll?: string;
+  allowGit: boolean;
+  /** Directives of the app's own, for the server block. */
+  include?: string;
+}
+
+/**
+ * Where requests go. The live generation is at `first`; with a `flag`, a file that is there or not, it is at
+ * `second` while the file is there. The other addresses stand by, for a request that was sent on during a switch.
+ */
+export interface Backend {
+  protocol: "uwsgi" | "http";
+  first: string[];
+  second?: string[];
+  flag?: string;
+}
+
+/** A path of the site whose files nginx serves by itself, from a folder. */
+export interface Mapping {
+  url: string;
+  folder: string;
+}
+
+const namePattern =
+  /^(_|(\*\.)?([A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.\*)?\.?|\[[0-9a-fA-F:.]+\])$/;
+
+/** The names in NGINX_SERVER_NAME, with commas or blanks between them. Throws for what nginx would read as something else. */
+export function parseServerNames(value: string | undefined): string[] {
+  const names = (value ?? "").split(/[\s,]+/).filter((name) => name !== "");
+  const bad = names.find((name) => name.length > 253 || !namePattern.test(name));
+  if (bad !== undefined) {
+    throw new PikuError(
+      `NGINX_SERVER_NAME: '${printable(bad)}' cannot be a server's name`,
+      "write names such as app.example.com, with commas between them",
+    );
+  }
+  return [...new Set(names.map((name) => name.toLowerCase()))];
+}
+
+/**
+ * The static mappings of an app: its `static` worker (`/`, `dir` or `/url:dir`), then NGINX_STATIC_PATHS
+ * (`/url:dir,/url2:/an/absolute/dir`). Throws for a mapping that is none, or that leaves the app.
+ */
+export function parseMappings(app: App, workers: Workers, settings: Settings): Mapping[] {
+  const items = (settings.NGINX_STATIC_PATHS ?? "").split(",").map((item) => item.trim());
+  const paths = items.filter((item) => item !== "").map((item) => mapping(app, item, "NGINX_STATIC_PATHS"));
+  const worker = workers.static === undefined ? [] : [mapping(app, staticWorker(workers.static), "the static worker")];
+  return [...worker, ...paths.filter(({ url }) => worker.every((other) => other.url !== url))];
+}
+
+/** `dir` and `/` mean the site's root; `/url:dir` is a mapping like any other. */
+const staticWorker = (command: string) =>
+  /^\/[^:]*:/.test(command) ? command : `/:${command.replace(/^\/+|\/+$/g, "") || "."}`;
+
+function mapping(app: App, item: string, where: string): Mapping {
+  const [, url = "", folder = ""] = /^([^:]*):(.*)$/.exec(item) ?? [];
+  const hint = "write /url:folder, the folder below the app or an absolute one, such as /static:public";
+  if (!/^\/[\w.~/-]*$/.test(url) || url.includes(".."))
+    throw new PikuError(`${where}: '${printable(item)}' is no mapping`, hint);
+  if (!/^[^\x00-\x1f"$\\]+$/.test(folder) || `/${folder}/`.includes("/../")) {
+    throw new PikuError(`${where}: '${printable(folder)}' cannot be a folder of static files`, hint);
+  }
+  const absolute = folder.startsWith("/") ? folder : `${app.tree}/${folder}`;
+  return { url: url.replace(/\/+$/, ""), folder: absolute.replace(/(\/\.)*\/*$/, "") };
+}
+
+/** The facts of a site, from an app's settings; undefined for an app without a server name. */
+export function planSite(
+  app: App,
+  workers: Workers,
+  settings: Settings,
+  machine: { http2: Site["http2"]; ipv6: boolean; ports: Site["ports"] },
+  backend: Backend | undefined,
+): Site | undefined {
+  const names = parseServerNames(settings.NGINX_SERVER_NAME);
+  const statics = parseMappings(app, workers, settings);
+  if (names.length === 0 || (!backend && statics.length === 0)) return undefined;
+  return {
+    app: app.name,
+    names,
+    ports: machine.ports,
+    ipv4: address(settings.NGINX_IPV4_ADDRESS || "0.0.0.0", "NGINX_IPV4_ADDRESS", /^\d{1,3}(\.\d{1,3}){3}$/),
+    ipv6:
+      machine.ipv6 && !isOn(settings.DISABLE_IPV6)
+        ? address(settings.NGINX_IPV6_ADDRESS || "[::]", "NGINX_IPV6_ADDRESS", /^\[[0-9a-fA-F:.]+\]$/)
+        : undefined,
+    http2: machine.http2,
+    certificate: `${app.paths.nginx}/${app.name}.crt`,
+    key: `${app.paths.nginx}/${app.name}.key`,
+    httpsOnly: isOn(settings.NGINX_HTTPS_ONLY),
+    challenges: app.paths.acme,
+    backend,
+    statics,
+    catchAll: catchAll(settings.NGINX_CATCH_ALL),
+    allowGit: Boolean(settings.NGINX_ALLOW_GIT_FOLDERS),
+  };
+}
+
+function address(value: string, key: string, pattern: RegExp): string {
+  if (!pattern.test(value))
+    throw new PikuError(`${key}: '${printable(value)}' is no address`, "write 192.0.2.1, or [2001:db8::1]");
+  return value;
+}
+
+function catchAll(value: string | undefined): string | undefined {
+  if (!value) return undefined;
+  if (!/^\/?[\w.~/-]+$/.test(value) || value.includes("..")) {
+    throw new PikuError(
+      `NGINX_CATCH_ALL: '${printable(value)}' is no path`,
+      "write a file of the static folder, such as /index.html",
+    );
+  }
+  return value.startsWith("/") ? value : `/${value}`;
+}
+
+/** Which protocol nginx speaks with an app that has these workers. */
+export const protocolOf = (workers: Workers): Backend["protocol"] => ("wsgi" in workers ? "uwsgi" : "http");
+
+/** The text of a site's file. */
+export const renderSite = (site: Site) => `# Written by piku; changes are lost.
+${site.backend ? renderUpstreams(site.app, site.backend) : ""}${site.httpsOnly ? renderRedirect(site) : ""}${text`
+  server {
+    ${!site.httpsOnly && listen(site, site.ports.http)}
+    ${listen(site, site.ports.https, site.http2 === "listen" ? " ssl http2" : " ssl")}
+    ${site.http2 === "directive" && "http2 on;"}
+    server_name ${site.names.join(" ")};
+    ssl_certificate ${site.certificate};
+    ssl_certificate_key ${site.key};
+    gzip on;
+    gzip_proxied any;
+    gzip_types text/plain text/xml text/css text/javascript text/js application/x-javascript application/javascript application/json application/xml+rss application/atom+xml image/svg+xml;
+    gzip_comp_level 7;
+    gzip_min_length 2048;
+    gzip_vary on;
+    add_header X-Deployed-By Piku;
+    ${renderChallenges(site)}
+    ${!site.allowGit && "location ~ /\\.git { return 404; }"}
+    ${site.include?.trimEnd()}
+    ${renderStatics(site)}
+    ${renderBackend(site)}
+  }`}`;
+
+/** A listen line for each address family. */
+const listen = ({ ipv4, ipv6 }: Site, port: number, options = "") =>
+  [`listen ${ipv4}:${port}${options};`, ...(ipv6 ? [`listen ${ipv6}:${port}${options};`] : [])].join("\n");
+
+const renderChallenges = ({ challenges }: Site) =>
+  text`
+  location ^~ /.well-known/acme-challenge {
+    allow all;
+    root ${challenges};
+  }`.trimEnd();
+
+/** The server for plain http of a site that wants https only. */
+const renderRedirect = (site: Site) => text`
+  server {
+    ${listen(site, site.ports.http)}
+    server_name ${site.names.join(" ")};
+    ${renderChallenges(site)}
+    location / {
+      return 301 https://$host${site.ports.https === 443 ? "" : `:${site.ports.https}`}$request_uri;
+    }
+  }`;
+
+// A name that no app can have, so that an app called `x.b` is not taken for the other set of ports of `x`.
+const slotName = (app: string, slot: "a" | "b") => `${app}~${slot}`;
+
+/** The upstream of the app's name, which include files of the original name too, and the two that the switch uses. */
+function renderUpstreams(app: string, { first, second }: Backend): string {
+  const upstream = (name: string, live: string[], standby: string[]) => text`
+    upstream ${name} {
+      ${live.map((server) => `server ${server} max_fails=0;`).join("\n")}
+      ${standby.map((server) => `server ${server} max_fails=0 backup;`).join("\n") || undefined}
+    }`;
+  if (!second) return upstream(app, first, []);
+  return (
+    upstream(app, first, second) +
+    upstream(slotName(app, "a"), first, second) +
+    upstream(slotName(app, "b"), second, first)
+  );
+}
+
+const uwsgiParams = [
+  ["QUERY_STRING", "$query_string"],
+  ["REQUEST_METHOD", "$request_method"],
+  ["CONTENT_TYPE", "$content_type"],
+  ["CONTENT_LENGTH", "$content_length"],
+  ["REQUEST_URI", "$request_uri"],
+  ["PATH_INFO", "$document_uri"],
+  ["DOCUMENT_ROOT", "$document_root"],
+  ["SERVER_PROTOCOL", "$server_protocol"],
+  ["REQUEST_SCHEME", "$scheme"],
+  ["HTTPS", "$https if_not_empty"],
+  ["X_FORWARDED_FOR", "$proxy_add_x_forwarded_for"],
+  ["REMOTE_ADDR", "$remote_addr"],
+  ["REMOTE_PORT", "$remote_port"],
+  ["SERVER_ADDR", "$server_addr"],
+  ["SERVER_PORT", "$server_port"],
+  ["SERVER_NAME", "$server_name"],
+];
+
+const forwarded = [
+  ["X-Forwarded-Proto", "$scheme"],
+  ["X-Forwarded-For", "$proxy_add_x_forwarded_for"],
+  ["X-Remote-Address", "$remote_addr"],
+  ["X-Forwarded-Port", "$server_port"],
+  ["X-Request-Start", "$msec"],
+];
+
+/** The location that hands requests to the app. Behind a static mapping of `/` it answers what is no file. */
+function renderBackend({ app, backend, statics }: Site): string | false {
+  if (!backend) return false;
+  const location = statics.some(({ url }) => url === "") ? "@app" : "/";
+  const { protocol, flag } = backend;
+  const pass =
+    protocol === "uwsgi"
+      ? `uwsgi_pass ${flag ? "$piku_slot" : app};`
+      : `proxy_pass http://${flag ? "$piku_slot" : app};`;
+  const lines =
+    protocol === "uwsgi"
+      ? [
+          pass,
+          ...uwsgiParams.map(([name, value]) => `uwsgi_param ${name} ${value};`),
+          ...forwarded.map(([name, value]) => `uwsgi_param HTTP_${name!.toUpperCase().replaceAll("-", "_")} ${value};`),
+        ]
+      : [
+          pass,
+          "proxy_http_version 1.1;",
+          "proxy_set_header Upgrade $http_upgrade;",
+          "proxy_set_header Connection $piku_connection;",
+          "proxy_set_header Host $host;",
+          ...forwarded.map(([name, value]) => `proxy_set_header ${name} ${value};`),
+        ];
+  return [
+    // An upgrade is asked for only where the client asks; otherwise the connection to the app is closed.
+    ...(protocol === "http"
+      ? ["set $piku_connection close;", "if ($http_upgrade) { set $piku_connection upgrade; }"]
+      : []),
+    // stat(2) for each request: the switch is one file that is made or removed.
+    ...(flag
+      ? [`set $piku_slot ${slotName(app, "a")};`, `if (-f ${flag}) { set $piku_slot ${slotName(app, "b")}; }`]
+      : []),
+    `location ${location} {`,
+    ...lines.map((line) => `  ${line}`),
+    "}",
+  ].join("\n");
+}
+
+const renderStatics = (site: Site) =>
+  site.statics.map((mapping) => renderMapping(site, mapping)).join("\n") || undefined;
+
+/**
+ * One static mapping. The location and the folder both end in `/`: without it `/static../ENV` would walk out of the
+ * folder. A name with a dot in front is no page, nor are an app's own ENV and Procfile.
+ */
+function renderMapping({ catchAll, backend }: Site, { url, folder }: Mapping): string {
+  const fallback = url === "" && backend ? "@app" : "=404";
+  const tries = [
+    "$uri",
+    "$uri.html",
+    ...(fallback === "@app" ? [] : ["$uri/"]),
+    ...(catchAll ? [`${url}${catchAll}`] : []),
+    fallback,
+  ];
+  return text`
+    ${url !== "" && `location = ${url} { return 301 ${url}/; }`}
+    location ${url === "" ? "/" : `^~ ${url}/`} {
+      ${url === "" ? `root "${folder}";` : `alias "${folder}/";`}
+      index index.html;
+      sendfile on;
+      tcp_nopush on;
+      disable_symlinks if_not_owner from="${folder}";
+      try_files ${tries.join(" ")};
+      location ~ /\.(?!well-known/) { return 404; }
+      location ~ ^${url.replaceAll(".", "\\.")}/(ENV|Procfile)$ { return 404; }
+    }`.trimEnd();
+}
+
+/** What this machine's nginx can do. Throws when there is none. */
+export function askNginx(host: Host): { http2: Site["http2"]; version: number[] } {
+  const { status, stderr } = host.capture(["nginx", "-V"]);
+  if (status !== 0)
+    throw new PikuError("nginx is not installed on the server", "on the server: sudo apt install nginx-light");
+  const version = (/nginx\/([\d.]+)/.exec(stderr)?.[1] ?? "0").split(".").map(Number);
+  if (!stderr.includes("--with-http_v2_module")) return { http2: "none", version };
+  return { http2: atLeast(version, [1, 25, 1]) ? "directive" : "listen", version };
+}
+
+function atLeast(version: readonly number[], wanted: readonly number[]): boolean {
+  const at = wanted.findIndex((part, i) => part !== (version[i] ?? 0));
+  return at < 0 || (version[at] ?? 0) > wanted[at]!;
+}
+
+/** The sites that piku's folder holds: app -> text. */
+export const readSites = (host: Host, paths: Paths): Map<string, string> =>
+  new Map(
+    host
+      .list(paths.nginx)
+      .filter((name) => name.endsWith(".conf") && !name.startsWith("."))
+      .map((name) => [name.slice(0, -".conf".length), host.read(`${paths.nginx}/${name}`) ?? ""]),
+  );
+
+/** Refuses a server name that another app's site has. */
+export function refuseTakenNames(names: readonly string[], app: string, sites: ReadonlyMap<string, string>): void {
+  for (const [other, site] of sites) {
+    if (other === app) continue;
+    const theirs = new Set(
+      [...site.matchAll(/^\s*server_name\s+([^;]+);/gm)].flatMap(([, list]) => list!.toLowerCase().split(/\s+/)),
+    );
+    const taken = names.find((name) => theirs.has(name));
+    if (taken)
+      throw new PikuError(
+        `the server name '${taken}' belongs to app '${other}'`,
+        "give NGINX_SERVER_NAME another value, or take it away from that app first",
+      );
+  }
+}
+
+/** A site with its ports moved up, so that a test by a user who may not bind port 80 can run. */
+const withHighPorts = (site: string) =>
+  site.replace(
+    /^(\s*listen\s+(?:[^\s;]*:)?)(\d{1,4})(?=[\s;])/gm,
+    (_, before: string, port: string) => `${before}${Number(port) + 50_000}`,
+  );
+
+/**
+ * Asks nginx whether these sites would do together, in a folder of their own: `nginx -t` binds, and reads the system's
+ * file, which a user who is not root may not. Gives nginx's complaint, or undefined when it has none.
+ */
+export function testSites(
+  host: Host,
+  paths: Paths,
+  sites: ReadonlyMap<string, string>,
+  version: readonly number[],
+): string | undefined {
+  const folder = stagingOf(paths);
+  host.remove(`${folder}/sites`);
+  host.mkdir(`${folder}/sites`, 0o700);
+  for (const [app, site] of sites) host.write(`${folder}/sites/${app}.conf`, withHighPorts(site), 0o600);
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
+    (name) => `${name}_temp_path ${folder}/temp;`,
+  );
+  const main = text`
+    pid ${folder}/nginx.pid;
+    ${host.list("/etc/nginx/modules-enabled").length > 0 && "include /etc/nginx/modules-enabled/*.conf;"}
+    events {}
+    http {
+      access_log off;
+      server_names_hash_bucket_size 128;
+      ${temporary.join("\n")}
+      include ${folder}/sites/*.conf;
+    }`;
+  host.write(`${folder}/nginx.conf`, main, 0o600);
+  // Older ones complain of a log in /var/log that they may not open, and go on.
+  const log = atLeast(version, [1, 19, 5]) ? ["-e", "stderr"] : [];
+  const ran = host.capture(["nginx", "-t", "-q", ...log, "-p", folder, "-c", `${folder}/nginx.conf`]);
+  if (ran.status === 0) return undefined;
+  const complaint = ran.stderr.split("\n").find((line) => line.includes("[emerg]")) ?? ran.stderr.trim();
+  return complaint.replace(/^.*\[emerg\]\s*/, "").replaceAll(`${folder}/sites/`, "");
+}
+
+/** Where a site waits for its test, on the same file system as the live ones but not seen by what watches their folder. */
+export const stagingOf = (paths: Paths) => `${paths.root}/.nginx-test`;
+
+/** nginx's worker processes: master -> its workers. Those that are leaving are left out. */
+function nginxWorkers(host: Host): Map<number, Set<number>> {
+  const masters = new Map<number, Set<number>>();
+  for (const { pid, parent, title } of commandLines(host, (title) => title.startsWith("nginx: worker process"))) {
+    if (title.includes("is shutting down")) continue;
+    masters.set(parent, (masters.get(parent) ?? new Set()).add(pid));
+  }
+  return masters;
+}
+
+const reloadPatience = 10_000;
+const pokeAfter = 2_500;
+
+/**
+ * Has nginx read its files again and waits until it did: every worker from before is gone or leaving, and a new one
+ * is there. `change` puts the files in place. `command` is PIKU_NGINX_RELOAD; without one something on the machine watches the
+ * folder of sites, and is shown a change again where it has missed one. Throws with nginx's own line.
+ */
+export function reloadNginx(host: Host, paths: Paths, command: string | undefined, change: () => void): void {
+  const before = nginxWorkers(host);
+  change();
+  const ran = command ? host.capture(["sh", "-c", command]) : undefined;
+  if (ran && ran.status !== 0)
+    throw new PikuError(`nginx did not reload: ${ran.stderr.trim().split("\n").at(-1) ?? ""}`);
+  // Nobody runs nginx yet, on a card that is being prepared for example: it will read the files when it starts.
+  if (before.size === 0) return;
+  const start = host.ticks();
+  for (let poked = start; host.ticks() - start < reloadPatience; host.sleep(50)) {
+    const now = nginxWorkers(host);
+    const took = [...before].some(([master, workers]) => {
+      const left = now.get(master);
+      return left !== undefined && left.size > 0 && [...workers].every((pid) => !left.has(pid));
+    });
+    if (took) return;
+    if (!command && host.ticks() - poked > pokeAfter) {
+      poked = host.ticks();
+      host.write(`${paths.nginx}/.poke`, "");
+      host.remove(`${paths.nginx}/.poke`);
+    }
+  }
+  throw new PikuError(
+    "nginx did not read its new configuration within 10 seconds",
+    "on the server: systemctl status nginx piku-nginx.path",
+  );
+}

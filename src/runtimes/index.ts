@@ -1,0 +1,66 @@
+import type { Workers } from "../procfile.ts";
+import type { Settings } from "../settings.ts";
+import { generic } from "./generic.ts";
+import { python } from "./python.ts";
+import { statics } from "./static.ts";
+
+/** Facts about the commit to be built, read before anything is touched. */
+export interface Source {
+  workers: Workers;
+  /** What the app's processes will get. */
+  settings: Settings;
+  /** Names at the top of the commit, folders with a `/` behind them. */
+  names: readonly string[];
+  commit: string;
+  /** The text of a file at the top of the commit; empty when it is not there. */
+  read(name: string): string;
+  /** Whether a program is on the path. */
+  has(tool: string): boolean;
+  /** Whether a command ends well; what it prints is lost. */
+  probe(...argv: string[]): boolean;
+  /** What a command prints on stdout. */
+  ask(...argv: string[]): string;
+}
+
+/** One command of a build. It runs in the build tree, with the app's settings and the runtime's. */
+export interface Step {
+  title: string;
+  argv: string[];
+}
+
+/**
+ * A language, or a way of packing an app. Everything but `build` is answered from facts.
+ * A new one is a file with one of these, and a place in the list.
+ */
+export interface Runtime {
+  name: string;
+  /** Any one of these sets of tools is enough. */
+  needs: string[][];
+  /** What to type when they are missing. */
+  remedy?: string;
+  detects(source: Source): boolean;
+  /**
+   * What the folder of dependencies is made from: the same texts, the same folder, and nothing to do. Undefined for a
+   * runtime that has none.
+   */
+  madeFrom?(source: Source): string[];
+  /** Settings that it adds below the app's own; `environment` is the folder of its dependencies. */
+  settings(environment: string): Settings;
+  /** Commands that fill the folder of dependencies. They run once for each folder. */
+  install?(source: Source, environment: string): Step[];
+}
+
+/**
+ * The first that detects an app and whose tools are there is its runtime, so this is the order of detection: the
+ * original's. `generic` takes whatever has a Procfile, so it comes last.
+ */
+export const runtimes: readonly Runtime[] = [python, statics, generic];
+
+/** The runtime of an app, and those that would have fitted had their tools been there. */
+export function detectRuntime(source: Source): { runtime?: Runtime; lacking: Runtime[] } {
+  const fitting = runtimes.filter((runtime) => runtime.detects(source));
+  const ready = (runtime: Runtime) =>
+    runtime.needs.length === 0 || runtime.needs.some((tools) => tools.every(source.has));
+  const at = fitting.findIndex(ready);
+  return { runtime: fitting[at], lacking: at < 0 ? fitting : fitting.slice(0, at) };
+}

@@ -1,0 +1,94 @@
+import { PikuError } from "./errors.ts";
+import type { Host } from "./host/host.ts";
+import { type Paths, pathsOf } from "./paths.ts";
+import { shellQuote, splitWords } from "./text.ts";
+
+const longestCommand = 256 * 1024;
+
+/**
+ * What an ssh client asked for, from `SSH_ORIGINAL_COMMAND` (sshd(8)): words with quotes read and nothing expanded.
+ * The command line of `run` is kept to the letter as one word, since the app's shell reads it. Throws a usage error.
+ */
+export function parseSshCommand(line: string): string[] {
+  if (line.length > longestCommand) throw new PikuError("the command is longer than 256 KB", undefined, 2);
+  const { words, rest } = splitWords(line, 2);
+  if (words[0] !== "run" || words[1] === undefined) return splitWords(line).words;
+  const command = rest.replace(/^--(\s+|$)/, "");
+  return command === "" ? words : [...words, "--", command];
+}
+
+/**
+ * The words of this call. As a forced command they are those of `SSH_ORIGINAL_COMMAND`: the key lines of the original
+ * pass them as arguments too, split by a shell that has expanded `*`. A hook below such a call has words of its own.
+ */
+export function wordsOf(args: readonly string[], env: Readonly<Record<string, string>>): readonly string[] {
+  const line = env.SSH_ORIGINAL_COMMAND;
+  if (line === undefined) return args;
+  const first = line.trim().split(/\s/)[0];
+  return args.length === 0 || args[0] === first ? parseSshCommand(line) : args;
+}
+
+/** A public key as `ssh-keygen` knows it. */
+export interface Key {
+  type: string;
+  blob: string;
+  comment: string;
+  fingerprint: string;
+}
+
+const keyTypes =
+  /^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)$/;
+
+/**
+ * Reads public keys, one a line; blank and comment lines are passed over. Throws, naming the line, for anything else,
+ * options in front of a key included: a line must not bring rights of its own.
+ */
+export function readKeys(host: Host, content: string, file: string): Key[] {
+  const lines = content.split("\n").map((line, index) => ({ line: line.trim(), where: `${file} line ${index + 1}` }));
+  const keys = lines
+    .filter(({ line }) => line !== "" && !line.startsWith("#"))
+    .map(({ line, where }) => readKey(host, line, where));
+  if (keys.length === 0)
+    throw new PikuError(
+      `there is no public key in ${file}`,
+      "it is the file that ends in .pub, such as ~/.ssh/id_ed25519.pub",
+    );
+  return keys;
+}
+
+function readKey(host: Host, line: string, where: string): Key {
+  const [type = "", blob = "", ...comment] = line.split(/\s+/);
+  const hint = "a line is 'ssh-ed25519 AAAA… name', with nothing in front";
+  if (!keyTypes.test(type) || !/^[A-Za-z0-9+/]+={0,3}$/.test(blob))
+    throw new PikuError(`${where} is not a public key`, hint);
+  const told = host.capture(["ssh-keygen", "-l", "-f", "-"], { input: `${type} ${blob}\n` });
+  const fingerprint = told.stdout.split(" ")[1];
+  if (told.status !== 0 || !fingerprint)
+    throw new PikuError(`${where} is not a public key: ${told.stderr.trim()}`, hint);
+  return { type, blob, comment: comment.join(" ").replace(/[^\x20-\x7e\u00a0-\uffff]/g, "?"), fingerprint };
+}
+
+/** The line of authorized_keys(5) that ties a key to this executable. */
+export function keyLine(host: Host, paths: Paths, key: Key): string {
+  const root = paths.root === `${paths.home}/.piku` ? "" : ` PIKU_ROOT=${paths.root}`;
+  const command = `env -u BUN_OPTIONS -u BUN_BE_BUN FINGERPRINT=${key.fingerprint} NAME=default${root} ${shellQuote(host.self)}`;
+  return `restrict,pty,command="${command.replace(/["\\]/g, "\\$&")}" ${key.type} ${key.blob}${key.comment ? ` ${key.comment}` : ""}`;
+}
+
+/** Adds keys to authorized_keys; what is there stays byte for byte. Gives the keys that were not there before. */
+export function addKeys(host: Host, keys: readonly Key[]): Key[] {
+  const paths = pathsOf(host);
+  const folder = `${paths.home}/.ssh`;
+  const file = `${folder}/authorized_keys`;
+  const before = host.read(file) ?? "";
+  const known = new Set(before.split(/\s+/));
+  const added = keys.filter(
+    ({ blob }, index) => !known.has(blob) && keys.findIndex((key) => key.blob === blob) === index,
+  );
+  if (added.length > 0) {
+    const lines = added.map((key) => `${keyLine(host, paths, key)}\n`).join("");
+    host.mkdir(folder, 0o700);
+    host.write(file, before + (before === "" || before.endsWith("\n") ? "" : "\n") + lines, 0o600);
+  }
+  return added;
+}

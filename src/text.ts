@@ -1,0 +1,84 @@
+import { usageError } from "./errors.ts";
+
+/**
+ * A template for configuration files: drops blank lines and the indent of the first line, and gives a value of
+ * several lines the indent it stands at. Backslashes stay as typed; `false` and `undefined` leave nothing.
+ */
+export function text(strings: TemplateStringsArray, ...values: (string | number | false | undefined)[]): string {
+  const raw = strings.raw.reduce((out, part, i) => {
+    const value = values[i - 1] ?? false;
+    const pad = out.slice(out.lastIndexOf("\n") + 1).match(/^ */)![0];
+    return out + (value === false ? "" : String(value).replaceAll("\n", `\n${pad}`)) + part;
+  });
+  const lines = raw.split("\n").filter((line) => line.trim() !== "");
+  const indent = /^ */.exec(lines[0] ?? "")![0].length;
+  return lines.map((line) => `${line.slice(indent)}\n`).join("");
+}
+
+/** Quotes one word for a POSIX shell: every byte comes back as it was. */
+export const shellQuote = (word: string) =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+
+const wordPattern = /[ \t\r\n]*(?:((?:'[^']*'|"(?:[^"\\]|\\[\s\S])*"|\\[\s\S]|[^\s'"\\])+)|$)/y;
+const piecePattern = /'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"|\\([\s\S])|([^'"\\]+)/g;
+
+/**
+ * Splits a command line into words the way a POSIX shell reads quotes and backslashes, and expands nothing.
+ * `most`: how many words at the most; `rest` is what is left behind them, to the letter.
+ * Throws a usage error when a quote is not closed.
+ */
+export function splitWords(line: string, most = Number.POSITIVE_INFINITY): { words: string[]; rest: string } {
+  const words: string[] = [];
+  let at = 0;
+  while (words.length < most && at < line.length) {
+    wordPattern.lastIndex = at;
+    const found = wordPattern.exec(line);
+    if (!found) throw usageError("a quote is not closed", "quote a value as 'like this'");
+    at = wordPattern.lastIndex;
+    if (found[1] !== undefined) words.push(unquote(found[1]));
+  }
+  return { words, rest: line.slice(at).replace(/^[ \t]+/, "") };
+}
+
+/** One word without its quotes and escapes. */
+const unquote = (word: string) =>
+  word.replace(piecePattern, (_, single?: string, double?: string, escaped?: string, plain?: string) =>
+    double !== undefined ? double.replace(/\\(["\\$`])/g, "$1") : (single ?? escaped ?? plain ?? ""),
+  );
+
+/**
+ * Replaces `$NAME` and `${NAME}` of known names; what is not known stays as it is (`$2b$10$…` survives), and `\$` is
+ * a dollar. The original's rule, less the backslash.
+ */
+export const expandVars = (value: string, known: Readonly<Record<string, string>>) =>
+  value.replace(/\\\$|\$(?:(\w+)|\{([^}]*)\})/g, (all, bare?: string, braced?: string) => {
+    const name = bare ?? braced;
+    if (name === undefined) return "$";
+    return Object.hasOwn(known, name) ? known[name]! : all;
+  });
+
+/** `1 setting`, `2 settings`. */
+export const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+/** The name in `names` that was probably meant by `typed`, if one is near. */
+export function nearest(typed: string, names: readonly string[]): string | undefined {
+  const ranked = names.map((name) => ({ name, far: distance(typed, name) })).sort((a, b) => a.far - b.far);
+  const best = ranked[0];
+  return best && best.far <= Math.max(1, Math.floor(typed.length / 3)) ? best.name : undefined;
+}
+
+/** Levenshtein's distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** `1`, `on`, `true`, `enabled`, `yes`, `y` in any case, as the original reads a switch. */
+export const isOn = (value: string | undefined) => /^(1|on|true|enabled|yes|y)$/i.test(value ?? "");

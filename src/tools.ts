@@ -1,0 +1,26 @@
+import type { Host } from "./host/host.ts";
+
+/** The path of a program, or undefined when it is not on the path. */
+export function findTool(host: Host, name: string): string | undefined {
+  const folders = (host.env().PATH ?? "").split(":").filter((folder) => folder.startsWith("/"));
+  return folders
+    .map((folder) => `${folder}/${name}`)
+    .find((path) => {
+      const real = host.realPath(path);
+      const entry = real === undefined ? undefined : host.stat(real);
+      return entry?.type === "file" && (entry.mode & 0o111) !== 0;
+    });
+}
+
+// What would make a program that piku calls do something else than it is told: other files, other code, other rules.
+const unwanted =
+  /^(GIT_|BUN_|LD_|NODE_OPTIONS$|BASH_ENV$|BASH_FUNC|ENV$|SHELLOPTS$|BASHOPTS$|IFS$|CDPATH$|PYTHON(HOME|PATH|STARTUP|INSPECT|USERBASE)|PERL5|RUBYOPT$|SSH_ORIGINAL_COMMAND$)/;
+
+/** The environment of everything that piku runs: what would mislead it taken out, and the folders of programs added. */
+export function cleanEnvironment(env: Readonly<Record<string, string>>): Record<string, string> {
+  const kept = Object.fromEntries(Object.entries(env).filter(([name]) => !unwanted.test(name)));
+  const folders = (kept.PATH ?? "/usr/local/bin:/usr/bin:/bin").split(":");
+  const system = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+  const own = kept.HOME ? [`${kept.HOME}/bin`, `${kept.HOME}/.local/bin`] : [];
+  return { ...kept, PATH: [...new Set([...own, ...folders, ...system])].join(":") };
+}

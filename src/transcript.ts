@@ -1,0 +1,56 @@
+import type { Host } from "./host/host.ts";
+import { paint } from "./voice.ts";
+
+const farewell = 10_000;
+
+/**
+ * A host whose `say` and `complain` write to a transcript, from which the person at the other end is shown as much
+ * as their connection takes: a deploy must not wait for a client that has gone or stopped reading. Whatever is
+ * appended to the transcript by a build is shown too.
+ */
+export interface Recorder {
+  host: Host;
+  /** The transcript's file. */
+  transcript: string;
+  /** Shows what has been added. */
+  show(): void;
+  /** Shows the rest; gives up on somebody who reads nothing for 10 seconds. */
+  finish(): void;
+}
+
+export function record(host: Host, transcript: string): Recorder {
+  let shown = 0;
+  let pending = "";
+  let gone = false;
+  const terminal = host.isTerminal(1);
+  const show = (whole = false) => {
+    if (gone) return;
+    const { text, offset } = host.readFrom(transcript, shown, whole);
+    shown = offset;
+    pending += terminal ? text.split("\n").map(paint).join("\n") : text;
+    while (pending !== "") {
+      const taken = host.offer(pending);
+      if (taken < 0) gone = true;
+      if (taken <= 0) return;
+      pending = pending.slice(taken);
+    }
+  };
+  const write = (line: string) => {
+    host.append(transcript, `${line}\n`);
+    show();
+  };
+  return {
+    transcript,
+    host: { ...host, say: write, complain: write, isTerminal: (descriptor) => descriptor === 0 && host.isTerminal(0) },
+    show,
+    finish() {
+      show(true);
+      for (let waited = 0; pending !== "" && !gone && waited < farewell; ) {
+        const before = pending.length;
+        host.sleep(50);
+        show(true);
+        waited = pending.length < before ? 0 : waited + 50;
+      }
+    },
+  };
+}

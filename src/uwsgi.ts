@@ -1,0 +1,297 @@
+import type { App } from "./app.ts";
+import { PikuError } from "./errors.ts";
+import type { Paths } from "./paths.ts";
+import { type Cron, isCron } from "./procfile.ts";
+import type { Settings } from "./settings.ts";
+import { shellQuote } from "./text.ts";
+
+/** One process of an app, as one generation of it runs. */
+export interface Worker {
+  kind: string;
+  ordinal: number;
+  /** What the Procfile says. */
+  command: string;
+  /** The number of the release that it belongs to. */
+  release: number;
+  /** What it gets, `PORT` and `PROC_TYPE` included. */
+  settings: Settings;
+  /** Where it answers http: a port of an address, a socket of its own, or nothing. */
+  listen?: { address: string; port: number } | { socket: string };
+  /** When it runs, for a cron worker. */
+  cron?: Cron;
+  /** The folder of its dependencies, for uWSGI's Python plugin. */
+  virtualenv?: string;
+}
+
+/** One line of a vassal's file; keys may come several times. */
+export type Pair = readonly [key: string, value: string | number];
+
+/** The name of a worker's file among the vassals: a new one each generation, since the emperor delays a name that it has seen end. */
+export const vassalName = (app: string, { kind, ordinal, release }: Pick<Worker, "kind" | "ordinal" | "release">) =>
+  `${app}_${kind}.${ordinal}-${release}.ini`;
+
+/** A vassal's file, ours or the original's (which has no release in its name). */
+export interface Vassal {
+  file: string;
+  app: string;
+  kind: string;
+  ordinal: number;
+  release?: number;
+}
+
+/**
+ * Whose worker a vassal's file is: its `project =` line says, else its name read from the right, never a prefix, so
+ * that `foo` is not taken for `foo_bar`. Undefined for a file that is no vassal of piku's.
+ */
+export function parseVassal(file: string, content: string): Vassal | undefined {
+  const [, owner, ordinal, release] = /^(.+)\.(\d+)(?:-(\d+))?\.ini$/.exec(file) ?? [];
+  if (owner === undefined) return undefined;
+  const project = /^project\s*=\s*(\S+)\s*$/m.exec(content)?.[1];
+  const [app, kind] =
+    project !== undefined && owner.startsWith(`${project}_`)
+      ? [project, owner.slice(project.length + 1)]
+      : [owner.slice(0, owner.lastIndexOf("_")), owner.slice(owner.lastIndexOf("_") + 1)];
+  if (!app || !kind) return undefined;
+  return { file, app, kind, ordinal: Number(ordinal), release: release === undefined ? undefined : Number(release) };
+}
+
+/** The files of one generation, below `releases/<app>/run-<release>`. */
+export function filesOf(app: App, { kind, ordinal, release }: Pick<Worker, "kind" | "ordinal" | "release">) {
+  const folder = runFolder(app, release);
+  const base = `${folder}/${kind}.${ordinal}`;
+  return {
+    vassal: `${app.paths.enabled}/${vassalName(app.name, { kind, ordinal, release })}`,
+    /** A copy of the vassal, from which a stopped one is brought back. */
+    copy: `${folder}/${vassalName(app.name, { kind, ordinal, release })}`,
+    launcher: `${base}.sh`,
+    envdir: `${base}.env`,
+    /** uWSGI's own process, written when it starts. */
+    master: `${base}.pid`,
+    /** The process that the launcher became, and a mark that it was started more than once. */
+    daemon: `${base}.daemon`,
+    again: `${base}.again`,
+    /** Written when the app is loaded and accepts. */
+    ready: `${base}.ready`,
+    log: `${app.logs}/${kind}.${ordinal}.log`,
+  };
+}
+
+/** The folder with the files of one generation. */
+export const runFolder = (app: App, release: number) => `${app.releases}/run-${release}`;
+
+/** A worker's own socket, of one generation; and the link that nginx follows to the live one. */
+export const socketOf = (app: App, ordinal: number, release: number) =>
+  `${app.paths.sockets}/${app.name}.${ordinal}-${release}.sock`;
+export const socketLink = (app: App, ordinal: number) => `${app.paths.sockets}/${app.name}.${ordinal}.sock`;
+
+/** What nginx looks for to send a `web` app's requests to its second set of ports. */
+export const slotFlag = (app: App) => `${app.paths.sockets}/${app.name}.b`;
+
+/** Kinds whose app runs inside uWSGI; everything else is a program of its own below a launcher. */
+const inside = (kind: string) => kind === "wsgi";
+
+// Once each a placeholder that stands for `(`, and one that stands for nothing (after a trailing blank).
+const placeholders = "set-placeholder = pikunil=\nset-placeholder = pikulp=(\n";
+
+/**
+ * A value that uWSGI takes as it is: its ini files know `%d`, `%(name)`, `$(VAR)` and `@(exec://…)`, which are told
+ * from text by their `(` and `%`. Throws for control characters, and for the one form that cannot be written.
+ */
+export function escapeValue(value: string, what: string): string {
+  if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) throw new PikuError(`${what} has a control character in it`);
+  const named = /%\([\w-]+\)/.exec(value);
+  if (named)
+    throw new PikuError(
+      `${what} has '${named[0]}' in it, which uWSGI would replace`,
+      "write it without the brackets, or take the trailing blank away",
+    );
+  const escaped = value.replaceAll("%", "%%").replaceAll("(", "%(pikulp)");
+  return /[ \t]$/.test(escaped) ? `${escaped}%(pikunil)` : escaped;
+}
+
+/** The text of a vassal's file. */
+export const renderVassal = (pairs: readonly Pair[]) =>
+  `[uwsgi]\n; Written by piku; changes are lost.\n${pairs.map(([key, value]) => `${key} = ${value}\n`).join("")}${placeholders}`;
+
+/** Values that uWSGI's envdir cannot carry: it cuts blanks at their end. */
+const cutByEnvdir = (value: string) => /[ \t]$/.test(value);
+
+/** The files of a wsgi worker's envdir: a name each, the value and a line break. */
+export const envdirFiles = (settings: Settings): Settings =>
+  Object.fromEntries(
+    Object.entries(settings).flatMap(([key, value]) => (cutByEnvdir(value) ? [] : [[key, `${value}\n`]])),
+  );
+
+/** A setting that must be a whole number. */
+function wholeNumber(settings: Settings, key: string, usual: number): number {
+  const value = settings[key] ?? String(usual);
+  if (!/^\d{1,9}$/.test(value))
+    throw new PikuError(`${key} is '${value}'`, `it must be a whole number, such as ${usual}`);
+  return Number(value);
+}
+
+const logFormat =
+  '%%(addr) - %%(user) [%%(ltime)] "%%(method) %%(uri) %%(proto)" %%(status) %%(size) "%%(referer)" "%%(uagent)" %%(msecs)ms';
+
+/** The lines of a worker's vassal, in the original's order and with its defaults. */
+export function vassalPairs(app: App, worker: Worker, user: { uid: number; gid: number }): Pair[] {
+  const { kind, settings } = worker;
+  const files = filesOf(app, worker);
+  return [
+    ["chdir", app.tree],
+    ["uid", user.uid],
+    ["gid", user.gid],
+    ["master", "true"],
+    ["project", app.name],
+    ["procname-prefix", `${app.name}:${kind}:`],
+    ["pidfile", files.master],
+    ["log-maxsize", wholeNumber(settings, "UWSGI_LOG_MAXSIZE", 1_048_576)],
+    ["logfile-chmod", "640"],
+    ["logto2", files.log],
+    ["log-backupname", `${files.log}.old`],
+    // How long a process may take to end once it is told to.
+    ["reload-mercy", wholeNumber(settings, "PIKU_GRACE", 30)],
+    ...(inside(kind)
+      ? wsgiPairs(app, worker)
+      : isCron(kind)
+        ? cronPairs(worker, files.launcher)
+        : daemonPairs(files.launcher)),
+  ];
+}
+
+function wsgiPairs(app: App, worker: Worker): Pair[] {
+  const { settings, command, listen, virtualenv } = worker;
+  const files = filesOf(app, worker);
+  const trailing = Object.entries(settings).filter(([, value]) => cutByEnvdir(value));
+  return [
+    ["plugin", "python3"],
+    ...(virtualenv ? [["virtualenv", virtualenv] as const] : []),
+    ["module", escapeValue(command, "the wsgi worker's command")],
+    // An app that cannot be loaded ends the process, instead of an answer 500 to everything.
+    ["need-app", "true"],
+    ["max-requests", wholeNumber(settings, "UWSGI_MAX_REQUESTS", 1024)],
+    ["listen", wholeNumber(settings, "UWSGI_LISTEN", 48)],
+    ["processes", wholeNumber(settings, "UWSGI_PROCESSES", 2)],
+    ["threads", wholeNumber(settings, "UWSGI_THREADS", 4)],
+    ["enable-threads", /^(false|0|no|off)$/i.test(settings.UWSGI_ENABLE_THREADS ?? "") ? "false" : "true"],
+    ["log-x-forwarded-for", /^(true|1|yes|on)$/i.test(settings.UWSGI_LOG_X_FORWARDED_FOR ?? "") ? "true" : "false"],
+    ["log-format", logFormat],
+    ...(listen && "socket" in listen
+      ? ([
+          ["socket", listen.socket],
+          ["chmod-socket", "664"],
+          ["vacuum", "true"],
+        ] as const)
+      : listen
+        ? [["http-socket", `${listen.address}:${listen.port}`] as const]
+        : []),
+    ["hook-accepting1-once", `write:${files.ready} ready`],
+    ["envdir", files.envdir],
+    ...trailing.map(([key, value]) => ["env", `${key}=${escapeValue(value, `the value of ${key}`)}`] as const),
+  ];
+}
+
+/** Without `exec` the shell that uWSGI starts stays in between, and what it started is left on the port when it ends. */
+const daemonPairs = (launcher: string): Pair[] => [
+  ["processes", 0],
+  ["attach-daemon", `exec sh ${launcher}`],
+];
+
+const cronPairs = (worker: Worker, launcher: string): Pair[] => [
+  ["processes", 0],
+  ...cronTimes(worker.cron!).map((time) => ["cron", `${time} exec sh ${launcher}`] as const),
+];
+
+/**
+ * The times of a cron worker as uWSGI writes them: five numbers, -1 for any and -n for every n. uWSGI knows no lists,
+ * so a line becomes as many as it takes. Where both the day of the month and of the week are given cron takes
+ * either; so does uWSGI for one of each, and for more of them the launcher looks at the day (`cronGuard`).
+ */
+export function cronTimes(cron: Cron): string[] {
+  const guarded = needsGuard(cron);
+  const minutes = uwsgiField(cron.minute, 60);
+  const hours = uwsgiField(cron.hour, 24);
+  const days = guarded ? [-1] : (cron.day ?? [-1]);
+  const weekdays = guarded ? [-1] : (cron.weekday ?? [-1]);
+  return (cron.month ?? [-1]).flatMap((month) =>
+    days.flatMap((day) =>
+      weekdays.flatMap((weekday) =>
+        hours.flatMap((hour) => minutes.map((minute) => `${minute} ${hour} ${day} ${month} ${weekday}`)),
+      ),
+    ),
+  );
+}
+
+/** The values of a field that counts from 0, as -n where they are every n-th of `size`. */
+function uwsgiField(values: number[] | undefined, size: number): number[] {
+  if (!values) return [-1];
+  const step = values[1] ?? 0;
+  const isStep =
+    values[0] === 0 &&
+    step > 1 &&
+    values.length === Math.ceil(size / step) &&
+    values.every((value, i) => value === i * step);
+  return isStep ? [-step] : values;
+}
+
+const needsGuard = ({ day, weekday }: Cron) =>
+  day !== undefined && weekday !== undefined && day.length + weekday.length > 2;
+
+/** Shell lines that end a cron job on a day that is neither of the month's nor of the week's days. */
+export const cronGuard = (cron: Cron) =>
+  needsGuard(cron)
+    ? `case ",${cron.day!.join(",")}," in *,$(date +%-d),*) ;; *) case ",${cron.weekday!.join(",")}," in *,$(date +%w),*) ;; *) exit 0 ;; esac ;; esac\n`
+    : "";
+
+// Words that `exec` cannot stand in front of, and characters that make a line more than one simple command.
+const shellWords =
+  /^(\.|:|!|\[|\{|\(|alias|break|case|cd|command|continue|eval|exec|exit|export|for|if|read|readonly|return|set|shift|source|test|time|times|trap|ulimit|umask|unset|until|wait|while)$/;
+const compound = /[;&|<>(){}`\n]/;
+
+/** A Procfile command such that its process is the one that uWSGI signals, where the line is one simple command. */
+export function execLine(command: string): string {
+  const [, assignments = "", rest = ""] = /^((?:[A-Za-z_]\w*=[^\s'"$]*\s+)*)(.*)$/.exec(command) ?? [];
+  const first = rest.split(/\s/)[0]!;
+  const simple = !compound.test(command) && first !== "" && !shellWords.test(first) && !/^[A-Za-z_]\w*=/.test(first);
+  return simple ? `${assignments}exec ${rest}` : command;
+}
+
+/**
+ * The shell script below which a daemon or a cron job runs. It gives it exactly its settings, notes its process, and
+ * becomes it. The Procfile's command is the only text in it that the shell interprets.
+ */
+export function renderLauncher(app: App, worker: Worker): string {
+  const files = filesOf(app, worker);
+  const exports = Object.entries(worker.settings).map(
+    ([key, value]) => `export ${key}='${value.replaceAll("'", `'\\''`)}'\n`,
+  );
+  // One file for the first start and one for all later ones: a second start means that the process has ended.
+  const note = `if [ -e ${files.daemon} ]; then : >${files.again}; fi\necho $$ >${files.daemon}\n`;
+  const command = worker.cron ? worker.cron.command : execLine(worker.command);
+  return [
+    "# Written by piku; changes are lost.\n",
+    "unset UWSGI_EMPEROR_FD UWSGI_RELOADS UWSGI_ORIGINAL_PROC_NAME\n",
+    worker.cron ? cronGuard(worker.cron) : note,
+    ...exports,
+    `cd ${shellQuote(app.tree)} || exit 1\n`,
+    `${command}\n`,
+  ].join("");
+}
+
+/** The emperor's own file: nothing but what an emperor needs, since a board has little memory. */
+export const renderEmperor = (paths: Paths) =>
+  renderVassal([
+    ["chdir", paths.uwsgi],
+    ["emperor", paths.enabled],
+    ["emperor-pidfile", emperorPidfile(paths)],
+    // The emperor kills a vassal that takes longer to end than this; a worker's own grace is shorter.
+    ["emperor-curse-tolerance", 120],
+    ["emperor-graceful-shutdown", "true"],
+    ["emperor-no-blacklist", "true"],
+    ["log-maxsize", 1_048_576],
+    ["logto", `${paths.uwsgi}/uwsgi.log`],
+    ["log-backupname", `${paths.uwsgi}/uwsgi.old.log`],
+  ]);
+
+/** Where the emperor writes its process's number. */
+export const emperorPidfile = (paths: Paths) => `${paths.uwsgi}/emperor.pid`;
