@@ -66,6 +66,12 @@ export function findApp(host: Host, typed: string): App {
   return app;
 }
 
+/** The app of this name, also before its first push: it may have settings already. */
+export function namedApp(host: Host, typed: string): App {
+  const paths = pathsOf(host);
+  return host.list(paths.apps).includes(typed) ? findApp(host, typed) : appOf(paths, parseAppName(typed));
+}
+
 /** Names of the apps on this machine, sorted. */
 export const listApps = (host: Host, paths: Paths) =>
   host

@@ -1,6 +1,6 @@
 import { type App, refuseTwin } from "./app.ts";
 import { isComplete, linkEnvironment, markComplete } from "./environment.ts";
-import { Ended, PikuError } from "./errors.ts";
+import { Ended, explain, PikuError } from "./errors.ts";
 import {
   awaitHealthy,
   drain,
@@ -13,13 +13,15 @@ import {
   stopVassals,
   writeWorker,
 } from "./generation.ts";
-import { commitOf, subjectOf } from "./git.ts";
+import { commitOf, holdCommit, subjectOf } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { whoAsks, withTurn } from "./locks.ts";
+import { readMachine } from "./machine.ts";
 import { readSites, reloadNginx, renderSite, stagingOf, testSites } from "./nginx.ts";
-import { followedBy, liveFileOf, type Plan, planDeploy, type Request, readMachine, releaseOf } from "./plan.ts";
+import { followedBy, liveFileOf, type Plan, planDeploy, type Request, releaseOf } from "./plan.ts";
 import { parseScaling, renderScaling, siteKinds } from "./procfile.ts";
 import {
+  forgetRelease,
   type Journal,
   jobFile,
   liveRelease,
@@ -37,6 +39,7 @@ import {
 } from "./releases.ts";
 import { parseServerSettings, readDifferently } from "./settings.ts";
 import { makeCertificate, needsCertificate } from "./tls.ts";
+import { programEnvironment } from "./tools.ts";
 import { type Recorder, record } from "./transcript.ts";
 import { applyTree, buildTree, planTree, prepareBuildTree, restoreTree } from "./tree.ts";
 import { runFolder, slotFlag, socketLink, socketOf, type Vassal, vassalName, type Worker } from "./uwsgi.ts";
@@ -64,28 +67,32 @@ export function deploy(host: Host, app: App, request: (live: Release | undefined
     try {
       goLive(recorder, app, number, live, request(live));
     } catch (error) {
-      if (!(error instanceof PikuError)) throw undone(recorder, app, error);
-      const voice = voiceOf(recorder.host);
-      voice.error(error.message);
-      if (error.hint) voice.log(`Hint: ${error.hint}`);
-      undone(recorder, app, error);
-      voice.log(
-        live
-          ? `-----> The release that was live, ${live.number}, goes on.`
-          : `-----> Nothing of app '${app.name}' is live.`,
-      );
+      fail(recorder, app, live, error);
+    } finally {
       recorder.finish();
-      throw new Ended(1);
     }
-    recorder.finish();
   });
   retireLater(host, app);
 }
 
-/** Puts back what a failed deploy had begun; the error, for throwing on. */
-function undone(recorder: Recorder, app: App, error: unknown): unknown {
-  recover(recorder.host, app);
-  return error;
+/** Says why a deploy failed, puts back what it had begun, and ends the command. */
+function fail({ host }: Recorder, app: App, live: Release | undefined, error: unknown): never {
+  const voice = voiceOf(host);
+  const { message, hint } = explain(error);
+  voice.error(message);
+  if (hint) voice.log(`Hint: ${hint}`);
+  try {
+    recover(host, app);
+    voice.log(
+      live
+        ? `-----> The release that was live, ${live.number}, goes on.`
+        : `-----> Nothing of app '${app.name}' is live.`,
+    );
+  } catch (worse) {
+    voice.error(`what was begun could not be put back: ${explain(worse).message}`);
+    voice.log(`Hint: once that is mended: restart ${app.name}`);
+  }
+  throw new Ended(1);
 }
 
 /** The steps of a deploy. */
@@ -243,7 +250,7 @@ function runJob(
   what: string,
   cwd = buildTree(app),
 ): void {
-  const env = { ...host.env(), ...settings, PWD: cwd };
+  const env = { ...programEnvironment(host.env()), ...settings, PWD: cwd };
   const job = host.start(cwd === app.tree ? argv : [...politely, ...argv], {
     cwd,
     env,
@@ -423,9 +430,12 @@ export function recover(host: Host, app: App): void {
   if (!journal) return;
   const live = liveRelease(host, app);
   const machine = readMachine(host, app.paths.settings);
-  if (live?.number !== journal.release) {
+  const undo = live?.number !== journal.release;
+  if (undo) {
     stopVassals(host, app, staleVassals(host, app), 2_000);
     if (journal.tree && live) restoreTree(host, app, journal.release, live.commit);
+  } else {
+    host.remove(stoppedFile(app));
   }
   if (live) {
     if (!host.stat(stoppedFile(app))) restoreVassals(host, app, live.vassals);
@@ -440,7 +450,10 @@ export function recover(host: Host, app: App): void {
   } else {
     forget(host, app, machine.reload);
   }
-  if (live?.number !== journal.release) host.remove(runFolder(app, journal.release));
+  if (undo) {
+    host.remove(runFolder(app, journal.release));
+    forgetRelease(host, app, journal.release);
+  }
   removeJournal(host, app);
 }
 
@@ -472,8 +485,12 @@ export function retire(host: Host, app: App): void {
   for (const number of numbers) if (number < live.number && !used.has(number)) host.remove(runFolder(app, number));
   const before = numbers.filter((number) => number < live.number && host.stat(releaseFiles(app, number).record)).at(-1);
   linkEnvironment(host, app, live, before === undefined ? undefined : readRelease(host, app, before));
-  for (const number of outdated(numbers, live.number))
-    for (const file of Object.values(releaseFiles(app, number))) host.remove(file);
+  for (const number of numbers.filter((one) => one < live.number)) host.remove(releaseFiles(app, number).before);
+  for (const number of outdated(numbers, live.number)) {
+    forgetRelease(host, app, number);
+    host.remove(releaseFiles(app, number).transcript);
+    holdCommit(host, app, number, undefined);
+  }
 }
 
 /** Ends an app's workers; its site stays. Gives whether there were any. For those who hold the app's turn. */

@@ -2,8 +2,8 @@ import type { App } from "./app.ts";
 import { stop } from "./deploy.ts";
 import type { Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
+import { readMachine } from "./machine.ts";
 import { reloadNginx } from "./nginx.ts";
-import { readMachine } from "./plan.ts";
 import { parseVassal } from "./uwsgi.ts";
 import { voiceOf } from "./voice.ts";
 

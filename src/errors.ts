@@ -27,3 +27,20 @@ export class Ended extends Error {
     this.exitCode = exitCode;
   }
 }
+
+const diskFull = ["ENOSPC", "EDQUOT"];
+const systemPattern = /^(ENOSPC|EDQUOT|EROFS|EACCES|EPERM|EIO|EMFILE|ENFILE|ENOTDIR|EISDIR|ENAMETOOLONG)\b/;
+
+/** What to tell of any error: a sentence, and what to do next; the stack only for what nobody has foreseen. */
+export function explain(error: unknown): { message: string; hint?: string } {
+  if (error instanceof PikuError) return error;
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  const system = systemPattern.exec(message)?.[1];
+  if (system === undefined) return { message: `this is a fault of piku's own: ${message}`, hint: stack };
+  return {
+    message: `the server says: ${message}`,
+    hint: diskFull.includes(system)
+      ? "its disk is full; make room and try again"
+      : "look at the disk, and at who owns ~/.piku",
+  };
+}

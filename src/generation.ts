@@ -6,6 +6,7 @@ import { commandLines, connectionsTo, connectionsToSocket, isAlive, isListening,
 import { isCron } from "./procfile.ts";
 import { liveRelease, numbersOf } from "./releases.ts";
 import {
+  emperorLog,
   emperorPidfile,
   envdirFiles,
   filesOf,
@@ -15,6 +16,7 @@ import {
   runFolder,
   socketOf,
   type Vassal,
+  vassalName,
   vassalPairs,
   type Worker,
 } from "./uwsgi.ts";
@@ -83,10 +85,11 @@ export function isUnchanged(host: Host, app: App, worker: Worker): boolean {
   );
 }
 
-/** A worker that has been shown to the emperor, and where its log stood then. */
+/** A worker that has been shown to the emperor, and where its log and the emperor's stood then. */
 interface Started {
   worker: Worker;
   logAt: number;
+  emperorLogAt: number;
   /** When its process was first seen, in `ticks`. */
   seen?: number;
 }
@@ -95,7 +98,9 @@ interface Started {
 export function startWorkers(host: Host, app: App, workers: readonly Worker[]): Started[] {
   host.mkdir(app.logs);
   host.mkdir(app.paths.sockets);
-  const started = workers.map((worker) => ({ worker, logAt: host.stat(filesOf(app, worker).log)?.size ?? 0 }));
+  const sizeOf = (file: string) => host.stat(file)?.size ?? 0;
+  const emperorLogAt = sizeOf(emperorLog(app.paths));
+  const started = workers.map((worker) => ({ worker, logAt: sizeOf(filesOf(app, worker).log), emperorLogAt }));
   for (const worker of workers) {
     host.say(`-----> spawning '${app.name}:${worker.kind}.${worker.ordinal}'`);
     enableVassal(host, app, worker);
@@ -117,6 +122,10 @@ function health(host: Host, app: App, started: Started): "healthy" | "starting" 
   const { worker } = started;
   const files = filesOf(app, worker);
   const master = pidIn(host, files.master);
+  const cursed = `curse the uwsgi instance ${vassalName(app.name, worker)} `;
+  if (host.readFrom(emperorLog(app.paths), started.emperorLogAt).text.includes(cursed)) {
+    return { failed: worker.kind === "wsgi" ? "the app could not be loaded" : "uWSGI could not start it" };
+  }
   if (master === undefined) return "starting";
   if (worker.kind === "wsgi") {
     if (host.stat(files.ready)) return "healthy";
@@ -245,6 +254,7 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
     host.sleep(50);
   }
   for (const pid of masters) if (isAlive(host, pid)) host.signal(pid, "KILL");
+  for (const { ordinal, release } of vassals) if (release !== undefined) host.remove(socketOf(app, ordinal, release));
   // What a shell line left behind: its shell ends at once, what it started may not.
   for (const group of groups) if (host.signal(-group, "TERM")) endGroup(host, group, 1_000);
 }

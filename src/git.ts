@@ -146,6 +146,9 @@ export function ensureRepository(host: Host, app: App): void {
     host.remove(`${app.repo}/hooks/post-receive`);
 }
 
+// Packing takes a core and much memory otherwise, and a small board has little of both.
+const modest = ["-c", "pack.threads=1", "-c", "pack.windowMemory=32m"];
+
 /** Runs git's half of a push or a fetch on our own stdin and stdout; its exit status. */
 export const serve = (host: Host, app: App, service: "receive-pack" | "upload-pack") =>
   host.run([
@@ -154,8 +157,7 @@ export const serve = (host: Host, app: App, service: "receive-pack" | "upload-pa
     "core.fsync=committed,reference",
     "-c",
     "transfer.hideRefs=refs/piku",
-    "-c",
-    "receive.autogc=false",
+    ...modest,
     service,
     app.repo,
   ]);

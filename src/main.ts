@@ -3,7 +3,7 @@ import { exit, host } from "#host";
 import { version } from "../package.json" with { type: "json" };
 import { printable } from "./app.ts";
 import { type Commands, commandsOf, passesOn } from "./cli.ts";
-import { Ended, PikuError, usageError } from "./errors.ts";
+import { Ended, explain, PikuError, usageError } from "./errors.ts";
 import { renderCommandHelp, renderHelp } from "./help.ts";
 import type { Host } from "./host/host.ts";
 import { wordsOf } from "./ssh.ts";
@@ -56,12 +56,9 @@ async function dispatch(host: Host, commands: Commands, name: string, rest: stri
 function report(host: Host, commands: Commands, name: string, error: unknown): number {
   if (error instanceof Ended) return error.exitCode;
   const voice = voiceOf(host);
-  if (error instanceof PikuError) {
-    voice.error(error.message);
-    if (error.hint) host.complain(`Hint: ${error.hint}`);
-    return error.exitCode;
-  }
-  const { name: kind, message, stack } = error as Error;
+  const { name: kind, message } = error as Error;
+  // Nobody reads any more; there is nobody to tell.
+  if (/\bEPIPE\b/.test(message)) return 0;
   if (kind === "CLIError") {
     voice.error(
       message.replace(
@@ -72,21 +69,10 @@ function report(host: Host, commands: Commands, name: string, error: unknown): n
     if (Object.hasOwn(commands, name)) host.complain(renderCommandHelp(name, commands[name]!));
     return 2;
   }
-  // Nobody reads any more; there is nobody to tell.
-  if (/EPIPE/.test(message)) return 0;
-  const system = /^(ENOSPC|EDQUOT|EROFS|EACCES|EPERM|EIO|EMFILE|ENFILE|ENOTDIR|EISDIR|ENAMETOOLONG)\b/.exec(
-    message,
-  )?.[1];
-  if (system) {
-    voice.error(`the server says: ${message}`);
-    host.complain(
-      `Hint: ${system === "ENOSPC" || system === "EDQUOT" ? "its disk is full; make room and try again" : "look at the disk and at who owns ~/.piku"}`,
-    );
-    return 1;
-  }
-  voice.error(`this is a fault of piku's own: ${message}`);
-  host.complain(stack ?? "");
-  return 1;
+  const told = explain(error);
+  voice.error(told.message);
+  if (told.hint) host.complain(`Hint: ${told.hint}`);
+  return error instanceof PikuError ? error.exitCode : 1;
 }
 
 exit(await main(host));

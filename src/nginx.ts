@@ -381,10 +381,10 @@ export function testSites(
   host.write(`${folder}/nginx.conf`, main, 0o600);
   // Older ones complain of a log in /var/log that they may not open, and go on.
   const log = atLeast(version, [1, 19, 5]) ? ["-e", "stderr"] : [];
-  const ran = host.capture(["nginx", "-t", "-q", ...log, "-p", folder, "-c", `${folder}/nginx.conf`]);
+  const ran = host.capture(["nginx", "-t", "-q", ...log, "-c", `${folder}/nginx.conf`]);
   if (ran.status === 0) return undefined;
   const complaint = ran.stderr.split("\n").find((line) => line.includes("[emerg]")) ?? ran.stderr.trim();
-  return complaint.replace(/^.*\[emerg\]\s*/, "").replaceAll(`${folder}/sites/`, "");
+  return complaint.replace(/^.*\[emerg\]\s*(\d+#\d+:\s*)?/, "").replaceAll(`${folder}/sites/`, "");
 }
 
 /** Where a site waits for its test, on the same file system as the live ones but not seen by what watches their folder. */

@@ -3,7 +3,7 @@ import { environmentFolder, environmentKey } from "./environment.ts";
 import { PikuError } from "./errors.ts";
 import { type Commit, fileOf, linksOf, namesOf } from "./git.ts";
 import type { Host } from "./host/host.ts";
-import { withTurn } from "./locks.ts";
+import { portNumber, readMachine } from "./machine.ts";
 import {
   askNginx,
   type Backend,
@@ -15,6 +15,7 @@ import {
   refuseTakenNames,
   type Site,
 } from "./nginx.ts";
+import { refuseTakenPort, takePorts } from "./ports.ts";
 import {
   isCron,
   type Procfile,
@@ -71,28 +72,6 @@ export interface Plan {
   /** How nginx is told to read its files again (PIKU_NGINX_RELOAD); undefined where something watches the folder. */
   reload?: string;
   warnings: string[];
-}
-
-/** Settings of the machine's ENV file that are piku's own and no app's. */
-const machineKeys = ["PIKU_HTTP_PORT", "PIKU_HTTPS_PORT", "PIKU_NGINX_RELOAD"];
-
-/** The machine's settings: for the apps, and piku's own. Throws with file and line. */
-export function readMachine(host: Host, file: string): { settings: Settings; reload?: string; ports: Site["ports"] } {
-  const all = parseSettings(host.read(file) ?? "", file);
-  const settings = Object.fromEntries(Object.entries(all).filter(([key]) => !machineKeys.includes(key)));
-  const port = (key: string, usual: number) => portNumber(all[key] ?? String(usual), `${file}: ${key}`, 1);
-  return {
-    settings,
-    reload: all.PIKU_NGINX_RELOAD || undefined,
-    ports: { http: port("PIKU_HTTP_PORT", 80), https: port("PIKU_HTTPS_PORT", 443) },
-  };
-}
-
-function portNumber(value: string, what: string, least = 1024): number {
-  const port = /^\d{1,5}$/.test(value) ? Number(value) : 0;
-  if (port < least || port > 65_535)
-    throw new PikuError(`${what} is '${printable(value)}'`, `a port is a number from ${least} to 65535`);
-  return port;
 }
 
 /** Kinds that are known to the original and not to this version. */
@@ -313,59 +292,6 @@ function planBackend(
   return switches
     ? { protocol: "http", first: servers("a"), second: servers("b"), flag: slotFlag(app) }
     : { protocol: "http", first: servers("a") };
-}
-
-const portsFile = (app: App) => `${app.releases}/ports.json`;
-// Below the ports that the kernel gives to outgoing connections (ip_local_port_range).
-const firstPort = 20_000;
-const portCount = 10_000;
-
-/** The ports of an app, two sets of them: kept for good, so that a site need not change with a deploy. */
-function takePorts(host: Host, app: App, count: number, fixed: number | undefined): Record<Slot, number[]> {
-  return withTurn(host, app.paths, "machine", undefined, "", () => {
-    const own = readPorts(host, app);
-    const lacking = count - Math.min(own.a.length, own.b.length);
-    if (lacking > 0) {
-      const taken = new Set(listApps(host, app.paths).flatMap((name) => appPorts(host, app, name)));
-      for (const port of [...own.a, ...own.b]) taken.add(port);
-      const start = [...app.name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % portCount, 7);
-      const free = (): number => {
-        for (let i = 0; i < portCount; i++) {
-          const port = firstPort + ((start + i) % portCount);
-          if (taken.has(port) || !host.canBind("127.0.0.1", port)) continue;
-          taken.add(port);
-          return port;
-        }
-        throw new PikuError("no TCP port between 20000 and 30000 is free on the server");
-      };
-      while (own.a.length < count) own.a.push(free());
-      while (own.b.length < count) own.b.push(free());
-      host.mkdir(app.releases, 0o700);
-      host.write(portsFile(app), JSON.stringify(own));
-    }
-    return fixed === undefined ? own : { a: [fixed, ...own.a.slice(1)], b: own.b };
-  });
-}
-
-const readPorts = (host: Host, app: App): Record<Slot, number[]> =>
-  JSON.parse(host.read(portsFile(app)) ?? '{"a":[],"b":[]}');
-
-/** Ports that an app has, or has been given by its settings. */
-function appPorts(host: Host, app: App, name: string): number[] {
-  const content = host.read(`${app.paths.releases}/${name}/ports.json`);
-  const own = content ? (JSON.parse(content) as Record<Slot, number[]>) : { a: [], b: [] };
-  const live = Number(parseServerSettings(host.read(`${app.paths.envs}/${name}/LIVE_ENV`) ?? "").PORT);
-  return [...own.a, ...own.b, ...(live > 0 ? [live] : [])];
-}
-
-/** Refuses a port that another app has. */
-function refuseTakenPort(host: Host, app: App, port: number): void {
-  const owner = listApps(host, app.paths).find((name) => name !== app.name && appPorts(host, app, name).includes(port));
-  if (owner)
-    throw new PikuError(
-      `PORT ${port} belongs to app '${owner}'`,
-      "choose another PORT, or leave it out and piku picks one",
-    );
 }
 
 /** Refuses a kind whose worker's file would be that of another app's: `foo` with `bar_web`, `foo_bar` with `web`. */

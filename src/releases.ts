@@ -31,6 +31,12 @@ export interface Release {
   steps: { title: string; milliseconds: number }[];
 }
 
+/** Removes all that is kept of a release but its transcript. */
+export function forgetRelease(host: Host, app: App, number: number): void {
+  const { transcript, ...files } = releaseFiles(app, number);
+  for (const file of Object.values(files)) host.remove(file);
+}
+
 /** A deploy under way: written before anything that runs is touched, gone when it has ended. */
 export interface Journal {
   release: number;

@@ -24,3 +24,12 @@ export function cleanEnvironment(env: Readonly<Record<string, string>>): Record<
   const own = kept.HOME ? [`${kept.HOME}/bin`, `${kept.HOME}/.local/bin`] : [];
   return { ...kept, PATH: [...new Set([...own, ...folders, ...system])].join(":") };
 }
+
+/** The environment below an app's settings: without what tells who gave the command. */
+export function programEnvironment({
+  FINGERPRINT,
+  NAME,
+  ...env
+}: Readonly<Record<string, string>>): Record<string, string> {
+  return env;
+}

@@ -36,7 +36,12 @@ export function record(host: Host, transcript: string): Recorder {
     }
   };
   const write = (line: string) => {
-    host.append(transcript, `${line}\n`);
+    try {
+      host.append(transcript, `${line}\n`);
+    } catch {
+      // A full disk is no reason to keep quiet about it.
+      pending += `${line}\n`;
+    }
     show();
   };
   return {

@@ -139,8 +139,13 @@ export function vassalPairs(app: App, worker: Worker, user: { uid: number; gid: 
   const files = filesOf(app, worker);
   return [
     ["chdir", app.tree],
-    ["uid", user.uid],
-    ["gid", user.gid],
+    // uWSGI takes a 0 for a name; root has nothing to give up anyway.
+    ...(user.uid > 0
+      ? ([
+          ["uid", user.uid],
+          ["gid", user.gid],
+        ] as const)
+      : []),
     ["master", "true"],
     ["project", app.name],
     ["procname-prefix", `${app.name}:${kind}:`],
@@ -180,7 +185,6 @@ function wsgiPairs(app: App, worker: Worker): Pair[] {
       ? ([
           ["socket", listen.socket],
           ["chmod-socket", "664"],
-          ["vacuum", "true"],
         ] as const)
       : listen
         ? [["http-socket", `${listen.address}:${listen.port}`] as const]
@@ -289,9 +293,11 @@ export const renderEmperor = (paths: Paths) =>
     ["emperor-graceful-shutdown", "true"],
     ["emperor-no-blacklist", "true"],
     ["log-maxsize", 1_048_576],
-    ["logto", `${paths.uwsgi}/uwsgi.log`],
+    ["logto", emperorLog(paths)],
     ["log-backupname", `${paths.uwsgi}/uwsgi.old.log`],
   ]);
 
-/** Where the emperor writes its process's number. */
+/** Where the emperor writes its process's number, and its log. */
 export const emperorPidfile = (paths: Paths) => `${paths.uwsgi}/emperor.pid`;
+
+export const emperorLog = (paths: Paths) => `${paths.uwsgi}/uwsgi.log`;

@@ -1,13 +1,20 @@
 import { defineCommand } from "citty";
-import { type App, findApp } from "../app.ts";
+import { type App, findApp, namedApp } from "../app.ts";
 import { deploy } from "../deploy.ts";
 import type { Host } from "../host/host.ts";
+import { withTurn } from "../locks.ts";
 import { changeServerSettings, parseAssignments, parseServerSettings } from "../settings.ts";
 import { voiceOf } from "../voice.ts";
 import { appArg, wordsBehindApp } from "./arguments.ts";
 import { again, serverSettings } from "./requests.ts";
 
 const settingArg = { type: "positional", description: "the setting's name", required: true } as const;
+
+/** The app of a command that also makes sense before its first push, once it has settings. Throws when there is neither. */
+function configuredApp(host: Host, typed: string): App {
+  const app = namedApp(host, typed);
+  return host.stat(`${app.envs}/ENV`) ? app : findApp(host, typed);
+}
 
 /** Prints one of an app's files of settings. */
 function show(host: Host, app: App, file: string): void {
@@ -20,7 +27,7 @@ export const config = (host: Host) =>
   defineCommand({
     meta: { description: "Show an app's settings on the server", example: "piku config blog" },
     args: { app: appArg },
-    run: ({ args }) => show(host, findApp(host, args.app), "ENV"),
+    run: ({ args }) => show(host, configuredApp(host, args.app), "ENV"),
   });
 
 export const configGet = (host: Host) =>
@@ -28,23 +35,33 @@ export const configGet = (host: Host) =>
     meta: { description: "Print the value of one setting", example: "piku config:get blog DEBUG" },
     args: { app: appArg, setting: settingArg },
     run({ args }) {
-      const settings = parseServerSettings(serverSettings(host, findApp(host, args.app)));
+      const settings = parseServerSettings(serverSettings(host, configuredApp(host, args.app)));
       if (Object.hasOwn(settings, args.setting)) host.say(settings[args.setting]!);
     },
   });
 
-/** Deploys an app with its settings changed; nothing is kept of a change with which it does not run. */
-function change(host: Host, typed: string, cause: string, changes: Record<string, string | null>): void {
-  const app = findApp(host, typed);
-  const changed = Object.keys(changes);
+/**
+ * Deploys an app with its settings changed; nothing is kept of a change with which it does not run. Before the first
+ * push they are kept for it: an app may need them to start at all.
+ */
+function change(host: Host, app: App, cause: string, changes: Record<string, string | null>): void {
+  const changed = () => changeServerSettings(serverSettings(host, app), changes);
+  if (!host.stat(app.tree)) {
+    withTurn(host, app.paths, "deploy", app, cause, () => {
+      host.mkdir(app.envs);
+      host.write(`${app.envs}/ENV`, changed(), 0o600);
+    });
+    voiceOf(host).log(`App '${app.name}' is not deployed yet; this is kept for its first push.`);
+    return;
+  }
   deploy(
     host,
     app,
     (live) => ({
       ...again(host, app, live, cause),
-      serverSettings: changeServerSettings(serverSettings(host, app), changes),
+      serverSettings: changed(),
       builds: true,
-      changed,
+      changed: Object.keys(changes),
     }),
     cause,
   );
@@ -63,7 +80,7 @@ export const configSet = (host: Host) =>
     run({ args, rawArgs }) {
       const settings = parseAssignments(wordsBehindApp(rawArgs, 1, "KEY=value"));
       for (const key of Object.keys(settings)) voiceOf(host).log(`Setting ${key} for '${args.app}'`);
-      change(host, args.app, "config:set", settings);
+      change(host, namedApp(host, args.app), "config:set", settings);
     },
   });
 
@@ -76,13 +93,19 @@ export const configUnset = (host: Host) =>
     args: { app: appArg, settings: { type: "positional", description: "names, as many as you like", required: true } },
     run({ args, rawArgs }) {
       const keys = wordsBehindApp(rawArgs, 1, "the name of a setting");
-      const there = parseServerSettings(serverSettings(host, findApp(host, args.app)));
+      const there = parseServerSettings(serverSettings(host, configuredApp(host, args.app)));
       const known = keys.filter((key) => Object.hasOwn(there, key));
       for (const key of keys) {
         if (known.includes(key)) voiceOf(host).log(`Unsetting ${key} for '${args.app}'`);
         else voiceOf(host).warn(`'${key}' is not set for '${args.app}'`);
       }
-      if (known.length > 0) change(host, args.app, "config:unset", Object.fromEntries(known.map((key) => [key, null])));
+      if (known.length > 0)
+        change(
+          host,
+          configuredApp(host, args.app),
+          "config:unset",
+          Object.fromEntries(known.map((key) => [key, null])),
+        );
     },
   });
 

@@ -3,6 +3,7 @@ import { findApp } from "../app.ts";
 import { Ended, usageError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { parseServerSettings } from "../settings.ts";
+import { programEnvironment } from "../tools.ts";
 import { appArg } from "./arguments.ts";
 
 export const run = (host: Host) =>
@@ -22,7 +23,11 @@ export const run = (host: Host) =>
         " ",
       );
       if (command === "") throw usageError("the command is missing", "e.g.: piku run blog -- ls -l");
-      const env = { ...host.env(), ...parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? ""), PWD: app.tree };
+      const env = {
+        ...programEnvironment(host.env()),
+        ...parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? ""),
+        PWD: app.tree,
+      };
       const status = host.run(["sh", "-c", command], { cwd: app.tree, env });
       if (status !== 0) throw new Ended(status);
     },

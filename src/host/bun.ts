@@ -1,0 +1,121 @@
+/// <reference types="bun" />
+import * as fs from "node:fs";
+import type { Host } from "./host.ts";
+import { type Child, posixHost, SystemError, statusOfSignal, typeOf } from "./posix.ts";
+
+// Put in by build.ts; not there when run from source.
+declare const PIKU_TARGET: string | undefined;
+
+/** The Host on Bun. */
+export const host: Host = posixHost({
+  engine: `bun ${Bun.version}`,
+  target: typeof PIKU_TARGET === "string" ? PIKU_TARGET : "development",
+  self: process.execPath,
+  args: process.argv.slice(2),
+  pid: process.pid,
+  uid: process.getuid!(),
+  gid: process.getgid!(),
+  environment: { ...process.env } as Record<string, string>,
+  parent: () => process.ppid,
+  encode: (text) => Buffer.from(text),
+  decode: (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString(),
+  open: (path, flags, mode) => attempt("open", path, () => fs.openSync(path, flags, mode)),
+  close: (descriptor) => fs.closeSync(descriptor),
+  read: (descriptor, into, offset, path) =>
+    attempt("read", path, () => fs.readSync(descriptor, into, 0, into.length, offset ?? null)),
+  write: (descriptor, bytes, path) => attempt("write", path, () => fs.writeSync(descriptor, bytes)),
+  sync: (descriptor, path) => attempt("fsync", path, () => fs.fsyncSync(descriptor)),
+  stat(path, follow) {
+    const stat = attempt("stat", path, () => (follow ? fs.statSync(path) : fs.lstatSync(path)));
+    return {
+      type: typeOf(stat.mode),
+      size: stat.size,
+      modified: Math.floor(stat.mtimeMs),
+      mode: stat.mode & 0o7777,
+      inode: stat.ino,
+    };
+  },
+  names: (dir) => attempt("readdir", dir, () => fs.readdirSync(dir)),
+  makeFolder: (path, mode) => attempt("mkdir", path, () => fs.mkdirSync(path, mode)),
+  removeFolder: (path) => attempt("rmdir", path, () => fs.rmdirSync(path)),
+  unlink: (path) => attempt("unlink", path, () => fs.unlinkSync(path)),
+  chmod: (path, mode) => attempt("chmod", path, () => fs.chmodSync(path, mode)),
+  rename: (from, to) => attempt("rename", to, () => fs.renameSync(from, to)),
+  symlink: (target, path) => attempt("symlink", path, () => fs.symlinkSync(target, path)),
+  readLink: (path) => attempt("readlink", path, () => fs.readlinkSync(path)),
+  realPath: (path) => attempt("realpath", path, () => fs.realpathSync(path)),
+  free(path) {
+    const { bavail, bsize, ffree, files } = attempt("statvfs", path, () => fs.statfsSync(path));
+    return { bytes: bavail * bsize, inodes: files === 0 ? Number.POSITIVE_INFINITY : ffree };
+  },
+  run(argv, child) {
+    // Like a shell, we leave ^C and ^\ to the child while it runs.
+    const ignore = () => {};
+    process.on("SIGINT", ignore).on("SIGQUIT", ignore);
+    try {
+      return spawn(argv, { ...child, stdin: "inherit", stdout: "inherit", stderr: "inherit" }).status;
+    } finally {
+      process.off("SIGINT", ignore).off("SIGQUIT", ignore);
+    }
+  },
+  capture: (argv, { input, ...child }) =>
+    spawn(argv, { ...child, stdin: input ?? "ignore", stdout: "pipe", stderr: "pipe" }),
+  kill: (pid, signal) => attempt("kill", String(pid), () => process.kill(pid, signal)),
+  flock(descriptor, path) {
+    // The lock is on the open file description that we share with the child, so it stays when the child is gone.
+    const { status } = spawn(["flock", "-n", "-x", "0"], {
+      env: process.env as Record<string, string>,
+      stdin: descriptor,
+      stdout: "ignore",
+      stderr: "ignore",
+    });
+    if (status > 1) throw new SystemError("EIO", "flock", path);
+    return status === 0;
+  },
+  canBind(address, port) {
+    try {
+      Bun.listen({ hostname: address, port, socket: { data() {} } }).stop(true);
+      return true;
+    } catch {
+      return false;
+    }
+  },
+  // node:tty takes 10 ms to load.
+  isTerminal: (descriptor) => /^\/dev\/(pts\/|tty|console)/.test(linkOf(`/proc/self/fd/${descriptor}`)),
+  ticks: () => performance.now(),
+  sleep: (milliseconds) => Bun.sleepSync(milliseconds),
+});
+
+/** Ends this process now. */
+export const exit: (status: number) => never = (status) => process.exit(status);
+
+interface Stdio {
+  stdin: "inherit" | "ignore" | number | Uint8Array;
+  stdout: "inherit" | "ignore" | "pipe";
+  stderr: "inherit" | "ignore" | "pipe";
+}
+
+function spawn(argv: readonly string[], options: Child & Stdio) {
+  const ran = attempt("run", argv[0]!, () => Bun.spawnSync([...argv], options as object));
+  return {
+    status: ran.exitCode ?? statusOfSignal(String(ran.signalCode)),
+    stdout: (ran.stdout ?? new Uint8Array(0)) as Uint8Array,
+    stderr: (ran.stderr ?? new Uint8Array(0)) as Uint8Array,
+  };
+}
+
+function attempt<T>(call: string, path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new SystemError((error as NodeJS.ErrnoException).code ?? "EUNKNOWN", call, path);
+  }
+}
+
+function linkOf(path: string): string {
+  try {
+    return fs.readlinkSync(path);
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,124 @@
+import * as native from "piku:native";
+import * as os from "quickjs:os";
+import * as std from "quickjs:std";
+import type { Host } from "./host.ts";
+import { type Child, type Collected, posixHost, SystemError, typeOf } from "./posix.ts";
+
+const closeInChildren = 0o2000000;
+
+/** The Host on QuickJS 2025-04-26, whose `os` module `quickjs.c` completes. */
+export const host: Host = posixHost({
+  engine: "quickjs 2025-04-26",
+  target: native.target,
+  self: os.readlink("/proc/self/exe")[0] || scriptArgs[0]!,
+  args: scriptArgs.slice(1),
+  pid: os.getpid(),
+  uid: native.getuid(),
+  gid: native.getgid(),
+  environment: std.getenviron(),
+  parent: native.getppid,
+  encode: (text) => new Uint8Array(native.encode(text.toWellFormed())),
+  decode: (bytes) => native.decode(bytes.buffer, bytes.byteOffset, bytes.byteOffset + bytes.length),
+  open: (path, flags, mode) => succeed(os.open(path, flags | closeInChildren, mode), "open", path),
+  close: (descriptor) => os.close(descriptor),
+  read(descriptor, into, offset, path) {
+    if (offset !== undefined) succeed(os.seek(descriptor, offset, 0), "seek", path);
+    return succeed(os.read(descriptor, into.buffer, into.byteOffset, into.length), "read", path);
+  },
+  write,
+  sync: (descriptor, path) => succeed(native.fsync(descriptor), "fsync", path),
+  stat(path, follow) {
+    const [stat, error] = follow ? os.stat(path) : os.lstat(path);
+    if (!stat) throw failure(error, "stat", path);
+    return {
+      type: typeOf(stat.mode),
+      size: stat.size,
+      modified: stat.mtime,
+      mode: stat.mode & 0o7777,
+      inode: stat.ino,
+    };
+  },
+  names: (dir) => given(os.readdir(dir), "readdir", dir).filter((name) => name !== "." && name !== ".."),
+  makeFolder: (path, mode) => succeed(native.mkdir(path, mode), "mkdir", path),
+  removeFolder: (path) => succeed(os.remove(path), "rmdir", path),
+  unlink: (path) => succeed(os.remove(path), "unlink", path),
+  chmod: (path, mode) => succeed(native.chmod(path, mode), "chmod", path),
+  rename: (from, to) => succeed(os.rename(from, to), "rename", to),
+  symlink: (target, path) => succeed(os.symlink(target, path), "symlink", path),
+  readLink: (path) => given(os.readlink(path), "readlink", path),
+  realPath: (path) => given(os.realpath(path), "realpath", path),
+  free(path) {
+    const [error, bytes, inodes, all] = native.free(path);
+    succeed(error, "statvfs", path);
+    return { bytes, inodes: all === 0 ? Number.POSITIVE_INFINITY : inodes };
+  },
+  run: (argv, child) => native.wait(spawn(argv, child, 0, 1, 2)),
+  capture,
+  kill: (pid, signal) => succeed(os.kill(pid, signal), "kill", String(pid)),
+  flock(descriptor, path) {
+    const error = native.flock(descriptor);
+    if (error < 0 && native.errorName(-error) === "EAGAIN") return false;
+    succeed(error, "flock", path);
+    return true;
+  },
+  canBind: native.canBind,
+  isTerminal: os.isatty,
+  ticks: os.now,
+  sleep: os.sleep,
+});
+
+/** Ends this process now. */
+export const exit: (status: number) => never = std.exit;
+
+function write(descriptor: number, bytes: Uint8Array, path: string): number {
+  return succeed(os.write(descriptor, bytes.buffer, bytes.byteOffset, bytes.length), "write", path);
+}
+
+function spawn(argv: readonly string[], { cwd, env }: Child, stdin: number, stdout: number, stderr: number): number {
+  const pairs = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  return succeed(native.spawn(argv, pairs, cwd, stdin, stdout, stderr), "run", argv[0]!);
+}
+
+/** The child reads and writes files in memory: whatever it fills first, nobody waits for anybody. */
+function capture(argv: readonly string[], child: Child & { input?: Uint8Array }): Collected {
+  const files: number[] = [];
+  const memoryFile = () => {
+    const file = succeed(native.memoryFile(), "memfd_create", argv[0]!);
+    files.push(file);
+    return file;
+  };
+  try {
+    const [stdin, stdout, stderr] = [memoryFile(), memoryFile(), memoryFile()];
+    let input = child.input ?? new Uint8Array(0);
+    while (input.length > 0) input = input.subarray(write(stdin, input, "stdin"));
+    os.seek(stdin, 0, 0);
+    const status = native.wait(spawn(argv, child, stdin, stdout, stderr));
+    return { status, stdout: contents(stdout), stderr: contents(stderr) };
+  } finally {
+    for (const file of files) os.close(file);
+  }
+}
+
+function contents(file: number): Uint8Array {
+  const bytes = new Uint8Array(os.seek(file, 0, 2));
+  os.seek(file, 0, 0);
+  for (let at = 0; at < bytes.length; ) {
+    const taken = os.read(file, bytes.buffer, at, bytes.length - at);
+    if (taken <= 0) break;
+    at += taken;
+  }
+  return bytes;
+}
+
+const failure = (error: number, call: string, path: string) =>
+  new SystemError(native.errorName(Math.abs(error)), call, path);
+
+function succeed(result: number, call: string, path: string): number {
+  if (result < 0) throw failure(result, call, path);
+  return result;
+}
+
+function given<T>([value, error]: [T, number], call: string, path: string): T {
+  if (error !== 0) throw failure(error, call, path);
+  return value;
+}

@@ -1,0 +1,59 @@
+import { type App, listApps } from "./app.ts";
+import { PikuError } from "./errors.ts";
+import type { Host } from "./host/host.ts";
+import { withTurn } from "./locks.ts";
+import type { Slot } from "./releases.ts";
+import { parseServerSettings } from "./settings.ts";
+
+const portsFile = (app: App) => `${app.releases}/ports.json`;
+// Below the ports that the kernel gives to outgoing connections (ip_local_port_range).
+const firstPort = 20_000;
+const portCount = 10_000;
+
+/** The ports of an app, two sets of them: kept for good, so that a site need not change with a deploy. */
+export function takePorts(host: Host, app: App, count: number, fixed: number | undefined): Record<Slot, number[]> {
+  return withTurn(host, app.paths, "machine", undefined, "", () => {
+    const own = readPorts(host, app);
+    const lacking = count - Math.min(own.a.length, own.b.length);
+    if (lacking > 0) {
+      const taken = new Set(listApps(host, app.paths).flatMap((name) => appPorts(host, app, name)));
+      for (const port of [...own.a, ...own.b]) taken.add(port);
+      const start = [...app.name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % portCount, 7);
+      const free = (): number => {
+        for (let i = 0; i < portCount; i++) {
+          const port = firstPort + ((start + i) % portCount);
+          if (taken.has(port) || !host.canBind("127.0.0.1", port)) continue;
+          taken.add(port);
+          return port;
+        }
+        throw new PikuError("no TCP port between 20000 and 30000 is free on the server");
+      };
+      while (own.a.length < count) own.a.push(free());
+      while (own.b.length < count) own.b.push(free());
+      host.mkdir(app.releases, 0o700);
+      host.write(portsFile(app), JSON.stringify(own));
+    }
+    return fixed === undefined ? own : { a: [fixed, ...own.a.slice(1)], b: own.b };
+  });
+}
+
+const readPorts = (host: Host, app: App): Record<Slot, number[]> =>
+  JSON.parse(host.read(portsFile(app)) ?? '{"a":[],"b":[]}');
+
+/** Ports that an app has, or has been given by its settings. */
+function appPorts(host: Host, app: App, name: string): number[] {
+  const content = host.read(`${app.paths.releases}/${name}/ports.json`);
+  const own = content ? (JSON.parse(content) as Record<Slot, number[]>) : { a: [], b: [] };
+  const live = Number(parseServerSettings(host.read(`${app.paths.envs}/${name}/LIVE_ENV`) ?? "").PORT);
+  return [...own.a, ...own.b, ...(live > 0 ? [live] : [])];
+}
+
+/** Refuses a port that another app has. */
+export function refuseTakenPort(host: Host, app: App, port: number): void {
+  const owner = listApps(host, app.paths).find((name) => name !== app.name && appPorts(host, app, name).includes(port));
+  if (owner)
+    throw new PikuError(
+      `PORT ${port} belongs to app '${owner}'`,
+      "choose another PORT, or leave it out and piku picks one",
+    );
+}
