@@ -122,3 +122,6 @@ function given<T>([value, error]: [T, number], call: string, path: string): T {
   if (error !== 0) throw failure(error, call, path);
   return value;
 }
+
+// consola clears a timer that it only ever sets when it is told to throttle, and we tell it not to.
+Object.assign(globalThis, { clearTimeout: () => {} });
