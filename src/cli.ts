@@ -47,4 +47,4 @@ export const commandsOf = (host: Host, incoming?: string): Commands => ({
 });
 
 /** Commands whose words are another program's: `--help` among them is not for piku. */
-export const passesOn = ["run", "scp"];
+export const passesOn = ["run", "scp", "sftp"];

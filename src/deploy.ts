@@ -136,11 +136,15 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   const grace = secondsOf(plan, "PIKU_GRACE", usualGrace);
   const patience = secondsOf(plan, "PIKU_HEALTHCHECK_TIMEOUT", usualPatience);
   const start = (workers: Worker[]) =>
-    awaitHealthy(host, app, startWorkers(host, app, workers), patience, recorder.show);
+    awaitHealthy(host, app, startWorkers(host, app, workers, grace), patience, recorder.show);
   const beside = fresh.filter(plan.overlaps);
   const instead = fresh.filter((worker) => !plan.overlaps(worker));
   for (const worker of fresh) writeWorker(host, app, worker);
   step("start", () => {
+    // What the deploy before has replaced may still be leaving, on the very ports that are needed now.
+    const leaving = staleVassals(host, app);
+    if (leaving.length > 0) drain(host, app, leaving, grace);
+    stopVassals(host, app, leaving, grace);
     if (beside.length > 0) start(beside);
     // What follows one that nobody is switched away from ends now, and what the switch is for ends later.
     stopVassals(host, app, rivals(host, app, release, instead), grace);

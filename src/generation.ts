@@ -94,8 +94,29 @@ interface Started {
   seen?: number;
 }
 
-/** Shows workers to the emperor. */
-export function startWorkers(host: Host, app: App, workers: readonly Worker[]): Started[] {
+/** Waits until nothing listens on these workers' ports any more: what does would be taken for them. */
+function awaitPorts(host: Host, workers: readonly Worker[], patience: number): void {
+  const start = host.ticks();
+  let told = false;
+  for (const { kind, listen } of workers) {
+    while (listen && "port" in listen && isListening(host, listen.port)) {
+      const passed = host.ticks() - start;
+      if (passed > patience) {
+        throw new PikuError(
+          `port ${listen.port} of '${kind}' is taken by another program of the server`,
+          "end that program, or choose another PORT",
+        );
+      }
+      if (!told && passed > 2000) host.say(`-----> Waiting for port ${listen.port} to become free`);
+      told ||= passed > 2000;
+      host.sleep(50);
+    }
+  }
+}
+
+/** Shows workers to the emperor, after at most `grace` milliseconds for what is still leaving their ports. */
+export function startWorkers(host: Host, app: App, workers: readonly Worker[], grace: number): Started[] {
+  awaitPorts(host, workers, grace);
   host.mkdir(app.logs);
   host.mkdir(app.paths.sockets);
   const sizeOf = (file: string) => host.stat(file)?.size ?? 0;

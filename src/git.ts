@@ -214,11 +214,21 @@ export const untracked = (host: Host, dir: string) => listed(git(host, dir, ["ls
 export const changedFiles = (host: Host, dir: string) =>
   listed(git(host, dir, ["diff-files", "--name-only", "--diff-filter=MT", "-z"]).stdout);
 
-/** Files that `to` has and `from` has not. */
-export const addedFiles = (host: Host, app: App, from: string | undefined, { id, incoming }: Commit) =>
-  from === undefined
-    ? listed(git(host, app.repo, ["ls-tree", "-r", "--name-only", "-z", id], incoming).stdout)
-    : listed(
-        git(host, app.repo, ["diff", "--name-only", "--no-renames", "--diff-filter=A", "-z", from, id, "--"], incoming)
-          .stdout,
-      );
+/** Files that a commit has and the one before has not, and those that it has otherwise. */
+export function changesOf(
+  host: Host,
+  before: string | undefined,
+  { app, id, incoming }: Commit,
+): { added: string[]; modified: string[] } {
+  if (before === undefined) {
+    return {
+      added: listed(git(host, app.repo, ["ls-tree", "-r", "--name-only", "-z", id], incoming).stdout),
+      modified: [],
+    };
+  }
+  const fields = listed(
+    git(host, app.repo, ["diff", "--name-status", "--no-renames", "-z", before, id, "--"], incoming).stdout,
+  );
+  const names = (status: RegExp) => fields.filter((_, i) => i % 2 === 1 && status.test(fields[i - 1]!));
+  return { added: names(/^A/), modified: names(/^[MT]/) };
+}

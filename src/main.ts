@@ -1,8 +1,9 @@
-import { runCommand } from "citty";
+import { type ArgDef, runCommand } from "citty";
 import { exit, host } from "#host";
 import { version } from "../package.json" with { type: "json" };
 import { printable } from "./app.ts";
 import { type Commands, commandsOf, passesOn } from "./cli.ts";
+import { refuseStrayWords } from "./commands/arguments.ts";
 import { Ended, explain, PikuError, usageError } from "./errors.ts";
 import { renderCommandHelp, renderHelp } from "./help.ts";
 import type { Host } from "./host/host.ts";
@@ -47,8 +48,14 @@ async function dispatch(host: Host, commands: Commands, name: string, rest: stri
     );
   }
   const command = find(name);
-  const own = passesOn.includes(name) ? rest.slice(0, 1) : rest;
-  if (own.some((word) => word === "--help" || word === "-h")) return host.say(renderCommandHelp(name, command));
+  if (!passesOn.includes(name)) {
+    // git's own clients send whatever their user typed for an app's name.
+    if (!name.startsWith("git-") && rest.some((word) => word === "--help" || word === "-h"))
+      return host.say(renderCommandHelp(name, command));
+    refuseStrayWords((command.args ?? {}) as Record<string, ArgDef>, rest);
+  } else if (rest[0] === "--help" && rest.length === 1) {
+    return host.say(renderCommandHelp(name, command));
+  }
   await runCommand(command, { rawArgs: rest });
 }
 

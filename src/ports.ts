@@ -18,7 +18,8 @@ export function takePorts(host: Host, app: App, count: number, fixed: number | u
     if (lacking > 0) {
       const taken = new Set(listApps(host, app.paths).flatMap((name) => appPorts(host, app, name)));
       for (const port of [...own.a, ...own.b]) taken.add(port);
-      const start = [...app.name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % portCount, 7);
+      // Far apart for each app of each user, so that two who choose at once do not choose the same.
+      const start = [...app.releases].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % portCount, 7);
       const free = (): number => {
         for (let i = 0; i < portCount; i++) {
           const port = firstPort + ((start + i) % portCount);

@@ -33,6 +33,9 @@ export function needsCertificate(host: Host, site: Site): boolean {
 const certificateNames = ({ names }: Site) =>
   names.map((name) => name.replace(/^\[|\]$|\.$/g, "")).filter((name) => name !== "_" && !name.endsWith(".*"));
 
+/** The certificate's own name, which may have 64 characters. */
+const commonName = (site: Site) => certificateNames(site).find((name) => name.length <= 64) ?? site.app;
+
 const isAddress = (name: string) => /^[\d.]+$|:/.test(name);
 
 /** Makes a self-signed certificate in the staging folder, with a key that also a slow board makes at once. */
@@ -53,7 +56,7 @@ export function makeCertificate(host: Host, app: App, site: Site): { certificate
     "-days",
     String(days),
     "-subj",
-    `/O=Piku/CN=${app.name}`,
+    `/O=Piku/CN=${commonName(site)}`,
     "-addext",
     `subjectAltName=${(names.length > 0 ? names : ["DNS:localhost"]).join(",")}`,
     "-keyout",

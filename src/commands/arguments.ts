@@ -1,3 +1,4 @@
+import type { ArgDef } from "citty";
 import { printable } from "../app.ts";
 import { usageError } from "../errors.ts";
 
@@ -11,11 +12,29 @@ declare module "citty" {
 /** The app of a command, its first argument. */
 export const appArg = { type: "positional", description: "the app's name", required: true } as const;
 
-/** The arguments behind the app, of a command that takes no options. Throws a usage error for an option, or for too few. */
-export function wordsBehindApp(rawArgs: readonly string[], least: number, what: string): string[] {
-  const words = rawArgs.filter((word) => word !== "--").slice(1);
-  const option = rawArgs.find((word) => /^-[^=]*$/.test(word) && word !== "--");
-  if (option) throw usageError(`there is no option '${printable(option)}'`);
-  if (words.length < least) throw usageError(`${what} is missing`);
-  return words;
+/** What makes the last positional argument of a command stand for as many words as there are. */
+export const many = { valueHint: "..." } as const;
+
+/**
+ * Refuses words that a command has no use for: an option that it does not know, or one word too many. citty passes
+ * over both, and `apps && id` would list apps.
+ */
+export function refuseStrayWords(args: Readonly<Record<string, ArgDef>>, words: readonly string[]): void {
+  const positionals = Object.values(args).filter(({ type }) => type === "positional");
+  const isMany = positionals.some(({ valueHint }) => valueHint === many.valueHint);
+  let left = positionals.length;
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    const option = /^--?([^=]+)/.exec(word)?.[1];
+    if (word === "--") continue;
+    if (option !== undefined) {
+      if (!Object.hasOwn(args, option)) throw usageError(`there is no option '${printable(word)}'`);
+      if (args[option]!.type === "string" && !word.includes("=")) i++;
+    } else if (left-- <= 0 && !isMany) {
+      throw usageError(`'${printable(word)}' is one word too many`);
+    }
+  }
 }
+
+/** The words behind the app of a command that takes many. */
+export const wordsBehindApp = (rawArgs: readonly string[]) => rawArgs.filter((word) => word !== "--").slice(1);

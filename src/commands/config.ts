@@ -1,11 +1,12 @@
 import { defineCommand } from "citty";
 import { type App, findApp, namedApp } from "../app.ts";
 import { deploy } from "../deploy.ts";
+import { Ended } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
 import { changeServerSettings, parseAssignments, parseServerSettings } from "../settings.ts";
 import { voiceOf } from "../voice.ts";
-import { appArg, wordsBehindApp } from "./arguments.ts";
+import { appArg, many, wordsBehindApp } from "./arguments.ts";
 import { again, serverSettings } from "./requests.ts";
 
 const settingArg = { type: "positional", description: "the setting's name", required: true } as const;
@@ -36,7 +37,8 @@ export const configGet = (host: Host) =>
     args: { app: appArg, setting: settingArg },
     run({ args }) {
       const settings = parseServerSettings(serverSettings(host, configuredApp(host, args.app)));
-      if (Object.hasOwn(settings, args.setting)) host.say(settings[args.setting]!);
+      if (!Object.hasOwn(settings, args.setting)) throw new Ended(1);
+      host.say(settings[args.setting]!);
     },
   });
 
@@ -75,10 +77,10 @@ export const configSet = (host: Host) =>
     },
     args: {
       app: appArg,
-      settings: { type: "positional", description: "KEY=value, as many as you like", required: true },
+      settings: { type: "positional", description: "KEY=value, as many as you like", required: true, ...many },
     },
     run({ args, rawArgs }) {
-      const settings = parseAssignments(wordsBehindApp(rawArgs, 1, "KEY=value"));
+      const settings = parseAssignments(wordsBehindApp(rawArgs));
       for (const key of Object.keys(settings)) voiceOf(host).log(`Setting ${key} for '${args.app}'`);
       change(host, namedApp(host, args.app), "config:set", settings);
     },
@@ -90,9 +92,12 @@ export const configUnset = (host: Host) =>
       description: "Take settings of an app away and deploy it without them",
       example: "piku config:unset blog DEBUG",
     },
-    args: { app: appArg, settings: { type: "positional", description: "names, as many as you like", required: true } },
+    args: {
+      app: appArg,
+      settings: { type: "positional", description: "names, as many as you like", required: true, ...many },
+    },
     run({ args, rawArgs }) {
-      const keys = wordsBehindApp(rawArgs, 1, "the name of a setting");
+      const keys = wordsBehindApp(rawArgs);
       const there = parseServerSettings(serverSettings(host, configuredApp(host, args.app)));
       const known = keys.filter((key) => Object.hasOwn(there, key));
       for (const key of keys) {

@@ -7,7 +7,7 @@ import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
 import { parseScale } from "../procfile.ts";
 import { voiceOf } from "../voice.ts";
-import { appArg, wordsBehindApp } from "./arguments.ts";
+import { appArg, many, wordsBehindApp } from "./arguments.ts";
 import { again } from "./requests.ts";
 
 export const deployAgain = (host: Host) =>
@@ -34,10 +34,10 @@ export const scale = (host: Host) =>
     meta: { description: "Set how many processes of a kind an app has", example: "piku ps:scale blog web=2 worker=1" },
     args: {
       app: appArg,
-      settings: { type: "positional", description: "kind=count, as many as you like", required: true },
+      settings: { type: "positional", description: "kind=count, as many as you like", required: true, ...many },
     },
     run({ args, rawArgs }) {
-      const scaling = parseScale(wordsBehindApp(rawArgs, 1, "kind=count"));
+      const scaling = parseScale(wordsBehindApp(rawArgs));
       const app = findApp(host, args.app);
       deploy(
         host,
