@@ -1,28 +1,43 @@
+import { defu } from "defu";
 import { printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import type { Site } from "./nginx.ts";
 import { parseSettings, type Settings } from "./settings.ts";
 
-/** Settings of the machine's ENV file that are piku's own and no app's. */
-const machineKeys = ["PIKU_HTTP_PORT", "PIKU_HTTPS_PORT", "PIKU_NGINX_RELOAD"];
+/** Settings of the machine's ENV file that are piku's own and no app's, and what they are unless it says otherwise. */
+const own = { PIKU_HTTP_PORT: "80", PIKU_HTTPS_PORT: "443", PIKU_NGINX_RELOAD: "", PIKU_RELEASES: "" };
 
-/** The machine's settings: for the apps, and piku's own. Throws with file and line. */
-export function readMachine(host: Host, file: string): { settings: Settings; reload?: string; ports: Site["ports"] } {
+/** What a machine's ENV file says. */
+export interface Machine {
+  /** For the apps. */
+  settings: Settings;
+  ports: Site["ports"];
+  /** A command that has nginx read its files again; undefined where something watches the folder of sites. */
+  reload?: string;
+  /** A folder or a URL with releases of piku. */
+  releases?: string;
+}
+
+/** Reads the machine's ENV file. Throws with file and line. */
+export function readMachine(host: Host, file: string): Machine {
   const all = parseSettings(host.read(file) ?? "", file);
-  const settings = Object.fromEntries(Object.entries(all).filter(([key]) => !machineKeys.includes(key)));
-  const port = (key: string, usual: number) => portNumber(all[key] ?? String(usual), `${file}: ${key}`, 1);
+  const { PIKU_HTTP_PORT, PIKU_HTTPS_PORT, PIKU_NGINX_RELOAD, PIKU_RELEASES } = defu(all, own);
   return {
-    settings,
-    reload: all.PIKU_NGINX_RELOAD || undefined,
-    ports: { http: port("PIKU_HTTP_PORT", 80), https: port("PIKU_HTTPS_PORT", 443) },
+    settings: Object.fromEntries(Object.entries(all).filter(([key]) => !Object.hasOwn(own, key))),
+    ports: {
+      http: portNumber(PIKU_HTTP_PORT, `${file}: PIKU_HTTP_PORT`),
+      https: portNumber(PIKU_HTTPS_PORT, `${file}: PIKU_HTTPS_PORT`),
+    },
+    reload: PIKU_NGINX_RELOAD || undefined,
+    releases: PIKU_RELEASES || undefined,
   };
 }
 
-/** A port as somebody wrote it. Throws, naming `what`, for one that is none or below `least`. */
-export function portNumber(value: string, what: string, least = 1024): number {
+/** A port as somebody wrote it. Throws, naming `what`, for one that is none. */
+export function portNumber(value: string, what: string): number {
   const port = /^\d{1,5}$/.test(value) ? Number(value) : 0;
-  if (port < least || port > 65_535)
-    throw new PikuError(`${what} is '${printable(value)}'`, `a port is a number from ${least} to 65535`);
+  if (port < 1 || port > 65_535)
+    throw new PikuError(`${what} is '${printable(value)}'`, "a port is a number from 1 to 65535");
   return port;
 }

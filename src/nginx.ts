@@ -1,3 +1,4 @@
+import { defu } from "defu";
 import { type App, printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
@@ -92,6 +93,9 @@ function mapping(app: App, item: string, where: string): Mapping {
   return { url: url.replace(/\/+$/, ""), folder: absolute.replace(/(\/\.)*\/*$/, "") };
 }
 
+/** Where a site listens unless its settings say otherwise. */
+const everywhere = { NGINX_IPV4_ADDRESS: "0.0.0.0", NGINX_IPV6_ADDRESS: "[::]" };
+
 /** The facts of a site, from an app's settings; undefined for an app without a server name. */
 export function planSite(
   app: App,
@@ -103,14 +107,15 @@ export function planSite(
   const names = parseServerNames(settings.NGINX_SERVER_NAME);
   const statics = parseMappings(app, workers, settings);
   if (names.length === 0 || (!backend && statics.length === 0)) return undefined;
+  const { NGINX_IPV4_ADDRESS, NGINX_IPV6_ADDRESS } = defu(settings, everywhere);
   return {
     app: app.name,
     names,
     ports: machine.ports,
-    ipv4: address(settings.NGINX_IPV4_ADDRESS || "0.0.0.0", "NGINX_IPV4_ADDRESS", /^\d{1,3}(\.\d{1,3}){3}$/),
+    ipv4: address(NGINX_IPV4_ADDRESS, "NGINX_IPV4_ADDRESS", /^\d{1,3}(\.\d{1,3}){3}$/),
     ipv6:
       machine.ipv6 && !isOn(settings.DISABLE_IPV6)
-        ? address(settings.NGINX_IPV6_ADDRESS || "[::]", "NGINX_IPV6_ADDRESS", /^\[[0-9a-fA-F:.]+\]$/)
+        ? address(NGINX_IPV6_ADDRESS, "NGINX_IPV6_ADDRESS", /^\[[0-9a-fA-F:.]+\]$/)
         : undefined,
     http2: machine.http2,
     certificate: `${app.paths.nginx}/${app.name}.crt`,

@@ -1,3 +1,4 @@
+import { defu } from "defu";
 import type { App } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Paths } from "./paths.ts";
@@ -122,11 +123,21 @@ export const envdirFiles = (settings: Settings): Settings =>
     Object.entries(settings).flatMap(([key, value]) => (cutByEnvdir(value) ? [] : [[key, `${value}\n`]])),
   );
 
+/** What the original takes for an app that does not say otherwise, and how many seconds a process may take to end. */
+const usual = {
+  UWSGI_LISTEN: "48",
+  UWSGI_LOG_MAXSIZE: "1048576",
+  UWSGI_MAX_REQUESTS: "1024",
+  UWSGI_PROCESSES: "2",
+  UWSGI_THREADS: "4",
+  PIKU_GRACE: "30",
+};
+
 /** A setting that must be a whole number. */
-function wholeNumber(settings: Settings, key: string, usual: number): number {
-  const value = settings[key] ?? String(usual);
+function wholeNumber(settings: Settings, key: keyof typeof usual): number {
+  const value = defu(settings, usual)[key];
   if (!/^\d{1,9}$/.test(value))
-    throw new PikuError(`${key} is '${value}'`, `it must be a whole number, such as ${usual}`);
+    throw new PikuError(`${key} is '${value}'`, `it must be a whole number, such as ${usual[key]}`);
   return Number(value);
 }
 
@@ -150,12 +161,12 @@ export function vassalPairs(app: App, worker: Worker, user: { uid: number; gid: 
     ["project", app.name],
     ["procname-prefix", `${app.name}:${kind}:`],
     ["pidfile", files.master],
-    ["log-maxsize", wholeNumber(settings, "UWSGI_LOG_MAXSIZE", 1_048_576)],
+    ["log-maxsize", wholeNumber(settings, "UWSGI_LOG_MAXSIZE")],
     ["logfile-chmod", "640"],
     ["logto2", files.log],
     ["log-backupname", `${files.log}.old`],
     // How long a process may take to end once it is told to.
-    ["reload-mercy", wholeNumber(settings, "PIKU_GRACE", 30)],
+    ["reload-mercy", wholeNumber(settings, "PIKU_GRACE")],
     ...(inside(kind)
       ? wsgiPairs(app, worker)
       : isCron(kind)
@@ -174,10 +185,10 @@ function wsgiPairs(app: App, worker: Worker): Pair[] {
     ["module", escapeValue(command, "the wsgi worker's command")],
     // An app that cannot be loaded ends the process, instead of an answer 500 to everything.
     ["need-app", "true"],
-    ["max-requests", wholeNumber(settings, "UWSGI_MAX_REQUESTS", 1024)],
-    ["listen", wholeNumber(settings, "UWSGI_LISTEN", 48)],
-    ["processes", wholeNumber(settings, "UWSGI_PROCESSES", 2)],
-    ["threads", wholeNumber(settings, "UWSGI_THREADS", 4)],
+    ["max-requests", wholeNumber(settings, "UWSGI_MAX_REQUESTS")],
+    ["listen", wholeNumber(settings, "UWSGI_LISTEN")],
+    ["processes", wholeNumber(settings, "UWSGI_PROCESSES")],
+    ["threads", wholeNumber(settings, "UWSGI_THREADS")],
     ["enable-threads", /^(false|0|no|off)$/i.test(settings.UWSGI_ENABLE_THREADS ?? "") ? "false" : "true"],
     ["log-x-forwarded-for", /^(true|1|yes|on)$/i.test(settings.UWSGI_LOG_X_FORWARDED_FOR ?? "") ? "true" : "false"],
     ["log-format", logFormat],

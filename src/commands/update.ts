@@ -2,8 +2,8 @@ import { defineCommand } from "citty";
 import { printable } from "../app.ts";
 import { PikuError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { readMachine } from "../machine.ts";
 import { pathsOf } from "../paths.ts";
-import { parseSettings } from "../settings.ts";
 import { voiceOf } from "../voice.ts";
 
 export const update = (host: Host) =>
@@ -20,7 +20,7 @@ export const update = (host: Host) =>
     },
     run({ args }) {
       const paths = pathsOf(host);
-      const from = args.from ?? parseSettings(host.read(paths.settings) ?? "", paths.settings).PIKU_RELEASES;
+      const from = args.from ?? readMachine(host, paths.settings).releases;
       if (!from)
         throw new PikuError(
           "it is not known where releases of piku are",
