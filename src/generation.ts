@@ -246,9 +246,9 @@ export function drain(host: Host, app: App, vassals: readonly Vassal[], grace: n
 function processesOf(host: Host, app: App, vassal: Vassal): { masters: number[]; group?: number } {
   if (vassal.release === undefined) {
     return {
-      masters: commandLines(host, (title) => title.split(" ").some((word) => word.endsWith(vassal.file))).map(
-        ({ pid }) => pid,
-      ),
+      masters: commandLines(host, (title) =>
+        title.split(" ").some((word) => word === vassal.file || word.endsWith(`/${vassal.file}`)),
+      ).map(({ pid }) => pid),
     };
   }
   const files = filesOf(app, { ...vassal, release: vassal.release });

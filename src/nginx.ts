@@ -51,7 +51,7 @@ export interface Mapping {
 }
 
 const namePattern =
-  /^(_|(\*\.)?([A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.\*)?\.?|\[[0-9a-fA-F:.]+\])$/;
+  /^(_|(\*\.|\.)?([A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.\*)?\.?|\[[0-9a-fA-F:.]+\])$/;
 
 /** The names in NGINX_SERVER_NAME, with commas or blanks between them. Throws for what nginx would read as something else. */
 export function parseServerNames(value: string | undefined): string[] {
@@ -74,6 +74,8 @@ export function parseMappings(app: App, workers: Workers, settings: Settings): M
   const items = (settings.NGINX_STATIC_PATHS ?? "").split(",").map((item) => item.trim());
   const paths = items.filter((item) => item !== "").map((item) => mapping(app, item, "NGINX_STATIC_PATHS"));
   const worker = workers.static === undefined ? [] : [mapping(app, staticWorker(workers.static), "the static worker")];
+  const twice = paths.find(({ url }, i) => paths.findIndex((other) => other.url === url) !== i);
+  if (twice) throw new PikuError(`NGINX_STATIC_PATHS maps '${twice.url || "/"}' twice`);
   return [...worker, ...paths.filter(({ url }) => worker.every((other) => other.url !== url))];
 }
 
@@ -125,7 +127,7 @@ export function planSite(
     backend,
     statics,
     catchAll: catchAll(settings.NGINX_CATCH_ALL),
-    allowGit: Boolean(settings.NGINX_ALLOW_GIT_FOLDERS),
+    allowGit: isOn(settings.NGINX_ALLOW_GIT_FOLDERS),
   };
 }
 
@@ -286,7 +288,7 @@ const renderStatics = (site: Site) =>
  * One static mapping. The location and the folder both end in `/`: without it `/static../ENV` would walk out of the
  * folder. A name with a dot in front is no page, nor are an app's own ENV and Procfile.
  */
-function renderMapping({ catchAll, backend }: Site, { url, folder }: Mapping): string {
+function renderMapping({ catchAll, backend, allowGit }: Site, { url, folder }: Mapping): string {
   const fallback = url === "" && backend ? "@app" : "=404";
   const tries = [
     "$uri",
@@ -302,9 +304,9 @@ function renderMapping({ catchAll, backend }: Site, { url, folder }: Mapping): s
       index index.html;
       sendfile on;
       tcp_nopush on;
-      disable_symlinks if_not_owner from="${folder}";
+      disable_symlinks if_not_owner "from=${folder}";
       try_files ${tries.join(" ")};
-      location ~ /\.(?!well-known/) { return 404; }
+      location ~ /\.(?!well-known/${allowGit && "|git"}) { return 404; }
       location ~ ^${url.replaceAll(".", "\\.")}/(ENV|Procfile)$ { return 404; }
     }`.trimEnd();
 }

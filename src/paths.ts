@@ -46,7 +46,7 @@ export function pathsOf(host: Host): Paths {
   const home = env.HOME || homeOf(host);
   const root = env.PIKU_ROOT || `${home}/.piku`;
   // It stands unquoted in nginx, uWSGI, ssh and shell files, so their special characters are kept out once, here.
-  if (!/^\/[\w./+@-]*$/.test(root) || root.includes("/../")) {
+  if (!/^\/[\w./+@-]*$/.test(root) || `${root}/`.includes("/../")) {
     throw new PikuError(
       `'${root}' cannot be piku's folder`,
       "set PIKU_ROOT to an absolute path of letters, digits and ./_+@-",

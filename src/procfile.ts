@@ -107,6 +107,8 @@ export interface Cron {
   day?: number[];
   month?: number[];
   weekday?: number[];
+  /** Whether a day must fit both day and weekday; one of them is enough otherwise (crontab(5): unless one begins with `*`). */
+  bothDays?: boolean;
   command: string;
 }
 
@@ -131,7 +133,11 @@ export function parseCron(line: string, where: string): Cron {
     return values === "any" ? undefined : values;
   });
   const sundays = weekday && [...new Set(weekday.map((value) => value % 7))].sort((a, b) => a - b);
-  return { minute, hour, day, month, weekday: sundays, command: words[6]! };
+  const bothDays = words[3]!.startsWith("*") || words[5]!.startsWith("*");
+  const command = words[6]!;
+  // With either day enough, one list of all days makes it every day.
+  if (!bothDays && !(day && sundays)) return { minute, hour, month, command };
+  return { minute, hour, day, month, weekday: sundays, bothDays: (day && sundays && bothDays) || undefined, command };
 }
 
 /** The values of one cron field, sorted; "any" for all of them; undefined when it is none. */
@@ -148,7 +154,9 @@ function fieldValues(word: string, field: Field): number[] | "any" | undefined {
     if (first === undefined || last === undefined || first > last || by < 1) return undefined;
     for (let value = first; value <= last; value += by) values.add(value);
   }
-  return [...values].sort((a, b) => a - b);
+  const all = field.most - field.least + (field.names === days ? 0 : 1);
+  const distinct = new Set([...values].map((value) => (field.names === days ? value % 7 : value)));
+  return distinct.size === all ? "any" : [...values].sort((a, b) => a - b);
 }
 
 function fieldNumber(word: string, field: Field): number | undefined {
@@ -179,10 +187,17 @@ export function planScaling(workers: Workers, was: Scaling, changes: Scaling = {
     if (!Object.hasOwn(workers, kind)) {
       throw new PikuError(`worker type '${kind}' is not in the Procfile`, `it has ${Object.keys(workers).join(", ")}`);
     }
-    if (count > 1 && (isCron(kind) || kind === "static")) throw new PikuError(`'${kind}' can only be scaled to 0 or 1`);
+    if (count > 1 && isSingle(kind)) throw new PikuError(`'${kind}' can only be scaled to 0 or 1`);
   }
-  return Object.fromEntries(Object.keys(workers).map((kind) => [kind, changes[kind] ?? was[kind] ?? 1]));
+  const count = (kind: string) =>
+    Math.min(entry(changes, kind) ?? entry(was, kind) ?? 1, isSingle(kind) ? 1 : mostProcesses);
+  return Object.fromEntries(Object.keys(workers).map((kind) => [kind, count(kind)]));
 }
+
+const entry = (scaling: Scaling, kind: string) => (Object.hasOwn(scaling, kind) ? scaling[kind] : undefined);
+
+/** A second process of these kinds would do the same once more. */
+const isSingle = (kind: string) => isCron(kind) || kind === "static";
 
 /** Reads what `ps:scale` got: `kind=count` words. Throws a usage error, or for a count out of range. */
 export function parseScale(words: readonly string[]): Scaling {

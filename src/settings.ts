@@ -1,6 +1,6 @@
 import { printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
-import { expandVars } from "./text.ts";
+import { expandVars, literal } from "./text.ts";
 
 /** Names and values of environment variables, in the order in which they were written. */
 export type Settings = Record<string, string>;
@@ -14,7 +14,7 @@ const largestValue = 100_000;
  * A `$` that must stay one comes back as `\$`, for `expandVars`. Throws with file and line for a line that is none.
  */
 export function parseSettings(content: string, file = "ENV"): Settings {
-  const settings: Settings = {};
+  const settings = new Map<string, string>();
   for (const [index, raw] of content
     .replace(/^\ufeff/, "")
     .split("\n")
@@ -22,26 +22,28 @@ export function parseSettings(content: string, file = "ENV"): Settings {
     const line = raw.trim();
     if (line === "" || line.startsWith("#")) continue;
     const where = `${file} line ${index + 1}`;
-    const [, key, written] = /^(?:export\s+)?([^=]*?)\s*=\s*(.*)$/.exec(line) ?? [];
+    const [, key, written] = /^(?:export\s+)?([^=]*?)\s*=(.*)$/.exec(line) ?? [];
     if (key === undefined)
       throw new PikuError(`${where}: '${printable(line)}' is not 'KEY=value'`, "put a '#' in front of a comment");
     checkKey(key, where);
-    settings[key] = unquoted(written!, where);
-    checkValue(key, settings[key], where);
+    const value = unquoted(written!, where);
+    checkValue(key, value, where);
+    settings.set(key, value);
   }
-  return settings;
+  return Object.fromEntries(settings);
 }
 
 /** A value of an ENV file without its quotes and the comment behind it. */
-function unquoted(written: string, where: string): string {
+function unquoted(behindEquals: string, where: string): string {
+  const written = behindEquals.trimStart();
   const quote = written[0];
-  if (quote !== "'" && quote !== '"') return written.replace(/(^|\s+)#.*$/, "").trimEnd();
+  if (quote !== "'" && quote !== '"') return behindEquals.replace(/\s+#.*$/, "").trim();
   const [, inside, behind] = (quote === "'" ? /^'([^']*)'(.*)$/ : /^"((?:[^"\\]|\\.)*)"(.*)$/).exec(written) ?? [];
   if (inside === undefined)
     throw new PikuError(`${where}: the quote ${quote} is not closed`, `end the value with ${quote}`);
   // Such as CMD="a b" --flag: not a quoted value but one with quotes in it.
-  if (!/^\s*(#.*)?$/.test(behind!)) return written.replace(/\s+#.*$/, "");
-  return quote === "'" ? inside.replaceAll("$", "\\$") : inside.replace(/\\(["\\])/g, "$1");
+  if (!/^\s*(#.*)?$/.test(behind!)) return /^(?:"(?:[^"\\]|\\.)*"|'[^']*'|\s(?!\s*#)|\S)*/.exec(written)![0];
+  return quote === "'" ? literal(inside) : inside.replace(/\\(["\\])(?!\$)/g, "$1");
 }
 
 /** One line of a server-side ENV file: a setting, or a line that is kept as it is. */
@@ -68,6 +70,11 @@ export const parseServerSettings = (content: string): Settings =>
  * Throws for a name or a value that cannot be written.
  */
 export function changeServerSettings(content: string, changes: Readonly<Record<string, string | null>>): string {
+  for (const [key, value] of Object.entries(changes)) {
+    if (value === null) continue;
+    checkKey(key, "ENV");
+    checkValue(key, value, "ENV");
+  }
   const left = new Map(Object.entries(changes));
   const lines = parseServerLines(content).flatMap((line) => {
     if (!("key" in line)) return [line.kept];
@@ -122,13 +129,13 @@ function checkValue(key: string, value: string, where: string): void {
  * known so far, as the original did when it read its files.
  */
 export function layered(base: Settings, layers: readonly Settings[]): Settings {
-  const live: Settings = { ...base };
+  const live = Object.assign(Object.create(null) as Settings, base);
   for (const layer of layers) {
     for (const [key, value] of Object.entries(layer)) {
       if (keyPattern.test(key)) live[key] = expandVars(value, live);
     }
   }
-  return live;
+  return { ...live };
 }
 
 /** Writes LIVE_ENV. */
@@ -148,5 +155,6 @@ export function readDifferently(content: string): string[] {
     theirs[line.slice(0, at).trim()] = line.slice(at + 1).trim();
   }
   const ours = parseSettings(content);
-  return Object.keys(ours).filter((key) => ours[key] !== theirs[key]);
+  // It also replaced a name behind a backslash.
+  return Object.keys(ours).filter((key) => ours[key] !== theirs[key] || /\\\$/.test(theirs[key] ?? ""));
 }

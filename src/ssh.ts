@@ -72,7 +72,7 @@ function readKey(host: Host, line: string, where: string): Key {
 export function keyLine(host: Host, paths: Paths, key: Key): string {
   const root = paths.root === `${paths.home}/.piku` ? "" : ` PIKU_ROOT=${paths.root}`;
   const command = `env -u BUN_OPTIONS -u BUN_BE_BUN FINGERPRINT=${key.fingerprint} NAME=default${root} ${shellQuote(host.self)}`;
-  return `restrict,pty,command="${command.replace(/["\\]/g, "\\$&")}" ${key.type} ${key.blob}${key.comment ? ` ${key.comment}` : ""}`;
+  return `restrict,pty,command="${command.replaceAll('"', '\\"')}" ${key.type} ${key.blob}${key.comment ? ` ${key.comment}` : ""}`;
 }
 
 /** Adds keys to authorized_keys; what is there stays byte for byte. Gives the keys that were not there before. */

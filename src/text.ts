@@ -19,7 +19,7 @@ export function text(strings: TemplateStringsArray, ...values: (string | number 
 export const shellQuote = (word: string) =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
-const wordPattern = /[ \t\r\n]*(?:((?:'[^']*'|"(?:[^"\\]|\\[\s\S])*"|\\[\s\S]|[^\s'"\\])+)|$)/y;
+const wordPattern = /[ \t\r\n]*(?:((?:'[^']*'|"(?:[^"\\]|\\[\s\S])*"|\\[\s\S]|[^ \t\r\n'"\\])+)|$)/y;
 const piecePattern = /'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"|\\([\s\S])|([^'"\\]+)/g;
 
 /**
@@ -33,8 +33,10 @@ export function splitWords(line: string, most = Number.POSITIVE_INFINITY): { wor
   while (words.length < most && at < line.length) {
     wordPattern.lastIndex = at;
     const found = wordPattern.exec(line);
-    if (!found) throw usageError("a quote is not closed", "quote a value as 'like this'");
     at = wordPattern.lastIndex;
+    // A word ends at a blank; at anything else a quote was opened that is not closed.
+    if (!found || !/^[ \t\r\n]?$/.test(line.charAt(at)))
+      throw usageError("a quote is not closed", "quote a value as 'like this'");
     if (found[1] !== undefined) words.push(unquote(found[1]));
   }
   return { words, rest: line.slice(at).replace(/^[ \t]+/, "") };
@@ -47,18 +49,20 @@ const unquote = (word: string) =>
   );
 
 /**
- * Replaces `$NAME` and `${NAME}` of known names; what is not known stays as it is (`$2b$10$…` survives), and `\$` is
- * a dollar. The original's rule, less the backslash.
+ * Replaces `$NAME` and `${NAME}` of known names; what is not known stays as it is (`$2b$10$…` survives). A backslash
+ * makes `\$` a dollar, and `\\$NAME` a backslash in front of a value. The original's rule, less the backslash.
  */
-export const expandVars = (value: string, known: Readonly<Record<string, string>>) =>
-  value.replace(/\\\$|\$(?:(\w+)|\{([^}]*)\})/g, (all, bare?: string, braced?: string) => {
+export const expandVars = (value: string, known: Readonly<Record<string, string>>): string =>
+  value.replace(/(\\*)\$(?:(\w+)|\{([^}]*)\})?/g, (all, slashes: string, bare?: string, braced?: string) => {
     const name = bare ?? braced;
-    if (name === undefined) return "$";
-    return Object.hasOwn(known, name) ? known[name]! : all;
+    const half = slashes.slice(slashes.length - (slashes.length >> 1));
+    const rest = all.slice(slashes.length);
+    if (slashes.length % 2 === 1) return `${half}$${expandVars(rest.slice(1), known)}`;
+    return half + (name !== undefined && Object.hasOwn(known, name) ? known[name]! : rest);
   });
 
-/** `1 setting`, `2 settings`. */
-export const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+/** A value such that `expandVars` gives it back to the letter. */
+export const literal = (value: string) => value.replace(/(\\*)\$/g, "$1$1\\$");
 
 /** The name in `names` that was probably meant by `typed`, if one is near. */
 export function nearest(typed: string, names: readonly string[]): string | undefined {

@@ -19,7 +19,7 @@ const unwanted =
 /** The environment of everything that piku runs: what would mislead it taken out, and the folders of programs added. */
 export function cleanEnvironment(env: Readonly<Record<string, string>>): Record<string, string> {
   const kept = Object.fromEntries(Object.entries(env).filter(([name]) => !unwanted.test(name)));
-  const folders = (kept.PATH ?? "/usr/local/bin:/usr/bin:/bin").split(":");
+  const folders = (kept.PATH || "/usr/local/bin:/usr/bin:/bin").split(":").filter((folder) => folder.startsWith("/"));
   const system = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
   const own = kept.HOME ? [`${kept.HOME}/bin`, `${kept.HOME}/.local/bin`] : [];
   return { ...kept, PATH: [...new Set([...own, ...folders, ...system])].join(":") };

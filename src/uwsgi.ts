@@ -46,8 +46,8 @@ export interface Vassal {
  */
 export function parseVassal(file: string, content: string): Vassal | undefined {
   const [, owner, ordinal, release] = /^(.+)\.(\d+)(?:-(\d+))?\.ini$/.exec(file) ?? [];
-  if (owner === undefined) return undefined;
-  const project = /^project\s*=\s*(\S+)\s*$/m.exec(content)?.[1];
+  if (owner === undefined || !/._./.test(owner)) return undefined;
+  const project = /^project[ \t]*=[ \t]*(\S+)[ \t]*$/m.exec(content)?.[1];
   const [app, kind] =
     project !== undefined && owner.startsWith(`${project}_`)
       ? [project, owner.slice(project.length + 1)]
@@ -100,7 +100,7 @@ const placeholders = "set-placeholder = pikunil=\nset-placeholder = pikulp=(\n";
  */
 export function escapeValue(value: string, what: string): string {
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) throw new PikuError(`${what} has a control character in it`);
-  const named = /%\([\w-]+\)/.exec(value);
+  const named = /%\([^)]*\)/.exec(value);
   if (named)
     throw new PikuError(
       `${what} has '${named[0]}' in it, which uWSGI would replace`,
@@ -217,24 +217,20 @@ const cronPairs = (worker: Worker, launcher: string): Pair[] => [
   ...cronTimes(worker.cron!).map((time) => ["cron", `${time} exec sh ${launcher}`] as const),
 ];
 
-/**
- * The times of a cron worker as uWSGI writes them: five numbers, -1 for any and -n for every n. uWSGI knows no lists,
- * so a line becomes as many as it takes. Where both the day of the month and of the week are given cron takes
- * either; so does uWSGI for one of each, and for more of them the launcher looks at the day (`cronGuard`).
- */
-export function cronTimes(cron: Cron): string[] {
-  const guarded = needsGuard(cron);
+const mostTimes = 100;
+
+/** What of a cron line uWSGI is told, and what the launcher looks at. */
+function divideCron(cron: Cron): { told: number[][]; looked: Partial<Cron> } {
+  const { day, weekday, month, hour, bothDays } = cron;
+  // uWSGI takes either day where both are given, which is right for one of each unless both must fit.
+  const apart = day && weekday && (bothDays || day.length + weekday.length > 2);
+  const any = [-1];
   const minutes = uwsgiField(cron.minute, 60);
-  const hours = uwsgiField(cron.hour, 24);
-  const days = guarded ? [-1] : (cron.day ?? [-1]);
-  const weekdays = guarded ? [-1] : (cron.weekday ?? [-1]);
-  return (cron.month ?? [-1]).flatMap((month) =>
-    days.flatMap((day) =>
-      weekdays.flatMap((weekday) =>
-        hours.flatMap((hour) => minutes.map((minute) => `${minute} ${hour} ${day} ${month} ${weekday}`)),
-      ),
-    ),
-  );
+  const told = [minutes, uwsgiField(hour, 24), (!apart && day) || any, month ?? any, (!apart && weekday) || any];
+  if (told.reduce((product, values) => product * values.length, 1) <= mostTimes) {
+    return { told, looked: apart ? { day, weekday } : {} };
+  }
+  return { told: [minutes, any, any, any, any], looked: cron };
 }
 
 /** The values of a field that counts from 0, as -n where they are every n-th of `size`. */
@@ -249,19 +245,34 @@ function uwsgiField(values: number[] | undefined, size: number): number[] {
   return isStep ? [-step] : values;
 }
 
-const needsGuard = ({ day, weekday }: Cron) =>
-  day !== undefined && weekday !== undefined && day.length + weekday.length > 2;
+/**
+ * The times of a cron worker as uWSGI writes them: five numbers, -1 for any and -n for every n. uWSGI knows no lists, so
+ * a line becomes as many as it takes; where that were too many, or uWSGI cannot say it, the launcher looks at the rest.
+ */
+export const cronTimes = (cron: Cron): string[] =>
+  divideCron(cron).told.reduce<string[]>(
+    (times, field) => times.flatMap((time) => field.map((value) => `${time} ${value}`.trim())),
+    [""],
+  );
 
-/** Shell lines that end a cron job on a day that is neither of the month's nor of the week's days. */
-export const cronGuard = (cron: Cron) =>
-  needsGuard(cron)
-    ? `case ",${cron.day!.join(",")}," in *,$(date +%-d),*) ;; *) case ",${cron.weekday!.join(",")}," in *,$(date +%w),*) ;; *) exit 0 ;; esac ;; esac\n`
-    : "";
+/** Shell lines that end a cron job at a time that uWSGI alone could not tell from a right one. */
+export function cronGuard(cron: Cron): string {
+  const { hour, day, month, weekday } = divideCron(cron).looked;
+  const fits = (values: number[], field: string) => `case ,${values.join(",")}, in *,${field},*) ;; *) false ;; esac`;
+  const [hours, days, months, weekdays] = [hour, day, month, weekday].map(
+    (values, i) => values && fits(values, `$${i + 1}`),
+  );
+  const either = days && weekdays && !cron.bothDays ? [`{ ${days}; } || ${weekdays}`] : [days, weekdays];
+  const tests = [hours, months, ...either].filter((test) => test !== undefined);
+  return tests.length === 0
+    ? ""
+    : `set -- $(date '+%-H %-d %-m %w')\n${tests.map((test) => `{ ${test}; } || exit 0\n`).join("")}`;
+}
 
 // Words that `exec` cannot stand in front of, and characters that make a line more than one simple command.
 const shellWords =
   /^(\.|:|!|\[|\{|\(|alias|break|case|cd|command|continue|eval|exec|exit|export|for|if|read|readonly|return|set|shift|source|test|time|times|trap|ulimit|umask|unset|until|wait|while)$/;
-const compound = /[;&|<>(){}`\n]/;
+const compound = /[;&|<>()`\n]/;
 
 /** A Procfile command such that its process is the one that uWSGI signals, where the line is one simple command. */
 export function execLine(command: string): string {

@@ -323,7 +323,12 @@ export const systemChecks = (program: readonly string[], takenPort: number): Rec
     host.end(child, 100);
   },
   "signals reach, and miss"(host, folder) {
-    const job = host.start(["sleep", "100"], { log: `${folder}/log`, status: `${folder}/a` });
+    const up = `${folder}/up`;
+    const job = host.start(["sh", "-c", 'echo >"$0"; exec sleep 100', up], {
+      log: `${folder}/log`,
+      status: `${folder}/a`,
+    });
+    wait(host, () => host.read(up));
     same(host.signal(-Number(host.read(`${folder}/a.pid`)), "TERM"), true);
     wait(host, () => host.poll(job));
     same(host.signal(4194304, "TERM"), false);

@@ -6,10 +6,10 @@ import type { Exec, Host, Job } from "./host.ts";
  * traps (which the command does not inherit) let this shell outlive a TERM to the group and write the status down.
  */
 const job = `
+trap : TERM INT HUP
 exec 3>&1 </dev/null >>"$2" 2>&1
 echo "$$" >"$1.pid" || exit
 exec 3>&-
-trap : TERM INT HUP
 (shift 2; exec "$@")
 echo "$?" >"$1.tmp" && mv -f "$1.tmp" "$1"
 `;

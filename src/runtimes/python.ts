@@ -16,8 +16,14 @@ function interpreter({ settings }: Source): string {
 const manifests = ({ names }: Source) =>
   names.filter((name) => name === manifest || /^(requirements|constraints)[\w.-]*\.txt$/.test(name));
 
-/** A requirement that is a folder of the app changes with every commit. */
-const namesFolder = (text: string) => /^\s*(-e\b|--editable\b|\.|\/|file:)/m.test(text);
+/** Whether requirements lead to files that are not read here, or to folders of the app: they may change with any commit. */
+function leadsElsewhere(text: string, known: readonly string[]): boolean {
+  const named = [...text.matchAll(/^\s*(?:-r|-c|--requirement|--constraint)[\s=]*(\S+)/gm)].map(([, file]) => file!);
+  return (
+    named.some((file) => !known.includes(file.replace(/^\.\//, ""))) ||
+    /^\s*(-e\b|--editable\b|\.|\/)|\bfile:/m.test(text)
+  );
+}
 
 /** Whether a list of requirements asks for anything. */
 const asks = (text: string) => text.split("\n").some((line) => line.trim() !== "" && !line.trim().startsWith("#"));
@@ -45,8 +51,10 @@ export const python: Runtime = {
     const python = interpreter(source);
     if (!source.has(python))
       throw new PikuError(`${python} is not installed on the server`, "choose another PYTHON_VERSION, or install it");
-    const texts = manifests(source).map(source.read);
-    return [source.ask(python, "-V"), ...texts, ...(texts.some(namesFolder) ? [source.commit] : [])];
+    const files = manifests(source);
+    const texts = files.map(source.read);
+    const elsewhere = texts.some((text) => leadsElsewhere(text, files));
+    return [source.ask(python, "-V"), ...texts, ...(elsewhere ? [source.commit] : [])];
   },
   settings: (environment) => ({
     PYTHONUNBUFFERED: "1",

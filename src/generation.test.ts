@@ -1,0 +1,49 @@
+import { expect, test } from "bun:test";
+import { appOf } from "./app.ts";
+import { listVassals, stopVassals } from "./generation.ts";
+import { memoryHost } from "./host/memory.ts";
+import { pathsOf } from "./paths.ts";
+
+/** A machine on which each of these vassals of the original's has a process, numbered from 10. */
+function hostWith(vassals: readonly (readonly [file: string, project: string])[], folder: string) {
+  const processes = vassals.flatMap(([file], i) => [
+    [`/proc/${10 + i}/cmdline`, `uwsgi\0--ini\0${folder}${file}\0`],
+    [`/proc/${10 + i}/stat`, `${10 + i} (uwsgi) S 9 ${10 + i}`],
+  ]);
+  const files = vassals.map(([file, project]) => [`/p/uwsgi-enabled/${file}`, `[uwsgi]\nproject = ${project}\n`]);
+  return memoryHost({
+    env: { HOME: "/home/piku", PIKU_ROOT: "/p" },
+    files: Object.fromEntries([...processes, ...files]),
+  });
+}
+
+const vassals = [
+  ["foo_web.1.ini", "foo"],
+  ["foo_bar_web.1.ini", "foo_bar"],
+  ["foo_bar_worker.1.ini", "foo"],
+  ["foo2_web.1.ini", "foo2"],
+  ["xfoo_web.1.ini", "xfoo"],
+  ["foo_web.11.ini", "foo"],
+] as const;
+
+test.each([
+  ["foo", ["foo_bar_worker.1.ini", "foo_web.1.ini", "foo_web.11.ini"], [10, 12, 15]],
+  ["foo_bar", ["foo_bar_web.1.ini"], [11]],
+  ["foo2", ["foo2_web.1.ini"], [13]],
+  ["xfoo", ["xfoo_web.1.ini"], [14]],
+  ["fo", [], []],
+])("the vassals of %s, and their processes, are its own", (name, expected, pids) => {
+  for (const folder of ["", "/p/uwsgi-enabled/"]) {
+    const host = hostWith(vassals, folder);
+    const app = appOf(pathsOf(host), name);
+    const found = listVassals(host, app.paths, name);
+    expect(found.map(({ file }) => file)).toEqual(expected);
+    stopVassals(host, app, found, 0);
+    const others = vassals.map(([file]) => file as string).filter((file) => !expected.includes(file));
+    expect(host.list(app.paths.enabled)).toEqual(others.sort());
+    const killed = host.signalled
+      .filter((signal) => signal.startsWith("KILL "))
+      .map((signal) => Number(signal.slice(5)));
+    expect(killed.sort()).toEqual(pids);
+  }
+});

@@ -1,0 +1,189 @@
+import { expect, test } from "bun:test";
+import { type Commands, commandsOf } from "./cli.ts";
+import { renderCommandHelp, renderHelp } from "./help.ts";
+import { memoryHost } from "./host/memory.ts";
+
+const commands: Commands = commandsOf(memoryHost());
+
+test("the help page", () => {
+  expect(renderHelp(commands, "piku 0.1.0 (linux-x64, bun 1.4.5)")).toMatchInlineSnapshot(`
+    "piku 0.1.0 (linux-x64, bun 1.4.5): the smallest PaaS you've ever seen
+
+    e.g.: git push piku@host:blog main
+          ssh piku@host logs blog
+
+    Commands:
+      apps              List apps; a '*' marks those that run
+      config            Show an app's settings on the server
+      config:get        Print the value of one setting
+      config:live       Show all settings that an app's processes get
+      config:set        Set settings of an app and deploy it with them
+      config:unset      Take settings of an app away and deploy it without them
+      deploy            Deploy what was pushed last once more
+      destroy           Remove an app; its data stays
+      logs              Show an app's last log lines and follow its logs
+      ps                Show how many processes of each kind an app has
+      ps:scale          Set how many processes of a kind an app has
+      restart           Restart an app; start it when it was stopped
+      run               Run a command with an app's settings, in its folder
+      setup             Make piku's folders and the emperor's file
+      setup:ssh         Let a public key push and give commands (- for stdin)
+      stop              Stop an app until it is restarted or deployed
+      update            Put a new release of piku in the place of this one
+      git-hook          INTERNAL: Deploy what is being pushed
+      git-receive-pack  INTERNAL: Handle git pushes for an app
+      git-upload-pack   INTERNAL: Handle git fetches of an app
+      recover           INTERNAL: Put every app right after a power cut
+      retire            INTERNAL: End what an app's last deploy has replaced
+      scp               INTERNAL: Copy files to and from the server
+      sftp              INTERNAL: Serve scp and sftp
+
+    \`help COMMAND\` or \`COMMAND --help\` shows an example of each."
+  `);
+});
+
+test("the help of each command", () => {
+  const all = Object.entries(commands)
+    .map(([name, command]) => [name, renderCommandHelp(name, command)] as const)
+    .filter(([, help]) => !help.includes("INTERNAL"))
+    .map(([name, help]) => `$ piku ${name} --help\n${help}\n`);
+  expect(all.join("\n")).toMatchInlineSnapshot(`
+    "$ piku apps --help
+    e.g.: piku apps
+
+    List apps; a '*' marks those that run.
+
+    $ piku config --help
+    e.g.: piku config blog
+
+    Show an app's settings on the server.
+
+      <app>  the app's name
+
+    $ piku config:get --help
+    e.g.: piku config:get blog DEBUG
+
+    Print the value of one setting.
+
+      <app>      the app's name
+      <setting>  the setting's name
+
+    $ piku config:live --help
+    e.g.: piku config:live blog
+
+    Show all settings that an app's processes get.
+
+      <app>  the app's name
+
+    $ piku config:set --help
+    e.g.: piku config:set blog DEBUG=1 GREETING='good morning'
+
+    Set settings of an app and deploy it with them.
+
+      <app>       the app's name
+      <settings>  KEY=value, as many as you like
+
+    $ piku config:unset --help
+    e.g.: piku config:unset blog DEBUG
+
+    Take settings of an app away and deploy it without them.
+
+      <app>       the app's name
+      <settings>  names, as many as you like
+
+    $ piku deploy --help
+    e.g.: piku deploy blog
+
+    Deploy what was pushed last once more.
+
+      <app>  the app's name
+
+    $ piku destroy --help
+    e.g.: piku destroy blog
+
+    Remove an app; its data stays.
+
+      <app>  the app's name
+
+    $ piku logs --help
+    e.g.: piku logs blog web
+
+    Show an app's last log lines and follow its logs.
+
+      <app>      the app's name
+      [process]  a kind of worker; all of them unless given
+
+    $ piku ps --help
+    e.g.: piku ps blog
+
+    Show how many processes of each kind an app has.
+
+      <app>  the app's name
+
+    $ piku ps:scale --help
+    e.g.: piku ps:scale blog web=2 worker=1
+
+    Set how many processes of a kind an app has.
+
+      <app>       the app's name
+      <settings>  kind=count, as many as you like
+
+    $ piku restart --help
+    e.g.: piku restart blog
+
+    Restart an app; start it when it was stopped.
+
+      <app>  the app's name
+
+    $ piku run --help
+    e.g.: piku run blog -- python3 manage.py migrate
+
+    Run a command with an app's settings, in its folder.
+
+      <app>      the app's name
+      <command>  what to run; its own flags go behind \`--\`
+
+    $ piku setup --help
+    e.g.: piku setup
+
+    Make piku's folders and the emperor's file.
+
+    $ piku setup:ssh --help
+    e.g.: piku setup:ssh id_ed25519.pub
+
+    Let a public key push and give commands (- for stdin).
+
+      <file>  a file with public keys, or -
+
+    $ piku stop --help
+    e.g.: piku stop blog
+
+    Stop an app until it is restarted or deployed.
+
+      <app>  the app's name
+
+    $ piku update --help
+    e.g.: piku update --from https://example.com/piku
+
+    Put a new release of piku in the place of this one.
+
+      [--from]  a folder or a URL with SHA256SUMS and the executables; PIKU_RELEASES in ~/.piku/ENV unless given
+    "
+  `);
+});
+
+test.each(Object.keys(commands))("the help of %s begins with an example that names it", (name) => {
+  const [example = "", blank, sentence = ""] = renderCommandHelp(name, commands[name]!).split("\n");
+  expect([example.startsWith("e.g.: "), blank, sentence.endsWith(".")]).toEqual([true, "", true]);
+  if (!["scp", "sftp"].includes(name)) expect(example).toContain(` ${name}`);
+});
+
+// The original's client script leaves out lines with this word.
+test("what is internal says so, and comes last", () => {
+  const internal = Object.entries(commands).map(([, { meta }]) =>
+    /^INTERNAL: /.test((meta as { description: string }).description),
+  );
+  expect(internal.indexOf(true)).toBe(internal.lastIndexOf(false) + 1);
+  const names = Object.keys(commands).filter((_, i) => internal[i]);
+  expect(names).toEqual(["git-hook", "git-receive-pack", "git-upload-pack", "recover", "retire", "scp", "sftp"]);
+});

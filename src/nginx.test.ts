@@ -1,0 +1,631 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import * as fs from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { appOf } from "./app.ts";
+import { memoryHost } from "./host/memory.ts";
+import {
+  askNginx,
+  type Backend,
+  type Mapping,
+  parseMappings,
+  parseServerNames,
+  planSite,
+  protocolOf,
+  readSites,
+  refuseTakenNames,
+  renderSite,
+  type Site,
+  stagingOf,
+  testSites,
+} from "./nginx.ts";
+import { pathsOf } from "./paths.ts";
+import type { Workers } from "./procfile.ts";
+import type { Settings } from "./settings.ts";
+
+test.each<[string | undefined, string[]]>([
+  [undefined, []],
+  ["", []],
+  [" , ", []],
+  ["example.com", ["example.com"]],
+  ["a.example, b.example\tc.example", ["a.example", "b.example", "c.example"]],
+  ["A.Example,a.example", ["a.example"]],
+  ["localhost", ["localhost"]],
+  ["_", ["_"]],
+  ["*.example.com www.example.*", ["*.example.com", "www.example.*"]],
+  [".example.com", [".example.com"]],
+  ["my_app.local my-app.local", ["my_app.local", "my-app.local"]],
+  ["xn--bcher-kva.example", ["xn--bcher-kva.example"]],
+  ["example.com.", ["example.com."]],
+  ["192.0.2.1 [2001:DB8::1]", ["192.0.2.1", "[2001:db8::1]"]],
+])("server names %j", (value, names) => {
+  expect(parseServerNames(value)).toEqual(names);
+});
+
+test.each([
+  ["a;b", "a;b"],
+  ["a.example;}", "a.example;}"],
+  ['a"b', 'a"b'],
+  ["a'b", "a'b"],
+  ["$host", "$host"],
+  ["~^.*$", "~^.*$"],
+  ["a{b", "a{b"],
+  ["a#b", "a#b"],
+  ["a\\b", "a\\b"],
+  ["a/b", "a/b"],
+  ["a:80", "a:80"],
+  ["http://a.example", "http://a.example"],
+  ["-a.example", "-a.example"],
+  ["a..b", "a..b"],
+  ["*", "*"],
+  ["a.*.b", "a.*.b"],
+  ["bücher.example", "bücher.example"],
+  ["good.example a\x00b", "a?b"],
+  [`${"a.".repeat(127)}a`, "a.".repeat(40)],
+])("server name %j is refused", (value, shown) => {
+  expect(() => parseServerNames(value)).toThrow(`NGINX_SERVER_NAME: '${shown}' cannot be a server's name`);
+});
+
+test("a server name that is made to be slow is looked at within a second", () => {
+  const began = performance.now();
+  expect(() => parseServerNames(Array.from({ length: 300 }, () => `${"a".repeat(250)}!`).join(","))).toThrow();
+  expect(parseServerNames(Array.from({ length: 300 }, (_, i) => `${"a-".repeat(120)}${i}`).join(",")).length).toBe(300);
+  expect(performance.now() - began).toBeLessThan(1000);
+});
+
+const app = appOf(pathsOf(memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: "/p" } })), "blog");
+const tree = "/p/apps/blog";
+
+test.each<[string, Mapping]>([
+  ["/", { url: "", folder: tree }],
+  [".", { url: "", folder: tree }],
+  ["public", { url: "", folder: `${tree}/public` }],
+  ["public/", { url: "", folder: `${tree}/public` }],
+  ["/public", { url: "", folder: `${tree}/public` }],
+  ["./public/.", { url: "", folder: `${tree}/./public` }],
+  ["/static:public", { url: "/static", folder: `${tree}/public` }],
+  ["/:public", { url: "", folder: `${tree}/public` }],
+  ["/a/b/:c/d/", { url: "/a/b", folder: `${tree}/c/d` }],
+  ["/static:/srv/files", { url: "/static", folder: "/srv/files" }],
+  ["my files", { url: "", folder: `${tree}/my files` }],
+  ["public; rm -rf '{}'", { url: "", folder: `${tree}/public; rm -rf '{}'` }],
+])("static: %s", (command, expected) => {
+  expect(parseMappings(app, { static: command }, {})).toEqual([expected]);
+});
+
+test.each<[string, Mapping[]]>([
+  ["", []],
+  [" , ", []],
+  ["/static:public", [{ url: "/static", folder: `${tree}/public` }]],
+  [
+    "/a:b, /c.d:/e/f ,/:.",
+    [
+      { url: "/a", folder: `${tree}/b` },
+      { url: "/c.d", folder: "/e/f" },
+      { url: "", folder: tree },
+    ],
+  ],
+])("NGINX_STATIC_PATHS=%s", (value, expected) => {
+  expect(parseMappings(app, {}, { NGINX_STATIC_PATHS: value })).toEqual(expected);
+});
+
+test("the static worker comes before NGINX_STATIC_PATHS", () => {
+  expect(parseMappings(app, { static: "public" }, { NGINX_STATIC_PATHS: "/:other,/x:y" })).toEqual([
+    { url: "", folder: `${tree}/public` },
+    { url: "/x", folder: `${tree}/y` },
+  ]);
+});
+
+test.each([
+  ["../secret", "cannot be a folder"],
+  ["a/../../b", "cannot be a folder"],
+  ["..", "cannot be a folder"],
+  ["/static:..", "cannot be a folder"],
+  ["/static:/srv/../etc", "cannot be a folder"],
+  ['a"b', "cannot be a folder"],
+  ["$document_root", "cannot be a folder"],
+  ["a\\", "cannot be a folder"],
+  ["a\tb", "cannot be a folder"],
+  ["/static:", "cannot be a folder"],
+  ["/st atic:x", "is no mapping"],
+  ["/a;b:x", "is no mapping"],
+  ["/..:x", "is no mapping"],
+  ["/{:x", "is no mapping"],
+  ["/(a|b):x", "is no mapping"],
+])("static: %s is refused", (command, message) => {
+  expect(() => parseMappings(app, { static: command }, {})).toThrow(message);
+});
+
+test.each(["static:public", "public", "/a", "/a:b\n/c:d", "/é:x", "/a:$b"])(
+  "NGINX_STATIC_PATHS=%j is refused",
+  (value) => {
+    expect(() => parseMappings(app, {}, { NGINX_STATIC_PATHS: value })).toThrow(
+      /^NGINX_STATIC_PATHS: '.*' (is no mapping|cannot be)/,
+    );
+  },
+);
+
+const machine = { http2: "listen", ipv6: true, ports: { http: 80, https: 443 } } as const;
+const backend: Backend = { protocol: "http", first: ["127.0.0.1:20001"] };
+
+test.each<[string, Workers, Settings, Backend | undefined, Partial<Site> | undefined]>([
+  ["no name", { web: "a" }, {}, backend, undefined],
+  ["nothing to serve", { worker: "a" }, { NGINX_SERVER_NAME: "a.example" }, undefined, undefined],
+  ["web", { web: "a" }, { NGINX_SERVER_NAME: "a.example" }, backend, { names: ["a.example"], backend }],
+  [
+    "static",
+    { static: "/" },
+    { NGINX_SERVER_NAME: "a.example" },
+    undefined,
+    { names: ["a.example"], statics: [{ url: "", folder: tree }] },
+  ],
+  [
+    "everything",
+    { web: "a" },
+    {
+      NGINX_SERVER_NAME: "a.example",
+      NGINX_IPV4_ADDRESS: "192.0.2.1",
+      NGINX_IPV6_ADDRESS: "[2001:db8::1]",
+      NGINX_HTTPS_ONLY: "true",
+      NGINX_CATCH_ALL: "index.html",
+      NGINX_ALLOW_GIT_FOLDERS: "1",
+    },
+    backend,
+    {
+      names: ["a.example"],
+      backend,
+      ipv4: "192.0.2.1",
+      ipv6: "[2001:db8::1]",
+      httpsOnly: true,
+      catchAll: "/index.html",
+      allowGit: true,
+    },
+  ],
+  [
+    "switches that are off",
+    { web: "a" },
+    { NGINX_SERVER_NAME: "a.example", NGINX_HTTPS_ONLY: "0", NGINX_ALLOW_GIT_FOLDERS: "false", DISABLE_IPV6: "no" },
+    backend,
+    { names: ["a.example"], backend },
+  ],
+  [
+    "no IPv6",
+    { web: "a" },
+    { NGINX_SERVER_NAME: "a.example", DISABLE_IPV6: "true" },
+    backend,
+    { names: ["a.example"], backend, ipv6: undefined },
+  ],
+])("planSite: %s", (_, workers, settings, to, expected) => {
+  const usual: Omit<Site, "names"> = {
+    app: "blog",
+    ports: { http: 80, https: 443 },
+    ipv4: "0.0.0.0",
+    ipv6: "[::]",
+    http2: "listen",
+    certificate: "/p/nginx/blog.crt",
+    key: "/p/nginx/blog.key",
+    httpsOnly: false,
+    challenges: "/p/acme",
+    statics: [],
+    allowGit: false,
+  };
+  expect(planSite(app, workers, settings, machine, to)).toEqual(
+    expected ? ({ ...usual, ...expected } as Site) : undefined,
+  );
+});
+
+test.each([
+  ["NGINX_IPV4_ADDRESS", "0.0.0.0; x"],
+  ["NGINX_IPV4_ADDRESS", "localhost"],
+  ["NGINX_IPV6_ADDRESS", "::"],
+  ["NGINX_IPV6_ADDRESS", "[::]:80"],
+  ["NGINX_CATCH_ALL", "/a;b"],
+  ["NGINX_CATCH_ALL", "/../x"],
+  ["NGINX_CATCH_ALL", "/a b"],
+  ["NGINX_CATCH_ALL", "=200"],
+])("%s=%s is refused", (key, value) => {
+  const settings = { NGINX_SERVER_NAME: "a.example", [key]: value };
+  expect(() => planSite(app, {}, settings, machine, backend)).toThrow(`${key}: '${value}' is no`);
+});
+
+test.each<[Workers, string]>([
+  [{ wsgi: "a" }, "uwsgi"],
+  [{ web: "a" }, "http"],
+])("protocolOf(%j)", (workers, protocol) => {
+  expect(protocolOf(workers)).toBe(protocol as Backend["protocol"]);
+});
+
+const siteOf = (site: Partial<Site>): Site => ({
+  ...planSite(app, {}, { NGINX_SERVER_NAME: "blog.example,www.blog.example" }, machine, backend)!,
+  backend: undefined,
+  ...site,
+});
+
+const slots: Backend = {
+  protocol: "http",
+  first: ["127.0.0.1:20001", "127.0.0.1:20002"],
+  second: ["127.0.0.1:20003", "127.0.0.1:20004"],
+  flag: "/p/sockets/blog.b",
+};
+const socket: Backend = { protocol: "uwsgi", first: ["unix:/p/sockets/blog.1.sock"] };
+
+// What the texts below have in common, as it stands in each of them.
+const written = "# Written by piku; changes are lost.\n";
+const names = "server_name blog.example www.blog.example;";
+const challenges = `location ^~ /.well-known/acme-challenge {
+    allow all;
+    root /p/acme;
+  }`;
+const common = `${names}
+  ssl_certificate /p/nginx/blog.crt;
+  ssl_certificate_key /p/nginx/blog.key;
+  gzip on;
+  gzip_proxied any;
+  gzip_types text/plain text/xml text/css text/javascript text/js application/x-javascript application/javascript application/json application/xml+rss application/atom+xml image/svg+xml;
+  gzip_comp_level 7;
+  gzip_min_length 2048;
+  gzip_vary on;
+  add_header X-Deployed-By Piku;
+  ${challenges}`;
+const listen = `listen 0.0.0.0:80;
+  listen [::]:80;
+  listen 0.0.0.0:443 ssl http2;
+  listen [::]:443 ssl http2;`;
+const noGit = "location ~ /\\.git { return 404; }";
+const proxy = `proxy_http_version 1.1;
+    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection $piku_connection;
+    proxy_set_header Host $host;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header X-Remote-Address $remote_addr;
+    proxy_set_header X-Forwarded-Port $server_port;
+    proxy_set_header X-Request-Start $msec;`;
+const connection = `set $piku_connection close;
+  if ($http_upgrade) { set $piku_connection upgrade; }`;
+const plain = `${connection}
+  location / {
+    proxy_pass http://blog;
+    ${proxy}
+  }`;
+const one = `upstream blog {
+  server 127.0.0.1:20001 max_fails=0;
+}
+`;
+
+const sites: Record<string, [Site, string]> = {
+  "web with two slots": [
+    siteOf({ backend: slots }),
+    `${written}upstream blog {
+  server 127.0.0.1:20001 max_fails=0;
+  server 127.0.0.1:20002 max_fails=0;
+  server 127.0.0.1:20003 max_fails=0 backup;
+  server 127.0.0.1:20004 max_fails=0 backup;
+}
+upstream blog~a {
+  server 127.0.0.1:20001 max_fails=0;
+  server 127.0.0.1:20002 max_fails=0;
+  server 127.0.0.1:20003 max_fails=0 backup;
+  server 127.0.0.1:20004 max_fails=0 backup;
+}
+upstream blog~b {
+  server 127.0.0.1:20003 max_fails=0;
+  server 127.0.0.1:20004 max_fails=0;
+  server 127.0.0.1:20001 max_fails=0 backup;
+  server 127.0.0.1:20002 max_fails=0 backup;
+}
+server {
+  ${listen}
+  ${common}
+  ${noGit}
+  ${connection}
+  set $piku_slot blog~a;
+  if (-f /p/sockets/blog.b) { set $piku_slot blog~b; }
+  location / {
+    proxy_pass http://$piku_slot;
+    ${proxy}
+  }
+}
+`,
+  ],
+  wsgi: [
+    siteOf({ backend: socket }),
+    `${written}upstream blog {
+  server unix:/p/sockets/blog.1.sock max_fails=0;
+}
+server {
+  ${listen}
+  ${common}
+  ${noGit}
+  location / {
+    uwsgi_pass blog;
+    uwsgi_param QUERY_STRING $query_string;
+    uwsgi_param REQUEST_METHOD $request_method;
+    uwsgi_param CONTENT_TYPE $content_type;
+    uwsgi_param CONTENT_LENGTH $content_length;
+    uwsgi_param REQUEST_URI $request_uri;
+    uwsgi_param PATH_INFO $document_uri;
+    uwsgi_param DOCUMENT_ROOT $document_root;
+    uwsgi_param SERVER_PROTOCOL $server_protocol;
+    uwsgi_param REQUEST_SCHEME $scheme;
+    uwsgi_param HTTPS $https if_not_empty;
+    uwsgi_param X_FORWARDED_FOR $proxy_add_x_forwarded_for;
+    uwsgi_param REMOTE_ADDR $remote_addr;
+    uwsgi_param REMOTE_PORT $remote_port;
+    uwsgi_param SERVER_ADDR $server_addr;
+    uwsgi_param SERVER_PORT $server_port;
+    uwsgi_param SERVER_NAME $server_name;
+    uwsgi_param HTTP_X_FORWARDED_PROTO $scheme;
+    uwsgi_param HTTP_X_FORWARDED_FOR $proxy_add_x_forwarded_for;
+    uwsgi_param HTTP_X_REMOTE_ADDRESS $remote_addr;
+    uwsgi_param HTTP_X_FORWARDED_PORT $server_port;
+    uwsgi_param HTTP_X_REQUEST_START $msec;
+  }
+}
+`,
+  ],
+  "static folders only": [
+    siteOf({
+      statics: [
+        { url: "", folder: "/p/apps/blog/my files" },
+        { url: "/a.b", folder: "/srv/c" },
+      ],
+      catchAll: "/404.html",
+    }),
+    `${written}server {
+  ${listen}
+  ${common}
+  ${noGit}
+  location / {
+    root "/p/apps/blog/my files";
+    index index.html;
+    sendfile on;
+    tcp_nopush on;
+    disable_symlinks if_not_owner "from=/p/apps/blog/my files";
+    try_files $uri $uri.html $uri/ /404.html =404;
+    location ~ /\\.(?!well-known/) { return 404; }
+    location ~ ^/(ENV|Procfile)$ { return 404; }
+  }
+  location = /a.b { return 301 /a.b/; }
+  location ^~ /a.b/ {
+    alias "/srv/c/";
+    index index.html;
+    sendfile on;
+    tcp_nopush on;
+    disable_symlinks if_not_owner "from=/srv/c";
+    try_files $uri $uri.html $uri/ /a.b/404.html =404;
+    location ~ /\\.(?!well-known/) { return 404; }
+    location ~ ^/a\\.b/(ENV|Procfile)$ { return 404; }
+  }
+}
+`,
+  ],
+  "static / in front of web": [
+    siteOf({ backend, statics: [{ url: "", folder: "/p/apps/blog/public" }] }),
+    `${written}${one}server {
+  ${listen}
+  ${common}
+  ${noGit}
+  location / {
+    root "/p/apps/blog/public";
+    index index.html;
+    sendfile on;
+    tcp_nopush on;
+    disable_symlinks if_not_owner "from=/p/apps/blog/public";
+    try_files $uri $uri.html @app;
+    location ~ /\\.(?!well-known/) { return 404; }
+    location ~ ^/(ENV|Procfile)$ { return 404; }
+  }
+  ${plain.replace("location /", "location @app")}
+}
+`,
+  ],
+  "https only, on ports of a sandbox, without IPv6": [
+    siteOf({ backend, httpsOnly: true, ipv6: undefined, ports: { http: 8080, https: 8443 } }),
+    `${written}${one}server {
+  listen 0.0.0.0:8080;
+  ${names}
+  ${challenges}
+  location / {
+    return 301 https://$host:8443$request_uri;
+  }
+}
+server {
+  listen 0.0.0.0:8443 ssl http2;
+  ${common}
+  ${noGit}
+  ${plain}
+}
+`,
+  ],
+  "https only": [
+    siteOf({ backend, httpsOnly: true }),
+    `${written}${one}server {
+  listen 0.0.0.0:80;
+  listen [::]:80;
+  ${names}
+  ${challenges}
+  location / {
+    return 301 https://$host$request_uri;
+  }
+}
+server {
+  listen 0.0.0.0:443 ssl http2;
+  listen [::]:443 ssl http2;
+  ${common}
+  ${noGit}
+  ${plain}
+}
+`,
+  ],
+  "HTTP/2 by a directive": [
+    siteOf({ backend, http2: "directive" }),
+    `${written}${one}server {
+  ${listen.replaceAll(" http2", "")}
+  http2 on;
+  ${common}
+  ${noGit}
+  ${plain}
+}
+`,
+  ],
+  "no HTTP/2, git folders, an include file": [
+    siteOf({
+      backend,
+      http2: "none",
+      allowGit: true,
+      include: "location /x {\n  # a note\n\n  return 204;\n}\n\n",
+    }),
+    `${written}${one}server {
+  ${listen.replaceAll(" http2", "")}
+  ${common}
+  location /x {
+    # a note
+    return 204;
+  }
+  ${plain}
+}
+`,
+  ],
+};
+
+test.each(Object.keys(sites))("the site of %s", (name) => {
+  const [site, expected] = sites[name]!;
+  expect(renderSite(site)).toBe(expected);
+});
+
+const folder = fs.mkdtempSync(join(tmpdir(), "piku-nginx-"));
+afterAll(() => fs.rmSync(folder, { recursive: true }));
+
+const tools = `${process.env.PATH}:/usr/sbin`;
+const lacking = ["nginx", "openssl"].filter((tool) => !Bun.which(tool, { PATH: tools }));
+const withNginx = test.skipIf(lacking.length > 0);
+
+/** A memory host below a real folder, that asks the real nginx: what it is to read is put on the disk first. */
+function hostWithNginx() {
+  const host = memoryHost({
+    env: { HOME: "/home/piku", PIKU_ROOT: folder },
+    answer(argv) {
+      const names = host.list(`${staging}/sites`).map((name) => `${staging}/sites/${name}`);
+      fs.rmSync(staging, { recursive: true, force: true });
+      for (const file of [`${staging}/nginx.conf`, ...names]) {
+        fs.mkdirSync(dirname(file), { recursive: true });
+        fs.writeFileSync(file, host.read(file) ?? "");
+      }
+      const ran = Bun.spawnSync([...argv], { env: { PATH: tools }, stderr: "pipe" });
+      return { status: ran.exitCode, stdout: ran.stdout.toString(), stderr: ran.stderr.toString() };
+    },
+  });
+  const paths = pathsOf(host);
+  const staging = stagingOf(paths);
+  const { http2, version } = askNginx(host);
+  return { http2, ask: (sites: [string, string][]) => testSites(host, paths, new Map(sites), version) };
+}
+
+beforeAll(() => {
+  if (lacking.length > 0) return;
+  const words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /O=Piku";
+  const files = ["-keyout", join(folder, "key"), "-out", join(folder, "crt")];
+  Bun.spawnSync(["openssl", ...words.split(" "), ...files], { stderr: "ignore" });
+});
+
+/** Refers to files that are there. */
+const real = (site: string) => site.replaceAll("/p/nginx/blog.", `${folder}/`).replaceAll("/p/", `${folder}/`);
+
+withNginx.each(Object.keys(sites))("nginx -t takes the site of %s (skipped without nginx and openssl)", (name) => {
+  const { http2, ask } = hostWithNginx();
+  const [site] = sites[name]!;
+  const known = site.http2 === "directive" ? { ...site, http2 } : site;
+  expect(ask([["blog", real(renderSite(known))]])).toBeUndefined();
+});
+
+withNginx("nginx -t takes the sites of apps with names alike, together (skipped without nginx and openssl)", () => {
+  const names = ["blog", "blog.b", "blog-b", "Blog2", "2048", "unix", "a_b"];
+  const siteFor = (name: string) => siteOf({ app: name, names: [`${name.toLowerCase()}.example`], backend: slots });
+  expect(hostWithNginx().ask(names.map((name) => [name, real(renderSite(siteFor(name)))]))).toBeUndefined();
+});
+
+withNginx("nginx -t says what it dislikes, and where (skipped without nginx and openssl)", () => {
+  const [good, bad] = ["good", "bad"].map((name): [string, string] => {
+    const include = name === "bad" ? "nonsense on;" : undefined;
+    return [name, real(renderSite(siteOf({ app: name, names: [`${name}.example`], backend, include })))];
+  });
+  expect(hostWithNginx().ask([good!, bad!])).toMatch(/^unknown directive "nonsense" in bad\.conf:\d+$/);
+});
+
+test("sites are tested on high ports, by the private file", () => {
+  const host = memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: "/p" } });
+  const listens =
+    "listen 0.0.0.0:80;\n  listen [::]:443 ssl http2;\nlisten 8080;\nlisten 0.0.0.0:20080;\nlisten localhost;\n";
+  expect(testSites(host, pathsOf(host), new Map([["blog", listens]]), [1, 22, 1])).toBeUndefined();
+  expect(host.read("/p/.nginx-test/sites/blog.conf")).toBe(
+    "listen 0.0.0.0:50080;\n  listen [::]:50443 ssl http2;\nlisten 58080;\nlisten 0.0.0.0:20080;\nlisten localhost;\n",
+  );
+  expect(host.ran).toEqual([["nginx", "-t", "-q", "-e", "stderr", "-c", "/p/.nginx-test/nginx.conf"]]);
+  expect(host.read("/p/.nginx-test/nginx.conf")).toBe(`pid /p/.nginx-test/nginx.pid;
+events {}
+http {
+  access_log off;
+  server_names_hash_bucket_size 128;
+  client_body_temp_path /p/.nginx-test/temp;
+  proxy_temp_path /p/.nginx-test/temp;
+  fastcgi_temp_path /p/.nginx-test/temp;
+  uwsgi_temp_path /p/.nginx-test/temp;
+  scgi_temp_path /p/.nginx-test/temp;
+  include /p/.nginx-test/sites/*.conf;
+}
+`);
+});
+
+test.each([
+  ["nginx version: nginx/1.22.1\nconfigure arguments: --with-http_v2_module", { http2: "listen", version: [1, 22, 1] }],
+  ["nginx version: nginx/1.25.1 (Ubuntu)\n--with-http_v2_module", { http2: "directive", version: [1, 25, 1] }],
+  ["nginx version: nginx/1.25.0\n--with-http_v2_module", { http2: "listen", version: [1, 25, 0] }],
+  ["nginx version: nginx/2.0.0\n--with-http_v2_module", { http2: "directive", version: [2, 0, 0] }],
+  ["nginx version: nginx/1.9.4\n", { http2: "none", version: [1, 9, 4] }],
+])("askNginx: %j", (stderr, expected) => {
+  expect(askNginx(memoryHost({ answer: () => ({ stderr }) }))).toEqual(expected as never);
+});
+
+test("a machine without nginx", () => {
+  expect(() => askNginx(memoryHost({ answer: () => ({ status: 127 }) }))).toThrow(
+    "nginx is not installed on the server",
+  );
+});
+
+test("readSites", () => {
+  const files = { "/p/nginx/a.conf": "A", "/p/nginx/b.c.conf": "B", "/p/nginx/.x.conf": "X", "/p/nginx/a.crt": "C" };
+  const host = memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: "/p" }, files });
+  expect([...readSites(host, pathsOf(host))]).toEqual([
+    ["a", "A"],
+    ["b.c", "B"],
+  ]);
+});
+
+const others = new Map([
+  ["blog", "server_name own.example;"],
+  ["shop", "server {\n  server_name Shop.example   www.shop.example;\n}\nserver { \n\tserver_name _;\n}\n"],
+  ["old", "  # server_name note.example;\n  server_name\n    lines.example\n    more.example;\n"],
+]);
+
+test.each([
+  [["own.example"], undefined],
+  [["new.example"], undefined],
+  [["note.example"], undefined],
+  [["hop.example"], undefined],
+  [["new.example", "shop.example"], "the server name 'shop.example' belongs to app 'shop'"],
+  [["www.shop.example"], "the server name 'www.shop.example' belongs to app 'shop'"],
+  [["_"], "the server name '_' belongs to app 'shop'"],
+  [["more.example"], "the server name 'more.example' belongs to app 'old'"],
+])("refuseTakenNames(%j)", (wanted, message) => {
+  const refuse = () => refuseTakenNames(wanted, "blog", others);
+  if (message === undefined) expect(refuse).not.toThrow();
+  else expect(refuse).toThrow(message);
+});
+
+test.each(Object.keys(sites))("the names of the site of %s are found in it", (name) => {
+  const text = renderSite(sites[name]![0]);
+  expect(() => refuseTakenNames(["www.blog.example"], "other", new Map([["blog", text]]))).toThrow(
+    "belongs to app 'blog'",
+  );
+});
