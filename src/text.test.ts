@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are the shell's.
 import { expect, test } from "bun:test";
-import { counted, expandVars, isOn, nearest, shellQuote, splitWords, text } from "./text.ts";
+import { expandVars, isOn, nearest, shellQuote, splitWords, text } from "./text.ts";
 
 const sh = (script: string, ...args: string[]) => Bun.spawnSync(["sh", "-c", script, "sh", ...args]).stdout.toString();
 
@@ -221,7 +221,8 @@ test.each([
   ["$2b$10$N9qo8uLOickgx2ZMRZoMye", "$2b$10$N9qo8uLOickgx2ZMRZoMye"],
   ["\\$HOME", "$HOME"],
   ["\\${HOME}", "${HOME}"],
-  ["\\\\$HOME", "\\$HOME"],
+  ["\\\\$HOME", "\\/home/piku"],
+  ["\\\\\\$HOME", "\\$HOME"],
   ["$UNKNOWN ${UNKNOWN} ${}", "$UNKNOWN ${UNKNOWN} ${}"],
   ["$EMPTY|", "|"],
   ["$MONEY", "$A"],
@@ -249,14 +250,6 @@ test.each<[string, string | undefined]>([
   ["x", undefined],
 ])("nearest: %s", (typed, expected) => {
   expect(nearest(typed, commands)).toBe(expected);
-});
-
-test.each([
-  [0, "0 settings"],
-  [1, "1 setting"],
-  [2, "2 settings"],
-])("counted: %d", (count, expected) => {
-  expect(counted(count, "setting")).toBe(expected);
 });
 
 test.each<[string | undefined, boolean]>([

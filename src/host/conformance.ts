@@ -291,7 +291,9 @@ export const systemChecks = (program: readonly string[], takenPort: number): Rec
   },
   "end is quick with who goes at TERM, and harmless to who came later"(host, folder) {
     const log = `${folder}/log`;
-    const job = host.start(["sleep", "100"], { log, status: `${folder}/a` });
+    const up = `${folder}/up`;
+    const job = host.start(["sh", "-c", 'echo >"$0"; exec sleep 100', up], { log, status: `${folder}/a` });
+    wait(host, () => host.read(up));
     const before = host.ticks();
     host.end(job, 5000);
     same(host.ticks() - before < 2000, true);
