@@ -1,0 +1,112 @@
+import { expect } from "bun:test";
+import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
+import { type Files, fails, list, ok, type Repo, type Sandbox } from "./sandbox.ts";
+import { stories } from "./story.ts";
+
+/** Pushes what must fail; the old version keeps answering and stays the tip, and the next good push goes through. */
+function survives(board: Sandbox, name: string, app: Repo, broken: Files, reason: RegExp, mended: Files) {
+  const host = `${name}.test`;
+  const before = app.head();
+  const pid = board.get("/pid", { host }).body;
+  app.commit("Broken", broken);
+  const { output } = fails(board.push(app, name), 1);
+  expect(output).toMatch(reason);
+  expect(output).toContain("pre-receive hook declined");
+  expect(board.get("/", { host })).toMatchObject({ status: 200, body: "one" });
+  expect(board.get("/pid", { host }).body).toBe(pid);
+  expect(board.tip(name)).toBe(before);
+  // Pushing the same again tries again, and fails again.
+  fails(board.push(app, name), 1);
+  expect(board.get("/", { host }).body).toBe("one");
+  app.commit("Mended", { ...mended, "app.py": probeSource("two") });
+  ok(board.push(app, name));
+  expect(board.get("/", { host }).body).toBe("two");
+}
+
+stories((board, story) => {
+  const deployed = (files: Files, name: string) => {
+    const app = board.repo(undefined, files);
+    ok(board.push(app, name));
+    return app;
+  };
+
+  story("a failing build rejects the push and the old version stays", () => {
+    const files = { ...webProbe("build.test"), "requirements.txt": "# nothing\n" };
+    const app = deployed(files, "build");
+    const broken = { "requirements.txt": "./no-such-package\n", "app.py": probeSource("broken") };
+    survives(board, "build", app, broken, /no-such-package/, { "requirements.txt": "# nothing again\n" });
+  });
+
+  story("a failing release rejects the push and the old version stays", () => {
+    const app = deployed(webProbe("release.test"), "release");
+    const broken = {
+      Procfile: 'release: echo "the migration broke"; exit 7\nweb: exec python3 app.py\n',
+      "app.py": probeSource("broken"),
+    };
+    const mended = { Procfile: "release: echo migrated\nweb: exec python3 app.py\n" };
+    survives(board, "release", app, broken, /the migration broke(.*\n)*.*7/, mended);
+  });
+
+  story("a failing preflight rejects the push and the old version stays", () => {
+    const app = deployed(webProbe("preflight.test"), "preflight");
+    const broken = { Procfile: "preflight: echo not today; false\nweb: exec python3 app.py\n" };
+    survives(board, "preflight", app, broken, /not today/, { Procfile: "web: exec python3 app.py\n" });
+  });
+
+  story("a syntax error in a wsgi app rejects the push, with Python's own words", () => {
+    const app = deployed(wsgiProbe("syntax.test"), "syntax");
+    survives(board, "syntax", app, { "app.py": "def app(:\n" }, /SyntaxError/, {});
+  });
+
+  story("a wsgi app that is not there rejects the push", () => {
+    const app = deployed(wsgiProbe("callable.test"), "callable");
+    survives(board, "callable", app, { Procfile: "wsgi: app:nothing\n" }, /nothing|callable/, {
+      Procfile: "wsgi: app:app\n",
+    });
+  });
+
+  story("a web app that dies at once rejects the push, with its last lines", () => {
+    const app = deployed(webProbe("dies.test"), "dies");
+    survives(board, "dies", app, { "app.py": "raise SystemExit('no database here')\n" }, /no database here/, {});
+  });
+
+  story("a web app whose command is not there rejects the push", () => {
+    const app = deployed(webProbe("command.test"), "command");
+    const broken = { Procfile: "web: no-such-server --port $PORT\n" };
+    survives(board, "command", app, broken, /no-such-server/, { Procfile: "web: exec python3 app.py\n" });
+  });
+
+  story("a first push that fails leaves nothing running and no branch", () => {
+    const app = board.repo(undefined, { ...webProbe("never.test"), "app.py": "import nothing_like_it\n" });
+    expect(fails(board.push(app, "never"), 1).output).toContain("nothing_like_it");
+    expect(board.get("/", { host: "never.test" }).status).toBe(404);
+    expect(board.run(["git", "ls-remote", "board:never"]).stdout).toBe("");
+    expect(list(`${board.pikuRoot}/uwsgi-enabled`).filter((name) => name.startsWith("never_"))).toEqual([]);
+    app.commit("Mended", { "app.py": probeSource("one") });
+    ok(board.push(app, "never"));
+    expect(board.get("/", { host: "never.test" }).body).toBe("one");
+  });
+
+  story("a setting that breaks the app is refused by config:set, and the old ones stay", () => {
+    const source = `import os\nif os.environ.get("MODE") == "bad":\n    raise SystemExit("bad mode")\n${probeSource("one")}`;
+    deployed({ ...webProbe("mode.test"), "app.py": source }, "mode");
+    expect(fails(board.ssh("config:set", "mode", "MODE=bad"), 1).output).toContain("bad mode");
+    expect(board.get("/", { host: "mode.test" }).body).toBe("one");
+    fails(board.ssh("config:get", "mode", "MODE"), 1);
+    ok(board.ssh("config:set", "mode", "MODE=good"));
+    expect(board.get("/env/MODE", { host: "mode.test" }).body).toBe("good");
+  });
+
+  story("one app's broken site never touches another's", () => {
+    deployed(webProbe("whole.test"), "whole");
+    const app = board.repo(undefined, {
+      ...webProbe("broken.test"),
+      ENV: "NGINX_SERVER_NAME=broken.test\nNGINX_INCLUDE_FILE=extra.conf\n",
+      "extra.conf": "no_such_directive on;\n",
+    });
+    expect(fails(board.push(app, "broken"), 1).output).toContain("no_such_directive");
+    expect(board.get("/", { host: "whole.test" }).body).toBe("one");
+    deployed(webProbe("after.test"), "after");
+    expect(board.get("/", { host: "after.test" }).body).toBe("one");
+  });
+});

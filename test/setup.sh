@@ -1,0 +1,52 @@
+#!/bin/sh
+# Makes a fresh checkout ready: npm packages, Debian packages, the executables for this machine.
+# As root it installs what is missing; otherwise it names the packages and the one command to install them.
+set -eu
+cd "$(dirname "$0")/.."
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  npm ci --no-audit --no-fund
+  touch node_modules/.package-lock.json
+fi
+
+missing=
+needs() { # PACKAGE COMMAND...: the package is missing when the command fails
+  package=$1
+  shift
+  "$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+needs git command -v git
+needs openssh-server command -v sshd
+needs openssh-client command -v ssh-keygen
+needs nginx-light command -v nginx
+needs uwsgi-core command -v uwsgi
+needs uwsgi-plugin-python3 test -e /usr/lib/uwsgi/plugins/python3_plugin.so
+needs python3-venv /usr/bin/python3 -c 'import ensurepip, venv'
+needs openssl command -v openssl
+needs curl command -v curl
+
+if [ -n "$missing" ] && [ "$(id -u)" != 0 ]; then
+  echo "Error: these Debian packages are missing:$missing" >&2
+  echo "Install them with: sudo apt-get install -y --no-install-recommends$missing" >&2
+  exit 1
+fi
+if [ -n "$missing" ]; then
+  echo "-----> Installing Debian packages:$missing"
+  # The services that these packages bring are not for us: the tests start their own.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e $policy ]; then
+    trap 'rm -f $policy' EXIT
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod 755 $policy
+  fi
+  apt-get update -q
+  # shellcheck disable=SC2086 # a list of words
+  DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+  if [ -d /run/systemd/system ]; then
+    case $missing in *nginx-light*) systemctl disable nginx ;; esac
+    case $missing in *openssh-server*) systemctl disable ssh ;; esac
+  fi
+fi
+
+exec node_modules/.bin/bun build.ts
