@@ -1,9 +1,8 @@
 import type { App } from "./app.ts";
-import { stop } from "./deploy.ts";
 import type { Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
-import { readMachine } from "./machine.ts";
-import { reloadNginx } from "./nginx.ts";
+import { stop } from "./recovery.ts";
+import { removeSite } from "./switch.ts";
 import { parseVassal } from "./uwsgi.ts";
 import { voiceOf } from "./voice.ts";
 
@@ -13,12 +12,9 @@ export function destroy(host: Host, app: App): void {
   const voice = voiceOf(host);
   withTurn(host, paths, "deploy", app, "destroy", () => {
     stop(host, app);
-    const { reload } = readMachine(host, paths.settings);
     if (host.stat(app.site)) {
       voice.log(`--> Removing file '${app.site}'`);
-      withTurn(host, paths, "machine", undefined, "", () =>
-        reloadNginx(host, paths, reload, () => host.remove(app.site)),
-      );
+      removeSite(host, app);
     }
     const folders = [app.tree, app.repo, app.envs, app.logs, app.releases, `${paths.acme}/${app.name}`];
     for (const folder of folders.filter((path) => host.stat(path))) {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { appOf } from "./app.ts";
-import { listVassals, stopVassals } from "./generation.ts";
+import { listVassals, requireEmperor, stopVassals } from "./generation.ts";
 import { memoryHost } from "./host/memory.ts";
 import { pathsOf } from "./paths.ts";
 
@@ -46,4 +46,12 @@ test.each([
       .map((signal) => Number(signal.slice(5)));
     expect(killed.sort()).toEqual(pids);
   }
+});
+
+test.each([
+  [127, "uWSGI is not installed on the server"],
+  [0, "uWSGI's emperor is not running on the server"],
+])("without an emperor, `uwsgi --version` ending with %d", (status, message) => {
+  const host = memoryHost({ env: { HOME: "/home/piku" }, answer: () => ({ status }) });
+  expect(() => requireEmperor(host, pathsOf(host))).toThrow(message);
 });

@@ -18,7 +18,11 @@ export interface Recorder {
   finish(): void;
 }
 
-export function record(host: Host, transcript: string): Recorder {
+/**
+ * Begins a transcript. `errorsApart`: errors go to stderr, for those who read stdout; a hook's two are one pipe, which must
+ * not be waited for.
+ */
+export function record(host: Host, transcript: string, errorsApart: boolean): Recorder {
   let shown = 0;
   let pending = "";
   let gone = false;
@@ -44,9 +48,16 @@ export function record(host: Host, transcript: string): Recorder {
     }
     show();
   };
+  const complain = (line: string) => {
+    show();
+    if (!errorsApart || pending !== "" || gone) return write(line);
+    host.append(transcript, `${line}\n`);
+    shown = host.readFrom(transcript, shown).offset;
+    host.complain(host.isTerminal(2) ? paint(line) : line);
+  };
   return {
     transcript,
-    host: { ...host, say: write, complain: write, isTerminal: (descriptor) => descriptor === 0 && host.isTerminal(0) },
+    host: { ...host, say: write, complain, isTerminal: (descriptor) => descriptor === 0 && host.isTerminal(0) },
     show,
     finish() {
       show(true);

@@ -123,7 +123,7 @@ export const envdirFiles = (settings: Settings): Settings =>
     Object.entries(settings).flatMap(([key, value]) => (cutByEnvdir(value) ? [] : [[key, `${value}\n`]])),
   );
 
-/** What the original takes for an app that does not say otherwise, and how many seconds a process may take to end. */
+/** What the original takes for an app that does not say otherwise; and in seconds how long a process may take to end, and to be healthy. */
 const usual = {
   UWSGI_LISTEN: "48",
   UWSGI_LOG_MAXSIZE: "1048576",
@@ -131,10 +131,14 @@ const usual = {
   UWSGI_PROCESSES: "2",
   UWSGI_THREADS: "4",
   PIKU_GRACE: "30",
+  PIKU_HEALTHCHECK_TIMEOUT: "60",
 };
 
-/** A setting that must be a whole number. */
-function wholeNumber(settings: Settings, key: keyof typeof usual): number {
+/** Milliseconds that a process has for its last requests, once it is told to end. */
+export const graceOf = (settings: Settings) => 1000 * wholeNumber(settings, "PIKU_GRACE");
+
+/** A setting that is a whole number, or what it usually is. Throws for one that is none. */
+export function wholeNumber(settings: Settings, key: keyof typeof usual): number {
   const value = defu(settings, usual)[key];
   if (!/^\d{1,9}$/.test(value))
     throw new PikuError(`${key} is '${value}'`, `it must be a whole number, such as ${usual[key]}`);

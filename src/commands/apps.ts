@@ -1,9 +1,9 @@
 import { defineCommand } from "citty";
 import { appOf, findApp, listApps } from "../app.ts";
-import { isUp } from "../deploy.ts";
 import { PikuError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { pathsOf } from "../paths.ts";
+import { isUp } from "../recovery.ts";
 import { appArg } from "./arguments.ts";
 
 export const apps = (host: Host) =>

@@ -1,11 +1,13 @@
 import { defineCommand } from "citty";
 import { findApp } from "../app.ts";
-import { deploy, isUp, retire, stop } from "../deploy.ts";
+import { deploy } from "../deploy.ts";
 import { PikuError } from "../errors.ts";
 import { revision } from "../git.ts";
 import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
 import { parseScale } from "../procfile.ts";
+import { isUp, stop } from "../recovery.ts";
+import { retire } from "../retire.ts";
 import { voiceOf } from "../voice.ts";
 import { appArg, many, wordsBehindApp } from "./arguments.ts";
 import { again } from "./requests.ts";

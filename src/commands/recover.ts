@@ -1,10 +1,11 @@
 import { defineCommand } from "citty";
 import { appOf, listApps } from "../app.ts";
-import { recover, retire } from "../deploy.ts";
 import { PikuError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
 import { pathsOf } from "../paths.ts";
+import { recover } from "../recovery.ts";
+import { retire } from "../retire.ts";
 import { voiceOf } from "../voice.ts";
 
 export const recoverAll = (host: Host) =>

@@ -159,7 +159,8 @@ export function posixHost(system: System): Host {
   };
 
   const readBytes = (path: string, offset?: number) =>
-    tolerate(() => withOpen(path, readOnly, 0, (file) => readAll(file, offset, path)), "ENOENT", "ENOTDIR");
+    // ESRCH: a process that ended while its file below /proc was read.
+    tolerate(() => withOpen(path, readOnly, 0, (file) => readAll(file, offset, path)), "ENOENT", "ENOTDIR", "ESRCH");
 
   // Some file systems cannot sync a folder and say EINVAL; there is nothing more to do then.
   const syncFolder = (path: string) =>

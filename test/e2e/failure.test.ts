@@ -1,7 +1,8 @@
 import { expect } from "bun:test";
+import fs from "node:fs";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
 import { type Files, fails, list, ok, type Repo, type Sandbox } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { skipped, stories } from "./story.ts";
 
 /** Pushes what must fail; the old version keeps answering and stays the tip, and the next good push goes through. */
 function survives(board: Sandbox, name: string, app: Repo, broken: Files, reason: RegExp, mended: Files) {
@@ -96,6 +97,30 @@ stories((board, story) => {
     ok(board.ssh("config:set", "mode", "MODE=good"));
     expect(board.get("/env/MODE", { host: "mode.test" }).body).toBe("good");
   });
+
+  const full = "a full disk refuses a change, and everything stays as it was";
+  if (process.getuid?.() !== 0) skipped(full, "needs root, to mount a small disk");
+  else
+    story(full, () => {
+      const folder = `${board.pikuRoot}/envs/full`;
+      fs.mkdirSync(folder);
+      ok(board.run(["mount", "-t", "tmpfs", "-o", "size=128k", "none", folder]));
+      try {
+        deployed(webProbe("full.test"), "full");
+        ok(board.ssh("config:set", "full", `A=${"a".repeat(30_000)}`));
+        const { output } = fails(board.ssh("config:set", "full", `B=${"b".repeat(90_000)}`), 1);
+        expect(output).toMatch(/disk is full/);
+        fails(board.ssh("config:get", "full", "B"), 1);
+        expect(ok(board.ssh("config:get", "full", "A")).stdout).toBe(`${"a".repeat(30_000)}\n`);
+        expect(board.get("/", { host: "full.test" }).body).toBe("one");
+        expect(board.get("/env/B", { host: "full.test" }).status).toBe(404);
+        expect(list(folder).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+        ok(board.ssh("config:set", "full", "C=small"));
+        expect(board.get("/env/C", { host: "full.test" }).body).toBe("small");
+      } finally {
+        ok(board.run(["umount", "-l", folder]));
+      }
+    });
 
   story("one app's broken site never touches another's", () => {
     deployed(webProbe("whole.test"), "whole");

@@ -104,9 +104,18 @@ stories((board, story) => {
     fails(board.sshRaw("run veteran -- sh -c 'exit 5'", veteran), 5);
   });
 
-  story("a key opens no shell, no file transfer by sftp and no forwarding", () => {
-    const sftp = board.run(["sftp", "-b", "-", "board"], { input: "ls\n" });
-    expect(fails(sftp).stderr).not.toContain("Received message too long");
+  story("scp fetches and brings an app's files, in its old protocol and in its new one", () => {
+    ok(board.push(board.repo(undefined, webProbe("files.test")), "copied"));
+    for (const protocol of [[], ["-O"]]) {
+      const scp = ["scp", "-q", "-F", `${board.folder}/ssh/config`, ...protocol];
+      ok(board.run([...scp, "board:.piku/apps/copied/app.py", "fetched.py"], { cwd: board.folder }));
+      expect(read(`${board.folder}/fetched.py`)).toBe(read(`${board.pikuRoot}/apps/copied/app.py`));
+      ok(board.run([...scp, "fetched.py", "board:.piku/data/copied/brought.py"], { cwd: board.folder }));
+      expect(read(`${board.pikuRoot}/data/copied/brought.py`)).toBe(read(`${board.folder}/fetched.py`));
+    }
+  });
+
+  story("a key opens no shell and no forwarding", () => {
     for (const line of ["bash", "sh -c id", "apps; id", "$(id)", "`id`", "apps && id", "scp -t /etc/x; id"])
       expect(fails(board.sshRaw(line)).stdout).not.toContain("uid=");
     fails(board.run(["ssh", "-o", "ExitOnForwardFailure=yes", "-W", "127.0.0.1:80", "board"]));

@@ -42,7 +42,7 @@ stories((board, story) => {
       ["worker=1.5", /1\.5/, 2],
     ];
     for (const [word, message, status] of bad)
-      expect(fails(board.ssh("ps:scale", "trio", word), status).output).toMatch(message);
+      expect(fails(board.ssh("ps:scale", "trio", word), status).stderr).toMatch(message);
     fails(board.ssh("ps:scale", "trio", "web=2", "wroker=2"), 1);
     expect(ok(board.ssh("ps", "trio")).stdout).toBe(before);
     expect(working(board)).toHaveLength(1);

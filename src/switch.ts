@@ -1,0 +1,104 @@
+import type { App } from "./app.ts";
+import { PikuError } from "./errors.ts";
+import type { Host } from "./host/host.ts";
+import { withTurn } from "./locks.ts";
+import { readMachine } from "./machine.ts";
+import { readSites, reloadNginx, renderSite, stagingOf, testSites } from "./nginx.ts";
+import type { Plan } from "./plan.ts";
+import { type Release, releaseFiles } from "./releases.ts";
+import { makeCertificate, needsCertificate } from "./tls.ts";
+import { slotFlag, socketLink, socketOf } from "./uwsgi.ts";
+import { voiceOf } from "./voice.ts";
+
+/** Makes the site the one of the plan: tested with all others, then put in place, then seen to have taken. */
+export function switchSite(host: Host, plan: Plan): void {
+  const { app, site, nginx, reload } = plan;
+  withTurn(host, app.paths, "machine", undefined, "", () => {
+    const before = host.read(app.site);
+    if (!site) {
+      if (before !== undefined) reloadNginx(host, app.paths, reload, () => host.remove(app.site));
+      return;
+    }
+    const wanted = renderSite(site);
+    const staged = needsCertificate(host, site) ? makeCertificate(host, app, site) : undefined;
+    if (before === wanted && !staged) return;
+    const voice = voiceOf(host);
+    if (staged) voice.start("generating self-signed certificate");
+    const sites = readSites(host, app.paths);
+    const complaint = testSites(host, app.paths, sites.set(app.name, renderSite({ ...site, ...staged })), nginx);
+    if (complaint) throw badSite(host, plan, complaint);
+    const install = () => {
+      if (staged) {
+        host.rename(staged.key, site.key);
+        host.rename(staged.certificate, site.certificate);
+      }
+      const file = `${stagingOf(app.paths)}/${app.name}.conf`;
+      host.write(file, wanted);
+      host.rename(file, app.site);
+    };
+    voice.start(`nginx will map app '${app.name}' to hostname(s) '${site.names.join(" ")}'`);
+    try {
+      reloadNginx(host, app.paths, reload, install);
+    } catch (error) {
+      if (before === undefined) host.remove(app.site);
+      else host.write(app.site, before);
+      throw error;
+    }
+  });
+}
+
+/** nginx's complaint, with the name of the app whose site it is about. */
+function badSite(host: Host, { app, nginx, site }: Plan, complaint: string): PikuError {
+  const alone = testSites(
+    host,
+    app.paths,
+    new Map([
+      [
+        app.name,
+        renderSite(site!)
+          .replace(/^\s*ssl_.*$/gm, "")
+          .replace(/^(\s*listen\s.*) ssl( http2)?;/gm, "$1;"),
+      ],
+    ]),
+    nginx,
+  );
+  const guilty = / in (\S+)\.conf:\d+/.exec(complaint)?.[1];
+  if (alone === undefined && guilty && guilty !== app.name) {
+    return new PikuError(
+      `nginx refuses the site of app '${guilty}', so no site can be changed: ${complaint}`,
+      `deploy '${guilty}' again, or destroy it`,
+    );
+  }
+  return new PikuError(
+    `nginx refuses the site of app '${app.name}': ${complaint}`,
+    "look at the NGINX_ settings and NGINX_INCLUDE_FILE",
+  );
+}
+
+/** Sends requests to a release: the links to its sockets, and the flag for its ports. Release 0, the original's, has neither. */
+export function pointTo(host: Host, app: App, release: Release): void {
+  if (release.number === 0) return;
+  for (let ordinal = 1; ordinal <= (release.scaling.wsgi ?? 0); ordinal++) {
+    if (release.workers.wsgi !== undefined)
+      host.link(socketOf(app, ordinal, release.number).split("/").at(-1)!, socketLink(app, ordinal));
+  }
+  if (release.slot === "b") host.write(slotFlag(app), "");
+  else host.remove(slotFlag(app));
+}
+
+/** Makes the site that of a release again. */
+export function restoreSite(host: Host, app: App, release: Release): void {
+  const site = host.read(releaseFiles(app, release.number).site);
+  if (site === undefined) removeSite(host, app);
+  else if (site !== host.read(app.site)) changeSite(host, app, () => host.write(app.site, site));
+}
+
+/** Takes an app's site away. */
+export function removeSite(host: Host, app: App): void {
+  if (host.stat(app.site)) changeSite(host, app, () => host.remove(app.site));
+}
+
+function changeSite(host: Host, app: App, change: () => void): void {
+  const { reload } = readMachine(host, app.paths.settings);
+  withTurn(host, app.paths, "machine", undefined, "", () => reloadNginx(host, app.paths, reload, change));
+}
