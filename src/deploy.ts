@@ -109,7 +109,8 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   host.mkdir(app.cache);
 
   const built = request.builds && step("build", () => build(recorder, plan));
-  const tree = step("tree", () => planTree(host, request.commit, number, live, built));
+  const goesLive = built ? (plan.runtime.goesLive ?? (() => true)) : undefined;
+  const tree = step("tree", () => planTree(host, request.commit, number, live, goesLive));
   const kept = new Map(plan.workers.flatMap((worker) => keptVassal(host, app, live, worker)));
   const fresh = plan.workers.filter((worker) => !kept.has(worker));
   const release = releaseOf(plan, number, {

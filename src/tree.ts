@@ -28,9 +28,10 @@ const madeBy = (host: Host, app: App, release: number | undefined): Made[] =>
  * Files of the build tree to be put into the app's: new ones, and those that an earlier build put there and the app
  * has not changed since. A file of the app's own is never replaced by one of the build's.
  */
-function madeToPublish(host: Host, app: App, live: number | undefined): Made[] {
+function madeToPublish(host: Host, app: App, live: number | undefined, goesLive: (name: string) => boolean): Made[] {
   const earlier = new Map(madeBy(host, app, live).map((made) => [made.name, made]));
-  return untracked(host, buildTree(app)).flatMap((name) => {
+  const files = untracked(host, buildTree(app)).filter(goesLive);
+  return files.flatMap((name) => {
     const entry = host.stat(`${buildTree(app)}/${name}`);
     if (!entry || entry.type === "directory") return [];
     const there = host.stat(`${app.tree}/${name}`);
@@ -70,11 +71,12 @@ export function planTree(
   commit: Commit,
   release: number,
   live: { number: number; commit?: string } | undefined,
-  built: boolean,
+  /** Which files of the build go live; undefined when nothing was built. */
+  goesLive: ((name: string) => boolean) | undefined,
 ): Change | undefined {
   const { app } = commit;
   const shown = commitOf(host, app.tree);
-  const made = built ? madeToPublish(host, app, live?.number) : [];
+  const made = goesLive ? madeToPublish(host, app, live?.number, goesLive) : [];
   if (shown === commit.id && live?.commit === commit.id && made.length === 0) return undefined;
   const files = releaseFiles(app, release);
   const { added, modified } = changesOf(host, shown, commit);

@@ -22,10 +22,11 @@ export interface Source {
   ask(...argv: string[]): string;
 }
 
-/** One command of a build. It runs in the build tree, with the app's settings and the runtime's. */
+/** One command of a build. It runs in the build tree, with the app's settings and the runtime's, and then with `env`. */
 export interface Step {
   title: string;
   argv: string[];
+  env?: Settings;
 }
 
 /**
@@ -48,6 +49,10 @@ export interface Runtime {
   settings(environment: string): Settings;
   /** Commands that fill the folder of dependencies. They run once for each folder. */
   install?(source: Source, environment: string): Step[];
+  /** Commands that make files in the build tree. They run at every deploy, in what the one before left there. */
+  build?(source: Source, environment: string): Step[];
+  /** Which files that git does not track go from the build tree into the app's: all of them unless given. */
+  goesLive?(name: string): boolean;
 }
 
 /**
