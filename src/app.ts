@@ -72,6 +72,13 @@ export function namedApp(host: Host, typed: string): App {
   return host.list(paths.apps).includes(typed) ? findApp(host, typed) : appOf(paths, parseAppName(typed));
 }
 
+/** The app of this name of which anything is left, also after a first push that failed. Throws when there is nothing. */
+export function remainsOf(host: Host, typed: string): App {
+  const app = namedApp(host, typed);
+  const parts = [app.repo, app.envs, app.releases];
+  return parts.some((path) => host.stat(path)) ? app : findApp(host, typed);
+}
+
 /** Names of the apps on this machine, sorted. */
 export const listApps = (host: Host, paths: Paths) =>
   host

@@ -8,24 +8,26 @@ import type { Recorder } from "./transcript.ts";
 import { buildTree, prepareBuildTree } from "./tree.ts";
 import { voiceOf } from "./voice.ts";
 
-/** preflight, dependencies and the runtime's own build, in the build tree. Gives whether anything ran there. */
+/** preflight, dependencies and the runtime's own build, in the build tree. Gives whether anything may have made files there. */
 export function build(recorder: Recorder, plan: Plan): boolean {
   const { host } = recorder;
   const voice = voiceOf(host);
   const { app, environment, procfile, runtime, source, request } = plan;
   const folder = environment?.folder ?? app.envs;
   const installs = environment !== undefined && !isComplete(host, folder);
-  const builds = runtime.build?.(source, folder) ?? [];
-  const runs = procfile.preflight !== undefined || installs || builds.length > 0;
-  if (runs) prepareBuildTree(host, request.commit);
-  if (procfile.preflight) {
+  // Scaling and restarting never build, but for a folder that is gone or was never made.
+  const preflight = request.builds ? procfile.preflight : undefined;
+  const builds = (request.builds && runtime.build?.(source, folder)) || [];
+  const makes = preflight !== undefined || builds.length > 0;
+  if (makes || installs) prepareBuildTree(host, request.commit);
+  if (preflight !== undefined) {
     voice.start("Running preflight.");
-    runJob(recorder, plan, { title: "preflight", argv: ["sh", "-c", procfile.preflight] });
+    runJob(recorder, plan, { title: "preflight", argv: ["sh", "-c", preflight] });
   }
-  voice.start(`${runtime.name} app detected.`);
+  if (request.builds) voice.start(`${runtime.name} app detected.`);
   if (installs) install(recorder, plan, folder);
   runSteps(recorder, plan, builds);
-  return runs;
+  return makes;
 }
 
 /** Fills the folder of dependencies, or leaves none. */

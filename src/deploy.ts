@@ -12,7 +12,7 @@ import {
   stopVassals,
   writeWorker,
 } from "./generation.ts";
-import { subjectOf } from "./git.ts";
+import { keepCommit, subjectOf } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { whoAsks, withTurn } from "./locks.ts";
 import { renderSite } from "./nginx.ts";
@@ -47,7 +47,7 @@ const leastInodes = 500;
  * Throws `Ended` when it failed; why has been said then.
  */
 export function deploy(host: Host, app: App, request: (live: Release | undefined) => Request, cause: string): void {
-  withTurn(host, app.paths, "deploy", app, cause, () => {
+  const underLock = () => {
     recover(host, app);
     adopt(host, app);
     const live = liveRelease(host, app);
@@ -62,8 +62,21 @@ export function deploy(host: Host, app: App, request: (live: Release | undefined
     } finally {
       recorder.finish();
     }
-  });
-  retireLater(host, app);
+  };
+  try {
+    withTurn(host, app.paths, "deploy", app, cause, underLock);
+  } finally {
+    leaveBehind(host, app);
+  }
+}
+
+/** Lets what was replaced leave. What cannot be done now is done by the next command, and does not undo what is live. */
+function leaveBehind(host: Host, app: App): void {
+  try {
+    retireLater(host, app);
+  } catch (error) {
+    voiceOf(host).warn(`what was replaced is not gone yet: ${explain(error).message}`);
+  }
 }
 
 /** Says why a deploy failed, puts back what it had begun, and ends the command. */
@@ -108,7 +121,7 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   host.mkdir(app.data);
   host.mkdir(app.cache);
 
-  const built = request.builds && step("build", () => build(recorder, plan));
+  const built = step("build", () => build(recorder, plan));
   const goesLive = built ? (plan.runtime.goesLive ?? (() => true)) : undefined;
   const tree = step("tree", () => planTree(host, request.commit, number, live, goesLive));
   const kept = new Map(plan.workers.flatMap((worker) => keptVassal(host, app, live, worker)));
@@ -121,7 +134,7 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   writeRelease(host, app, release);
   const begin = (journal: Omit<Journal, "release" | "cause">) =>
     writeJournal(host, app, { release: number, cause: request.cause, ...journal });
-  begin({ tree: tree !== undefined });
+  begin({ tree: tree !== undefined, made: !host.stat(app.tree) });
   if (tree) step("checkout", () => applyTree(host, tree));
   if (request.builds && plan.procfile.release) step("release", () => runRelease(recorder, plan));
 
@@ -132,6 +145,8 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   const beside = fresh.filter(plan.overlaps);
   const instead = fresh.filter((worker) => !plan.overlaps(worker));
   for (const worker of fresh) writeWorker(host, app, worker);
+  // A terminal that is closed now would leave an app without its workers until the next command.
+  host.persist();
   step("start", () => {
     // What the deploy before has replaced may still be leaving, on the very ports that are needed now.
     const leaving = staleVassals(host, app);
@@ -152,8 +167,14 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
     pointTo(host, app, release);
   });
   writeRelease(host, app, { ...release, when: new Date(host.now()).toISOString(), steps });
-  // Before the point of no return, since a disk may be full.
+  // Before the point of no return, since a disk may be full, and git has not accepted the push yet.
+  keepCommit(host, request.commit, number);
   settleFiles(host, app, release);
+  const former = host.read(`${app.envs}/ENV`) ?? "";
+  if (former !== request.serverSettings) {
+    host.write(files.former, former, 0o600);
+    host.write(`${app.envs}/ENV`, request.serverSettings, 0o600);
+  }
   writeLive(host, app, number);
   host.remove(stoppedFile(app));
   removeJournal(host, app);

@@ -16,7 +16,8 @@ export function destroy(host: Host, app: App): void {
       voice.log(`--> Removing file '${app.site}'`);
       removeSite(host, app);
     }
-    const folders = [app.tree, app.repo, app.envs, app.logs, app.releases, `${paths.acme}/${app.name}`];
+    // The work tree last: while it is there, so is the app.
+    const folders = [app.repo, app.envs, app.logs, app.releases, `${paths.acme}/${app.name}`, app.tree];
     for (const folder of folders.filter((path) => host.stat(path))) {
       voice.log(`--> Removing folder '${folder}'`);
       host.remove(folder);

@@ -2,7 +2,17 @@ import type { App } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import type { Paths } from "./paths.ts";
-import { commandLines, connectionsTo, connectionsToSocket, isAlive, isListening, pidIn, statOf } from "./processes.ts";
+import {
+  commandLines,
+  connectionsTo,
+  connectionsToSocket,
+  isAlive,
+  isGroupAlive,
+  isListening,
+  pidIn,
+  statOf,
+  titleOf,
+} from "./processes.ts";
 import { isCron } from "./procfile.ts";
 import { liveRelease, numbersOf } from "./releases.ts";
 import {
@@ -24,9 +34,9 @@ import {
 /** The emperor's process, or those that may be it: the original's writes no pidfile. */
 function emperors(host: Host, paths: Paths): number[] {
   const noted = pidIn(host, emperorPidfile(paths));
-  if (noted && /uwsgi/.test(host.read(`/proc/${noted}/cmdline`) ?? "")) return [noted];
-  const fits = (title: string) =>
-    /uwsgi/.test(title) && (title.includes(`${paths.uwsgi}/uwsgi.ini`) || /piku\.ini|--emperor/.test(title));
+  if (noted && titleOf(host, noted).includes("uwsgi")) return [noted];
+  const names = [`${paths.uwsgi}/uwsgi.ini`, paths.enabled, "/piku.ini"];
+  const fits = (title: string) => title.includes("uwsgi") && names.some((name) => title.includes(name));
   return commandLines(host, fits).map(({ pid }) => pid);
 }
 
@@ -244,20 +254,24 @@ export function drain(host: Host, app: App, vassals: readonly Vassal[], grace: n
 
 /** The processes of a vassal: uWSGI's own, and the group of the program below it. */
 function processesOf(host: Host, app: App, vassal: Vassal): { masters: number[]; group?: number } {
+  // What uWSGI calls its processes (procname-prefix): a number in a file may have been given to somebody else since.
+  const title = `${app.name}:${vassal.kind}:uWSGI master`;
   if (vassal.release === undefined) {
-    return {
-      masters: commandLines(host, (title) =>
-        title.split(" ").some((word) => word === vassal.file || word.endsWith(`/${vassal.file}`)),
-      ).map(({ pid }) => pid),
-    };
+    const ours = new Set(listVassals(host, app.paths, app.name).flatMap((other) => pidOf(host, app, other) ?? []));
+    const isOf = (word: string) => word === vassal.file || word.endsWith(`/${vassal.file}`);
+    const named = commandLines(host, (line) => line === title || line.split(" ").some(isOf));
+    return { masters: named.map(({ pid }) => pid).filter((pid) => !ours.has(pid)) };
   }
-  const files = filesOf(app, { ...vassal, release: vassal.release });
-  const [master, daemon] = [pidIn(host, files.master), pidIn(host, files.daemon)];
-  const isUwsgi = master !== undefined && (host.read(`/proc/${master}/cmdline`) ?? "").includes(vassal.file);
-  // A number may have been given to somebody else since; a group of uWSGI's is led by the launcher itself.
-  const group = daemon !== undefined && isUwsgi && statOf(host, daemon)?.group === daemon ? daemon : undefined;
-  return { masters: isUwsgi ? [master] : [], group };
+  const master = pidOf(host, app, vassal);
+  if (master === undefined || titleOf(host, master) !== title) return { masters: [] };
+  const daemon = pidIn(host, filesOf(app, { ...vassal, release: vassal.release }).daemon);
+  const stat = daemon === undefined ? undefined : statOf(host, daemon);
+  return { masters: [master], group: stat?.parent === master && stat.group === daemon ? daemon : undefined };
 }
+
+/** The number that uWSGI's own process of a vassal wrote down. */
+const pidOf = (host: Host, app: App, { release, ...vassal }: Vassal) =>
+  release === undefined ? undefined : pidIn(host, filesOf(app, { ...vassal, release }).master);
 
 const endPatience = 5_000;
 
@@ -269,20 +283,25 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
   const masters = processes.flatMap((found) => found.masters);
   const groups = processes.flatMap(({ group }) => group ?? []);
   const left = () => masters.some((pid) => isAlive(host, pid));
+  wakeEmperor(host, app.paths);
   const start = host.ticks();
-  for (let round = 0; left() && host.ticks() - start < grace + endPatience; round++) {
+  for (let round = 1; left() && host.ticks() - start < grace + endPatience; round++) {
     if (round % 4 === 0) wakeEmperor(host, app.paths);
     host.sleep(50);
   }
   for (const pid of masters) if (isAlive(host, pid)) host.signal(pid, "KILL");
-  for (const { ordinal, release } of vassals) if (release !== undefined) host.remove(socketOf(app, ordinal, release));
   // What a shell line left behind: its shell ends at once, what it started may not.
-  for (const group of groups) if (host.signal(-group, "TERM")) endGroup(host, group, 1_000);
+  for (const group of groups) endGroup(host, group, 1_000);
+  for (const { kind, ordinal, release } of vassals) {
+    if (kind === "wsgi" && release !== undefined) host.remove(socketOf(app, ordinal, release));
+  }
 }
 
 function endGroup(host: Host, group: number, patience: number): void {
+  if (!isGroupAlive(host, group)) return;
+  host.signal(-group, "TERM");
   const start = host.ticks();
-  while (host.signal(-group, "TERM") && host.ticks() - start < patience) host.sleep(50);
+  while (isGroupAlive(host, group) && host.ticks() - start < patience) host.sleep(50);
   host.signal(-group, "KILL");
 }
 

@@ -1,6 +1,7 @@
 import type { App } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Exec, Host, Ran } from "./host/host.ts";
+import { commandLines } from "./processes.ts";
 import { shellQuote } from "./text.ts";
 
 /** A commit's id: 40 or 64 hexadecimal digits. */
@@ -149,6 +150,44 @@ export function ensureRepository(host: Host, app: App): void {
 // Packing takes a core and much memory otherwise, and a small board has little of both.
 const modest = ["-c", "pack.threads=1", "-c", "pack.windowMemory=32m"];
 
+/** Removes what a power cut left of git's own locks. For those who hold the turn of pushing: nobody else moves a branch. */
+export const dropStaleLocks = (host: Host, app: App) =>
+  host.capture([
+    "find",
+    `${app.repo}/refs`,
+    `${app.repo}/HEAD.lock`,
+    `${app.repo}/packed-refs.lock`,
+    "-name",
+    "*.lock",
+    "-delete",
+  ]);
+
+const idlePatience = 60_000;
+
+/**
+ * For somebody who waits for the turn of pushing: ends a push whose client has sent nothing for 60 seconds, unless it is
+ * being deployed (`isDeploying`). To be called again and again.
+ */
+export function idlePushes(host: Host, app: App, isDeploying: () => boolean): () => void {
+  let moved = host.ticks();
+  let read = "";
+  return () => {
+    const pushes = commandLines(
+      host,
+      (title) => title.startsWith("git ") && title.endsWith(` receive-pack ${app.repo}`),
+    );
+    const readers = commandLines(host, (title) => /index-pack|unpack-objects/.test(title)).filter(({ parent }) =>
+      pushes.some(({ pid }) => pid === parent),
+    );
+    const now = [...pushes, ...readers]
+      .map(({ pid }) => `${pid} ${/rchar: \d+/.exec(host.read(`/proc/${pid}/io`) ?? "")}`)
+      .join();
+    if (now !== read || isDeploying()) moved = host.ticks();
+    read = now;
+    if (host.ticks() - moved > idlePatience) for (const { pid } of pushes) host.signal(pid, "TERM");
+  };
+}
+
 /** Runs git's half of a push or a fetch on our own stdin and stdout; its exit status. */
 export const serve = (host: Host, app: App, service: "receive-pack" | "upload-pack") =>
   host.run([
@@ -196,13 +235,11 @@ export function ensureTree(host: Host, app: App, dir: string): void {
 export const commitOf = (host: Host, dir: string) =>
   host.stat(`${dir}/.git`) ? revision(host, dir, "HEAD") : undefined;
 
-/** Makes the tracked files of a work tree those of a commit, and its submodules with them. */
+/** Makes all tracked files of a work tree those of a commit, and its submodules with them. */
 export function checkOut(host: Host, dir: string, id: string, incoming?: string): void {
   git(host, dir, ["checkout", "--quiet", "--force", "--detach", id, "--"], incoming);
   git(host, dir, ["reset", "--quiet", "--hard", id, "--"], incoming);
-  if (host.stat(`${dir}/.gitmodules`)?.type === "file") {
-    git(host, dir, ["submodule", "--quiet", "update", "--init", "--recursive", "--force"], incoming);
-  }
+  if (host.stat(`${dir}/.gitmodules`)?.type === "file") updateSubmodules(host, dir, incoming);
 }
 
 const listed = (output: string) => output.split("\0").filter((name) => name !== "");
@@ -214,21 +251,100 @@ export const untracked = (host: Host, dir: string) => listed(git(host, dir, ["ls
 export const changedFiles = (host: Host, dir: string) =>
   listed(git(host, dir, ["diff-files", "--name-only", "--diff-filter=MT", "-z"]).stdout);
 
-/** Files that a commit has and the one before has not, and those that it has otherwise. */
-export function changesOf(
-  host: Host,
-  before: string | undefined,
-  { app, id, incoming }: Commit,
-): { added: string[]; modified: string[] } {
+/** What a commit has, beside the one before: files that it adds, has otherwise, and has no more. */
+export interface Difference {
+  added: string[];
+  modified: string[];
+  deleted: string[];
+}
+
+/** The difference of a commit to the one before, or to nothing. */
+export function differenceOf(host: Host, before: string | undefined, { app, id, incoming }: Commit): Difference {
   if (before === undefined) {
-    return {
-      added: listed(git(host, app.repo, ["ls-tree", "-r", "--name-only", "-z", id], incoming).stdout),
-      modified: [],
-    };
+    const added = listed(git(host, app.repo, ["ls-tree", "-r", "--name-only", "-z", id], incoming).stdout);
+    return { added, modified: [], deleted: [] };
   }
-  const fields = listed(
-    git(host, app.repo, ["diff", "--name-status", "--no-renames", "-z", before, id, "--"], incoming).stdout,
-  );
+  const words = ["diff", "--name-status", "--no-renames", "-z", before, id, "--"];
+  const fields = listed(git(host, app.repo, words, incoming).stdout);
   const names = (status: RegExp) => fields.filter((_, i) => i % 2 === 1 && status.test(fields[i - 1]!));
-  return { added: names(/^A/), modified: names(/^[MT]/) };
+  return { added: names(/^A/), modified: names(/^[MT]/), deleted: names(/^D/) };
+}
+
+// The lists of names go from git to git: a name need not be UTF-8, and would not come back from us as it was.
+const moveScript = `
+set -e
+git() { command git ${careful.join(" ")} "$@"; }
+list() {
+  if [ -n "$from" ]; then git diff --name-only --no-renames -z "--diff-filter=$1" "$from" "$to" --
+  elif [ "$1" != D ]; then git ls-tree -r --name-only -z "$to"; fi
+}
+list D | xargs -0 -r sh -c '
+  for file; do
+    rm -f -- "$file" || :
+    case $file in */*) rmdir -p --ignore-fail-on-non-empty -- "\${file%/*}" || : ;; esac
+  done' sh 2>/dev/null
+if [ -n "$(list AMT | head -c 1 | tr '\\0' x)" ]; then
+  list AMT | git checkout --quiet "$to" --pathspec-from-file=- --pathspec-file-nul
+fi
+git read-tree -m "$to"
+git update-ref --no-deref HEAD "$to"
+`;
+
+/**
+ * Changes those files of a work tree in which two commits differ, and leaves all others as the app left them: it may
+ * have written into a tracked file, such as a database that somebody committed. `from` undefined: all files of the commit.
+ */
+export function moveTree(host: Host, dir: string, from: string | undefined, to: string, incoming?: string): void {
+  const env = { ...gitEnv(host, incoming), GIT_LITERAL_PATHSPECS: "1", from: from ?? "", to };
+  const ran = host.capture(["sh", "-c", moveScript], { cwd: dir, env });
+  if (ran.status !== 0)
+    throw new PikuError(`the files could not be checked out: ${ran.stderr.trim().split("\n").at(-1)}`);
+  if (host.stat(`${dir}/.gitmodules`)?.type === "file") updateSubmodules(host, dir, incoming);
+}
+
+/**
+ * Makes these files those of a commit again, and the index with them, after a change that was not finished: the other
+ * commit's objects may be gone.
+ */
+export function revertFiles(host: Host, dir: string, id: string, names: readonly string[]): void {
+  const input = names.map((name) => `${name}\0`).join("");
+  const env = { ...gitEnv(host), GIT_LITERAL_PATHSPECS: "1" };
+  host.remove(`${dir}/.git/index`);
+  git(host, dir, ["read-tree", id]);
+  git(host, dir, ["update-ref", "--no-deref", "HEAD", id]);
+  if (names.length > 0) {
+    git(host, dir, ["checkout", "--quiet", id, "--pathspec-from-file=-", "--pathspec-file-nul"], undefined, {
+      env,
+      input,
+    });
+  }
+  host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env });
+}
+
+const updateSubmodules = (host: Host, dir: string, incoming?: string) =>
+  git(host, dir, ["submodule", "--quiet", "update", "--init", "--recursive", "--force"], incoming);
+
+/**
+ * Makes the objects of a push that is not accepted yet part of the repository, and holds a release's commit there: it
+ * must not vanish when git, or the machine, ends before the branch is moved.
+ */
+export function keepCommit(host: Host, { app, id, incoming }: Commit, release: number): void {
+  if (incoming) {
+    const ran = host.capture(["cp", "-Rlf", `${incoming}/.`, `${app.repo}/objects/`]);
+    if (ran.status !== 0) throw new PikuError(`the push could not be kept: ${ran.stderr.trim().split("\n").at(-1)}`);
+  }
+  holdCommit(host, app, release, id);
+}
+
+/** Refuses a branch that git cannot make beside those that are there: `main/x` beside `main`. */
+export function refuseBranch(host: Host, app: App, branch: string): void {
+  const names = git(host, app.repo, ["for-each-ref", "--format=%(refname)", branchPrefix])
+    .stdout.split("\n")
+    .map(branchName);
+  const rival = names.find((name) => name !== "" && (name.startsWith(`${branch}/`) || branch.startsWith(`${name}/`)));
+  if (rival)
+    throw new PikuError(
+      `branch '${branch}' cannot be beside branch '${rival}'`,
+      `delete that one first: git push ${app.name} :${rival}`,
+    );
 }

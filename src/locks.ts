@@ -1,5 +1,5 @@
 import type { App } from "./app.ts";
-import type { Host, Lock } from "./host/host.ts";
+import type { Host } from "./host/host.ts";
 import type { Paths } from "./paths.ts";
 
 /** What is done one at a time: pushes to an app, changes of an app, and the short parts that all apps share. */
@@ -16,9 +16,16 @@ export function whoAsks(host: Host): string {
   return FINGERPRINT ? `${NAME || "default"} ${FINGERPRINT}` : (USER ?? LOGNAME ?? `user ${host.uid}`);
 }
 
+/** Whether somebody holds this lock right now. */
+export function isHeld(host: Host, paths: Paths, turn: Turn, app?: App): boolean {
+  const lock = host.lock(fileOf(paths, turn, app));
+  lock?.release();
+  return lock === undefined;
+}
+
 /**
  * Does something while holding a lock of the kernel's, which ends with this process however it ends. Waits for its
- * turn, and says once for whom.
+ * turn, and says once for whom; `meanwhile` is called about once a second.
  */
 export function withTurn<T>(
   host: Host,
@@ -27,26 +34,20 @@ export function withTurn<T>(
   app: App | undefined,
   what: string,
   action: () => T,
+  meanwhile: () => void = () => {},
 ): T {
   const file = fileOf(paths, turn, app);
   host.mkdir(paths.locks, 0o700);
   let lock = host.lock(file);
-  if (!lock) {
-    if (app) host.complain(`-----> Waiting for ${host.read(noteOf(file))?.trim() ?? "another command"}`);
-    while (!lock) {
-      host.sleep(100);
-      lock = host.lock(file);
-    }
+  if (!lock && app) host.complain(`-----> Waiting for ${host.read(noteOf(file))?.trim() ?? "another command"}`);
+  for (let round = 1; !lock; round++) {
+    host.sleep(100);
+    if (round % 10 === 0) meanwhile();
+    lock = host.lock(file);
   }
-  return held(lock, () => {
+  try {
     if (app)
       host.write(noteOf(file), `${what} by ${whoAsks(host)}, since ${new Date(host.now()).toISOString()}\n`, 0o600);
-    return action();
-  });
-}
-
-function held<T>(lock: Lock, action: () => T): T {
-  try {
     return action();
   } finally {
     lock.release();

@@ -65,7 +65,7 @@ function report(host: Host, commands: Commands, name: string, error: unknown): n
   const voice = voiceOf(host);
   const { name: kind, message } = error as Error;
   // Nobody reads any more; there is nobody to tell.
-  if (/\bEPIPE\b/.test(message)) return 0;
+  if (/^EPIPE\b/.test(message)) return 0;
   if (kind === "CLIError") {
     voice.error(
       message.replace(

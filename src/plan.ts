@@ -28,6 +28,7 @@ import {
   type Workers,
 } from "./procfile.ts";
 import type { Release, Slot } from "./releases.ts";
+import { generic } from "./runtimes/generic.ts";
 import { detectRuntime, type Runtime, type Source } from "./runtimes/index.ts";
 import { layered, parseServerSettings, parseSettings, renderSettings, type Settings } from "./settings.ts";
 import { isOn } from "./text.ts";
@@ -114,8 +115,11 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
   });
   const first = sourceOf(layered(baseSettings(host, app, undefined), layers));
   const { runtime, lacking } = detectRuntime(first);
-  const warnings = [...procfile.warnings, ...lacking.map(lackOf)];
-  if (!runtime) throw new PikuError("Could not detect runtime!", lacking.map(lackOf).join(" "));
+  const warnings = [...procfile.warnings, ...lacking.map((one) => lackOf(one).join(". "))];
+  // As the original: an app that builds and serves by itself runs without the tools of a language that it also uses.
+  const brings = procfile.release !== undefined && "web" in procfile.workers;
+  if (lacking[0] && !brings && (!runtime || runtime === generic)) throw new PikuError(...lackOf(lacking[0]));
+  if (!runtime) throw new PikuError("Could not detect runtime!");
   const key = environmentKey(host, runtime, first);
   const environment = key === undefined ? undefined : { key, folder: environmentFolder(app, key) };
   const base = {
@@ -191,8 +195,11 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
   };
 }
 
-const lackOf = ({ name, needs, remedy }: Runtime) =>
-  `this looks like a ${name} app, but the server has no ${needs.map((tools) => tools.join(" and ")).join(", or ")}.${remedy ? ` On the server: ${remedy}` : ""}`;
+/** What to tell when the tools of a runtime are missing: the sentence, and the remedy. */
+const lackOf = ({ name, needs, remedy }: Runtime): [string, string] => [
+  `this looks like a ${name} app, but the server has no ${needs.map((tools) => tools.join(" and ")).join(", or ")}`,
+  `on the server: ${remedy ?? "install it"}`,
+];
 
 function readProcfile(host: Host, commit: Commit, names: readonly string[]): Procfile {
   const content = fileOf(host, commit, "Procfile");

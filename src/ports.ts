@@ -2,6 +2,7 @@ import { type App, listApps } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
+import { isListening } from "./processes.ts";
 import type { Slot } from "./releases.ts";
 import { parseServerSettings } from "./settings.ts";
 
@@ -49,9 +50,16 @@ function appPorts(host: Host, app: App, name: string): number[] {
   return [...own.a, ...own.b, ...(live > 0 ? [live] : [])];
 }
 
-/** Refuses a port that another app has. */
+/** Refuses a port that another app has, or another program. */
 export function refuseTakenPort(host: Host, app: App, port: number): void {
   const owner = listApps(host, app.paths).find((name) => name !== app.name && appPorts(host, app, name).includes(port));
+  const isOwn = appPorts(host, app, app.name).includes(port) && host.stat(app.tree) !== undefined;
+  if (!owner && !isOwn && isListening(host, port)) {
+    throw new PikuError(
+      `PORT ${port} is taken by another program of the server`,
+      "choose another PORT, or leave it out and piku picks one",
+    );
+  }
   if (owner)
     throw new PikuError(
       `PORT ${port} belongs to app '${owner}'`,

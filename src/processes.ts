@@ -14,7 +14,7 @@ export const commandLines = (host: Host, fits: (title: string) => boolean): Proc
     .list("/proc")
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
-      const title = (host.read(`/proc/${name}/cmdline`) ?? "").replaceAll("\0", " ").trim();
+      const title = titleOf(host, Number(name));
       if (!fits(title)) return [];
       const stat = statOf(host, Number(name));
       return stat ? [{ ...stat, title }] : [];
@@ -29,6 +29,14 @@ export function statOf(host: Host, pid: number): Omit<Process, "title"> | undefi
   if (!fields || fields[0] === "Z" || fields[0] === "X") return undefined;
   return { pid, parent: Number(fields[1]), group: Number(fields[2]) };
 }
+
+/** A process's command line, its words joined with blanks; empty when it is gone. */
+export const titleOf = (host: Host, pid: number) =>
+  (host.read(`/proc/${pid}/cmdline`) ?? "").replaceAll("\0", " ").trim();
+
+/** Whether anybody of a process group is alive. */
+export const isGroupAlive = (host: Host, group: number) =>
+  host.list("/proc").some((name) => /^\d+$/.test(name) && statOf(host, Number(name))?.group === group);
 
 /** Whether a process is there and alive. */
 export const isAlive = (host: Host, pid: number) => statOf(host, pid) !== undefined;

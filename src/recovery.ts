@@ -1,10 +1,11 @@
 import type { App } from "./app.ts";
-import { listVassals, restoreVassals, staleVassals, stopVassals } from "./generation.ts";
+import { listVassals, restoreVassals, stopVassals } from "./generation.ts";
 import { commitOf } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { parseScaling, renderScaling } from "./procfile.ts";
 import {
   forgetRelease,
+  type Journal,
   jobFile,
   liveRelease,
   type Release,
@@ -16,7 +17,7 @@ import {
 } from "./releases.ts";
 import { pointTo, removeSite, restoreSite } from "./switch.ts";
 import { restoreTree } from "./tree.ts";
-import { runFolder } from "./uwsgi.ts";
+import { runFolder, type Vassal } from "./uwsgi.ts";
 
 /** Takes an app that the original deployed as release 0, so that there is something to go back to. */
 export function adopt(host: Host, app: App): void {
@@ -57,49 +58,48 @@ export function recover(host: Host, app: App): void {
   const journal = readJournal(host, app);
   if (!journal) return;
   const live = liveRelease(host, app);
-  const undo = live?.number !== journal.release;
-  if (!undo) host.remove(stoppedFile(app));
   // Requests go back to what still runs before anything is ended.
-  if (live) {
-    restoreSite(host, app, live);
-    pointTo(host, app, live);
-  }
-  if (undo) {
-    stopVassals(host, app, staleVassals(host, app), 2_000);
-    if (journal.tree && live) restoreTree(host, app, journal.release, live.commit);
-  }
+  if (live) pointTo(host, app, live);
+  if (live?.number === journal.release) host.remove(stoppedFile(app));
+  else undo(host, app, journal, live);
   if (live) {
     if (!host.stat(stoppedFile(app))) restoreVassals(host, app, live.vassals);
     settleFiles(host, app, live);
-  } else {
-    forget(host, app);
-  }
-  if (undo) {
-    host.remove(runFolder(app, journal.release));
-    forgetRelease(host, app, journal.release);
+    restoreSite(host, app, live);
   }
   removeJournal(host, app);
 }
 
-/** Removes what a first deploy that failed has made. */
+/** Takes back what a deploy did that did not go live. What an earlier one has replaced goes on leaving by itself. */
+function undo(host: Host, app: App, journal: Journal, live: Release | undefined): void {
+  const isIts = ({ release }: Vassal) => release === journal.release;
+  stopVassals(host, app, listVassals(host, app.paths, app.name).filter(isIts), 2_000);
+  if (journal.made) host.remove(app.tree);
+  else if (journal.tree) restoreTree(host, app, journal.release);
+  if (!live) forget(host, app);
+  const former = host.read(releaseFiles(app, journal.release).former);
+  if (former !== undefined) host.write(`${app.envs}/ENV`, former, 0o600);
+  host.remove(runFolder(app, journal.release));
+  forgetRelease(host, app, journal.release);
+  for (const name of host.list(app.paths.enabled)) {
+    if (name.startsWith(`.${app.name}_`) && name.endsWith(".tmp")) host.remove(`${app.paths.enabled}/${name}`);
+  }
+}
+
+/** Removes what a first deploy that failed has made beside the work tree. */
 function forget(host: Host, app: App): void {
   removeSite(host, app);
   for (const name of ["crt", "key"]) host.remove(`${app.paths.nginx}/${app.name}.${name}`);
-  host.remove(app.tree);
+  // A folder that was there before has no commit to go on from.
+  host.remove(`${app.tree}/.git`);
 }
 
 /** The files that say what is live, for people and for the original. */
 export function settleFiles(host: Host, app: App, release: Release): void {
   const files = releaseFiles(app, release.number);
   host.mkdir(app.envs);
-  for (const [copy, name] of [
-    [files.settings, "ENV"],
-    [files.live, "LIVE_ENV"],
-  ] as const) {
-    const content = host.read(copy);
-    if (content !== undefined && content !== host.read(`${app.envs}/${name}`))
-      host.write(`${app.envs}/${name}`, content, 0o600);
-  }
+  const live = host.read(files.live);
+  if (live !== undefined) host.write(`${app.envs}/LIVE_ENV`, live, 0o600);
   host.write(`${app.envs}/SCALING`, renderScaling(release.scaling));
 }
 

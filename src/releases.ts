@@ -41,8 +41,9 @@ export function forgetRelease(host: Host, app: App, number: number): void {
 export interface Journal {
   release: number;
   cause: string;
-  /** Whether the work tree was changed. */
+  /** Whether the work tree was changed, or made. */
   tree: boolean;
+  made: boolean;
 }
 
 const below = (app: App, name: string | number) => `${app.releases}/${name}`;
@@ -51,6 +52,8 @@ const below = (app: App, name: string | number) => `${app.releases}/${name}`;
 export const releaseFiles = (app: App, number: number) => ({
   record: below(app, `${number}.json`),
   transcript: below(app, `${number}.log`),
+  /** ENV as it was before this release. */
+  former: below(app, `${number}.former`),
   /** Copies of ENV, LIVE_ENV and of the site, as this release has them. */
   settings: below(app, `${number}.ENV`),
   live: below(app, `${number}.LIVE_ENV`),
@@ -58,7 +61,10 @@ export const releaseFiles = (app: App, number: number) => ({
   /** Files of the work tree as they were before this release was checked out, and the names of those that were not there. */
   before: below(app, `${number}.before.tar`),
   added: below(app, `${number}.added`),
-  /** Files that the build of this release made. */
+  /** The commit that the work tree showed then, and the names of the tracked files that were changed. */
+  shown: below(app, `${number}.shown`),
+  modified: below(app, `${number}.modified`),
+  /** Files that builds made, up to this release. */
   made: below(app, `${number}.made`),
 });
 
@@ -100,7 +106,13 @@ export const nextNumber = (host: Host, app: App) => (numbersOf(host, app).at(-1)
 
 export function readJournal(host: Host, app: App): Journal | undefined {
   const content = host.read(journalFile(app));
-  return content === undefined ? undefined : (JSON.parse(content) as Journal);
+  if (content === undefined) return undefined;
+  try {
+    return JSON.parse(content) as Journal;
+  } catch {
+    // A damaged disk; the deploy that wrote it is the last one.
+    return { release: numbersOf(host, app).at(-1) ?? 0, cause: "", tree: true, made: false };
+  }
 }
 
 export const writeJournal = (host: Host, app: App, journal: Journal) =>

@@ -3,7 +3,17 @@ import { linkEnvironment } from "./environment.ts";
 import { drain, staleVassals, stopVassals } from "./generation.ts";
 import { holdCommit } from "./git.ts";
 import type { Host } from "./host/host.ts";
-import { forgetRelease, liveRelease, numbersOf, outdated, readJournal, readRelease, releaseFiles } from "./releases.ts";
+import { withTurn } from "./locks.ts";
+import {
+  forgetRelease,
+  liveRelease,
+  numbersOf,
+  outdated,
+  type Release,
+  readJournal,
+  readRelease,
+  releaseFiles,
+} from "./releases.ts";
 import { parseServerSettings } from "./settings.ts";
 import { graceOf, runFolder } from "./uwsgi.ts";
 
@@ -15,19 +25,30 @@ export function retireLater(host: Host, app: App): void {
 
 /** Ends the workers that belong to no live release as soon as nobody is connected to them, and removes what was theirs. */
 export function retire(host: Host, app: App): void {
-  const live = liveRelease(host, app);
-  if (!live || readJournal(host, app)) return;
-  const stale = staleVassals(host, app);
+  if (!liveRelease(host, app)) return;
   const grace = graceOf(parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? ""));
-  if (stale.length > 0) drain(host, app, stale, grace);
-  if (liveRelease(host, app)?.number !== live.number) return;
-  stopVassals(host, app, stale, grace);
+  const leaving = staleVassals(host, app);
+  if (leaving.length > 0) drain(host, app, leaving, grace);
+  // Much may have happened while they were leaving, so everything is looked at again.
+  withTurn(host, app.paths, "deploy", app, "retire", () => {
+    const live = liveRelease(host, app);
+    if (!live || readJournal(host, app)) return;
+    stopVassals(host, app, staleVassals(host, app), grace);
+    tidy(host, app, live);
+  });
+}
+
+/** Removes what neither the live release nor going back to the one before needs. */
+function tidy(host: Host, app: App, live: Release): void {
   const numbers = numbersOf(host, app);
+  const earlier = numbers.filter((number) => number < live.number);
   const used = new Set(live.vassals.map((file) => Number(/-(\d+)\.ini$/.exec(file)?.[1] ?? 0)));
-  for (const number of numbers) if (number < live.number && !used.has(number)) host.remove(runFolder(app, number));
-  const before = numbers.filter((number) => number < live.number && host.stat(releaseFiles(app, number).record)).at(-1);
+  for (const number of earlier) {
+    if (!used.has(number)) host.remove(runFolder(app, number));
+    host.remove(releaseFiles(app, number).before);
+  }
+  const before = earlier.filter((number) => host.stat(releaseFiles(app, number).record)).at(-1);
   linkEnvironment(host, app, live, before === undefined ? undefined : readRelease(host, app, before));
-  for (const number of numbers.filter((one) => one < live.number)) host.remove(releaseFiles(app, number).before);
   for (const number of outdated(numbers, live.number)) {
     forgetRelease(host, app, number);
     host.remove(releaseFiles(app, number).transcript);

@@ -128,7 +128,7 @@ withKeygen.each([
 
 const key: Key = { type: "ssh-ed25519", blob: "AAAA", comment: "me", fingerprint: "SHA256:abc+/1" };
 const forced = (command: string, comment = " me") => `restrict,pty,command="${command}" ssh-ed25519 AAAA${comment}`;
-const named = "env -u BUN_OPTIONS -u BUN_BE_BUN FINGERPRINT=SHA256:abc+/1 NAME=default";
+const named = "exec env -u BUN_OPTIONS -u BUN_BE_BUN FINGERPRINT=SHA256:abc+/1 NAME=default";
 
 test.each<[string, string, Partial<Key>, string, string]>([
   ["the usual root", "/home/piku/.piku", {}, "/usr/local/bin/piku", forced(`${named} /usr/local/bin/piku`)],

@@ -71,7 +71,7 @@ function readKey(host: Host, line: string, where: string): Key {
 /** The line of authorized_keys(5) that ties a key to this executable. */
 export function keyLine(host: Host, paths: Paths, key: Key): string {
   const root = paths.root === `${paths.home}/.piku` ? "" : ` PIKU_ROOT=${paths.root}`;
-  const command = `env -u BUN_OPTIONS -u BUN_BE_BUN FINGERPRINT=${key.fingerprint} NAME=default${root} ${shellQuote(host.self)}`;
+  const command = `exec env -u BUN_OPTIONS -u BUN_BE_BUN FINGERPRINT=${key.fingerprint} NAME=default${root} ${shellQuote(host.self)}`;
   return `restrict,pty,command="${command.replaceAll('"', '\\"')}" ${key.type} ${key.blob}${key.comment ? ` ${key.comment}` : ""}`;
 }
 

@@ -26,7 +26,7 @@ export function switchSite(host: Host, plan: Plan): void {
     if (staged) voice.start("generating self-signed certificate");
     const sites = readSites(host, app.paths);
     const complaint = testSites(host, app.paths, sites.set(app.name, renderSite({ ...site, ...staged })), nginx);
-    if (complaint) throw badSite(host, plan, complaint);
+    if (complaint) throw badSite(host, plan, sites, complaint);
     const install = () => {
       if (staged) {
         host.rename(staged.key, site.key);
@@ -47,31 +47,19 @@ export function switchSite(host: Host, plan: Plan): void {
   });
 }
 
-/** nginx's complaint, with the name of the app whose site it is about. */
-function badSite(host: Host, { app, nginx, site }: Plan, complaint: string): PikuError {
-  const alone = testSites(
-    host,
-    app.paths,
-    new Map([
-      [
-        app.name,
-        renderSite(site!)
-          .replace(/^\s*ssl_.*$/gm, "")
-          .replace(/^(\s*listen\s.*) ssl( http2)?;/gm, "$1;"),
-      ],
-    ]),
-    nginx,
-  );
-  const guilty = / in (\S+)\.conf:\d+/.exec(complaint)?.[1];
-  if (alone === undefined && guilty && guilty !== app.name) {
+/** nginx's complaint, with the name of the app whose site it is about: the one that nginx refuses also when it is alone. */
+function badSite(host: Host, { app, nginx }: Plan, sites: ReadonlyMap<string, string>, complaint: string): PikuError {
+  const alone = (name: string) => testSites(host, app.paths, new Map([[name, sites.get(name)!]]), nginx);
+  const guilty = [app.name, ...sites.keys()].find(alone) ?? app.name;
+  if (guilty === app.name) {
     return new PikuError(
-      `nginx refuses the site of app '${guilty}', so no site can be changed: ${complaint}`,
-      `deploy '${guilty}' again, or destroy it`,
+      `nginx refuses the site of app '${app.name}': ${complaint}`,
+      "look at the NGINX_ settings and NGINX_INCLUDE_FILE",
     );
   }
   return new PikuError(
-    `nginx refuses the site of app '${app.name}': ${complaint}`,
-    "look at the NGINX_ settings and NGINX_INCLUDE_FILE",
+    `nginx refuses the site of app '${guilty}', so no site can be changed: ${complaint}`,
+    `deploy '${guilty}' again, or destroy it`,
   );
 }
 

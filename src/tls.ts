@@ -15,6 +15,7 @@ export function needsCertificate(host: Host, site: Site): boolean {
     "openssl",
     "x509",
     "-noout",
+    "-pubkey",
     "-subject",
     "-ext",
     "subjectAltName",
@@ -25,6 +26,9 @@ export function needsCertificate(host: Host, site: Site): boolean {
   ]);
   if (!host.stat(site.key) || !facts.stdout.includes("subject")) return true;
   if (!/O ?= ?Piku\b/.test(facts.stdout)) return false;
+  // A power cut between the two leaves a pair with which nginx refuses all sites.
+  const pair = host.capture(["openssl", "pkey", "-pubout", "-in", site.key]);
+  if (!facts.stdout.includes(pair.stdout)) return true;
   const names = [...facts.stdout.matchAll(/(?:DNS|IP Address):([^,\s]+)/g)].map(([, name]) => name!.toLowerCase());
   return facts.status !== 0 || certificateNames(site).some((name) => !names.includes(name.toLowerCase()));
 }

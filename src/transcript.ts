@@ -27,16 +27,24 @@ export function record(host: Host, transcript: string, errorsApart: boolean): Re
   let pending = "";
   let gone = false;
   const terminal = host.isTerminal(1);
+  /** Sends what is pending; whether all of it went. */
+  const send = (): boolean => {
+    while (pending !== "" && !gone) {
+      const taken = offer(host, pending);
+      if (taken < 0) gone = true;
+      if (taken <= 0) return false;
+      pending = pending.slice(taken);
+    }
+    return !gone;
+  };
   const show = (whole = false) => {
     if (gone) return;
-    const { text, offset } = host.readFrom(transcript, shown, whole);
-    shown = offset;
-    pending += terminal ? text.split("\n").map(paint).join("\n") : text;
-    while (pending !== "") {
-      const taken = host.offer(pending);
-      if (taken < 0) gone = true;
-      if (taken <= 0) return;
-      pending = pending.slice(taken);
+    // Somebody who reads slowly must not make us hold all that there is to read.
+    while (send()) {
+      const { text, offset } = host.readFrom(transcript, shown, whole);
+      if (text === "") return;
+      shown = offset;
+      pending = terminal ? text.split("\n").map(paint).join("\n") : text;
     }
   };
   const write = (line: string) => {
@@ -69,4 +77,13 @@ export function record(host: Host, transcript: string, errorsApart: boolean): Re
       }
     },
   };
+}
+
+/** How much of a text was taken; -1 also where the terminal is gone. */
+function offer(host: Host, text: string): number {
+  try {
+    return host.offer(text);
+  } catch {
+    return -1;
+  }
 }

@@ -1,6 +1,16 @@
-import type { App } from "./app.ts";
+import { type App, printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
-import { type Commit, changedFiles, changesOf, checkOut, commitOf, ensureTree, untracked } from "./git.ts";
+import {
+  type Commit,
+  changedFiles,
+  checkOut,
+  commitOf,
+  differenceOf,
+  ensureTree,
+  moveTree,
+  revertFiles,
+  untracked,
+} from "./git.ts";
 import type { Entry, Host } from "./host/host.ts";
 import { releaseFiles } from "./releases.ts";
 
@@ -50,21 +60,28 @@ function tar(host: Host, words: string[], names?: readonly string[]): void {
     ["tar", ...words, ...(names ? ["--null", "--no-recursion", "--verbatim-files-from", "-T", "-"] : [])],
     { input },
   );
-  if (ran.status !== 0) throw new PikuError(`tar failed: ${ran.stderr.trim().split("\n").at(-1)}`);
+  // 1: a file changed while it was read, which is the app's own doing.
+  if (ran.status > 1) throw new PikuError(`tar failed: ${ran.stderr.trim().split("\n").at(-1)}`);
 }
 
 /** What a checkout will do to the app's work tree. */
 export interface Change {
   commit: Commit;
+  /** The commit that the tree shows now. */
+  shown?: string;
   release: number;
   made: Made[];
   /** Tracked files that it will change. */
   modified: string[];
 }
 
+// A name that is no UTF-8 would not be found under what we have read.
+const isReadable = (name: string) => !name.includes("\ufffd");
+
 /**
- * Keeps what a checkout is going to overwrite, and the names of what it is going to add, so that `restoreTree` can
- * go back. Nothing is changed yet. Gives the change, or undefined when there is none.
+ * Says what is to change in the app's work tree, and keeps what will be overwritten and the names of what will be
+ * added, so that `restoreTree` can go back. Nothing is changed yet. Throws where a commit wants the place of something that the app
+ * wrote. Gives undefined when there is nothing to change.
  */
 export function planTree(
   host: Host,
@@ -75,60 +92,120 @@ export function planTree(
   goesLive: ((name: string) => boolean) | undefined,
 ): Change | undefined {
   const { app } = commit;
+  const files = releaseFiles(app, release);
   const shown = commitOf(host, app.tree);
   const made = goesLive ? madeToPublish(host, app, live?.number, goesLive) : [];
+  // What earlier builds made is still theirs, whether this one makes it again or not.
+  const names = new Set(made.map(({ name }) => name));
+  const still = madeBy(host, app, live?.number).filter(({ name }) => !names.has(name));
+  host.write(files.made, JSON.stringify([...still, ...made]), 0o600);
   if (shown === commit.id && live?.commit === commit.id && made.length === 0) return undefined;
-  const files = releaseFiles(app, release);
-  const { added, modified } = changesOf(host, shown, commit);
-  const coming = [...new Set([...added, ...made.map(({ name }) => name)])];
+  const { added, modified, deleted } = differenceOf(host, shown, commit);
+  const coming = [...new Set([...added, ...names])].filter(isReadable);
+  refuseTaken(host, app, coming, new Set(deleted));
   const isThere = (name: string) => host.stat(`${app.tree}/${name}`) !== undefined;
-  const replaced = [...new Set([...(shown ? changedFiles(host, app.tree) : []), ...coming.filter(isThere)])];
+  const touched = new Set([...modified, ...deleted]);
+  const changed = shown ? changedFiles(host, app.tree).filter(isReadable) : [];
+  tellKept(
+    host,
+    changed.filter((name) => !touched.has(name)),
+  );
+  const replaced = [...new Set([...changed.filter((name) => touched.has(name)), ...coming.filter(isThere)])];
   if (replaced.length > 0) tar(host, ["-C", app.tree, "-cf", files.before], replaced);
   host.write(files.added, JSON.stringify(coming.filter((name) => !isThere(name))), 0o600);
-  return { commit, release, made, modified };
+  host.write(files.shown, shown ?? "");
+  host.write(files.modified, JSON.stringify([...touched].filter(isReadable)), 0o600);
+  return { commit, shown, release, made, modified };
+}
+
+const fewNames = 5;
+
+/** Says which tracked files stay as the app has changed them. */
+function tellKept(host: Host, names: readonly string[]): void {
+  if (names.length === 0) return;
+  const more = names.length > fewNames ? ` and ${names.length - fewNames} more` : "";
+  host.say(`-----> Left as the app has changed it: ${names.slice(0, fewNames).join(", ")}${more}`);
+}
+
+/** Refuses a file where the app has a folder of its own, or below something that is not a folder. */
+function refuseTaken(host: Host, app: App, coming: readonly string[], deleted: ReadonlySet<string>): void {
+  const seen = new Map<string, string | undefined>();
+  const typeOf = (name: string) => {
+    if (!seen.has(name)) seen.set(name, host.stat(`${app.tree}/${name}`)?.type);
+    return seen.get(name);
+  };
+  for (const name of coming) {
+    const parts = name.split("/");
+    const above = parts.slice(1).map((_, i) => parts.slice(0, i + 1).join("/"));
+    const file = above.find((path) => typeOf(path) !== undefined && typeOf(path) !== "directory" && !deleted.has(path));
+    const isOwn = typeOf(name) === "directory" && untracked(host, app.tree).some((own) => own.startsWith(`${name}/`));
+    const taken = file ?? (isOwn ? name : undefined);
+    if (taken === undefined) continue;
+    throw new PikuError(
+      `the commit has '${printable(name)}', but on the server '${printable(taken)}' is something that the app wrote`,
+      `rename one of them; to remove the app's: run ${app.name} -- rm -r '${printable(taken)}'`,
+    );
+  }
 }
 
 /** Shows the commit in the app's work tree, and puts what the build made into it. */
-export function applyTree(host: Host, { commit, release, made, modified }: Change): void {
+export function applyTree(host: Host, { commit, shown, release, made, modified }: Change): void {
   const { app } = commit;
   ensureTree(host, app, app.tree);
-  const before = modified.map((name) => host.stat(`${app.tree}/${name}`));
-  checkOut(host, app.tree, commit.id, commit.incoming);
-  const alike = modified.filter((name, i) => looksUnchanged(host.stat(`${app.tree}/${name}`), before[i]));
-  if (alike.length > 0) touch(host, app, alike);
-  if (made.length > 0) {
-    const bundle = `${releaseFiles(app, release).made}.tar`;
-    tar(
-      host,
-      ["-C", buildTree(app), "-cf", bundle],
-      made.map(({ name }) => name),
-    );
-    tar(host, ["-C", app.tree, "--unlink-first", "-xf", bundle]);
-    host.remove(bundle);
-  }
-  host.write(releaseFiles(app, release).made, JSON.stringify(made), 0o600);
+  freshly(host, app, modified, () => moveTree(host, app.tree, shown, commit.id, commit.incoming));
+  if (made.length === 0) return;
+  const bundle = `${releaseFiles(app, release).made}.tar`;
+  tar(
+    host,
+    ["-C", buildTree(app), "-cf", bundle],
+    made.map(({ name }) => name),
+  );
+  tar(host, ["-C", app.tree, "--unlink-first", "-xf", bundle]);
+  host.remove(bundle);
 }
 
-/** Python, make and others take a file for unchanged by its size and the second of its time: two quick deploys can agree in both. */
-const looksUnchanged = (now: Entry | undefined, before: Entry | undefined) =>
-  now !== undefined && before !== undefined && now.size === before.size && sameSecond(now.modified, before.modified);
-
-function touch(host: Host, app: App, names: readonly string[]): void {
+/**
+ * Changes files, and sees to it that whoever knew them notices: Python, make and others take a file for unchanged by its
+ * size and the second of its time, and two quick deploys can agree in both.
+ */
+function freshly(host: Host, app: App, names: readonly string[], change: () => void): void {
+  const look = () => names.map((name) => host.stat(`${app.tree}/${name}`));
+  const before = look();
+  change();
+  const after = look();
+  const alike = names.filter((_, i) => looksUnchanged(after[i], before[i]));
+  if (alike.length === 0) return;
   host.sleep(1000);
-  const ran = host.capture(["xargs", "-0", "touch", "-c", "-h", "--"], {
-    cwd: app.tree,
-    input: names.map((name) => `${name}\0`).join(""),
-  });
+  const input = alike.map((name) => `${name}\0`).join("");
+  const ran = host.capture(["xargs", "-0", "touch", "-c", "-h", "--"], { cwd: app.tree, input });
   if (ran.status !== 0) throw new PikuError(`touch failed: ${ran.stderr.trim()}`);
 }
 
+const looksUnchanged = (now: Entry | undefined, before: Entry | undefined) =>
+  now !== undefined && before !== undefined && now.size === before.size && sameSecond(now.modified, before.modified);
+
 /** Goes back to the commit from before a checkout that was made, or begun, for a release that did not go live. */
-export function restoreTree(host: Host, app: App, release: number, commit: string | undefined): void {
+export function restoreTree(host: Host, app: App, release: number): void {
   const files = releaseFiles(app, release);
-  if (commit) {
-    ensureTree(host, app, app.tree);
-    checkOut(host, app.tree, commit);
+  const shown = host.read(files.shown) || undefined;
+  const names = (file: string) => JSON.parse(host.read(file) ?? "[]") as string[];
+  freshly(host, app, names(files.modified), () => {
+    for (const name of names(files.added)) removeFile(host, app, name);
+    if (shown) {
+      ensureTree(host, app, app.tree);
+      revertFiles(host, app.tree, shown, names(files.modified));
+    }
+    if (host.stat(files.before)) tar(host, ["-C", app.tree, "--unlink-first", "-xf", files.before]);
+  });
+}
+
+/** Removes a file of the app's work tree, and the folders above it that it leaves empty. */
+function removeFile(host: Host, app: App, name: string): void {
+  if (host.stat(`${app.tree}/${name}`)?.type === "directory") return;
+  host.remove(`${app.tree}/${name}`);
+  const parts = name.split("/").slice(0, -1);
+  while (parts.length > 0 && host.list(`${app.tree}/${parts.join("/")}`).length === 0) {
+    host.remove(`${app.tree}/${parts.join("/")}`);
+    parts.pop();
   }
-  for (const name of JSON.parse(host.read(files.added) ?? "[]") as string[]) host.remove(`${app.tree}/${name}`);
-  if (host.stat(files.before)) tar(host, ["-C", app.tree, "--unlink-first", "-xf", files.before]);
 }

@@ -315,7 +315,7 @@ export const renderEmperor = (paths: Paths) =>
     ["emperor", paths.enabled],
     ["emperor-pidfile", emperorPidfile(paths)],
     // The emperor kills a vassal that takes longer to end than this; a worker's own grace is shorter.
-    ["emperor-curse-tolerance", 120],
+    ["emperor-curse-tolerance", 3600],
     ["emperor-graceful-shutdown", "true"],
     ["emperor-no-blacklist", "true"],
     ["log-maxsize", 1_048_576],

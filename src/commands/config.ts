@@ -4,6 +4,7 @@ import { deploy } from "../deploy.ts";
 import { Ended } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
+import type { Release } from "../releases.ts";
 import { changeServerSettings, parseAssignments, parseServerSettings } from "../settings.ts";
 import { voiceOf } from "../voice.ts";
 import { appArg, many, wordsBehindApp } from "./arguments.ts";
@@ -48,25 +49,23 @@ export const configGet = (host: Host) =>
  */
 function change(host: Host, app: App, cause: string, changes: Record<string, string | null>): void {
   const changed = () => changeServerSettings(serverSettings(host, app), changes);
-  if (!host.stat(app.tree)) {
-    withTurn(host, app.paths, "deploy", app, cause, () => {
-      host.mkdir(app.envs);
-      host.write(`${app.envs}/ENV`, changed(), 0o600);
-    });
+  const isKept = withTurn(host, app.paths, "deploy", app, cause, () => {
+    if (host.stat(app.tree)) return false;
+    host.mkdir(app.envs);
+    host.write(`${app.envs}/ENV`, changed(), 0o600);
+    return true;
+  });
+  if (isKept) {
     voiceOf(host).log(`App '${app.name}' is not deployed yet; this is kept for its first push.`);
     return;
   }
-  deploy(
-    host,
-    app,
-    (live) => ({
-      ...again(host, app, live, cause),
-      serverSettings: changed(),
-      builds: true,
-      changed: Object.keys(changes),
-    }),
-    cause,
-  );
+  const request = (live: Release | undefined) => ({
+    ...again(host, app, live, cause),
+    serverSettings: changed(),
+    builds: true,
+    changed: Object.keys(changes),
+  });
+  deploy(host, app, request, cause);
 }
 
 export const configSet = (host: Host) =>

@@ -5,15 +5,16 @@ import { Ended, PikuError } from "../errors.ts";
 import {
   branchName,
   branchToDeploy,
+  dropStaleLocks,
   ensureRepository,
-  holdCommit,
+  idlePushes,
   parseUpdates,
   pointHead,
-  revision,
+  refuseBranch,
   serve,
 } from "../git.ts";
 import type { Host } from "../host/host.ts";
-import { withTurn } from "../locks.ts";
+import { isHeld, withTurn } from "../locks.ts";
 import { pathsOf } from "../paths.ts";
 import { liveRelease } from "../releases.ts";
 import { voiceOf } from "../voice.ts";
@@ -37,13 +38,11 @@ export const gitHook = (host: Host, incoming: string | undefined) =>
       deploy(
         host,
         app,
-        () => ({
-          cause: "push",
-          commit: { id: update.after, app, incoming },
-          branch,
-          serverSettings: serverSettings(host, app),
-          builds: true,
-        }),
+        () => {
+          refuseBranch(host, app, branch);
+          const commit = { id: update.after, app, incoming };
+          return { cause: "push", commit, branch, serverSettings: serverSettings(host, app), builds: true };
+        },
         "push",
       );
     },
@@ -57,16 +56,16 @@ export const gitReceivePack = (host: Host) =>
       const app = appOf(pathsOf(host), parseAppName(args.app));
       refuseTwin(host, app);
       // Held until git has moved the branch, so that the next push is told the new tip.
-      const status = withTurn(host, app.paths, "push", app, "push", () => {
+      const receive = () => {
         ensureRepository(host, app);
+        dropStaleLocks(host, app);
         const ended = serve(host, app, "receive-pack");
         const live = liveRelease(host, app);
-        if (ended === 0 && live?.branch && live.commit && revision(host, app.repo, live.commit)) {
-          pointHead(host, app, live.branch);
-          holdCommit(host, app, live.number, live.commit);
-        }
+        if (ended === 0 && live?.branch) pointHead(host, app, live.branch);
         return ended;
-      });
+      };
+      const isDeploying = () => isHeld(host, app.paths, "deploy", app);
+      const status = withTurn(host, app.paths, "push", app, "push", receive, idlePushes(host, app, isDeploying));
       if (status !== 0) throw new Ended(status);
     },
   });

@@ -1,6 +1,6 @@
 import { defineCommand } from "citty";
-import { appOf, listApps } from "../app.ts";
-import { PikuError } from "../errors.ts";
+import { appOf } from "../app.ts";
+import { Ended, explain } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
 import { pathsOf } from "../paths.ts";
@@ -13,15 +13,17 @@ export const recoverAll = (host: Host) =>
     meta: { description: "INTERNAL: Put every app right after a power cut", example: "piku recover" },
     run() {
       const paths = pathsOf(host);
-      for (const app of listApps(host, paths).map((name) => appOf(paths, name))) {
+      let failed = false;
+      for (const app of host.list(paths.releases).map((name) => appOf(paths, name))) {
         try {
           withTurn(host, paths, "deploy", app, "recover", () => recover(host, app));
           retire(host, app);
         } catch (error) {
           // One app that cannot be put right must not keep the others from it.
-          voiceOf(host).error(`app '${app.name}': ${error instanceof Error ? error.message : error}`);
-          if (!(error instanceof PikuError)) throw error;
+          failed = true;
+          voiceOf(host).error(`app '${app.name}': ${explain(error).message}`);
         }
       }
+      if (failed) throw new Ended(1);
     },
   });

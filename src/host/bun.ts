@@ -72,6 +72,9 @@ export const host: Host = posixHost({
     if (status > 1) throw new SystemError("EIO", "flock", path);
     return status === 0;
   },
+  persist() {
+    for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
+  },
   canBind(address, port) {
     try {
       Bun.listen({ hostname: address, port, socket: { data() {} } }).stop(true);

@@ -95,8 +95,11 @@ export interface Host {
   poll(job: Job): number | undefined;
   /** Ends a job's session: TERM, and KILL after `grace` milliseconds. */
   end(job: Job, grace: number): void;
-  /** Sends a signal (`TERM`, `KILL`, `WINCH`, ...) to a process, or to a group when negative. False when there is none. */
+  /** Sends a signal (`TERM`, `KILL`, `WINCH`, ...) to a process, or to a group when negative. False when there is none, or it is somebody else's. */
   signal(pid: number, name: string): boolean;
+
+  /** From now on HUP, INT and TERM do not end this process; its children take them as usual. */
+  persist(): void;
 
   /** Writes a line to stdout, or to stderr. Throws `EPIPE` when nobody reads. */
   say(line: string): void;

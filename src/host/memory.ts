@@ -226,6 +226,7 @@ export function memoryHost({ files = {}, env = {}, answer = () => undefined }: S
       locks.add(spot);
       return { release: () => void locks.delete(spot) };
     },
+    persist() {},
     canBind: (_address, port) => !host.taken.has(port),
   };
 

@@ -42,6 +42,7 @@ export interface System {
   kill(pid: number, signal: number): void;
   /** False when it is held by someone else. */
   flock(descriptor: number, path: string): boolean;
+  persist(): void;
   canBind(address: string, port: number): boolean;
   isTerminal(descriptor: number): boolean;
   ticks(): number;
@@ -212,6 +213,7 @@ export function posixHost(system: System): Host {
     uid: system.uid,
     gid: system.gid,
     parent: () => system.parent(),
+    persist: () => system.persist(),
 
     env: () => ({ ...environment }),
     setEnv(env) {
@@ -304,10 +306,14 @@ export function posixHost(system: System): Host {
       if (number === undefined || !Number.isInteger(pid) || pid === 0 || pid === -1) {
         throw new SystemError("EINVAL", `kill ${name}`, String(pid));
       }
-      const sent = tolerate(() => {
-        system.kill(pid, number);
-        return true;
-      }, "ESRCH");
+      const sent = tolerate(
+        () => {
+          system.kill(pid, number);
+          return true;
+        },
+        "ESRCH",
+        "EPERM",
+      );
       return sent === true;
     },
 

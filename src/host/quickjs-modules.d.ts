@@ -55,6 +55,7 @@ declare module "piku:native" {
     stderr: number,
   ): number;
   export function wait(pid: number): number;
+  export function persist(): void;
 }
 
 /** The name this program was called by, and its arguments. */

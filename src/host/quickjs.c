@@ -138,6 +138,15 @@ static char **strings(JSContext *ctx, JSValueConst list) {
   return all;
 }
 
+static const int endings[] = {SIGHUP, SIGINT, SIGTERM};
+static int persisting;
+
+CALL(persist) {
+  persisting = 1;
+  for (int i = 0; i < 3; i++) signal(endings[i], SIG_IGN);
+  return JS_UNDEFINED;
+}
+
 /* spawn(argv, ["NAME=value", ...], cwd, stdin, stdout, stderr): the child's id. Unlike os.exec it tells why it failed,
    looks in the child's own PATH, and gives the child the default SIGPIPE. */
 CALL(spawn) {
@@ -153,6 +162,7 @@ CALL(spawn) {
     if (report[1] != 3) dup3(report[1], 3, O_CLOEXEC);
     closefrom(4);
     signal(SIGPIPE, SIG_DFL);
+    for (int i = 0; persisting && i < 3; i++) signal(endings[i], SIG_DFL);
     environ = env;
     if (!error && cwd && chdir(cwd) < 0) error = errno;
     if (!error) execvp(arguments[0], arguments), error = errno;
@@ -191,6 +201,7 @@ static const JSCFunctionListEntry calls[] = {
   JS_CFUNC_DEF("flock", 1, lock_file), JS_CFUNC_DEF("getuid", 0, user), JS_CFUNC_DEF("getgid", 0, group),
   JS_CFUNC_DEF("getppid", 0, parent), JS_CFUNC_DEF("memoryFile", 0, memory_file), JS_CFUNC_DEF("free", 1, free_space),
   JS_CFUNC_DEF("canBind", 2, can_bind), JS_CFUNC_DEF("spawn", 6, spawn), JS_CFUNC_DEF("wait", 1, wait_for),
+  JS_CFUNC_DEF("persist", 0, persist),
 };
 
 static int fill_module(JSContext *ctx, JSModuleDef *module) {

@@ -61,6 +61,7 @@ export const host: Host = posixHost({
     succeed(error, "flock", path);
     return true;
   },
+  persist: native.persist,
   canBind: native.canBind,
   isTerminal: os.isatty,
   ticks: os.now,
