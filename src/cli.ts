@@ -6,6 +6,7 @@ import { destroyApp } from "./commands/destroy.ts";
 import { gitHook, gitReceivePack, gitUploadPack } from "./commands/git.ts";
 import { logs } from "./commands/logs.ts";
 import { recoverAll } from "./commands/recover.ts";
+import { releases, releasesOutput, rollback } from "./commands/releases.ts";
 import { run } from "./commands/run.ts";
 import { scp, sftp } from "./commands/scp.ts";
 import { setup, setupSsh } from "./commands/setup.ts";
@@ -31,7 +32,10 @@ export const commandsOf = (host: Host, incoming?: string): Commands => ({
   logs: logs(host),
   ps: ps(host),
   "ps:scale": scale(host),
+  releases: releases(host),
+  "releases:output": releasesOutput(host),
   restart: restart(host),
+  rollback: rollback(host),
   run: run(host),
   setup: setup(host),
   "setup:ssh": setupSsh(host),

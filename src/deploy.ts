@@ -20,7 +20,9 @@ import { followedBy, liveFileOf, type Plan, planDeploy, type Request, releaseOf 
 import { siteKinds } from "./procfile.ts";
 import { adopt, recover, settleFiles, stoppedFile } from "./recovery.ts";
 import {
+  forgetRelease,
   type Journal,
+  liveNumber,
   liveRelease,
   nextNumber,
   type Release,
@@ -58,7 +60,7 @@ export function deploy(host: Host, app: App, request: (live: Release | undefined
     try {
       goLive(recorder, app, number, live, request(live));
     } catch (error) {
-      fail(recorder, app, live, error);
+      fail(recorder, app, number, error);
     } finally {
       recorder.finish();
     }
@@ -80,18 +82,16 @@ function leaveBehind(host: Host, app: App): void {
 }
 
 /** Says why a deploy failed, puts back what it had begun, and ends the command. */
-function fail({ host }: Recorder, app: App, live: Release | undefined, error: unknown): never {
+function fail({ host }: Recorder, app: App, number: number, error: unknown): never {
   const voice = voiceOf(host);
   const { message, hint } = explain(error);
   voice.error(message);
   if (hint) host.complain(`Hint: ${hint}`);
   try {
     recover(host, app);
-    voice.log(
-      live
-        ? `-----> The release that was live, ${live.number}, goes on.`
-        : `-----> Nothing of app '${app.name}' is live.`,
-    );
+    const live = liveNumber(host, app);
+    if (live !== number) forgetRelease(host, app, number);
+    voice.log(live === undefined ? `-----> Nothing of app '${app.name}' is live.` : `-----> Release ${live} is live.`);
   } catch (worse) {
     voice.error(`what was begun could not be put back: ${explain(worse).message}`);
     voice.log(`Hint: once that is mended: restart ${app.name}`);
@@ -136,7 +136,7 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
     writeJournal(host, app, { release: number, cause: request.cause, ...journal });
   begin({ tree: tree !== undefined, made: !host.stat(app.tree) });
   if (tree) step("checkout", () => applyTree(host, tree));
-  if (request.builds && plan.procfile.release) step("release", () => runRelease(recorder, plan));
+  if (request.releases && plan.procfile.release) step("release", () => runRelease(recorder, plan));
 
   const grace = graceOf(plan.settings);
   const patience = patienceOf(plan);

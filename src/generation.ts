@@ -9,6 +9,7 @@ import {
   isAlive,
   isGroupAlive,
   isListening,
+  listeningPorts,
   pidIn,
   statOf,
   titleOf,
@@ -102,6 +103,9 @@ interface Started {
   emperorLogAt: number;
   /** When its process was first seen, in `ticks`. */
   seen?: number;
+  /** When its health check was last asked, and the status of the answer; `000` for none. */
+  asked?: number;
+  answer?: string;
 }
 
 /** Waits until nothing listens on these workers' ports any more: what does would be taken for them. */
@@ -148,8 +152,10 @@ function enableVassal(host: Host, app: App, worker: Pick<Worker, "kind" | "ordin
 
 const staysUp = 1000;
 
+type Health = "healthy" | "starting" | { failed: string };
+
 /** Where a started worker stands: healthy, on its way, or why it never will be. */
-function health(host: Host, app: App, started: Started): "healthy" | "starting" | { failed: string } {
+function health(host: Host, app: App, started: Started): Health {
   const { worker } = started;
   const files = filesOf(app, worker);
   const master = pidIn(host, files.master);
@@ -159,7 +165,7 @@ function health(host: Host, app: App, started: Started): "healthy" | "starting" 
   }
   if (master === undefined) return "starting";
   if (worker.kind === "wsgi") {
-    if (host.stat(files.ready)) return "healthy";
+    if (host.stat(files.ready)) return answers(host, started, files.http);
     const said = host.readFrom(files.log, started.logAt).text;
     return !isAlive(host, master) || said.includes("GAME OVER")
       ? { failed: "the app could not be loaded" }
@@ -170,16 +176,56 @@ function health(host: Host, app: App, started: Started): "healthy" | "starting" 
   if (daemon === undefined) return "starting";
   if (host.stat(files.again) || !isAlive(host, daemon)) return { failed: "it ended right after its start" };
   started.seen ??= host.ticks();
-  if (worker.kind === "web" && worker.listen && "port" in worker.listen)
-    return isListening(host, worker.listen.port) ? "healthy" : "starting";
+  // A `web` worker without a site may be a bot that listens to nobody.
+  if (worker.site && worker.listen && "port" in worker.listen) {
+    return isListening(host, worker.listen.port) ? answers(host, started) : "starting";
+  }
   return host.ticks() - started.seen >= staysUp ? "healthy" : "starting";
 }
 
-/** What a worker that is not healthy in time has not done. */
-const omission = ({ worker }: Started) =>
-  worker.listen && "port" in worker.listen && worker.kind === "web"
-    ? `nothing listens on port ${worker.listen.port} (the app must listen on $PORT)`
-    : "it did not start (the emperor's log says more)";
+const askAgainAfter = 500;
+
+/** Whether the path of PIKU_HEALTHCHECK answers with 2xx or 3xx; healthy where there is none. `socket`: where a wsgi app speaks http. */
+function answers(host: Host, started: Started, socket?: string): Health {
+  const { healthcheck, listen, site } = started.worker;
+  if (!healthcheck || !listen) return "healthy";
+  if (host.ticks() - (started.asked ?? Number.NEGATIVE_INFINITY) < askAgainAfter) return "starting";
+  const [address, where] =
+    "port" in listen ? [`${listen.address}:${listen.port}`, []] : ["localhost", ["--unix-socket", socket ?? ""]];
+  const url = `http://${address.replace(/^(0\.0\.0\.0|\[?::\]?):/, "127.0.0.1:")}${healthcheck}`;
+  const name = site ? ["-H", `Host: ${site}`] : [];
+  const curl = [
+    "curl",
+    "-s",
+    "-o",
+    "/dev/null",
+    "-m",
+    "5",
+    "-w",
+    "%{http_code}",
+    "--noproxy",
+    "*",
+    ...where,
+    ...name,
+    "--",
+    url,
+  ];
+  started.answer = host.capture(curl).stdout;
+  started.asked = host.ticks();
+  return /^[23]/.test(started.answer) ? "healthy" : "starting";
+}
+
+/** What a worker that is not healthy in time has not done, and what it may have done instead. */
+function omission(host: Host, app: App, { worker, answer }: Started): string {
+  if (answer !== undefined) return `${worker.healthcheck} answers ${answer === "000" ? "nothing" : answer}`;
+  if (!worker.site || !worker.listen || !("port" in worker.listen))
+    return "it did not start (the emperor's log says more)";
+  const { address, port } = worker.listen;
+  const daemon = pidIn(host, filesOf(app, worker).daemon);
+  const others = daemon === undefined ? [] : listeningPorts(host, daemon);
+  const instead = others.length > 0 ? `it listens on port ${others.join(", ")} instead` : "nothing does";
+  return `it must listen on port ${port} of ${address} ($PORT of $BIND_ADDRESS), but ${instead},`;
+}
 
 /**
  * Waits until all workers are healthy: a `web` worker listens on its port, a wsgi app is loaded, everything else stays
@@ -204,7 +250,12 @@ export function awaitHealthy(
     const passed = host.ticks() - start;
     if (waiting.length === 0) return;
     if (passed > patience)
-      throw unhealthy(host, app, waiting[0]!, `${omission(waiting[0]!)} within ${Math.round(patience / 1000)} seconds`);
+      throw unhealthy(
+        host,
+        app,
+        waiting[0]!,
+        `${omission(host, app, waiting[0]!)} within ${Math.round(patience / 1000)} seconds`,
+      );
     if (!told && passed > 2000) {
       told = true;
       host.say(
@@ -293,7 +344,9 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
   // What a shell line left behind: its shell ends at once, what it started may not.
   for (const group of groups) endGroup(host, group, 1_000);
   for (const { kind, ordinal, release } of vassals) {
-    if (kind === "wsgi" && release !== undefined) host.remove(socketOf(app, ordinal, release));
+    if (kind !== "wsgi" || release === undefined) continue;
+    host.remove(socketOf(app, ordinal, release));
+    host.remove(filesOf(app, { kind, ordinal, release }).http);
   }
 }
 

@@ -24,7 +24,10 @@ test("the help page", () => {
       logs              Show an app's last log lines and follow its logs
       ps                Show how many processes of each kind an app has
       ps:scale          Set how many processes of a kind an app has
+      releases          List an app's releases, the newest first
+      releases:output   Show what a release's deploy said, also of one that failed
       restart           Restart an app; start it when it was stopped
+      rollback          Go back to the release before, or to another one: its code and its settings
       run               Run a command with an app's settings, in its folder
       setup             Make piku's folders and the emperor's file
       setup:ssh         Let a public key push and give commands (- for stdin)
@@ -128,12 +131,36 @@ test("the help of each command", () => {
       <app>       the app's name
       <settings>  kind=count, as many as you like
 
+    $ piku releases --help
+    e.g.: piku releases blog
+
+    List an app's releases, the newest first.
+
+      <app>     the app's name
+      [--json]  as one JSON text
+
+    $ piku releases:output --help
+    e.g.: piku releases:output blog 12
+
+    Show what a release's deploy said, also of one that failed.
+
+      <app>     the app's name
+      <number>  a release's number
+
     $ piku restart --help
     e.g.: piku restart blog
 
     Restart an app; start it when it was stopped.
 
       <app>  the app's name
+
+    $ piku rollback --help
+    e.g.: piku rollback blog
+
+    Go back to the release before, or to another one: its code and its settings.
+
+      <app>     the app's name
+      [number]  a release's number
 
     $ piku run --help
     e.g.: piku run blog -- python3 manage.py migrate

@@ -47,8 +47,10 @@ export interface Request {
   scaling?: Scaling;
   /** Names that were changed, for the record. */
   changed?: string[];
-  /** Whether dependencies, preflight and release are looked at; scaling and restarting never build. */
+  /** Whether preflight and the runtime's build run; scaling and restarting never build. */
   builds: boolean;
+  /** Whether the Procfile's release runs: not for what has been live before. */
+  releases: boolean;
 }
 
 /** Everything that a deploy is going to do, made from what there is before anything is touched. */
@@ -156,6 +158,7 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
     bind,
     ports: ports[slot],
     virtualenv: environment?.folder,
+    site: parseServerNames(settings.NGINX_SERVER_NAME)[0],
   });
   for (const worker of workers) refuseLongSocket(app, worker);
   const backend = planBackend(app, procfile.workers, scaling, { ports, switches, bind });
@@ -247,9 +250,17 @@ function planWorkers(
   workers: Workers,
   scaling: Scaling,
   settings: Settings,
-  facts: { release: number; named: boolean; bind: string; ports: readonly number[]; virtualenv?: string },
+  facts: {
+    release: number;
+    named: boolean;
+    bind: string;
+    ports: readonly number[];
+    virtualenv?: string;
+    site?: string;
+  },
 ): Worker[] {
-  const { release, named, bind, ports, virtualenv } = facts;
+  const { release, named, bind, ports, virtualenv, site } = facts;
+  const healthcheck = healthPath(settings.PIKU_HEALTHCHECK);
   return Object.entries(workers)
     .filter(([kind]) => kind !== "static")
     .flatMap(([kind, command]) =>
@@ -268,6 +279,7 @@ function planWorkers(
           release,
           settings: { ...others, ...(port !== undefined && !socket ? { PORT: String(port) } : {}), PROC_TYPE: kind },
           listen: socket ? { socket } : port !== undefined ? { address: bind, port } : undefined,
+          ...(isSite ? { site, healthcheck } : {}),
           cron,
           virtualenv: kind === "wsgi" ? virtualenv : undefined,
         };
@@ -277,6 +289,16 @@ function planWorkers(
       if (worker.kind === "wsgi") escapeValue(worker.command, "the wsgi worker's command");
       return worker;
     });
+}
+
+function healthPath(value: string | undefined): string | undefined {
+  if (value && !/^\/[!-~]*$/.test(value)) {
+    throw new PikuError(
+      `PIKU_HEALTHCHECK: '${printable(value)}' is no path`,
+      "write a path of the app that answers quickly, such as /health",
+    );
+  }
+  return value || undefined;
 }
 
 /** Where nginx finds the app. */

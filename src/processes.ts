@@ -48,32 +48,52 @@ export function pidIn(host: Host, file: string): number | undefined {
 }
 
 interface Socket {
-  address: string;
   port: number;
   state: string;
+  inode: string;
 }
 
-/** The TCP sockets of the machine whose own port is this one (/proc/net/tcp, both families). */
-function tcpSockets(host: Host, port: number): Socket[] {
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  return ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((file) =>
-    (host.read(file) ?? "").split("\n").flatMap((line) => {
-      const [, local = "", , state = ""] = line.trim().split(/\s+/);
-      return local.endsWith(suffix) ? [{ address: local.slice(0, -suffix.length), port, state }] : [];
-    }),
+/** The TCP sockets of the machine, both families (proc(5): /proc/net/tcp). */
+const tcpSockets = (host: Host): Socket[] =>
+  ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((file) =>
+    (host.read(file) ?? "")
+      .split("\n")
+      .slice(1)
+      .flatMap((line) => {
+        const fields = line.trim().split(/\s+/);
+        const port = Number.parseInt(fields[1]?.split(":")[1] ?? "", 16);
+        return Number.isNaN(port) ? [] : [{ port, state: fields[3]!, inode: fields[9]! }];
+      }),
   );
-}
 
 const established = "01";
 const listening = "0A";
 
 /** Whether something listens on this TCP port. */
 export const isListening = (host: Host, port: number) =>
-  tcpSockets(host, port).some(({ state }) => state === listening);
+  tcpSockets(host).some((socket) => socket.port === port && socket.state === listening);
+
+/** The TCP ports on which a process, or one of its group, listens. */
+export function listeningPorts(host: Host, group: number): number[] {
+  const members = host
+    .list("/proc")
+    .filter((name) => /^\d+$/.test(name) && statOf(host, Number(name))?.group === group);
+  const links = members.flatMap((pid) =>
+    host.list(`/proc/${pid}/fd`).map((descriptor) => host.readLink(`/proc/${pid}/fd/${descriptor}`)),
+  );
+  const isTheirs = ({ state, inode }: Socket) => state === listening && links.includes(`socket:[${inode}]`);
+  return [
+    ...new Set(
+      tcpSockets(host)
+        .filter(isTheirs)
+        .map(({ port }) => port),
+    ),
+  ];
+}
 
 /** How many connections to this TCP port are open. */
 export const connectionsTo = (host: Host, port: number) =>
-  tcpSockets(host, port).filter(({ state }) => state === established).length;
+  tcpSockets(host).filter((socket) => socket.port === port && socket.state === established).length;
 
 /** How many connections to this unix socket are open (/proc/net/unix: state 03 is connected). */
 export const connectionsToSocket = (host: Host, path: string) =>

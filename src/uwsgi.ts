@@ -18,6 +18,10 @@ export interface Worker {
   settings: Settings;
   /** Where it answers http: a port of an address, a socket of its own, or nothing. */
   listen?: { address: string; port: number } | { socket: string };
+  /** The site's name, for a worker that nginx sends requests to: it must listen to be healthy. */
+  site?: string;
+  /** A path that must answer before it is healthy (PIKU_HEALTHCHECK). */
+  healthcheck?: string;
   /** When it runs, for a cron worker. */
   cron?: Cron;
   /** The folder of its dependencies, for uWSGI's Python plugin. */
@@ -73,6 +77,8 @@ export function filesOf(app: App, { kind, ordinal, release }: Pick<Worker, "kind
     again: `${base}.again`,
     /** Written when the app is loaded and accepts. */
     ready: `${base}.ready`,
+    /** A second socket of a wsgi worker, which speaks http, for its health check. */
+    http: `${app.paths.sockets}/${app.name}.${ordinal}-${release}.http`,
     log: `${app.logs}/${kind}.${ordinal}.log`,
   };
 }
@@ -204,6 +210,7 @@ function wsgiPairs(app: App, worker: Worker): Pair[] {
       : listen
         ? [["http-socket", `${listen.address}:${listen.port}`] as const]
         : []),
+    ...(worker.healthcheck && listen && "socket" in listen ? [["http-socket", files.http] as const] : []),
     ["hook-accepting1-once", `write:${files.ready} ready`],
     ["envdir", files.envdir],
     ...trailing.map(([key, value]) => ["env", `${key}=${escapeValue(value, `the value of ${key}`)}`] as const),

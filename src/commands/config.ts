@@ -63,6 +63,7 @@ function change(host: Host, app: App, cause: string, changes: Record<string, str
     ...again(host, app, live, cause),
     serverSettings: changed(),
     builds: true,
+    releases: true,
     changed: Object.keys(changes),
   });
   deploy(host, app, request, cause);

@@ -24,7 +24,7 @@ export const deployAgain = (host: Host) =>
         (live) => {
           const request = again(host, app, live, "deploy");
           const tip = revision(host, app.repo, live?.branch ? `refs/heads/${live.branch}` : "HEAD");
-          return { ...request, commit: { id: tip ?? request.commit.id, app }, builds: true };
+          return { ...request, commit: { id: tip ?? request.commit.id, app }, builds: true, releases: true };
         },
         "deploy",
       );

@@ -41,7 +41,14 @@ export const gitHook = (host: Host, incoming: string | undefined) =>
         () => {
           refuseBranch(host, app, branch);
           const commit = { id: update.after, app, incoming };
-          return { cause: "push", commit, branch, serverSettings: serverSettings(host, app), builds: true };
+          return {
+            cause: "push",
+            commit,
+            branch,
+            serverSettings: serverSettings(host, app),
+            builds: true,
+            releases: true,
+          };
         },
         "push",
       );

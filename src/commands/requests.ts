@@ -12,5 +12,12 @@ export const serverSettings = (host: Host, app: App) => host.read(`${app.envs}/E
 export function again(host: Host, app: App, live: Release | undefined, cause: string): Request {
   const id = live?.commit ?? commitOf(host, app.tree);
   if (!id) throw new PikuError(`app '${app.name}' has nothing to deploy`, `push it: git push ${app.name} main`);
-  return { cause, commit: { id, app }, branch: live?.branch, serverSettings: serverSettings(host, app), builds: false };
+  return {
+    cause,
+    commit: { id, app },
+    branch: live?.branch,
+    serverSettings: serverSettings(host, app),
+    builds: false,
+    releases: false,
+  };
 }
