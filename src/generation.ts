@@ -21,6 +21,7 @@ import {
   emperorPidfile,
   envdirFiles,
   filesOf,
+  isInside,
   parseVassal,
   renderLauncher,
   renderVassal,
@@ -73,7 +74,7 @@ export const listVassals = (host: Host, paths: Paths, app?: string): Vassal[] =>
 export function writeWorker(host: Host, app: App, worker: Worker): void {
   const files = filesOf(app, worker);
   host.mkdir(runFolder(app, worker.release), 0o700);
-  if (worker.kind === "wsgi") {
+  if (isInside(worker.kind)) {
     host.remove(files.envdir);
     host.mkdir(files.envdir, 0o700);
     for (const [key, value] of Object.entries(envdirFiles(worker.settings)))
@@ -161,10 +162,10 @@ function health(host: Host, app: App, started: Started): Health {
   const master = pidIn(host, files.master);
   const cursed = `curse the uwsgi instance ${vassalName(app.name, worker)} `;
   if (host.readFrom(emperorLog(app.paths), started.emperorLogAt).text.includes(cursed)) {
-    return { failed: worker.kind === "wsgi" ? "the app could not be loaded" : "uWSGI could not start it" };
+    return { failed: isInside(worker.kind) ? "the app could not be loaded" : "uWSGI could not start it" };
   }
   if (master === undefined) return "starting";
-  if (worker.kind === "wsgi") {
+  if (isInside(worker.kind)) {
     if (host.stat(files.ready)) return answers(host, started, files.http);
     const said = host.readFrom(files.log, started.logAt).text;
     return !isAlive(host, master) || said.includes("GAME OVER")
@@ -282,7 +283,7 @@ function unhealthy(host: Host, app: App, { worker, logAt }: Started, why: string
 /** Whether anybody is still connected to a worker of a generation that is to leave. */
 function isBusy(host: Host, app: App, { kind, ordinal, release }: Vassal): boolean {
   if (release === undefined) return false;
-  if (kind === "wsgi") return connectionsToSocket(host, socketOf(app, ordinal, release)) > 0;
+  if (isInside(kind)) return connectionsToSocket(host, socketOf(app, ordinal, release)) > 0;
   const port = portOf(host, app, { kind, ordinal, release });
   return port !== undefined && connectionsTo(host, port) > 0;
 }
@@ -344,7 +345,7 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
   // What a shell line left behind: its shell ends at once, what it started may not.
   for (const group of groups) endGroup(host, group, 1_000);
   for (const { kind, ordinal, release } of vassals) {
-    if (kind !== "wsgi" || release === undefined) continue;
+    if (!isInside(kind) || release === undefined) continue;
     host.remove(socketOf(app, ordinal, release));
     host.remove(filesOf(app, { kind, ordinal, release }).http);
   }

@@ -208,6 +208,7 @@ test.each<[string, Workers, Settings, Backend | undefined, Partial<Site> | undef
     challenges: "/p/acme",
     statics: [],
     allowGit: false,
+    hidesFiles: false,
   };
   expect(planSite(app, workers, settings, machine, to)).toEqual(
     expected ? ({ ...usual, ...expected } as Site) : undefined,

@@ -7,6 +7,7 @@ import { commandLines } from "./processes.ts";
 import type { Workers } from "./procfile.ts";
 import type { Settings } from "./settings.ts";
 import { isOn, text } from "./text.ts";
+import { isInside } from "./uwsgi.ts";
 
 /** What an app's nginx site is made from. */
 export interface Site {
@@ -29,6 +30,8 @@ export interface Site {
   /** What a static mapping answers for a path that is no file. */
   catchAll?: string;
   allowGit: boolean;
+  /** Whether the app's own folder is served by something else than nginx, so that its settings must be kept from it. */
+  hidesFiles: boolean;
   /** Directives of the app's own, for the server block. */
   include?: string;
 }
@@ -128,6 +131,7 @@ export function planSite(
     statics,
     catchAll: catchAll(settings.NGINX_CATCH_ALL),
     allowGit: isOn(settings.NGINX_ALLOW_GIT_FOLDERS),
+    hidesFiles: "php" in workers,
   };
 }
 
@@ -149,7 +153,8 @@ function catchAll(value: string | undefined): string | undefined {
 }
 
 /** Which protocol nginx speaks with an app that has these workers. */
-export const protocolOf = (workers: Workers): Backend["protocol"] => ("wsgi" in workers ? "uwsgi" : "http");
+export const protocolOf = (workers: Workers): Backend["protocol"] =>
+  Object.keys(workers).some(isInside) ? "uwsgi" : "http";
 
 /** The text of a site's file. */
 export const renderSite = (site: Site) => `# Written by piku; changes are lost.
@@ -170,6 +175,7 @@ ${site.backend ? renderUpstreams(site.app, site.backend) : ""}${site.httpsOnly ?
     add_header X-Deployed-By Piku;
     ${renderChallenges(site)}
     ${!site.allowGit && "location ~ /\\.git { return 404; }"}
+    ${site.hidesFiles && "location ~ /\\.(?!well-known/)|^/(ENV|Procfile)$ { return 404; }"}
     ${site.include?.trimEnd()}
     ${renderStatics(site)}
     ${renderBackend(site)}

@@ -33,7 +33,7 @@ import { detectRuntime, type Runtime, type Source } from "./runtimes/index.ts";
 import { layered, parseServerSettings, parseSettings, renderSettings, type Settings } from "./settings.ts";
 import { isOn } from "./text.ts";
 import { findTool } from "./tools.ts";
-import { escapeValue, parseVassal, slotFlag, socketLink, socketOf, type Worker } from "./uwsgi.ts";
+import { escapeValue, isInside, parseVassal, slotFlag, socketLink, socketOf, type Worker } from "./uwsgi.ts";
 
 /** What is asked of a deploy. */
 export interface Request {
@@ -78,7 +78,7 @@ export interface Plan {
 }
 
 /** Kinds that are known to the original and not to this version. */
-const missingKinds = ["jwsgi", "rwsgi", "php"];
+const missingKinds = ["jwsgi"];
 
 /**
  * Reads a commit and everything that bears on it, refuses what cannot work, and says what is to be done. Touches
@@ -140,9 +140,7 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
   const switches = overlap && "web" in procfile.workers && fixedPort === undefined;
   const slot: Slot = switches && live?.slot === "a" && live.number > 0 ? "b" : "a";
   const counted = (kind: string) => scaling[kind] ?? 0;
-  const ports = networked
-    ? takePorts(host, app, Math.max(counted("web"), counted("wsgi"), 1), fixedPort)
-    : { a: [], b: [] };
+  const ports = networked ? takePorts(host, app, Math.max(...siteKinds.map(counted), 1), fixedPort) : { a: [], b: [] };
   if (fixedPort !== undefined) refuseTakenPort(host, app, fixedPort);
 
   const deployed = liveSettings(app, settings, {
@@ -159,6 +157,7 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
     ports: ports[slot],
     virtualenv: environment?.folder,
     site: parseServerNames(settings.NGINX_SERVER_NAME)[0],
+    phpIni: names.includes("php.ini"),
   });
   for (const worker of workers) refuseLongSocket(app, worker);
   const backend = planBackend(app, procfile.workers, scaling, { ports, switches, bind });
@@ -190,7 +189,7 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
     slot,
     workers,
     overlaps: ({ kind, listen }) =>
-      overlap && (kind === "wsgi" ? listen !== undefined && "socket" in listen : kind === "web" && switches),
+      overlap && (isInside(kind) ? listen !== undefined && "socket" in listen : kind === "web" && switches),
     site,
     nginx: nginx?.version ?? [],
     reload: machine.reload,
@@ -240,7 +239,8 @@ function liveSettings(
 ): Settings {
   const { PORT, BIND_ADDRESS, ...rest } = settings;
   if (!facts.networked) return settings;
-  if (facts.named && "wsgi" in facts.workers) return { ...rest, BIND_ADDRESS: `unix://${socketLink(app, 1)}` };
+  if (facts.named && Object.keys(facts.workers).some(isInside))
+    return { ...rest, BIND_ADDRESS: `unix://${socketLink(app, 1)}` };
   return { ...rest, BIND_ADDRESS: facts.bind, PORT: String(facts.port ?? PORT) };
 }
 
@@ -257,9 +257,11 @@ function planWorkers(
     ports: readonly number[];
     virtualenv?: string;
     site?: string;
+    phpIni: boolean;
   },
 ): Worker[] {
-  const { release, named, bind, ports, virtualenv, site } = facts;
+  const { release, named, bind, ports, virtualenv, site, phpIni } = facts;
+  const front = siteKinds.find((kind) => kind in workers);
   const healthcheck = healthPath(settings.PIKU_HEALTHCHECK);
   return Object.entries(workers)
     .filter(([kind]) => kind !== "static")
@@ -268,7 +270,7 @@ function planWorkers(
         const ordinal = i + 1;
         const isSite = siteKinds.includes(kind);
         const port = isSite ? ports[i] : undefined;
-        const socket = kind === "wsgi" && named ? socketOf(app, ordinal, release) : undefined;
+        const socket = isInside(kind) && kind === front && named ? socketOf(app, ordinal, release) : undefined;
         const cron = isCron(kind) ? parseCron(command, `Procfile: ${kind}`) : undefined;
         // A port that changes with every deploy is of no use to those that do not listen on it, and would make them look changed.
         const { PORT, ...others } = settings;
@@ -282,11 +284,14 @@ function planWorkers(
           ...(isSite ? { site, healthcheck } : {}),
           cron,
           virtualenv: kind === "wsgi" ? virtualenv : undefined,
+          phpIni: kind === "php" ? phpIni : undefined,
         };
       }),
     )
     .map((worker) => {
-      if (worker.kind === "wsgi") escapeValue(worker.command, "the wsgi worker's command");
+      if (isInside(worker.kind)) escapeValue(worker.command, `the ${worker.kind} worker's command`);
+      if (worker.kind === "php" && `/${worker.command}/`.includes("/../"))
+        throw new PikuError(`Procfile: '${printable(worker.command)}' is not a folder of the app`);
       return worker;
     });
 }
@@ -311,7 +316,7 @@ function planBackend(
   const kind = siteKinds.find((one) => one in workers);
   const count = kind === undefined ? 0 : (scaling[kind] ?? 0);
   if (kind === undefined || count === 0) return undefined;
-  if (kind === "wsgi")
+  if (isInside(kind))
     return {
       protocol: protocolOf(workers),
       first: Array.from({ length: count }, (_, i) => `unix:${socketLink(app, i + 1)}`),

@@ -7,7 +7,7 @@ import { readSites, reloadNginx, renderSite, stagingOf, testSites } from "./ngin
 import type { Plan } from "./plan.ts";
 import { type Release, releaseFiles } from "./releases.ts";
 import { makeCertificate, needsCertificate } from "./tls.ts";
-import { slotFlag, socketLink, socketOf } from "./uwsgi.ts";
+import { isInside, slotFlag, socketLink, socketOf } from "./uwsgi.ts";
 import { voiceOf } from "./voice.ts";
 
 /** Makes the site the one of the plan: tested with all others, then put in place, then seen to have taken. */
@@ -66,9 +66,9 @@ function badSite(host: Host, { app, nginx }: Plan, sites: ReadonlyMap<string, st
 /** Sends requests to a release: the links to its sockets, and the flag for its ports. Release 0, the original's, has neither. */
 export function pointTo(host: Host, app: App, release: Release): void {
   if (release.number === 0) return;
-  for (let ordinal = 1; ordinal <= (release.scaling.wsgi ?? 0); ordinal++) {
-    if (release.workers.wsgi !== undefined)
-      host.link(socketOf(app, ordinal, release.number).split("/").at(-1)!, socketLink(app, ordinal));
+  const kind = Object.keys(release.workers).find(isInside);
+  for (let ordinal = 1; kind !== undefined && ordinal <= (release.scaling[kind] ?? 0); ordinal++) {
+    host.link(socketOf(app, ordinal, release.number).split("/").at(-1)!, socketLink(app, ordinal));
   }
   if (release.slot === "b") host.write(slotFlag(app), "");
   else host.remove(slotFlag(app));

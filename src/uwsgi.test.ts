@@ -53,12 +53,12 @@ const tail = "set-placeholder = pikunil=\nset-placeholder = pikulp=(\n";
 const wsgi = (module: string, numbers = [1024, 48, 2, 4], threads = "true", forwarded = "false") => `plugin = python3
 virtualenv = /p/envs/blog/.0123456789abcdef
 module = ${module}
+threads = ${numbers[3]}
+enable-threads = ${threads}
 need-app = true
 max-requests = ${numbers[0]}
 listen = ${numbers[1]}
 processes = ${numbers[2]}
-threads = ${numbers[3]}
-enable-threads = ${threads}
 log-x-forwarded-for = ${forwarded}
 log-format = %%(addr) - %%(user) [%%(ltime)] "%%(method) %%(uri) %%(proto)" %%(status) %%(size) "%%(referer)" "%%(uagent)" %%(msecs)ms
 `;

@@ -26,6 +26,8 @@ export interface Worker {
   cron?: Cron;
   /** The folder of its dependencies, for uWSGI's Python plugin. */
   virtualenv?: string;
+  /** Whether the app brings a php.ini, which takes the place of the server's. */
+  phpIni?: boolean;
 }
 
 /** One line of a vassal's file; keys may come several times. */
@@ -94,8 +96,52 @@ export const socketLink = (app: App, ordinal: number) => `${app.paths.sockets}/$
 /** What nginx looks for to send a `web` app's requests to its second set of ports. */
 export const slotFlag = (app: App) => `${app.paths.sockets}/${app.name}.b`;
 
-/** Kinds whose app runs inside uWSGI; everything else is a program of its own below a launcher. */
-const inside = (kind: string) => kind === "wsgi";
+/** What uWSGI is told to run for each kind whose app runs inside of it; everything else is a program below a launcher. */
+const programs: Record<string, (app: App, worker: Worker) => Pair[]> = {
+  wsgi: (_, { command, virtualenv, settings }) => [
+    ["plugin", "python3"],
+    ...(virtualenv ? [["virtualenv", virtualenv] as const] : []),
+    ["module", escapeValue(command, "the wsgi worker's command")],
+    ...threads(settings),
+    ...mustLoad,
+  ],
+  // Without threads: Ruby's plugin dies with them.
+  rwsgi: (_, { command }) => [
+    ["plugin", "0:rack"],
+    ["rack", escapeValue(command, "the rwsgi worker's command")],
+    // Rack reads a request's body more than once.
+    ["post-buffering", 8192],
+    ...mustLoad,
+  ],
+  php: (app, { command, phpIni }) => {
+    const folder = escapeValue(
+      `${app.tree}/${command}`.replace(/\/+/g, "/").replace(/\/$/, ""),
+      "the php worker's folder",
+    );
+    return [
+      ["plugin", "0:php"],
+      ...(phpIni ? [["php-ini", `${app.tree}/php.ini`] as const] : []),
+      ["check-static", folder],
+      ["static-skip-ext", ".php"],
+      ["static-skip-ext", ".inc"],
+      ["static-index", "index.html"],
+      ["php-docroot", folder],
+      ["php-allowed-ext", ".php"],
+      ["php-index", "index.php"],
+    ];
+  },
+};
+
+const threads = (settings: Settings): Pair[] => [
+  ["threads", wholeNumber(settings, "UWSGI_THREADS")],
+  ["enable-threads", /^(false|0|no|off)$/i.test(settings.UWSGI_ENABLE_THREADS ?? "") ? "false" : "true"],
+];
+
+/** An app that cannot be loaded ends the process, instead of an answer 500 to everything. */
+const mustLoad: Pair[] = [["need-app", "true"]];
+
+/** Whether the app of this kind runs inside uWSGI. */
+export const isInside = (kind: string) => Object.hasOwn(programs, kind);
 
 // Once each a placeholder that stands for `(`, and one that stands for nothing (after a trailing blank).
 const placeholders = "set-placeholder = pikunil=\nset-placeholder = pikulp=(\n";
@@ -177,29 +223,23 @@ export function vassalPairs(app: App, worker: Worker, user: { uid: number; gid: 
     ["log-backupname", `${files.log}.old`],
     // How long a process may take to end once it is told to.
     ["reload-mercy", wholeNumber(settings, "PIKU_GRACE")],
-    ...(inside(kind)
-      ? wsgiPairs(app, worker)
+    ...(isInside(kind)
+      ? insidePairs(app, worker)
       : isCron(kind)
         ? cronPairs(worker, files.launcher)
         : daemonPairs(files.launcher)),
   ];
 }
 
-function wsgiPairs(app: App, worker: Worker): Pair[] {
-  const { settings, command, listen, virtualenv } = worker;
+function insidePairs(app: App, worker: Worker): Pair[] {
+  const { kind, settings, listen } = worker;
   const files = filesOf(app, worker);
   const trailing = Object.entries(settings).filter(([, value]) => cutByEnvdir(value));
   return [
-    ["plugin", "python3"],
-    ...(virtualenv ? [["virtualenv", virtualenv] as const] : []),
-    ["module", escapeValue(command, "the wsgi worker's command")],
-    // An app that cannot be loaded ends the process, instead of an answer 500 to everything.
-    ["need-app", "true"],
+    ...programs[kind]!(app, worker),
     ["max-requests", wholeNumber(settings, "UWSGI_MAX_REQUESTS")],
     ["listen", wholeNumber(settings, "UWSGI_LISTEN")],
     ["processes", wholeNumber(settings, "UWSGI_PROCESSES")],
-    ["threads", wholeNumber(settings, "UWSGI_THREADS")],
-    ["enable-threads", /^(false|0|no|off)$/i.test(settings.UWSGI_ENABLE_THREADS ?? "") ? "false" : "true"],
     ["log-x-forwarded-for", /^(true|1|yes|on)$/i.test(settings.UWSGI_LOG_X_FORWARDED_FOR ?? "") ? "true" : "false"],
     ["log-format", logFormat],
     ...(listen && "socket" in listen

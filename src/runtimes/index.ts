@@ -1,6 +1,7 @@
 import type { Workers } from "../procfile.ts";
 import type { Settings } from "../settings.ts";
 import { generic } from "./generic.ts";
+import { php } from "./php.ts";
 import { python } from "./python.ts";
 import { statics } from "./static.ts";
 
@@ -59,7 +60,7 @@ export interface Runtime {
  * The first that detects an app and whose tools are there is its runtime, so this is the order of detection: the
  * original's. `generic` takes whatever has a Procfile, so it comes last.
  */
-export const runtimes: readonly Runtime[] = [python, statics, generic];
+export const runtimes: readonly Runtime[] = [python, php, statics, generic];
 
 /** The runtime of an app, and those that would have fitted had their tools been there. */
 export function detectRuntime(source: Source): { runtime?: Runtime; lacking: Runtime[] } {
