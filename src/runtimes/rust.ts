@@ -16,7 +16,8 @@ export const rust: Runtime = {
   needs: [["rustc", "cargo"]],
   remedy: "sudo apt install cargo, or see https://rustup.rs",
   detects: ({ names }) => names.includes("Cargo.toml"),
-  settings: () => ({}),
+  // One folder for what cargo (from 1.91) makes on the way, so that a `cargo run` worker need not build dependencies again.
+  settings: (environment) => ({ CARGO_BUILD_BUILD_DIR: `${environment}/cargo` }),
   build: (source) => [
     ...(wantsRelease(source) ? [{ title: "Running cargo build", argv: ["cargo", "build", "--release"] }] : []),
     ...(wantsDebug(source) ? [{ title: "Running cargo build without optimization", argv: ["cargo", "build"] }] : []),

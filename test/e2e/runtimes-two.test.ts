@@ -156,6 +156,9 @@ stories((board, story) => {
     });
     ok(board.push(app, "cargo"));
     expect(board.get("/", { host: "cargo.test" }).body).toBe("Hello from Rust\n");
+    const log = read(`${board.pikuRoot}/logs/cargo/web.1.log`);
+    expect(log).toContain("Compiling hello");
+    expect(log).not.toContain("Compiling itoa");
     app.commit("Debug", { Procfile: "web: exec target/debug/hello\n" });
     ok(board.push(app, "cargo"));
     expect(board.get("/", { host: "cargo.test" }).body).toBe("Hello from Rust\n");
