@@ -36,6 +36,8 @@ if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ]; then
   needs cargo command -v cargo
   needs default-jdk-headless command -v javac
   needs maven command -v mvn
+  needs gradle command -v gradle
+  needs leiningen command -v lein
 fi
 
 if [ -n "$missing" ] && [ "$(id -u)" != 0 ]; then

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { examples, type Files, fails, ok, type Ran, type Repo, read, type Sandbox } from "./sandbox.ts";
 import { skipped, stories } from "./story.ts";
-import { lackOf, link, recorded, recording, standIn } from "./toolchains.ts";
+import { lackOf, link, recorded, recording, standIn, toolOf } from "./toolchains.ts";
 
 /** What is told of an example app in each language. */
 interface Chapter {
@@ -192,18 +192,22 @@ rm -r made
 `;
   const jdk = ["java", "javac", "jar"];
 
-  with_(jdk, "Gradle, with a recording stand-in: an example app is built by the push, again, and broken", () => {
+  const gradleHere = toolOf("gradle") !== undefined;
+  const orStandIn = (here: boolean) => (here ? "" : ", with a recording stand-in");
+
+  with_(jdk, `Gradle${orStandIn(gradleHere)}: an example app is built by the push, again, and broken`, () => {
     const output = "build/libs/hello.jar";
     const script = jar("build.gradle", "src/main/java/Hello.java", output);
-    standIn(board, "gradle", recording(`${script}mkdir -p build/tmp .gradle && touch build/tmp/x .gradle/x\n`));
+    if (gradleHere) link(board, "gradle", { GRADLE_USER_HOME: `${board.home}/.gradle` });
+    else standIn(board, "gradle", recording(`${script}mkdir -p build/tmp .gradle && touch build/tmp/x .gradle/x\n`));
     live(board, {
       example: "java-gradle",
       greeting: "Hello from Java",
       source: "src/main/java/Hello.java",
       broken: { "build.gradle": "broken\n" },
     });
-    expect(recorded(board)).toEqual(Array(3).fill("gradle --no-daemon --console=plain build"));
-    expect(served(board, "java-gradle", "build")).toEqual([output]);
+    if (!gradleHere) expect(recorded(board)).toEqual(Array(3).fill("gradle --no-daemon --console=plain build"));
+    expect(served(board, "java-gradle", "build").filter((name) => !name.endsWith(".class"))).toEqual([output]);
     expect(fs.existsSync(`${board.pikuRoot}/apps/java-gradle/.gradle`)).toBe(false);
   });
 
@@ -233,17 +237,25 @@ rm -r made
     expect(fs.existsSync(`${board.pikuRoot}/apps/clojure-cli/.cpcache`)).toBe(false);
   });
 
-  with_(jdk, "Leiningen, with a recording stand-in: an example app is built by the push, again, and broken", () => {
-    standIn(board, "lein", recording(jar("project.clj", "src/hello.clj", "target/hello.jar"), "LEIN_HOME"));
+  const leinHere = toolOf("lein") !== undefined;
+
+  with_(jdk, `Leiningen${orStandIn(leinHere)}: an example app is built by the push, again, and broken`, () => {
+    const home = `${board.home}/lein`;
+    fs.mkdirSync(home);
+    fs.writeFileSync(`${home}/profiles.clj`, `{:user {:local-repo "${home}/repository"}}\n`);
+    if (leinHere) link(board, "lein", { LEIN_ROOT: "1" });
+    else standIn(board, "lein", recording(jar("project.clj", "src/hello.clj", "target/hello.jar"), "LEIN_HOME"));
     live(board, {
       example: "clojure-lein",
-      files: { ENV: "NGINX_SERVER_NAME=clojure-lein.test\nLEIN_HOME=/etc/lein\n" },
+      files: { ENV: "NGINX_SERVER_NAME=clojure-lein.test\nLEIN_HOME=$HOME/lein\n" },
       greeting: "Hello from Clojure",
       source: "src/hello.clj",
+      once: leinHere ? /Retrieving org\/clojure/ : undefined,
       broken: { "project.clj": "broken\n" },
     });
-    expect(recorded(board)).toEqual(Array(3).fill("lein do clean, uberjar LEIN_HOME=/etc/lein"));
-    expect(served(board, "clojure-lein", "target")).toEqual(["target/hello.jar"]);
+    if (!leinHere) expect(recorded(board)).toEqual(Array(3).fill(`lein do clean, uberjar LEIN_HOME=${home}`));
+    expect(served(board, "clojure-lein", "target")).toContain("target/hello.jar");
+    expect(served(board, "clojure-lein", "target").filter((name) => !name.endsWith(".jar"))).toEqual([]);
   });
 
   const rubyTools = ["ruby", "gem", "bundle"];
