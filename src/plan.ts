@@ -124,10 +124,8 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
   if (!runtime) throw new PikuError("Could not detect runtime!");
   const key = environmentKey(host, runtime, first);
   const environment = key === undefined ? undefined : { key, folder: environmentFolder(app, key) };
-  const base = {
-    ...baseSettings(host, app, environment?.folder),
-    ...runtime.settings(environment?.folder ?? app.envs),
-  };
+  const common = baseSettings(host, app, environment?.folder);
+  const base = { ...common, ...runtime.settings(environment?.folder ?? app.envs, common, first) };
   const settings = layered(base, layers);
 
   const networked = Object.keys(procfile.workers).some((kind) => siteKinds.includes(kind));

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes a fresh checkout ready: npm packages, Debian packages, the executables for this machine.
 # As root it installs what is missing; otherwise it names the packages and the one command to install them.
+# `setup.sh tests` also installs, as root, the toolchains that some stories need; without them these are skipped.
 set -eu
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -25,6 +26,19 @@ needs uwsgi-plugin-python3 test -e /usr/lib/uwsgi/plugins/python3_plugin.so
 needs python3-venv /usr/bin/python3 -c 'import ensurepip, venv'
 needs openssl command -v openssl
 needs curl command -v curl
+
+if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ]; then
+  needs ruby command -v ruby
+  needs bundler command -v bundle
+  needs ruby-rack command -v rackup
+  needs ruby-webrick ruby -e 'require "webrick"'
+  needs golang-go command -v go
+  needs cargo command -v cargo
+  needs default-jdk-headless command -v javac
+  needs maven command -v mvn
+  needs gradle command -v gradle
+  needs leiningen command -v lein
+fi
 
 if [ -n "$missing" ] && [ "$(id -u)" != 0 ]; then
   echo "Error: these Debian packages are missing:$missing" >&2

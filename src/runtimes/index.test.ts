@@ -137,7 +137,7 @@ test("python without venv or virtualenv", () => {
 });
 
 test("python's settings", () => {
-  expect(python.settings("/e")).toEqual({
+  expect(python.settings("/e", {}, sourceOf({}))).toEqual({
     PYTHONUNBUFFERED: "1",
     PYTHONIOENCODING: "UTF_8:replace",
     VIRTUAL_ENV: "/e",

@@ -1,8 +1,13 @@
 import type { Workers } from "../procfile.ts";
 import type { Settings } from "../settings.ts";
+import { clojure, leiningen } from "./clojure.ts";
 import { generic } from "./generic.ts";
+import { go } from "./go.ts";
+import { gradle, gradleWrapper, maven } from "./java.ts";
 import { php } from "./php.ts";
 import { python } from "./python.ts";
+import { ruby } from "./ruby.ts";
+import { rust } from "./rust.ts";
 import { statics } from "./static.ts";
 
 /** Facts about the commit to be built, read before anything is touched. */
@@ -46,8 +51,8 @@ export interface Runtime {
    * runtime that has none.
    */
   madeFrom?(source: Source): string[];
-  /** Settings that it adds below the app's own; `environment` is the folder of its dependencies. */
-  settings(environment: string): Settings;
+  /** Settings that it adds to `base`, below the app's own; `environment` is the folder of its dependencies. */
+  settings(environment: string, base: Settings, source: Source): Settings;
   /** Commands that fill the folder of dependencies. They run once for each folder. */
   install?(source: Source, environment: string): Step[];
   /** Commands that make files in the build tree. They run at every deploy, in what the one before left there. */
@@ -60,7 +65,20 @@ export interface Runtime {
  * The first that detects an app and whose tools are there is its runtime, so this is the order of detection: the
  * original's. `generic` takes whatever has a Procfile, so it comes last.
  */
-export const runtimes: readonly Runtime[] = [python, php, statics, generic];
+export const runtimes: readonly Runtime[] = [
+  python,
+  ruby,
+  maven,
+  gradleWrapper,
+  gradle,
+  go,
+  clojure,
+  leiningen,
+  php,
+  rust,
+  statics,
+  generic,
+];
 
 /** The runtime of an app, and those that would have fitted had their tools been there. */
 export function detectRuntime(source: Source): { runtime?: Runtime; lacking: Runtime[] } {

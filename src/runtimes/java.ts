@@ -1,0 +1,46 @@
+import type { Runtime } from "./index.ts";
+
+/**
+ * Java with Maven. `clean`, since Maven leaves classes and jars of files and versions that are no more, and
+ * `java -jar target/*.jar` would find them; what it downloaded stays.
+ */
+export const maven: Runtime = {
+  name: "Java Maven",
+  needs: [["java", "mvn"]],
+  remedy: "sudo apt install maven default-jdk-headless",
+  detects: ({ names }) => names.includes("pom.xml"),
+  settings: () => ({}),
+  build: () => [{ title: "Running mvn package", argv: ["mvn", "-B", "-ntp", "clean", "package"] }],
+  // All that a Procfile may name (`target/app.jar`, `target/classes`, `target/dependency`), less what only Maven reads.
+  goesLive: (name) =>
+    !/(^|\/)target\/(test-classes|generated-[^/]+|[^/]+-reports|maven-[^/]+|[^/]+\.original$)/.test(name),
+};
+
+const manifests = ["build.gradle", "build.gradle.kts"];
+
+/** Gradle knows what is stale, but leaves a jar of an earlier version beside the new one. */
+const gradleBuild = (program: string) => ({
+  title: "Running gradle build",
+  argv: ["sh", "-c", `rm -rf build/libs; exec ${program} --no-daemon --console=plain build`],
+});
+
+/** Java with Gradle. */
+export const gradle: Runtime = {
+  name: "Java Gradle",
+  needs: [["java", "gradle"]],
+  remedy: "sudo apt install gradle default-jdk-headless, or commit Gradle's wrapper",
+  detects: ({ names }) => manifests.some((name) => names.includes(name)),
+  settings: () => ({}),
+  build: () => [gradleBuild("gradle")],
+  goesLive: (name) =>
+    !/(^|\/)(\.gradle\/|build\/(tmp|reports|test-results|generated|distributions|kotlin)\/)/.test(name),
+};
+
+/** Java with the Gradle that it brings. */
+export const gradleWrapper: Runtime = {
+  ...gradle,
+  needs: [["java"]],
+  remedy: "sudo apt install default-jdk-headless",
+  detects: (source) => gradle.detects(source) && source.names.includes("gradlew"),
+  build: () => [gradleBuild("sh ./gradlew")],
+};
