@@ -16,6 +16,7 @@ const sourceOf = (
   lacking: string[] = [],
 ): Source => ({
   workers,
+  commands: Object.values(workers),
   settings,
   names: Object.keys(files).map((name) => name.replace(/\/.*/, "/")),
   commit: "c1",

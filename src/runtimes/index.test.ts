@@ -1,28 +1,7 @@
 import { expect, test } from "bun:test";
-import { detectRuntime, type Source } from "./index.ts";
+import { detectRuntime } from "./index.ts";
 import { python } from "./python.ts";
-
-/** A commit with these files at its top, on a machine with these tools; `probes` are commands that end well. */
-function sourceOf(facts: {
-  files?: Record<string, string>;
-  workers?: Record<string, string>;
-  settings?: Record<string, string>;
-  tools?: string[];
-  probes?: string[];
-  commit?: string;
-}): Source {
-  const { files = {}, workers = { web: "a" }, settings = {}, tools = ["python3"], probes = [], commit = "c1" } = facts;
-  return {
-    workers,
-    settings,
-    names: Object.keys(files).map((name) => name.replace(/\/.*/, "/")),
-    commit,
-    read: (name) => files[name] ?? "",
-    has: (tool) => tools.includes(tool),
-    probe: (...argv) => probes.includes(argv.join(" ")),
-    ask: (...argv) => `answer to ${argv.join(" ")}`,
-  };
-}
+import { sourceOf } from "./source.ts";
 
 const requirements = { "requirements.txt": "flask\n" };
 
@@ -120,7 +99,12 @@ test.each<[string, Parameters<typeof sourceOf>[0], { title: string; argv: string
   ],
   [
     "with another Python",
-    { files: requirements, settings: { PYTHON_VERSION: "3.11" }, probes: ["python3.11 -c import venv, ensurepip"] },
+    {
+      files: requirements,
+      settings: { PYTHON_VERSION: "3.11" },
+      tools: ["python3.11"],
+      probes: ["python3.11 -c import venv, ensurepip"],
+    },
     [{ title: venv, argv: ["python3.11", "-m", "venv", "/e"] }, pip],
   ],
 ])("python installs %s", (_, facts, steps) => {

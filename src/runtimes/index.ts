@@ -1,18 +1,25 @@
 import type { Workers } from "../procfile.ts";
 import type { Settings } from "../settings.ts";
+import { bun } from "./bun.ts";
 import { clojure, leiningen } from "./clojure.ts";
+import { deno } from "./deno.ts";
 import { generic } from "./generic.ts";
 import { go } from "./go.ts";
 import { gradle, gradleWrapper, maven } from "./java.ts";
+import { node } from "./node.ts";
 import { php } from "./php.ts";
+import { poetry } from "./poetry.ts";
 import { python } from "./python.ts";
 import { ruby } from "./ruby.ts";
 import { rust } from "./rust.ts";
 import { statics } from "./static.ts";
+import { uv } from "./uv.ts";
 
 /** Facts about the commit to be built, read before anything is touched. */
 export interface Source {
   workers: Workers;
+  /** Every command of the Procfile, those of `preflight` and `release` too. */
+  commands: readonly string[];
   /** What the app's processes will get. */
   settings: Settings;
   /** Names at the top of the commit, folders with a `/` behind them. */
@@ -32,6 +39,8 @@ export interface Source {
 export interface Step {
   title: string;
   argv: string[];
+  /** Where it runs instead. */
+  cwd?: string;
   env?: Settings;
 }
 
@@ -53,7 +62,9 @@ export interface Runtime {
   madeFrom?(source: Source): string[];
   /** Settings that it adds to `base`, below the app's own; `environment` is the folder of its dependencies. */
   settings(environment: string, base: Settings, source: Source): Settings;
-  /** Commands that fill the folder of dependencies. They run once for each folder. */
+  /** The command of a `web` worker for a Procfile that has none; undefined when it needs none. */
+  web?(source: Source): string | undefined;
+  /** Commands that fill the folder of dependencies, which is there and empty. They run once for each folder. */
   install?(source: Source, environment: string): Step[];
   /** Commands that make files in the build tree. They run at every deploy, in what the one before left there. */
   build?(source: Source, environment: string): Step[];
@@ -63,11 +74,17 @@ export interface Runtime {
 
 /**
  * The first that detects an app and whose tools are there is its runtime, so this is the order of detection: the
- * original's. `generic` takes whatever has a Procfile, so it comes last.
+ * original's. `generic` takes whatever has a Procfile, so it comes last. Bun and Deno stand before Node, since their apps
+ * mostly have a package.json too, but leave it to Node unless the Procfile runs them: that is what such an app was so far.
  */
 export const runtimes: readonly Runtime[] = [
   python,
+  poetry,
+  uv,
   ruby,
+  bun,
+  deno,
+  node,
   maven,
   gradleWrapper,
   gradle,
