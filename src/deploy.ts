@@ -15,7 +15,6 @@ import {
 import { keepCommit, subjectOf } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { whoAsks, withTurn } from "./locks.ts";
-import { renderSite } from "./nginx.ts";
 import { followedBy, liveFileOf, type Plan, planDeploy, type Request, releaseOf } from "./plan.ts";
 import { siteKinds } from "./procfile.ts";
 import { adopt, recover, settleFiles, stoppedFile } from "./recovery.ts";
@@ -34,6 +33,7 @@ import {
 } from "./releases.ts";
 import { retireLater } from "./retire.ts";
 import { readDifferently } from "./settings.ts";
+import { renderSite } from "./site.ts";
 import { pointTo, switchSite } from "./switch.ts";
 import { type Recorder, record } from "./transcript.ts";
 import { applyTree, planTree } from "./tree.ts";

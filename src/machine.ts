@@ -2,8 +2,8 @@ import { defu } from "defu";
 import { printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
-import type { Site } from "./nginx.ts";
 import { parseSettings, type Settings } from "./settings.ts";
+import type { Site } from "./site.ts";
 
 /** Settings of the machine's ENV file that are piku's own and no app's, and what they are unless it says otherwise. */
 const own = { PIKU_HTTP_PORT: "80", PIKU_HTTPS_PORT: "443", PIKU_NGINX_RELOAD: "", PIKU_RELEASES: "" };

@@ -4,24 +4,20 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { appOf } from "./app.ts";
 import { memoryHost } from "./host/memory.ts";
+import { askNginx, readSites, refuseTakenNames, stagingOf, testSites } from "./nginx.ts";
+import { pathsOf } from "./paths.ts";
+import type { Workers } from "./procfile.ts";
+import type { Settings } from "./settings.ts";
 import {
-  askNginx,
   type Backend,
   type Mapping,
   parseMappings,
   parseServerNames,
   planSite,
   protocolOf,
-  readSites,
-  refuseTakenNames,
   renderSite,
   type Site,
-  stagingOf,
-  testSites,
-} from "./nginx.ts";
-import { pathsOf } from "./paths.ts";
-import type { Workers } from "./procfile.ts";
-import type { Settings } from "./settings.ts";
+} from "./site.ts";
 
 test.each<[string | undefined, string[]]>([
   [undefined, []],

@@ -1,26 +1,14 @@
-import { type App, listApps, printable } from "./app.ts";
-import { environmentFolder, environmentKey } from "./environment.ts";
+import { type App, printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
-import { type Commit, fileOf, linksOf, namesOf } from "./git.ts";
+import { type Commit, linksOf } from "./git.ts";
 import type { Host } from "./host/host.ts";
-import { portNumber, readMachine } from "./machine.ts";
-import {
-  askNginx,
-  type Backend,
-  type Mapping,
-  parseServerNames,
-  planSite,
-  protocolOf,
-  readSites,
-  refuseTakenNames,
-  type Site,
-} from "./nginx.ts";
+import { portNumber } from "./machine.ts";
+import { askNginx, readSites, refuseTakenNames } from "./nginx.ts";
 import { refuseTakenPort, takePorts } from "./ports.ts";
 import {
   isCron,
   type Procfile,
   parseCron,
-  parseProcfile,
   parseScaling,
   planScaling,
   type Scaling,
@@ -28,12 +16,12 @@ import {
   type Workers,
 } from "./procfile.ts";
 import type { Release, Slot } from "./releases.ts";
-import { generic } from "./runtimes/generic.ts";
-import { detectRuntime, type Runtime, type Source } from "./runtimes/index.ts";
-import { layered, parseServerSettings, parseSettings, renderSettings, type Settings } from "./settings.ts";
+import type { Runtime, Source } from "./runtimes/index.ts";
+import { renderSettings, type Settings } from "./settings.ts";
+import { hasSite, parseServerNames, planBackend, planSite, readInclude, refuseLinksOut, type Site } from "./site.ts";
+import { type Survey, surveyCommit } from "./survey.ts";
 import { isOn } from "./text.ts";
-import { findTool } from "./tools.ts";
-import { escapeValue, isInside, parseVassal, slotFlag, socketLink, socketOf, type Worker } from "./uwsgi.ts";
+import { escapeValue, isInside, parseVassal, socketLink, socketOf, type Worker } from "./uwsgi.ts";
 
 /** What is asked of a deploy. */
 export interface Request {
@@ -77,172 +65,99 @@ export interface Plan {
   warnings: string[];
 }
 
-/** Kinds that are known to the original and not to this version. */
-const missingKinds = ["jwsgi"];
-
 /**
- * Reads a commit and everything that bears on it, refuses what cannot work, and says what is to be done. Touches
+ * Looks at a commit and everything that bears on it, refuses what cannot work, and says what is to be done. Touches
  * nothing but the list of ports that belong to the app.
  */
 export function planDeploy(host: Host, request: Request, live: Release | undefined, release: number): Plan {
-  const { commit } = request;
-  const { app } = commit;
-  const names = namesOf(host, commit);
-  const given = readProcfile(host, commit, names);
-  const missing = missingKinds.find((kind) => kind in given.workers);
-  if (missing)
-    throw new PikuError(
-      `Procfile: this version of piku cannot run '${missing}' workers yet`,
-      "use `web` with a server of its own",
-    );
-  const machine = readMachine(host, app.paths.settings);
-  const layers = [
-    machine.settings,
-    parseSettings(fileOf(host, commit, "ENV") ?? "", "ENV"),
-    parseServerSettings(request.serverSettings),
-  ];
-  const read = (name: string) => fileOf(host, commit, name, 1_048_576) ?? "";
-  const sourceOf = (settings: Settings): Source => ({
-    workers: given.workers,
-    commands: [given.preflight, given.release, ...Object.values(given.workers)].filter((line) => line !== undefined),
-    settings,
-    names,
-    commit: commit.id,
-    read,
-    has: (tool) => findTool(host, tool) !== undefined,
-    probe: (...argv) => host.capture(argv).status === 0,
-    ask: (...argv) => host.capture(argv).stdout.trim(),
-  });
-  const first = sourceOf(layered(baseSettings(host, app, undefined), layers));
-  const { runtime, lacking } = detectRuntime(first);
-  const warnings = [...given.warnings, ...lacking.map((one) => lackOf(one).join(". "))];
-  // As the original: an app that builds and serves by itself runs without the tools of a language that it also uses.
-  const brings = given.release !== undefined && "web" in given.workers;
-  if (lacking[0] && !brings && (!runtime || runtime === generic)) throw new PikuError(...lackOf(lacking[0]));
-  if (!runtime) throw new PikuError("Could not detect runtime!");
-  const web = runtime.web?.(first);
-  const procfile = web === undefined ? given : { ...given, workers: { ...given.workers, web } };
-  refuseTwinFiles(host, app, Object.keys(procfile.workers));
-  const was = parseScaling(host.read(`${app.envs}/SCALING`) ?? "");
-  const scaling = planScaling(procfile.workers, was, request.scaling);
-  const key = environmentKey(host, runtime, first);
-  const environment = key === undefined ? undefined : { key, folder: environmentFolder(app, key) };
-  const common = baseSettings(host, app, environment?.folder);
-  const base = { ...common, ...runtime.settings(environment?.folder ?? app.envs, common, first) };
-  const settings = layered(base, layers);
-
-  const networked = Object.keys(procfile.workers).some((kind) => siteKinds.includes(kind));
-  const named = parseServerNames(settings.NGINX_SERVER_NAME).length > 0;
-  const fixedPort = settings.PORT ? portNumber(settings.PORT, "PORT") : undefined;
-  const bind = settings.BIND_ADDRESS || "127.0.0.1";
-  if (!/^[\w.:[\]-]+$/.test(bind))
-    throw new PikuError(`BIND_ADDRESS: '${printable(bind)}' is no address`, "write 127.0.0.1 or 0.0.0.0");
-  const overlap = named && (settings.PIKU_OVERLAP === undefined || isOn(settings.PIKU_OVERLAP));
-  const switches = overlap && "web" in procfile.workers && fixedPort === undefined;
-  const slot: Slot = switches && live?.slot === "a" && live.number > 0 ? "b" : "a";
-  const counted = (kind: string) => scaling[kind] ?? 0;
-  const ports = networked ? takePorts(host, app, Math.max(...siteKinds.map(counted), 1), fixedPort) : { a: [], b: [] };
-  if (fixedPort !== undefined) refuseTakenPort(host, app, fixedPort);
-
-  const deployed = liveSettings(app, settings, {
-    named,
-    networked,
-    bind,
-    port: ports[slot][0],
-    workers: procfile.workers,
-  });
-  const workers = planWorkers(app, procfile.workers, scaling, deployed, {
-    release,
-    named,
-    bind,
-    ports: ports[slot],
-    virtualenv: environment?.folder,
-    site: parseServerNames(settings.NGINX_SERVER_NAME)[0],
-    phpIni: names.includes("php.ini"),
-  });
+  const { app } = request.commit;
+  const survey = surveyCommit(host, request.commit, request.serverSettings);
+  const { procfile, settings, environment, machine, names } = survey;
+  const { workers: commands } = procfile;
+  const scaling = planScaling(commands, parseScaling(host.read(`${app.envs}/SCALING`) ?? ""), request.scaling);
+  const place = planPlace(host, app, survey, scaling, live);
+  const deployed = liveSettings(app, settings, commands, place);
+  const facts = { release, virtualenv: environment?.folder, phpIni: names.includes("php.ini") };
+  const workers = planWorkers(app, commands, scaling, deployed, place, facts);
   for (const worker of workers) refuseLongSocket(app, worker);
-  const backend = planBackend(app, procfile.workers, scaling, { ports, switches, bind });
-  const nginx =
-    named && (backend || "static" in procfile.workers || settings.NGINX_STATIC_PATHS) ? askNginx(host) : undefined;
-  const site =
-    nginx &&
-    planSite(
-      app,
-      procfile.workers,
-      settings,
-      { http2: nginx.http2, ipv6: host.stat("/proc/net/if_inet6") !== undefined, ports: machine.ports },
-      backend,
-    );
+  const backend = planBackend(app, commands, scaling, place);
+  const nginx = place.names.length > 0 && hasSite(commands, settings, backend) ? askNginx(host) : undefined;
+  const ipv6 = host.stat("/proc/net/if_inet6") !== undefined;
+  const site = nginx && planSite(app, commands, settings, { http2: nginx.http2, ipv6, ports: machine.ports }, backend);
   if (site) {
     refuseTakenNames(site.names, app.name, readSites(host, app.paths));
-    refuseLinksOut(app, site.statics, linksOf(host, commit));
-    site.include = readInclude(host, commit, deployed);
+    refuseLinksOut(app, site.statics, linksOf(host, request.commit));
+    site.include = readInclude(host, request.commit, deployed);
   }
   return {
     app,
     request,
     procfile,
-    runtime,
-    source: { ...first, settings },
+    runtime: survey.runtime,
+    source: survey.source,
     environment,
     settings: deployed,
     scaling,
-    slot,
+    slot: place.slot,
     workers,
     overlaps: ({ kind, listen }) =>
-      overlap && (isInside(kind) ? listen !== undefined && "socket" in listen : kind === "web" && switches),
+      place.overlap && (isInside(kind) ? listen !== undefined && "socket" in listen : kind === "web" && place.switches),
     site,
     nginx: nginx?.version ?? [],
     reload: machine.reload,
-    warnings,
+    warnings: survey.warnings,
   };
 }
 
-/** What to tell when the tools of a runtime are missing: the sentence, and the remedy. */
-const lackOf = ({ name, needs, remedy }: Runtime): [string, string] => [
-  `this looks like a ${name} app, but the server has no ${needs.map((tools) => tools.join(" and ")).join(", or ")}`,
-  `on the server: ${remedy ?? "install it"}`,
-];
-
-function readProcfile(host: Host, commit: Commit, names: readonly string[]): Procfile {
-  const content = fileOf(host, commit, "Procfile");
-  if (content !== undefined) return parseProcfile(content);
-  const near = names.find((name) => /^procfile(\.|$)/i.test(name));
-  throw new PikuError(
-    near ? `there is no Procfile, but '${printable(near)}'` : "there is no Procfile",
-    near
-      ? "call it Procfile, with a capital P and no ending; a link does not count"
-      : "add a file called Procfile with a line such as `web: python3 app.py`",
-  );
+/** Where an app listens, and whether it can do so twice. */
+export interface Place {
+  /** The site's names; none for an app without a site. */
+  names: string[];
+  /** Whether any worker answers http. */
+  networked: boolean;
+  bind: string;
+  /** Whether a new generation may run beside the old one; and whether it is reached by a second set of ports then. */
+  overlap: boolean;
+  switches: boolean;
+  slot: Slot;
+  ports: Record<Slot, number[]>;
 }
 
-/** What every app gets, below its own settings. */
-function baseSettings(host: Host, app: App, environment: string | undefined): Settings {
-  const env = host.env();
-  const folder = environment ?? app.envs;
-  return {
-    APP: app.name,
-    LOG_ROOT: app.paths.logs,
-    DATA_ROOT: app.data,
-    HOME: app.paths.home,
-    USER: env.USER ?? env.LOGNAME ?? "piku",
-    PATH: `${folder}/bin:${env.PATH ?? ""}`,
-    PWD: app.tree,
-    VIRTUAL_ENV: folder,
-  };
+function planPlace(
+  host: Host,
+  app: App,
+  { procfile, settings }: Survey,
+  scaling: Scaling,
+  live: Release | undefined,
+): Place {
+  const networked = Object.keys(procfile.workers).some((kind) => siteKinds.includes(kind));
+  const names = parseServerNames(settings.NGINX_SERVER_NAME);
+  const fixed = settings.PORT ? portNumber(settings.PORT, "PORT") : undefined;
+  const bind = settings.BIND_ADDRESS || "127.0.0.1";
+  if (!/^[\w.:[\]-]+$/.test(bind)) {
+    throw new PikuError(`BIND_ADDRESS: '${printable(bind)}' is no address`, "write 127.0.0.1 or 0.0.0.0");
+  }
+  const overlap = names.length > 0 && (settings.PIKU_OVERLAP === undefined || isOn(settings.PIKU_OVERLAP));
+  const switches = overlap && "web" in procfile.workers && fixed === undefined;
+  const count = Math.max(...siteKinds.map((kind) => scaling[kind] ?? 0), 1);
+  const ports = networked ? takePorts(host, app, count, fixed) : { a: [], b: [] };
+  if (fixed !== undefined) refuseTakenPort(host, app, fixed);
+  const slot = switches && live?.slot === "a" && live.number > 0 ? "b" : "a";
+  return { names, networked, bind, overlap, switches, slot, ports };
 }
 
 /** The settings of a deploy with what piku adds about addresses, as the original writes them into LIVE_ENV. */
 function liveSettings(
   app: App,
   settings: Settings,
-  facts: { named: boolean; networked: boolean; bind: string; port?: number; workers: Workers },
+  workers: Workers,
+  { names, networked, bind, ports, slot }: Place,
 ): Settings {
   const { PORT, BIND_ADDRESS, ...rest } = settings;
-  if (!facts.networked) return settings;
-  if (facts.named && Object.keys(facts.workers).some(isInside))
+  if (!networked) return settings;
+  if (names.length > 0 && Object.keys(workers).some(isInside))
     return { ...rest, BIND_ADDRESS: `unix://${socketLink(app, 1)}` };
-  return { ...rest, BIND_ADDRESS: facts.bind, PORT: String(facts.port ?? PORT) };
+  return { ...rest, BIND_ADDRESS: bind, PORT: String(ports[slot][0] ?? PORT) };
 }
 
 /** Every process of the app, as it is to run. */
@@ -251,50 +166,44 @@ function planWorkers(
   workers: Workers,
   scaling: Scaling,
   settings: Settings,
-  facts: {
-    release: number;
-    named: boolean;
-    bind: string;
-    ports: readonly number[];
-    virtualenv?: string;
-    site?: string;
-    phpIni: boolean;
-  },
+  { names, bind, ports, slot }: Place,
+  { release, virtualenv, phpIni }: { release: number; virtualenv?: string; phpIni: boolean },
 ): Worker[] {
-  const { release, named, bind, ports, virtualenv, site, phpIni } = facts;
   const front = siteKinds.find((kind) => kind in workers);
   const healthcheck = healthPath(settings.PIKU_HEALTHCHECK);
-  return Object.entries(workers)
-    .filter(([kind]) => kind !== "static")
-    .flatMap(([kind, command]) =>
-      Array.from({ length: scaling[kind] ?? 1 }, (_, i): Worker => {
-        const ordinal = i + 1;
-        const isSite = siteKinds.includes(kind);
-        const port = isSite ? ports[i] : undefined;
-        const socket = isInside(kind) && kind === front && named ? socketOf(app, ordinal, release) : undefined;
-        const cron = isCron(kind) ? parseCron(command, `Procfile: ${kind}`) : undefined;
-        // A port that changes with every deploy is of no use to those that do not listen on it, and would make them look changed.
-        const { PORT, ...others } = settings;
-        return {
-          kind,
-          ordinal,
-          command,
-          release,
-          settings: { ...others, ...(port !== undefined && !socket ? { PORT: String(port) } : {}), PROC_TYPE: kind },
-          listen: socket ? { socket } : port !== undefined ? { address: bind, port } : undefined,
-          ...(isSite ? { site, healthcheck } : {}),
-          cron,
-          virtualenv: kind === "wsgi" ? virtualenv : undefined,
-          phpIni: kind === "php" ? phpIni : undefined,
-        };
-      }),
-    )
-    .map((worker) => {
-      if (isInside(worker.kind)) escapeValue(worker.command, `the ${worker.kind} worker's command`);
-      if (worker.kind === "php" && `/${worker.command}/`.includes("/../"))
-        throw new PikuError(`Procfile: '${printable(worker.command)}' is not a folder of the app`);
-      return worker;
-    });
+  // A port that changes with every deploy is of no use to those that do not listen on it, and would make them look changed.
+  const { PORT, ...others } = settings;
+  const planWorker = (kind: string, command: string, ordinal: number): Worker => {
+    const isSite = siteKinds.includes(kind);
+    const port = isSite ? ports[slot][ordinal - 1] : undefined;
+    const isBehind = isInside(kind) && kind === front && names.length > 0;
+    const socket = isBehind ? socketOf(app, ordinal, release) : undefined;
+    return {
+      kind,
+      ordinal,
+      command,
+      release,
+      settings: { ...others, ...(port !== undefined && !socket ? { PORT: String(port) } : {}), PROC_TYPE: kind },
+      listen: socket ? { socket } : port !== undefined ? { address: bind, port } : undefined,
+      ...(isSite ? { site: names[0], healthcheck } : {}),
+      cron: isCron(kind) ? parseCron(command, `Procfile: ${kind}`) : undefined,
+      virtualenv: kind === "wsgi" ? virtualenv : undefined,
+      phpIni: kind === "php" ? phpIni : undefined,
+    };
+  };
+  const kinds = Object.entries(workers).filter(([kind]) => kind !== "static");
+  for (const [kind, command] of kinds) refuseCommand(kind, command);
+  return kinds.flatMap(([kind, command]) =>
+    Array.from({ length: scaling[kind] ?? 1 }, (_, i) => planWorker(kind, command, i + 1)),
+  );
+}
+
+/** Refuses what uWSGI could not be told, or what leads out of the app. */
+function refuseCommand(kind: string, command: string): void {
+  if (isInside(kind)) escapeValue(command, `the ${kind} worker's command`);
+  if (kind === "php" && `/${command}/`.includes("/../")) {
+    throw new PikuError(`Procfile: '${printable(command)}' is not a folder of the app`);
+  }
 }
 
 function healthPath(value: string | undefined): string | undefined {
@@ -307,44 +216,6 @@ function healthPath(value: string | undefined): string | undefined {
   return value || undefined;
 }
 
-/** Where nginx finds the app. */
-function planBackend(
-  app: App,
-  workers: Workers,
-  scaling: Scaling,
-  { ports, switches, bind }: { ports: Record<Slot, number[]>; switches: boolean; bind: string },
-): Backend | undefined {
-  const kind = siteKinds.find((one) => one in workers);
-  const count = kind === undefined ? 0 : (scaling[kind] ?? 0);
-  if (kind === undefined || count === 0) return undefined;
-  if (isInside(kind))
-    return {
-      protocol: protocolOf(workers),
-      first: Array.from({ length: count }, (_, i) => `unix:${socketLink(app, i + 1)}`),
-    };
-  const address = bind === "0.0.0.0" || bind === "::" || bind === "[::]" ? "127.0.0.1" : bind;
-  const servers = (slot: Slot) => ports[slot].slice(0, count).map((port) => `${address}:${port}`);
-  return switches
-    ? { protocol: "http", first: servers("a"), second: servers("b"), flag: slotFlag(app) }
-    : { protocol: "http", first: servers("a") };
-}
-
-/** Refuses a kind whose worker's file would be that of another app's: `foo` with `bar_web`, `foo_bar` with `web`. */
-function refuseTwinFiles(host: Host, app: App, kinds: readonly string[]): void {
-  for (const other of listApps(host, app.paths)) {
-    if (other === app.name) continue;
-    const theirs = Object.keys(parseScaling(host.read(`${app.paths.envs}/${other}/SCALING`) ?? "")).map(
-      (kind) => `${other}_${kind}`,
-    );
-    const twin = kinds.find((kind) => theirs.includes(`${app.name}_${kind}`));
-    if (twin)
-      throw new PikuError(
-        `the files of worker '${twin}' would be those of app '${other}'`,
-        "give the worker, or the app, another name",
-      );
-  }
-}
-
 // sun_path of unix(7), less its closing zero.
 const longestSocket = 107;
 
@@ -355,46 +226,6 @@ function refuseLongSocket(app: App, { listen }: Worker): void {
       "choose a shorter name",
     );
   }
-}
-
-/** Refuses links in folders of static files that lead out of the app: nginx would serve what they lead to. */
-function refuseLinksOut(app: App, statics: readonly Mapping[], links: ReadonlyMap<string, string>): void {
-  for (const [name, target] of links) {
-    const path = `${app.tree}/${name}`;
-    if (!statics.some(({ folder }) => path.startsWith(`${folder}/`) || path === folder)) continue;
-    const aim = resolvePath(target.startsWith("/") ? target : `${path.slice(0, path.lastIndexOf("/"))}/${target}`);
-    if (aim !== app.tree && !aim.startsWith(`${app.tree}/`) && !aim.startsWith(`${app.data}/`)) {
-      throw new PikuError(
-        `'${printable(name)}' is a link out of the app, in a folder that is served to everybody`,
-        `remove it, or link to something below the app or ${app.data}`,
-      );
-    }
-  }
-}
-
-/** A path without `.` and `..`. */
-function resolvePath(path: string): string {
-  const parts: string[] = [];
-  for (const part of path.split("/")) {
-    if (part === "..") parts.pop();
-    else if (part !== "." && part !== "") parts.push(part);
-  }
-  return `/${parts.join("/")}`;
-}
-
-/** The directives of NGINX_INCLUDE_FILE, a file of the app, with its settings put in. */
-function readInclude(host: Host, commit: Commit, settings: Settings): string | undefined {
-  const name = settings.NGINX_INCLUDE_FILE;
-  if (!name) return undefined;
-  if (name.startsWith("/") || `/${name}/`.includes("/../"))
-    throw new PikuError(`NGINX_INCLUDE_FILE: '${printable(name)}' is not a file of the app`);
-  const content = fileOf(host, commit, name);
-  if (content === undefined)
-    throw new PikuError(`NGINX_INCLUDE_FILE: there is no file '${printable(name)}' in the app`);
-  const known = new Set(Object.keys(settings));
-  return content.replace(/\$(?:(\w+)|\{(\w+)\})/g, (all, bare?: string, braced?: string) =>
-    known.has((bare ?? braced)!) ? settings[(bare ?? braced)!]! : all,
-  );
 }
 
 /** The record of what is planned, as it will be when it is live. */

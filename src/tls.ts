@@ -1,7 +1,8 @@
 import type { App } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
-import { type Site, stagingOf } from "./nginx.ts";
+import { stagingOf } from "./nginx.ts";
+import type { Site } from "./site.ts";
 
 const days = 825;
 const renewBefore = 30 * 24 * 3600;

@@ -1,0 +1,385 @@
+import { defu } from "defu";
+import { type App, printable } from "./app.ts";
+import { PikuError } from "./errors.ts";
+import { type Commit, fileOf } from "./git.ts";
+import type { Host } from "./host/host.ts";
+import type { Place } from "./plan.ts";
+import { type Scaling, siteKinds, type Workers } from "./procfile.ts";
+import type { Slot } from "./releases.ts";
+import type { Settings } from "./settings.ts";
+import { isOn, text } from "./text.ts";
+import { isInside, slotFlag, socketLink } from "./uwsgi.ts";
+
+/** What an app's nginx site is made from. */
+export interface Site {
+  app: string;
+  /** Its names, checked; the first is the one that is shown. */
+  names: string[];
+  ports: { http: number; https: number };
+  ipv4: string;
+  /** Undefined where there is no IPv6. */
+  ipv6?: string;
+  /** How this nginx is told to speak HTTP/2: since 1.25.1 by a directive of its own. */
+  http2: "listen" | "directive" | "none";
+  certificate: string;
+  key: string;
+  httpsOnly: boolean;
+  /** The folder from which ACME challenges are answered. */
+  challenges: string;
+  backend?: Backend;
+  statics: Mapping[];
+  /** What a static mapping answers for a path that is no file. */
+  catchAll?: string;
+  allowGit: boolean;
+  /** Whether the app's own folder is served by something else than nginx, so that its settings must be kept from it. */
+  hidesFiles: boolean;
+  /** Directives of the app's own, for the server block. */
+  include?: string;
+}
+
+/**
+ * Where requests go. The live generation is at `first`; with a `flag`, a file that is there or not, it is at
+ * `second` while the file is there. The other addresses stand by, for a request that was sent on during a switch.
+ */
+export interface Backend {
+  protocol: "uwsgi" | "http";
+  first: string[];
+  second?: string[];
+  flag?: string;
+}
+
+/** A path of the site whose files nginx serves by itself, from a folder. */
+export interface Mapping {
+  url: string;
+  folder: string;
+}
+
+const namePattern =
+  /^(_|(\*\.|\.)?([A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.\*)?\.?|\[[0-9a-fA-F:.]+\])$/;
+
+/** The names in NGINX_SERVER_NAME, with commas or blanks between them. Throws for what nginx would read as something else. */
+export function parseServerNames(value: string | undefined): string[] {
+  const names = (value ?? "").split(/[\s,]+/).filter((name) => name !== "");
+  const bad = names.find((name) => name.length > 253 || !namePattern.test(name));
+  if (bad !== undefined) {
+    throw new PikuError(
+      `NGINX_SERVER_NAME: '${printable(bad)}' cannot be a server's name`,
+      "write names such as app.example.com, with commas between them",
+    );
+  }
+  return [...new Set(names.map((name) => name.toLowerCase()))];
+}
+
+/**
+ * The static mappings of an app: its `static` worker (`/`, `dir` or `/url:dir`), then NGINX_STATIC_PATHS
+ * (`/url:dir,/url2:/an/absolute/dir`). Throws for a mapping that is none, or that leaves the app.
+ */
+export function parseMappings(app: App, workers: Workers, settings: Settings): Mapping[] {
+  const items = (settings.NGINX_STATIC_PATHS ?? "").split(",").map((item) => item.trim());
+  const paths = items.filter((item) => item !== "").map((item) => mapping(app, item, "NGINX_STATIC_PATHS"));
+  const worker = workers.static === undefined ? [] : [mapping(app, staticWorker(workers.static), "the static worker")];
+  const twice = paths.find(({ url }, i) => paths.findIndex((other) => other.url === url) !== i);
+  if (twice) throw new PikuError(`NGINX_STATIC_PATHS maps '${twice.url || "/"}' twice`);
+  return [...worker, ...paths.filter(({ url }) => worker.every((other) => other.url !== url))];
+}
+
+/** `dir` and `/` mean the site's root; `/url:dir` is a mapping like any other. */
+const staticWorker = (command: string) =>
+  /^\/[^:]*:/.test(command) ? command : `/:${command.replace(/^\/+|\/+$/g, "") || "."}`;
+
+function mapping(app: App, item: string, where: string): Mapping {
+  const [, url = "", folder = ""] = /^([^:]*):(.*)$/.exec(item) ?? [];
+  const hint = "write /url:folder, the folder below the app or an absolute one, such as /static:public";
+  if (!/^\/[\w.~/-]*$/.test(url) || url.includes(".."))
+    throw new PikuError(`${where}: '${printable(item)}' is no mapping`, hint);
+  if (!/^[^\x00-\x1f"$\\]+$/.test(folder) || `/${folder}/`.includes("/../")) {
+    throw new PikuError(`${where}: '${printable(folder)}' cannot be a folder of static files`, hint);
+  }
+  const absolute = folder.startsWith("/") ? folder : `${app.tree}/${folder}`;
+  return { url: url.replace(/\/+$/, ""), folder: absolute.replace(/(\/\.)*\/*$/, "") };
+}
+
+/** Where a site listens unless its settings say otherwise. */
+const everywhere = { NGINX_IPV4_ADDRESS: "0.0.0.0", NGINX_IPV6_ADDRESS: "[::]" };
+
+/** The facts of a site, from an app's settings; undefined for an app without a server name. */
+export function planSite(
+  app: App,
+  workers: Workers,
+  settings: Settings,
+  machine: { http2: Site["http2"]; ipv6: boolean; ports: Site["ports"] },
+  backend: Backend | undefined,
+): Site | undefined {
+  const names = parseServerNames(settings.NGINX_SERVER_NAME);
+  const statics = parseMappings(app, workers, settings);
+  if (names.length === 0 || (!backend && statics.length === 0)) return undefined;
+  const { NGINX_IPV4_ADDRESS, NGINX_IPV6_ADDRESS } = defu(settings, everywhere);
+  return {
+    app: app.name,
+    names,
+    ports: machine.ports,
+    ipv4: address(NGINX_IPV4_ADDRESS, "NGINX_IPV4_ADDRESS", /^\d{1,3}(\.\d{1,3}){3}$/),
+    ipv6:
+      machine.ipv6 && !isOn(settings.DISABLE_IPV6)
+        ? address(NGINX_IPV6_ADDRESS, "NGINX_IPV6_ADDRESS", /^\[[0-9a-fA-F:.]+\]$/)
+        : undefined,
+    http2: machine.http2,
+    certificate: `${app.paths.nginx}/${app.name}.crt`,
+    key: `${app.paths.nginx}/${app.name}.key`,
+    httpsOnly: isOn(settings.NGINX_HTTPS_ONLY),
+    challenges: app.paths.acme,
+    backend,
+    statics,
+    catchAll: catchAll(settings.NGINX_CATCH_ALL),
+    allowGit: isOn(settings.NGINX_ALLOW_GIT_FOLDERS),
+    hidesFiles: "php" in workers,
+  };
+}
+
+function address(value: string, key: string, pattern: RegExp): string {
+  if (!pattern.test(value))
+    throw new PikuError(`${key}: '${printable(value)}' is no address`, "write 192.0.2.1, or [2001:db8::1]");
+  return value;
+}
+
+function catchAll(value: string | undefined): string | undefined {
+  if (!value) return undefined;
+  if (!/^\/?[\w.~/-]+$/.test(value) || value.includes("..")) {
+    throw new PikuError(
+      `NGINX_CATCH_ALL: '${printable(value)}' is no path`,
+      "write a file of the static folder, such as /index.html",
+    );
+  }
+  return value.startsWith("/") ? value : `/${value}`;
+}
+
+/** Which protocol nginx speaks with an app that has these workers. */
+export const protocolOf = (workers: Workers): Backend["protocol"] =>
+  Object.keys(workers).some(isInside) ? "uwsgi" : "http";
+
+/** The text of a site's file. */
+export const renderSite = (site: Site) => `# Written by piku; changes are lost.
+${site.backend ? renderUpstreams(site.app, site.backend) : ""}${site.httpsOnly ? renderRedirect(site) : ""}${text`
+  server {
+    ${!site.httpsOnly && listen(site, site.ports.http)}
+    ${listen(site, site.ports.https, site.http2 === "listen" ? " ssl http2" : " ssl")}
+    ${site.http2 === "directive" && "http2 on;"}
+    server_name ${site.names.join(" ")};
+    ssl_certificate ${site.certificate};
+    ssl_certificate_key ${site.key};
+    gzip on;
+    gzip_proxied any;
+    gzip_types text/plain text/xml text/css text/javascript text/js application/x-javascript application/javascript application/json application/xml+rss application/atom+xml image/svg+xml;
+    gzip_comp_level 7;
+    gzip_min_length 2048;
+    gzip_vary on;
+    add_header X-Deployed-By Piku;
+    ${renderChallenges(site)}
+    ${!site.allowGit && "location ~ /\\.git { return 404; }"}
+    ${site.hidesFiles && "location ~ /\\.(?!well-known/)|^/(ENV|Procfile)$ { return 404; }"}
+    ${site.include?.trimEnd()}
+    ${renderStatics(site)}
+    ${renderBackend(site)}
+  }`}`;
+
+/** A listen line for each address family. */
+const listen = ({ ipv4, ipv6 }: Site, port: number, options = "") =>
+  [`listen ${ipv4}:${port}${options};`, ...(ipv6 ? [`listen ${ipv6}:${port}${options};`] : [])].join("\n");
+
+const renderChallenges = ({ challenges }: Site) =>
+  text`
+  location ^~ /.well-known/acme-challenge {
+    allow all;
+    root ${challenges};
+  }`.trimEnd();
+
+/** The server for plain http of a site that wants https only. */
+const renderRedirect = (site: Site) => text`
+  server {
+    ${listen(site, site.ports.http)}
+    server_name ${site.names.join(" ")};
+    ${renderChallenges(site)}
+    location / {
+      return 301 https://$host${site.ports.https === 443 ? "" : `:${site.ports.https}`}$request_uri;
+    }
+  }`;
+
+// A name that no app can have, so that an app called `x.b` is not taken for the other set of ports of `x`.
+const slotName = (app: string, slot: "a" | "b") => `${app}~${slot}`;
+
+/** The upstream of the app's name, which include files of the original name too, and the two that the switch uses. */
+function renderUpstreams(app: string, { first, second }: Backend): string {
+  const upstream = (name: string, live: string[], standby: string[]) => text`
+    upstream ${name} {
+      ${live.map((server) => `server ${server} max_fails=0;`).join("\n")}
+      ${standby.map((server) => `server ${server} max_fails=0 backup;`).join("\n") || undefined}
+    }`;
+  if (!second) return upstream(app, first, []);
+  return (
+    upstream(app, first, second) +
+    upstream(slotName(app, "a"), first, second) +
+    upstream(slotName(app, "b"), second, first)
+  );
+}
+
+const uwsgiParams = [
+  ["QUERY_STRING", "$query_string"],
+  ["REQUEST_METHOD", "$request_method"],
+  ["CONTENT_TYPE", "$content_type"],
+  ["CONTENT_LENGTH", "$content_length"],
+  ["REQUEST_URI", "$request_uri"],
+  ["PATH_INFO", "$document_uri"],
+  ["DOCUMENT_ROOT", "$document_root"],
+  ["SERVER_PROTOCOL", "$server_protocol"],
+  ["REQUEST_SCHEME", "$scheme"],
+  ["HTTPS", "$https if_not_empty"],
+  ["X_FORWARDED_FOR", "$proxy_add_x_forwarded_for"],
+  ["REMOTE_ADDR", "$remote_addr"],
+  ["REMOTE_PORT", "$remote_port"],
+  ["SERVER_ADDR", "$server_addr"],
+  ["SERVER_PORT", "$server_port"],
+  ["SERVER_NAME", "$server_name"],
+];
+
+const forwarded = [
+  ["X-Forwarded-Proto", "$scheme"],
+  ["X-Forwarded-For", "$proxy_add_x_forwarded_for"],
+  ["X-Remote-Address", "$remote_addr"],
+  ["X-Forwarded-Port", "$server_port"],
+  ["X-Request-Start", "$msec"],
+];
+
+/** The location that hands requests to the app. Behind a static mapping of `/` it answers what is no file. */
+function renderBackend({ app, backend, statics }: Site): string | false {
+  if (!backend) return false;
+  const location = statics.some(({ url }) => url === "") ? "@app" : "/";
+  const { protocol, flag } = backend;
+  const pass =
+    protocol === "uwsgi"
+      ? `uwsgi_pass ${flag ? "$piku_slot" : app};`
+      : `proxy_pass http://${flag ? "$piku_slot" : app};`;
+  const lines =
+    protocol === "uwsgi"
+      ? [
+          pass,
+          ...uwsgiParams.map(([name, value]) => `uwsgi_param ${name} ${value};`),
+          ...forwarded.map(([name, value]) => `uwsgi_param HTTP_${name!.toUpperCase().replaceAll("-", "_")} ${value};`),
+        ]
+      : [
+          pass,
+          "proxy_http_version 1.1;",
+          "proxy_set_header Upgrade $http_upgrade;",
+          "proxy_set_header Connection $piku_connection;",
+          "proxy_set_header Host $host;",
+          ...forwarded.map(([name, value]) => `proxy_set_header ${name} ${value};`),
+        ];
+  return [
+    // An upgrade is asked for only where the client asks; otherwise the connection to the app is closed.
+    ...(protocol === "http"
+      ? ["set $piku_connection close;", "if ($http_upgrade) { set $piku_connection upgrade; }"]
+      : []),
+    // stat(2) for each request: the switch is one file that is made or removed.
+    ...(flag
+      ? [`set $piku_slot ${slotName(app, "a")};`, `if (-f ${flag}) { set $piku_slot ${slotName(app, "b")}; }`]
+      : []),
+    `location ${location} {`,
+    ...lines.map((line) => `  ${line}`),
+    "}",
+  ].join("\n");
+}
+
+const renderStatics = (site: Site) =>
+  site.statics.map((mapping) => renderMapping(site, mapping)).join("\n") || undefined;
+
+/**
+ * One static mapping. The location and the folder both end in `/`: without it `/static../ENV` would walk out of the
+ * folder. A name with a dot in front is no page, nor are an app's own ENV and Procfile.
+ */
+function renderMapping({ catchAll, backend, allowGit }: Site, { url, folder }: Mapping): string {
+  const fallback = url === "" && backend ? "@app" : "=404";
+  const tries = [
+    "$uri",
+    "$uri.html",
+    ...(fallback === "@app" ? [] : ["$uri/"]),
+    ...(catchAll ? [`${url}${catchAll}`] : []),
+    fallback,
+  ];
+  return text`
+    ${url !== "" && `location = ${url} { return 301 ${url}/; }`}
+    location ${url === "" ? "/" : `^~ ${url}/`} {
+      ${url === "" ? `root "${folder}";` : `alias "${folder}/";`}
+      index index.html;
+      sendfile on;
+      tcp_nopush on;
+      disable_symlinks if_not_owner "from=${folder}";
+      try_files ${tries.join(" ")};
+      location ~ /\.(?!well-known/${allowGit && "|git"}) { return 404; }
+      location ~ ^${url.replaceAll(".", "\\.")}/(ENV|Procfile)$ { return 404; }
+    }`.trimEnd();
+}
+
+/** Where nginx finds the app. */
+export function planBackend(
+  app: App,
+  workers: Workers,
+  scaling: Scaling,
+  { ports, switches, bind }: Place,
+): Backend | undefined {
+  const kind = siteKinds.find((one) => one in workers);
+  const count = kind === undefined ? 0 : (scaling[kind] ?? 0);
+  if (kind === undefined || count === 0) return undefined;
+  if (isInside(kind))
+    return {
+      protocol: protocolOf(workers),
+      first: Array.from({ length: count }, (_, i) => `unix:${socketLink(app, i + 1)}`),
+    };
+  const address = bind === "0.0.0.0" || bind === "::" || bind === "[::]" ? "127.0.0.1" : bind;
+  const servers = (slot: Slot) => ports[slot].slice(0, count).map((port) => `${address}:${port}`);
+  return switches
+    ? { protocol: "http", first: servers("a"), second: servers("b"), flag: slotFlag(app) }
+    : { protocol: "http", first: servers("a") };
+}
+
+/** Whether there is anything for a site to serve. */
+export const hasSite = (workers: Workers, settings: Settings, backend: Backend | undefined) =>
+  backend !== undefined || "static" in workers || Boolean(settings.NGINX_STATIC_PATHS);
+
+/** Refuses links in folders of static files that lead out of the app: nginx would serve what they lead to. */
+export function refuseLinksOut(app: App, statics: readonly Mapping[], links: ReadonlyMap<string, string>): void {
+  for (const [name, target] of links) {
+    const path = `${app.tree}/${name}`;
+    if (!statics.some(({ folder }) => path.startsWith(`${folder}/`) || path === folder)) continue;
+    const aim = resolvePath(target.startsWith("/") ? target : `${path.slice(0, path.lastIndexOf("/"))}/${target}`);
+    if (aim !== app.tree && !aim.startsWith(`${app.tree}/`) && !aim.startsWith(`${app.data}/`)) {
+      throw new PikuError(
+        `'${printable(name)}' is a link out of the app, in a folder that is served to everybody`,
+        `remove it, or link to something below the app or ${app.data}`,
+      );
+    }
+  }
+}
+
+/** A path without `.` and `..`. */
+function resolvePath(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "." && part !== "") parts.push(part);
+  }
+  return `/${parts.join("/")}`;
+}
+
+/** The directives of NGINX_INCLUDE_FILE, a file of the app, with its settings put in. */
+export function readInclude(host: Host, commit: Commit, settings: Settings): string | undefined {
+  const name = settings.NGINX_INCLUDE_FILE;
+  if (!name) return undefined;
+  if (name.startsWith("/") || `/${name}/`.includes("/../"))
+    throw new PikuError(`NGINX_INCLUDE_FILE: '${printable(name)}' is not a file of the app`);
+  const content = fileOf(host, commit, name);
+  if (content === undefined)
+    throw new PikuError(`NGINX_INCLUDE_FILE: there is no file '${printable(name)}' in the app`);
+  const known = new Set(Object.keys(settings));
+  return content.replace(/\$(?:(\w+)|\{(\w+)\})/g, (all, bare?: string, braced?: string) =>
+    known.has((bare ?? braced)!) ? settings[(bare ?? braced)!]! : all,
+  );
+}
