@@ -7,6 +7,8 @@ import { lackOf, link, recorded, recording, standIn, toolOf } from "./toolchains
 /** What is told of an example app in each language. */
 interface Chapter {
   example: string;
+  /** Its name on the board, when it is not the example's. */
+  name?: string;
   /** Files on top of the example's. */
   files?: Files;
   /** What it says, and the file that says it. */
@@ -21,26 +23,29 @@ interface Chapter {
 const exampleFile = (example: string, name: string) => read(`${examples}/${example}/${name}`);
 
 /** Pushes an example, changes it, breaks it; it answers all along. Gives the first push and the second. */
-function live(board: Sandbox, { example, files, greeting, source, once, broken }: Chapter): [Ran, Ran, Repo] {
+function live(
+  board: Sandbox,
+  { example, name = example, greeting, source, once, broken, ...rest }: Chapter,
+): [Ran, Ran, Repo] {
+  const host = `${name}.test`;
+  const files = { ENV: `NGINX_SERVER_NAME=${host}\n`, ...rest.files };
   const app = board.repo(example, files);
-  const host = `${example}.test`;
-  const first = ok(board.push(app, example));
+  const first = ok(board.push(app, name));
   expect(board.get("/", { host })).toMatchObject({ status: 200, body: `${greeting}\n` });
-  const text = files?.[source] ?? exampleFile(example, source);
-  app.commit("Second", { [source]: String(text).replace(greeting, "Hello again") });
-  const second = ok(board.push(app, example));
+  app.commit("Second", { [source]: exampleFile(example, source).replace(greeting, "Hello again") });
+  const second = ok(board.push(app, name));
   expect(board.get("/", { host })).toMatchObject({ status: 200, body: "Hello again\n" });
   if (once) {
     expect(first.output).toMatch(once);
     expect(second.output).not.toMatch(once);
   }
-  console.log(`${example}: ${(first.ms / 1000).toFixed(1)} s, again ${(second.ms / 1000).toFixed(1)} s`);
+  console.log(`${name}: ${(first.ms / 1000).toFixed(1)} s, again ${(second.ms / 1000).toFixed(1)} s`);
   const tip = app.head();
   app.commit("Broken", broken);
-  const { output } = fails(board.push(app, example));
+  const { output } = fails(board.push(app, name));
   expect(output).toMatch(/failed with exit status/);
   expect(board.get("/", { host })).toMatchObject({ status: 200, body: "Hello again\n" });
-  expect(board.tip(example)).toBe(tip);
+  expect(board.tip(name)).toBe(tip);
   ok(app.git("reset", "--quiet", "--hard", tip));
   return [first, second, app];
 }
@@ -236,6 +241,47 @@ rm -r made
     expect(served(board, "clojure-cli", "target")).toEqual(["target/hello.jar"]);
     expect(fs.existsSync(`${board.pikuRoot}/apps/clojure-cli/.cpcache`)).toBe(false);
   });
+
+  with_(
+    [...jdk, "mvn"],
+    "Clojure CLI, its launcher ours and its libraries real: the example app is built, again, and broken",
+    () => {
+      // tools.deps comes from where Maven gets everything; only the launcher has a site of its own.
+      const dependency =
+        "<groupId>org.clojure</groupId><artifactId>tools.deps</artifactId><version>0.31.1646</version>";
+      const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+      <groupId>test.example</groupId><artifactId>tools</artifactId><version>1</version>
+      <dependencies><dependency>${dependency}</dependency></dependencies></project>`;
+      const folder = `${board.home}/clojure-tools`;
+      fs.mkdirSync(folder);
+      fs.writeFileSync(`${folder}/pom.xml`, pom);
+      const copy = ["dependency:copy-dependencies", `-DoutputDirectory=${folder}`, "-f", `${folder}/pom.xml`];
+      const repository = `-Dmaven.repo.local=${board.home}/.m2/repository`;
+      ok(board.run([toolOf("mvn")!, "-q", "-B", "-ntp", repository, ...copy], { env: board.boardEnv(), limit: 200 }));
+      standIn(
+        board,
+        "clojure",
+        `[ "$*" = "-T:build release" ]
+classpath=$(java -Duser.home="$HOME" -cp '${folder}/*' clojure.main -e '
+  (require (quote [clojure.tools.deps :as deps]))
+  (let [project (deps/slurp-deps (java.io.File. "deps.edn"))
+        build {:paths ["."] :deps (get-in project [:aliases :build :deps])}]
+    (print (deps/make-classpath (:libs (deps/calc-basis (merge (deps/root-deps) build))) ["."] nil))
+    (flush))')
+exec java -Duser.home="$HOME" -cp "$classpath" clojure.main -e "(require 'build) (build/release {})"
+`,
+      );
+      live(board, {
+        example: "clojure-cli",
+        name: "clojure-real",
+        greeting: "Hello from Clojure",
+        source: "src/hello.clj",
+        once: /Downloading: org\/clojure/,
+        broken: { "deps.edn": "{" },
+      });
+      expect(served(board, "clojure-real", "target")).toEqual(["target/hello.jar"]);
+    },
+  );
 
   const leinHere = toolOf("lein") !== undefined;
 
