@@ -35,21 +35,20 @@ function install(recorder: Recorder, plan: Plan, folder: string): void {
   const { host } = recorder;
   // A folder without its mark was never finished.
   host.remove(folder);
-  host.mkdir(plan.app.envs);
+  host.mkdir(folder);
   try {
     runSteps(recorder, plan, plan.runtime.install?.(plan.source, folder) ?? []);
   } catch (error) {
     host.remove(folder);
     throw error;
   }
-  host.mkdir(folder);
   markComplete(host, folder);
 }
 
 function runSteps(recorder: Recorder, plan: Plan, steps: readonly Step[]): void {
   for (const step of steps) {
     voiceOf(recorder.host).start(`${step.title} for '${plan.app.name}'`);
-    runJob(recorder, plan, step);
+    runJob(recorder, plan, step, step.cwd);
   }
 }
 

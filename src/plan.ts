@@ -88,16 +88,13 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
   const { commit } = request;
   const { app } = commit;
   const names = namesOf(host, commit);
-  const procfile = readProcfile(host, commit, names);
-  const missing = missingKinds.find((kind) => kind in procfile.workers);
+  const given = readProcfile(host, commit, names);
+  const missing = missingKinds.find((kind) => kind in given.workers);
   if (missing)
     throw new PikuError(
       `Procfile: this version of piku cannot run '${missing}' workers yet`,
       "use `web` with a server of its own",
     );
-  refuseTwinFiles(host, app, Object.keys(procfile.workers));
-  const was = parseScaling(host.read(`${app.envs}/SCALING`) ?? "");
-  const scaling = planScaling(procfile.workers, was, request.scaling);
   const machine = readMachine(host, app.paths.settings);
   const layers = [
     machine.settings,
@@ -106,7 +103,8 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
   ];
   const read = (name: string) => fileOf(host, commit, name, 1_048_576) ?? "";
   const sourceOf = (settings: Settings): Source => ({
-    workers: procfile.workers,
+    workers: given.workers,
+    commands: [given.preflight, given.release, ...Object.values(given.workers)].filter((line) => line !== undefined),
     settings,
     names,
     commit: commit.id,
@@ -117,17 +115,20 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
   });
   const first = sourceOf(layered(baseSettings(host, app, undefined), layers));
   const { runtime, lacking } = detectRuntime(first);
-  const warnings = [...procfile.warnings, ...lacking.map((one) => lackOf(one).join(". "))];
+  const warnings = [...given.warnings, ...lacking.map((one) => lackOf(one).join(". "))];
   // As the original: an app that builds and serves by itself runs without the tools of a language that it also uses.
-  const brings = procfile.release !== undefined && "web" in procfile.workers;
+  const brings = given.release !== undefined && "web" in given.workers;
   if (lacking[0] && !brings && (!runtime || runtime === generic)) throw new PikuError(...lackOf(lacking[0]));
   if (!runtime) throw new PikuError("Could not detect runtime!");
+  const web = runtime.web?.(first);
+  const procfile = web === undefined ? given : { ...given, workers: { ...given.workers, web } };
+  refuseTwinFiles(host, app, Object.keys(procfile.workers));
+  const was = parseScaling(host.read(`${app.envs}/SCALING`) ?? "");
+  const scaling = planScaling(procfile.workers, was, request.scaling);
   const key = environmentKey(host, runtime, first);
   const environment = key === undefined ? undefined : { key, folder: environmentFolder(app, key) };
-  const base = {
-    ...baseSettings(host, app, environment?.folder),
-    ...runtime.settings(environment?.folder ?? app.envs),
-  };
+  const common = baseSettings(host, app, environment?.folder);
+  const base = { ...common, ...runtime.settings(environment?.folder ?? app.envs, common) };
   const settings = layered(base, layers);
 
   const networked = Object.keys(procfile.workers).some((kind) => siteKinds.includes(kind));

@@ -7,6 +7,8 @@ import { statics } from "./static.ts";
 /** Facts about the commit to be built, read before anything is touched. */
 export interface Source {
   workers: Workers;
+  /** Every command of the Procfile, those of `preflight` and `release` too. */
+  commands: readonly string[];
   /** What the app's processes will get. */
   settings: Settings;
   /** Names at the top of the commit, folders with a `/` behind them. */
@@ -26,6 +28,8 @@ export interface Source {
 export interface Step {
   title: string;
   argv: string[];
+  /** Where it runs instead. */
+  cwd?: string;
   env?: Settings;
 }
 
@@ -45,9 +49,11 @@ export interface Runtime {
    * runtime that has none.
    */
   madeFrom?(source: Source): string[];
-  /** Settings that it adds below the app's own; `environment` is the folder of its dependencies. */
-  settings(environment: string): Settings;
-  /** Commands that fill the folder of dependencies. They run once for each folder. */
+  /** Settings that it adds to `base`, below the app's own; `environment` is the folder of its dependencies. */
+  settings(environment: string, base: Settings): Settings;
+  /** The command of a `web` worker for a Procfile that has none; undefined when it needs none. */
+  web?(source: Source): string | undefined;
+  /** Commands that fill the folder of dependencies, which is there and empty. They run once for each folder. */
   install?(source: Source, environment: string): Step[];
   /** Commands that make files in the build tree. They run at every deploy, in what the one before left there. */
   build?(source: Source, environment: string): Step[];
