@@ -3,24 +3,36 @@ import { detectRuntime, type Source } from "./index.ts";
 import { python } from "./python.ts";
 
 /** A commit with these files at its top, on a machine with these tools; `probes` are commands that end well. */
-function sourceOf(facts: {
+export function sourceOf(facts: {
   files?: Record<string, string>;
   workers?: Record<string, string>;
   settings?: Record<string, string>;
   tools?: string[];
   probes?: string[];
   commit?: string;
+  commands?: string[];
+  answers?: Record<string, string>;
 }): Source {
-  const { files = {}, workers = { web: "a" }, settings = {}, tools = ["python3"], probes = [], commit = "c1" } = facts;
+  const {
+    files = {},
+    workers = { web: "a" },
+    settings = {},
+    tools = ["python3"],
+    probes = [],
+    commit = "c1",
+    commands,
+    answers = {},
+  } = facts;
   return {
     workers,
+    commands: commands ?? Object.values(workers),
     settings,
     names: Object.keys(files).map((name) => name.replace(/\/.*/, "/")),
     commit,
     read: (name) => files[name] ?? "",
     has: (tool) => tools.includes(tool),
     probe: (...argv) => probes.includes(argv.join(" ")),
-    ask: (...argv) => `answer to ${argv.join(" ")}`,
+    ask: (...argv) => answers[argv.join(" ")] ?? `answer to ${argv.join(" ")}`,
   };
 }
 
@@ -120,7 +132,12 @@ test.each<[string, Parameters<typeof sourceOf>[0], { title: string; argv: string
   ],
   [
     "with another Python",
-    { files: requirements, settings: { PYTHON_VERSION: "3.11" }, probes: ["python3.11 -c import venv, ensurepip"] },
+    {
+      files: requirements,
+      settings: { PYTHON_VERSION: "3.11" },
+      tools: ["python3.11"],
+      probes: ["python3.11 -c import venv, ensurepip"],
+    },
     [{ title: venv, argv: ["python3.11", "-m", "venv", "/e"] }, pip],
   ],
 ])("python installs %s", (_, facts, steps) => {
@@ -137,7 +154,7 @@ test("python without venv or virtualenv", () => {
 });
 
 test("python's settings", () => {
-  expect(python.settings("/e")).toEqual({
+  expect(python.settings("/e", {})).toEqual({
     PYTHONUNBUFFERED: "1",
     PYTHONIOENCODING: "UTF_8:replace",
     VIRTUAL_ENV: "/e",

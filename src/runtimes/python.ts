@@ -1,15 +1,40 @@
 import { PikuError } from "../errors.ts";
+import type { Settings } from "../settings.ts";
 import type { Runtime, Source, Step } from "./index.ts";
+import { goesLive, relocate } from "./pyproject.ts";
 
 const manifest = "requirements.txt";
 
-/** `python3`, or `python3.11` where the setting PYTHON_VERSION says `3.11`. */
-function interpreter({ settings }: Source): string {
-  const version = settings.PYTHON_VERSION || "3";
+/**
+ * `python3`, or `python3.11` where the setting PYTHON_VERSION says `3.11`. Throws when it is not there, or when uWSGI
+ * cannot run it.
+ */
+export function interpreter(source: Source): string {
+  const version = source.settings.PYTHON_VERSION || "3";
   if (!/^\d+(\.\d+)?$/.test(version)) {
     throw new PikuError(`PYTHON_VERSION is '${version}'`, "write it as 3 or 3.11");
   }
-  return `python${version}`;
+  const python = `python${version}`;
+  if (!source.has(python))
+    throw new PikuError(`${python} is not installed on the server`, "choose another PYTHON_VERSION, or install it");
+  refuseOtherThanPlugin(source, source.ask(python, "-V"));
+  return python;
+}
+
+/** The Python of uWSGI's plugin, `3.11`; undefined where it does not tell. */
+export const pluginVersion = ({ ask }: Source) =>
+  /^\d+\.\d+/.exec(ask("uwsgi", "--plugin", "python3", "--python-version"))?.[0];
+
+/** Refuses a `wsgi` worker for this version of Python when uWSGI's plugin is of another: it would not find its packages. */
+export function refuseOtherThanPlugin(source: Source, version: string): void {
+  const wanted = /\d+\.\d+/.exec(version)?.[0];
+  if (!("wsgi" in source.workers) || wanted === undefined) return;
+  const plugin = pluginVersion(source);
+  if (plugin === undefined || plugin === wanted) return;
+  throw new PikuError(
+    `the app wants Python ${wanted}, but the server's uWSGI has Python ${plugin}`,
+    `choose Python ${plugin}, or use gunicorn as \`web\` in the Procfile in the place of \`wsgi\``,
+  );
 }
 
 /** Files that pip may read: the manifest, and those beside it that it may name. */
@@ -29,17 +54,23 @@ function leadsElsewhere(text: string, known: readonly string[]): boolean {
 const asks = (text: string) => text.split("\n").some((line) => line.trim() !== "" && !line.trim().startsWith("#"));
 
 /** Makes an empty virtual environment: with `venv`, or with `virtualenv` where that is what there is. */
-function makeEnvironment(source: Source, environment: string): Step {
+export function makeEnvironment(source: Source, environment: string, needsPip: boolean): Step {
   const python = interpreter(source);
   const title = "Creating virtualenv";
-  // Without anything to install pip is not needed, and leaving it out saves most of the time on a slow board.
-  const bare = asks(source.read(manifest)) ? [] : ["--without-pip"];
+  // Leaving pip out saves most of the time on a slow board.
+  const bare = needsPip ? [] : ["--without-pip"];
   if (source.probe(python, "-c", bare.length ? "import venv" : "import venv, ensurepip")) {
     return { title, argv: [python, "-m", "venv", ...bare, environment] };
   }
   if (source.has("virtualenv")) return { title, argv: ["virtualenv", "--quiet", `--python=${python}`, environment] };
   throw new PikuError(`${python} cannot make a virtualenv`, "on the server: sudo apt install python3-venv");
 }
+
+export const pythonSettings = (environment: string): Settings => ({
+  PYTHONUNBUFFERED: "1",
+  PYTHONIOENCODING: "UTF_8:replace",
+  VIRTUAL_ENV: environment,
+});
 
 /** Python with a requirements.txt, in a virtual environment of its own. */
 export const python: Runtime = {
@@ -49,18 +80,12 @@ export const python: Runtime = {
   detects: ({ names }) => names.includes(manifest),
   madeFrom(source) {
     const python = interpreter(source);
-    if (!source.has(python))
-      throw new PikuError(`${python} is not installed on the server`, "choose another PYTHON_VERSION, or install it");
     const files = manifests(source);
     const texts = files.map(source.read);
     const elsewhere = texts.some((text) => leadsElsewhere(text, files));
     return [source.ask(python, "-V"), ...texts, ...(elsewhere ? [source.commit] : [])];
   },
-  settings: (environment) => ({
-    PYTHONUNBUFFERED: "1",
-    PYTHONIOENCODING: "UTF_8:replace",
-    VIRTUAL_ENV: environment,
-  }),
+  settings: pythonSettings,
   install(source, environment) {
     const pip = [
       `${environment}/bin/python`,
@@ -72,7 +97,12 @@ export const python: Runtime = {
       "-r",
       manifest,
     ];
-    const steps = [makeEnvironment(source, environment)];
-    return asks(source.read(manifest)) ? [...steps, { title: "Running pip", argv: pip }] : steps;
+    const needsPip = asks(source.read(manifest));
+    const steps = [makeEnvironment(source, environment, needsPip)];
+    if (!needsPip) return steps;
+    const files = manifests(source);
+    const own = files.some((name) => leadsElsewhere(source.read(name), files));
+    return [...steps, { title: "Running pip", argv: pip }, ...(own ? [relocate(source, environment)] : [])];
   },
+  goesLive,
 };

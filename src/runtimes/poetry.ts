@@ -1,0 +1,48 @@
+import type { Runtime, Source } from "./index.ts";
+import { goesLive, installing, leadsElsewhere, manifest, relocate } from "./pyproject.ts";
+import { interpreter, makeEnvironment, pythonSettings } from "./python.ts";
+
+const lock = "poetry.lock";
+
+/** Whether the app is a package that something may import or call by its name: Poetry 2 fails for one that is not there. */
+function isPackage({ names, read }: Source): boolean {
+  const text = read(manifest);
+  const name = /^name\s*=\s*["']([^"']+)/m.exec(text)?.[1]?.replace(/[-.]+/g, "_").toLowerCase();
+  return (
+    /^\[(tool\.poetry|project)\.(gui-)?(scripts|plugins|entry-points)/m.test(text) ||
+    ["src/", `${name}/`, `${name}.py`].some((one) => names.includes(one))
+  );
+}
+
+/** Python with a pyproject.toml, by Poetry. */
+export const poetry: Runtime = {
+  name: "Python (Poetry)",
+  needs: [["python3", "poetry"]],
+  remedy: "pipx install poetry, as the user that piku runs as",
+  // The original's order, but a lock file of uv's is not Poetry's to read.
+  detects: ({ names, has }) =>
+    names.includes(manifest) && (names.includes(lock) || !names.includes("uv.lock") || !has("uv")),
+  madeFrom(source) {
+    const text = source.read(manifest);
+    return [
+      source.ask(interpreter(source), "-V"),
+      text,
+      source.read(lock),
+      String(isPackage(source)),
+      ...(leadsElsewhere(text) ? [source.commit] : []),
+    ];
+  },
+  settings: pythonSettings,
+  install(source, environment) {
+    const root = isPackage(source) ? [] : ["--no-root"];
+    // Poetry installs into the virtualenv that VIRTUAL_ENV names.
+    const argv = ["poetry", "install", "--no-interaction", ...root];
+    const env = { VIRTUAL_ENV: environment, PYTHON_KEYRING_BACKEND: "keyring.backends.null.Keyring" };
+    return [
+      makeEnvironment(source, environment, true),
+      installing(source, lock, argv, env),
+      ...(root.length ? [] : [relocate(source, environment)]),
+    ];
+  },
+  goesLive,
+};

@@ -1,0 +1,51 @@
+import { printable } from "../app.ts";
+import { PikuError } from "../errors.ts";
+import type { Runtime, Source } from "./index.ts";
+import { goesLive, installing, leadsElsewhere, manifest, relocate } from "./pyproject.ts";
+import { pluginVersion, pythonSettings, refuseOtherThanPlugin } from "./python.ts";
+
+const lock = "uv.lock";
+
+/** The version that is asked for, by the setting before the file; undefined when any will do. */
+function wantedVersion({ settings, read }: Source): string | undefined {
+  const typed = settings.PYTHON_VERSION?.trim();
+  if (typed && !/^[\w.+@-]+$/.test(typed))
+    throw new PikuError(`PYTHON_VERSION is '${printable(typed)}'`, "write it as 3 or 3.11");
+  return typed || read(".python-version").trim().split(/\s/)[0] || undefined;
+}
+
+/** Python with a pyproject.toml, by uv. */
+export const uv: Runtime = {
+  name: "Python (uv)",
+  needs: [["uv"]],
+  remedy: "pipx install uv, as the user that piku runs as",
+  detects: ({ names }) => names.includes(manifest),
+  madeFrom(source) {
+    const text = source.read(manifest);
+    refuseOtherThanPlugin(source, wantedVersion(source) ?? "");
+    return [
+      wantedVersion(source) ?? (source.has("python3") ? source.ask("python3", "-V") : ""),
+      text,
+      source.read(lock),
+      ...Object.entries(source.settings).flatMap(([name, value]) =>
+        name.startsWith("UV_") ? [`${name}=${value}`] : [],
+      ),
+      ...("wsgi" in source.workers ? ["wsgi"] : []),
+      ...(leadsElsewhere(text) ? [source.commit] : []),
+    ];
+  },
+  settings: (environment) => ({
+    ...pythonSettings(environment),
+    UV_PROJECT_ENVIRONMENT: environment,
+    // What runs is what was deployed: `uv run` in a Procfile changes nothing.
+    UV_NO_SYNC: "1",
+    UV_PYTHON_PREFERENCE: "system",
+  }),
+  install(source, environment) {
+    const version = wantedVersion(source) ?? ("wsgi" in source.workers ? pluginVersion(source) : undefined);
+    const frozen = source.names.includes(lock) ? ["--frozen"] : [];
+    const python = version ? ["--python", version] : [];
+    return [installing(source, lock, ["uv", "sync", ...frozen, ...python]), relocate(source, environment)];
+  },
+  goesLive,
+};
