@@ -1,8 +1,13 @@
 import type { Workers } from "../procfile.ts";
 import type { Settings } from "../settings.ts";
+import { bun } from "./bun.ts";
+import { deno } from "./deno.ts";
 import { generic } from "./generic.ts";
+import { node } from "./node.ts";
+import { poetry } from "./poetry.ts";
 import { python } from "./python.ts";
 import { statics } from "./static.ts";
+import { uv } from "./uv.ts";
 
 /** Facts about the commit to be built, read before anything is touched. */
 export interface Source {
@@ -63,9 +68,10 @@ export interface Runtime {
 
 /**
  * The first that detects an app and whose tools are there is its runtime, so this is the order of detection: the
- * original's. `generic` takes whatever has a Procfile, so it comes last.
+ * original's. `generic` takes whatever has a Procfile, so it comes last. Bun and Deno stand before Node, since their apps
+ * mostly have a package.json too, but leave it to Node unless the Procfile runs them: that is what such an app was so far.
  */
-export const runtimes: readonly Runtime[] = [python, statics, generic];
+export const runtimes: readonly Runtime[] = [python, poetry, uv, bun, deno, node, statics, generic];
 
 /** The runtime of an app, and those that would have fitted had their tools been there. */
 export function detectRuntime(source: Source): { runtime?: Runtime; lacking: Runtime[] } {

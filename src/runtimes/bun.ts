@@ -1,0 +1,43 @@
+import type { Runtime, Source } from "./index.ts";
+import {
+  copyManifests,
+  goesLive,
+  installSettings,
+  linkModules,
+  manifestTexts,
+  mustBuild,
+  nodeSettings,
+  runsOne,
+  startScript,
+} from "./node.ts";
+
+const locks = ["bun.lock", "bun.lockb"];
+
+/** Node's, unless the Procfile runs Bun, or there is no npm. */
+const isNode = (source: Source) => !runsOne(source, "bun", "bunx") && source.has("npm");
+
+/** Bun with its lock file. */
+export const bun: Runtime = {
+  name: "Bun",
+  needs: [["bun"]],
+  remedy: "see https://bun.sh",
+  detects: (source) => locks.some((name) => source.names.includes(name)) && !isNode(source),
+  madeFrom: (source) => [
+    source.ask("bun", "--version"),
+    ...installSettings(source),
+    ...manifestTexts(source, locks),
+    // A lock file that is not text cannot be read here, and neither can its changes.
+    ...(source.names.includes("bun.lockb") ? [source.commit] : []),
+  ],
+  settings: nodeSettings,
+  web: (source) => startScript(source, "bun run start"),
+  install: (source, environment) => [
+    copyManifests(source, environment, locks),
+    { title: "Running bun install", argv: ["bun", "install", "--frozen-lockfile"], cwd: environment },
+  ],
+  build: (source, environment) => [
+    ...linkModules(source, environment),
+    ...(mustBuild(source) ? [{ title: "Running the build script", argv: ["bun", "run", "build"] }] : []),
+  ],
+  goesLive,
+};

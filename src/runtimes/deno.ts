@@ -1,0 +1,31 @@
+import type { Runtime, Source } from "./index.ts";
+import { runsOne } from "./node.ts";
+
+const manifests = ["deno.json", "deno.jsonc", "deno.lock", "package.json", ".npmrc"];
+
+/** Files that belong to what is installed; import maps may have any name. */
+const readable = ({ names }: Source) =>
+  names.filter((name) => manifests.includes(name) || /^import[\w.-]*\.json$/.test(name));
+
+/** Node's, when there is a package.json, unless the Procfile runs Deno, or there is no npm. */
+const isNode = (source: Source) =>
+  source.names.includes("package.json") && !runsOne(source, "deno") && source.has("npm");
+
+/** Deno with its configuration; packages lie in a cache of its own in the folder of dependencies. */
+export const deno: Runtime = {
+  name: "Deno",
+  needs: [["deno"]],
+  remedy: "see https://deno.com",
+  detects: (source) => ["deno.json", "deno.jsonc"].some((name) => source.names.includes(name)) && !isNode(source),
+  madeFrom: (source) => [
+    source.ask("deno", "--version"),
+    ...readable(source).flatMap((name) => [name, source.read(name)]),
+  ],
+  settings: (environment) => ({ DENO_DIR: `${environment}/deno`, DENO_NO_UPDATE_CHECK: "1" }),
+  install: ({ names }) => [
+    {
+      title: "Running deno install",
+      argv: ["deno", "install", names.includes("deno.lock") ? "--frozen" : "--no-lock"],
+    },
+  ],
+};

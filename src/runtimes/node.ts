@@ -1,0 +1,241 @@
+import { printable } from "../app.ts";
+import { PikuError } from "../errors.ts";
+import { siteKinds } from "../procfile.ts";
+import type { Settings } from "../settings.ts";
+import { splitWords } from "../text.ts";
+import type { Runtime, Source, Step } from "./index.ts";
+
+const manifest = "package.json";
+
+/** What package.json says that matters here. */
+interface Manifest {
+  scripts: Record<string, string>;
+  packageManager?: string;
+  workspaces?: unknown;
+}
+
+export function readManifest({ read }: Source): Manifest {
+  try {
+    const found: unknown = JSON.parse(read(manifest));
+    if (typeof found === "object" && found !== null)
+      return { ...found, scripts: { ...(found as Partial<Manifest>).scripts } };
+  } catch {
+    // Said below.
+  }
+  throw new PikuError("package.json is not JSON, or not an object", "`npm install` on your machine says where");
+}
+
+/** Whether the Procfile has one of these programs run something. */
+export const runsOne = ({ commands }: Source, ...programs: string[]) =>
+  commands.some((line) => new RegExp(`(^|[\\s;&|(/])(${programs.join("|")})\\s`).test(`${line} `));
+
+/** Whether we have to run the `build` script: there is one, and no line of the Procfile runs it. */
+export const mustBuild = (source: Source) =>
+  "build" in readManifest(source).scripts &&
+  !source.commands.some((line) => /\b(npm|npx|yarn|pnpm|bunx?|deno)\b[^;&|]*\bbuild\b/.test(line));
+
+/** The `start` script, for an app of no other worker, or one with a name that nothing would answer for. */
+export function startScript(source: Source, command: string): string | undefined {
+  const kinds = Object.keys(source.workers);
+  const answers = kinds.some((kind) => kind === "static" || siteKinds.includes(kind));
+  const { NGINX_SERVER_NAME, NGINX_STATIC_PATHS } = source.settings;
+  const wanted = kinds.length === 0 || (!answers && NGINX_SERVER_NAME && !NGINX_STATIC_PATHS);
+  return wanted && "start" in readManifest(source).scripts ? command : undefined;
+}
+
+/**
+ * Files that an install reads, or undefined when it may read any file of the app: its own scripts, packages that lie
+ * in its folders, patches.
+ */
+export function manifests(source: Source, locks: readonly string[]): string[] | undefined {
+  const { scripts, workspaces } = readManifest(source);
+  const lifecycle = ["preinstall", "install", "postinstall", "prepare", "prepublish"];
+  const elsewhere =
+    lifecycle.some((name) => name in scripts) ||
+    workspaces !== undefined ||
+    source.names.some((name) => ["binding.gyp", "pnpm-workspace.yaml", ".yarn/"].includes(name)) ||
+    /"(file|link|portal|patch|workspace):|"patchedDependencies"/.test(source.read(manifest));
+  const known = [manifest, ...locks, ".npmrc", ".yarnrc", ".yarnrc.yml", ".pnpmfile.cjs", "bunfig.toml"];
+  return elsewhere ? undefined : known.filter((name) => source.names.includes(name));
+}
+
+/** What an install reads, for the key of its folder. */
+export const manifestTexts = (source: Source, locks: readonly string[]) =>
+  manifests(source, locks)?.flatMap((name) => [name, source.read(name)]) ?? [source.commit];
+
+/** Settings that change what an install does. */
+export const installSettings = ({ settings }: Source) =>
+  Object.entries(settings)
+    .filter(([name]) => /^(NODE_ENV$|(npm|yarn|pnpm|bun)_)/i.test(name))
+    .map(([name, value]) => `${name}=${value}`);
+
+/** Puts what an install reads into the folder of dependencies. */
+export function copyManifests(source: Source, environment: string, locks: readonly string[]): Step {
+  const title = "Creating node_modules";
+  const files = manifests(source, locks);
+  // A copy of the link would have package managers work in the folder of the release before.
+  const copy = files ? 'cp -P "$@" "$0"' : 'cp -a . "$0" && rm -rf "$0/.git" "$0/node_modules"';
+  return { title, argv: ["sh", "-c", `${copy} && mkdir "$0/node_modules"`, environment, ...(files ?? [])] };
+}
+
+/** Shows the folder of dependencies where Node looks for it; the link goes live with what the build makes. */
+export const linkModules = ({ names }: Source, environment: string): Step[] =>
+  names.includes("node_modules/")
+    ? []
+    : [
+        {
+          title: "Linking node_modules",
+          argv: ["sh", "-c", 'rm -rf node_modules && ln -s "$0/node_modules" node_modules', environment],
+        },
+      ];
+
+/** Of what lies below node_modules only the link goes live, and of what builds keep for the next one nothing. */
+export const goesLive = (name: string) =>
+  !/(^|\/)(node_modules|\.cache|\.parcel-cache|\.turbo|\.next\/cache)\//.test(name);
+
+export const nodeSettings = (environment: string, base: Settings): Settings => ({
+  NODE_PATH: `${environment}/node_modules`,
+  NPM_CONFIG_PREFIX: environment,
+  PATH: `${environment}/bin:${environment}/node_modules/.bin:${base.PATH}`,
+});
+
+/** A way of installing packages. */
+interface Manager {
+  locks: string[];
+  /** The package of npm that it comes as, where package.json names no version. */
+  comesAs(lock: string): string;
+  /** Its words behind its name; `lock` is the text of its lock file, empty when there is none. */
+  install(lock: string, options: readonly string[]): string[];
+  /** Has it install what only a build needs too, whatever NODE_ENV says. */
+  everything: Settings;
+}
+
+const isModernYarn = (lock: string) => lock.includes("__metadata:");
+
+const managers: Record<string, Manager> = {
+  npm: {
+    locks: ["package-lock.json", "npm-shrinkwrap.json"],
+    comesAs: () => "npm",
+    install: (lock, options) => {
+      const unlocked = options.some((word) => ["--package-lock=false", "--no-package-lock"].includes(word));
+      return [lock && !unlocked ? "ci" : "install", "--no-audit", "--no-fund"];
+    },
+    everything: { npm_config_include: "dev" },
+  },
+  yarn: {
+    locks: ["yarn.lock"],
+    comesAs: (lock) => (isModernYarn(lock) ? "@yarnpkg/cli-dist@4" : "yarn@1"),
+    install: (lock) => {
+      if (!lock) return ["install"];
+      return ["install", isModernYarn(lock) ? "--immutable" : "--frozen-lockfile"];
+    },
+    everything: { YARN_PRODUCTION: "false" },
+  },
+  pnpm: {
+    locks: ["pnpm-lock.yaml"],
+    comesAs: () => "pnpm@9",
+    install: (lock) => ["install", lock ? "--frozen-lockfile" : "--no-frozen-lockfile"],
+    everything: { npm_config_production: "false" },
+  },
+};
+
+/** NODE_PACKAGE_MANAGER: a name, or a command as the original took it, `npm --package-lock=false`. Never read by a shell. */
+function managerOf({ settings }: Source): { name: string; options: string[]; manager: Manager } {
+  const typed = settings.NODE_PACKAGE_MANAGER?.trim() || "npm";
+  const [name = "", ...options] = splitWords(typed).words;
+  const manager = Object.hasOwn(managers, name) ? managers[name] : undefined;
+  if (!manager)
+    throw new PikuError(
+      `NODE_PACKAGE_MANAGER is '${printable(typed)}'`,
+      `write ${Object.keys(managers).join(", ")}, with options behind it if need be`,
+    );
+  return { name, options, manager };
+}
+
+/** What the package manager is to be installed as, or undefined when it is there already. */
+function managerPackage(source: Source): string | undefined {
+  const { name, manager } = managerOf(source);
+  if (name === "npm") return undefined;
+  const [, wanted, version] = /^(\w+)@([\w.-]+)/.exec(readManifest(source).packageManager ?? "") ?? [];
+  if (wanted === name) return `${name === "yarn" && !/^[01]\./.test(version!) ? "@yarnpkg/cli-dist" : name}@${version}`;
+  const lock = lockOf(source);
+  return source.has(name) && !isModernYarn(lock) ? undefined : manager.comesAs(lock);
+}
+
+const lockOf = (source: Source) => {
+  const lock = managerOf(source).manager.locks.find((name) => source.names.includes(name));
+  return lock === undefined ? "" : source.read(lock) || lock;
+};
+
+/** The version to get with nodeenv, or undefined when the Node on the path will do. */
+function wantedVersion({ settings, has, ask }: Source): string | undefined {
+  const wanted = settings.NODE_VERSION?.trim().replace(/^v/, "");
+  const program = ["node", "nodejs"].find(has);
+  if (wanted && !/^(\d+(\.\d+){0,2}|lts|latest)$/.test(wanted))
+    throw new PikuError(`NODE_VERSION is '${printable(wanted)}'`, "write it as 20.11.1");
+  const installed = program === undefined ? "" : ask(program, "-v").replace(/^v/, "");
+  if (!wanted) return program !== undefined && has("npm") ? undefined : "lts";
+  if (`${installed}.`.startsWith(`${wanted}.`)) return undefined;
+  if (!has("nodeenv"))
+    throw new PikuError(
+      `NODE_VERSION is ${wanted}, and the server has ${installed ? `Node ${installed}` : "no Node"} and no nodeenv to get another`,
+      "on the server: sudo apt install nodeenv; or take NODE_VERSION away",
+    );
+  return wanted;
+}
+
+/** Node with a package.json. */
+export const node: Runtime = {
+  name: "Node",
+  needs: [["node", "npm"], ["nodejs", "npm"], ["nodeenv"]],
+  remedy: "sudo apt install nodejs npm",
+  detects: ({ names }) => names.includes(manifest),
+  madeFrom(source) {
+    const program = ["node", "nodejs"].find(source.has) ?? "node";
+    const { name, options, manager } = managerOf(source);
+    return [
+      wantedVersion(source) ?? source.ask(program, "-v"),
+      [managerPackage(source) ?? name, ...options].join(" "),
+      String(mustBuild(source)),
+      ...installSettings(source),
+      ...manifestTexts(source, manager.locks),
+    ];
+  },
+  settings: nodeSettings,
+  web: (source) => startScript(source, `${managerOf(source).name} start`),
+  install(source, environment) {
+    const { name, options, manager } = managerOf(source);
+    const version = wantedVersion(source);
+    const manages = managerPackage(source);
+    const steps: Step[] = [];
+    if (version)
+      steps.push({
+        title: `Installing node version '${version}' using nodeenv`,
+        argv: ["nodeenv", "--prebuilt", `--node=${version}`, "--clean-src", "--force", environment],
+      });
+    if (manages)
+      steps.push({
+        title: `Installing package manager ${manages} with npm`,
+        argv: ["npm", "install", "--global", "--no-audit", "--no-fund", manages],
+      });
+    const install = manager.install(lockOf(source), options);
+    return [
+      ...steps,
+      copyManifests(source, environment, manager.locks),
+      {
+        title: `Running ${[name, ...options, install[0]].join(" ")}`,
+        argv: [name, ...options, ...install],
+        cwd: environment,
+        // Yarn puts packages where only it finds them otherwise, and pnpm asks before it removes anything.
+        env: { YARN_NODE_LINKER: "node-modules", CI: "true", ...(mustBuild(source) ? manager.everything : {}) },
+      },
+    ];
+  },
+  build: (source, environment) => [
+    ...linkModules(source, environment),
+    ...(mustBuild(source)
+      ? [{ title: "Running the build script", argv: [managerOf(source).name, "run", "build"] }]
+      : []),
+  ],
+  goesLive,
+};

@@ -1,0 +1,200 @@
+import { expect } from "bun:test";
+import fs from "node:fs";
+import { fails, list, ok, type Repo, read, type Sandbox } from "./sandbox.ts";
+import { stories } from "./story.ts";
+import { provide, standIn, withdraw } from "./tools.ts";
+
+/** Folders of dependencies of an app. */
+const keys = (board: Sandbox, app: string) =>
+  list(`${board.pikuRoot}/envs/${app}`).filter((name) => /^\.[0-9a-f]{16}$/.test(name));
+
+/** An app that is pushed, answers, is changed, pushed again, and outlives a broken manifest. */
+function lives(
+  board: Sandbox,
+  example: string,
+  facts: {
+    says: string;
+    /** The line of the push that says that dependencies are installed. */
+    installs: string;
+    change: { file: string; from: string; to: string; says: string };
+    broken: Record<string, string>;
+  },
+): Repo {
+  const { says, installs, change, broken } = facts;
+  const host = `${example.replace("python-", "")}.test`;
+  const app = board.repo(example);
+  const first = ok(board.push(app, example));
+  expect(first.output).toContain(installs);
+  expect(board.get("/", { host })).toMatchObject({ status: 200, body: says });
+  const before = keys(board, example);
+  expect(before).toHaveLength(1);
+
+  const text = read(`${app.folder}/${change.file}`);
+  expect(text).toContain(change.from);
+  app.commit("Changed", { [change.file]: text.replace(change.from, change.to) });
+  const second = ok(board.push(app, example));
+  expect(second.output).not.toContain(installs);
+  expect(board.get("/", { host }).body).toBe(change.says);
+  expect(keys(board, example)).toEqual(before);
+  console.log(`${example}: pushed in ${Math.round(first.ms)} ms, changed in ${Math.round(second.ms)} ms`);
+
+  app.commit("Broken", broken);
+  fails(board.push(app, example));
+  expect(board.get("/", { host }).body).toBe(change.says);
+  expect(keys(board, example)).toEqual(before);
+  ok(app.git("reset", "--quiet", "--hard", "HEAD~1"));
+  return app;
+}
+
+const nodeManifest = (name: string) =>
+  JSON.stringify({ name, scripts: { build: "node build.js" }, dependencies: { ms: "99.0.0" } });
+
+const nodeLife = (name: string, installs: string) => ({
+  says: `Hello from ${name}, 1m\n`,
+  installs,
+  change: { file: "build.js", from: "Hello", to: "Goodbye", says: `Goodbye from ${name}, 1m\n` },
+  broken: { "package.json": nodeManifest(name) },
+});
+
+stories((board, story) => {
+  story("Flask from PyPI under uWSGI", () => {
+    lives(board, "python-flask", {
+      says: "Hello from Flask\n",
+      installs: "Running pip",
+      change: { file: "app.py", from: "Hello", to: "Goodbye", says: "Goodbye from Flask\n" },
+      broken: { "requirements.txt": "Flask==99.0\n" },
+    });
+  });
+
+  story("Node with npm: lock file, build script, and a node_modules that follows the release", () => {
+    const app = lives(board, "node", nodeLife("node", "Running npm ci"));
+    const [key] = keys(board, "node");
+    expect(fs.readlinkSync(`${board.pikuRoot}/apps/node/node_modules`)).toBe(
+      `${board.pikuRoot}/envs/node/${key}/node_modules`,
+    );
+    const manifest = read(`${app.folder}/package.json`).replace("2.1.2", "2.1.3");
+    app.commit("Newer, without a lock file", { "package.json": manifest, "package-lock.json": null });
+    const { output } = ok(board.push(app, "node"));
+    expect(output).toContain("Running npm install");
+    expect(board.get("/", { host: "node.test" }).body).toBe("Goodbye from node, 1m\n");
+    const tree = `${board.pikuRoot}/apps/node`;
+    expect(fs.readlinkSync(`${tree}/node_modules`)).not.toContain(key!);
+    expect(JSON.parse(read(`${tree}/node_modules/ms/package.json`)).version).toBe("2.1.3");
+    app.commit("No such version", { "package.json": manifest.replace("2.1.3", "99.0.0") });
+    fails(board.push(app, "node"));
+    expect(JSON.parse(read(`${tree}/node_modules/ms/package.json`)).version).toBe("2.1.3");
+    expect(board.get("/", { host: "node.test" }).status).toBe(200);
+  });
+
+  if (board.target.name.endsWith("-lite")) return;
+
+  story("Node without a web line runs `npm start`; its own scripts see the whole app", () => {
+    const app = board.repo("node", {
+      Procfile: "release: true\n",
+      ENV: "NGINX_SERVER_NAME=start.test\nNODE_PACKAGE_MANAGER=npm --package-lock=false\n",
+      "package.json": JSON.stringify({
+        scripts: { postinstall: "node build.js", start: "cp -r node_modules/../dist . && exec node server.js" },
+        dependencies: { ms: "2.1.2" },
+      }),
+      "package-lock.json": null,
+    });
+    const { output } = ok(board.push(app, "start"));
+    expect(output).toContain("Running npm --package-lock=false install");
+    expect(board.get("/", { host: "start.test" }).body).toBe("Hello from node, 1m\n");
+    expect(ok(board.ssh("ps", "start")).stdout).toMatch(/web\W+1/);
+  });
+
+  story("Node with yarn and its lock file", () => {
+    provide(board, "yarn");
+    lives(board, "node-yarn", nodeLife("node-yarn", "Running yarn install"));
+    withdraw(board, "yarn");
+  });
+
+  story("Node with pnpm, which npm installs where it is missing", () => {
+    lives(board, "node-pnpm", nodeLife("node-pnpm", "Installing package manager pnpm@9 with npm"));
+  });
+
+  story("NODE_VERSION [nodeenv is a stand-in that tells what it was called with]", () => {
+    const [major] = process.versions.node
+      ? ok(board.run(["node", "-v"]))
+          .stdout.slice(1)
+          .split(".")
+      : [];
+    const app = board.repo("node", { ENV: `NGINX_SERVER_NAME=version.test\nNODE_VERSION=${major}\n` });
+    expect(ok(board.push(app, "version")).output).not.toContain("nodeenv");
+    app.commit("Another version", { ENV: "NGINX_SERVER_NAME=version.test\nNODE_VERSION=4.5.6\n" });
+    expect(fails(board.push(app, "version")).output).toContain("NODE_VERSION is 4.5.6, and the server has Node");
+    // What it makes says that it is the version that was asked for, and runs the real one.
+    standIn(
+      board,
+      "nodeenv",
+      `echo "nodeenv $*"
+for last; do :; done
+mkdir -p "$last/bin"
+printf '#!/bin/sh\\n[ "$1" != -v ] || { echo v4.5.6; exit; }\\nTHROUGH=nodeenv exec ${which(board, "node")} "$@"\\n' >"$last/bin/node"
+chmod 755 "$last/bin/node"
+`,
+    );
+    app.commit("Tells", {
+      "server.js": read(`${app.folder}/server.js`).replace("built}", "process.env.THROUGH}"),
+    });
+    const { output } = ok(board.push(app, "version"));
+    expect(output).toMatch(/nodeenv --prebuilt --node=4\.5\.6 --clean-src --force \S+\/envs\/version\/\.[0-9a-f]{16}/);
+    expect(board.get("/", { host: "version.test" }).body).toBe("nodeenv 1m\n");
+    withdraw(board, "nodeenv");
+  });
+
+  story("Bun", () => {
+    provide(board, "bun");
+    lives(board, "bun", { ...nodeLife("bun", "Running bun install"), broken: { "package.json": nodeManifest("bun") } });
+    withdraw(board, "bun");
+  });
+
+  story("Deno", () => {
+    provide(board, "deno");
+    lives(board, "deno", {
+      says: "Hello from Deno, 1m\n",
+      installs: "Running deno install",
+      change: { file: "main.js", from: "Hello", to: "Goodbye", says: "Goodbye from Deno, 1m\n" },
+      broken: { "deno.json": `{ "imports": { "ms": "npm:ms@99.0.0" } }` },
+    });
+    withdraw(board, "deno");
+  });
+
+  story("Python with Poetry and its lock file", () => {
+    provide(board, "poetry");
+    lives(board, "python-poetry", {
+      says: "Hello from Poetry\n",
+      installs: "Running poetry install",
+      change: { file: "app.py", from: "Hello", to: "Goodbye", says: "Goodbye from Poetry\n" },
+      broken: {
+        "pyproject.toml": read(`${import.meta.dir}/../examples/python-poetry/pyproject.toml`).replace(
+          "0.13,<0.14",
+          "99",
+        ),
+      },
+    });
+    withdraw(board, "poetry");
+  });
+
+  story("Python with uv and its lock file, a package in src/", () => {
+    provide(board, "uv");
+    const app = lives(board, "python-uv", {
+      says: "Hello from uv\n",
+      installs: "Running uv sync",
+      change: { file: "src/hello_uv/__init__.py", from: "Hello", to: "Goodbye", says: "Goodbye from uv\n" },
+      broken: { "uv.lock": "no lock file\n" },
+    });
+    expect(fs.existsSync(`${board.pikuRoot}/apps/python-uv/uv.lock`)).toBe(true);
+    app.commit("wsgi", { Procfile: "wsgi: hello_uv:app\n" });
+    ok(board.push(app, "python-uv"));
+    expect(board.get("/", { host: "uv.test" }).body).toBe("Goodbye from uv\n");
+    app.commit("Another Python", { ".python-version": "3.8\n" });
+    expect(fails(board.push(app, "python-uv")).output).toContain("use gunicorn as `web`");
+    expect(board.get("/", { host: "uv.test" }).body).toBe("Goodbye from uv\n");
+    withdraw(board, "uv");
+  });
+});
+
+/** The path of a program on the board. */
+const which = (board: Sandbox, name: string) => ok(board.run(["sh", "-c", `command -v ${name}`])).stdout.trim();
