@@ -46,7 +46,10 @@ function madeToPublish(host: Host, app: App, live: number | undefined, goesLive:
     if (!entry || entry.type === "directory") return [];
     const there = host.stat(`${app.tree}/${name}`);
     const was = earlier.get(name);
-    const ours = !there || (was !== undefined && there.size === was.size && sameSecond(there.modified, was.modified));
+    // A link holds nothing of the app's: the original made node_modules, which leads to what it installed.
+    const links = there?.type === "link" && entry.type === "link";
+    const ours =
+      !there || links || (was !== undefined && there.size === was.size && sameSecond(there.modified, was.modified));
     return ours ? [{ name, size: entry.size, modified: entry.modified }] : [];
   });
 }
