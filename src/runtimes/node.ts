@@ -106,6 +106,8 @@ interface Manager {
   comesAs(lock: string): string;
   /** Its words behind its name; `lock` is the text of its lock file, empty when there is none. */
   install(lock: string, options: readonly string[]): string[];
+  /** How it installs into a folder that Node understands, and asks nothing. */
+  env?: Settings;
   /** Has it install what only a build needs too, whatever NODE_ENV says. */
   everything: Settings;
 }
@@ -129,12 +131,14 @@ const managers: Record<string, Manager> = {
       if (!lock) return ["install"];
       return ["install", isModernYarn(lock) ? "--immutable" : "--frozen-lockfile"];
     },
+    env: { YARN_NODE_LINKER: "node-modules", YARN_ENABLE_IMMUTABLE_INSTALLS: "false" },
     everything: { YARN_PRODUCTION: "false" },
   },
   pnpm: {
     locks: ["pnpm-lock.yaml"],
     comesAs: () => "pnpm@9",
     install: (lock) => ["install", lock ? "--frozen-lockfile" : "--no-frozen-lockfile"],
+    env: { CI: "true" },
     everything: { npm_config_production: "false" },
   },
 };
@@ -226,8 +230,7 @@ export const node: Runtime = {
         title: `Running ${[name, ...options, install[0]].join(" ")}`,
         argv: [name, ...options, ...install],
         cwd: environment,
-        // Yarn puts packages where only it finds them otherwise, and pnpm asks before it removes anything.
-        env: { YARN_NODE_LINKER: "node-modules", CI: "true", ...(mustBuild(source) ? manager.everything : {}) },
+        env: { ...manager.env, ...(mustBuild(source) ? manager.everything : {}) },
       },
     ];
   },

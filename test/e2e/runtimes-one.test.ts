@@ -104,6 +104,74 @@ stories((board, story) => {
     expect(ok(board.ssh("ps", "start")).stdout).toMatch(/web\W+1/);
   });
 
+  story("Node: what the original installed, a release that fails, and going back each have their own packages", () => {
+    const shows =
+      "require('http').createServer((_, r) => r.end(require('ms/package').version)).listen(process.env.PORT)\n";
+    const manifest = (version: string) => JSON.stringify({ dependencies: { ms: version } });
+    const app = board.repo(undefined, {
+      Procfile: "web: exec node app.js\n",
+      ENV: "NGINX_SERVER_NAME=versions.test\n",
+      "app.js": shows,
+      "package.json": manifest("2.0.0"),
+    });
+    const served = () => board.get("/", { host: "versions.test" }).body;
+    ok(board.push(app, "versions"));
+    expect(served()).toBe("2.0.0");
+    const link = `${board.pikuRoot}/apps/versions/node_modules`;
+    fs.rmSync(link);
+    fs.symlinkSync(`${board.pikuRoot}/envs/versions/node_modules`, link);
+    app.commit("Second", { "package.json": manifest("2.1.0") });
+    ok(board.push(app, "versions"));
+    expect(served()).toBe("2.1.0");
+    app.commit("Fails", { "package.json": manifest("2.1.3"), Procfile: "release: false\nweb: exec node app.js\n" });
+    fails(board.push(app, "versions"));
+    expect(served()).toBe("2.1.0");
+    ok(board.ssh("restart", "versions"));
+    expect(served()).toBe("2.1.0");
+    ok(app.git("reset", "--quiet", "--hard", "HEAD~2"));
+    ok(board.push(app, "versions", "--force", "main"));
+    expect(served()).toBe("2.0.0");
+  });
+
+  story("Node with a modern yarn, which npm installs", () => {
+    const app = board.repo(undefined, {
+      Procfile: "web: exec node app.js\n",
+      ENV: "NGINX_SERVER_NAME=modern.test\nNODE_PACKAGE_MANAGER=yarn\n",
+      "app.js":
+        "require('http').createServer((_, r) => r.end(require('ms/package').version)).listen(process.env.PORT)\n",
+      "package.json": JSON.stringify({ packageManager: "yarn@4.6.0", dependencies: { ms: "2.1.3" } }),
+    });
+    const { output } = ok(board.push(app, "modern"));
+    expect(output).toContain("Installing package manager @yarnpkg/cli-dist@4.6.0 with npm");
+    expect(board.get("/", { host: "modern.test" }).body).toBe("2.1.3");
+  });
+
+  story("pip: the app itself as a package runs from its own folder, not from the build tree", () => {
+    const app = board.repo(undefined, {
+      Procfile: "web: exec hello-own\n",
+      ENV: "NGINX_SERVER_NAME=own.test\n",
+      "requirements.txt": "setuptools\n-e .\n",
+      "pyproject.toml": '[project]\nname = "own"\nversion = "1"\n[project.scripts]\nhello-own = "own:main"\n',
+      "src/own/__init__.py": `import os
+from wsgiref.simple_server import make_server
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [__file__.encode()]
+def main():
+    make_server(os.environ["BIND_ADDRESS"], int(os.environ["PORT"]), app).serve_forever()
+`,
+    });
+    ok(board.push(app, "own"));
+    expect(board.get("/", { host: "own.test" }).body).toBe(`${board.pikuRoot}/apps/own/src/own/__init__.py`);
+  });
+
+  story("pip: a wsgi app for a Python that uWSGI has not is told to use gunicorn [python3.14 is a stand-in]", () => {
+    standIn(board, "python3.14", '[ "$1" = -V ] && echo "Python 3.14.0"\n');
+    const app = board.repo("python-flask", { ENV: "PYTHON_VERSION=3.14\n" });
+    expect(fails(board.push(app, "later")).output).toContain("use gunicorn as `web`");
+    withdraw(board, "python3.14");
+  });
+
   story("Node with yarn and its lock file", () => {
     provide(board, "yarn");
     lives(board, "node-yarn", nodeLife("node-yarn", "Running yarn install"));
