@@ -101,7 +101,8 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
     parseSettings(fileOf(host, commit, "ENV") ?? "", "ENV"),
     parseServerSettings(request.serverSettings),
   ];
-  const read = (name: string) => fileOf(host, commit, name, 1_048_576) ?? "";
+  // Lock files of some megabytes are not rare.
+  const read = (name: string) => fileOf(host, commit, name, 16 * 1024 * 1024) ?? "";
   const sourceOf = (settings: Settings): Source => ({
     workers: given.workers,
     commands: [given.preflight, given.release, ...Object.values(given.workers)].filter((line) => line !== undefined),
