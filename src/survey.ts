@@ -78,7 +78,8 @@ const sourceOf = (
   settings,
   names,
   commit: commit.id,
-  read: (name) => fileOf(host, commit, name, 1_048_576) ?? "",
+  // Lock files of some megabytes are not rare.
+  read: (name) => fileOf(host, commit, name, 16 * 1024 * 1024) ?? "",
   has: (tool) => findTool(host, tool) !== undefined,
   probe: (...argv) => host.capture(argv).status === 0,
   ask: (...argv) => host.capture(argv).stdout.trim(),

@@ -20,7 +20,7 @@ const isNode = (source: Source) => !runsOne(source, "bun", "bunx") && source.has
 export const bun: Runtime = {
   name: "Bun",
   needs: [["bun"]],
-  remedy: "see https://bun.sh",
+  remedy: "install it from https://bun.sh, as piku's user",
   detects: (source) => locks.some((name) => source.names.includes(name)) && !isNode(source),
   madeFrom: (source) => [
     source.ask("bun", "--version"),

@@ -15,7 +15,7 @@ const isNode = (source: Source) =>
 export const deno: Runtime = {
   name: "Deno",
   needs: [["deno"]],
-  remedy: "see https://deno.com",
+  remedy: "install it from https://deno.com, as piku's user",
   detects: (source) => ["deno.json", "deno.jsonc"].some((name) => source.names.includes(name)) && !isNode(source),
   madeFrom: (source) => [
     source.ask("deno", "--version"),

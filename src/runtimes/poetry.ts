@@ -18,7 +18,7 @@ function isPackage({ names, read }: Source): boolean {
 export const poetry: Runtime = {
   name: "Python (Poetry)",
   needs: [["python3", "poetry"]],
-  remedy: "pipx install poetry, as the user that piku runs as",
+  remedy: "pipx install poetry, as piku's user",
   // The original's order, but a lock file of uv's is not Poetry's to read.
   detects: ({ names, has }) =>
     names.includes(manifest) && (names.includes(lock) || !names.includes("uv.lock") || !has("uv")),

@@ -18,7 +18,7 @@ function wantedVersion({ settings, read }: Source): string | undefined {
 export const uv: Runtime = {
   name: "Python (uv)",
   needs: [["uv"]],
-  remedy: "pipx install uv, as the user that piku runs as",
+  remedy: "pipx install uv, as piku's user",
   detects: ({ names }) => names.includes(manifest),
   madeFrom(source) {
     const text = source.read(manifest);

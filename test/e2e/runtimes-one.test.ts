@@ -56,6 +56,16 @@ const nodeLife = (name: string, installs: string) => ({
   broken: { "package.json": nodeManifest(name) },
 });
 
+/** A package that serves the path of its own file. */
+const ownPackage = `import os
+from wsgiref.simple_server import make_server
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [__file__.encode()]
+def main():
+    make_server(os.environ["BIND_ADDRESS"], int(os.environ["PORT"]), app).serve_forever()
+`;
+
 stories((board, story) => {
   story("Flask from PyPI under uWSGI", () => {
     lives(board, "python-flask", {
@@ -129,14 +139,7 @@ stories((board, story) => {
     ok(board.ssh("restart", "versions"));
     expect(served()).toBe("2.1.0");
     ok(app.git("reset", "--quiet", "--hard", "HEAD~2"));
-    console.log(ok(board.push(app, "versions", "--force", "main")).output);
-    console.log(
-      board.run([
-        "sh",
-        "-c",
-        `ls -la ${board.pikuRoot}/apps/versions ${board.pikuRoot}/releases/versions ${board.pikuRoot}/releases/versions/tree ${board.pikuRoot}/envs/versions; cat ${board.pikuRoot}/releases/versions/*.json; cat ${board.pikuRoot}/envs/versions/.*/node_modules/ms/package.json | grep '"version'`,
-      ]).output,
-    );
+    ok(board.push(app, "versions", "--force", "main"));
     expect(served()).toBe("2.0.0");
   });
 
@@ -159,14 +162,7 @@ stories((board, story) => {
       ENV: "NGINX_SERVER_NAME=own.test\n",
       "requirements.txt": "setuptools\n-e .\n",
       "pyproject.toml": '[project]\nname = "own"\nversion = "1"\n[project.scripts]\nhello-own = "own:main"\n',
-      "src/own/__init__.py": `import os
-from wsgiref.simple_server import make_server
-def app(environ, start_response):
-    start_response("200 OK", [])
-    return [__file__.encode()]
-def main():
-    make_server(os.environ["BIND_ADDRESS"], int(os.environ["PORT"]), app).serve_forever()
-`,
+      "src/own/__init__.py": ownPackage,
     });
     ok(board.push(app, "own"));
     expect(board.get("/", { host: "own.test" }).body).toBe(`${board.pikuRoot}/apps/own/src/own/__init__.py`);
@@ -177,6 +173,28 @@ def main():
     const app = board.repo("python-flask", { ENV: "PYTHON_VERSION=3.14\n" });
     expect(fails(board.push(app, "later")).output).toContain("use gunicorn as `web`");
     withdraw(board, "python3.14");
+  });
+
+  story("what only a build script needs is installed for it, also where NODE_ENV is production", () => {
+    provide(board, "yarn");
+    provide(board, "pnpm");
+    const app = board.repo(undefined, {
+      Procfile: "static: public\n",
+      "package.json": JSON.stringify({
+        scripts: { build: "mkdir -p public && node -p \"require('ms/package').version\" >public/index.html" },
+        devDependencies: { ms: "2.1.3" },
+      }),
+    });
+    for (const manager of ["npm", "yarn", "pnpm"]) {
+      const name = `dev-${manager}`;
+      const settings = { NODE_PACKAGE_MANAGER: manager, NODE_ENV: "production", NGINX_SERVER_NAME: `${name}.test` };
+      const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`);
+      app.commit(manager, { ENV: lines.join("") });
+      ok(board.push(app, name));
+      expect(board.get("/", { host: `${name}.test` }).body).toBe("2.1.3\n");
+    }
+    withdraw(board, "yarn");
+    withdraw(board, "pnpm");
   });
 
   story("Node with yarn and its lock file", () => {
@@ -249,6 +267,25 @@ chmod 755 "$last/bin/node"
         ),
       },
     });
+    withdraw(board, "poetry");
+  });
+
+  story("Poetry: the app itself as a package, without a lock file, runs from its own folder", () => {
+    provide(board, "poetry");
+    const manifest = (version: number) =>
+      `[project]\nname = "own"\nversion = "${version}"\n[project.scripts]\nhello-own = "own:main"\n[build-system]\nrequires = ["poetry-core"]\nbuild-backend = "poetry.core.masonry.api"\n`;
+    const app = board.repo(undefined, {
+      Procfile: "web: exec hello-own\n",
+      ENV: "NGINX_SERVER_NAME=own-poetry.test\n",
+      "pyproject.toml": manifest(1),
+      "src/own/__init__.py": ownPackage,
+    });
+    ok(board.push(app, "own-poetry"));
+    const file = `${board.pikuRoot}/apps/own-poetry/src/own/__init__.py`;
+    expect(board.get("/", { host: "own-poetry.test" }).body).toBe(file);
+    app.commit("Two", { "pyproject.toml": `${manifest(2)}[dependency-groups]\ndev = []\n` });
+    expect(ok(board.push(app, "own-poetry")).output).toContain("Running poetry install");
+    expect(fs.existsSync(`${board.pikuRoot}/apps/own-poetry/poetry.lock`)).toBe(false);
     withdraw(board, "poetry");
   });
 
