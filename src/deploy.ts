@@ -103,6 +103,7 @@ function fail({ host }: Recorder, app: App, number: number, error: unknown): nev
 function goLive(recorder: Recorder, app: App, number: number, live: Release | undefined, request: Request): void {
   const { host } = recorder;
   const voice = voiceOf(host);
+  const former = host.read(`${app.envs}/ENV`) ?? "";
   const steps: Release["steps"] = [];
   const step = <T>(title: string, action: () => T): T => {
     const start = host.ticks();
@@ -170,8 +171,10 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   // Before the point of no return, since a disk may be full, and git has not accepted the push yet.
   keepCommit(host, request.commit, number);
   settleFiles(host, app, release);
-  const former = host.read(`${app.envs}/ENV`) ?? "";
+  // Somebody may have written into the file by hand meanwhile: a deploy that changes no settings leaves it alone.
   if (former !== request.serverSettings) {
+    if ((host.read(`${app.envs}/ENV`) ?? "") !== former)
+      throw new PikuError(`the settings of app '${app.name}' were changed by hand meanwhile`, "try again");
     host.write(files.former, former, 0o600);
     host.write(`${app.envs}/ENV`, request.serverSettings, 0o600);
   }
