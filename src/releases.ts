@@ -61,6 +61,9 @@ export const releaseFiles = (app: App, number: number) => ({
   /** Files of the work tree as they were before this release was checked out, and the names of those that were not there. */
   before: below(app, `${number}.before.tar`),
   added: below(app, `${number}.added`),
+  /** Names that are no UTF-8 of files that it changes, with a zero behind each, and those files as they were before. */
+  strange: below(app, `${number}.strange`),
+  strangeKept: below(app, `${number}.strange.tar`),
   /** The commit that the work tree showed then, and the names of the tracked files that were changed. */
   shown: below(app, `${number}.shown`),
   modified: below(app, `${number}.modified`),

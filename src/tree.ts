@@ -78,8 +78,26 @@ export interface Change {
   modified: string[];
 }
 
-// A name that is no UTF-8 would not be found under what we have read.
+// A name that is no UTF-8 would not be found under what we have read, so those files are kept by programs that take names
+// as they are.
 const isReadable = (name: string) => !name.includes("\ufffd");
+
+const keepStrange = `
+{
+  if [ -n "$from" ]; then git -C "$repo" diff --name-only --no-renames -z "$from" "$to" --
+  else git -C "$repo" ls-tree -r --name-only -z "$to"; fi
+} | LC_ALL=C.UTF-8 grep -zavx '.*' > "$names" || { rm -f "$names"; exit 0; }
+xargs -0 sh -c 'for name; do if [ -f "$name" ] || [ -L "$name" ]; then printf "%s\\0" "$name"; fi; done' sh < "$names" |
+  tar -cf "$kept" --null --no-recursion --verbatim-files-from -T -
+[ -s "$kept" ]`;
+const restoreStrange = 'xargs -0 rm -f -- < "$names" && tar --unlink-first -xf "$kept"';
+
+/** Keeps, or puts back, the files with names that are no UTF-8 in which two commits differ. */
+function strangeFiles(host: Host, app: App, release: number, script: string, env: Record<string, string> = {}): void {
+  const { strange: names, strangeKept: kept } = releaseFiles(app, release);
+  const ran = host.capture(["sh", "-c", script], { cwd: app.tree, env: { ...host.env(), ...env, names, kept } });
+  if (ran.status !== 0) throw new PikuError(`files could not be kept: ${ran.stderr.trim().split("\n").at(-1)}`);
+}
 
 /**
  * Says what is to change in the app's work tree, and keeps what will be overwritten and the names of what will be
@@ -115,6 +133,9 @@ export function planTree(
   );
   const replaced = [...new Set([...changed.filter((name) => touched.has(name)), ...coming.filter(isThere)])];
   if (replaced.length > 0) tar(host, ["-C", app.tree, "-cf", files.before], replaced);
+  const incoming: Record<string, string> = commit.incoming ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: commit.incoming } : {};
+  if (host.stat(app.tree))
+    strangeFiles(host, app, release, keepStrange, { ...incoming, repo: app.repo, from: shown ?? "", to: commit.id });
   host.write(files.added, JSON.stringify(coming.filter((name) => !isThere(name))), 0o600);
   host.write(files.shown, shown ?? "");
   host.write(files.modified, JSON.stringify([...touched].filter(isReadable)), 0o600);
@@ -194,6 +215,7 @@ export function restoreTree(host: Host, app: App, release: number): void {
   const names = (file: string) => JSON.parse(host.read(file) ?? "[]") as string[];
   freshly(host, app, names(files.modified), () => {
     for (const name of names(files.added)) removeFile(host, app, name);
+    if (host.stat(files.strange)) strangeFiles(host, app, release, restoreStrange);
     if (shown) {
       ensureTree(host, app, app.tree);
       revertFiles(host, app.tree, shown, names(files.modified));
