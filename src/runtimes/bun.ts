@@ -22,13 +22,7 @@ export const bun: Runtime = {
   needs: [["bun"]],
   remedy: "install it from https://bun.sh, as piku's user",
   detects: (source) => locks.some((name) => source.names.includes(name)) && !isNode(source),
-  madeFrom: (source) => [
-    source.ask("bun", "--version"),
-    ...installSettings(source),
-    ...manifestTexts(source, locks),
-    // A lock file that is not text cannot be read here, and neither can its changes.
-    ...(source.names.includes("bun.lockb") ? [source.commit] : []),
-  ],
+  madeFrom: (source) => [source.ask("bun", "--version"), ...installSettings(source), ...manifestTexts(source, locks)],
   settings: nodeSettings,
   web: (source) => startScript(source, "bun run start"),
   install: (source, environment) => [

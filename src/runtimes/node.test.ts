@@ -64,6 +64,11 @@ test.each<[string, Facts, string[]]>([
     { files: manifest({ scripts: { postinstall: "x" } }) },
     [createAll, "npm install --no-audit --no-fund"],
   ],
+  [
+    "with husky",
+    { files: manifest({ scripts: { prepare: "husky install" } }) },
+    [create, "npm install --no-audit --no-fund"],
+  ],
   ["with workspaces", { files: manifest({ workspaces: ["a"] }) }, [createAll, "npm install --no-audit --no-fund"]],
   [
     "with a package of its own",

@@ -51,7 +51,8 @@ export function manifests(source: Source, locks: readonly string[]): string[] | 
   const { scripts, workspaces } = readManifest(source);
   const lifecycle = ["preinstall", "install", "postinstall", "prepare", "prepublish"];
   const elsewhere =
-    lifecycle.some((name) => name in scripts) ||
+    // Husky is about the git of whoever writes the app, and half of all apps have it.
+    lifecycle.some((name) => name in scripts && !/^husky\b[^&;|]*$/.test(scripts[name]!)) ||
     workspaces !== undefined ||
     source.names.some((name) => ["binding.gyp", "pnpm-workspace.yaml", ".yarn/"].includes(name)) ||
     /"(file|link|portal|patch|workspace):|"patchedDependencies"/.test(source.read(manifest));

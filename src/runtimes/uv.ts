@@ -42,7 +42,9 @@ export const uv: Runtime = {
     UV_PYTHON_PREFERENCE: "system",
   }),
   install(source, environment) {
-    const version = wantedVersion(source) ?? ("wsgi" in source.workers ? pluginVersion(source) : undefined);
+    const wanted = wantedVersion(source);
+    const plugin = "wsgi" in source.workers && !/\d\.\d/.test(wanted ?? "") ? pluginVersion(source) : undefined;
+    const version = plugin ?? wanted;
     const frozen = source.names.includes(lock) ? ["--frozen"] : [];
     const python = version ? ["--python", version] : [];
     return [installing(source, lock, ["uv", "sync", ...frozen, ...python]), relocate(source, environment)];

@@ -141,6 +141,8 @@ stories((board, story) => {
     ok(app.git("reset", "--quiet", "--hard", "HEAD~2"));
     ok(board.push(app, "versions", "--force", "main"));
     expect(served()).toBe("2.0.0");
+    expect(ok(board.ssh("rollback", "versions")).output).not.toContain("Running npm");
+    expect(served()).toBe("2.1.0");
   });
 
   story("Node with a modern yarn, which npm installs", () => {
