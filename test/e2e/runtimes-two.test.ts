@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
-import { examples, type Files, fails, ok, type Ran, type Repo, read, type Sandbox } from "./sandbox.ts";
+import { examples, type Files, fails, ok, type Ran, type Repo, read, type Sandbox, type Target } from "./sandbox.ts";
 import { skipped, stories } from "./story.ts";
 import { lackOf, link, recorded, recording, standIn, toolOf } from "./toolchains.ts";
 
@@ -58,10 +58,10 @@ const served = (board: Sandbox, app: string, folder: string) =>
     .map((entry) => `${entry.parentPath}/${entry.name}`.split(`/apps/${app}/`)[1]!)
     .sort();
 
-stories((board, story) => {
-  // Building is the same on either executable, and slow.
-  if (board.target.name.endsWith("-lite")) return skipped("runtimes", "told on the other executable");
+/** Building is the same on either executable, and slow. */
+const unlessSlow = ({ name }: Target) => (name.endsWith("-lite") ? "told on the other executable" : undefined);
 
+stories((board, story) => {
   /** A story that needs these programs. */
   const with_ = (tools: string[], name: string, body: () => void) => {
     const lack = lackOf(...tools);
@@ -262,13 +262,15 @@ rm -r made
         board,
         "clojure",
         `[ "$*" = "-T:build release" ]
-classpath=$(java -Duser.home="$HOME" -cp '${folder}/*' clojure.main -e '
+kept=.cpcache/$(cksum <deps.edn | tr -d ' ')
+mkdir -p .cpcache
+[ -s "$kept" ] || java -Duser.home="$HOME" -cp '${folder}/*' clojure.main -e '
   (require (quote [clojure.tools.deps :as deps]))
   (let [project (deps/slurp-deps (java.io.File. "deps.edn"))
         build {:paths ["."] :deps (get-in project [:aliases :build :deps])}]
     (print (deps/make-classpath (:libs (deps/calc-basis (merge (deps/root-deps) build))) ["."] nil))
-    (flush))')
-exec java -Duser.home="$HOME" -cp "$classpath" clojure.main -e "(require 'build) (build/release {})"
+    (flush))' >"$kept"
+exec java -Duser.home="$HOME" -cp "$(cat "$kept")" clojure.main -e "(require 'build) (build/release {})"
 `,
       );
       live(board, {
@@ -280,6 +282,7 @@ exec java -Duser.home="$HOME" -cp "$classpath" clojure.main -e "(require 'build)
         broken: { "deps.edn": "{" },
       });
       expect(served(board, "clojure-real", "target")).toEqual(["target/hello.jar"]);
+      expect(fs.existsSync(`${board.pikuRoot}/apps/clojure-real/.cpcache`)).toBe(false);
     },
   );
 
@@ -386,4 +389,4 @@ end
       expect(board.get("/", { host: "gems.test" }).body).toBe("again greet 1.1.0");
     },
   );
-});
+}, unlessSlow);

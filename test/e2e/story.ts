@@ -1,12 +1,20 @@
 import { afterAll, beforeAll, describe, test } from "bun:test";
-import { Sandbox, targets } from "./sandbox.ts";
+import { Sandbox, type Target, targets } from "./sandbox.ts";
 
 type Tell = (name: string, body: () => void | Promise<void>) => void;
 
-/** Tells the stories of one file for each executable, on one board each; a story that fails shows the board's logs. */
-export function stories(tell: (board: Sandbox, story: Tell) => void) {
+/**
+ * Tells the stories of one file for each executable, on one board each; a story that fails shows the board's logs.
+ * `unless` gives the reason why they are not told of a target.
+ */
+export function stories(
+  tell: (board: Sandbox, story: Tell) => void,
+  unless: (target: Target) => string | undefined = () => undefined,
+) {
   for (const target of targets)
     describe(target.name, () => {
+      const reason = unless(target);
+      if (reason) return skipped("these stories", reason);
       const board = new Sandbox(target);
       beforeAll(() => void board.start(), 60_000);
       afterAll(() => board.stop(), 60_000);
