@@ -58,8 +58,12 @@ const politely = ["sh", "-c", 'echo 500 >/proc/$$/oom_score_adj; exec nice -n 10
 const killed = 137;
 
 /** Runs one command of a deploy to its end, showing what it prints. Throws when it fails. */
-function runJob({ host, show, transcript }: Recorder, { app, settings }: Plan, step: Step, cwd = buildTree(app)): void {
-  const env = { ...programEnvironment(host.env()), ...settings, ...step.env, PWD: cwd };
+function runJob({ host, show, transcript }: Recorder, plan: Plan, step: Step, cwd = buildTree(plan.app)): void {
+  const { app, settings, request } = plan;
+  // Without it git does not know the commit that is being pushed: `git describe` is common in builds.
+  const { incoming } = request.commit;
+  const objects: Record<string, string> = incoming ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: incoming } : {};
+  const env = { ...programEnvironment(host.env()), ...objects, ...settings, ...step.env, PWD: cwd };
   const argv = cwd === app.tree ? step.argv : [...politely, ...step.argv];
   const job = host.start(argv, { cwd, env, log: transcript, status: jobFile(app) });
   let status = host.poll(job);

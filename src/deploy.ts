@@ -123,8 +123,9 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   host.mkdir(app.cache);
 
   const built = step("build", () => build(recorder, plan));
-  const goesLive = built ? (plan.runtime.goesLive ?? (() => true)) : undefined;
-  const tree = step("tree", () => planTree(host, request.commit, number, live, goesLive));
+  const { goesLive = () => true, isOutput = () => false } = plan.runtime;
+  const outputs = built ? { goesLive, isOutput } : undefined;
+  const tree = step("tree", () => planTree(host, request.commit, number, live, outputs));
   const kept = new Map(plan.workers.flatMap((worker) => keptVassal(host, app, live, worker)));
   const fresh = plan.workers.filter((worker) => !kept.has(worker));
   const release = releaseOf(plan, number, {

@@ -34,12 +34,18 @@ interface Made {
 const madeBy = (host: Host, app: App, release: number | undefined): Made[] =>
   release === undefined ? [] : (JSON.parse(host.read(releaseFiles(app, release).made) ?? "[]") as Made[]);
 
+/** Which files of the build tree go live, and which of them only a build makes: a runtime's row says. */
+export interface Outputs {
+  goesLive(name: string): boolean;
+  isOutput(name: string): boolean;
+}
+
 /**
  * Files of the build tree to be put into the app's: new ones, and those that an earlier build put there and the app
  * has not changed since. A file of the app's own is never replaced by one of the build's.
  */
-function madeToPublish(host: Host, app: App, live: number | undefined, goesLive: (name: string) => boolean): Made[] {
-  const earlier = new Map(madeBy(host, app, live).map((made) => [made.name, made]));
+function madeToPublish(host: Host, app: App, earlierMade: readonly Made[], { goesLive, isOutput }: Outputs): Made[] {
+  const earlier = new Map(earlierMade.map((made) => [made.name, made]));
   const files = untracked(host, buildTree(app)).filter(goesLive);
   return files.flatMap((name) => {
     const entry = host.stat(`${buildTree(app)}/${name}`);
@@ -49,7 +55,10 @@ function madeToPublish(host: Host, app: App, live: number | undefined, goesLive:
     // A link holds nothing of the app's: the original made node_modules, which leads to what it installed.
     const links = there?.type === "link" && entry.type === "link";
     const ours =
-      !there || links || (was !== undefined && there.size === was.size && sameSecond(there.modified, was.modified));
+      !there ||
+      links ||
+      isOutput(name) ||
+      (was !== undefined && there.size === was.size && sameSecond(there.modified, was.modified));
     return ours ? [{ name, size: entry.size, modified: entry.modified }] : [];
   });
 }
@@ -74,6 +83,8 @@ export interface Change {
   shown?: string;
   release: number;
   made: Made[];
+  /** Files that an earlier build made and this one did not. */
+  gone: string[];
   /** Tracked files that it will change. */
   modified: string[];
 }
@@ -109,29 +120,33 @@ export function planTree(
   commit: Commit,
   release: number,
   live: { number: number; commit?: string } | undefined,
-  /** Which files of the build go live; undefined when nothing was built. */
-  goesLive: ((name: string) => boolean) | undefined,
+  /** Undefined when nothing was built. */
+  outputs: Outputs | undefined,
 ): Change | undefined {
   const { app } = commit;
   const files = releaseFiles(app, release);
   const shown = commitOf(host, app.tree);
-  const made = goesLive ? madeToPublish(host, app, live?.number, goesLive) : [];
-  // What earlier builds made is still theirs, whether this one makes it again or not.
+  const earlier = madeBy(host, app, live?.number);
+  const made = outputs ? madeToPublish(host, app, earlier, outputs) : [];
   const names = new Set(made.map(({ name }) => name));
-  const still = madeBy(host, app, live?.number).filter(({ name }) => !names.has(name));
+  const others = earlier.filter(({ name }) => !names.has(name));
+  const isThere = (name: string) => host.stat(`${app.tree}/${name}`) !== undefined;
+  const isGone = ({ name }: Made) => outputs?.isOutput(name) === true && isThere(name);
+  const gone = others.filter(isGone).map(({ name }) => name);
+  // What else earlier builds made is still theirs.
+  const still = others.filter(({ name }) => !gone.includes(name));
   host.write(files.made, JSON.stringify([...still, ...made]), 0o600);
-  if (shown === commit.id && live?.commit === commit.id && made.length === 0) return undefined;
+  if (shown === commit.id && live?.commit === commit.id && made.length + gone.length === 0) return undefined;
   const { added, modified, deleted } = differenceOf(host, shown, commit);
   const coming = [...new Set([...added, ...names])].filter(isReadable);
   refuseTaken(host, app, coming, new Set(deleted));
-  const isThere = (name: string) => host.stat(`${app.tree}/${name}`) !== undefined;
   const touched = new Set([...modified, ...deleted]);
   const changed = shown ? changedFiles(host, app.tree).filter(isReadable) : [];
   tellKept(
     host,
     changed.filter((name) => !touched.has(name)),
   );
-  const replaced = [...new Set([...changed.filter((name) => touched.has(name)), ...coming.filter(isThere)])];
+  const replaced = [...new Set([...changed.filter((name) => touched.has(name)), ...coming.filter(isThere), ...gone])];
   if (replaced.length > 0) tar(host, ["-C", app.tree, "-cf", files.before], replaced);
   const incoming: Record<string, string> = commit.incoming ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: commit.incoming } : {};
   if (host.stat(app.tree))
@@ -139,7 +154,7 @@ export function planTree(
   host.write(files.added, JSON.stringify(coming.filter((name) => !isThere(name))), 0o600);
   host.write(files.shown, shown ?? "");
   host.write(files.modified, JSON.stringify([...touched].filter(isReadable)), 0o600);
-  return { commit, shown, release, made, modified };
+  return { commit, shown, release, made, gone: gone.filter((name) => !coming.includes(name)), modified };
 }
 
 const fewNames = 5;
@@ -173,10 +188,11 @@ function refuseTaken(host: Host, app: App, coming: readonly string[], deleted: R
 }
 
 /** Shows the commit in the app's work tree, and puts what the build made into it. */
-export function applyTree(host: Host, { commit, shown, release, made, modified }: Change): void {
+export function applyTree(host: Host, { commit, shown, release, made, gone, modified }: Change): void {
   const { app } = commit;
   ensureTree(host, app, app.tree);
   freshly(host, app, modified, () => moveTree(host, app.tree, shown, commit.id, commit.incoming));
+  for (const name of gone) removeFile(host, app, name);
   if (made.length === 0) return;
   const bundle = `${releaseFiles(app, release).made}.tar`;
   tar(

@@ -11,6 +11,7 @@ export const clojure: Runtime = {
   detects: ({ names }) => names.includes("deps.edn"),
   settings: () => ({}),
   build: () => [{ title: "Building Clojure Application", argv: ["clojure", "-T:build", "release"] }],
+  isOutput: jars,
   goesLive: jars,
 };
 
@@ -22,5 +23,6 @@ export const leiningen: Runtime = {
   detects: ({ names }) => names.includes("project.clj"),
   settings: () => ({}),
   build: () => [{ title: "Building Clojure Application", argv: ["lein", "do", "clean,", "uberjar"] }],
+  isOutput: jars,
   goesLive: jars,
 };

@@ -70,6 +70,8 @@ export interface Runtime {
   build?(source: Source, environment: string): Step[];
   /** Which files that git does not track go from the build tree into the app's: all of them unless given. */
   goesLive?(name: string): boolean;
+  /** Which of them only a build makes: they take the place of whatever is there, and go when a build makes them no more. */
+  isOutput?(name: string): boolean;
 }
 
 /**

@@ -12,6 +12,7 @@ export const maven: Runtime = {
   settings: () => ({}),
   build: () => [{ title: "Running mvn package", argv: ["mvn", "-B", "-ntp", "clean", "package"] }],
   // All that a Procfile may name (`target/app.jar`, `target/classes`, `target/dependency`), less what only Maven reads.
+  isOutput: (name) => /^(target|build)\//.test(name),
   goesLive: (name) =>
     !/(^|\/)target\/(test-classes|generated-[^/]+|[^/]+-reports|maven-[^/]+|[^/]+\.original$)/.test(name),
 };
@@ -32,6 +33,7 @@ export const gradle: Runtime = {
   detects: ({ names }) => manifests.some((name) => names.includes(name)),
   settings: () => ({}),
   build: () => [gradleBuild("gradle")],
+  isOutput: (name) => /^(target|build)\//.test(name),
   goesLive: (name) =>
     !/(^|\/)(\.gradle\/|build\/(tmp|reports|test-results|generated|distributions|kotlin)\/)/.test(name),
 };

@@ -23,6 +23,7 @@ export const rust: Runtime = {
     ...(wantsDebug(source) ? [{ title: "Running cargo build without optimization", argv: ["cargo", "build"] }] : []),
   ],
   // Of the hundreds of megabytes below `target` only programs and shared libraries.
+  isOutput: (name) => name.startsWith("target/"),
   goesLive: (name) =>
     !name.startsWith("target/") || /^target\/([^/]+\/)?(release|debug)\/([^/.]+|[^/]+\.so)$/.test(name),
 };

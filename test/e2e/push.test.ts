@@ -82,6 +82,17 @@ stories((board, story) => {
     expect(read(`${tree}/notes/readme`)).toBe("again\n");
   });
 
+  story("preflight and release can ask git for the commit that is being pushed", () => {
+    const asks = 'git log -1 --format=%s > "$DATA_ROOT"';
+    const Procfile = `preflight: ${asks}/preflight\nrelease: ${asks}/release\nweb: exec python3 app.py\n`;
+    const app = board.repo(undefined, { ...webProbe("asks.test"), Procfile });
+    ok(board.push(app, "asks"));
+    app.commit("A subject of its own", { "app.py": probeSource("two") });
+    ok(board.push(app, "asks"));
+    for (const step of ["preflight", "release"])
+      expect(read(`${board.pikuRoot}/data/asks/${step}`)).toBe("A subject of its own\n");
+  });
+
   story("tags and deleted branches do not deploy", () => {
     const app = board.repo(undefined, webProbe("tags.test"));
     ok(board.push(app, "tags"));
