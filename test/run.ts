@@ -17,7 +17,11 @@ const wanted = (name: string) => share === name || (share === "all" && name !== 
 if (wanted("lint")) command("lint", ["npm", "run", "--silent", "lint"]);
 if (wanted("unit")) bunTest("src", "src");
 if (wanted("stories")) for (const file of testFiles("test/e2e")) bunTest(file, `./${file}`);
-if (wanted("long")) for (const file of testFiles("test/long")) bunTest(file, `./${file}`);
+if (wanted("long")) {
+  process.env.PIKU_LONG = "1";
+  const files = [...testFiles("test/long"), ...testFiles("test/e2e").filter((file) => file.endsWith("/harm.test.ts"))];
+  for (const file of files) bunTest(file, `./${file}`);
+}
 if (sum.passed + sum.failed === 0 && !(share === "long" && sum.skipped > 0)) {
   console.log("No test ran.");
   sum.failed++;

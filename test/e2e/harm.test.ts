@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
 import { eventually, type Files, fails, list, ok, type Repo, read } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { stories, unlessLong } from "./story.ts";
 import { asking, commandOf, live, running, sshing, watching } from "./watch.ts";
 
 const failing = "release: false\nweb: exec python3 app.py\n";
@@ -605,4 +605,4 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
       }
     },
   );
-});
+}, unlessLong);

@@ -35,3 +35,7 @@ export function stories(
 export function skipped(name: string, reason: string) {
   test.skip(`${name} [${reason}]`, () => {});
 }
+
+/** For stories that take long: `npm test` tells them of the quicker executable, `npm run test:long` of both. */
+export const unlessLong = ({ name }: Target) =>
+  process.env.PIKU_LONG || name.endsWith("-lite") ? undefined : "npm run test:long tells them of this executable";
