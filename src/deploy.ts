@@ -15,12 +15,11 @@ import {
 import { keepCommit, subjectOf } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { whoAsks, withTurn } from "./locks.ts";
-import { followedBy, liveFileOf, type Plan, planDeploy, type Request, releaseOf } from "./plan.ts";
+import { followedBy, type Plan, planDeploy, type Request, releaseOf } from "./plan.ts";
 import { siteKinds } from "./procfile.ts";
 import { adopt, recover, settleFiles, stoppedFile } from "./recovery.ts";
 import {
   forgetRelease,
-  type Journal,
   liveNumber,
   liveRelease,
   nextNumber,
@@ -32,7 +31,7 @@ import {
   writeRelease,
 } from "./releases.ts";
 import { retireLater } from "./retire.ts";
-import { readDifferently } from "./settings.ts";
+import { readDifferently, renderSettings } from "./settings.ts";
 import { renderSite } from "./site.ts";
 import { pointTo, switchSite } from "./switch.ts";
 import { type Recorder, record } from "./transcript.ts";
@@ -134,56 +133,73 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
     vassals: plan.workers.map((worker) => kept.get(worker) ?? vassalName(app.name, worker)),
   });
   writeRelease(host, app, release);
-  const begin = (journal: Omit<Journal, "release" | "cause">) =>
-    writeJournal(host, app, { release: number, cause: request.cause, ...journal });
-  begin({ tree: tree !== undefined, made: !host.stat(app.tree) });
+  writeJournal(host, app, {
+    release: number,
+    cause: request.cause,
+    tree: tree !== undefined,
+    made: !host.stat(app.tree),
+  });
   if (tree) step("checkout", () => applyTree(host, tree));
   if (request.releases && plan.procfile.release) step("release", () => runRelease(recorder, plan));
 
-  const grace = graceOf(plan.settings);
-  const patience = patienceOf(plan);
-  const start = (workers: Worker[]) =>
-    awaitHealthy(host, app, startWorkers(host, app, workers, grace), patience, recorder.show);
-  const beside = fresh.filter(plan.overlaps);
-  const instead = fresh.filter((worker) => !plan.overlaps(worker));
-  for (const worker of fresh) writeWorker(host, app, worker);
-  // A terminal that is closed now would leave an app without its workers until the next command.
-  host.persist();
-  step("start", () => {
-    // What the deploy before has replaced may still be leaving, on the very ports that are needed now.
-    const leaving = staleVassals(host, app);
-    if (leaving.length > 0) drain(host, app, leaving, grace);
-    stopVassals(host, app, leaving, grace);
-    if (beside.length > 0) start(beside);
-    // What follows one that nobody is switched away from ends now, and what the switch is for ends later.
-    stopVassals(host, app, rivals(host, app, release, instead), grace);
-    if (instead.length > 0) start(instead);
-  });
-
-  const files = releaseFiles(app, number);
-  if (plan.site) host.write(files.site, renderSite(plan.site), 0o600);
-  host.write(files.settings, request.serverSettings, 0o600);
-  host.write(files.live, liveFileOf(plan), 0o600);
+  step("start", () => startGeneration(recorder, plan, release, fresh));
+  keepFiles(host, plan, release);
   step("switch", () => {
     switchSite(host, plan);
     pointTo(host, app, release);
   });
-  writeRelease(host, app, { ...release, when: new Date(host.now()).toISOString(), steps });
-  // Before the point of no return, since a disk may be full, and git has not accepted the push yet.
-  keepCommit(host, request.commit, number);
-  settleFiles(host, app, release);
-  // Somebody may have written into the file by hand meanwhile: a deploy that changes no settings leaves it alone.
-  if (former !== request.serverSettings) {
-    if ((host.read(`${app.envs}/ENV`) ?? "") !== former)
-      throw new PikuError(`the settings of app '${app.name}' were changed by hand meanwhile`, "try again");
-    host.write(files.former, former, 0o600);
-    host.write(`${app.envs}/ENV`, request.serverSettings, 0o600);
-  }
-  writeLive(host, app, number);
-  host.remove(stoppedFile(app));
-  removeJournal(host, app);
+  goBeyondReturn(host, plan, { ...release, when: new Date(host.now()).toISOString(), steps }, former);
   voice.log(`-----> Release ${number} of app '${app.name}' is live.`);
   for (const line of whereabouts(host, plan)) voice.log(line);
+}
+
+/** Starts the new processes and waits until they are healthy: beside those that they follow, or in their place. */
+function startGeneration({ host, show }: Recorder, plan: Plan, release: Release, fresh: readonly Worker[]): void {
+  const { app } = plan;
+  const grace = graceOf(plan.settings);
+  const start = (workers: readonly Worker[]) => {
+    if (workers.length > 0) awaitHealthy(host, app, startWorkers(host, app, workers, grace), patienceOf(plan), show);
+  };
+  for (const worker of fresh) writeWorker(host, app, worker);
+  // A terminal that is closed now would leave an app without its workers until the next command.
+  host.persist();
+  // What the deploy before has replaced may still be leaving, on the very ports that are needed now.
+  const leaving = staleVassals(host, app);
+  if (leaving.length > 0) drain(host, app, leaving, grace);
+  stopVassals(host, app, leaving, grace);
+  start(fresh.filter(plan.overlaps));
+  const instead = fresh.filter((worker) => !plan.overlaps(worker));
+  stopVassals(host, app, rivals(host, app, release, instead), grace);
+  start(instead);
+}
+
+/** Keeps what a release is made of, to come back to it. */
+function keepFiles(host: Host, { app, site, request, ...plan }: Plan, { number }: Release): void {
+  const files = releaseFiles(app, number);
+  if (site) host.write(files.site, renderSite(site), 0o600);
+  host.write(files.settings, request.serverSettings, 0o600);
+  host.write(files.live, renderSettings(plan.settings), 0o600);
+}
+
+/**
+ * Makes a release the live one. All that could fail comes before the one file that says so: a disk may be full, and git has not accepted
+ * the push yet. `former` is ENV as it was when the deploy began.
+ */
+function goBeyondReturn(host: Host, { app, request }: Plan, release: Release, former: string): void {
+  writeRelease(host, app, release);
+  keepCommit(host, request.commit, release.number);
+  settleFiles(host, app, release);
+  // A deploy that changes no settings leaves the file alone: somebody may have written into it by hand meanwhile.
+  if (former !== request.serverSettings) {
+    if ((host.read(`${app.envs}/ENV`) ?? "") !== former) {
+      throw new PikuError(`the settings of app '${app.name}' were changed by hand meanwhile`, "try again");
+    }
+    host.write(releaseFiles(app, release.number).former, former, 0o600);
+    host.write(`${app.envs}/ENV`, request.serverSettings, 0o600);
+  }
+  writeLive(host, app, release.number);
+  host.remove(stoppedFile(app));
+  removeJournal(host, app);
 }
 
 /** Milliseconds that a process has to become healthy. */

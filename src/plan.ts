@@ -17,7 +17,7 @@ import {
 } from "./procfile.ts";
 import type { Release, Slot } from "./releases.ts";
 import type { Runtime, Source } from "./runtimes/index.ts";
-import { renderSettings, type Settings } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 import { hasSite, parseServerNames, planBackend, planSite, readInclude, refuseLinksOut, type Site } from "./site.ts";
 import { type Survey, surveyCommit } from "./survey.ts";
 import { isOn } from "./text.ts";
@@ -246,9 +246,6 @@ export const releaseOf = (
   steps: [],
   ...facts,
 });
-
-/** LIVE_ENV of a plan. */
-export const liveFileOf = ({ settings }: Plan) => renderSettings(settings);
 
 /** A vassal's file name to look for when an unchanged worker of the live release is to go on. */
 export const followedBy = (live: Release | undefined, worker: Worker): number | undefined =>

@@ -1,4 +1,4 @@
-/** Beside the original: its client script (PIKU_CLIENT) and itself (PIKU_PEER, its one Python file), fetched copies of both. */
+/** Beside the original: its client script (PIKU_CLIENT) and itself (PIKU_PEER, its command), fetched copies of both. */
 import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -82,9 +82,11 @@ stories((board, story) => {
       expect(ok(call("apps")).stdout).not.toContain("client");
     });
 
+  // A command: the script, with its Python in front unless that is the system's.
+  const [script = "", python = "/usr/bin/python3"] = (peer ?? "").split(" ").reverse();
   if (!peer) skipped("an original's apps are taken over as they are", "PIKU_PEER is not set");
-  else if (spawnSync("/usr/bin/python3", ["-c", "import click"]).status !== 0)
-    skipped("an original's apps are taken over as they are", "/usr/bin/python3 has no click: python3-click");
+  else if (spawnSync(python, ["-c", "import click"]).status !== 0)
+    skipped("an original's apps are taken over as they are", `${python} has no click: python3-click`);
   else
     story("an original's apps are taken over as they are", () => {
       const ours = fs.readFileSync(`${board.home}/piku`);
@@ -92,7 +94,7 @@ stories((board, story) => {
         fs.rmSync(`${board.home}/piku`);
         fs.writeFileSync(`${board.home}/piku`, content, { mode: 0o755 });
       };
-      install(read(peer).replace(/^#!.*/, "#!/usr/bin/python3"));
+      install(read(script).replace(/^#!.*/, `#!${python}`));
       ok(board.piku("setup:ssh", `${board.folder}/ssh/other.pub`));
       const other = { host: "other" };
       const vassals = (app: string) =>
