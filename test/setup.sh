@@ -28,6 +28,7 @@ needs openssl command -v openssl
 needs curl command -v curl
 
 if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ]; then
+  needs uwsgi-plugin-php test -e /usr/lib/uwsgi/plugins/php_plugin.so
   needs ruby command -v ruby
   needs bundler command -v bundle
   needs ruby-rack command -v rackup

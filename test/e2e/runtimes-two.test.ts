@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { examples, type Files, fails, ok, type Ran, type Repo, read, type Sandbox, type Target } from "./sandbox.ts";
 import { skipped, stories } from "./story.ts";
-import { lackOf, link, recorded, recording, standIn, toolOf } from "./toolchains.ts";
+import { lackOf, link, oldCargo, recorded, recording, standIn, toolOf } from "./toolchains.ts";
 
 /** What is told of an example app in each language. */
 interface Chapter {
@@ -64,7 +64,7 @@ const unlessSlow = ({ name }: Target) => (name.endsWith("-lite") ? "told on the 
 stories((board, story) => {
   /** A story that needs these programs. */
   const with_ = (tools: string[], name: string, body: () => void) => {
-    const lack = lackOf(...tools);
+    const lack = lackOf(...tools) ?? (tools.includes("cargo") ? oldCargo() : undefined);
     if (lack) skipped(name, lack);
     else story(name, body);
   };

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { quote, type Sandbox } from "./sandbox.ts";
@@ -12,6 +13,13 @@ export const toolOf = (name: string) =>
 export function lackOf(...names: string[]): string | undefined {
   const missing = names.filter((name) => !toolOf(name));
   return missing.length > 0 ? `no ${missing.join(", ")} on this machine: sh test/setup.sh tests` : undefined;
+}
+
+/** Why cargo cannot get its packages: before 1.70 it wants all of the index by git, which takes longer than a push may. */
+export function oldCargo(): string | undefined {
+  const version = spawnSync(toolOf("cargo") ?? "false", ["--version"], { encoding: "utf8" }).stdout ?? "";
+  const [, minor = ""] = /^cargo 1\.(\d+)\./.exec(version) ?? [];
+  return Number(minor) >= 70 ? undefined : `${version.trim() || "cargo"} is older than 1.70`;
 }
 
 /** Puts a program on piku's path: one of this machine, which may lie where only we look, with variables that it needs. */
