@@ -9,37 +9,43 @@ import { voiceOf } from "./voice.ts";
 /** Removes an app: its processes first, its site next, its files last. What it wrote into its data folder stays. */
 export function destroy(host: Host, app: App): void {
   const { paths } = app;
+  // A push that is live already has its branch still to be moved, in a repository that must be there.
+  withTurn(host, paths, "push", app, "destroy", () =>
+    withTurn(host, paths, "deploy", app, "destroy", () => removeApp(host, app)),
+  );
+}
+
+function removeApp(host: Host, app: App): void {
+  const { paths } = app;
   const voice = voiceOf(host);
-  withTurn(host, paths, "deploy", app, "destroy", () => {
-    stop(host, app);
-    if (host.stat(app.site)) {
-      voice.log(`--> Removing file '${app.site}'`);
-      removeSite(host, app);
-    }
-    // The work tree last: while it is there, so is the app.
-    const folders = [app.repo, app.envs, app.logs, app.releases, `${paths.acme}/${app.name}`, app.tree];
-    for (const folder of folders.filter((path) => host.stat(path))) {
-      voice.log(`--> Removing folder '${folder}'`);
-      host.remove(folder);
-    }
-    const files = [
-      ...["sock", "key", "crt"].map((ending) => `${paths.nginx}/${app.name}.${ending}`),
-      ...host
-        .list(paths.sockets)
-        .filter((name) => ownsSocket(app.name, name))
-        .map((name) => `${paths.sockets}/${name}`),
-      ...host
-        .list(paths.available)
-        .filter((name) => parseVassal(name, host.read(`${paths.available}/${name}`) ?? "")?.app === app.name)
-        .map((name) => `${paths.available}/${name}`),
-    ];
-    for (const file of files.filter((path) => host.stat(path))) {
-      voice.log(`--> Removing file '${file}'`);
-      host.remove(file);
-    }
-    for (const folder of [app.data, app.cache].filter((path) => host.stat(path)))
-      voice.log(`==> Preserving folder '${folder}'`);
-  });
+  stop(host, app);
+  if (host.stat(app.site)) {
+    voice.log(`--> Removing file '${app.site}'`);
+    removeSite(host, app);
+  }
+  // The work tree last: while it is there, so is the app.
+  const folders = [app.repo, app.envs, app.logs, app.releases, `${paths.acme}/${app.name}`, app.tree];
+  for (const folder of folders.filter((path) => host.stat(path))) {
+    voice.log(`--> Removing folder '${folder}'`);
+    host.remove(folder);
+  }
+  const files = [
+    ...["sock", "key", "crt"].map((ending) => `${paths.nginx}/${app.name}.${ending}`),
+    ...host
+      .list(paths.sockets)
+      .filter((name) => ownsSocket(app.name, name))
+      .map((name) => `${paths.sockets}/${name}`),
+    ...host
+      .list(paths.available)
+      .filter((name) => parseVassal(name, host.read(`${paths.available}/${name}`) ?? "")?.app === app.name)
+      .map((name) => `${paths.available}/${name}`),
+  ];
+  for (const file of files.filter((path) => host.stat(path))) {
+    voice.log(`--> Removing file '${file}'`);
+    host.remove(file);
+  }
+  for (const folder of [app.data, app.cache].filter((path) => host.stat(path)))
+    voice.log(`==> Preserving folder '${folder}'`);
 }
 
 /** Whether a name in the folder of sockets is this app's, and not one of an app whose name begins with it. */

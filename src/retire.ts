@@ -3,7 +3,7 @@ import { linkEnvironment } from "./environment.ts";
 import { drain, staleVassals, stopVassals } from "./generation.ts";
 import { holdCommit } from "./git.ts";
 import type { Host } from "./host/host.ts";
-import { withTurn } from "./locks.ts";
+import { isHeld, withTurn } from "./locks.ts";
 import {
   forgetRelease,
   liveRelease,
@@ -19,7 +19,10 @@ import { graceOf, runFolder } from "./uwsgi.ts";
 
 /** Lets what is no longer live leave: in a process of its own, so that nobody has to wait for it. */
 export function retireLater(host: Host, app: App): void {
-  if (staleVassals(host, app).length === 0) retire(host, app);
+  const isBusy = staleVassals(host, app).length > 0;
+  // Nobody has to wait for tidying up either: whoever holds the turn does it.
+  if (!isBusy && isHeld(host, app.paths, "deploy", app)) return;
+  if (!isBusy) retire(host, app);
   else host.start([host.self, "retire", app.name], { log: "/dev/null", status: `${app.releases}/retire` });
 }
 

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { examples, type Files, fails, ok, type Ran, type Repo, read, type Sandbox, type Target } from "./sandbox.ts";
 import { skipped, stories } from "./story.ts";
-import { lackOf, link, oldCargo, recorded, recording, standIn, toolOf } from "./toolchains.ts";
+import { lackOf, lackOfMaven, link, oldCargo, recorded, recording, standIn, toolOf } from "./toolchains.ts";
 
 /** What is told of an example app in each language. */
 interface Chapter {
@@ -62,9 +62,10 @@ const served = (board: Sandbox, app: string, folder: string) =>
 const unlessSlow = ({ name }: Target) => (name.endsWith("-lite") ? "told on the other executable" : undefined);
 
 stories((board, story) => {
+  const lacks = { cargo: oldCargo(), mvn: lackOf("mvn") ?? lackOfMaven() };
   /** A story that needs these programs. */
   const with_ = (tools: string[], name: string, body: () => void) => {
-    const lack = lackOf(...tools) ?? (tools.includes("cargo") ? oldCargo() : undefined);
+    const lack = lackOf(...tools) ?? Object.entries(lacks).find(([tool, lack]) => lack && tools.includes(tool))?.[1];
     if (lack) skipped(name, lack);
     else story(name, body);
   };
@@ -286,7 +287,7 @@ exec java -Duser.home="$HOME" -cp "$(cat "$kept")" clojure.main -e "(require 'bu
     },
   );
 
-  const leinHere = toolOf("lein") !== undefined;
+  const leinHere = toolOf("lein") !== undefined && lacks.mvn === undefined;
 
   with_(jdk, `Leiningen${orStandIn(leinHere)}: an example app is built by the push, again, and broken`, () => {
     const home = `${board.home}/lein`;

@@ -22,6 +22,22 @@ export function oldCargo(): string | undefined {
   return Number(minor) >= 70 ? undefined : `${version.trim() || "cargo"} is older than 1.70`;
 }
 
+/** Why Java's tools cannot get their packages: they trust what Java's own store of certificates has, not the machine's. */
+export function lackOfMaven(): string | undefined {
+  const folder = fs.mkdtempSync("/tmp/piku-maven-");
+  const words = [
+    "-B",
+    "-q",
+    "-ntp",
+    `-Dmaven.repo.local=${folder}`,
+    "dependency:get",
+    "-Dartifact=junit:junit:4.13.2:pom",
+  ];
+  const ran = spawnSync(toolOf("mvn") ?? "false", words, { cwd: folder });
+  fs.rmSync(folder, { recursive: true });
+  return ran.status === 0 ? undefined : "Maven cannot reach its repository";
+}
+
 /** Puts a program on piku's path: one of this machine, which may lie where only we look, with variables that it needs. */
 export function link(board: Sandbox, name: string, variables: Record<string, string> = {}, words: string[] = []): void {
   const exports = Object.entries(variables).map(([key, value]) => `export ${key}=${quote(value)}\n`);
