@@ -16,7 +16,7 @@ export function programName(source: Source): string {
   return parts.at(-1)?.replace(/\.v\d+$/, "") ?? source.settings.APP ?? "app";
 }
 
-// While a push is looked at git does not know its commit yet, and Go would fail when it asks for it.
+// Go would stamp the state of the build tree into the program, and fails where git cannot tell it.
 const unstamped = "-buildvcs=false";
 
 /** From before there were modules: packages lie in GOPATH, and `godep` puts them there. */
