@@ -1,5 +1,6 @@
 import { printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
+import { meaningfulLines } from "./text.ts";
 
 /** Kind -> command, in the order of the Procfile. */
 export type Workers = Record<string, string>;
@@ -38,13 +39,7 @@ export function parseProcfile(content: string, file = "Procfile"): Procfile {
   if (content.includes("\0") || content.includes("\ufffd")) throw new PikuError(`${file} is not a text file`, example);
   const found: Workers = {};
   const warnings: string[] = [];
-  for (const [index, raw] of content
-    .replace(/^\ufeff/, "")
-    .split("\n")
-    .entries()) {
-    const line = raw.trim();
-    if (line === "" || line.startsWith("#")) continue;
-    const where = `${file} line ${index + 1}`;
+  for (const { line, where } of meaningfulLines(content, file)) {
     const [, kind, command] = /^([^:]*?)\s*:\s*(.*)$/.exec(line) ?? [];
     if (kind === undefined || !command)
       throw new PikuError(`${where}: '${printable(line)}' is not 'kind: command'`, example);

@@ -1,6 +1,6 @@
 import { printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
-import { expandVars, literal } from "./text.ts";
+import { expandVars, literal, meaningfulLines } from "./text.ts";
 
 /** Names and values of environment variables, in the order in which they were written. */
 export type Settings = Record<string, string>;
@@ -15,13 +15,7 @@ const largestValue = 100_000;
  */
 export function parseSettings(content: string, file = "ENV"): Settings {
   const settings = new Map<string, string>();
-  for (const [index, raw] of content
-    .replace(/^\ufeff/, "")
-    .split("\n")
-    .entries()) {
-    const line = raw.trim();
-    if (line === "" || line.startsWith("#")) continue;
-    const where = `${file} line ${index + 1}`;
+  for (const { line, where } of meaningfulLines(content, file)) {
     const [, key, written] = /^(?:export\s+)?([^=]*?)\s*=(.*)$/.exec(line) ?? [];
     if (key === undefined)
       throw new PikuError(`${where}: '${printable(line)}' is not 'KEY=value'`, "put a '#' in front of a comment");

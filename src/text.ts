@@ -86,3 +86,11 @@ function distance(a: string, b: string): number {
 
 /** `1`, `on`, `true`, `enabled`, `yes`, `y` in any case, as the original reads a switch. */
 export const isOn = (value: string | undefined) => /^(1|on|true|enabled|yes|y)$/i.test(value ?? "");
+
+/** The lines of a file that people write, without blank and comment lines, a byte order mark and blanks around; and where each stands. */
+export const meaningfulLines = (content: string, file: string): { line: string; where: string }[] =>
+  content
+    .replace(/^\ufeff/, "")
+    .split("\n")
+    .map((raw, index) => ({ line: raw.trim(), where: `${file} line ${index + 1}` }))
+    .filter(({ line }) => line !== "" && !line.startsWith("#"));
