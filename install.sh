@@ -124,10 +124,11 @@ Type=oneshot
 ExecStart=/bin/systemctl reload nginx
 UNIT
 cat >/etc/nginx/conf.d/piku.conf <<CONF
-# Without a site of its own for https, an unknown name would fall to the first app.
+# Without a site of its own for https, an unknown name would fall to the first app. It is the default by being the first,
+# so that an app can take its place (NGINX_DEFAULT).
 server {
-  listen 443 ssl default_server;
-  listen [::]:443 ssl default_server;
+  listen 443 ssl;
+  listen [::]:443 ssl;
   ssl_reject_handshake on;
 }
 include $home/.piku/nginx/*.conf;

@@ -244,13 +244,14 @@ function tellDifferences({ host }: Recorder, { source, settings }: Plan): void {
 
 /** Where the app is now, or how it gets a name. */
 function whereabouts(host: Host, { app, site, workers, settings }: Plan): string[] {
+  const server = host.env().SSH_CONNECTION?.split(" ")[2] ?? "SERVER";
   if (site) {
+    const name = site.names[0] === "_" ? server : site.names[0];
     const url = (scheme: string, port: number, usual: number) =>
-      `${scheme}://${site.names[0]}${port === usual ? "" : `:${port}`}/`;
+      `${scheme}://${name}${port === usual ? "" : `:${port}`}/`;
     const https = url("https", site.ports.https, 443);
     return [`-----> ${site.httpsOnly ? https : `${url("http", site.ports.http, 80)} and ${https}`}`];
   }
-  const server = host.env().SSH_CONNECTION?.split(" ")[2] ?? "SERVER";
   const login = `${host.env().USER ?? "piku"}@${server}`;
   const remedy = `       To give it a name: ssh ${login} config:set ${app.name} NGINX_SERVER_NAME=${app.name}.example.com`;
   const listen = workers.find(({ listen }) => listen && "port" in listen)?.listen;

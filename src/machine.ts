@@ -1,12 +1,20 @@
 import { defu } from "defu";
 import { printable } from "./app.ts";
+import { usualSource } from "./cloudflare.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { parseSettings, type Settings } from "./settings.ts";
 import type { Site } from "./site.ts";
 
 /** Settings of the machine's ENV file that are piku's own and no app's, and what they are unless it says otherwise. */
-const own = { PIKU_HTTP_PORT: "80", PIKU_HTTPS_PORT: "443", PIKU_NGINX_RELOAD: "", PIKU_RELEASES: "" };
+const own = {
+  PIKU_HTTP_PORT: "80",
+  PIKU_HTTPS_PORT: "443",
+  PIKU_NGINX_RELOAD: "",
+  PIKU_RELEASES: "",
+  PIKU_DOMAIN: "",
+  PIKU_CLOUDFLARE_IPS: usualSource,
+};
 
 /** What a machine's ENV file says. */
 export interface Machine {
@@ -17,12 +25,24 @@ export interface Machine {
   reload?: string;
   /** A folder or a URL with releases of piku. */
   releases?: string;
+  /** The domain below which an app without a server name gets one. */
+  domain?: string;
+  /** Where the addresses of Cloudflare are. */
+  cloudflare: string;
 }
 
 /** Reads the machine's ENV file. Throws with file and line. */
 export function readMachine(host: Host, file: string): Machine {
   const all = parseSettings(host.read(file) ?? "", file);
-  const { PIKU_HTTP_PORT, PIKU_HTTPS_PORT, PIKU_NGINX_RELOAD, PIKU_RELEASES } = defu(all, own);
+  const { PIKU_HTTP_PORT, PIKU_HTTPS_PORT, PIKU_NGINX_RELOAD, PIKU_RELEASES, PIKU_DOMAIN, PIKU_CLOUDFLARE_IPS } = defu(
+    all,
+    own,
+  );
+  if (PIKU_DOMAIN !== "" && !/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.?)+$/i.test(PIKU_DOMAIN))
+    throw new PikuError(
+      `${file}: PIKU_DOMAIN is '${printable(PIKU_DOMAIN)}'`,
+      "write a domain, such as pi.example.com",
+    );
   return {
     settings: Object.fromEntries(Object.entries(all).filter(([key]) => !Object.hasOwn(own, key))),
     ports: {
@@ -31,6 +51,8 @@ export function readMachine(host: Host, file: string): Machine {
     },
     reload: PIKU_NGINX_RELOAD || undefined,
     releases: PIKU_RELEASES || undefined,
+    domain: PIKU_DOMAIN || undefined,
+    cloudflare: PIKU_CLOUDFLARE_IPS,
   };
 }
 

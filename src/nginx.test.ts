@@ -3,8 +3,11 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { appOf } from "./app.ts";
+import type { Cache } from "./cache.ts";
+import { parseRanges, rangesFile, refreshRanges, renderRanges } from "./cloudflare.ts";
 import { memoryHost } from "./host/memory.ts";
-import { askNginx, readSites, refuseTakenNames, stagingOf, testSites } from "./nginx.ts";
+import { readMachine } from "./machine.ts";
+import { askNginx, readSites, refuseSecondDefault, refuseTakenNames, stagingOf, testSites } from "./nginx.ts";
 import { pathsOf } from "./paths.ts";
 import type { Workers } from "./procfile.ts";
 import type { Settings } from "./settings.ts";
@@ -141,7 +144,17 @@ test.each(["static:public", "public", "/a", "/a:b\n/c:d", "/é:x", "/a:$b"])(
   },
 );
 
-const machine = { http2: "listen", ipv6: true, ports: { http: 80, https: 443 } } as const;
+const machine = { http2: "listen", ipv6: true, ports: { http: 80, https: 443 }, deployer: "192.0.2.7" } as const;
+const cache: Cache = {
+  prefixes: ["a", "b"],
+  folder: "/p/cache/blog/nginx",
+  gigabytes: 1,
+  content: 3600,
+  redirects: 3600,
+  others: 3600,
+  browsers: 3600,
+  unused: 86400,
+};
 const backend: Backend = { protocol: "http", first: ["127.0.0.1:20001"] };
 
 test.each<[string, Workers, Settings, Backend | undefined, Partial<Site> | undefined]>([
@@ -185,6 +198,71 @@ test.each<[string, Workers, Settings, Backend | undefined, Partial<Site> | undef
     { names: ["a.example"], backend },
   ],
   [
+    "the default, without a name",
+    { web: "a" },
+    { NGINX_DEFAULT: "true" },
+    backend,
+    { names: ["_"], isDefault: true, backend },
+  ],
+  [
+    "other names",
+    { web: "a" },
+    { NGINX_SERVER_NAME: "a.example", NGINX_REDIRECT_FROM: "b.example a.example,*.c.example" },
+    backend,
+    { names: ["a.example"], redirected: ["b.example", "*.c.example"], backend },
+  ],
+  [
+    "nobody but Cloudflare",
+    { web: "a" },
+    { NGINX_SERVER_NAME: "a.example", NGINX_CLOUDFLARE_ACL: "true" },
+    backend,
+    { names: ["a.example"], backend, cloudflare: { ranges: "/p/nginx/cloudflare.acl", deployer: "192.0.2.7" } },
+  ],
+  [
+    "a cache, as usual",
+    { web: "a" },
+    { NGINX_SERVER_NAME: "a.example", NGINX_CACHE_PREFIXES: "/a, b,/a" },
+    backend,
+    { names: ["a.example"], backend, cache },
+  ],
+  [
+    "a cache of its own",
+    { web: "a" },
+    {
+      NGINX_SERVER_NAME: "a.example",
+      NGINX_CACHE_PREFIXES: "/a,b",
+      NGINX_CACHE_SIZE: "2",
+      NGINX_CACHE_TIME: "1",
+      NGINX_CACHE_REDIRECTS: "2",
+      NGINX_CACHE_ANY: "3",
+      NGINX_CACHE_CONTROL: "4",
+      NGINX_CACHE_EXPIRY: "5",
+      NGINX_CACHE_PATH: "/var/cache/nginx/blog/",
+    },
+    backend,
+    {
+      names: ["a.example"],
+      backend,
+      cache: {
+        prefixes: ["a", "b"],
+        folder: "/var/cache/nginx/blog",
+        gigabytes: 2,
+        content: 1,
+        redirects: 2,
+        others: 3,
+        browsers: 4,
+        unused: 5,
+      },
+    },
+  ],
+  [
+    "a cache for nothing but files",
+    { static: "/" },
+    { NGINX_SERVER_NAME: "a.example", NGINX_CACHE_PREFIXES: "/a" },
+    undefined,
+    { names: ["a.example"], statics: [{ url: "", folder: tree }] },
+  ],
+  [
     "no IPv6",
     { web: "a" },
     { NGINX_SERVER_NAME: "a.example", DISABLE_IPV6: "true" },
@@ -194,6 +272,8 @@ test.each<[string, Workers, Settings, Backend | undefined, Partial<Site> | undef
 ])("planSite: %s", (_, workers, settings, to, expected) => {
   const usual: Omit<Site, "names"> = {
     app: "blog",
+    redirected: [],
+    isDefault: false,
     ports: { http: 80, https: 443 },
     ipv4: "0.0.0.0",
     ipv6: "[::]",
@@ -223,6 +303,22 @@ test.each([
 ])("%s=%s is refused", (key, value) => {
   const settings = { NGINX_SERVER_NAME: "a.example", [key]: value };
   expect(() => planSite(app, {}, settings, machine, backend)).toThrow(`${key}: '${value}' is no`);
+});
+
+test.each<[Settings, string]>([
+  [{ NGINX_REDIRECT_FROM: "a b;c" }, "NGINX_REDIRECT_FROM: 'b;c' cannot be a server's name"],
+  [{ NGINX_REDIRECT_FROM: "a", NGINX_SERVER_NAME: "*.b" }, "NGINX_REDIRECT_FROM: nobody can be sent to '*.b'"],
+  [{ NGINX_REDIRECT_FROM: "a", NGINX_SERVER_NAME: "", NGINX_DEFAULT: "1" }, "nobody can be sent to '_'"],
+  [{ NGINX_CACHE_PREFIXES: "/a b" }, "NGINX_CACHE_PREFIXES: 'a b' cannot be"],
+  [{ NGINX_CACHE_PREFIXES: "/a){return 200;}" }, "NGINX_CACHE_PREFIXES: 'a){return 200;}' cannot be"],
+  [{ NGINX_CACHE_PREFIXES: "/a$host" }, "NGINX_CACHE_PREFIXES: 'a$host' cannot be"],
+  [{ NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_TIME: "1h" }, "NGINX_CACHE_TIME is '1h'"],
+  [{ NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_SIZE: "1g" }, "NGINX_CACHE_SIZE is '1g'"],
+  [{ NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: "cache" }, "NGINX_CACHE_PATH: 'cache' cannot be"],
+  [{ NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: "/a/../b" }, "NGINX_CACHE_PATH: '/a/../b' cannot be"],
+  [{ NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: '/a"b' }, "NGINX_CACHE_PATH: '/a\"b' cannot be"],
+])("%j is refused", (settings, message) => {
+  expect(() => planSite(app, {}, { NGINX_SERVER_NAME: "a.example", ...settings }, machine, backend)).toThrow(message);
 });
 
 test.each<[Workers, string]>([
@@ -290,7 +386,185 @@ const one = `upstream blog {
 }
 `;
 
+const uwsgi = `uwsgi_param QUERY_STRING $query_string;
+    uwsgi_param REQUEST_METHOD $request_method;
+    uwsgi_param CONTENT_TYPE $content_type;
+    uwsgi_param CONTENT_LENGTH $content_length;
+    uwsgi_param REQUEST_URI $request_uri;
+    uwsgi_param PATH_INFO $document_uri;
+    uwsgi_param DOCUMENT_ROOT $document_root;
+    uwsgi_param SERVER_PROTOCOL $server_protocol;
+    uwsgi_param REQUEST_SCHEME $scheme;
+    uwsgi_param HTTPS $https if_not_empty;
+    uwsgi_param X_FORWARDED_FOR $proxy_add_x_forwarded_for;
+    uwsgi_param REMOTE_ADDR $remote_addr;
+    uwsgi_param REMOTE_PORT $remote_port;
+    uwsgi_param SERVER_ADDR $server_addr;
+    uwsgi_param SERVER_PORT $server_port;
+    uwsgi_param SERVER_NAME $server_name;
+    uwsgi_param HTTP_X_FORWARDED_PROTO $scheme;
+    uwsgi_param HTTP_X_FORWARDED_FOR $proxy_add_x_forwarded_for;
+    uwsgi_param HTTP_X_REMOTE_ADDRESS $remote_addr;
+    uwsgi_param HTTP_X_FORWARDED_PORT $server_port;
+    uwsgi_param HTTP_X_REQUEST_START $msec;`;
+const small = { ...cache, prefixes: ["a", "b.xml"], gigabytes: 2, redirects: 1, others: 2, browsers: 60, unused: 7 };
+const zone = (
+  protocol: string,
+) => `${protocol}_cache_path "/p/cache/blog/nginx" levels=1:2 keys_zone=blog:2m inactive=7s max_size=2g use_temp_path=off;
+map $upstream_http_cache_control $piku_cache_blog {
+  default "public, max-age=60";
+  ~*(private|no-store|no-cache) $upstream_http_cache_control;
+}
+`;
+const cached = (protocol: "proxy" | "uwsgi", pass: string) => `location ~* ^/(a|b\\.xml) {
+    ${protocol}_cache blog;
+    ${protocol}_cache_key $scheme$host$request_uri;
+    ${protocol}_cache_valid 200 304 3600s;
+    ${protocol}_cache_valid 301 307 1s;
+    ${protocol}_cache_valid 500 502 503 504 0s;
+    ${protocol}_cache_valid any 2s;
+    ${protocol}_hide_header Cache-Control;
+    add_header X-Deployed-By Piku;
+    add_header Cache-Control $piku_cache_blog;
+    add_header X-Cache $upstream_cache_status;
+    ${pass}
+  }`;
+const redirected = (lines: string, to: string) => `server {
+  ${lines}
+  server_name old.example older.example;
+  ssl_certificate /p/nginx/blog.crt;
+  ssl_certificate_key /p/nginx/blog.key;
+  ${challenges}
+  location / {
+    return 301 ${to}$request_uri;
+  }
+}
+`;
+const access = `include /p/nginx/cloudflare.acl;
+  allow 192.0.2.7;
+  allow 127.0.0.1;
+  deny all;
+  set $piku_client $remote_addr;
+  if ($http_cf_connecting_ip) { set $piku_client $http_cf_connecting_ip; }`;
+
 const sites: Record<string, [Site, string]> = {
+  "a cache in front of web": [
+    siteOf({ backend, cache: small }),
+    `${written}${one}${zone("proxy")}server {
+  ${listen}
+  ${common}
+  ${noGit}
+  ${connection}
+  ${cached("proxy", `proxy_pass http://blog;\n    ${proxy}`)}
+  location / {
+    proxy_pass http://blog;
+    ${proxy}
+  }
+}
+`,
+  ],
+  "a cache in front of wsgi": [
+    siteOf({ backend: socket, cache: small }),
+    `${written}upstream blog {
+  server unix:/p/sockets/blog.1.sock max_fails=0;
+}
+${zone("uwsgi")}server {
+  ${listen}
+  ${common}
+  ${noGit}
+  ${cached("uwsgi", `uwsgi_pass blog;\n    ${uwsgi}`)}
+  location / {
+    uwsgi_pass blog;
+    ${uwsgi}
+  }
+}
+`,
+  ],
+  "nobody but Cloudflare": [
+    siteOf({ backend, cloudflare: { ranges: "/p/nginx/cloudflare.acl", deployer: "192.0.2.7" } }),
+    `${written}${one}server {
+  ${listen}
+  ${common.replace(challenges, `${access}\n  ${challenges}`)}
+  ${noGit}
+  ${plain.replace("X-Remote-Address $remote_addr", "X-Remote-Address $piku_client")}
+}
+`,
+  ],
+  "nobody but Cloudflare, wsgi": [
+    siteOf({ backend: socket, cloudflare: { ranges: "/p/nginx/cloudflare.acl" } }),
+    `${written}upstream blog {
+  server unix:/p/sockets/blog.1.sock max_fails=0;
+}
+server {
+  ${listen}
+  ${common.replace(challenges, `${access.replace("  allow 192.0.2.7;\n", "")}\n  ${challenges}`)}
+  ${noGit}
+  location / {
+    uwsgi_pass blog;
+    ${uwsgi.replaceAll(" $remote_addr", " $piku_client")}
+  }
+}
+`,
+  ],
+  "the default": [
+    siteOf({ backend, isDefault: true }),
+    `${written}${one}server {
+  listen 0.0.0.0:80 default_server;
+  listen [::]:80 default_server;
+  listen 0.0.0.0:443 default_server ssl http2;
+  listen [::]:443 default_server ssl http2;
+  ${common}
+  ${noGit}
+  ${plain}
+}
+`,
+  ],
+  "the default, https only, with other names": [
+    siteOf({ backend, isDefault: true, httpsOnly: true, redirected: ["old.example", "older.example"] }),
+    `${written}${one}${redirected(listen, "https://blog.example")}server {
+  listen 0.0.0.0:80 default_server;
+  listen [::]:80 default_server;
+  ${names}
+  ${challenges}
+  location / {
+    return 301 https://$host$request_uri;
+  }
+}
+server {
+  listen 0.0.0.0:443 default_server ssl http2;
+  listen [::]:443 default_server ssl http2;
+  ${common}
+  ${noGit}
+  ${plain}
+}
+`,
+  ],
+  "other names": [
+    siteOf({ backend, redirected: ["old.example", "older.example"] }),
+    `${written}${one}${redirected(listen, "$scheme://blog.example")}server {
+  ${listen}
+  ${common}
+  ${noGit}
+  ${plain}
+}
+`,
+  ],
+  "other names, on ports of a sandbox": [
+    siteOf({
+      backend,
+      redirected: ["old.example", "older.example"],
+      ipv6: undefined,
+      ports: { http: 8080, https: 8443 },
+    }),
+    `${written}${one}${redirected("listen 0.0.0.0:8080;\n  listen 0.0.0.0:8443 ssl http2;", "$scheme://blog.example:$server_port")}server {
+  listen 0.0.0.0:8080;
+  listen 0.0.0.0:8443 ssl http2;
+  ${common}
+  ${noGit}
+  ${plain}
+}
+`,
+  ],
   "web with two slots": [
     siteOf({ backend: slots }),
     `${written}upstream blog {
@@ -526,6 +800,11 @@ beforeAll(() => {
   Bun.spawnSync(["openssl", ...words.split(" "), ...files], { stderr: "ignore" });
 });
 
+beforeAll(() => {
+  for (const name of ["nginx", "cache/blog"]) fs.mkdirSync(join(folder, name), { recursive: true });
+  fs.writeFileSync(join(folder, "nginx/cloudflare.acl"), renderRanges(["192.0.2.0/24", "2001:db8::/32"]));
+});
+
 /** Refers to files that are there. */
 const real = (site: string) => site.replaceAll("/p/nginx/blog.", `${folder}/`).replaceAll("/p/", `${folder}/`);
 
@@ -618,6 +897,65 @@ test.each([
   const refuse = () => refuseTakenNames(wanted, "blog", others);
   if (message === undefined) expect(refuse).not.toThrow();
   else expect(refuse).toThrow(message);
+});
+
+const ports = { http: 80, https: 443 };
+
+test.each<[string, Record<string, string>, [string, string][], string | undefined]>([
+  ["nobody else", {}, [["blog", "listen 0.0.0.0:80 default_server;"]], undefined],
+  [
+    "another app",
+    {},
+    [["shop", "  listen 0.0.0.0:80 default_server;"]],
+    "app 'shop' answers for unknown names already",
+  ],
+  ["another port", {}, [["shop", "listen 0.0.0.0:8080 default_server;"]], undefined],
+  ["a comment", { "/etc/nginx/conf.d/a.conf": "# listen 80 default_server;" }, [], undefined],
+  [
+    "Debian's own site",
+    {
+      "/etc/nginx/sites-enabled/default": "server {\n\tlisten 80 default_server;\n\tlisten [::]:80 default_server;\n}",
+    },
+    [],
+    "the server's own nginx answers for unknown names already, by /etc/nginx/sites-enabled/default",
+  ],
+])("refuseSecondDefault: %s", (_, files, sites, message) => {
+  const refuse = () => refuseSecondDefault(memoryHost({ files }), "blog", new Map(sites), ports);
+  if (message === undefined) expect(refuse).not.toThrow();
+  else expect(refuse).toThrow(message);
+});
+
+const answer = (ipv4: unknown[], ipv6: unknown[], success = true) =>
+  JSON.stringify({ success, result: { ipv4_cidrs: ipv4, ipv6_cidrs: ipv6 } });
+
+test.each<[string, string[] | undefined]>([
+  [answer(["192.0.2.0/24"], ["2001:db8::/32"]), ["192.0.2.0/24", "2001:db8::/32"]],
+  [answer(["192.0.2.0/24"], [], false), undefined],
+  [answer([], []), undefined],
+  [answer(["192.0.2.0/24; deny all"], ["2001:db8::/32"]), undefined],
+  [answer([7], ["2001:db8::/32"]), undefined],
+  ["<html>", undefined],
+  ["null", undefined],
+])("parseRanges(%s)", (text, ranges) => {
+  expect(parseRanges(text)).toEqual(ranges);
+});
+
+test.each<[string, string | undefined, number, string | undefined, string | undefined]>([
+  ["no site wants it", undefined, 0, undefined, undefined],
+  ["it has changed", "old", 0, renderRanges(["192.0.2.0/24", "2001:db8::/32"]), undefined],
+  ["the network is away", "old", 6, "old", "the addresses of Cloudflare could not be got"],
+])("refreshRanges: %s", (_, before, status, after, message) => {
+  const host = memoryHost({
+    env: { HOME: "/home/piku", PIKU_ROOT: "/p" },
+    files: before === undefined ? {} : { "/p/nginx/cloudflare.acl": before },
+    answer: ([program]) =>
+      program === "curl" ? { status, stdout: answer(["192.0.2.0/24"], ["2001:db8::/32"]) } : undefined,
+  });
+  const paths = pathsOf(host);
+  const refresh = () => refreshRanges(host, paths, readMachine(host, paths.settings));
+  if (message === undefined) refresh();
+  else expect(refresh).toThrow(message);
+  expect(host.read(rangesFile(paths))).toBe(after);
 });
 
 test.each(Object.keys(sites))("the names of the site of %s are found in it", (name) => {

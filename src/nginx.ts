@@ -45,6 +45,33 @@ export function refuseTakenNames(names: readonly string[], app: string, sites: R
   }
 }
 
+const defaultListen = /^\s*listen\s+(?:[^\s;]*:)?(\d+)\s[^;#]*\bdefault_server\b/gm;
+
+/** Refuses a second site that answers for unknown names: nginx has one for each port, and refuses all sites otherwise. */
+export function refuseSecondDefault(
+  host: Host,
+  app: string,
+  sites: ReadonlyMap<string, string>,
+  ports: Site["ports"],
+): void {
+  const isTaken = (text: string) =>
+    [...text.matchAll(defaultListen)].some(([, port]) => Object.values(ports).includes(Number(port)));
+  const other = [...sites].find(([name, site]) => name !== app && isTaken(site))?.[0];
+  if (other)
+    throw new PikuError(
+      `app '${other}' answers for unknown names already`,
+      `take NGINX_DEFAULT away from it first: config:set ${other} NGINX_DEFAULT=false`,
+    );
+  const file = ["/etc/nginx/sites-enabled", "/etc/nginx/conf.d"]
+    .flatMap((folder) => host.list(folder).map((name) => `${folder}/${name}`))
+    .find((path) => isTaken(host.read(path) ?? ""));
+  if (file)
+    throw new PikuError(
+      `the server's own nginx answers for unknown names already, by ${file}`,
+      `on the server: sudo rm ${file} && sudo systemctl reload nginx; or take \`default_server\` out of it`,
+    );
+}
+
 /** A site with its ports moved up, so that a test by a user who may not bind port 80 can run. */
 const withHighPorts = (site: string) =>
   site.replace(

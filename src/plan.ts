@@ -1,9 +1,10 @@
 import { type App, printable } from "./app.ts";
+import { ensureRanges } from "./cloudflare.ts";
 import { PikuError } from "./errors.ts";
 import { type Commit, linksOf } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { portNumber } from "./machine.ts";
-import { askNginx, readSites, refuseTakenNames } from "./nginx.ts";
+import { askNginx, readSites, refuseSecondDefault, refuseTakenNames } from "./nginx.ts";
 import { refuseTakenPort, takePorts } from "./ports.ts";
 import {
   isCron,
@@ -18,7 +19,7 @@ import {
 import type { Release, Slot } from "./releases.ts";
 import type { Runtime, Source } from "./runtimes/index.ts";
 import type { Settings } from "./settings.ts";
-import { hasSite, parseServerNames, planBackend, planSite, readInclude, refuseLinksOut, type Site } from "./site.ts";
+import { hasSite, planBackend, planSite, readInclude, refuseLinksOut, type Site, siteNames } from "./site.ts";
 import { type Survey, surveyCommit } from "./survey.ts";
 import { isOn } from "./text.ts";
 import { escapeValue, isInside, parseVassal, socketLink, socketOf, type Worker } from "./uwsgi.ts";
@@ -67,7 +68,7 @@ export interface Plan {
 
 /**
  * Looks at a commit and everything that bears on it, refuses what cannot work, and says what is to be done. Touches
- * nothing but the list of ports that belong to the app.
+ * nothing but the list of ports that belong to the app, and that of Cloudflare's addresses.
  */
 export function planDeploy(host: Host, request: Request, live: Release | undefined, release: number): Plan {
   const { app } = request.commit;
@@ -83,9 +84,20 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
   const backend = planBackend(app, commands, scaling, place);
   const nginx = place.names.length > 0 && hasSite(commands, settings, backend) ? askNginx(host) : undefined;
   const ipv6 = host.stat("/proc/net/if_inet6") !== undefined;
-  const site = nginx && planSite(app, commands, settings, { http2: nginx.http2, ipv6, ports: machine.ports }, backend);
+  const site =
+    nginx &&
+    planSite(
+      app,
+      commands,
+      settings,
+      { http2: nginx.http2, ipv6, ports: machine.ports, deployer: deployerOf(host) },
+      backend,
+    );
   if (site) {
-    refuseTakenNames(site.names, app.name, readSites(host, app.paths));
+    const sites = readSites(host, app.paths);
+    refuseTakenNames([...site.names, ...site.redirected], app.name, sites);
+    if (site.isDefault) refuseSecondDefault(host, app.name, sites, machine.ports);
+    if (site.cloudflare) ensureRanges(host, app.paths, machine);
     refuseLinksOut(app, site.statics, linksOf(host, request.commit));
     site.include = readInclude(host, request.commit, deployed);
   }
@@ -109,6 +121,9 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
   };
 }
 
+/** The address from which somebody gave this command by ssh (ssh(1): SSH_CLIENT). */
+const deployerOf = (host: Host) => /^[0-9a-fA-F.:]+(?= )/.exec(host.env().SSH_CLIENT ?? "")?.[0];
+
 /** Where an app listens, and whether it can do so twice. */
 export interface Place {
   /** The site's names; none for an app without a site. */
@@ -131,7 +146,7 @@ function planPlace(
   live: Release | undefined,
 ): Place {
   const networked = Object.keys(procfile.workers).some((kind) => siteKinds.includes(kind));
-  const names = parseServerNames(settings.NGINX_SERVER_NAME);
+  const names = siteNames(settings);
   const fixed = settings.PORT ? portNumber(settings.PORT, "PORT") : undefined;
   const bind = settings.BIND_ADDRESS || "127.0.0.1";
   if (!/^[\w.:[\]-]+$/.test(bind)) {

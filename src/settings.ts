@@ -132,6 +132,14 @@ export function layered(base: Settings, layers: readonly Settings[]): Settings {
   return { ...live };
 }
 
+/** A setting that is a whole number, or what it usually is. Throws for one that is none. */
+export function wholeNumberIn<Key extends string>(settings: Settings, usual: Readonly<Record<Key, string>>, key: Key) {
+  const value = settings[key] ?? usual[key];
+  if (!/^\d{1,9}$/.test(value))
+    throw new PikuError(`${key} is '${printable(value)}'`, `it must be a whole number, such as ${usual[key]}`);
+  return Number(value);
+}
+
 /** Writes LIVE_ENV. */
 export const renderSettings = (settings: Settings) =>
   Object.entries(settings)

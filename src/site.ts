@@ -1,5 +1,7 @@
 import { defu } from "defu";
 import { type App, printable } from "./app.ts";
+import { type Cache, planCache, renderCacheLocation, renderCacheZone } from "./cache.ts";
+import { rangesFile } from "./cloudflare.ts";
 import { PikuError } from "./errors.ts";
 import { type Commit, fileOf } from "./git.ts";
 import type { Host } from "./host/host.ts";
@@ -15,6 +17,10 @@ export interface Site {
   app: string;
   /** Its names, checked; the first is the one that is shown. */
   names: string[];
+  /** Names from which people are sent to the first one. */
+  redirected: string[];
+  /** Whether it answers for names that no site has. */
+  isDefault: boolean;
   ports: { http: number; https: number };
   ipv4: string;
   /** Undefined where there is no IPv6. */
@@ -33,6 +39,9 @@ export interface Site {
   allowGit: boolean;
   /** Whether the app's own folder is served by something else than nginx, so that its settings must be kept from it. */
   hidesFiles: boolean;
+  cache?: Cache;
+  /** Who may come in, where nobody may but Cloudflare: the file of its addresses, and whoever deploys. */
+  cloudflare?: { ranges: string; deployer?: string };
   /** Directives of the app's own, for the server block. */
   include?: string;
 }
@@ -57,17 +66,35 @@ export interface Mapping {
 const namePattern =
   /^(_|(\*\.|\.)?([A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.\*)?\.?|\[[0-9a-fA-F:.]+\])$/;
 
-/** The names in NGINX_SERVER_NAME, with commas or blanks between them. Throws for what nginx would read as something else. */
-export function parseServerNames(value: string | undefined): string[] {
+/** The names in a setting, with commas or blanks between them. Throws for what nginx would read as something else. */
+export function parseServerNames(value: string | undefined, key = "NGINX_SERVER_NAME"): string[] {
   const names = (value ?? "").split(/[\s,]+/).filter((name) => name !== "");
   const bad = names.find((name) => name.length > 253 || !namePattern.test(name));
   if (bad !== undefined) {
     throw new PikuError(
-      `NGINX_SERVER_NAME: '${printable(bad)}' cannot be a server's name`,
+      `${key}: '${printable(bad)}' cannot be a server's name`,
       "write names such as app.example.com, with commas between them",
     );
   }
   return [...new Set(names.map((name) => name.toLowerCase()))];
+}
+
+/** The names of an app's site. The one that answers for unknown names needs none of its own. */
+export function siteNames(settings: Settings): string[] {
+  const names = parseServerNames(settings.NGINX_SERVER_NAME);
+  return names.length === 0 && isOn(settings.NGINX_DEFAULT) ? ["_"] : names;
+}
+
+/** The names from which people are sent on to the first of `names`. Throws when there is no telling where to. */
+function parseRedirected(settings: Settings, names: readonly string[]): string[] {
+  const key = "NGINX_REDIRECT_FROM";
+  const redirected = parseServerNames(settings[key], key).filter((name) => !names.includes(name));
+  if (redirected.length > 0 && /^[_.]|\*|\.$/.test(names[0]!))
+    throw new PikuError(
+      `${key}: nobody can be sent to '${names[0]}'`,
+      "put a name without '*' and '_' first in NGINX_SERVER_NAME",
+    );
+  return redirected;
 }
 
 /**
@@ -107,16 +134,18 @@ export function planSite(
   app: App,
   workers: Workers,
   settings: Settings,
-  machine: { http2: Site["http2"]; ipv6: boolean; ports: Site["ports"] },
+  machine: { http2: Site["http2"]; ipv6: boolean; ports: Site["ports"]; deployer?: string },
   backend: Backend | undefined,
 ): Site | undefined {
-  const names = parseServerNames(settings.NGINX_SERVER_NAME);
+  const names = siteNames(settings);
   const statics = parseMappings(app, workers, settings);
   if (names.length === 0 || (!backend && statics.length === 0)) return undefined;
   const { NGINX_IPV4_ADDRESS, NGINX_IPV6_ADDRESS } = defu(settings, everywhere);
   return {
     app: app.name,
     names,
+    redirected: parseRedirected(settings, names),
+    isDefault: isOn(settings.NGINX_DEFAULT),
     ports: machine.ports,
     ipv4: address(NGINX_IPV4_ADDRESS, "NGINX_IPV4_ADDRESS", /^\d{1,3}(\.\d{1,3}){3}$/),
     ipv6:
@@ -133,6 +162,10 @@ export function planSite(
     catchAll: catchAll(settings.NGINX_CATCH_ALL),
     allowGit: isOn(settings.NGINX_ALLOW_GIT_FOLDERS),
     hidesFiles: "php" in workers,
+    cache: backend && planCache(app, settings),
+    cloudflare: isOn(settings.NGINX_CLOUDFLARE_ACL)
+      ? { ranges: rangesFile(app.paths), deployer: machine.deployer }
+      : undefined,
   };
 }
 
@@ -159,14 +192,12 @@ export const protocolOf = (workers: Workers): Backend["protocol"] =>
 
 /** The text of a site's file. */
 export const renderSite = (site: Site) => `# Written by piku; changes are lost.
-${site.backend ? renderUpstreams(site.app, site.backend) : ""}${site.httpsOnly ? renderRedirect(site) : ""}${text`
+${site.backend ? renderUpstreams(site.app, site.backend) : ""}${site.backend && site.cache ? renderCacheZone(site.app, cacheOf(site.backend), site.cache) : ""}${site.redirected.length > 0 ? renderRedirected(site) : ""}${site.httpsOnly ? renderHttpsOnly(site) : ""}${text`
   server {
     ${!site.httpsOnly && listen(site, site.ports.http)}
-    ${listen(site, site.ports.https, site.http2 === "listen" ? " ssl http2" : " ssl")}
-    ${site.http2 === "directive" && "http2 on;"}
+    ${listenSecurely(site)}
     server_name ${site.names.join(" ")};
-    ssl_certificate ${site.certificate};
-    ssl_certificate_key ${site.key};
+    ${renderCertificate(site)}
     gzip on;
     gzip_proxied any;
     gzip_types text/plain text/xml text/css text/javascript text/js application/x-javascript application/javascript application/json application/xml+rss application/atom+xml image/svg+xml;
@@ -174,6 +205,7 @@ ${site.backend ? renderUpstreams(site.app, site.backend) : ""}${site.httpsOnly ?
     gzip_min_length 2048;
     gzip_vary on;
     add_header X-Deployed-By Piku;
+    ${site.cloudflare && renderAccess(site.cloudflare)}
     ${renderChallenges(site)}
     ${!site.allowGit && "location ~ /\\.git { return 404; }"}
     ${site.hidesFiles && "location ~ /\\.(?!well-known/)|^/(ENV|Procfile)$ { return 404; }"}
@@ -182,9 +214,31 @@ ${site.backend ? renderUpstreams(site.app, site.backend) : ""}${site.httpsOnly ?
     ${renderBackend(site)}
   }`}`;
 
-/** A listen line for each address family. */
-const listen = ({ ipv4, ipv6 }: Site, port: number, options = "") =>
-  [`listen ${ipv4}:${port}${options};`, ...(ipv6 ? [`listen ${ipv6}:${port}${options};`] : [])].join("\n");
+/** A listen line for each address family; the options of one port are the same in all server blocks. */
+const listen = ({ ipv4, ipv6, isDefault }: Site, port: number, options = "", answersUnknown = isDefault) =>
+  [ipv4, ...(ipv6 ? [ipv6] : [])]
+    .map((address) => `listen ${address}:${port}${answersUnknown ? " default_server" : ""}${options};`)
+    .join("\n");
+
+const listenSecurely = (site: Site, answersUnknown = site.isDefault) =>
+  listen(site, site.ports.https, site.http2 === "listen" ? " ssl http2" : " ssl", answersUnknown) +
+  (site.http2 === "directive" ? "\nhttp2 on;" : "");
+
+const renderCertificate = ({ certificate, key }: Site) =>
+  `ssl_certificate ${certificate};\nssl_certificate_key ${key};`;
+
+/**
+ * Keeps everybody out but Cloudflare, the machine itself and whoever deploys; Cloudflare says whom it asks for. Its file
+ * is refreshed without the site being changed.
+ */
+const renderAccess = ({ ranges, deployer }: NonNullable<Site["cloudflare"]>) =>
+  text`
+  include ${ranges};
+  ${deployer && `allow ${deployer};`}
+  allow 127.0.0.1;
+  deny all;
+  set $piku_client $remote_addr;
+  if ($http_cf_connecting_ip) { set $piku_client $http_cf_connecting_ip; }`.trimEnd();
 
 const renderChallenges = ({ challenges }: Site) =>
   text`
@@ -193,8 +247,26 @@ const renderChallenges = ({ challenges }: Site) =>
     root ${challenges};
   }`.trimEnd();
 
+/** The server that sends people from an app's other names to its first. */
+const renderRedirected = (site: Site) => {
+  const { http, https } = site.ports;
+  const secure = `https://${site.names[0]}${https === 443 ? "" : `:${https}`}`;
+  const same = `$scheme://${site.names[0]}${http === 80 && https === 443 ? "" : ":$server_port"}`;
+  return text`
+    server {
+      ${listen(site, http, "", false)}
+      ${listenSecurely(site, false)}
+      server_name ${site.redirected.join(" ")};
+      ${renderCertificate(site)}
+      ${renderChallenges(site)}
+      location / {
+        return 301 ${site.httpsOnly ? secure : same}$request_uri;
+      }
+    }`;
+};
+
 /** The server for plain http of a site that wants https only. */
-const renderRedirect = (site: Site) => text`
+const renderHttpsOnly = (site: Site) => text`
   server {
     ${listen(site, site.ports.http)}
     server_name ${site.names.join(" ")};
@@ -222,7 +294,7 @@ function renderUpstreams(app: string, { first, second }: Backend): string {
   );
 }
 
-const uwsgiParams = [
+const uwsgiParams: [string, string][] = [
   ["QUERY_STRING", "$query_string"],
   ["REQUEST_METHOD", "$request_method"],
   ["CONTENT_TYPE", "$content_type"],
@@ -241,7 +313,7 @@ const uwsgiParams = [
   ["SERVER_NAME", "$server_name"],
 ];
 
-const forwarded = [
+const forwarded: [string, string][] = [
   ["X-Forwarded-Proto", "$scheme"],
   ["X-Forwarded-For", "$proxy_add_x_forwarded_for"],
   ["X-Remote-Address", "$remote_addr"],
@@ -249,30 +321,37 @@ const forwarded = [
   ["X-Request-Start", "$msec"],
 ];
 
-/** The location that hands requests to the app. Behind a static mapping of `/` it answers what is no file. */
-function renderBackend({ app, backend, statics }: Site): string | false {
+/** What the caching directives of nginx begin with. */
+const cacheOf = ({ protocol }: Backend) => (protocol === "uwsgi" ? "uwsgi" : "proxy");
+
+/** The lines that hand a request to the app. */
+function passLines({ app, cloudflare }: Site, { protocol, flag }: Backend): string[] {
+  const upstream = flag ? "$piku_slot" : app;
+  const client = (value: string) => (cloudflare && value === "$remote_addr" ? "$piku_client" : value);
+  if (protocol === "uwsgi")
+    return [
+      `uwsgi_pass ${upstream};`,
+      ...uwsgiParams.map(([name, value]) => `uwsgi_param ${name} ${client(value)};`),
+      ...forwarded.map(
+        ([name, value]) => `uwsgi_param HTTP_${name.toUpperCase().replaceAll("-", "_")} ${client(value)};`,
+      ),
+    ];
+  return [
+    `proxy_pass http://${upstream};`,
+    "proxy_http_version 1.1;",
+    "proxy_set_header Upgrade $http_upgrade;",
+    "proxy_set_header Connection $piku_connection;",
+    "proxy_set_header Host $host;",
+    ...forwarded.map(([name, value]) => `proxy_set_header ${name} ${client(value)};`),
+  ];
+}
+
+/** The locations that hand requests to the app. Behind a static mapping of `/` it answers what is no file. */
+function renderBackend(site: Site): string | false {
+  const { app, backend, statics, cache } = site;
   if (!backend) return false;
-  const location = statics.some(({ url }) => url === "") ? "@app" : "/";
   const { protocol, flag } = backend;
-  const pass =
-    protocol === "uwsgi"
-      ? `uwsgi_pass ${flag ? "$piku_slot" : app};`
-      : `proxy_pass http://${flag ? "$piku_slot" : app};`;
-  const lines =
-    protocol === "uwsgi"
-      ? [
-          pass,
-          ...uwsgiParams.map(([name, value]) => `uwsgi_param ${name} ${value};`),
-          ...forwarded.map(([name, value]) => `uwsgi_param HTTP_${name!.toUpperCase().replaceAll("-", "_")} ${value};`),
-        ]
-      : [
-          pass,
-          "proxy_http_version 1.1;",
-          "proxy_set_header Upgrade $http_upgrade;",
-          "proxy_set_header Connection $piku_connection;",
-          "proxy_set_header Host $host;",
-          ...forwarded.map(([name, value]) => `proxy_set_header ${name} ${value};`),
-        ];
+  const pass = passLines(site, backend);
   return [
     // An upgrade is asked for only where the client asks; otherwise the connection to the app is closed.
     ...(protocol === "http"
@@ -282,8 +361,9 @@ function renderBackend({ app, backend, statics }: Site): string | false {
     ...(flag
       ? [`set $piku_slot ${slotName(app, "a")};`, `if (-f ${flag}) { set $piku_slot ${slotName(app, "b")}; }`]
       : []),
-    `location ${location} {`,
-    ...lines.map((line) => `  ${line}`),
+    ...(cache ? [renderCacheLocation(app, cacheOf(backend), cache, pass)] : []),
+    `location ${statics.some(({ url }) => url === "") ? "@app" : "/"} {`,
+    ...pass.map((line) => `  ${line}`),
     "}",
   ].join("\n");
 }

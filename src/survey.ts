@@ -4,7 +4,7 @@ import { PikuError } from "./errors.ts";
 import { type Commit, fileOf, namesOf } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { type Machine, readMachine } from "./machine.ts";
-import { type Procfile, parseProcfile, parseScaling } from "./procfile.ts";
+import { type Procfile, parseProcfile, parseScaling, siteKinds } from "./procfile.ts";
 import { generic } from "./runtimes/generic.ts";
 import { detectRuntime, type Runtime, type Source } from "./runtimes/index.ts";
 import { layered, parseServerSettings, parseSettings, type Settings } from "./settings.ts";
@@ -52,7 +52,7 @@ export function surveyCommit(host: Host, commit: Commit, serverSettings: string)
   const environment = key === undefined ? undefined : { key, folder: environmentFolder(app, key) };
   const common = baseSettings(host, app, environment?.folder);
   const base = { ...common, ...runtime.settings(environment?.folder ?? app.envs, common, source) };
-  const settings = layered(base, layers);
+  const settings = layered({ ...base, ...nameBelow(machine, app, procfile) }, layers);
   return {
     procfile,
     names,
@@ -64,6 +64,12 @@ export function surveyCommit(host: Host, commit: Commit, serverSettings: string)
     warnings: [...given.warnings, ...warnings],
   };
 }
+
+/** The server name of an app that has something to serve, below the machine's PIKU_DOMAIN; its own settings go before. */
+const nameBelow = ({ domain }: Machine, app: App, { workers }: Procfile): Settings =>
+  domain && [...siteKinds, "static"].some((kind) => kind in workers)
+    ? { NGINX_SERVER_NAME: `${app.name}.${domain}` }
+    : {};
 
 /** The commit as runtimes see it. */
 const sourceOf = (

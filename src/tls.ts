@@ -35,8 +35,10 @@ export function needsCertificate(host: Host, site: Site): boolean {
 }
 
 /** The names of a site that a certificate can carry. */
-const certificateNames = ({ names }: Site) =>
-  names.map((name) => name.replace(/^\[|\]$|\.$/g, "")).filter((name) => name !== "_" && !name.endsWith(".*"));
+const certificateNames = ({ names, redirected }: Site) =>
+  [...names, ...redirected]
+    .map((name) => name.replace(/^\[|\]$|\.$/g, ""))
+    .filter((name) => name !== "_" && !name.endsWith(".*"));
 
 /** The certificate's own name, which may have 64 characters. */
 const commonName = (site: Site) => certificateNames(site).find((name) => name.length <= 64) ?? site.app;
