@@ -21,7 +21,17 @@ import type { Settings } from "./settings.ts";
 import { hasSite, parseServerNames, planBackend, planSite, readInclude, refuseLinksOut, type Site } from "./site.ts";
 import { type Survey, surveyCommit } from "./survey.ts";
 import { isOn } from "./text.ts";
-import { escapeValue, isInside, parseVassal, socketLink, socketOf, type Worker } from "./uwsgi.ts";
+import {
+  escapeValue,
+  isInside,
+  parseVassal,
+  pluginFolder,
+  refuseMissingPlugins,
+  socketLink,
+  socketOf,
+  vassalPairs,
+  type Worker,
+} from "./uwsgi.ts";
 
 /** What is asked of a deploy. */
 export interface Request {
@@ -79,7 +89,12 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
   const deployed = liveSettings(app, settings, commands, place);
   const facts = { release, virtualenv: environment?.folder, phpIni: names.includes("php.ini") };
   const workers = planWorkers(app, commands, scaling, deployed, place, facts);
-  for (const worker of workers) refuseLongSocket(app, worker);
+  const plugins = host.stat(pluginFolder) && host.list(pluginFolder);
+  for (const worker of workers) {
+    refuseLongSocket(app, worker);
+    const pairs = vassalPairs(app, worker, host);
+    if (plugins) refuseMissingPlugins(pairs, plugins);
+  }
   const backend = planBackend(app, commands, scaling, place);
   const nginx = place.names.length > 0 && hasSite(commands, settings, backend) ? askNginx(host) : undefined;
   const ipv6 = host.stat("/proc/net/if_inet6") !== undefined;

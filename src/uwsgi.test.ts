@@ -16,6 +16,7 @@ import {
   execLine,
   filesOf,
   parseVassal,
+  refuseMissingPlugins,
   renderEmperor,
   renderLauncher,
   renderVassal,
@@ -67,7 +68,32 @@ envdir = /p/releases/blog/run-7/wsgi.1.env
 `;
 const virtualenv = "/p/envs/blog/.0123456789abcdef";
 
-test.each<[string, Worker, string]>([
+const onSocket = { socket: "/p/sockets/blog.1-7.sock" };
+const socketLines = "socket = /p/sockets/blog.1-7.sock\nchmod-socket = 664\n";
+const wsgiWith = (settings: Settings) =>
+  workerOf({ kind: "wsgi", command: "app:app", virtualenv, listen: onSocket, settings });
+
+const vassals: [string, Worker, string][] = [
+  [
+    "wsgi that is idle at times",
+    wsgiWith({ UWSGI_IDLE: "60" }),
+    `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app").replace("processes = 2\n", "processes = 2\ncheap = true\nidle = 60\n")}${socketLines}${ready.replace("hook-accepting1-once", "hook-post-app")}${tail}`,
+  ],
+  [
+    "wsgi with gevent",
+    wsgiWith({ UWSGI_GEVENT: "100", UWSGI_THREADS: "8", UWSGI_IDLE: "0" }),
+    `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app").replace("threads = 4\n", "plugin = gevent_python3\ngevent = 100\n")}${socketLines}${ready}${tail}`,
+  ],
+  [
+    "wsgi with asyncio",
+    wsgiWith({ UWSGI_ASYNCIO: "20", UWSGI_GEVENT: "0" }),
+    `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app").replace("threads = 4\n", "plugin = asyncio_python3\nasync = 20\n")}${socketLines}${ready}${tail}`,
+  ],
+  [
+    "a worker, which is never idle",
+    workerOf({ kind: "my-worker", settings: { UWSGI_IDLE: "60", UWSGI_GEVENT: "10" } }),
+    `${head("my-worker")}reload-mercy = 30\nprocesses = 0\nattach-daemon = exec sh /p/releases/blog/run-7/my-worker.1.sh\n${tail}`,
+  ],
   [
     "wsgi on a socket",
     workerOf({ kind: "wsgi", command: "app:app", virtualenv, listen: { socket: "/p/sockets/blog.1-7.sock" } }),
@@ -111,7 +137,9 @@ test.each<[string, Worker, string]>([
     workerOf({ kind: "cron", command: "5,35 6 * * 1-2 a", cron: parseCron("5,35 6 * * 1-2 a", "") }),
     `${head("cron")}reload-mercy = 30\nprocesses = 0\n${["5 6 -1 -1 1", "5 6 -1 -1 2", "35 6 -1 -1 1", "35 6 -1 -1 2"].map((time) => `cron = ${time} exec sh /p/releases/blog/run-7/cron.1.sh\n`).join("")}${tail}`,
   ],
-])("the vassal of %s", (_, worker, expected) => {
+];
+
+test.each(vassals)("the vassal of %s", (_, worker, expected) => {
   expect(renderVassal(vassalPairs(app, worker, user))).toBe(expected);
 });
 
@@ -128,10 +156,30 @@ test.each([
   ["UWSGI_THREADS", "1.5"],
   ["UWSGI_LISTEN", ""],
   ["PIKU_GRACE", "10s"],
+  ["UWSGI_IDLE", "1m"],
+  ["UWSGI_GEVENT", "yes"],
+  ["UWSGI_ASYNCIO", "-5"],
 ])("%s=%s is refused", (key, value) => {
   expect(() => vassalPairs(app, workerOf({ kind: "wsgi", settings: { [key]: value } }), user)).toThrow(
     `${key} is '${value}'`,
   );
+});
+
+test("gevent and asyncio are refused together", () => {
+  expect(() => vassalPairs(app, wsgiWith({ UWSGI_GEVENT: "1", UWSGI_ASYNCIO: "1" }), user)).toThrow(
+    "UWSGI_GEVENT and UWSGI_ASYNCIO cannot both be set",
+  );
+});
+
+test("a missing plugin is refused with its package", () => {
+  const pairs = vassalPairs(app, wsgiWith({ UWSGI_GEVENT: "1" }), user);
+  expect(() => refuseMissingPlugins(pairs, ["python3_plugin.so"])).toThrow(
+    expect.objectContaining({
+      message: "uWSGI's plugin 'gevent_python3' is not installed on the server",
+      hint: "on the server: sudo apt install uwsgi-plugin-gevent-python3",
+    }),
+  );
+  expect(() => refuseMissingPlugins(pairs, ["gevent_python3_plugin.so"])).not.toThrow();
 });
 
 test("the emperor's file", () => {

@@ -1,5 +1,5 @@
 import { defu } from "defu";
-import type { App } from "./app.ts";
+import { type App, printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Paths } from "./paths.ts";
 import { type Cron, isCron } from "./procfile.ts";
@@ -102,7 +102,7 @@ const programs: Record<string, (app: App, worker: Worker) => Pair[]> = {
     ["plugin", "python3"],
     ...(virtualenv ? [["virtualenv", virtualenv] as const] : []),
     ["module", escapeValue(command, "the wsgi worker's command")],
-    ...threads(settings),
+    ...concurrency(settings),
     ...mustLoad,
   ],
   // Without threads: Ruby's plugin dies with them.
@@ -132,10 +132,30 @@ const programs: Record<string, (app: App, worker: Worker) => Pair[]> = {
   },
 };
 
-const threads = (settings: Settings): Pair[] => [
-  ["threads", wholeNumber(settings, "UWSGI_THREADS")],
-  ["enable-threads", /^(false|0|no|off)$/i.test(settings.UWSGI_ENABLE_THREADS ?? "") ? "false" : "true"],
-];
+/** What serves several requests in one process of Python instead of threads, by the setting that says how many. */
+const engines = [
+  { setting: "UWSGI_GEVENT", plugin: "gevent_python3", option: "gevent" },
+  { setting: "UWSGI_ASYNCIO", plugin: "asyncio_python3", option: "async" },
+] as const;
+
+function concurrency(settings: Settings): Pair[] {
+  const [engine, other] = engines.filter(({ setting }) => count(settings, setting) > 0);
+  if (engine && other) {
+    throw new PikuError(
+      `${engine.setting} and ${other.setting} cannot both be set`,
+      "one of them says how requests run at the same time; config:unset the other",
+    );
+  }
+  return [
+    ...(engine
+      ? ([
+          ["plugin", engine.plugin],
+          [engine.option, count(settings, engine.setting)],
+        ] as const)
+      : [["threads", wholeNumber(settings, "UWSGI_THREADS")] as const]),
+    ["enable-threads", /^(false|0|no|off)$/i.test(settings.UWSGI_ENABLE_THREADS ?? "") ? "false" : "true"],
+  ];
+}
 
 /** An app that cannot be loaded ends the process, instead of an answer 500 to everything. */
 const mustLoad: Pair[] = [["need-app", "true"]];
@@ -197,6 +217,35 @@ export function wholeNumber(settings: Settings, key: keyof typeof usual): number
   return Number(value);
 }
 
+/** A setting that is a whole number; 0 where it is not set. Throws for one that is none. */
+function count(settings: Settings, key: string): number {
+  const value = settings[key] ?? "0";
+  if (!/^\d{1,9}$/.test(value))
+    throw new PikuError(`${key} is '${printable(value)}'`, "it must be a whole number, such as 60");
+  return Number(value);
+}
+
+/** Where Debian keeps uWSGI's plugins; elsewhere only uWSGI itself knows. */
+export const pluginFolder = "/usr/lib/uwsgi/plugins";
+
+/** Plugins that Debian has in packages of their own. */
+const packages: Record<string, string> = {
+  asyncio_python3: "uwsgi-plugin-asyncio-python3",
+  gevent_python3: "uwsgi-plugin-gevent-python3",
+  php: "uwsgi-plugin-php",
+};
+
+/** Refuses a vassal that asks for a plugin which is none of those `installed` in `pluginFolder`. */
+export function refuseMissingPlugins(pairs: readonly Pair[], installed: readonly string[]): void {
+  const asked = pairs.flatMap(([key, value]) => (key === "plugin" ? [String(value).split(":").at(-1)!] : []));
+  const missing = asked.find((name) => Object.hasOwn(packages, name) && !installed.includes(`${name}_plugin.so`));
+  if (missing)
+    throw new PikuError(
+      `uWSGI's plugin '${missing}' is not installed on the server`,
+      `on the server: sudo apt install ${packages[missing]}`,
+    );
+}
+
 const logFormat =
   '%%(addr) - %%(user) [%%(ltime)] "%%(method) %%(uri) %%(proto)" %%(status) %%(size) "%%(referer)" "%%(uagent)" %%(msecs)ms';
 
@@ -234,12 +283,21 @@ export function vassalPairs(app: App, worker: Worker, user: { uid: number; gid: 
 function insidePairs(app: App, worker: Worker): Pair[] {
   const { kind, settings, listen } = worker;
   const files = filesOf(app, worker);
+  const idle = count(settings, "UWSGI_IDLE");
   const trailing = Object.entries(settings).filter(([, value]) => cutByEnvdir(value));
   return [
     ...programs[kind]!(app, worker),
     ["max-requests", wholeNumber(settings, "UWSGI_MAX_REQUESTS")],
     ["listen", wholeNumber(settings, "UWSGI_LISTEN")],
     ["processes", wholeNumber(settings, "UWSGI_PROCESSES")],
+    // Without the original's `die-on-idle`: the emperor starts a master that died at once, with the app loaded, so
+    // nothing is gained, and requests of the second in between are lost.
+    ...(idle > 0
+      ? ([
+          ["cheap", "true"],
+          ["idle", idle],
+        ] as const)
+      : []),
     ["log-x-forwarded-for", /^(true|1|yes|on)$/i.test(settings.UWSGI_LOG_X_FORWARDED_FOR ?? "") ? "true" : "false"],
     ["log-format", logFormat],
     ...(listen && "socket" in listen
@@ -251,7 +309,8 @@ function insidePairs(app: App, worker: Worker): Pair[] {
         ? [["http-socket", `${listen.address}:${listen.port}`] as const]
         : []),
     ...(worker.healthcheck && listen && "socket" in listen ? [["http-socket", files.http] as const] : []),
-    ["hook-accepting1-once", `write:${files.ready} ready`],
+    // A cheap app has no process that accepts before the first request, but it is loaded by then.
+    [idle > 0 ? "hook-post-app" : "hook-accepting1-once", `write:${files.ready} ready`],
     ["envdir", files.envdir],
     ...trailing.map(([key, value]) => ["env", `${key}=${escapeValue(value, `the value of ${key}`)}`] as const),
   ];
