@@ -2,6 +2,7 @@ import { type App, printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import { type Commit, linksOf } from "./git.ts";
 import type { Host } from "./host/host.ts";
+import { includedFile, parseOptions } from "./include.ts";
 import { portNumber } from "./machine.ts";
 import { askNginx, readSites, refuseTakenNames } from "./nginx.ts";
 import { refuseTakenPort, takePorts } from "./ports.ts";
@@ -87,7 +88,9 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
   const scaling = planScaling(commands, parseScaling(host.read(`${app.envs}/SCALING`) ?? ""), request.scaling);
   const place = planPlace(host, app, survey, scaling, live);
   const deployed = liveSettings(app, settings, commands, place);
-  const facts = { release, virtualenv: environment?.folder, phpIni: names.includes("php.ini") };
+  const file = includedFile(host, request.commit, deployed, "UWSGI_INCLUDE_FILE");
+  const options = file && parseOptions(file.content, printable(file.name));
+  const facts = { release, options, virtualenv: environment?.folder, phpIni: names.includes("php.ini") };
   const workers = planWorkers(app, commands, scaling, deployed, place, facts);
   const plugins = host.stat(pluginFolder) && host.list(pluginFolder);
   for (const worker of workers) {
@@ -182,7 +185,7 @@ function planWorkers(
   scaling: Scaling,
   settings: Settings,
   { names, bind, ports, slot }: Place,
-  { release, virtualenv, phpIni }: { release: number; virtualenv?: string; phpIni: boolean },
+  { release, options, virtualenv, phpIni }: Pick<Worker, "release" | "options" | "virtualenv" | "phpIni">,
 ): Worker[] {
   const front = siteKinds.find((kind) => kind in workers);
   const healthcheck = healthPath(settings.PIKU_HEALTHCHECK);
@@ -204,6 +207,7 @@ function planWorkers(
       cron: isCron(kind) ? parseCron(command, `Procfile: ${kind}`) : undefined,
       virtualenv: kind === "wsgi" ? virtualenv : undefined,
       phpIni: kind === "php" ? phpIni : undefined,
+      options,
     };
   };
   const kinds = Object.entries(workers).filter(([kind]) => kind !== "static");

@@ -95,6 +95,22 @@ const vassals: [string, Worker, string][] = [
     `${head("my-worker")}reload-mercy = 30\nprocesses = 0\nattach-daemon = exec sh /p/releases/blog/run-7/my-worker.1.sh\n${tail}`,
   ],
   [
+    "wsgi with options of its own",
+    {
+      ...wsgiWith({}),
+      options: [
+        ["harakiri", "30"],
+        ["env", "WHO=%(project)"],
+      ],
+    },
+    `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app")}${socketLines}${ready}harakiri = 30\nenv = WHO=%(project)\n${tail}`,
+  ],
+  [
+    "a worker with options of its own",
+    workerOf({ kind: "my-worker", options: [["harakiri", "30"]] }),
+    `${head("my-worker")}reload-mercy = 30\nprocesses = 0\nattach-daemon = exec sh /p/releases/blog/run-7/my-worker.1.sh\nharakiri = 30\n${tail}`,
+  ],
+  [
     "wsgi on a socket",
     workerOf({ kind: "wsgi", command: "app:app", virtualenv, listen: { socket: "/p/sockets/blog.1-7.sock" } }),
     `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app")}socket = /p/sockets/blog.1-7.sock\nchmod-socket = 664\n${ready}${tail}`,

@@ -28,6 +28,8 @@ export interface Worker {
   virtualenv?: string;
   /** Whether the app brings a php.ini, which takes the place of the server's. */
   phpIni?: boolean;
+  /** Options of uWSGI that the app adds (UWSGI_INCLUDE_FILE). */
+  options?: readonly Pair[];
 }
 
 /** One line of a vassal's file; keys may come several times. */
@@ -277,6 +279,7 @@ export function vassalPairs(app: App, worker: Worker, user: { uid: number; gid: 
       : isCron(kind)
         ? cronPairs(worker, files.launcher)
         : daemonPairs(files.launcher)),
+    ...(worker.options ?? []),
   ];
 }
 

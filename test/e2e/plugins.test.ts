@@ -40,6 +40,23 @@ stories((board, story) => {
     expect(board.get("/", { host: "idle.test" }).body).toBe("two");
   });
 
+  story("options of the app's own reach uWSGI, and those that are piku's are refused", () => {
+    const app = board.repo(undefined, wsgiProbe("options.test"));
+    app.commit("Options", {
+      ENV: "NGINX_SERVER_NAME=options.test\nUWSGI_INCLUDE_FILE=conf/uwsgi.conf\n",
+      "conf/uwsgi.conf": "# mine\nharakiri = 30\nenv = WHO=%(project)\n",
+    });
+    ok(board.push(app, "options"));
+    expect(board.get("/env/WHO", { host: "options.test" }).body).toBe("options");
+    app.commit("Socket", { "conf/uwsgi.conf": "harakiri = 30\nhttp = :8000\n" });
+    expect(fails(board.push(app, "options"), 1).output).toContain("conf/uwsgi.conf line 2: 'http' cannot be set here");
+    for (const name of ["/etc/passwd", "../../x", "nowhere"])
+      expect(fails(board.ssh("config:set", "options", `UWSGI_INCLUDE_FILE=${name}`), 1).output).toContain(
+        `UWSGI_INCLUDE_FILE: `,
+      );
+    expect(board.get("/env/WHO", { host: "options.test" }).body).toBe("options");
+  });
+
   for (const [setting, plugin] of [
     ["UWSGI_GEVENT", "gevent_python3"],
     ["UWSGI_ASYNCIO", "asyncio_python3"],
