@@ -220,6 +220,12 @@ function planWorkers(
 /** Refuses what uWSGI could not be told, or what leads out of the app. */
 function refuseCommand(kind: string, command: string): void {
   if (isInside(kind)) escapeValue(command, `the ${kind} worker's command`);
+  if (kind === "jwsgi" && !/^[A-Za-z_$][\w$.]*(:[\w$]+)?$/.test(command)) {
+    throw new PikuError(
+      `Procfile: '${printable(command)}' is not the name of a class, which is what a jwsgi worker is`,
+      `for a program that listens by itself: web: ${printable(command)}`,
+    );
+  }
   if (kind === "php" && `/${command}/`.includes("/../")) {
     throw new PikuError(`Procfile: '${printable(command)}' is not a folder of the app`);
   }

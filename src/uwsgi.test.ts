@@ -70,6 +70,27 @@ const virtualenv = "/p/envs/blog/.0123456789abcdef";
 
 const onSocket = { socket: "/p/sockets/blog.1-7.sock" };
 const socketLines = "socket = /p/sockets/blog.1-7.sock\nchmod-socket = 664\n";
+const inside = wsgi("x").slice(wsgi("x").indexOf("max-requests"));
+const jwsgi = `plugin = 0:jvm
+plugin = 0:jwsgi
+jvm-classpath = /usr/share/java/uwsgi.jar
+jvm-classpath = /p/apps/blog
+jvm-classpath = /p/apps/blog/target/classes
+jvm-classpath = /p/apps/blog/build/classes/java/main
+${["target", "target/dependency", "build/libs"].map((name) => `for-glob = /p/apps/blog/${name}/*.jar\njvm-classpath = %(_)\nendfor = \n`).join("")}jwsgi = com.example.Hello
+threads = 4
+enable-threads = true
+`;
+const php = `plugin = 0:php
+php-ini = /p/apps/blog/php.ini
+check-static = /p/apps/blog/public
+static-skip-ext = .php
+static-skip-ext = .inc
+static-index = index.html
+php-docroot = /p/apps/blog/public
+php-allowed-ext = .php
+php-index = index.php
+`;
 const wsgiWith = (settings: Settings) =>
   workerOf({ kind: "wsgi", command: "app:app", virtualenv, listen: onSocket, settings });
 
@@ -109,6 +130,26 @@ const vassals: [string, Worker, string][] = [
     "a worker with options of its own",
     workerOf({ kind: "my-worker", options: [["harakiri", "30"]] }),
     `${head("my-worker")}reload-mercy = 30\nprocesses = 0\nattach-daemon = exec sh /p/releases/blog/run-7/my-worker.1.sh\nharakiri = 30\n${tail}`,
+  ],
+  [
+    "jwsgi",
+    workerOf({ kind: "jwsgi", command: "com.example.Hello", listen: onSocket }),
+    `${head("jwsgi")}reload-mercy = 30\n${jwsgi}${inside}${socketLines}${ready.replaceAll("wsgi.1", "jwsgi.1")}${tail}`,
+  ],
+  [
+    "jwsgi that is idle at times, which is asked once to be loaded",
+    workerOf({ kind: "jwsgi", command: "com.example.Hello", listen: onSocket, settings: { UWSGI_IDLE: "9" } }),
+    `${head("jwsgi")}reload-mercy = 30\n${jwsgi}${inside.replace("processes = 2\n", "processes = 2\ncheap = true\nidle = 9\n")}${socketLines}http-socket = /p/sockets/blog.1-7.http\n${ready.replaceAll("wsgi.1", "jwsgi.1").replace("hook-accepting1-once", "hook-post-app")}${tail}`,
+  ],
+  [
+    "rwsgi",
+    workerOf({ kind: "rwsgi", command: "config.ru", listen: onSocket }),
+    `${head("rwsgi")}reload-mercy = 30\nplugin = 0:rack\nrack = config.ru\npost-buffering = 8192\nneed-app = true\n${inside}${socketLines}${ready.replaceAll("wsgi.1", "rwsgi.1")}${tail}`,
+  ],
+  [
+    "php with its own php.ini and a health check",
+    workerOf({ kind: "php", command: "/public", phpIni: true, healthcheck: "/up", listen: onSocket }),
+    `${head("php")}reload-mercy = 30\n${php}${inside}${socketLines}http-socket = /p/sockets/blog.1-7.http\n${ready.replaceAll("wsgi.1", "php.1")}${tail}`,
   ],
   [
     "wsgi on a socket",
@@ -379,6 +420,41 @@ function isRefused(value: string): boolean {
     return true;
   }
 }
+
+/** Whether the real uWSGI has a plugin; it alone knows the options that belong to it. */
+const hasPlugin = (name: string) => fs.existsSync(`/usr/lib/uwsgi/plugins/${name.split(":").at(-1)}_plugin.so`);
+
+/** A vassal's lines such that uWSGI reads them all and ends before it serves: without what names a place that is not there. */
+const parsed = (text: string, end: string) =>
+  `${text.replace(/^(chdir|uid|gid|pidfile|logto2|envdir|project|php-ini|virtualenv|[a-z-]*socket) = .*\n/gm, "").replace(/^(project) = /gm, "set = $1=")}strict = true\n${end}`;
+
+for (const [name, , text] of vassals) {
+  const lacking = [...text.matchAll(/^plugin = (.*)$/gm)].map(([, plugin]) => plugin!).filter((one) => !hasPlugin(one));
+  test.skipIf(!Bun.which("uwsgi") || lacking.length > 0)(
+    `the real uWSGI (skipped where there is none, or no plugin ${lacking.join(", ")}) knows every option of the vassal of ${name}`,
+    () => {
+      const file = join(folder, "strict.ini");
+      const run = (content: string) => {
+        fs.writeFileSync(file, content);
+        return Bun.spawnSync(["uwsgi", "--ini", file], { env: { PATH: path }, cwd: folder, stderr: "pipe" });
+      };
+      const mark = join(folder, "strict.mark");
+      fs.rmSync(mark, { force: true });
+      const good = run(parsed(text, `exec-pre-jail = touch ${mark}\nexec-pre-jail = false\n`));
+      expect([good.stderr.toString().match(/unknown config directive.*/)?.[0], fs.existsSync(mark)]).toEqual([
+        undefined,
+        true,
+      ]);
+    },
+  );
+}
+
+withUwsgi("the real uWSGI (skipped where there is none) would tell of an option that it does not know", () => {
+  const file = join(folder, "unknown.ini");
+  fs.writeFileSync(file, "[uwsgi]\nno-such-thing = 1\nstrict = true\nexec-pre-jail = false\n");
+  const ran = Bun.spawnSync(["uwsgi", "--ini", file], { env: { PATH: path }, cwd: folder, stderr: "pipe" });
+  expect(ran.stderr.toString()).toContain("no-such-thing");
+});
 
 withUwsgi("the real uWSGI (skipped where there is none) gives 600 escaped values to the letter", () => {
   const random = Object.entries(randomSettings(600, nasty, 5));

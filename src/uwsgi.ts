@@ -107,6 +107,13 @@ const programs: Record<string, (app: App, worker: Worker) => Pair[]> = {
     ...concurrency(settings),
     ...mustLoad,
   ],
+  jwsgi: (app, { command, settings }) => [
+    ["plugin", "0:jvm"],
+    ["plugin", "0:jwsgi"],
+    ...classpath(app),
+    ["jwsgi", escapeValue(command, "the jwsgi worker's command")],
+    ...threads(settings),
+  ],
   // Without threads: Ruby's plugin dies with them.
   rwsgi: (_, { command }) => [
     ["plugin", "0:rack"],
@@ -153,11 +160,41 @@ function concurrency(settings: Settings): Pair[] {
       ? ([
           ["plugin", engine.plugin],
           [engine.option, count(settings, engine.setting)],
+          enableThreads(settings),
         ] as const)
-      : [["threads", wholeNumber(settings, "UWSGI_THREADS")] as const]),
-    ["enable-threads", /^(false|0|no|off)$/i.test(settings.UWSGI_ENABLE_THREADS ?? "") ? "false" : "true"],
+      : threads(settings)),
   ];
 }
+
+const threads = (settings: Settings): Pair[] => [
+  ["threads", wholeNumber(settings, "UWSGI_THREADS")],
+  enableThreads(settings),
+];
+
+const enableThreads = (settings: Settings): Pair => [
+  "enable-threads",
+  /^(false|0|no|off)$/i.test(settings.UWSGI_ENABLE_THREADS ?? "") ? "false" : "true",
+];
+
+/** Where Java finds classes: uWSGI's own, then the app's folder and what Maven or Gradle made in it. uWSGI looks for jars when it starts. */
+const classpath = ({ tree }: App): Pair[] => [
+  ["jvm-classpath", "/usr/share/java/uwsgi.jar"],
+  ["jvm-classpath", tree],
+  ["jvm-classpath", `${tree}/target/classes`],
+  ["jvm-classpath", `${tree}/build/classes/java/main`],
+  ...["target", "target/dependency", "build/libs"].flatMap((folder): Pair[] => [
+    ["for-glob", `${tree}/${folder}/*.jar`],
+    ["jvm-classpath", "%(_)"],
+    ["endfor", ""],
+  ]),
+];
+
+/** Kinds whose app is loaded by each process for itself, not by uWSGI's master before it makes them. */
+const loadsLate = (kind: string) => kind === "jwsgi";
+
+/** The path that must answer before a worker is healthy; any answer will do for an app that only a request loads. */
+export const askedPath = ({ kind, settings, healthcheck }: Worker): string | undefined =>
+  healthcheck ?? (loadsLate(kind) && count(settings, "UWSGI_IDLE") > 0 ? "/" : undefined);
 
 /** An app that cannot be loaded ends the process, instead of an answer 500 to everything. */
 const mustLoad: Pair[] = [["need-app", "true"]];
@@ -234,6 +271,8 @@ export const pluginFolder = "/usr/lib/uwsgi/plugins";
 const packages: Record<string, string> = {
   asyncio_python3: "uwsgi-plugin-asyncio-python3",
   gevent_python3: "uwsgi-plugin-gevent-python3",
+  jvm: "uwsgi-plugin-jvm-openjdk-17",
+  jwsgi: "uwsgi-plugin-jwsgi-openjdk-17",
   php: "uwsgi-plugin-php",
 };
 
@@ -311,7 +350,7 @@ function insidePairs(app: App, worker: Worker): Pair[] {
       : listen
         ? [["http-socket", `${listen.address}:${listen.port}`] as const]
         : []),
-    ...(worker.healthcheck && listen && "socket" in listen ? [["http-socket", files.http] as const] : []),
+    ...(askedPath(worker) && listen && "socket" in listen ? [["http-socket", files.http] as const] : []),
     // A cheap app has no process that accepts before the first request, but it is loaded by then.
     [idle > 0 ? "hook-post-app" : "hook-accepting1-once", `write:${files.ready} ready`],
     ["envdir", files.envdir],

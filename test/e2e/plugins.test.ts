@@ -104,6 +104,30 @@ stories((board, story) => {
       expect(board.get("/", { host: "php.test" }).body).toBe("root");
     });
 
+  const jwsgi = "a jwsgi app is served, changed, sleeps when it is idle, and what is no class is refused";
+  if (!hasPlugin("jwsgi") || !hasPlugin("jvm")) skipped(jwsgi, "uwsgi-plugin-jwsgi-openjdk-17 is not installed");
+  else if (!Bun.which("javac")) skipped(jwsgi, "javac is not installed");
+  else
+    story(jwsgi, () => {
+      const get = () => board.get("/there", { host: "jwsgi.test" });
+      const app = board.repo("java-jwsgi");
+      ok(board.push(app, "jwsgi"));
+      expect(get().body).toBe("Hello from JWSGI, at /there\n");
+      const source = "src/Hello.java";
+      const changed = fs.readFileSync(`${app.folder}/${source}`, "utf8").replace("from", "again from");
+      app.commit("Second", { [source]: changed });
+      ok(board.push(app, "jwsgi"));
+      expect(get().body).toBe("Hello again from JWSGI, at /there\n");
+      app.commit("Broken", { Procfile: "jwsgi: Nowhere\n" });
+      expect(fails(board.push(app, "jwsgi"), 1).output).toMatch(/ClassNotFound(.*\n)*.*could not be loaded/);
+      app.commit("Jar", { Procfile: "jwsgi: java -jar app.jar\n" });
+      const refused = fails(board.push(app, "jwsgi"), 1).output;
+      expect(refused).toMatch(/is not the name of a class(.*\n)*.*web: java -jar app.jar/);
+      expect(get().body).toBe("Hello again from JWSGI, at /there\n");
+      ok(board.ssh("config:set", "jwsgi", "UWSGI_IDLE=60"));
+      expect(get().body).toBe("Hello again from JWSGI, at /there\n");
+    });
+
   const rack = "a rack app is served, and a broken one is refused";
   if (!hasPlugin("rack")) skipped(rack, "uwsgi-plugin-rack-ruby3.1 is not installed");
   else
