@@ -98,6 +98,19 @@ export function isUnchanged(host: Host, app: App, worker: Worker): boolean {
   );
 }
 
+/** Whether a worker of an earlier release, as it was started, is there and listens where this one is looked for. */
+export function isInPlace(host: Host, app: App, worker: Worker): boolean {
+  const files = filesOf(app, worker);
+  const { listen, ordinal, release } = worker;
+  if (!host.stat(files.vassal)) return false;
+  if (!listen) return true;
+  if (!isInside(worker.kind))
+    return "port" in listen && (host.read(files.launcher) ?? "").includes(`\nexport PORT='${listen.port}'\n`);
+  const line =
+    "port" in listen ? `http-socket = ${listen.address}:${listen.port}` : `socket = ${socketOf(app, ordinal, release)}`;
+  return (host.read(files.copy) ?? "").includes(`\n${line}\n`);
+}
+
 /** A worker that has been shown to the emperor, and where its log and the emperor's stood then. */
 interface Started {
   worker: Worker;

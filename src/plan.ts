@@ -66,6 +66,8 @@ export interface Plan {
   scaling: Scaling;
   slot: Slot;
   workers: Worker[];
+  /** Whether workers that run go on as they are (PIKU_AUTO_RESTART). */
+  keeps: boolean;
   /** Whether a worker can run beside the one that it follows. */
   overlaps(worker: Worker): boolean;
   site?: Site;
@@ -86,7 +88,8 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
   const { procfile, settings, environment, machine, names } = survey;
   const { workers: commands } = procfile;
   const scaling = planScaling(commands, parseScaling(host.read(`${app.envs}/SCALING`) ?? ""), request.scaling);
-  const place = planPlace(host, app, survey, scaling, live);
+  const keeps = live !== undefined && !restarts.includes(request.cause) && !isOn(autoRestart(settings));
+  const place = planPlace(host, app, survey, scaling, live, keeps);
   const deployed = liveSettings(app, settings, commands, place);
   const file = includedFile(host, request.commit, deployed, "UWSGI_INCLUDE_FILE");
   const options = file && parseOptions(file.content, printable(file.name));
@@ -118,6 +121,7 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
     scaling,
     slot: place.slot,
     workers,
+    keeps,
     overlaps: ({ kind, listen }) =>
       place.overlap && (isInside(kind) ? listen !== undefined && "socket" in listen : kind === "web" && place.switches),
     site,
@@ -126,6 +130,11 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
     warnings: survey.warnings,
   };
 }
+
+/** What is asked for in order to have workers anew, whatever the settings say. */
+const restarts = ["restart", "ps:scale", "rollback"];
+
+const autoRestart = ({ PIKU_AUTO_RESTART, AUTO_RESTART }: Settings) => PIKU_AUTO_RESTART ?? AUTO_RESTART ?? "true";
 
 /** Where an app listens, and whether it can do so twice. */
 export interface Place {
@@ -147,6 +156,7 @@ function planPlace(
   { procfile, settings }: Survey,
   scaling: Scaling,
   live: Release | undefined,
+  keeps: boolean,
 ): Place {
   const networked = Object.keys(procfile.workers).some((kind) => siteKinds.includes(kind));
   const names = parseServerNames(settings.NGINX_SERVER_NAME);
@@ -160,7 +170,8 @@ function planPlace(
   const count = Math.max(...siteKinds.map((kind) => scaling[kind] ?? 0), 1);
   const ports = networked ? takePorts(host, app, count, fixed) : { a: [], b: [] };
   if (fixed !== undefined) refuseTakenPort(host, app, fixed);
-  const slot = switches && live?.slot === "a" && live.number > 0 ? "b" : "a";
+  const other = switches && live?.slot === "a" && live.number > 0 ? "b" : "a";
+  const slot = keeps && live ? live.slot : other;
   return { names, networked, bind, overlap, switches, slot, ports };
 }
 
@@ -257,7 +268,7 @@ function refuseLongSocket(app: App, { listen }: Worker): void {
 export const releaseOf = (
   plan: Plan,
   number: number,
-  facts: Pick<Release, "subject" | "who" | "vassals">,
+  facts: Pick<Release, "subject" | "who" | "vassals" | "held">,
 ): Release => ({
   number,
   cause: plan.request.cause,
@@ -273,7 +284,7 @@ export const releaseOf = (
 });
 
 /** A vassal's file name to look for when an unchanged worker of the live release is to go on. */
-export const followedBy = (live: Release | undefined, worker: Worker): number | undefined =>
+export const followedBy = (live: Release | undefined, worker: Pick<Worker, "kind" | "ordinal">): number | undefined =>
   live?.vassals
     .map((file) => parseVassal(file, `project = ${file.slice(0, file.lastIndexOf(`_${worker.kind}.`))}\n`))
     .find((vassal) => vassal?.kind === worker.kind && vassal.ordinal === worker.ordinal)?.release;
