@@ -4,6 +4,7 @@ import { Ended, explain, PikuError } from "./errors.ts";
 import {
   awaitHealthy,
   drain,
+  isInPlace,
   isUnchanged,
   listVassals,
   requireEmperor,
@@ -125,12 +126,13 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   const { goesLive = () => true, isOutput = () => false } = plan.runtime;
   const outputs = built ? { goesLive, isOutput } : undefined;
   const tree = step("tree", () => planTree(host, request.commit, number, live, outputs));
-  const kept = new Map(plan.workers.flatMap((worker) => keptVassal(host, app, live, worker)));
+  const kept = new Map(plan.workers.flatMap((worker) => keptVassal(host, plan, live, worker)));
   const fresh = plan.workers.filter((worker) => !kept.has(worker));
   const release = releaseOf(plan, number, {
     subject: subjectOf(host, request.commit),
     who: whoAsks(host),
     vassals: plan.workers.map((worker) => kept.get(worker) ?? vassalName(app.name, worker)),
+    held: plan.keeps ? heldBy(live, [...kept.values()]) : undefined,
   });
   writeRelease(host, app, release);
   writeJournal(host, app, {
@@ -151,6 +153,8 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   goBeyondReturn(host, plan, { ...release, when: new Date(host.now()).toISOString(), steps }, former);
   voice.log(`-----> Release ${number} of app '${app.name}' is live.`);
   for (const line of whereabouts(host, plan)) voice.log(line);
+  if (plan.keeps && kept.size > 0)
+    voice.log(`-----> Workers go on as they are (PIKU_AUTO_RESTART); restart them with: restart ${app.name}`);
 }
 
 /** Starts the new processes and waits until they are healthy: beside those that they follow, or in their place. */
@@ -205,13 +209,26 @@ function goBeyondReturn(host: Host, { app, request }: Plan, release: Release, fo
 /** Milliseconds that a process has to become healthy. */
 const patienceOf = ({ settings }: Plan) => 1000 * wholeNumber(settings, "PIKU_HEALTHCHECK_TIMEOUT");
 
-/** An unchanged cron worker of the live release goes on under its old name: none, or one pair of worker and file. */
-function keptVassal(host: Host, app: App, live: Release | undefined, worker: Worker): [Worker, string][] {
-  const earlier = worker.cron && followedBy(live, worker);
+/**
+ * An unchanged cron worker of the live release goes on under its old name, and with PIKU_AUTO_RESTART=false every worker
+ * that runs where it is looked for: none, or one pair of worker and file.
+ */
+function keptVassal(host: Host, { app, keeps }: Plan, live: Release | undefined, worker: Worker): [Worker, string][] {
+  const earlier = followedBy(live, worker);
   if (earlier === undefined) return [];
   const same = { ...worker, release: earlier };
-  return isUnchanged(host, app, same) ? [[worker, vassalName(app.name, same)]] : [];
+  const goesOn = keeps ? isInPlace(host, app, same) : worker.cron !== undefined && isUnchanged(host, app, same);
+  return goesOn ? [[worker, vassalName(app.name, same)]] : [];
 }
+
+/** The folders of dependencies that these vassals of the live release were started with. */
+const heldBy = (live: Release | undefined, files: readonly string[]): Record<string, string> =>
+  Object.fromEntries(
+    files.flatMap((file) => {
+      const key = live?.held?.[file] ?? live?.environment;
+      return key === undefined ? [] : [[file, key]];
+    }),
+  );
 
 /** Vassals that must have ended before those start which cannot run beside them: of the same kind, or on the same port. */
 function rivals(host: Host, app: App, release: Release, instead: readonly Worker[]): Vassal[] {

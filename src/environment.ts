@@ -25,7 +25,7 @@ const linked = ["bin", "lib", "include", "pyvenv.cfg", "node_modules"];
 
 /**
  * Points the old names in `envs/<app>` to the live folder, and removes folders that neither the live release nor the
- * one before needs. What the original had there is kept until then.
+ * one before needs, nor workers that go on. What the original had there is kept until then.
  */
 export function linkEnvironment(host: Host, app: App, live: Release, before: Release | undefined): void {
   if (live.environment) {
@@ -41,9 +41,10 @@ export function linkEnvironment(host: Host, app: App, live: Release, before: Rel
       else if (entry?.type === "link") host.remove(path);
     }
   }
-  const needed = new Set(
-    [live, before].flatMap((release) => (release?.environment ? [`.${release.environment}`] : [".original"])),
-  );
+  const needed = new Set([
+    ...[live, before].flatMap((release) => (release?.environment ? [`.${release.environment}`] : [".original"])),
+    ...Object.values(live.held ?? {}).map((key) => `.${key}`),
+  ]);
   for (const name of host.list(app.envs))
     if (/^\.([0-9a-f]{16}|original)$/.test(name) && !needed.has(name)) host.remove(`${app.envs}/${name}`);
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { appOf } from "./app.ts";
-import { listVassals, requireEmperor, stopVassals } from "./generation.ts";
+import { isInPlace, listVassals, requireEmperor, stopVassals } from "./generation.ts";
 import { memoryHost } from "./host/memory.ts";
 import { pathsOf } from "./paths.ts";
 
@@ -54,4 +54,25 @@ test.each([
 ])("without an emperor, `uwsgi --version` ending with %d", (status, message) => {
   const host = memoryHost({ env: { HOME: "/home/piku" }, answer: () => ({ status }) });
   expect(() => requireEmperor(host, pathsOf(host))).toThrow(message);
+});
+
+test.each<[string, string, string, { address: string; port: number } | { socket: string } | undefined, boolean]>([
+  ["web on its port", "web", "export A='1'\nexport PORT='20001'\n", { address: "127.0.0.1", port: 20001 }, true],
+  ["web on another port", "web", "export A='1'\nexport PORT='20001'\n", { address: "127.0.0.1", port: 9000 }, false],
+  ["a worker", "worker", "", undefined, true],
+  ["wsgi on its socket", "wsgi", "socket = /p/sockets/foo.1-3.sock\n", { socket: "/p/sockets/foo.1-9.sock" }, true],
+  ["wsgi that gets a site", "wsgi", "http-socket = 0.0.0.0:1\n", { socket: "/p/sockets/foo.1-9.sock" }, false],
+  ["wsgi on its port", "wsgi", "http-socket = 0.0.0.0:1\n", { address: "0.0.0.0", port: 1 }, true],
+  ["wsgi on another port", "wsgi", "http-socket = 0.0.0.0:1\n", { address: "0.0.0.0", port: 12 }, false],
+])("isInPlace: %s", (_, kind, lines, listen, expected) => {
+  const files = {
+    [`/p/uwsgi-enabled/foo_${kind}.1-3.ini`]: "",
+    [`/p/releases/foo/run-3/foo_${kind}.1-3.ini`]: `[uwsgi]\n${lines}`,
+    [`/p/releases/foo/run-3/${kind}.1.sh`]: `# a\n${lines}`,
+  };
+  const worker = { kind, ordinal: 1, release: 3, command: "a", settings: {}, listen };
+  for (const there of [true, false]) {
+    const host = memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: "/p" }, files: there ? files : {} });
+    expect(isInPlace(host, appOf(pathsOf(host), "foo"), worker)).toBe(there && expected);
+  }
 });

@@ -17,6 +17,7 @@ import {
 import { isCron } from "./procfile.ts";
 import { liveRelease, numbersOf } from "./releases.ts";
 import {
+  askedPath,
   emperorLog,
   emperorPidfile,
   envdirFiles,
@@ -97,6 +98,19 @@ export function isUnchanged(host: Host, app: App, worker: Worker): boolean {
   );
 }
 
+/** Whether a worker of an earlier release, as it was started, is there and listens where this one is looked for. */
+export function isInPlace(host: Host, app: App, worker: Worker): boolean {
+  const files = filesOf(app, worker);
+  const { listen, ordinal, release } = worker;
+  if (!host.stat(files.vassal)) return false;
+  if (!listen) return true;
+  if (!isInside(worker.kind))
+    return "port" in listen && (host.read(files.launcher) ?? "").includes(`\nexport PORT='${listen.port}'\n`);
+  const line =
+    "port" in listen ? `http-socket = ${listen.address}:${listen.port}` : `socket = ${socketOf(app, ordinal, release)}`;
+  return (host.read(files.copy) ?? "").includes(`\n${line}\n`);
+}
+
 /** A worker that has been shown to the emperor, and where its log and the emperor's stood then. */
 interface Started {
   worker: Worker;
@@ -166,8 +180,10 @@ function health(host: Host, app: App, started: Started): Health {
   }
   if (master === undefined) return "starting";
   if (isInside(worker.kind)) {
-    if (host.stat(files.ready)) return answers(host, started, files.http);
     const said = host.readFrom(files.log, started.logAt).text;
+    // uWSGI starts a process again for ever that ended because Java found no class.
+    if (said.includes("DAMN ! worker")) return { failed: "the app could not be loaded" };
+    if (host.stat(files.ready)) return answers(host, started, files.http);
     return !isAlive(host, master) || said.includes("GAME OVER")
       ? { failed: "the app could not be loaded" }
       : "starting";
@@ -189,11 +205,12 @@ const askAgainAfter = 500;
 /** Whether the path of PIKU_HEALTHCHECK answers with 2xx or 3xx; healthy where there is none. `socket`: where a wsgi app speaks http. */
 function answers(host: Host, started: Started, socket?: string): Health {
   const { healthcheck, listen, site } = started.worker;
-  if (!healthcheck || !listen) return "healthy";
+  const path = askedPath(started.worker);
+  if (!path || !listen) return "healthy";
   if (host.ticks() - (started.asked ?? Number.NEGATIVE_INFINITY) < askAgainAfter) return "starting";
   const [address, where] =
     "port" in listen ? [`${listen.address}:${listen.port}`, []] : ["localhost", ["--unix-socket", socket ?? ""]];
-  const url = `http://${address.replace(/^(0\.0\.0\.0|\[?::\]?):/, "127.0.0.1:")}${healthcheck}`;
+  const url = `http://${address.replace(/^(0\.0\.0\.0|\[?::\]?):/, "127.0.0.1:")}${path}`;
   const name = site ? ["-H", `Host: ${site}`] : [];
   const curl = [
     "curl",
@@ -213,12 +230,12 @@ function answers(host: Host, started: Started, socket?: string): Health {
   ];
   started.answer = host.capture(curl).stdout;
   started.asked = host.ticks();
-  return /^[23]/.test(started.answer) ? "healthy" : "starting";
+  return (healthcheck ? /^[23]/ : /^[1-5]/).test(started.answer) ? "healthy" : "starting";
 }
 
 /** What a worker that is not healthy in time has not done, and what it may have done instead. */
 function omission(host: Host, app: App, { worker, answer }: Started): string {
-  if (answer !== undefined) return `${worker.healthcheck} answers ${answer === "000" ? "nothing" : answer}`;
+  if (answer !== undefined) return `${askedPath(worker)} answers ${answer === "000" ? "nothing" : answer}`;
   if (!worker.site || !worker.listen || !("port" in worker.listen))
     return "it did not start (the emperor's log says more)";
   const { address, port } = worker.listen;

@@ -3,6 +3,7 @@ import { ensureRanges } from "./cloudflare.ts";
 import { PikuError } from "./errors.ts";
 import { type Commit, linksOf } from "./git.ts";
 import type { Host } from "./host/host.ts";
+import { includedFile, parseOptions } from "./include.ts";
 import { portNumber } from "./machine.ts";
 import { askNginx, readSites, refuseSecondDefault, refuseTakenNames } from "./nginx.ts";
 import { refuseTakenPort, takePorts } from "./ports.ts";
@@ -22,7 +23,17 @@ import type { Settings } from "./settings.ts";
 import { hasSite, planBackend, planSite, readInclude, refuseLinksOut, type Site, siteNames } from "./site.ts";
 import { type Survey, surveyCommit } from "./survey.ts";
 import { isOn } from "./text.ts";
-import { escapeValue, isInside, parseVassal, socketLink, socketOf, type Worker } from "./uwsgi.ts";
+import {
+  escapeValue,
+  isInside,
+  parseVassal,
+  pluginFolder,
+  refuseMissingPlugins,
+  socketLink,
+  socketOf,
+  vassalPairs,
+  type Worker,
+} from "./uwsgi.ts";
 
 /** What is asked of a deploy. */
 export interface Request {
@@ -56,6 +67,8 @@ export interface Plan {
   scaling: Scaling;
   slot: Slot;
   workers: Worker[];
+  /** Whether workers that run go on as they are (PIKU_AUTO_RESTART). */
+  keeps: boolean;
   /** Whether a worker can run beside the one that it follows. */
   overlaps(worker: Worker): boolean;
   site?: Site;
@@ -76,11 +89,19 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
   const { procfile, settings, environment, machine, names } = survey;
   const { workers: commands } = procfile;
   const scaling = planScaling(commands, parseScaling(host.read(`${app.envs}/SCALING`) ?? ""), request.scaling);
-  const place = planPlace(host, app, survey, scaling, live);
+  const keeps = live !== undefined && !restarts.includes(request.cause) && !isOn(autoRestart(settings));
+  const place = planPlace(host, app, survey, scaling, live, keeps);
   const deployed = liveSettings(app, settings, commands, place);
-  const facts = { release, virtualenv: environment?.folder, phpIni: names.includes("php.ini") };
+  const file = includedFile(host, request.commit, deployed, "UWSGI_INCLUDE_FILE");
+  const options = file && parseOptions(file.content, printable(file.name));
+  const facts = { release, options, virtualenv: environment?.folder, phpIni: names.includes("php.ini") };
   const workers = planWorkers(app, commands, scaling, deployed, place, facts);
-  for (const worker of workers) refuseLongSocket(app, worker);
+  const plugins = host.stat(pluginFolder) && host.list(pluginFolder);
+  for (const worker of workers) {
+    refuseLongSocket(app, worker);
+    const pairs = vassalPairs(app, worker, host);
+    if (plugins) refuseMissingPlugins(pairs, plugins);
+  }
   const backend = planBackend(app, commands, scaling, place);
   const nginx = place.names.length > 0 && hasSite(commands, settings, backend) ? askNginx(host) : undefined;
   const ipv6 = host.stat("/proc/net/if_inet6") !== undefined;
@@ -112,6 +133,7 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
     scaling,
     slot: place.slot,
     workers,
+    keeps,
     overlaps: ({ kind, listen }) =>
       place.overlap && (isInside(kind) ? listen !== undefined && "socket" in listen : kind === "web" && place.switches),
     site,
@@ -123,6 +145,11 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
 
 /** The address from which somebody gave this command by ssh (ssh(1): SSH_CLIENT). */
 const deployerOf = (host: Host) => /^[0-9a-fA-F.:]+(?= )/.exec(host.env().SSH_CLIENT ?? "")?.[0];
+
+/** What is asked for in order to have workers anew, whatever the settings say. */
+const restarts = ["restart", "ps:scale", "rollback"];
+
+const autoRestart = ({ PIKU_AUTO_RESTART, AUTO_RESTART }: Settings) => PIKU_AUTO_RESTART ?? AUTO_RESTART ?? "true";
 
 /** Where an app listens, and whether it can do so twice. */
 export interface Place {
@@ -144,6 +171,7 @@ function planPlace(
   { procfile, settings }: Survey,
   scaling: Scaling,
   live: Release | undefined,
+  keeps: boolean,
 ): Place {
   const networked = Object.keys(procfile.workers).some((kind) => siteKinds.includes(kind));
   const names = siteNames(settings);
@@ -157,7 +185,8 @@ function planPlace(
   const count = Math.max(...siteKinds.map((kind) => scaling[kind] ?? 0), 1);
   const ports = networked ? takePorts(host, app, count, fixed) : { a: [], b: [] };
   if (fixed !== undefined) refuseTakenPort(host, app, fixed);
-  const slot = switches && live?.slot === "a" && live.number > 0 ? "b" : "a";
+  const other = switches && live?.slot === "a" && live.number > 0 ? "b" : "a";
+  const slot = keeps && live ? live.slot : other;
   return { names, networked, bind, overlap, switches, slot, ports };
 }
 
@@ -182,7 +211,7 @@ function planWorkers(
   scaling: Scaling,
   settings: Settings,
   { names, bind, ports, slot }: Place,
-  { release, virtualenv, phpIni }: { release: number; virtualenv?: string; phpIni: boolean },
+  { release, options, virtualenv, phpIni }: Pick<Worker, "release" | "options" | "virtualenv" | "phpIni">,
 ): Worker[] {
   const front = siteKinds.find((kind) => kind in workers);
   const healthcheck = healthPath(settings.PIKU_HEALTHCHECK);
@@ -204,6 +233,7 @@ function planWorkers(
       cron: isCron(kind) ? parseCron(command, `Procfile: ${kind}`) : undefined,
       virtualenv: kind === "wsgi" ? virtualenv : undefined,
       phpIni: kind === "php" ? phpIni : undefined,
+      options,
     };
   };
   const kinds = Object.entries(workers).filter(([kind]) => kind !== "static");
@@ -216,6 +246,12 @@ function planWorkers(
 /** Refuses what uWSGI could not be told, or what leads out of the app. */
 function refuseCommand(kind: string, command: string): void {
   if (isInside(kind)) escapeValue(command, `the ${kind} worker's command`);
+  if (kind === "jwsgi" && !/^[A-Za-z_$][\w$.]*(:[\w$]+)?$/.test(command)) {
+    throw new PikuError(
+      `Procfile: '${printable(command)}' is not the name of a class, which is what a jwsgi worker is`,
+      `for a program that listens by itself: web: ${printable(command)}`,
+    );
+  }
   if (kind === "php" && `/${command}/`.includes("/../")) {
     throw new PikuError(`Procfile: '${printable(command)}' is not a folder of the app`);
   }
@@ -247,7 +283,7 @@ function refuseLongSocket(app: App, { listen }: Worker): void {
 export const releaseOf = (
   plan: Plan,
   number: number,
-  facts: Pick<Release, "subject" | "who" | "vassals">,
+  facts: Pick<Release, "subject" | "who" | "vassals" | "held">,
 ): Release => ({
   number,
   cause: plan.request.cause,
@@ -263,7 +299,7 @@ export const releaseOf = (
 });
 
 /** A vassal's file name to look for when an unchanged worker of the live release is to go on. */
-export const followedBy = (live: Release | undefined, worker: Worker): number | undefined =>
+export const followedBy = (live: Release | undefined, worker: Pick<Worker, "kind" | "ordinal">): number | undefined =>
   live?.vassals
     .map((file) => parseVassal(file, `project = ${file.slice(0, file.lastIndexOf(`_${worker.kind}.`))}\n`))
     .find((vassal) => vassal?.kind === worker.kind && vassal.ordinal === worker.ordinal)?.release;

@@ -27,6 +27,8 @@ export interface Release {
   scaling: Scaling;
   /** The vassals of this release: its own, and those of an earlier one that go on. */
   vassals: string[];
+  /** The key of the folder of dependencies of those that go on with an earlier release's (PIKU_AUTO_RESTART). */
+  held?: Record<string, string>;
   /** How long each step took, in milliseconds. */
   steps: { title: string; milliseconds: number }[];
 }

@@ -3,8 +3,9 @@ import { type App, printable } from "./app.ts";
 import { type Cache, planCache, renderCacheLocation, renderCacheZone } from "./cache.ts";
 import { rangesFile } from "./cloudflare.ts";
 import { PikuError } from "./errors.ts";
-import { type Commit, fileOf } from "./git.ts";
+import type { Commit } from "./git.ts";
 import type { Host } from "./host/host.ts";
+import { includedFile } from "./include.ts";
 import type { Place } from "./plan.ts";
 import { type Scaling, siteKinds, type Workers } from "./procfile.ts";
 import type { Slot } from "./releases.ts";
@@ -451,15 +452,10 @@ function resolvePath(path: string): string {
 
 /** The directives of NGINX_INCLUDE_FILE, a file of the app, with its settings put in. */
 export function readInclude(host: Host, commit: Commit, settings: Settings): string | undefined {
-  const name = settings.NGINX_INCLUDE_FILE;
-  if (!name) return undefined;
-  if (name.startsWith("/") || `/${name}/`.includes("/../"))
-    throw new PikuError(`NGINX_INCLUDE_FILE: '${printable(name)}' is not a file of the app`);
-  const content = fileOf(host, commit, name);
-  if (content === undefined)
-    throw new PikuError(`NGINX_INCLUDE_FILE: there is no file '${printable(name)}' in the app`);
+  const file = includedFile(host, commit, settings, "NGINX_INCLUDE_FILE");
+  if (!file) return undefined;
   const known = new Set(Object.keys(settings));
-  return content.replace(/\$(?:(\w+)|\{(\w+)\})/g, (all, bare?: string, braced?: string) =>
+  return file.content.replace(/\$(?:(\w+)|\{(\w+)\})/g, (all, bare?: string, braced?: string) =>
     known.has((bare ?? braced)!) ? settings[(bare ?? braced)!]! : all,
   );
 }

@@ -25,21 +25,11 @@ export interface Survey {
   warnings: string[];
 }
 
-/** Kinds that are known to the original and not to this version. */
-const missingKinds = ["jwsgi"];
-
 /** Reads a commit, before anything is touched. Throws for whatever could not work, with file and line where there are any. */
 export function surveyCommit(host: Host, commit: Commit, serverSettings: string): Survey {
   const { app } = commit;
   const names = namesOf(host, commit);
   const given = readProcfile(host, commit, names);
-  const missing = missingKinds.find((kind) => kind in given.workers);
-  if (missing) {
-    throw new PikuError(
-      `Procfile: this version of piku cannot run '${missing}' workers yet`,
-      "use `web` with a server of its own",
-    );
-  }
   const machine = readMachine(host, app.paths.settings);
   const shipped = parseSettings(fileOf(host, commit, "ENV") ?? "", "ENV");
   const layers = [machine.settings, shipped, parseServerSettings(serverSettings)];

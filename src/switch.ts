@@ -4,7 +4,7 @@ import type { Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
 import { readMachine } from "./machine.ts";
 import { readSites, reloadNginx, stagingOf, testSites } from "./nginx.ts";
-import type { Plan } from "./plan.ts";
+import { followedBy, type Plan } from "./plan.ts";
 import { type Release, releaseFiles } from "./releases.ts";
 import { renderSite } from "./site.ts";
 import { makeCertificate, needsCertificate } from "./tls.ts";
@@ -69,7 +69,9 @@ export function pointTo(host: Host, app: App, release: Release): void {
   if (release.number === 0) return;
   const kind = Object.keys(release.workers).find(isInside);
   for (let ordinal = 1; kind !== undefined && ordinal <= (release.scaling[kind] ?? 0); ordinal++) {
-    host.link(socketOf(app, ordinal, release.number).split("/").at(-1)!, socketLink(app, ordinal));
+    // A worker that went on has the socket of the release that started it.
+    const number = followedBy(release, { kind, ordinal }) ?? release.number;
+    host.link(socketOf(app, ordinal, number).split("/").at(-1)!, socketLink(app, ordinal));
   }
   if (release.slot === "b") host.write(slotFlag(app), "");
   else host.remove(slotFlag(app));

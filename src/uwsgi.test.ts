@@ -16,6 +16,7 @@ import {
   execLine,
   filesOf,
   parseVassal,
+  refuseMissingPlugins,
   renderEmperor,
   renderLauncher,
   renderVassal,
@@ -67,7 +68,89 @@ envdir = /p/releases/blog/run-7/wsgi.1.env
 `;
 const virtualenv = "/p/envs/blog/.0123456789abcdef";
 
-test.each<[string, Worker, string]>([
+const onSocket = { socket: "/p/sockets/blog.1-7.sock" };
+const socketLines = "socket = /p/sockets/blog.1-7.sock\nchmod-socket = 664\n";
+const inside = wsgi("x").slice(wsgi("x").indexOf("max-requests"));
+const jwsgi = `plugin = 0:jvm
+plugin = 0:jwsgi
+jvm-classpath = /usr/share/java/uwsgi.jar
+jvm-classpath = /p/apps/blog
+jvm-classpath = /p/apps/blog/target/classes
+jvm-classpath = /p/apps/blog/build/classes/java/main
+${["target", "target/dependency", "build/libs"].map((name) => `for-glob = /p/apps/blog/${name}/*.jar\njvm-classpath = %(_)\nendfor = \n`).join("")}jwsgi = com.example.Hello
+threads = 4
+enable-threads = true
+`;
+const php = `plugin = 0:php
+php-ini = /p/apps/blog/php.ini
+check-static = /p/apps/blog/public
+static-skip-ext = .php
+static-skip-ext = .inc
+static-index = index.html
+php-docroot = /p/apps/blog/public
+php-allowed-ext = .php
+php-index = index.php
+`;
+const wsgiWith = (settings: Settings) =>
+  workerOf({ kind: "wsgi", command: "app:app", virtualenv, listen: onSocket, settings });
+
+const vassals: [string, Worker, string][] = [
+  [
+    "wsgi that is idle at times",
+    wsgiWith({ UWSGI_IDLE: "60" }),
+    `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app").replace("processes = 2\n", "processes = 2\ncheap = true\nidle = 60\n")}${socketLines}${ready.replace("hook-accepting1-once", "hook-post-app")}${tail}`,
+  ],
+  [
+    "wsgi with gevent",
+    wsgiWith({ UWSGI_GEVENT: "100", UWSGI_THREADS: "8", UWSGI_IDLE: "0" }),
+    `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app").replace("threads = 4\n", "plugin = gevent_python3\ngevent = 100\n")}${socketLines}${ready}${tail}`,
+  ],
+  [
+    "wsgi with asyncio",
+    wsgiWith({ UWSGI_ASYNCIO: "20", UWSGI_GEVENT: "0" }),
+    `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app").replace("threads = 4\n", "plugin = asyncio_python3\nasync = 20\n")}${socketLines}${ready}${tail}`,
+  ],
+  [
+    "a worker, which is never idle",
+    workerOf({ kind: "my-worker", settings: { UWSGI_IDLE: "60", UWSGI_GEVENT: "10" } }),
+    `${head("my-worker")}reload-mercy = 30\nprocesses = 0\nattach-daemon = exec sh /p/releases/blog/run-7/my-worker.1.sh\n${tail}`,
+  ],
+  [
+    "wsgi with options of its own",
+    {
+      ...wsgiWith({}),
+      options: [
+        ["harakiri", "30"],
+        ["env", "WHO=%(project)"],
+      ],
+    },
+    `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app")}${socketLines}${ready}harakiri = 30\nenv = WHO=%(project)\n${tail}`,
+  ],
+  [
+    "a worker with options of its own",
+    workerOf({ kind: "my-worker", options: [["harakiri", "30"]] }),
+    `${head("my-worker")}reload-mercy = 30\nprocesses = 0\nattach-daemon = exec sh /p/releases/blog/run-7/my-worker.1.sh\nharakiri = 30\n${tail}`,
+  ],
+  [
+    "jwsgi",
+    workerOf({ kind: "jwsgi", command: "com.example.Hello", listen: onSocket }),
+    `${head("jwsgi")}reload-mercy = 30\n${jwsgi}${inside}${socketLines}${ready.replaceAll("wsgi.1", "jwsgi.1")}${tail}`,
+  ],
+  [
+    "jwsgi that is idle at times, which is asked once to be loaded",
+    workerOf({ kind: "jwsgi", command: "com.example.Hello", listen: onSocket, settings: { UWSGI_IDLE: "9" } }),
+    `${head("jwsgi")}reload-mercy = 30\n${jwsgi}${inside.replace("processes = 2\n", "processes = 2\ncheap = true\nidle = 9\n")}${socketLines}http-socket = /p/sockets/blog.1-7.http\n${ready.replaceAll("wsgi.1", "jwsgi.1").replace("hook-accepting1-once", "hook-post-app")}${tail}`,
+  ],
+  [
+    "rwsgi",
+    workerOf({ kind: "rwsgi", command: "config.ru", listen: onSocket }),
+    `${head("rwsgi")}reload-mercy = 30\nplugin = 0:rack\nrack = config.ru\npost-buffering = 8192\nneed-app = true\n${inside}${socketLines}${ready.replaceAll("wsgi.1", "rwsgi.1")}${tail}`,
+  ],
+  [
+    "php with its own php.ini and a health check",
+    workerOf({ kind: "php", command: "/public", phpIni: true, healthcheck: "/up", listen: onSocket }),
+    `${head("php")}reload-mercy = 30\n${php}${inside}${socketLines}http-socket = /p/sockets/blog.1-7.http\n${ready.replaceAll("wsgi.1", "php.1")}${tail}`,
+  ],
   [
     "wsgi on a socket",
     workerOf({ kind: "wsgi", command: "app:app", virtualenv, listen: { socket: "/p/sockets/blog.1-7.sock" } }),
@@ -111,7 +194,9 @@ test.each<[string, Worker, string]>([
     workerOf({ kind: "cron", command: "5,35 6 * * 1-2 a", cron: parseCron("5,35 6 * * 1-2 a", "") }),
     `${head("cron")}reload-mercy = 30\nprocesses = 0\n${["5 6 -1 -1 1", "5 6 -1 -1 2", "35 6 -1 -1 1", "35 6 -1 -1 2"].map((time) => `cron = ${time} exec sh /p/releases/blog/run-7/cron.1.sh\n`).join("")}${tail}`,
   ],
-])("the vassal of %s", (_, worker, expected) => {
+];
+
+test.each(vassals)("the vassal of %s", (_, worker, expected) => {
   expect(renderVassal(vassalPairs(app, worker, user))).toBe(expected);
 });
 
@@ -128,10 +213,30 @@ test.each([
   ["UWSGI_THREADS", "1.5"],
   ["UWSGI_LISTEN", ""],
   ["PIKU_GRACE", "10s"],
+  ["UWSGI_IDLE", "1m"],
+  ["UWSGI_GEVENT", "yes"],
+  ["UWSGI_ASYNCIO", "-5"],
 ])("%s=%s is refused", (key, value) => {
   expect(() => vassalPairs(app, workerOf({ kind: "wsgi", settings: { [key]: value } }), user)).toThrow(
     `${key} is '${value}'`,
   );
+});
+
+test("gevent and asyncio are refused together", () => {
+  expect(() => vassalPairs(app, wsgiWith({ UWSGI_GEVENT: "1", UWSGI_ASYNCIO: "1" }), user)).toThrow(
+    "UWSGI_GEVENT and UWSGI_ASYNCIO cannot both be set",
+  );
+});
+
+test("a missing plugin is refused with its package", () => {
+  const pairs = vassalPairs(app, wsgiWith({ UWSGI_GEVENT: "1" }), user);
+  expect(() => refuseMissingPlugins(pairs, ["python3_plugin.so"])).toThrow(
+    expect.objectContaining({
+      message: "uWSGI's plugin 'gevent_python3' is not installed on the server",
+      hint: "on the server: sudo apt install uwsgi-plugin-gevent-python3",
+    }),
+  );
+  expect(() => refuseMissingPlugins(pairs, ["gevent_python3_plugin.so"])).not.toThrow();
 });
 
 test("the emperor's file", () => {
@@ -315,6 +420,50 @@ function isRefused(value: string): boolean {
     return true;
   }
 }
+
+/** Whether the real uWSGI has a plugin; it alone knows the options that belong to it. */
+const hasPlugin = (name: string) => fs.existsSync(`/usr/lib/uwsgi/plugins/${name.split(":").at(-1)}_plugin.so`);
+
+/**
+ * A vassal as it is but for its folder, which is a real one here, such that uWSGI reads it all and ends before it serves.
+ * `project` is a name of our own, which a vassal that is not strict may have.
+ */
+function strictly(text: string): string {
+  for (const name of ["apps/blog", "logs/blog", "sockets", ...["wsgi", "jwsgi", "rwsgi", "php"].map(envdirOf)])
+    fs.mkdirSync(join(folder, "p", name), { recursive: true });
+  const moved = text.replaceAll("/p/", `${folder}/p/`).replace(/^project = /m, "set-placeholder = project=");
+  return `${moved}strict = true\n`;
+}
+
+const envdirOf = (kind: string) => `releases/blog/run-7/${kind}.1.env`;
+
+for (const [name, , text] of vassals) {
+  const lacking = [...text.matchAll(/^plugin = (.*)$/gm)].map(([, plugin]) => plugin!).filter((one) => !hasPlugin(one));
+  test.skipIf(!Bun.which("uwsgi") || lacking.length > 0)(
+    `the real uWSGI (skipped where there is none) knows every option of the vassal of ${name}${lacking.map((one) => ` [no plugin ${one}]`).join("")}`,
+    () => {
+      const file = join(folder, "strict.ini");
+      const run = (content: string) => {
+        fs.writeFileSync(file, content);
+        return Bun.spawnSync(["uwsgi", "--ini", file], { env: { PATH: path }, cwd: folder, stderr: "pipe" });
+      };
+      const mark = join(folder, "strict.mark");
+      fs.rmSync(mark, { force: true });
+      const good = run(`${strictly(text)}exec-pre-jail = touch ${mark}\nexec-pre-jail = false\n`);
+      expect([good.stderr.toString().match(/unknown config directive.*/)?.[0], fs.existsSync(mark)]).toEqual([
+        undefined,
+        true,
+      ]);
+    },
+  );
+}
+
+withUwsgi("the real uWSGI (skipped where there is none) would tell of an option that it does not know", () => {
+  const file = join(folder, "unknown.ini");
+  fs.writeFileSync(file, "[uwsgi]\nno-such-thing = 1\nstrict = true\nexec-pre-jail = false\n");
+  const ran = Bun.spawnSync(["uwsgi", "--ini", file], { env: { PATH: path }, cwd: folder, stderr: "pipe" });
+  expect(ran.stderr.toString()).toContain("no-such-thing");
+});
 
 withUwsgi("the real uWSGI (skipped where there is none) gives 600 escaped values to the letter", () => {
   const random = Object.entries(randomSettings(600, nasty, 5));

@@ -1,5 +1,5 @@
 import { defu } from "defu";
-import type { App } from "./app.ts";
+import { type App, printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Paths } from "./paths.ts";
 import { type Cron, isCron } from "./procfile.ts";
@@ -28,6 +28,8 @@ export interface Worker {
   virtualenv?: string;
   /** Whether the app brings a php.ini, which takes the place of the server's. */
   phpIni?: boolean;
+  /** Options of uWSGI that the app adds (UWSGI_INCLUDE_FILE). */
+  options?: readonly Pair[];
 }
 
 /** One line of a vassal's file; keys may come several times. */
@@ -102,8 +104,15 @@ const programs: Record<string, (app: App, worker: Worker) => Pair[]> = {
     ["plugin", "python3"],
     ...(virtualenv ? [["virtualenv", virtualenv] as const] : []),
     ["module", escapeValue(command, "the wsgi worker's command")],
-    ...threads(settings),
+    ...concurrency(settings),
     ...mustLoad,
+  ],
+  jwsgi: (app, { command, settings }) => [
+    ["plugin", "0:jvm"],
+    ["plugin", "0:jwsgi"],
+    ...classpath(app),
+    ["jwsgi", escapeValue(command, "the jwsgi worker's command")],
+    ...threads(settings),
   ],
   // Without threads: Ruby's plugin dies with them.
   rwsgi: (_, { command }) => [
@@ -132,10 +141,60 @@ const programs: Record<string, (app: App, worker: Worker) => Pair[]> = {
   },
 };
 
+/** What serves several requests in one process of Python instead of threads, by the setting that says how many. */
+const engines = [
+  { setting: "UWSGI_GEVENT", plugin: "gevent_python3", option: "gevent" },
+  { setting: "UWSGI_ASYNCIO", plugin: "asyncio_python3", option: "async" },
+] as const;
+
+function concurrency(settings: Settings): Pair[] {
+  const [engine, other] = engines.filter(({ setting }) => count(settings, setting) > 0);
+  if (engine && other) {
+    throw new PikuError(
+      `${engine.setting} and ${other.setting} cannot both be set`,
+      "one of them says how requests run at the same time; config:unset the other",
+    );
+  }
+  return [
+    ...(engine
+      ? ([
+          ["plugin", engine.plugin],
+          [engine.option, count(settings, engine.setting)],
+          enableThreads(settings),
+        ] as const)
+      : threads(settings)),
+  ];
+}
+
 const threads = (settings: Settings): Pair[] => [
   ["threads", wholeNumber(settings, "UWSGI_THREADS")],
-  ["enable-threads", /^(false|0|no|off)$/i.test(settings.UWSGI_ENABLE_THREADS ?? "") ? "false" : "true"],
+  enableThreads(settings),
 ];
+
+const enableThreads = (settings: Settings): Pair => [
+  "enable-threads",
+  /^(false|0|no|off)$/i.test(settings.UWSGI_ENABLE_THREADS ?? "") ? "false" : "true",
+];
+
+/** Where Java finds classes: uWSGI's own, then the app's folder and what Maven or Gradle made in it. uWSGI looks for jars when it starts. */
+const classpath = ({ tree }: App): Pair[] => [
+  ["jvm-classpath", "/usr/share/java/uwsgi.jar"],
+  ["jvm-classpath", tree],
+  ["jvm-classpath", `${tree}/target/classes`],
+  ["jvm-classpath", `${tree}/build/classes/java/main`],
+  ...["target", "target/dependency", "build/libs"].flatMap((folder): Pair[] => [
+    ["for-glob", `${tree}/${folder}/*.jar`],
+    ["jvm-classpath", "%(_)"],
+    ["endfor", ""],
+  ]),
+];
+
+/** Kinds whose app is loaded by each process for itself, not by uWSGI's master before it makes them. */
+const loadsLate = (kind: string) => kind === "jwsgi";
+
+/** The path that must answer before a worker is healthy; any answer will do for an app that only a request loads. */
+export const askedPath = ({ kind, settings, healthcheck }: Worker): string | undefined =>
+  healthcheck ?? (loadsLate(kind) && count(settings, "UWSGI_IDLE") > 0 ? "/" : undefined);
 
 /** An app that cannot be loaded ends the process, instead of an answer 500 to everything. */
 const mustLoad: Pair[] = [["need-app", "true"]];
@@ -197,6 +256,37 @@ export function wholeNumber(settings: Settings, key: keyof typeof usual): number
   return Number(value);
 }
 
+/** A setting that is a whole number; 0 where it is not set. Throws for one that is none. */
+function count(settings: Settings, key: string): number {
+  const value = settings[key] ?? "0";
+  if (!/^\d{1,9}$/.test(value))
+    throw new PikuError(`${key} is '${printable(value)}'`, "it must be a whole number, such as 60");
+  return Number(value);
+}
+
+/** Where Debian keeps uWSGI's plugins; elsewhere only uWSGI itself knows. */
+export const pluginFolder = "/usr/lib/uwsgi/plugins";
+
+/** Plugins that Debian has in packages of their own. */
+const packages: Record<string, string> = {
+  asyncio_python3: "uwsgi-plugin-asyncio-python3",
+  gevent_python3: "uwsgi-plugin-gevent-python3",
+  jvm: "uwsgi-plugin-jvm-openjdk-17",
+  jwsgi: "uwsgi-plugin-jwsgi-openjdk-17",
+  php: "uwsgi-plugin-php",
+};
+
+/** Refuses a vassal that asks for a plugin which is none of those `installed` in `pluginFolder`. */
+export function refuseMissingPlugins(pairs: readonly Pair[], installed: readonly string[]): void {
+  const asked = pairs.flatMap(([key, value]) => (key === "plugin" ? [String(value).split(":").at(-1)!] : []));
+  const missing = asked.find((name) => Object.hasOwn(packages, name) && !installed.includes(`${name}_plugin.so`));
+  if (missing)
+    throw new PikuError(
+      `uWSGI's plugin '${missing}' is not installed on the server`,
+      `on the server: sudo apt install ${packages[missing]}`,
+    );
+}
+
 const logFormat =
   '%%(addr) - %%(user) [%%(ltime)] "%%(method) %%(uri) %%(proto)" %%(status) %%(size) "%%(referer)" "%%(uagent)" %%(msecs)ms';
 
@@ -228,18 +318,28 @@ export function vassalPairs(app: App, worker: Worker, user: { uid: number; gid: 
       : isCron(kind)
         ? cronPairs(worker, files.launcher)
         : daemonPairs(files.launcher)),
+    ...(worker.options ?? []),
   ];
 }
 
 function insidePairs(app: App, worker: Worker): Pair[] {
   const { kind, settings, listen } = worker;
   const files = filesOf(app, worker);
+  const idle = count(settings, "UWSGI_IDLE");
   const trailing = Object.entries(settings).filter(([, value]) => cutByEnvdir(value));
   return [
     ...programs[kind]!(app, worker),
     ["max-requests", wholeNumber(settings, "UWSGI_MAX_REQUESTS")],
     ["listen", wholeNumber(settings, "UWSGI_LISTEN")],
     ["processes", wholeNumber(settings, "UWSGI_PROCESSES")],
+    // Without the original's `die-on-idle`: the emperor starts a master that died at once, with the app loaded, so
+    // nothing is gained, and requests of the second in between are lost.
+    ...(idle > 0
+      ? ([
+          ["cheap", "true"],
+          ["idle", idle],
+        ] as const)
+      : []),
     ["log-x-forwarded-for", /^(true|1|yes|on)$/i.test(settings.UWSGI_LOG_X_FORWARDED_FOR ?? "") ? "true" : "false"],
     ["log-format", logFormat],
     ...(listen && "socket" in listen
@@ -250,8 +350,9 @@ function insidePairs(app: App, worker: Worker): Pair[] {
       : listen
         ? [["http-socket", `${listen.address}:${listen.port}`] as const]
         : []),
-    ...(worker.healthcheck && listen && "socket" in listen ? [["http-socket", files.http] as const] : []),
-    ["hook-accepting1-once", `write:${files.ready} ready`],
+    ...(askedPath(worker) && listen && "socket" in listen ? [["http-socket", files.http] as const] : []),
+    // A cheap app has no process that accepts before the first request, but it is loaded by then.
+    [idle > 0 ? "hook-post-app" : "hook-accepting1-once", `write:${files.ready} ready`],
     ["envdir", files.envdir],
     ...trailing.map(([key, value]) => ["env", `${key}=${escapeValue(value, `the value of ${key}`)}`] as const),
   ];

@@ -29,6 +29,10 @@ needs curl command -v curl
 
 if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ]; then
   needs uwsgi-plugin-php test -e /usr/lib/uwsgi/plugins/php_plugin.so
+  needs uwsgi-plugin-gevent-python3 test -e /usr/lib/uwsgi/plugins/gevent_python3_plugin.so
+  needs uwsgi-plugin-asyncio-python3 test -e /usr/lib/uwsgi/plugins/asyncio_python3_plugin.so
+  needs uwsgi-plugin-jvm-openjdk-17 test -e /usr/lib/uwsgi/plugins/jvm_plugin.so
+  needs uwsgi-plugin-jwsgi-openjdk-17 test -e /usr/lib/uwsgi/plugins/jwsgi_plugin.so
   needs ruby command -v ruby
   needs bundler command -v bundle
   needs ruby-rack command -v rackup

@@ -48,6 +48,46 @@ stories((board, story) => {
     expect(working(board)).toHaveLength(1);
   });
 
+  for (const [kind, probe] of [
+    ["wsgi", wsgiProbe],
+    ["web", webProbe],
+  ] as const)
+    story(`with PIKU_AUTO_RESTART=false a push leaves a ${kind} worker as it is until restart`, () => {
+      const host = `late-${kind}.test`;
+      const name = `late-${kind}`;
+      const get = (url: string) => board.get(url, { host }).body;
+      const env = `NGINX_SERVER_NAME=${host}\nPIKU_AUTO_RESTART=false\n`;
+      const packages = { "requirements.txt": "# one\n" };
+      const app = board.repo(undefined, { ...probe(host), ...(kind === "wsgi" ? packages : {}), ENV: env });
+      ok(board.push(app, name));
+      const pid = get("/pid");
+      // More often than dependencies and run folders of former releases are kept.
+      for (const version of ["two", "three", "four"]) {
+        app.commit(version, {
+          "app.py": probeSource(version),
+          ...(kind === "wsgi" ? { "requirements.txt": `# ${version}\n` } : {}),
+        });
+        expect(ok(board.push(app, name)).output).toContain(`restart them with: restart ${name}`);
+        expect([get("/"), get("/pid")]).toEqual(["one", pid]);
+      }
+      ok(board.ssh("config:set", name, "MORE=1"));
+      expect([get("/"), get("/pid"), get("/env/MORE")]).toEqual(["one", pid, ""]);
+      // A worker that does not run yet is started, and ended when it is no more.
+      const { Procfile } = probe(host);
+      app.commit("Worker", { Procfile: `${Procfile}other: sleep 1000\n` });
+      ok(board.push(app, name));
+      expect(vassals(name).length).toBe(2);
+      app.commit("None", { Procfile: Procfile! });
+      ok(board.push(app, name));
+      eventually(() => expect(vassals(name).length).toBe(1));
+      expect([get("/"), get("/pid")]).toEqual(["one", pid]);
+      ok(board.ssh("restart", name));
+      expect([get("/"), get("/env/MORE")]).toEqual(["four", "1"]);
+      expect(get("/pid")).not.toBe(pid);
+      ok(board.ssh("config:set", name, "PIKU_AUTO_RESTART=true", "MORE=2"));
+      expect([get("/"), get("/env/MORE")]).toEqual(["four", "2"]);
+    });
+
   story("stop ends every worker, restart brings them back", () => {
     const app = board.repo(undefined, wsgiProbe("stops.test"));
     ok(board.push(app, "stops"));

@@ -1,12 +1,81 @@
 /** Kinds that run inside uWSGI by a plugin other than Python's. */
 import { expect } from "bun:test";
 import fs from "node:fs";
-import { fails, ok } from "./sandbox.ts";
+import { probeSource, wsgiProbe } from "./probe.ts";
+import { eventually, fails, ok } from "./sandbox.ts";
 import { skipped, stories } from "./story.ts";
 
 const hasPlugin = (name: string) => fs.existsSync(`/usr/lib/uwsgi/plugins/${name}_plugin.so`);
 
 stories((board, story) => {
+  /** The processes of uWSGI that answer requests of an app, by their titles: these take the place of their environment. */
+  const workers = (app: string) =>
+    fs.readdirSync("/proc").filter((pid) => {
+      try {
+        const isOurs = fs.readlinkSync(`/proc/${pid}/cwd`).startsWith(`${board.folder}/`);
+        return isOurs && fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith(`${app}:wsgi:uWSGI worker`);
+      } catch {
+        return false;
+      }
+    });
+
+  story("an app that is idle has no workers, and has them again for the next request", () => {
+    const app = board.repo(undefined, wsgiProbe("idle.test"));
+    app.commit("Idle", { ENV: "NGINX_SERVER_NAME=idle.test\nUWSGI_IDLE=2\n" });
+    ok(board.push(app, "idle"));
+    expect(workers("idle")).toEqual([]);
+    for (let round = 0; round < 2; round++) {
+      expect(board.get("/", { host: "idle.test" }).body).toBe("one");
+      expect(workers("idle").length).toBe(2);
+      eventually(() => expect(workers("idle")).toEqual([]), 20);
+    }
+    const before = board.get("/pid", { host: "idle.test" }).body;
+    app.commit("Second", { "app.py": probeSource("two") });
+    ok(board.push(app, "idle"));
+    expect(board.get("/", { host: "idle.test" }).body).toBe("two");
+    expect(board.get("/pid", { host: "idle.test" }).body).not.toBe(before);
+    app.commit("Broken", { "app.py": "import nowhere\n" });
+    fails(board.push(app, "idle"), 1);
+    eventually(() => expect(workers("idle")).toEqual([]), 20);
+    expect(board.get("/", { host: "idle.test" }).body).toBe("two");
+  });
+
+  story("options of the app's own reach uWSGI, and those that are piku's are refused", () => {
+    const app = board.repo(undefined, wsgiProbe("options.test"));
+    app.commit("Options", {
+      ENV: "NGINX_SERVER_NAME=options.test\nUWSGI_INCLUDE_FILE=conf/uwsgi.conf\n",
+      "conf/uwsgi.conf": "# mine\nharakiri = 30\nenv = WHO=%(project)\n",
+    });
+    ok(board.push(app, "options"));
+    expect(board.get("/env/WHO", { host: "options.test" }).body).toBe("options");
+    app.commit("Socket", { "conf/uwsgi.conf": "harakiri = 30\nhttp = :8000\n" });
+    expect(fails(board.push(app, "options"), 1).output).toContain("conf/uwsgi.conf line 2: 'http' cannot be set here");
+    for (const name of ["/etc/passwd", "../../x", "nowhere"])
+      expect(fails(board.ssh("config:set", "options", `UWSGI_INCLUDE_FILE=${name}`), 1).output).toContain(
+        `UWSGI_INCLUDE_FILE: `,
+      );
+    expect(board.get("/env/WHO", { host: "options.test" }).body).toBe("options");
+  });
+
+  for (const [setting, plugin] of [
+    ["UWSGI_GEVENT", "gevent_python3"],
+    ["UWSGI_ASYNCIO", "asyncio_python3"],
+  ] as const) {
+    const name = `${setting} serves, and is refused where it is no number`;
+    if (!hasPlugin(plugin)) skipped(name, `uwsgi-plugin-${plugin.replace("_", "-")} is not installed`);
+    else
+      story(name, () => {
+        const app = board.repo(undefined, wsgiProbe("many.test"));
+        app.commit("Many", { ENV: `NGINX_SERVER_NAME=many.test\n${setting}=10\n` });
+        ok(board.push(app, "many"));
+        expect(board.get("/", { host: "many.test" }).body).toBe("one");
+        const refused = fails(board.ssh("config:set", "many", `${setting}=lots`), 1);
+        expect(refused.output).toContain(`${setting} is 'lots'`);
+        expect(board.get("/", { host: "many.test" }).body).toBe("one");
+        ok(board.ssh("destroy", "many"));
+      });
+  }
+
   const php = "a php app is served, changed, and neither its settings nor its source can be asked for";
   if (!hasPlugin("php")) skipped(php, "uwsgi-plugin-php is not installed");
   else
@@ -33,6 +102,30 @@ stories((board, story) => {
       app.commit("Out", { Procfile: "php: ../..\n" });
       expect(fails(board.push(app, "php"), 1).output).toContain("../..");
       expect(board.get("/", { host: "php.test" }).body).toBe("root");
+    });
+
+  const jwsgi = "a jwsgi app is served, changed, sleeps when it is idle, and what is no class is refused";
+  if (!hasPlugin("jwsgi") || !hasPlugin("jvm")) skipped(jwsgi, "uwsgi-plugin-jwsgi-openjdk-17 is not installed");
+  else if (!Bun.which("javac")) skipped(jwsgi, "javac is not installed");
+  else
+    story(jwsgi, () => {
+      const get = () => board.get("/there", { host: "jwsgi.test" });
+      const app = board.repo("java-jwsgi");
+      ok(board.push(app, "jwsgi"));
+      expect(get().body).toBe("Hello from JWSGI, at /there\n");
+      const source = "src/Hello.java";
+      const changed = fs.readFileSync(`${app.folder}/${source}`, "utf8").replace("from", "again from");
+      app.commit("Second", { [source]: changed });
+      ok(board.push(app, "jwsgi"));
+      expect(get().body).toBe("Hello again from JWSGI, at /there\n");
+      app.commit("Broken", { Procfile: "jwsgi: Nowhere\n" });
+      expect(fails(board.push(app, "jwsgi"), 1).output).toMatch(/ClassNotFound(.*\n)*.*could not be loaded/);
+      app.commit("Jar", { Procfile: "jwsgi: java -jar app.jar\n" });
+      const refused = fails(board.push(app, "jwsgi"), 1).output;
+      expect(refused).toMatch(/is not the name of a class(.*\n)*.*web: java -jar app.jar/);
+      expect(get().body).toBe("Hello again from JWSGI, at /there\n");
+      ok(board.ssh("config:set", "jwsgi", "UWSGI_IDLE=60"));
+      expect(get().body).toBe("Hello again from JWSGI, at /there\n");
     });
 
   const rack = "a rack app is served, and a broken one is refused";
