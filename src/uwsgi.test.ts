@@ -99,17 +99,17 @@ test.each<[string, Worker, string]>([
   [
     "web",
     workerOf({ listen: { address: "127.0.0.1", port: 20001 } }),
-    `${head("web")}reload-mercy = 30\nprocesses = 0\nattach-daemon = exec sh /p/releases/blog/run-7/web.1.sh\n${tail}`,
+    `${head("web")}reload-mercy = 30\nprocesses = 0\nlog-master-stream = true\nattach-daemon = exec sh /p/releases/blog/run-7/web.1.sh\n${tail}`,
   ],
   [
     "worker",
     workerOf({ kind: "my-worker" }),
-    `${head("my-worker")}reload-mercy = 30\nprocesses = 0\nattach-daemon = exec sh /p/releases/blog/run-7/my-worker.1.sh\n${tail}`,
+    `${head("my-worker")}reload-mercy = 30\nprocesses = 0\nlog-master-stream = true\nattach-daemon = exec sh /p/releases/blog/run-7/my-worker.1.sh\n${tail}`,
   ],
   [
     "cron that comes several times",
     workerOf({ kind: "cron", command: "5,35 6 * * 1-2 a", cron: parseCron("5,35 6 * * 1-2 a", "") }),
-    `${head("cron")}reload-mercy = 30\nprocesses = 0\n${["5 6 -1 -1 1", "5 6 -1 -1 2", "35 6 -1 -1 1", "35 6 -1 -1 2"].map((time) => `cron = ${time} exec sh /p/releases/blog/run-7/cron.1.sh\n`).join("")}${tail}`,
+    `${head("cron")}reload-mercy = 30\nprocesses = 0\nlog-master-stream = true\n${["5 6 -1 -1 1", "5 6 -1 -1 2", "35 6 -1 -1 1", "35 6 -1 -1 2"].map((time) => `cron = ${time} exec sh /p/releases/blog/run-7/cron.1.sh\n`).join("")}${tail}`,
   ],
 ])("the vassal of %s", (_, worker, expected) => {
   expect(renderVassal(vassalPairs(app, worker, user))).toBe(expected);
@@ -118,7 +118,7 @@ test.each<[string, Worker, string]>([
 test("root is not given up", () => {
   const worker = workerOf({ kind: "worker" });
   expect(renderVassal(vassalPairs(app, worker, { uid: 0, gid: 0 }))).toBe(
-    `${head("worker", "")}reload-mercy = 30\nprocesses = 0\nattach-daemon = exec sh /p/releases/blog/run-7/worker.1.sh\n${tail}`,
+    `${head("worker", "")}reload-mercy = 30\nprocesses = 0\nlog-master-stream = true\nattach-daemon = exec sh /p/releases/blog/run-7/worker.1.sh\n${tail}`,
   );
 });
 

@@ -209,6 +209,15 @@ stories((board, story) => {
     lives(board, "node-pnpm", nodeLife("node-pnpm", "Installing package manager pnpm@9 with npm"));
   });
 
+  story("what a Node program prints is in its log, without `| cat`", () => {
+    const app = board.repo(undefined, {
+      Procfile: "worker: node tell.js\n",
+      "tell.js": "setInterval(() => console.log('told'), 50);\n",
+    });
+    ok(board.push(app, "tells"));
+    eventually(() => expect(read(`${board.pikuRoot}/logs/tells/worker.1.log`)).toContain("told"));
+  });
+
   story("NODE_VERSION [nodeenv is a stand-in that tells what it was called with]", () => {
     const [major] = process.versions.node
       ? ok(board.run(["node", "-v"]))
