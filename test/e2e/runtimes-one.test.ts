@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
-import { fails, list, ok, type Repo, read, type Sandbox } from "./sandbox.ts";
+import { eventually, fails, list, ok, type Repo, read, type Sandbox } from "./sandbox.ts";
 import { stories } from "./story.ts";
 import { provide, standIn, withdraw } from "./tools.ts";
 
