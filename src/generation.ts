@@ -288,13 +288,23 @@ export function awaitHealthy(
 }
 
 function unhealthy(host: Host, app: App, { worker, logAt }: Started, why: string): PikuError {
-  const log = filesOf(app, worker).log;
-  const lines = host.readFrom(log, logAt, true).text.trimEnd().split("\n").slice(-20);
-  for (const line of lines) if (line !== "") host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
+  const lines = saidByApp(host.readFrom(filesOf(app, worker).log, logAt, true).text);
+  for (const line of lines.slice(-20)) host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
   return new PikuError(
     `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}`,
-    `run its command on the server to see more: run ${app.name} -- ${worker.command}`,
+    // `run` would not do: it runs in what is live, which is not this release, or nothing at all.
+    lines.length > 0
+      ? "what it said stands above"
+      : `it said nothing; see what \`${worker.command}\` does on your own machine`,
   );
+}
+
+/** The lines of a new process's log that come from the app, not from uWSGI on its way to start it. */
+export function saidByApp(log: string): string[] {
+  const lines = log.split("\n").filter((line) => line.trim() !== "");
+  const starts = ["[uwsgi-daemons] spawning ", "*** Operational MODE: "];
+  const at = starts.map((start) => lines.findIndex((line) => line.startsWith(start)));
+  return lines.slice((at.find((index) => index >= 0) ?? -1) + 1);
 }
 
 /** Whether anybody is still connected to a worker of a generation that is to leave. */

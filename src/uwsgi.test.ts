@@ -113,7 +113,7 @@ const vassals: [string, Worker, string][] = [
   [
     "a worker, which is never idle",
     workerOf({ kind: "my-worker", settings: { UWSGI_IDLE: "60", UWSGI_GEVENT: "10" } }),
-    `${head("my-worker")}reload-mercy = 30\nprocesses = 0\nattach-daemon = exec sh /p/releases/blog/run-7/my-worker.1.sh\n${tail}`,
+    `${head("my-worker")}reload-mercy = 30\nprocesses = 0\nlog-master-stream = true\nattach-daemon = exec sh /p/releases/blog/run-7/my-worker.1.sh\n${tail}`,
   ],
   [
     "wsgi with options of its own",
@@ -129,7 +129,7 @@ const vassals: [string, Worker, string][] = [
   [
     "a worker with options of its own",
     workerOf({ kind: "my-worker", options: [["harakiri", "30"]] }),
-    `${head("my-worker")}reload-mercy = 30\nprocesses = 0\nattach-daemon = exec sh /p/releases/blog/run-7/my-worker.1.sh\nharakiri = 30\n${tail}`,
+    `${head("my-worker")}reload-mercy = 30\nprocesses = 0\nlog-master-stream = true\nattach-daemon = exec sh /p/releases/blog/run-7/my-worker.1.sh\nharakiri = 30\n${tail}`,
   ],
   [
     "jwsgi",
@@ -182,17 +182,17 @@ const vassals: [string, Worker, string][] = [
   [
     "web",
     workerOf({ listen: { address: "127.0.0.1", port: 20001 } }),
-    `${head("web")}reload-mercy = 30\nprocesses = 0\nattach-daemon = exec sh /p/releases/blog/run-7/web.1.sh\n${tail}`,
+    `${head("web")}reload-mercy = 30\nprocesses = 0\nlog-master-stream = true\nattach-daemon = exec sh /p/releases/blog/run-7/web.1.sh\n${tail}`,
   ],
   [
     "worker",
     workerOf({ kind: "my-worker" }),
-    `${head("my-worker")}reload-mercy = 30\nprocesses = 0\nattach-daemon = exec sh /p/releases/blog/run-7/my-worker.1.sh\n${tail}`,
+    `${head("my-worker")}reload-mercy = 30\nprocesses = 0\nlog-master-stream = true\nattach-daemon = exec sh /p/releases/blog/run-7/my-worker.1.sh\n${tail}`,
   ],
   [
     "cron that comes several times",
     workerOf({ kind: "cron", command: "5,35 6 * * 1-2 a", cron: parseCron("5,35 6 * * 1-2 a", "") }),
-    `${head("cron")}reload-mercy = 30\nprocesses = 0\n${["5 6 -1 -1 1", "5 6 -1 -1 2", "35 6 -1 -1 1", "35 6 -1 -1 2"].map((time) => `cron = ${time} exec sh /p/releases/blog/run-7/cron.1.sh\n`).join("")}${tail}`,
+    `${head("cron")}reload-mercy = 30\nprocesses = 0\nlog-master-stream = true\n${["5 6 -1 -1 1", "5 6 -1 -1 2", "35 6 -1 -1 1", "35 6 -1 -1 2"].map((time) => `cron = ${time} exec sh /p/releases/blog/run-7/cron.1.sh\n`).join("")}${tail}`,
   ],
 ];
 
@@ -203,7 +203,7 @@ test.each(vassals)("the vassal of %s", (_, worker, expected) => {
 test("root is not given up", () => {
   const worker = workerOf({ kind: "worker" });
   expect(renderVassal(vassalPairs(app, worker, { uid: 0, gid: 0 }))).toBe(
-    `${head("worker", "")}reload-mercy = 30\nprocesses = 0\nattach-daemon = exec sh /p/releases/blog/run-7/worker.1.sh\n${tail}`,
+    `${head("worker", "")}reload-mercy = 30\nprocesses = 0\nlog-master-stream = true\nattach-daemon = exec sh /p/releases/blog/run-7/worker.1.sh\n${tail}`,
   );
 });
 

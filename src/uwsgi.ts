@@ -358,14 +358,19 @@ function insidePairs(app: App, worker: Worker): Pair[] {
   ];
 }
 
+// uWSGI hands programs a datagram socket for their output, and Node writes nothing at all to one of those.
+const streamed: Pair = ["log-master-stream", "true"];
+
 /** Without `exec` the shell that uWSGI starts stays in between, and what it started is left on the port when it ends. */
 const daemonPairs = (launcher: string): Pair[] => [
   ["processes", 0],
+  streamed,
   ["attach-daemon", `exec sh ${launcher}`],
 ];
 
 const cronPairs = (worker: Worker, launcher: string): Pair[] => [
   ["processes", 0],
+  streamed,
   ...cronTimes(worker.cron!).map((time) => ["cron", `${time} exec sh ${launcher}`] as const),
 ];
 

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
-import { fails, list, ok, type Repo, read, type Sandbox } from "./sandbox.ts";
+import { eventually, fails, list, ok, type Repo, read, type Sandbox } from "./sandbox.ts";
 import { stories } from "./story.ts";
 import { provide, standIn, withdraw } from "./tools.ts";
 
@@ -207,6 +207,15 @@ stories((board, story) => {
 
   story("Node with pnpm, which npm installs where it is missing", () => {
     lives(board, "node-pnpm", nodeLife("node-pnpm", "Installing package manager pnpm@9 with npm"));
+  });
+
+  story("what a Node program prints is in its log, without `| cat`", () => {
+    const app = board.repo(undefined, {
+      Procfile: "worker: node tell.js\n",
+      "tell.js": "setInterval(() => console.log('told'), 50);\n",
+    });
+    ok(board.push(app, "tells"));
+    eventually(() => expect(read(`${board.pikuRoot}/logs/tells/worker.1.log`)).toContain("told"));
   });
 
   story("NODE_VERSION [nodeenv is a stand-in that tells what it was called with]", () => {
