@@ -23,6 +23,7 @@ import {
   envdirFiles,
   filesOf,
   isInside,
+  loadsLate,
   parseVassal,
   renderLauncher,
   renderVassal,
@@ -182,7 +183,7 @@ function health(host: Host, app: App, started: Started): Health {
   if (isInside(worker.kind)) {
     const said = host.readFrom(files.log, started.logAt).text;
     // uWSGI starts a process again for ever that ended because Java found no class.
-    if (said.includes("DAMN ! worker")) return { failed: "the app could not be loaded" };
+    if (loadsLate(worker.kind) && said.includes("DAMN ! worker")) return { failed: "the app could not be loaded" };
     if (host.stat(files.ready)) return answers(host, started, files.http);
     return !isAlive(host, master) || said.includes("GAME OVER")
       ? { failed: "the app could not be loaded" }

@@ -190,7 +190,7 @@ const classpath = ({ tree }: App): Pair[] => [
 ];
 
 /** Kinds whose app is loaded by each process for itself, not by uWSGI's master before it makes them. */
-const loadsLate = (kind: string) => kind === "jwsgi";
+export const loadsLate = (kind: string) => kind === "jwsgi";
 
 /** The path that must answer before a worker is healthy; any answer will do for an app that only a request loads. */
 export const askedPath = ({ kind, settings, healthcheck }: Worker): string | undefined =>
