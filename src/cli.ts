@@ -1,6 +1,7 @@
 import type { CommandDef } from "citty";
 import { apps, ps } from "./commands/apps.ts";
 import { config, configGet, configLive, configSet, configUnset } from "./commands/config.ts";
+import { daily } from "./commands/daily.ts";
 import { deployAgain, restart, retireApp, scale, stopApp } from "./commands/deploy.ts";
 import { destroyApp } from "./commands/destroy.ts";
 import { gitHook, gitReceivePack, gitUploadPack } from "./commands/git.ts";
@@ -41,6 +42,7 @@ export const commandsOf = (host: Host, incoming?: string): Commands => ({
   "setup:ssh": setupSsh(host),
   stop: stopApp(host),
   update: update(host),
+  daily: daily(host),
   "git-hook": gitHook(host, incoming),
   "git-receive-pack": gitReceivePack(host),
   "git-upload-pack": gitUploadPack(host),

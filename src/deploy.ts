@@ -1,5 +1,7 @@
 import { type App, refuseTwin } from "./app.ts";
 import { build, runRelease } from "./build.ts";
+import { certify } from "./certify.ts";
+import { ensureDaily } from "./daily.ts";
 import { Ended, explain, PikuError } from "./errors.ts";
 import {
   awaitHealthy,
@@ -152,6 +154,10 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   });
   goBeyondReturn(host, plan, { ...release, when: new Date(host.now()).toISOString(), steps }, former);
   voice.log(`-----> Release ${number} of app '${app.name}' is live.`);
+  if (plan.site) {
+    ensureDaily(host, app.paths);
+    certify(host, { app, site: plan.site, settings: plan.settings, reload: plan.reload });
+  }
   for (const line of whereabouts(host, plan)) voice.log(line);
   if (plan.keeps && kept.size > 0)
     voice.log(`-----> Workers go on as they are (PIKU_AUTO_RESTART); restart them with: restart ${app.name}`);

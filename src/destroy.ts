@@ -1,8 +1,12 @@
+import { clientPair, findClient, publicNames } from "./acme.ts";
 import type { App } from "./app.ts";
 import type { Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
 import { stop } from "./recovery.ts";
+import { parseServerSettings } from "./settings.ts";
+import { certifiedOf } from "./site.ts";
 import { removeSite } from "./switch.ts";
+import { certificateNames } from "./tls.ts";
 import { parseVassal } from "./uwsgi.ts";
 import { voiceOf } from "./voice.ts";
 
@@ -19,6 +23,7 @@ function removeApp(host: Host, app: App): void {
   const { paths } = app;
   const voice = voiceOf(host);
   stop(host, app);
+  forgetCertificate(host, app);
   if (host.stat(app.site)) {
     voice.log(`--> Removing file '${app.site}'`);
     removeSite(host, app);
@@ -46,6 +51,15 @@ function removeApp(host: Host, app: App): void {
   }
   for (const folder of [app.data, app.cache].filter((path) => host.stat(path)))
     voice.log(`==> Preserving folder '${folder}'`);
+}
+
+/** Has the client that got an app's certificate let go of it, or it would be renewed for ever. */
+function forgetCertificate(host: Host, app: App): void {
+  const settings = parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? "");
+  const names = publicNames(certificateNames(certifiedOf(app, settings)), settings.ACME_ROOT_CA);
+  const client = names.length > 0 ? findClient(host, app, settings) : undefined;
+  if (client && clientPair(host, client, { names }))
+    for (const call of client.forget(names[0]!)) host.capture(["timeout", "60", ...call]);
 }
 
 /** Whether a name in the folder of sockets is this app's, and not one of an app whose name begins with it. */

@@ -127,6 +127,18 @@ function mapping(app: App, item: string, where: string): Mapping {
   return { url: url.replace(/\/+$/, ""), folder: absolute.replace(/(\/\.)*\/*$/, "") };
 }
 
+/** What a site's certificate is for, and where it lies. */
+export function certifiedOf(app: App, settings: Settings) {
+  const names = siteNames(settings);
+  return {
+    app: app.name,
+    names,
+    redirected: names.length > 0 ? parseRedirected(settings, names) : [],
+    certificate: `${app.paths.nginx}/${app.name}.crt`,
+    key: `${app.paths.nginx}/${app.name}.key`,
+  };
+}
+
 /** Where a site listens unless its settings say otherwise. */
 const everywhere = { NGINX_IPV4_ADDRESS: "0.0.0.0", NGINX_IPV6_ADDRESS: "[::]" };
 
@@ -138,14 +150,12 @@ export function planSite(
   machine: { http2: Site["http2"]; ipv6: boolean; ports: Site["ports"]; deployer?: string },
   backend: Backend | undefined,
 ): Site | undefined {
-  const names = siteNames(settings);
+  const certified = certifiedOf(app, settings);
   const statics = parseMappings(app, workers, settings);
-  if (names.length === 0 || (!backend && statics.length === 0)) return undefined;
+  if (certified.names.length === 0 || (!backend && statics.length === 0)) return undefined;
   const { NGINX_IPV4_ADDRESS, NGINX_IPV6_ADDRESS } = defu(settings, everywhere);
   return {
-    app: app.name,
-    names,
-    redirected: parseRedirected(settings, names),
+    ...certified,
     isDefault: isOn(settings.NGINX_DEFAULT),
     ports: machine.ports,
     ipv4: address(NGINX_IPV4_ADDRESS, "NGINX_IPV4_ADDRESS", /^\d{1,3}(\.\d{1,3}){3}$/),
@@ -154,8 +164,6 @@ export function planSite(
         ? address(NGINX_IPV6_ADDRESS, "NGINX_IPV6_ADDRESS", /^\[[0-9a-fA-F:.]+\]$/)
         : undefined,
     http2: machine.http2,
-    certificate: `${app.paths.nginx}/${app.name}.crt`,
-    key: `${app.paths.nginx}/${app.name}.key`,
     httpsOnly: isOn(settings.NGINX_HTTPS_ONLY),
     challenges: app.paths.acme,
     backend,

@@ -38,6 +38,7 @@ if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ]; then
   needs ruby-rack command -v rackup
   needs ruby-webrick ruby -e 'require "webrick"'
   needs golang-go command -v go
+  needs dehydrated command -v dehydrated
   needs cargo command -v cargo
   needs default-jdk-headless command -v javac
   needs maven command -v mvn

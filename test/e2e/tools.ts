@@ -1,20 +1,33 @@
 /** Tools of languages that the distribution does not package, installed once into the cache of the build. */
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { ok, type Sandbox } from "./sandbox.ts";
+import { toolOf } from "./toolchains.ts";
 
 const root = path.resolve(import.meta.dir, "../..");
 const cache = path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), ".cache"), "piku-build");
 
 /** Tool -> how its folder is filled, and where it lies in there. */
-const tools: Record<string, { package: string; from: "pip" | "npm" }> = {
+const tools: Record<string, { package: string; from: "pip" | "npm" | "go" }> = {
   poetry: { package: "poetry==2.5.1", from: "pip" },
   uv: { package: "uv==0.13.9", from: "pip" },
   yarn: { package: "yarn@1.22.22", from: "npm" },
   pnpm: { package: "pnpm@9.15.9", from: "npm" },
+  pebble: { package: `github.com/letsencrypt/pebble/v2/cmd/pebble@${pebble()}`, from: "go" },
+  "pebble-challtestsrv": {
+    package: `github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv@${pebble()}`,
+    from: "go",
+  },
   deno: { package: "deno@2.9.6", from: "npm" },
 };
+
+/** The newest version that this machine's Go builds: Debian 12's is 1.19, and newer ones refuse old packages. */
+function pebble(): string {
+  const told = spawnSync(toolOf("go") ?? "false", ["env", "GOVERSION"], { encoding: "utf8" }).stdout ?? "";
+  return Number(/^go1\.(\d+)/.exec(told)?.[1] ?? 0) < 22 ? "v2.4.0" : "v2.8.0";
+}
 
 /** Puts a tool on the board, where piku finds the programs of its user. */
 export function provide(board: Sandbox, name: string) {
@@ -35,22 +48,36 @@ export function standIn(board: Sandbox, name: string, script: string) {
   fs.writeFileSync(`${board.home}/bin/${name}`, `#!/bin/sh\n${script}`, { mode: 0o755 });
 }
 
-/** The path of an installed tool. */
-function install(board: Sandbox, name: string): string {
+/** Commands that fill the folder of a tool, and where it lies in there. */
+const ways = {
+  pip: {
+    program: "bin",
+    argvs: (folder: string, what: string) => [
+      ["/usr/bin/python3", "-m", "venv", folder],
+      [`${folder}/bin/pip`, "install", "--quiet", what],
+    ],
+  },
+  npm: {
+    program: "node_modules/.bin",
+    argvs: (folder: string, what: string) => [["npm", "install", "--silent", "--prefix", folder, what]],
+  },
+  go: {
+    program: "bin",
+    argvs: (folder: string, what: string) => [["env", `GOBIN=${folder}/bin`, toolOf("go") ?? "go", "install", what]],
+  },
+};
+
+/** The path of an installed tool; it is installed first where it is not there. */
+export function install(board: Sandbox, name: string): string {
   const tool = tools[name]!;
-  const folder = path.join(cache, `tool-${tool.package.replace("==", "@")}`);
-  const program = tool.from === "pip" ? `${folder}/bin/${name}` : `${folder}/node_modules/.bin/${name}`;
+  const folder = path.join(cache, `tool-${name}-${tool.package.split(/==|@/).at(-1)}`);
+  const way = ways[tool.from];
+  const program = `${folder}/${way.program}/${name}`;
   if (fs.existsSync(`${folder}/.complete`)) return program;
   fs.rmSync(folder, { recursive: true, force: true });
   fs.mkdirSync(folder, { recursive: true });
-  const argvs =
-    tool.from === "pip"
-      ? [
-          ["/usr/bin/python3", "-m", "venv", folder],
-          [`${folder}/bin/pip`, "install", "--quiet", tool.package],
-        ]
-      : [["npm", "install", "--silent", "--prefix", folder, tool.package]];
-  for (const argv of argvs) ok(board.run(argv, { env: board.boardEnv(), cwd: folder, limit: 250 }));
+  for (const argv of way.argvs(folder, tool.package))
+    ok(board.run(argv, { env: board.boardEnv(), cwd: folder, limit: 250 }));
   fs.writeFileSync(`${folder}/.complete`, "");
   return program;
 }

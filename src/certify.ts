@@ -1,0 +1,101 @@
+import { askAuthority, clientPair, findClient, pausedUntil, publicNames } from "./acme.ts";
+import type { App } from "./app.ts";
+import { explain, PikuError } from "./errors.ts";
+import type { Host } from "./host/host.ts";
+import { withTurn } from "./locks.ts";
+import { reloadNginx, stagingOf } from "./nginx.ts";
+import type { Settings } from "./settings.ts";
+import {
+  type Certified,
+  certificateNames,
+  isDue,
+  isFor,
+  makeCertificate,
+  needsCertificate,
+  type Pair,
+  readCertificate,
+  stagedPair,
+} from "./tls.ts";
+import { voiceOf } from "./voice.ts";
+
+/** How a site gets its certificate. */
+export interface Request {
+  app: App;
+  site: Certified;
+  settings: Settings;
+  /** PIKU_NGINX_RELOAD, where it is set. */
+  reload?: string;
+}
+
+/**
+ * Gets a site that is being served a certificate of an authority, when it has none for its names or one that ends soon. What
+ * there is stays when that fails. For those who hold the app's turn. Throws with the reason. `patiently`: not within an hour
+ * after a failure.
+ */
+function obtain(host: Host, { app, site, settings, reload }: Request, patiently: boolean): void {
+  const authority = settings.ACME_ROOT_CA || host.env().ACME_ROOT_CA;
+  const names = publicNames(certificateNames(site), authority);
+  const client = names.length > 0 ? findClient(host, app, settings) : undefined;
+  if (!client) return;
+  const isGood = (pair: Pair | undefined) => {
+    const facts = pair && readCertificate(host, pair);
+    return facts !== undefined && !facts.isSelfSigned && isFor(facts, names) && !isDue(facts, host.now());
+  };
+  if (isGood(site)) return;
+  const voice = voiceOf(host);
+  const got = () => clientPair(host, client, { names });
+  // The client may have renewed it by itself.
+  if (!isGood(got())) {
+    const until = patiently ? pausedUntil(host, app) : undefined;
+    if (until !== undefined) {
+      const time = new Date(until).toISOString().slice(11, 16);
+      voice.log(`-----> The certificate failed within the last hour; it is asked for again after ${time} UTC.`);
+      return;
+    }
+    voice.start(`getting a certificate for ${names.join(", ")} with ${client.name}; this may take some minutes`);
+    askAuthority(host, app, client, names);
+  }
+  const pair = got();
+  if (!pair || !isGood(pair))
+    throw new PikuError(`${client.name} says that all went well, but has no certificate for ${names.join(", ")}`);
+  const staged = stagedPair(app);
+  host.mkdir(stagingOf(app.paths), 0o700);
+  host.write(staged.key, host.read(pair.key) ?? "", 0o600);
+  host.write(staged.certificate, host.read(pair.certificate) ?? "");
+  replacePair(host, app, site, staged, reload);
+  voice.start(`certificate for ${names.join(", ")} installed`);
+}
+
+/** Puts a pair in the place of the one there is, and has nginx read it; when nginx does not, the former comes back. */
+function replacePair(host: Host, app: App, site: Certified, staged: Pair, reload: string | undefined): void {
+  withTurn(host, app.paths, "machine", undefined, "", () => {
+    const former = { certificate: host.read(site.certificate), key: host.read(site.key) };
+    try {
+      reloadNginx(host, app.paths, reload, () => {
+        host.rename(staged.key, site.key);
+        host.rename(staged.certificate, site.certificate);
+      });
+    } catch (error) {
+      if (former.key !== undefined) host.write(site.key, former.key, 0o600);
+      if (former.certificate !== undefined) host.write(site.certificate, former.certificate);
+      throw error;
+    }
+  });
+}
+
+/** Gets a site its certificate at the end of a deploy. What goes wrong is told, and undoes nothing. */
+export function certify(host: Host, request: Request): void {
+  try {
+    obtain(host, request, true);
+  } catch (error) {
+    const { message, hint } = explain(error);
+    voiceOf(host).warn(`no new certificate, the one there is stays. ${message}${hint ? `. Hint: ${hint}` : ""}`);
+  }
+}
+
+/** Renews a site's certificate when it is time, of an authority or self-signed. Throws with the reason when it cannot. */
+export function renew(host: Host, request: Request): void {
+  const { app, site, reload } = request;
+  if (needsCertificate(host, site)) replacePair(host, app, site, makeCertificate(host, app, site), reload);
+  obtain(host, request, false);
+}

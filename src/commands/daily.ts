@@ -1,0 +1,50 @@
+import { defineCommand } from "citty";
+import { type App, appOf, listApps } from "../app.ts";
+import { renew } from "../certify.ts";
+import { refreshRanges } from "../cloudflare.ts";
+import { Ended, explain } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import { withTurn } from "../locks.ts";
+import { type Machine, readMachine } from "../machine.ts";
+import { pathsOf } from "../paths.ts";
+import { parseServerSettings } from "../settings.ts";
+import { certifiedOf } from "../site.ts";
+import { voiceOf } from "../voice.ts";
+
+export const daily = (host: Host) =>
+  defineCommand({
+    meta: {
+      description: "INTERNAL: Renew certificates, and the list of Cloudflare's addresses",
+      example: "piku daily",
+    },
+    run() {
+      const paths = pathsOf(host);
+      const machine = readMachine(host, paths.settings);
+      let failed = false;
+      /** What goes wrong for one must not keep the others from it. */
+      const attempt = (what: string, action: () => void) => {
+        try {
+          action();
+        } catch (error) {
+          failed = true;
+          const { message, hint } = explain(error);
+          voiceOf(host).error(`${what}: ${message}${hint ? `. Hint: ${hint}` : ""}`);
+        }
+      };
+      for (const app of listApps(host, paths).map((name) => appOf(paths, name)))
+        attempt(`app '${app.name}'`, () => renewSite(host, app, machine));
+      attempt("Cloudflare", () =>
+        withTurn(host, paths, "machine", undefined, "", () => refreshRanges(host, paths, machine)),
+      );
+      if (failed) throw new Ended(1);
+    },
+  });
+
+/** Renews the certificate of an app that has a site of ours. */
+function renewSite(host: Host, app: App, { reload }: Machine): void {
+  withTurn(host, app.paths, "deploy", app, "daily", () => {
+    const settings = parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? "");
+    const site = certifiedOf(app, settings);
+    if (site.names.length > 0 && host.stat(app.site)) renew(host, { app, site, settings, reload });
+  });
+}
