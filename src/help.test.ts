@@ -33,6 +33,7 @@ test("the help page", () => {
       setup:ssh         Let a public key push and give commands (- for stdin)
       stop              Stop an app until it is restarted or deployed
       update            Put a new release of piku in the place of this one
+      daily             INTERNAL: Renew certificates, and the list of Cloudflare's addresses
       git-hook          INTERNAL: Deploy what is being pushed
       git-receive-pack  INTERNAL: Handle git pushes for an app
       git-upload-pack   INTERNAL: Handle git fetches of an app
@@ -212,5 +213,14 @@ test("what is internal says so, and comes last", () => {
   );
   expect(internal.indexOf(true)).toBe(internal.lastIndexOf(false) + 1);
   const names = Object.keys(commands).filter((_, i) => internal[i]);
-  expect(names).toEqual(["git-hook", "git-receive-pack", "git-upload-pack", "recover", "retire", "scp", "sftp"]);
+  expect(names).toEqual([
+    "daily",
+    "git-hook",
+    "git-receive-pack",
+    "git-upload-pack",
+    "recover",
+    "retire",
+    "scp",
+    "sftp",
+  ]);
 });

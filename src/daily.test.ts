@@ -1,0 +1,53 @@
+import { expect, test } from "bun:test";
+import { dailyFiles, dailyTime, ensureDaily, renderDaily } from "./daily.ts";
+import { memoryHost } from "./host/memory.ts";
+import { pathsOf } from "./paths.ts";
+import { parseVassal } from "./uwsgi.ts";
+
+const hostWith = (files: Record<string, string>) => memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: "/p" }, files });
+const paths = pathsOf(hostWith({}));
+
+test("the daily timer's vassal", () => {
+  const { hour, minute } = dailyTime("a board");
+  expect(renderDaily(paths, "a board")).toBe(`[uwsgi]
+; Written by piku; changes are lost.
+chdir = /p/uwsgi
+master = true
+processes = 0
+procname-prefix = piku:daily:
+log-maxsize = 262144
+logto2 = /p/uwsgi/daily.log
+log-backupname = /p/uwsgi/daily.log.old
+cron = ${minute} ${hour} -1 -1 -1 exec sh /p/uwsgi/daily.sh
+set-placeholder = pikunil=
+set-placeholder = pikulp=(
+`);
+});
+
+test("boards have their turn at different times of the day", () => {
+  const times = Array.from({ length: 200 }, (_, i) => dailyTime(`machine ${i}`));
+  expect(times.every(({ hour, minute }) => hour >= 0 && hour < 24 && minute >= 0 && minute < 60)).toBe(true);
+  expect(new Set(times.map(({ hour, minute }) => hour * 60 + minute)).size).toBeGreaterThan(100);
+});
+
+test("the timer is no app's worker", () => {
+  const { vassal } = dailyFiles(paths);
+  expect(parseVassal(vassal.split("/").at(-1)!, renderDaily(paths, ""))).toBeUndefined();
+});
+
+test("ensureDaily: with the first app, and nothing is written twice", () => {
+  const host = hostWith({ "/p/nginx/x": "" });
+  ensureDaily(host, paths);
+  expect(host.stat(dailyFiles(paths).vassal)).toBeUndefined();
+  for (const folder of ["/p/apps/blog", "/p/uwsgi", "/p/uwsgi-enabled"]) host.mkdir(folder);
+  ensureDaily(host, paths);
+  const { vassal, launcher } = dailyFiles(paths);
+  expect(host.read(launcher)).toBe(`# Written by piku; changes are lost.
+unset UWSGI_EMPEROR_FD UWSGI_RELOADS UWSGI_ORIGINAL_PROC_NAME BUN_OPTIONS BUN_BE_BUN
+export HOME=/home/piku PIKU_ROOT=/p
+exec ${host.self} daily
+`);
+  const before = host.stat(vassal)?.inode;
+  ensureDaily(host, paths);
+  expect(host.stat(vassal)?.inode).toBe(before);
+});
