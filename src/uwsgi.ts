@@ -1,9 +1,8 @@
-import { defu } from "defu";
-import { type App, printable } from "./app.ts";
+import type { App } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Paths } from "./paths.ts";
 import { type Cron, isCron } from "./procfile.ts";
-import type { Settings } from "./settings.ts";
+import { type Settings, wholeNumberIn } from "./settings.ts";
 import { shellQuote } from "./text.ts";
 
 /** One process of an app, as one generation of it runs. */
@@ -248,21 +247,12 @@ const usual = {
 /** Milliseconds that a process has for its last requests, once it is told to end. */
 export const graceOf = (settings: Settings) => 1000 * wholeNumber(settings, "PIKU_GRACE");
 
-/** A setting that is a whole number, or what it usually is. Throws for one that is none. */
-export function wholeNumber(settings: Settings, key: keyof typeof usual): number {
-  const value = defu(settings, usual)[key];
-  if (!/^\d{1,9}$/.test(value))
-    throw new PikuError(`${key} is '${value}'`, `it must be a whole number, such as ${usual[key]}`);
-  return Number(value);
-}
+/** One of these settings. Throws for one that is no whole number. */
+export const wholeNumber = (settings: Settings, key: keyof typeof usual) => wholeNumberIn(settings, usual, key);
 
 /** A setting that is a whole number; 0 where it is not set. Throws for one that is none. */
-function count(settings: Settings, key: string): number {
-  const value = settings[key] ?? "0";
-  if (!/^\d{1,9}$/.test(value))
-    throw new PikuError(`${key} is '${printable(value)}'`, "it must be a whole number, such as 60");
-  return Number(value);
-}
+const count = (settings: Settings, key: string) =>
+  key in settings ? wholeNumberIn(settings, { [key]: "60" }, key) : 0;
 
 /** Where Debian keeps uWSGI's plugins; elsewhere only uWSGI itself knows. */
 export const pluginFolder = "/usr/lib/uwsgi/plugins";

@@ -35,6 +35,7 @@ if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ]; then
   needs uwsgi-plugin-jwsgi-openjdk-17 test -e /usr/lib/uwsgi/plugins/jwsgi_plugin.so
   needs ruby command -v ruby
   needs bundler command -v bundle
+  needs uwsgi-plugin-rack-ruby3.1 test -e /usr/lib/uwsgi/plugins/rack_plugin.so
   needs ruby-rack command -v rackup
   needs ruby-webrick ruby -e 'require "webrick"'
   needs golang-go command -v go

@@ -2,7 +2,7 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
 import { probeSource, wsgiProbe } from "./probe.ts";
-import { eventually, fails, ok } from "./sandbox.ts";
+import { eventually, fails, ok, read } from "./sandbox.ts";
 import { skipped, stories } from "./story.ts";
 
 const hasPlugin = (name: string) => fs.existsSync(`/usr/lib/uwsgi/plugins/${name}_plugin.so`);
@@ -128,15 +128,19 @@ stories((board, story) => {
       expect(get().body).toBe("Hello again from JWSGI, at /there\n");
     });
 
-  const rack = "a rack app is served, and a broken one is refused";
+  const rack = "a rack app is served, changed, and a broken one is refused";
   if (!hasPlugin("rack")) skipped(rack, "uwsgi-plugin-rack-ruby3.1 is not installed");
   else
     story(rack, () => {
       const app = board.repo("ruby-rack");
       ok(board.push(app, "rack"));
       expect(board.get("/", { host: "rack.test" }).body).toBe("Hello from Rack\n");
+      const changed = read(`${app.folder}/config.ru`).replace("Hello", "Hello again");
+      app.commit("Second", { "config.ru": changed });
+      ok(board.push(app, "rack"));
+      expect(board.get("/", { host: "rack.test" }).body).toBe("Hello again from Rack\n");
       app.commit("Broken", { "config.ru": "run )\n" });
       fails(board.push(app, "rack"), 1);
-      expect(board.get("/", { host: "rack.test" }).body).toBe("Hello from Rack\n");
+      expect(board.get("/", { host: "rack.test" }).body).toBe("Hello again from Rack\n");
     });
 });
