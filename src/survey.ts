@@ -88,7 +88,7 @@ function chooseRuntime(source: Source, { release, workers }: Procfile): { runtim
   const brings = release !== undefined && "web" in workers;
   if (lacking[0] && !brings && (!runtime || runtime === generic)) throw new PikuError(...lackOf(lacking[0]));
   if (!runtime) throw new PikuError("Could not detect runtime!");
-  return { runtime, warnings: lacking.map((one) => lackOf(one).join(". ")) };
+  return { runtime, warnings: [...lacking.map((one) => lackOf(one).join(". ")), ...(runtime.warns?.(source) ?? [])] };
 }
 
 /** What to tell when the tools of a runtime are missing: the sentence, and the remedy. */

@@ -62,6 +62,8 @@ export interface Runtime {
   madeFrom?(source: Source): string[];
   /** Settings that it adds to `base`, below the app's own; `environment` is the folder of its dependencies. */
   settings(environment: string, base: Settings, source: Source): Settings;
+  /** What the pusher ought to know, although it works: sentences. */
+  warns?(source: Source): string[];
   /** The command of a `web` worker for a Procfile that has none; undefined when it needs none. */
   web?(source: Source): string | undefined;
   /** Commands that fill the folder of dependencies, which is there and empty. They run once for each folder. */

@@ -121,13 +121,28 @@ test.each<[string, Facts, string[]]>([
   expect(node.install!(sourceOf({ tools: npm, answers, ...facts }), "/e").map(line)).toEqual(lines);
 });
 
-test.each<[string, Facts, string]>([
+// Regression: the original's own sample asks for a version, and must go in on a server without nodeenv.
+test.each<[string, Facts, string | undefined]>([
+  ["no version", {}, undefined],
+  ["the version that is there", { settings: { NODE_VERSION: "18" } }, undefined],
+  ["another, with nodeenv", { settings: { NODE_VERSION: "20" }, tools: [...npm, "nodeenv"] }, undefined],
   [
-    "a version that is not there",
+    "another, without nodeenv",
     { settings: { NODE_VERSION: "20" } },
-    "NODE_VERSION is 20, and the server has Node 18.19.0",
+    "NODE_VERSION is 20, but the server has Node 18.19.0",
   ],
-  ["a part of another version", { settings: { NODE_VERSION: "1" } }, "NODE_VERSION is 1, and"],
+  ["a part of another", { settings: { NODE_VERSION: "1" } }, "NODE_VERSION is 1, but"],
+])("node warns of %s", (_, facts, message) => {
+  const source = sourceOf({ files: manifest(), tools: npm, answers, ...facts });
+  const warnings = node.warns!(source);
+  expect(warnings.length).toBe(message === undefined ? 0 : 1);
+  if (message !== undefined) {
+    expect(warnings[0]).toContain(message);
+    expect(node.install!(source, "/e").map(line)).toEqual([create, "npm install --no-audit --no-fund"]);
+  }
+});
+
+test.each<[string, Facts, string]>([
   ["a version that is none", { settings: { NODE_VERSION: "20; id" } }, "NODE_VERSION is '20; id'"],
   ["a manager that is none", { settings: { NODE_PACKAGE_MANAGER: "sh -c id" } }, "NODE_PACKAGE_MANAGER is 'sh -c id'"],
   [

@@ -172,21 +172,25 @@ const lockOf = (source: Source) => {
   return lock === undefined ? "" : source.read(lock) || lock;
 };
 
-/** The version to get with nodeenv, or undefined when the Node on the path will do. */
-function wantedVersion({ settings, has, ask }: Source): string | undefined {
+/** NODE_VERSION as it was asked for, undefined for any; and the version that the server has, empty when it has none. */
+function versions({ settings, has, ask }: Source): { wanted?: string; installed: string } {
   const wanted = settings.NODE_VERSION?.trim().replace(/^v/, "");
-  const program = ["node", "nodejs"].find(has);
   if (wanted && !/^(\d+(\.\d+){0,2}|lts|latest)$/.test(wanted))
     throw new PikuError(`NODE_VERSION is '${printable(wanted)}'`, "write it as 20.11.1");
-  const installed = program === undefined ? "" : ask(program, "-v").replace(/^v/, "");
-  if (!wanted) return program !== undefined && has("npm") ? undefined : "lts";
-  if (`${installed}.`.startsWith(`${wanted}.`)) return undefined;
-  if (!has("nodeenv"))
-    throw new PikuError(
-      `NODE_VERSION is ${wanted}, and the server has ${installed ? `Node ${installed}` : "no Node"} and no nodeenv to get another`,
-      "on the server: sudo apt install nodeenv; or take NODE_VERSION away",
-    );
-  return wanted;
+  const program = ["node", "nodejs"].find(has);
+  return { wanted: wanted || undefined, installed: program === undefined ? "" : ask(program, "-v").replace(/^v/, "") };
+}
+
+/** Whether the app asks for a version that the server has not. */
+const lacksVersion = ({ wanted, installed }: ReturnType<typeof versions>) =>
+  wanted !== undefined && !`${installed}.`.startsWith(`${wanted}.`);
+
+/** The version to get with nodeenv, or undefined when the Node on the path will do, or has to: as the original, without nodeenv. */
+function wantedVersion(source: Source): string | undefined {
+  const { wanted, installed } = versions(source);
+  if (!source.has("nodeenv")) return undefined;
+  if (installed === "" || !source.has("npm")) return wanted ?? "lts";
+  return lacksVersion({ wanted, installed }) ? wanted : undefined;
 }
 
 /** Node with a package.json. */
@@ -207,6 +211,14 @@ export const node: Runtime = {
     ];
   },
   settings: nodeSettings,
+  warns(source) {
+    const { wanted, installed } = versions(source);
+    return source.has("nodeenv") || !lacksVersion({ wanted, installed })
+      ? []
+      : [
+          `NODE_VERSION is ${wanted}, but the server has Node ${installed}, which is used, and no nodeenv to get another. On the server: sudo apt install nodeenv.`,
+        ];
+  },
   web: (source) => startScript(source, `${managerOf(source).name} start`),
   install(source, environment) {
     const { name, options, manager } = managerOf(source);

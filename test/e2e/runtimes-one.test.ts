@@ -227,7 +227,8 @@ stories((board, story) => {
     const app = board.repo("node", { ENV: `NGINX_SERVER_NAME=version.test\nNODE_VERSION=${major}\n` });
     expect(ok(board.push(app, "version")).output).not.toContain("nodeenv");
     app.commit("Another version", { ENV: "NGINX_SERVER_NAME=version.test\nNODE_VERSION=4.5.6\n" });
-    expect(fails(board.push(app, "version")).output).toContain("NODE_VERSION is 4.5.6, and the server has Node");
+    // As the original: the server's own has to do, and the push says so.
+    expect(ok(board.push(app, "version")).output).toContain("NODE_VERSION is 4.5.6, but the server has Node");
     // What it makes says that it is the version that was asked for, and runs the real one.
     standIn(
       board,
