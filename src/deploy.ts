@@ -148,16 +148,14 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
 
   step("start", () => startGeneration(recorder, plan, release, fresh));
   keepFiles(host, plan, release);
+  if (plan.site) ensureDaily(host, app.paths);
   step("switch", () => {
     switchSite(host, plan);
     pointTo(host, app, release);
   });
   goBeyondReturn(host, plan, { ...release, when: new Date(host.now()).toISOString(), steps }, former);
   voice.log(`-----> Release ${number} of app '${app.name}' is live.`);
-  if (plan.site) {
-    ensureDaily(host, app.paths);
-    certify(host, { app, site: plan.site, settings: plan.settings, reload: plan.reload });
-  }
+  if (plan.site) certify(host, { app, site: plan.site, settings: plan.settings, reload: plan.reload });
   for (const line of whereabouts(host, plan)) voice.log(line);
   if (plan.keeps && kept.size > 0)
     voice.log(`-----> Workers go on as they are (PIKU_AUTO_RESTART); restart them with: restart ${app.name}`);

@@ -1,6 +1,7 @@
 /** What nginx does for an app, as its NGINX_ settings and the board's own say. */
 import { afterAll, beforeAll, expect } from "bun:test";
 import fs from "node:fs";
+import path from "node:path";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
 import { type Files, fails, ok, read, type Sandbox } from "./sandbox.ts";
 import { stories } from "./story.ts";
@@ -43,7 +44,9 @@ const stranger = (board: Sandbox, host: string, ...headers: string[]) =>
     ...["-w", "%{http_code}", "-o", "/dev/null", `http://127.0.0.1:${board.httpPort}/`],
   ]).stdout;
 
+/** What Cloudflare says, until it says something else. */
 const ranges = { success: true, result: { ipv4_cidrs: ["192.0.2.0/24"], ipv6_cidrs: ["2001:db8::/32"] } };
+const answers = `${fs.mkdtempSync("/tmp/piku-cloudflare-")}/ips.json`;
 const cloudflare = Bun.spawn(
   [
     "python3",
@@ -60,11 +63,11 @@ class Answer(http.server.BaseHTTPRequestHandler):
 server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
 print(server.server_port, flush=True)
 server.serve_forever()`,
-    "/tmp/piku-cloudflare.json",
+    answers,
   ],
   { stdout: "pipe", stderr: "ignore" },
 );
-const say = (now: typeof ranges) => fs.writeFileSync("/tmp/piku-cloudflare.json", JSON.stringify(now));
+const say = (now: typeof ranges) => fs.writeFileSync(answers, JSON.stringify(now));
 let source = "";
 beforeAll(async () => {
   say(ranges);
@@ -73,7 +76,7 @@ beforeAll(async () => {
 });
 afterAll(() => {
   cloudflare.kill();
-  fs.rmSync("/tmp/piku-cloudflare.json", { force: true });
+  fs.rmSync(path.dirname(answers), { recursive: true });
 });
 
 stories((board, story) => {
@@ -113,6 +116,7 @@ stories((board, story) => {
     "NGINX_CLOUDFLARE_ACL lets in Cloudflare alone; its list is got once, and a site is never left open without",
     () => {
       const host = "shielded.test";
+      say(ranges);
       const app = board.repo(undefined, counting(webProbe(host), { NGINX_CLOUDFLARE_ACL: "true" }));
       onBoard(board, "PIKU_CLOUDFLARE_IPS=http://127.0.0.1:9/");
       expect(fails(board.push(app, "shielded"), 1).output).toMatch(
