@@ -2,7 +2,7 @@ import type { CommandDef } from "citty";
 import { apps, ps } from "./commands/apps.ts";
 import { config, configGet, configLive, configSet, configUnset } from "./commands/config.ts";
 import { daily } from "./commands/daily.ts";
-import { deployAgain, restart, retireApp, scale, stopApp } from "./commands/deploy.ts";
+import { deployAgain, deployCancel, restart, retireApp, scale, stopApp } from "./commands/deploy.ts";
 import { destroyApp } from "./commands/destroy.ts";
 import { gitHook, gitReceivePack, gitUploadPack } from "./commands/git.ts";
 import { logs } from "./commands/logs.ts";
@@ -29,6 +29,7 @@ export const commandsOf = (host: Host, incoming?: string): Commands => ({
   "config:set": configSet(host),
   "config:unset": configUnset(host),
   deploy: deployAgain(host),
+  "deploy:cancel": deployCancel(host),
   destroy: destroyApp(host),
   logs: logs(host),
   ps: ps(host),

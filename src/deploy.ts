@@ -22,6 +22,7 @@ import { followedBy, type Plan, planDeploy, type Request, releaseOf } from "./pl
 import { siteKinds } from "./procfile.ts";
 import { adopt, recover, settleFiles, stoppedFile } from "./recovery.ts";
 import {
+  cancelFile,
   forgetRelease,
   liveNumber,
   liveRelease,
@@ -44,6 +45,7 @@ import { voiceOf } from "./voice.ts";
 
 const leastBytes = 100 * 1024 * 1024;
 const leastInodes = 500;
+const littleMemory = 64;
 
 /**
  * Deploys: whatever fails, at whatever step, the release that was live stays live and whole (design: a deploy is a
@@ -58,7 +60,7 @@ export function deploy(host: Host, app: App, request: (live: Release | undefined
     const number = nextNumber(host, app);
     host.mkdir(app.releases, 0o700);
     host.append(releaseFiles(app, number).transcript, "");
-    const recorder = record(host, releaseFiles(app, number).transcript, cause !== "push");
+    const recorder = cancellable(host, app, record(host, releaseFiles(app, number).transcript, cause !== "push"));
     try {
       goLive(recorder, app, number, live, request(live));
     } catch (error) {
@@ -72,6 +74,18 @@ export function deploy(host: Host, app: App, request: (live: Release | undefined
   } finally {
     leaveBehind(host, app);
   }
+}
+
+/** A recorder that, wherever something is waited for, throws once somebody has cancelled the deploy. */
+function cancellable(host: Host, app: App, recorder: Recorder): Recorder {
+  // From before this deploy: it came too late for the one that it was meant for.
+  host.remove(cancelFile(app));
+  const show = () => {
+    recorder.show();
+    const who = host.read(cancelFile(app));
+    if (who !== undefined) throw new PikuError(`the deploy was cancelled by ${who}`);
+  };
+  return { ...recorder, show };
 }
 
 /** Lets what was replaced leave. What cannot be done now is done by the next command, and does not undo what is live. */
@@ -121,6 +135,7 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   if (live?.number === 0) tellDifferences(recorder, plan);
   if (plan.workers.length > 0) requireEmperor(host, app.paths);
   refuseFullDisk(host, app);
+  warnOfLittleMemory(host);
   host.mkdir(app.data);
   host.mkdir(app.cache);
 
@@ -252,6 +267,14 @@ function refuseFullDisk(host: Host, app: App): void {
     );
   if (inodes < leastInodes)
     throw new PikuError(`the server's disk has room for only ${inodes} more files`, "a deploy needs 500; make room");
+}
+
+/** Says so when a build may not have enough memory (proc(5): MemAvailable, in kilobytes). */
+function warnOfLittleMemory(host: Host): void {
+  const kilobytes = Number(/^MemAvailable:\s+(\d+)/m.exec(host.read("/proc/meminfo") ?? "")?.[1] ?? Number.NaN);
+  const megabytes = Math.floor(kilobytes / 1024);
+  if (megabytes < littleMemory)
+    voiceOf(host).warn(`the server has only ${megabytes} MB of memory left; a build that needs more is ended.`);
 }
 
 /** What the first deploy over the original's has to say about settings that it read otherwise. */

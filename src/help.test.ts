@@ -20,6 +20,7 @@ test("the help page", () => {
       config:set        Set settings of an app and deploy it with them
       config:unset      Take settings of an app away and deploy it without them
       deploy            Deploy what was pushed last once more
+      deploy:cancel     End the deploy of an app that is under way
       destroy           Remove an app; its data stays
       logs              Show an app's last log lines and follow its logs
       ps                Show how many processes of each kind an app has
@@ -99,6 +100,13 @@ test("the help of each command", () => {
     e.g.: piku deploy blog
 
     Deploy what was pushed last once more.
+
+      <app>  the app's name
+
+    $ piku deploy:cancel --help
+    e.g.: piku deploy:cancel blog
+
+    End the deploy of an app that is under way.
 
       <app>  the app's name
 

@@ -128,6 +128,9 @@ export const removeJournal = (host: Host, app: App) => host.remove(journalFile(a
 /** The job that a deploy runs right now; it is ended before the next deploy begins. */
 export const jobFile = (app: App) => below(app, "job");
 
+/** Made by somebody who wants the deploy that is under way to end; holds who it is. */
+export const cancelFile = (app: App) => below(app, "cancel");
+
 const keptReleases = 20;
 
 /** Numbers whose files may go: all but the last 20, and never the live one. */

@@ -1,12 +1,13 @@
 import { defineCommand } from "citty";
-import { findApp } from "../app.ts";
+import { findApp, remainsOf } from "../app.ts";
 import { deploy } from "../deploy.ts";
 import { PikuError } from "../errors.ts";
 import { revision } from "../git.ts";
 import type { Host } from "../host/host.ts";
-import { withTurn } from "../locks.ts";
+import { isHeld, whoAsks, withTurn } from "../locks.ts";
 import { parseScale } from "../procfile.ts";
 import { isUp, stop } from "../recovery.ts";
+import { cancelFile, liveNumber } from "../releases.ts";
 import { retire } from "../retire.ts";
 import { voiceOf } from "../voice.ts";
 import { appArg, many, wordsBehindApp } from "./arguments.ts";
@@ -27,6 +28,34 @@ export const deployAgain = (host: Host) =>
           return { ...request, commit: { id: tip ?? request.commit.id, app }, builds: true, releases: true };
         },
         "deploy",
+      );
+    },
+  });
+
+const cancelPatience = 60_000;
+
+export const deployCancel = (host: Host) =>
+  defineCommand({
+    meta: { description: "End the deploy of an app that is under way", example: "piku deploy:cancel blog" },
+    args: { app: appArg },
+    run({ args }) {
+      const app = remainsOf(host, args.app);
+      const isDeploying = () => isHeld(host, app.paths, "deploy", app);
+      if (!isDeploying()) throw new PikuError(`nothing of app '${app.name}' is being deployed`);
+      const before = liveNumber(host, app);
+      const voice = voiceOf(host);
+      host.write(cancelFile(app), whoAsks(host), 0o600);
+      voice.start("Waiting for the deploy to end");
+      // The next deploy removes the mark: it is not meant for that one.
+      for (const start = host.ticks(); isDeploying() && host.stat(cancelFile(app)); host.sleep(100)) {
+        if (host.ticks() - start > cancelPatience)
+          throw new PikuError("the deploy has not ended within a minute", "try again; it ends at its next step");
+      }
+      host.remove(cancelFile(app));
+      const live = liveNumber(host, app);
+      if (live !== before) throw new PikuError(`it was too late: release ${live} is live`, `rollback ${app.name}`);
+      voice.log(
+        live === undefined ? `-----> Nothing of app '${app.name}' is live.` : `-----> Release ${live} is live.`,
       );
     },
   });

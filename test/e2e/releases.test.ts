@@ -2,6 +2,13 @@ import { expect } from "bun:test";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
 import { fails, ok, read } from "./sandbox.ts";
 import { stories } from "./story.ts";
+import { running } from "./watch.ts";
+
+/** Waits until something is so, for at most 10 seconds, and lets others go on meanwhile. */
+async function waiting(isSo: () => boolean) {
+  for (let i = 0; i < 200 && !isSo(); i++) await Bun.sleep(50);
+  expect(isSo()).toBe(true);
+}
 
 stories((board, story) => {
   for (const [kind, probe] of [
@@ -79,4 +86,27 @@ stories((board, story) => {
     ok(board.push(app, "bot"));
     expect(ok(board.ssh("apps")).stdout).toContain("*bot\n");
   });
+
+  for (const [step, lines] of [
+    ["its build", { Procfile: "web: exec python3 app.py\npreflight: sleep 61\n" }],
+    ["its start", { Procfile: "web: exec sleep 61\n" }],
+  ] as const)
+    story(`deploy:cancel ends a push in ${step}, and what was live stays live`, async () => {
+      const name = `cancel-${step.split(" ")[1]}`;
+      const host = `${name}.test`;
+      expect(fails(board.ssh("deploy:cancel", name), 1).output).toContain("not found");
+      const app = board.repo(undefined, webProbe(host));
+      ok(board.push(app, name));
+      expect(fails(board.ssh("deploy:cancel", name), 1).output).toContain("being deployed");
+      app.commit("Slow", { ...lines, "app.py": probeSource("two") });
+      const push = board.pushing(app, name);
+      await waiting(() => running(board, "sleep 61").length > 0);
+      expect(ok(board.ssh("deploy:cancel", name)).output).toContain("Release 1 is live");
+      expect(fails(await push).output).toMatch(/the deploy was cancelled by default SHA256:/);
+      expect(running(board, "sleep 61")).toEqual([]);
+      expect(board.get("/", { host }).body).toBe("one");
+      app.commit("Mended", { Procfile: "web: exec python3 app.py\n" });
+      ok(board.push(app, name));
+      expect(board.get("/", { host }).body).toBe("two");
+    });
 });
