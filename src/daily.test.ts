@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { dailyFiles, dailyTime, ensureDaily, renderDaily } from "./daily.ts";
+import { dailyFiles, dailyMinute, ensureDaily, isTime, renderDaily } from "./daily.ts";
 import { memoryHost } from "./host/memory.ts";
 import { pathsOf } from "./paths.ts";
 import { parseVassal } from "./uwsgi.ts";
@@ -8,7 +8,6 @@ const hostWith = (files: Record<string, string>) => memoryHost({ env: { HOME: "/
 const paths = pathsOf(hostWith({}));
 
 test("the daily timer's vassal", () => {
-  const { hour, minute } = dailyTime("a board");
   expect(renderDaily(paths, "a board")).toBe(`[uwsgi]
 ; Written by piku; changes are lost.
 chdir = /p/uwsgi
@@ -18,16 +17,28 @@ procname-prefix = piku:daily:
 log-maxsize = 262144
 logto2 = /p/uwsgi/daily.log
 log-backupname = /p/uwsgi/daily.log.old
-cron = ${minute} ${hour} -1 -1 -1 exec sh /p/uwsgi/daily.sh
+cron = ${dailyMinute("a board")} -1 -1 -1 -1 exec sh /p/uwsgi/daily.sh
 set-placeholder = pikunil=
 set-placeholder = pikulp=(
 `);
 });
 
-test("boards have their turn at different times of the day", () => {
-  const times = Array.from({ length: 200 }, (_, i) => dailyTime(`machine ${i}`));
-  expect(times.every(({ hour, minute }) => hour >= 0 && hour < 24 && minute >= 0 && minute < 60)).toBe(true);
-  expect(new Set(times.map(({ hour, minute }) => hour * 60 + minute)).size).toBeGreaterThan(100);
+test("boards have their turn at different minutes", () => {
+  const minutes = Array.from({ length: 200 }, (_, i) => dailyMinute(`machine ${i}`));
+  expect(minutes.every((minute) => minute >= 0 && minute < 60)).toBe(true);
+  expect(new Set(minutes).size).toBeGreaterThan(40);
+});
+
+test.each([
+  ["never", undefined, true],
+  ["an hour ago", 1, false],
+  ["22 hours ago", 22, false],
+  ["23 hours ago", 23, true],
+  ["in the future, by a clock that was wrong", -5, true],
+])("done last %s", (_, hours, expected) => {
+  const host = hostWith({ "/p/uwsgi/x": "" });
+  if (hours !== undefined) host.write(dailyFiles(paths).done, String(host.now() - hours * 3_600_000));
+  expect(isTime(host, paths)).toBe(expected);
 });
 
 test("the timer is no app's worker", () => {
@@ -45,7 +56,7 @@ test("ensureDaily: with the first app, and nothing is written twice", () => {
   expect(host.read(launcher)).toBe(`# Written by piku; changes are lost.
 unset UWSGI_EMPEROR_FD UWSGI_RELOADS UWSGI_ORIGINAL_PROC_NAME BUN_OPTIONS BUN_BE_BUN
 export HOME=/home/piku PIKU_ROOT=/p
-exec ${host.self} daily
+exec ${host.self} daily --if-time
 `);
   const before = host.stat(vassal)?.inode;
   ensureDaily(host, paths);

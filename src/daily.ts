@@ -4,23 +4,32 @@ import type { Paths } from "./paths.ts";
 import { shellQuote } from "./text.ts";
 import { renderVassal } from "./uwsgi.ts";
 
-/** What is done once a day: the vassal that says when, and what it runs. Its name is none of an app's worker. */
+/**
+ * What is done once a day: the vassal that says when, what it runs, and when it ran last. No app's name begins like the
+ * vassal's, so that the original, which takes what begins with an app's name for the app's, leaves it alone.
+ */
 export const dailyFiles = (paths: Paths) => ({
-  vassal: `${paths.enabled}/piku-daily.ini`,
+  vassal: `${paths.enabled}/~daily.ini`,
   launcher: `${paths.uwsgi}/daily.sh`,
+  done: `${paths.uwsgi}/daily.done`,
   log: `${paths.uwsgi}/daily.log`,
 });
 
-/** The time of day at which a board has its turn: not all of them at once, for the sake of those whom they ask. */
-export function dailyTime(seed: string): { hour: number; minute: number } {
-  const hash = [...seed].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 1440, 7);
-  return { hour: Math.floor(hash / 60), minute: hash % 60 };
+/** The minute of each hour at which a board looks whether it is time: not all of them at once, for the sake of those whom they ask. */
+export const dailyMinute = (seed: string) =>
+  [...seed].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 6007, 7) % 60;
+
+const almostDay = 23 * 3_600_000;
+
+/** Whether it is time: a board that is switched off at night has no fixed hour. A clock that was set back makes it time, too. */
+export function isTime(host: Host, paths: Paths): boolean {
+  const passed = host.now() - Number(host.read(dailyFiles(paths).done) || Number.NaN);
+  return !(passed >= 0 && passed < almostDay);
 }
 
-/** The text of the vassal. `seed` is what the time comes from. */
+/** The text of the vassal. `seed` is what the minute comes from. */
 export function renderDaily(paths: Paths, seed: string): string {
   const { launcher, log } = dailyFiles(paths);
-  const { hour, minute } = dailyTime(seed);
   return renderVassal([
     ["chdir", paths.uwsgi],
     ["master", "true"],
@@ -29,7 +38,7 @@ export function renderDaily(paths: Paths, seed: string): string {
     ["log-maxsize", 262_144],
     ["logto2", log],
     ["log-backupname", `${log}.old`],
-    ["cron", `${minute} ${hour} -1 -1 -1 exec sh ${launcher}`],
+    ["cron", `${dailyMinute(seed)} -1 -1 -1 -1 exec sh ${launcher}`],
   ]);
 }
 
@@ -39,7 +48,7 @@ export const renderDailyLauncher = (paths: Paths, self: string) =>
     "# Written by piku; changes are lost.",
     "unset UWSGI_EMPEROR_FD UWSGI_RELOADS UWSGI_ORIGINAL_PROC_NAME BUN_OPTIONS BUN_BE_BUN",
     `export HOME=${shellQuote(paths.home)} PIKU_ROOT=${shellQuote(paths.root)}`,
-    `exec ${shellQuote(self)} daily`,
+    `exec ${shellQuote(self)} daily --if-time`,
     "",
   ].join("\n");
 

@@ -2,6 +2,7 @@ import { defineCommand } from "citty";
 import { type App, appOf, listApps } from "../app.ts";
 import { renew } from "../certify.ts";
 import { refreshRanges } from "../cloudflare.ts";
+import { dailyFiles, isTime } from "../daily.ts";
 import { Ended, explain } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
@@ -17,8 +18,11 @@ export const daily = (host: Host) =>
       description: "INTERNAL: Renew certificates, and the list of Cloudflare's addresses",
       example: "piku daily",
     },
-    run() {
+    args: { "if-time": { type: "boolean", description: "only when the last time was almost a day ago" } },
+    run({ args }) {
       const paths = pathsOf(host);
+      if (args["if-time"] && !isTime(host, paths)) return;
+      host.write(dailyFiles(paths).done, String(host.now()));
       const machine = readMachine(host, paths.settings);
       let failed = false;
       /** What goes wrong for one must not keep the others from it. */

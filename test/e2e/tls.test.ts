@@ -143,11 +143,14 @@ stories((board, story) => {
         );
         reload(board);
         eventually(() => expect(shown(board, "shop.example.com")).toMatch(/Some Authority/));
-        const vassal = read(`${board.pikuRoot}/uwsgi-enabled/piku-daily.ini`);
-        const launcher = /^cron = \d+ \d+ -1 -1 -1 exec sh (\S+)$/m.exec(vassal)![1]!;
+        const vassal = read(`${board.pikuRoot}/uwsgi-enabled/~daily.ini`);
+        const launcher = /^cron = \d+ -1 -1 -1 -1 exec sh (\S+)$/m.exec(vassal)![1]!;
         // What the timer runs, as it runs it.
-        ok(board.run(["sh", launcher], { env: { PATH: board.boardEnv().PATH!, HOME: "/" }, limit: 120 }));
+        const timer = () =>
+          ok(board.run(["sh", launcher], { env: { PATH: board.boardEnv().PATH!, HOME: "/" }, limit: 120 }));
+        timer();
         expect(shown(board, "shop.example.com")).toMatch(/issuer=.*Pebble/);
+        expect(timer().output).toBe("");
         expect(ok(board.ssh("apps")).stdout).toBe("*shop\n");
       },
     );
