@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { askAuthority, clientPair, findClient, pausedUntil, publicNames } from "./acme.ts";
+import { askAuthority, clientPairs, findClient, pausedUntil, publicNames } from "./acme.ts";
 import { appOf } from "./app.ts";
 import { memoryHost } from "./host/memory.ts";
 import { pathsOf } from "./paths.ts";
@@ -121,7 +121,7 @@ test("the newest pair counts", () => {
     [`${root}/a.example.com/a.example.com.key`]: "",
   });
   const client = findClient(host, appOn(host), {})!;
-  const certificate = () => clientPair(host, client, { names })?.certificate;
+  const certificate = () => clientPairs(host, client, names)[0]?.certificate;
   expect(certificate()).toBe(`${root}/a.example.com/fullchain.cer`);
   host.clock += 5000;
   host.mkdir(`${root}/a.example.com_ecc`);

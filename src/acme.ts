@@ -3,7 +3,7 @@ import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import type { Settings } from "./settings.ts";
 import { text } from "./text.ts";
-import { type Certified, isAddress, type Pair } from "./tls.ts";
+import { isAddress, type Pair } from "./tls.ts";
 import { findTool } from "./tools.ts";
 
 /** A program that gets certificates from an authority (RFC 8555), and where it leaves them. */
@@ -25,7 +25,7 @@ export interface Client {
 const usualAuthority = "letsencrypt.org";
 
 /** The folder that nginx answers challenges from, below which lie the tokens (RFC 8555, 8.3). */
-const tokens = (app: App) => `${app.paths.acme}/.well-known/acme-challenge`;
+export const challenges = (app: App) => `${app.paths.acme}/.well-known/acme-challenge`;
 
 /** acme.sh, in `root`. Certificates of elliptic curves lie in a folder of their own. */
 const acmeSh = (app: App, root: string, authority: string): Client => {
@@ -33,7 +33,7 @@ const acmeSh = (app: App, root: string, authority: string): Client => {
   return {
     name: "acme.sh",
     files: [],
-    folders: [tokens(app)],
+    folders: [challenges(app)],
     calls: (names) => [
       [
         ...program,
@@ -66,12 +66,12 @@ const dehydrated = (app: App, program: string, authority: string): Client => {
         text`
         # Written by piku; changes are lost.
         BASEDIR=${folder}
-        WELLKNOWN=${tokens(app)}
+        WELLKNOWN=${challenges(app)}
         CHALLENGETYPE=http-01
         KEY_ALGO=prime256v1`,
       ],
     ],
-    folders: [folder, tokens(app)],
+    folders: [folder, challenges(app)],
     calls: (names) => [
       [program, ...options, "--register", "--accept-terms"],
       [
@@ -154,12 +154,13 @@ export function askAuthority(host: Host, app: App, client: Client, names: readon
   host.remove(failedFile(app));
 }
 
-/** The newest pair that the client has for these names; undefined when it has none. */
-export const clientPair = (host: Host, client: Client, { names }: Pick<Certified, "names">): Pair | undefined =>
+/** The pairs that the client has under the first of these names, the newest first. */
+export const clientPairs = (host: Host, client: Client, names: readonly string[]): Pair[] =>
   client
     .pairs(names[0]!)
     .flatMap((pair) => {
       const entry = host.realPath(pair.certificate);
       return entry !== undefined && host.stat(pair.key) ? [{ pair, modified: host.stat(entry)!.modified }] : [];
     })
-    .sort((a, b) => b.modified - a.modified)[0]?.pair;
+    .sort((a, b) => b.modified - a.modified)
+    .map(({ pair }) => pair);

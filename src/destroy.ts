@@ -1,10 +1,11 @@
-import { clientPair, findClient, publicNames } from "./acme.ts";
+import { clientPairs, findClient, publicNames } from "./acme.ts";
 import type { App } from "./app.ts";
+import { explain } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
 import { stop } from "./recovery.ts";
 import { parseServerSettings } from "./settings.ts";
-import { certifiedOf } from "./site.ts";
+import { parseServerNames, siteNames } from "./site.ts";
 import { removeSite } from "./switch.ts";
 import { certificateNames } from "./tls.ts";
 import { parseVassal } from "./uwsgi.ts";
@@ -56,10 +57,16 @@ function removeApp(host: Host, app: App): void {
 /** Has the client that got an app's certificate let go of it, or it would be renewed for ever. */
 function forgetCertificate(host: Host, app: App): void {
   const settings = parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? "");
-  const names = publicNames(certificateNames(certifiedOf(app, settings)), settings.ACME_ROOT_CA);
-  const client = names.length > 0 ? findClient(host, app, settings) : undefined;
-  if (client && clientPair(host, client, { names }))
+  try {
+    const redirected = parseServerNames(settings.NGINX_REDIRECT_FROM);
+    const names = publicNames(certificateNames({ names: siteNames(settings), redirected }), settings.ACME_ROOT_CA);
+    const client = names.length > 0 ? findClient(host, app, settings) : undefined;
+    if (!client || clientPairs(host, client, names).length === 0) return;
     for (const call of client.forget(names[0]!)) host.capture(["timeout", "60", ...call]);
+  } catch (error) {
+    // Names that the original took and piku does not: none of its certificates has them.
+    voiceOf(host).warn(`its certificate is not given back: ${explain(error).message}`);
+  }
 }
 
 /** Whether a name in the folder of sockets is this app's, and not one of an app whose name begins with it. */

@@ -127,20 +127,22 @@ function mapping(app: App, item: string, where: string): Mapping {
   return { url: url.replace(/\/+$/, ""), folder: absolute.replace(/(\/\.)*\/*$/, "") };
 }
 
-/** What a site's certificate is for, and where it lies. */
-export function certifiedOf(app: App, settings: Settings) {
+/** Where a site listens unless its settings say otherwise. */
+const everywhere = { NGINX_IPV4_ADDRESS: "0.0.0.0", NGINX_IPV6_ADDRESS: "[::]" };
+
+/** What a site's certificate is for, where it lies, and where its authority asks nginx. */
+export function certifiedOf(app: App, settings: Settings, ports: Site["ports"]) {
   const names = siteNames(settings);
   return {
     app: app.name,
     names,
     redirected: names.length > 0 ? parseRedirected(settings, names) : [],
+    ports,
+    ipv4: address(defu(settings, everywhere).NGINX_IPV4_ADDRESS, "NGINX_IPV4_ADDRESS", /^\d{1,3}(\.\d{1,3}){3}$/),
     certificate: `${app.paths.nginx}/${app.name}.crt`,
     key: `${app.paths.nginx}/${app.name}.key`,
   };
 }
-
-/** Where a site listens unless its settings say otherwise. */
-const everywhere = { NGINX_IPV4_ADDRESS: "0.0.0.0", NGINX_IPV6_ADDRESS: "[::]" };
 
 /** The facts of a site, from an app's settings; undefined for an app without a server name. */
 export function planSite(
@@ -150,15 +152,13 @@ export function planSite(
   machine: { http2: Site["http2"]; ipv6: boolean; ports: Site["ports"]; deployer?: string },
   backend: Backend | undefined,
 ): Site | undefined {
-  const certified = certifiedOf(app, settings);
+  const certified = certifiedOf(app, settings, machine.ports);
   const statics = parseMappings(app, workers, settings);
   if (certified.names.length === 0 || (!backend && statics.length === 0)) return undefined;
-  const { NGINX_IPV4_ADDRESS, NGINX_IPV6_ADDRESS } = defu(settings, everywhere);
+  const { NGINX_IPV6_ADDRESS } = defu(settings, everywhere);
   return {
     ...certified,
     isDefault: isOn(settings.NGINX_DEFAULT),
-    ports: machine.ports,
-    ipv4: address(NGINX_IPV4_ADDRESS, "NGINX_IPV4_ADDRESS", /^\d{1,3}(\.\d{1,3}){3}$/),
     ipv6:
       machine.ipv6 && !isOn(settings.DISABLE_IPV6)
         ? address(NGINX_IPV6_ADDRESS, "NGINX_IPV6_ADDRESS", /^\[[0-9a-fA-F:.]+\]$/)

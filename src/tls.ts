@@ -5,7 +5,7 @@ import { stagingOf } from "./nginx.ts";
 import type { Site } from "./site.ts";
 
 /** What a certificate is for, and where it lies. */
-export type Certified = Pick<Site, "app" | "names" | "redirected" | "certificate" | "key">;
+export type Certified = Pick<Site, "app" | "names" | "redirected" | "certificate" | "key" | "ports" | "ipv4">;
 
 /** The files of a certificate and of its key. */
 export interface Pair {

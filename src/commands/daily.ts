@@ -45,10 +45,10 @@ export const daily = (host: Host) =>
   });
 
 /** Renews the certificate of an app that has a site of ours. */
-function renewSite(host: Host, app: App, { reload }: Machine): void {
+function renewSite(host: Host, app: App, { ports, reload }: Machine): void {
   withTurn(host, app.paths, "deploy", app, "daily", () => {
     const settings = parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? "");
-    const site = certifiedOf(app, settings);
+    const site = certifiedOf(app, settings, ports);
     if (site.names.length > 0 && host.stat(app.site)) renew(host, { app, site, settings, reload });
   });
 }
