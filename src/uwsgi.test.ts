@@ -51,15 +51,21 @@ logto2 = /p/logs/blog/${kind}.1.log
 log-backupname = /p/logs/blog/${kind}.1.log.old
 `;
 const tail = "set-placeholder = pikunil=\nset-placeholder = pikulp=(\n";
-const wsgi = (module: string, numbers = [1024, 48, 2, 4], threads = "true", forwarded = "false") => `plugin = python3
+const renewed = "max-requests = 1024\n";
+const wsgi = (
+  module: string,
+  renewal = "",
+  numbers = [48, 2, 4],
+  threads = "true",
+  forwarded = "false",
+) => `plugin = python3
 virtualenv = /p/envs/blog/.0123456789abcdef
 module = ${module}
-threads = ${numbers[3]}
+threads = ${numbers[2]}
 enable-threads = ${threads}
 need-app = true
-max-requests = ${numbers[0]}
-listen = ${numbers[1]}
-processes = ${numbers[2]}
+${renewal}listen = ${numbers[0]}
+processes = ${numbers[1]}
 log-x-forwarded-for = ${forwarded}
 log-format = %%(addr) - %%(user) [%%(ltime)] "%%(method) %%(uri) %%(proto)" %%(status) %%(size) "%%(referer)" "%%(uagent)" %%(msecs)ms
 `;
@@ -70,7 +76,7 @@ const virtualenv = "/p/envs/blog/.0123456789abcdef";
 
 const onSocket = { socket: "/p/sockets/blog.1-7.sock" };
 const socketLines = "socket = /p/sockets/blog.1-7.sock\nchmod-socket = 664\n";
-const inside = wsgi("x").slice(wsgi("x").indexOf("max-requests"));
+const inside = wsgi("x").slice(wsgi("x").indexOf("listen"));
 const jwsgi = `plugin = 0:jvm
 plugin = 0:jwsgi
 jvm-classpath = /usr/share/java/uwsgi.jar
@@ -101,14 +107,19 @@ const vassals: [string, Worker, string][] = [
     `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app").replace("processes = 2\n", "processes = 2\ncheap = true\nidle = 60\n")}${socketLines}${ready.replace("hook-accepting1-once", "hook-post-app")}${tail}`,
   ],
   [
+    "wsgi without threads",
+    wsgiWith({ UWSGI_THREADS: "1" }),
+    `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app", renewed, [48, 2, 1])}${socketLines}${ready}${tail}`,
+  ],
+  [
     "wsgi with gevent",
     wsgiWith({ UWSGI_GEVENT: "100", UWSGI_THREADS: "8", UWSGI_IDLE: "0" }),
-    `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app").replace("threads = 4\n", "plugin = gevent_python3\ngevent = 100\n")}${socketLines}${ready}${tail}`,
+    `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app", renewed).replace("threads = 4\n", "plugin = gevent_python3\ngevent = 100\n")}${socketLines}${ready}${tail}`,
   ],
   [
     "wsgi with asyncio",
     wsgiWith({ UWSGI_ASYNCIO: "20", UWSGI_GEVENT: "0" }),
-    `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app").replace("threads = 4\n", "plugin = asyncio_python3\nasync = 20\n")}${socketLines}${ready}${tail}`,
+    `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app", renewed).replace("threads = 4\n", "plugin = asyncio_python3\nasync = 20\n")}${socketLines}${ready}${tail}`,
   ],
   [
     "a worker, which is never idle",
@@ -144,12 +155,12 @@ const vassals: [string, Worker, string][] = [
   [
     "rwsgi",
     workerOf({ kind: "rwsgi", command: "config.ru", listen: onSocket }),
-    `${head("rwsgi")}reload-mercy = 30\nplugin = 0:rack\nrack = config.ru\npost-buffering = 8192\nneed-app = true\n${inside}${socketLines}${ready.replaceAll("wsgi.1", "rwsgi.1")}${tail}`,
+    `${head("rwsgi")}reload-mercy = 30\nplugin = 0:rack\nrack = config.ru\npost-buffering = 8192\nneed-app = true\n${renewed}${inside}${socketLines}${ready.replaceAll("wsgi.1", "rwsgi.1")}${tail}`,
   ],
   [
     "php with its own php.ini and a health check",
     workerOf({ kind: "php", command: "/public", phpIni: true, healthcheck: "/up", listen: onSocket }),
-    `${head("php")}reload-mercy = 30\n${php}${inside}${socketLines}http-socket = /p/sockets/blog.1-7.http\n${ready.replaceAll("wsgi.1", "php.1")}${tail}`,
+    `${head("php")}reload-mercy = 30\n${php}${renewed}${inside}${socketLines}http-socket = /p/sockets/blog.1-7.http\n${ready.replaceAll("wsgi.1", "php.1")}${tail}`,
   ],
   [
     "wsgi on a socket",
@@ -177,7 +188,7 @@ const vassals: [string, Worker, string][] = [
         TABS: "\t\t",
       },
     }),
-    `${head("wsgi")}reload-mercy = 5\n${wsgi("app:make%(pikulp)50%%)", [10, 16, 1, 8], "false", "true")}http-socket = 0.0.0.0:8000\n${ready}env = TRAILING=100%% %(pikulp)of it) %(pikunil)\nenv = TABS=\t\t%(pikunil)\n${tail}`,
+    `${head("wsgi")}reload-mercy = 5\n${wsgi("app:make%(pikulp)50%%)", "max-requests = 10\nworker-reload-mercy = 5\n", [16, 1, 8], "false", "true")}http-socket = 0.0.0.0:8000\n${ready}env = TRAILING=100%% %(pikulp)of it) %(pikunil)\nenv = TABS=\t\t%(pikunil)\n${tail}`,
   ],
   [
     "web",

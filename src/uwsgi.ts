@@ -317,9 +317,10 @@ function insidePairs(app: App, worker: Worker): Pair[] {
   const files = filesOf(app, worker);
   const idle = count(settings, "UWSGI_IDLE");
   const trailing = Object.entries(settings).filter(([, value]) => cutByEnvdir(value));
+  const program = programs[kind]!(app, worker);
   return [
-    ...programs[kind]!(app, worker),
-    ["max-requests", wholeNumber(settings, "UWSGI_MAX_REQUESTS")],
+    ...program,
+    ...renewal(settings, program),
     ["listen", wholeNumber(settings, "UWSGI_LISTEN")],
     ["processes", wholeNumber(settings, "UWSGI_PROCESSES")],
     // Without the original's `die-on-idle`: the emperor starts a master that died at once, with the app loaded, so
@@ -346,6 +347,21 @@ function insidePairs(app: App, worker: Worker): Pair[] {
     ["envdir", files.envdir],
     ...trailing.map(([key, value]) => ["env", `${key}=${escapeValue(value, `the value of ${key}`)}`] as const),
   ];
+}
+
+/**
+ * After how many requests a process makes room for a new one. With threads only where the app asks for it: two threads that
+ * reach the number at once wait for each other in uWSGI 2.0 (wait_for_threads), and nobody is answered until the mercy has passed.
+ */
+function renewal(settings: Settings, program: readonly Pair[]): Pair[] {
+  const isThreaded = program.some(([key, value]) => key === "threads" && value !== 1);
+  if (!isThreaded) return [["max-requests", wholeNumber(settings, "UWSGI_MAX_REQUESTS")]];
+  return settings.UWSGI_MAX_REQUESTS === undefined
+    ? []
+    : [
+        ["max-requests", wholeNumber(settings, "UWSGI_MAX_REQUESTS")],
+        ["worker-reload-mercy", wholeNumber(settings, "PIKU_GRACE")],
+      ];
 }
 
 // uWSGI hands programs a datagram socket for their output, and Node writes nothing at all to one of those.

@@ -1,0 +1,77 @@
+/** What a site's visitors notice of each command that changes an app: nothing but the new answer. */
+import { expect } from "bun:test";
+import { spawn } from "node:child_process";
+import path from "node:path";
+import { probeSource, webProbe, wsgiProbe } from "../e2e/probe.ts";
+import { ok, type Ran, type Repo, type Sandbox } from "../e2e/sandbox.ts";
+import { stories } from "../e2e/story.ts";
+import { sshing } from "../e2e/watch.ts";
+
+interface Load {
+  asked: number;
+  failed: string[];
+  seen: string[][];
+}
+
+/** Asks for an app's page on four connections while something is done, and until so many requests were made in all. */
+async function underLoad(board: Sandbox, host: string, least: number, action: () => Promise<Ran>): Promise<Load> {
+  const loader = spawn("node", [path.join(import.meta.dir, "../e2e/load.mjs"), String(board.httpPort), host], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  let output = "";
+  loader.stdout.on("data", (data) => (output += data));
+  const done = new Promise((resolve) => loader.on("close", resolve));
+  await Bun.sleep(500);
+  const began = performance.now();
+  ok(await action());
+  // As many again as were asked meanwhile, so that the old processes have gone.
+  const rate = 300;
+  await Bun.sleep(Math.max(3000, (least / rate) * 1000 - (performance.now() - began)));
+  loader.stdin.end();
+  await done;
+  return JSON.parse(output);
+}
+
+/** The probe, which takes two seconds to start. */
+const slowly = (version: string) => `import time\n\ntime.sleep(2)\n${probeSource(version)}`;
+
+stories((board, story) => {
+  for (const [kind, probe] of [
+    ["web", webProbe],
+    ["wsgi", wsgiProbe],
+  ] as const) {
+    const name = `load-${kind}`;
+    const host = `${name}.test`;
+    let app: Repo;
+
+    story(`a ${kind} app that takes 2 s to start, for what follows`, () => {
+      app = board.repo(undefined, { ...probe(host), "app.py": slowly("one") });
+      ok(board.push(app, name));
+      app.commit("Second", { "app.py": slowly("two") });
+      ok(board.push(app, name));
+      ok(board.ssh("rollback", name));
+      expect(board.get("/", { host }).body).toBe("one");
+    });
+
+    const changes: [string, () => Promise<Ran>, string[]][] = [
+      ["a push", () => board.pushing(app, name, "+main"), ["one", "three"]],
+      ["config:set", () => sshing(board, "config:set", name, `A=${Date.now()}`), ["three"]],
+      ["ps:scale up", () => sshing(board, "ps:scale", name, `${kind}=2`), ["three"]],
+      ["ps:scale down", () => sshing(board, "ps:scale", name, `${kind}=1`), ["three"]],
+      ["restart", () => sshing(board, "restart", name), ["three"]],
+      ["rollback", () => sshing(board, "rollback", name, "1"), ["three", "one"]],
+    ];
+    for (const [title, action, answers] of changes)
+      story(
+        `no request to a ${kind} app fails during ${title}, and no connection sees an old answer after a new one`,
+        async () => {
+          if (title === "a push") app.commit("Third", { "app.py": slowly("three") });
+          const { asked, failed, seen } = await underLoad(board, host, 5000, action);
+          console.log(`${name}, ${title}: ${asked} requests, ${failed.length} failed`);
+          expect(failed).toEqual([]);
+          expect(asked).toBeGreaterThan(5000);
+          for (const one of seen) expect(one).toEqual(answers);
+        },
+      );
+  }
+});
