@@ -4,6 +4,7 @@ import fs from "node:fs";
 import { probeSource, wsgiProbe } from "./probe.ts";
 import { eventually, fails, ok, read } from "./sandbox.ts";
 import { skipped, stories } from "./story.ts";
+import { recorded, recording, standIn } from "./toolchains.ts";
 
 const hasPlugin = (name: string) => fs.existsSync(`/usr/lib/uwsgi/plugins/${name}_plugin.so`);
 
@@ -102,6 +103,41 @@ stories((board, story) => {
       app.commit("Out", { Procfile: "php: ../..\n" });
       expect(fails(board.push(app, "php"), 1).output).toContain("../..");
       expect(board.get("/", { host: "php.test" }).body).toBe("root");
+    });
+
+  const composer =
+    "a php app with packages, which composer puts into its vendor folder [composer is a recording stand-in]";
+  if (!hasPlugin("php")) skipped(composer, "uwsgi-plugin-php is not installed");
+  else
+    story(composer, () => {
+      const page = "<?php @include '../vendor/autoload.php'; echo function_exists('greet') ? greet() : 'bare';";
+      const app = board.repo("php", { ENV: "NGINX_SERVER_NAME=vendor.test\n", "public/index.php": page });
+      const body = () => board.get("/", { host: "vendor.test" }).body;
+      app.commit("Packages", { "composer.json": '{"require": {"a/greeting": "1"}}\n' });
+      expect(ok(board.push(app, "vendor")).output).toContain("the server has no composer");
+      expect(body()).toBe("bare");
+      standIn(
+        board,
+        "composer",
+        recording(
+          '[ -s composer.json ] || { echo "composer.json is empty"; exit 1; }\n' +
+            "mkdir -p vendor\nrm -f vendor/only-*\n: >vendor/only-$(wc -c <composer.json)\n" +
+            "echo '<?php function greet() { return \"packed\"; }' >vendor/autoload.php\n",
+        ),
+      );
+      app.commit("Again");
+      ok(board.push(app, "vendor"));
+      expect(recorded(board)).toEqual(["composer install --no-dev --no-interaction --no-progress"]);
+      expect(body()).toBe("packed");
+      // What a package has no more goes from the app too.
+      app.commit("Another", { "composer.json": '{"require": {}}\n' });
+      ok(board.push(app, "vendor"));
+      const vendor = () => fs.readdirSync(`${board.pikuRoot}/apps/vendor/vendor`).sort();
+      expect(vendor()).toEqual(["autoload.php", "only-16"]);
+      app.commit("Broken", { "composer.json": "" });
+      expect(fails(board.push(app, "vendor"), 1).output).toContain("composer.json is empty");
+      expect(body()).toBe("packed");
+      expect(vendor()).toEqual(["autoload.php", "only-16"]);
     });
 
   const jwsgi = "a jwsgi app is served, changed, sleeps when it is idle, and what is no class is refused";

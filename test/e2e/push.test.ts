@@ -59,6 +59,9 @@ stories((board, story) => {
     app.commit("Second", { "public/index.html": "changed\n" });
     ok(board.push(app, "pages"));
     expect(board.get("/", { host: "static.test" }).body).toBe("changed\n");
+    app.commit("Broken", { Procfile: "static: ../..\n", "public/index.html": "broken\n" });
+    expect(fails(board.push(app, "pages"), 1).output).toContain("'../..' cannot be a folder of static files");
+    expect(board.get("/", { host: "static.test" }).body).toBe("changed\n");
   });
 
   story("an app without a server name is reachable on its port, and the push says how to name it", () => {
