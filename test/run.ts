@@ -19,7 +19,8 @@ if (wanted("unit")) bunTest("src", "src");
 if (wanted("stories")) for (const file of testFiles("test/e2e")) bunTest(file, `./${file}`);
 if (wanted("long")) {
   process.env.PIKU_LONG = "1";
-  const files = [...testFiles("test/long"), ...testFiles("test/e2e").filter((file) => file.endsWith("/harm.test.ts"))];
+  const both = ["harm", "faults"].map((name) => `test/e2e/${name}.test.ts`);
+  const files = [...testFiles("test/long"), ...testFiles("test/e2e").filter((file) => both.includes(file))];
   for (const file of files) bunTest(file, `./${file}`);
 }
 if (sum.passed + sum.failed === 0 && !(share === "long" && sum.skipped > 0)) {

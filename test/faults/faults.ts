@@ -1,0 +1,41 @@
+import { host } from "#host";
+
+/** What changes the world: before any of these a process may be ended. */
+const effects = [
+  "write",
+  "mkdir",
+  "chmod",
+  "remove",
+  "rename",
+  "link",
+  "run",
+  "capture",
+  "start",
+  "signal",
+] as const satisfies readonly (keyof typeof host)[];
+
+/**
+ * `<root>/fault` says `COMMAND N`: the process that runs this command is killed before the N-th change that it makes. What it
+ * was about to do then is written to `<root>/fault.log`, and so is how many changes there were in one that was not killed.
+ */
+const env = host.env();
+const root = env.PIKU_ROOT || `${env.HOME}/.piku`;
+const [command = "", at = ""] = host.read(`${root}/fault`)?.trim().split(" ") ?? [];
+const given =
+  env.SSH_ORIGINAL_COMMAND && host.args.length === 0 ? env.SSH_ORIGINAL_COMMAND.split(" ")[0] : host.args[0];
+
+if (command !== "" && given === command) {
+  const { append, signal, pid } = host;
+  let count = 0;
+  for (const name of effects) {
+    const real = host[name] as (...words: unknown[]) => unknown;
+    const wrapped = (...words: unknown[]) => {
+      if (++count === Number(at)) {
+        append(`${root}/fault.log`, `killed before ${count}: ${name} ${JSON.stringify(words[0]).slice(0, 120)}\n`);
+        signal(pid, "KILL");
+      }
+      return real(...words);
+    };
+    Object.assign(host, { [name]: wrapped });
+  }
+}
