@@ -1,6 +1,7 @@
 import type { App } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
+import { setLogAside } from "./logs.ts";
 import type { Paths } from "./paths.ts";
 import {
   commandLines,
@@ -112,10 +113,9 @@ export function isInPlace(host: Host, app: App, worker: Worker): boolean {
   return (host.read(files.copy) ?? "").includes(`\n${line}\n`);
 }
 
-/** A worker that has been shown to the emperor, and where its log and the emperor's stood then. */
+/** A worker that has been shown to the emperor, and where the emperor's log stood then. */
 interface Started {
   worker: Worker;
-  logAt: number;
   emperorLogAt: number;
   /** When its process was first seen, in `ticks`. */
   seen?: number;
@@ -149,9 +149,9 @@ export function startWorkers(host: Host, app: App, workers: readonly Worker[], g
   awaitPorts(host, workers, grace);
   host.mkdir(app.logs);
   host.mkdir(app.paths.sockets);
-  const sizeOf = (file: string) => host.stat(file)?.size ?? 0;
-  const emperorLogAt = sizeOf(emperorLog(app.paths));
-  const started = workers.map((worker) => ({ worker, logAt: sizeOf(filesOf(app, worker).log), emperorLogAt }));
+  const emperorLogAt = host.stat(emperorLog(app.paths))?.size ?? 0;
+  const started = workers.map((worker) => ({ worker, emperorLogAt }));
+  for (const worker of workers) setLogAside(host, app, worker);
   for (const worker of workers) {
     host.say(`-----> spawning '${app.name}:${worker.kind}.${worker.ordinal}'`);
     enableVassal(host, app, worker);
@@ -181,7 +181,7 @@ function health(host: Host, app: App, started: Started): Health {
   }
   if (master === undefined) return "starting";
   if (isInside(worker.kind)) {
-    const said = host.readFrom(files.log, started.logAt).text;
+    const said = host.readFrom(files.log, 0).text;
     // uWSGI starts a process again for ever that ended because Java found no class.
     if (loadsLate(worker.kind) && said.includes("DAMN ! worker")) return { failed: "the app could not be loaded" };
     if (host.stat(files.ready)) return answers(host, started, files.http);
@@ -288,8 +288,8 @@ export function awaitHealthy(
   }
 }
 
-function unhealthy(host: Host, app: App, { worker, logAt }: Started, why: string): PikuError {
-  const lines = saidByApp(host.readFrom(filesOf(app, worker).log, logAt, true).text);
+function unhealthy(host: Host, app: App, { worker }: Started, why: string): PikuError {
+  const lines = saidByApp(host.readFrom(filesOf(app, worker).log, 0, true).text);
   for (const line of lines.slice(-20)) host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
   return new PikuError(
     `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}`,

@@ -2,6 +2,7 @@ import type { App } from "./app.ts";
 import { listVassals, restoreVassals, stopVassals } from "./generation.ts";
 import { commitOf } from "./git.ts";
 import type { Host } from "./host/host.ts";
+import { restoreLogs } from "./logs.ts";
 import { parseScaling, renderScaling } from "./procfile.ts";
 import {
   forgetRelease,
@@ -74,6 +75,7 @@ export function recover(host: Host, app: App): void {
 function undo(host: Host, app: App, journal: Journal, live: Release | undefined): void {
   const isIts = ({ release }: Vassal) => release === journal.release;
   stopVassals(host, app, listVassals(host, app.paths, app.name).filter(isIts), 2_000);
+  restoreLogs(host, app, journal.release);
   if (journal.made) host.remove(app.tree);
   else if (journal.tree) restoreTree(host, app, journal.release);
   if (!live) forget(host, app);

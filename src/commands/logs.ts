@@ -12,6 +12,8 @@ interface Followed {
   file: string;
   inode: number;
   offset: number;
+  /** Where reading ended in files that had this name before, by their inodes: one of them may come back. */
+  left: Map<number, number>;
 }
 
 export const logs = (host: Host) =>
@@ -43,7 +45,7 @@ function follow(host: Host, folder: string, names: readonly string[]): void {
     const label = labels[i]!.padEnd(width);
     const { text, offset } = host.readFrom(file, 0);
     for (const line of lines(text).slice(-history)) host.say(`${label} | ${line}`);
-    return { label, file, inode: host.stat(file)?.inode ?? 0, offset };
+    return { label, file, inode: host.stat(file)?.inode ?? 0, offset, left: new Map() };
   });
   const reader = host.parent();
   // Nothing tells that a client has gone but the end of whoever started us, or a write that fails.
@@ -53,8 +55,9 @@ function follow(host: Host, folder: string, names: readonly string[]): void {
       for (const line of lines(text)) host.say(`${log.label} | ${line}`);
       log.offset = offset;
       const entry = host.stat(log.file);
-      if (entry && (entry.inode !== log.inode || entry.size < log.offset))
-        Object.assign(log, { inode: entry.inode, offset: 0 });
+      if (!entry || (entry.inode === log.inode && entry.size >= log.offset)) continue;
+      if (entry.inode !== log.inode) log.left.set(log.inode, log.offset);
+      Object.assign(log, { inode: entry.inode, offset: log.left.get(entry.inode) ?? 0 });
     }
     host.sleep(500);
   }

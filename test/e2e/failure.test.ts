@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
-import { type Files, fails, list, ok, type Repo, type Sandbox } from "./sandbox.ts";
+import { eventually, type Files, fails, list, ok, type Repo, read, type Sandbox } from "./sandbox.ts";
 import { skipped, stories } from "./story.ts";
 
 /** Pushes what must fail; the old version keeps answering and stays the tip, and the next good push goes through. */
@@ -133,5 +133,29 @@ stories((board, story) => {
     expect(board.get("/", { host: "whole.test" }).body).toBe("one");
     deployed(webProbe("after.test"), "after");
     expect(board.get("/", { host: "after.test" }).body).toBe("one");
+  });
+
+  story("what a new process says as it fails is not buried in what the old one goes on saying", () => {
+    const chatty = (version: string) =>
+      `import threading, time\n\n\ndef chat():\n    while True:\n        print("busy as ever", flush=True)\n        time.sleep(0.002)\n\n\nthreading.Thread(target=chat, daemon=True).start()\n${probeSource(version)}`;
+    const app = deployed({ ...webProbe("busy.test"), "app.py": chatty("one") }, "busy");
+    const log = `${board.pikuRoot}/logs/busy/web.1.log`;
+    eventually(() => expect(fs.statSync(log).size).toBeGreaterThan(2000));
+    app.commit("Broken", { "app.py": "import time, nowhere_to_be_found\n" });
+    const { output } = fails(board.push(app, "busy"), 1);
+    expect(output).toContain("No module named 'nowhere_to_be_found'");
+    expect(output).not.toContain("busy as ever");
+    // One log as before, with what went wrong in it, into which the old process goes on writing.
+    expect(list(`${board.pikuRoot}/logs/busy`)).toEqual(["web.1.log"]);
+    expect(read(log)).toContain("nowhere_to_be_found");
+    const size = fs.statSync(log).size;
+    eventually(() => expect(fs.statSync(log).size).toBeGreaterThan(size));
+    // The log from before the live release is kept, and no older one.
+    for (const version of ["two", "three"]) {
+      app.commit(version, { "app.py": probeSource(version) });
+      ok(board.push(app, "busy"));
+    }
+    const names = ["web.1.log", "web.1.log.before-4"];
+    eventually(() => expect(list(`${board.pikuRoot}/logs/busy`)).toEqual(names));
   });
 });

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
-import { fails, ok, read } from "./sandbox.ts";
+import { fails, freePorts, ok, read } from "./sandbox.ts";
 import { stories } from "./story.ts";
 import { running } from "./watch.ts";
 
@@ -74,7 +74,7 @@ stories((board, story) => {
   });
 
   story("an app that listens on another port is told so, and on which", () => {
-    const port = String(board.httpPort + 1 > 65_000 ? board.httpPort - 7 : board.httpPort + 7);
+    const [port] = freePorts(1);
     const ENV = `NGINX_SERVER_NAME=port.test\nPIKU_HEALTHCHECK_TIMEOUT=3\nWRONG=${port}\n`;
     const Procfile = "web: PORT=$WRONG exec python3 app.py\n";
     const app = board.repo(undefined, { ...webProbe("port.test"), ENV, Procfile });

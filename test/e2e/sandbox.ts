@@ -553,7 +553,8 @@ function which(name: string): string {
   );
 }
 
-function freePorts(count: number): number[] {
+/** Ports of the loopback address that nobody has right now. */
+export function freePorts(count: number): number[] {
   const held = Array.from({ length: count }, () =>
     Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } }),
   );

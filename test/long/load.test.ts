@@ -3,7 +3,7 @@ import { expect } from "bun:test";
 import { spawn } from "node:child_process";
 import path from "node:path";
 import { probeSource, webProbe, wsgiProbe } from "../e2e/probe.ts";
-import { ok, type Ran, type Repo, type Sandbox } from "../e2e/sandbox.ts";
+import { type Files, fails, ok, type Ran, type Repo, type Sandbox } from "../e2e/sandbox.ts";
 import { stories } from "../e2e/story.ts";
 import { sshing } from "../e2e/watch.ts";
 
@@ -73,5 +73,54 @@ stories((board, story) => {
           for (const one of seen) expect(one).toEqual(answers);
         },
       );
+
+    const broken: [string, Files, RegExp][] = [
+      ["a failing preflight", { Procfile: "preflight: exit 3\n" }, /preflight failed with exit status 3/],
+      ["a failing build", { "requirements.txt": "./not-there\n" }, /Running pip failed with exit status/],
+      ["a failing release", { Procfile: "release: exit 4\n" }, /release failed with exit status 4/],
+      ["a crash at its start", { "app.py": "import not_there\n" }, /No module named 'not_there'/],
+      ["a health path that answers 404", { ENV: "PIKU_HEALTHCHECK=/env/NONE\n" }, /\/env\/NONE answers 404/],
+      ["an app that hangs", { "app.py": "import time\n\ntime.sleep(600)\n" }, /within 5 seconds/],
+      ...(kind === "web"
+        ? ([
+            [
+              "the wrong port",
+              { "app.py": probeSource("x").replace('int(os.environ["PORT"])', "int(os.environ['PORT']) + 9000") },
+              /it listens on port \d+ instead/,
+            ],
+          ] satisfies [string, Files, RegExp][])
+        : []),
+    ];
+
+    story(
+      `no request to a ${kind} app fails while broken pushes of it are rejected, and the next one goes live`,
+      async () => {
+        const good = {
+          ...probe(host, "good"),
+          ENV: `NGINX_SERVER_NAME=${host}\nPIKU_HEALTHCHECK_TIMEOUT=5\n`,
+          "requirements.txt": "",
+        };
+        app.commit("Good", good);
+        ok(await board.pushing(app, name, "+main"));
+        const load = underLoad(board, host, 5000, async () => {
+          for (const [title, files, cause] of broken) {
+            // A line more for the Procfile and ENV, another text for the others.
+            const merged = Object.entries(files).map(([file, text]) => {
+              const first = file === "Procfile" || file === "ENV" ? (good as Files)[file] : "";
+              return [file, `${first}${text}`];
+            });
+            app.commit(title, { ...good, ...Object.fromEntries(merged) });
+            const push = fails(await board.pushing(app, name), 1);
+            expect(push.output).toMatch(cause);
+          }
+          app.commit("Mended", { ...good, "app.py": probeSource("mended") });
+          return board.pushing(app, name);
+        });
+        const { asked, failed, seen } = await load;
+        console.log(`${name}, ${broken.length} broken pushes: ${asked} requests, ${failed.length} failed`);
+        expect(failed).toEqual([]);
+        for (const one of seen) expect(one).toEqual(["good", "mended"]);
+      },
+    );
   }
 });
