@@ -25,11 +25,12 @@ test("a worker that starts gets a log of its own, and the former one comes back 
 });
 
 test("a worker that has never written has nothing to set aside, and what is not there is not restored", () => {
-  for (const files of [{ "web.1.log": "" }, { "web.10.log": "x" }]) {
-    const { host, app, logs } = boardWith(files as Record<string, string>);
+  const boards: Record<string, string>[] = [{ "web.1.log": "" }, { "web.10.log": "x" }];
+  for (const files of boards) {
+    const { host, app, logs } = boardWith(files);
     setLogAside(host, app, worker);
     restoreLogs(host, app, 4);
-    expect(logs()).toEqual(files as never);
+    expect(logs()).toEqual(files);
   }
 });
 
