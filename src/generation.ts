@@ -10,6 +10,7 @@ import {
   isAlive,
   isGroupAlive,
   isListening,
+  killedForMemory,
   listeningPorts,
   pidIn,
   statOf,
@@ -116,6 +117,8 @@ export function isInPlace(host: Host, app: App, worker: Worker): boolean {
 /** A worker that has been shown to the emperor, and where the emperor's log stood then. */
 interface Started {
   worker: Worker;
+  /** How many processes had been ended for want of memory until then. */
+  killedBefore: number;
   emperorLogAt: number;
   /** When its process was first seen, in `ticks`. */
   seen?: number;
@@ -150,7 +153,8 @@ export function startWorkers(host: Host, app: App, workers: readonly Worker[], g
   host.mkdir(app.logs);
   host.mkdir(app.paths.sockets);
   const emperorLogAt = host.stat(emperorLog(app.paths))?.size ?? 0;
-  const started = workers.map((worker) => ({ worker, emperorLogAt }));
+  const killedBefore = killedForMemory(host);
+  const started = workers.map((worker) => ({ worker, emperorLogAt, killedBefore }));
   for (const worker of workers) setLogAside(host, app, worker);
   for (const worker of workers) {
     host.say(`-----> spawning '${app.name}:${worker.kind}.${worker.ordinal}'`);
@@ -288,11 +292,11 @@ export function awaitHealthy(
   }
 }
 
-function unhealthy(host: Host, app: App, { worker }: Started, why: string): PikuError {
+function unhealthy(host: Host, app: App, { worker, killedBefore }: Started, why: string): PikuError {
   const lines = saidByApp(host.readFrom(filesOf(app, worker).log, 0, true).text);
   for (const line of lines.slice(-20)) host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
   return new PikuError(
-    `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}`,
+    `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}${killedForMemory(host) > killedBefore ? "; the server's memory had run out" : ""}`,
     // `run` would not do: it runs in what is live, which is not this release, or nothing at all.
     lines.length > 0
       ? "what it said stands above"
@@ -387,14 +391,36 @@ function endGroup(host: Host, group: number, patience: number): void {
   host.signal(-group, "KILL");
 }
 
-/** Brings back vassals that were taken from the emperor, from their copies. */
+/** Brings back vassals that were taken from the emperor, from their copies, and waits until they answer, for at most 3 seconds. */
 export function restoreVassals(host: Host, app: App, files: readonly string[]): void {
   const missing = files.filter((file) => !host.stat(`${app.paths.enabled}/${file}`));
+  const back: Vassal[] = [];
   for (const file of missing) {
     const content = copiesOf(host, app, file);
-    if (content !== undefined) host.write(`${app.paths.enabled}/${file}`, content, 0o600);
+    if (content === undefined) continue;
+    const vassal = parseVassal(file, content);
+    if (vassal?.release !== undefined) host.remove(filesOf(app, { ...vassal, release: vassal.release }).ready);
+    host.write(`${app.paths.enabled}/${file}`, content, 0o600);
+    if (vassal) back.push(vassal);
   }
-  if (missing.length > 0) wakeEmperor(host, app.paths);
+  // At boot the emperor comes later.
+  if (back.length === 0 || emperors(host, app.paths).length === 0) return;
+  const start = host.ticks();
+  while (back.some((vassal) => !answersAgain(host, app, vassal)) && host.ticks() - start < backPatience) {
+    wakeEmperor(host, app.paths);
+    host.sleep(100);
+  }
+}
+
+// Long enough for what was healthy before; a command must not wait for ever for what may never be again.
+const backPatience = 3000;
+
+/** Whether a worker that is brought back takes requests, as far as it takes any. */
+function answersAgain(host: Host, app: App, { kind, ordinal, release }: Vassal): boolean {
+  if (release === undefined) return true;
+  if (isInside(kind)) return host.stat(filesOf(app, { kind, ordinal, release }).ready) !== undefined;
+  const port = portOf(host, app, { kind, ordinal, release });
+  return port === undefined || isListening(host, port);
 }
 
 const copiesOf = (host: Host, app: App, file: string) =>

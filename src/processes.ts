@@ -101,3 +101,7 @@ export const connectionsToSocket = (host: Host, path: string) =>
     const fields = line.trim().split(/\s+/);
     return fields[5] === "03" && fields[7] === path;
   }).length;
+
+/** How many processes the kernel has ended so far because memory had run out (proc(5): /proc/vmstat). */
+export const killedForMemory = (host: Host) =>
+  Number(/^oom_kill (\d+)/m.exec(host.read("/proc/vmstat") ?? "")?.[1] ?? 0);

@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
-import { eventually, type Files, fails, list, ok, type Repo, read, type Sandbox } from "./sandbox.ts";
+import { eventually, type Files, fails, freePorts, list, ok, type Repo, read, type Sandbox } from "./sandbox.ts";
 import { skipped, stories } from "./story.ts";
 
 /** Pushes what must fail; the old version keeps answering and stays the tip, and the next good push goes through. */
@@ -157,5 +157,45 @@ stories((board, story) => {
     }
     const names = ["web.1.log", "web.1.log.before-4"];
     eventually(() => expect(list(`${board.pikuRoot}/logs/busy`)).toEqual(names));
+  });
+
+  for (const [title, ENV] of [
+    ["a fixed port", `PORT=${freePorts(1)[0]}\n`],
+    ["PIKU_OVERLAP=false", "PIKU_OVERLAP=false\n"],
+  ])
+    story(`with ${title} the old process is back as soon as the new one has failed`, () => {
+      const name = `alone-${title!.length}`;
+      const host = `${name}.test`;
+      const files = { ...webProbe(host, "one"), ENV: `NGINX_SERVER_NAME=${host}\n${ENV}` };
+      const app = deployed(files, name);
+      app.commit("Broken", { "app.py": "import nowhere\n" });
+      const push = fails(board.push(app, name), 1);
+      expect(push.output).toContain("No module named 'nowhere'");
+      expect(board.get("/", { host }).body).toBe("one");
+      // The old one is told to end, the new one starts and ends, the old one starts: within these seconds all of it.
+      expect(push.ms).toBeLessThan(8000);
+      app.commit("Mended", { "app.py": probeSource("two") });
+      ok(board.push(app, name));
+      expect(board.get("/", { host }).body).toBe("two");
+    });
+
+  story("a clock that was an hour ahead changes nothing: what is newer is not told by time", () => {
+    const app = deployed(wsgiProbe("clock.test", "one"), "clock");
+    app.commit("Second", { "app.py": probeSource("two") });
+    ok(board.push(app, "clock"));
+    // As if all of it had been written before the clock was set back.
+    const ahead = ["find", board.pikuRoot, "(", "-type", "f", "-o", "-type", "d", ")", "-exec"];
+    ok(board.run([...ahead, "touch", "-d", "+1 hour", "{}", "+"]));
+    const body = () => board.get("/", { host: "clock.test" }).body;
+    app.commit("Third", { "app.py": probeSource("three") });
+    ok(board.push(app, "clock"));
+    expect(body()).toBe("three");
+    ok(board.ssh("config:set", "clock", "A=now"));
+    expect(board.get("/env/A", { host: "clock.test" }).body).toBe("now");
+    ok(board.ssh("rollback", "clock", "2"));
+    expect(body()).toBe("two");
+    ok(board.ssh("stop", "clock"));
+    ok(board.ssh("restart", "clock"));
+    expect(body()).toBe("two");
   });
 });
