@@ -2,6 +2,7 @@ import { isComplete, markComplete } from "./environment.ts";
 import { PikuError } from "./errors.ts";
 import type { Plan } from "./plan.ts";
 import { jobFile } from "./releases.ts";
+import { isDiskFull } from "./room.ts";
 import type { Step } from "./runtimes/index.ts";
 import { programEnvironment } from "./tools.ts";
 import type { Recorder } from "./transcript.ts";
@@ -74,6 +75,8 @@ function runJob({ host, show, transcript }: Recorder, plan: Plan, step: Step, cw
   }
   show();
   if (status === 0) return;
+  if (isDiskFull(host, app))
+    throw new PikuError(`${step.title} failed: the server's disk is full`, "make room and try again");
   const why =
     status === killed ? "was killed; most likely the server's memory ran out" : `failed with exit status ${status}`;
   throw new PikuError(`${step.title} ${why}`, "what it said stands above");

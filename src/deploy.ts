@@ -35,6 +35,7 @@ import {
   writeRelease,
 } from "./releases.ts";
 import { retireLater } from "./retire.ts";
+import { makeRoom, memoryWarning, refuseFullDisk } from "./room.ts";
 import { readDifferently, renderSettings } from "./settings.ts";
 import { renderSite } from "./site.ts";
 import { pointTo, switchSite } from "./switch.ts";
@@ -42,10 +43,6 @@ import { type Recorder, record } from "./transcript.ts";
 import { applyTree, planTree } from "./tree.ts";
 import { graceOf, type Vassal, vassalName, type Worker, wholeNumber } from "./uwsgi.ts";
 import { voiceOf } from "./voice.ts";
-
-const leastBytes = 100 * 1024 * 1024;
-const leastInodes = 500;
-const littleMemory = 64;
 
 /**
  * Deploys: whatever fails, at whatever step, the release that was live stays live and whole (design: a deploy is a
@@ -104,6 +101,7 @@ function fail({ host }: Recorder, app: App, number: number, error: unknown): nev
   voice.error(message);
   if (hint) host.complain(`Hint: ${hint}`);
   try {
+    makeRoom(host, app);
     recover(host, app);
     const live = liveNumber(host, app);
     if (live !== number) forgetRelease(host, app, number);
@@ -135,7 +133,8 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   if (live?.number === 0) tellDifferences(recorder, plan);
   if (plan.workers.length > 0) requireEmperor(host, app.paths);
   refuseFullDisk(host, app);
-  warnOfLittleMemory(host);
+  const shortage = memoryWarning(host);
+  if (shortage) voice.warn(shortage);
   host.mkdir(app.data);
   host.mkdir(app.cache);
 
@@ -256,25 +255,6 @@ function rivals(host: Host, app: App, release: Release, instead: readonly Worker
   return listVassals(host, app.paths, app.name).filter(
     ({ file, kind }) => !release.vassals.includes(file) && (kinds.has(kind) || (takesPort && siteKinds.includes(kind))),
   );
-}
-
-function refuseFullDisk(host: Host, app: App): void {
-  const { bytes, inodes } = host.free(app.paths.root);
-  if (bytes < leastBytes)
-    throw new PikuError(
-      `the server's disk has only ${Math.floor(bytes / 1024 / 1024)} MB left`,
-      "a deploy needs 100 MB; `destroy` an app that is not needed, or make room",
-    );
-  if (inodes < leastInodes)
-    throw new PikuError(`the server's disk has room for only ${inodes} more files`, "a deploy needs 500; make room");
-}
-
-/** Says so when a build may not have enough memory (proc(5): MemAvailable, in kilobytes). */
-function warnOfLittleMemory(host: Host): void {
-  const kilobytes = Number(/^MemAvailable:\s+(\d+)/m.exec(host.read("/proc/meminfo") ?? "")?.[1] ?? Number.NaN);
-  const megabytes = Math.floor(kilobytes / 1024);
-  if (megabytes < littleMemory)
-    voiceOf(host).warn(`the server has only ${megabytes} MB of memory left; a build that needs more is ended.`);
 }
 
 /** What the first deploy over the original's has to say about settings that it read otherwise. */

@@ -35,9 +35,10 @@ for (const target of targets)
     }, 60_000);
 
     const root = () => board.pikuRoot;
-    const arm = (command: string, at: number) => fs.writeFileSync(`${root()}/fault`, `${command} ${at}\n`);
+    const arm = (command: string, at: number, fault = "kill") =>
+      fs.writeFileSync(`${root()}/fault`, `${command} ${at} ${fault}\n`);
     const disarm = () => fs.rmSync(`${root()}/fault`);
-    const killed = () => (fs.existsSync(`${root()}/fault.log`) ? read(`${root()}/fault.log`).trim().split("\n") : []);
+    const struck = () => (fs.existsSync(`${root()}/fault.log`) ? read(`${root()}/fault.log`).trim().split("\n") : []);
 
     /** What there is of an app after a fault and one command: everything must be of one release. */
     async function expectWhole(name: string, versions: readonly string[]): Promise<string> {
@@ -84,12 +85,13 @@ for (const target of targets)
         skipped(`a push of a ${kind} app that is killed`, "npm run test:long tells it of this executable and kind");
         continue;
       }
-      let app: Repo;
+      let deployed: Repo | undefined;
       let version = 0;
 
-      const begin = () => {
+      const theApp = (): Repo => {
+        if (deployed) return deployed;
         const files = probe(`${name}.test`, "0");
-        app = board.repo(undefined, {
+        const app = board.repo(undefined, {
           ...files,
           Procfile: `preflight: echo made $(cat v) >built\nrelease: true\n${files.Procfile}worker: exec sleep 5000\n`,
           ".gitignore": "built\nuploads\n",
@@ -98,21 +100,23 @@ for (const target of targets)
         ok(board.push(app, name));
         fs.mkdirSync(`${root()}/apps/${name}/uploads`);
         fs.writeFileSync(`${root()}/apps/${name}/uploads/photo`, "precious");
+        deployed = app;
+        return app;
       };
 
       test(`a push of a ${kind} app that is killed before any change that it makes, then one command`, async () => {
-        begin();
+        const app = theApp();
         const watch = watching(board, `${name}.test`);
         let survived = 0;
         for (const [round, place] of places.entries()) {
           const before = read(`${root()}/apps/${name}/v`);
           const next = String(++version);
           app.commit(next, { "app.py": probeSource(next), v: next });
-          const sofar = killed().length;
+          const sofar = struck().length;
           arm("git-hook", place);
           const push = await board.pushing(app, name, "+main");
           disarm();
-          const wasKilled = killed().length > sofar;
+          const wasKilled = struck().length > sofar;
           if (!wasKilled) survived++;
           expect(push.status === 0).toBe(!wasKilled);
           if (round % 2 === 0) ok(board.piku("recover"));
@@ -120,8 +124,7 @@ for (const target of targets)
           const shown = await expectWhole(name, [before, next]);
           if (push.status === 0) expect(shown).toBe(next);
         }
-        console.log(`${name}: ${killed().length} kills so far, ${survived} pushes went through`);
-        console.log(killed().at(-1));
+        console.log(`${name}: ${struck().length} kills so far, ${survived} pushes went through`);
         expect((await watch()).failed).toEqual([]);
         // The places reach beyond the end of a deploy, or some of it was never tried.
         expect(survived).toBeGreaterThan(0);
@@ -129,15 +132,39 @@ for (const target of targets)
         expect(board.get("/", { host: `${name}.test` }).body).toBe(String(version));
       }, 1_200_000);
 
+      test(`a push of a ${kind} app on a disk that is full from any of its changes on, then one command`, async () => {
+        const app = theApp();
+        const watch = watching(board, `${name}.test`);
+        for (const place of places.filter((_, i) => i % 2 === 0)) {
+          const before = read(`${root()}/apps/${name}/v`);
+          const next = String(++version);
+          app.commit(next, { "app.py": probeSource(next), v: next });
+          const sofar = struck().length;
+          arm("git-hook", place, "full");
+          const push = await board.pushing(app, name, "+main");
+          disarm();
+          const wasFull = struck().length > sofar;
+          if (push.status !== 0) expect(push.output).toMatch(/its disk is full; make room and try again/);
+          else if (wasFull) expect(push.output).toContain("is live");
+          ok(board.piku("recover"));
+          const shown = await expectWhole(name, [before, next]);
+          expect(shown).toBe(push.status === 0 ? next : before);
+        }
+        expect((await watch()).failed).toEqual([]);
+        version++;
+        app.commit(String(version), { "app.py": probeSource(String(version)), v: String(version) });
+        ok(board.push(app, name, "+main"));
+      }, 1_200_000);
+
       test(`config:set of a ${kind} app that is killed before any change that it makes`, async () => {
         const get = (key: string) => board.ssh("config:get", name, key).stdout.trim();
         for (const place of places.filter((_, i) => i % 4 === 1)) {
           const before = get("ROUND");
-          const sofar = killed().length;
+          const sofar = struck().length;
           arm("config:set", place);
           const set = await sshing(board, "config:set", name, `ROUND=${place}`);
           disarm();
-          expect(set.status === 0).toBe(killed().length === sofar);
+          expect(set.status === 0).toBe(struck().length === sofar);
           ok(board.piku("recover"));
           await expectWhole(name, [String(version)]);
           const now = get("ROUND");

@@ -57,6 +57,7 @@ export class Sandbox {
   httpsPort = 0;
   readonly #servers: { name: string; child: ChildProcess }[] = [];
   #repos = 0;
+  #disk = false;
 
   constructor(readonly target: Target) {}
 
@@ -70,10 +71,14 @@ export class Sandbox {
     return `${this.folder}/client`;
   }
 
-  /** Sets the board up and starts its servers. */
-  start(): this {
+  /** Sets the board up and starts its servers; with a disk of its own, of so many megabytes, for root only. */
+  start(disk?: number): this {
     if (!fs.existsSync(this.target.executable)) throw new Error(`${this.target.executable} is missing: npm run build`);
     this.folder = fs.mkdtempSync("/tmp/piku-");
+    if (disk !== undefined) {
+      ok(this.run(["mount", "-t", "tmpfs", "-o", `size=${disk}m`, "piku-test", this.folder], { cwd: "/" }));
+      this.#disk = true;
+    }
     fs.chmodSync(this.folder, 0o755);
     for (const name of ["home/.piku", "ssh", "nginx", "client/bin", "logs"])
       fs.mkdirSync(`${this.folder}/${name}`, { recursive: true });
@@ -100,6 +105,7 @@ export class Sandbox {
         if (i === 0) for (const pid of this.processes()) kill(pid, signal);
         await Bun.sleep(50);
       }
+    if (this.#disk) ok(this.run(["umount", "--lazy", this.folder], { cwd: "/" }));
     fs.rmSync(this.folder, { recursive: true, force: true });
   }
 

@@ -1,9 +1,10 @@
 /** What a site's visitors notice of each command that changes an app: nothing but the new answer. */
 import { expect } from "bun:test";
 import { spawn } from "node:child_process";
+import fs from "node:fs";
 import path from "node:path";
 import { probeSource, webProbe, wsgiProbe } from "../e2e/probe.ts";
-import { type Files, fails, ok, type Ran, type Repo, type Sandbox } from "../e2e/sandbox.ts";
+import { type Files, fails, freePorts, ok, type Ran, type Repo, type Sandbox } from "../e2e/sandbox.ts";
 import { stories } from "../e2e/story.ts";
 import { sshing } from "../e2e/watch.ts";
 
@@ -35,6 +36,25 @@ async function underLoad(board: Sandbox, host: string, least: number, action: ()
 /** The probe, which takes two seconds to start. */
 const slowly = (version: string) => `import time\n\ntime.sleep(2)\n${probeSource(version)}`;
 
+/** Seconds that git itself needs to push this repository's tip to a bare one, by file. */
+function gitAlone(board: Sandbox, app: Repo): number {
+  const bare = `${app.folder}-bare`;
+  ok(board.run(["git", "clone", "--quiet", "--bare", app.folder, bare]));
+  app.commit("Nothing but git");
+  return ok(app.git("push", "--quiet", bare, "main")).ms / 1000;
+}
+
+/** Seconds from the start of the app until it answers. */
+async function startAlone(app: Repo): Promise<number> {
+  const [port = 0] = freePorts(1);
+  const began = performance.now();
+  const env = { ...process.env, PORT: String(port), BIND_ADDRESS: "127.0.0.1" };
+  const child = spawn("python3", ["app.py"], { cwd: app.folder, env, stdio: "ignore" });
+  while (!(await fetch(`http://127.0.0.1:${port}/`).catch(() => undefined))) await Bun.sleep(10);
+  child.kill();
+  return (performance.now() - began) / 1000;
+}
+
 stories((board, story) => {
   for (const [kind, probe] of [
     ["web", webProbe],
@@ -52,6 +72,30 @@ stories((board, story) => {
       ok(board.ssh("rollback", name));
       expect(board.get("/", { host }).body).toBe("one");
     });
+
+    story(
+      `a push of a ${kind} app that changes only code adds less than a second to git and to the app's start`,
+      async () => {
+        const repo = board.repo(undefined, {
+          ...probe("quick.test"),
+          "app.py": slowly("0"),
+          "requirements.txt": "pip\n",
+        });
+        ok(board.push(repo, `quick-${kind}`));
+        const added: number[] = [];
+        for (const version of ["1", "2", "3"]) {
+          repo.commit(version, { "app.py": slowly(version) });
+          const push = ok(board.push(repo, `quick-${kind}`));
+          expect(push.output).not.toMatch(/pip|virtual/i);
+          added.push(push.ms / 1000 - gitAlone(board, repo) - (await startAlone(repo)));
+          expect(board.get("/", { host: "quick.test" }).body).toBe(version);
+          fs.rmSync(`${repo.folder}-bare`, { recursive: true });
+        }
+        console.log(`quick-${kind}: ${added.map((seconds) => seconds.toFixed(2)).join(", ")} s added`);
+        ok(board.ssh("destroy", `quick-${kind}`));
+        expect(Math.min(...added)).toBeLessThan(1);
+      },
+    );
 
     const changes: [string, () => Promise<Ran>, string[]][] = [
       ["a push", () => board.pushing(app, name, "+main"), ["one", "three"]],

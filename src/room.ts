@@ -1,0 +1,44 @@
+import type { App } from "./app.ts";
+import { PikuError } from "./errors.ts";
+import type { Host } from "./host/host.ts";
+import { buildTree } from "./tree.ts";
+
+const leastBytes = 100 * 1024 * 1024;
+const leastInodes = 500;
+const littleMemory = 64;
+
+/** Refuses a deploy for which the server's disk has no room. */
+export function refuseFullDisk(host: Host, app: App): void {
+  const { bytes, inodes } = host.free(app.paths.root);
+  if (bytes < leastBytes)
+    throw new PikuError(
+      `the server's disk has only ${Math.floor(bytes / 1024 / 1024)} MB left`,
+      "a deploy needs 100 MB; `destroy` an app that is not needed, or make room",
+    );
+  if (inodes < leastInodes)
+    throw new PikuError(`the server's disk has room for only ${inodes} more files`, "a deploy needs 500; make room");
+}
+
+/** Gives back what a deploy that failed has taken of a disk which is too full for the next one. A build tree can be made again. */
+export function makeRoom(host: Host, app: App): void {
+  try {
+    refuseFullDisk(host, app);
+  } catch {
+    host.remove(buildTree(app));
+  }
+}
+
+/** Whether nothing more can be written. */
+export function isDiskFull(host: Host, app: App): boolean {
+  const { bytes, inodes } = host.free(app.paths.root);
+  return bytes < 64 * 1024 || inodes < 2;
+}
+
+/** What to say before a build that may not have enough memory (proc(5): MemAvailable, in kilobytes), or nothing. */
+export function memoryWarning(host: Host): string | undefined {
+  const kilobytes = Number(/^MemAvailable:\s+(\d+)/m.exec(host.read("/proc/meminfo") ?? "")?.[1] ?? Number.NaN);
+  const megabytes = Math.floor(kilobytes / 1024);
+  return megabytes < littleMemory
+    ? `the server has only ${megabytes} MB of memory left; a build that needs more is ended.`
+    : undefined;
+}
