@@ -97,12 +97,20 @@ const compileFlags = [
   `-DCONFIG_VERSION="${quickjsVersion}"`,
 ];
 
-/** Builds one target from an entry file, which may `import { host } from "#host"`. */
-export async function build(name: string, entry: string, out: string): Promise<void> {
+/**
+ * Builds one target from an entry file, which may `import { host } from "#host"`. On QuickJS the modules of `instead` are
+ * taken from these files.
+ */
+export async function build(
+  name: string,
+  entry: string,
+  out: string,
+  instead: Record<string, string> = {},
+): Promise<void> {
   const target = targets.find((row) => row.name === name);
   if (!target) throw new Error(`no target '${name}'; there are ${targets.map((row) => row.name).join(", ")}`);
   if (target.engine.name === "bun") await buildOnBun(target.name, target.engine, entry, out);
-  else await buildOnQuickjs(target, target.engine, entry, out);
+  else await buildOnQuickjs(target, target.engine, entry, out, instead);
 }
 
 async function buildOnBun(name: string, engine: Target["engine"] & { name: "bun" }, entry: string, out: string) {
@@ -151,6 +159,7 @@ async function buildOnQuickjs(
   engine: Target["engine"] & { name: "quickjs" },
   entry: string,
   out: string,
+  instead: Record<string, string>,
 ) {
   const native = { ...engine, compiler: "gcc", packages: ["gcc", "libc6-dev"] };
   const own = machine === process.arch ? native : engine;
@@ -159,7 +168,7 @@ async function buildOnQuickjs(
   const source = await quickjsSource();
   const [objects, qjsc] = await Promise.all([quickjsObjects(source, own), quickjsCompiler(source, native)]);
   await inFolder(async (folder) => {
-    await Bun.write(join(folder, "piku.js"), await bundle(entry));
+    await Bun.write(join(folder, "piku.js"), await bundle(entry, instead));
     const modules = nativeModules.flatMap((module) => ["-M", module]);
     // Relative names: they become part of the result.
     await run([qjsc, "-c", "-m", "-N", "piku_bytecode", ...modules, "-o", "bytecode.c", "piku.js"], folder);
@@ -196,12 +205,18 @@ async function buildOnQuickjs(
 }
 
 /** The same program as one file that needs nothing but QuickJS and `quickjs.c`. */
-async function bundle(entry: string): Promise<string> {
+async function bundle(entry: string, instead: Record<string, string>): Promise<string> {
+  const modules: Record<string, string> = {
+    "#host": join(root, "src/host/quickjs.ts"),
+    "node:util": join(root, "src/host/node-util.ts"),
+    ...instead,
+  };
   const quickjs: BunPlugin = {
     name: "quickjs",
     setup(builder) {
-      builder.onResolve({ filter: /^#host$/ }, () => ({ path: join(root, "src/host/quickjs.ts") }));
-      builder.onResolve({ filter: /^node:util$/ }, () => ({ path: join(root, "src/host/node-util.ts") }));
+      builder.onResolve({ filter: /^[^./]/ }, ({ path }) =>
+        modules[path] === undefined ? undefined : { path: modules[path] },
+      );
       builder.onResolve({ filter: /^(quickjs|piku):/ }, ({ path }) => ({ path, external: true }));
     },
   };

@@ -15,7 +15,7 @@ const sum = { passed: 0, failed: 0, skipped: 0 };
 
 const wanted = (name: string) => share === name || (share === "all" && name !== "long");
 if (wanted("lint")) command("lint", ["npm", "run", "--silent", "lint"]);
-if (wanted("unit")) bunTest("src", "src");
+if (wanted("unit")) for (const what of ["src", "test/quickjs"]) bunTest(what, `./${what}`);
 if (wanted("stories")) for (const file of testFiles("test/e2e")) bunTest(file, `./${file}`);
 if (wanted("long")) {
   process.env.PIKU_LONG = "1";
