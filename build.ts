@@ -1,5 +1,6 @@
 /**
  * Makes the executables: `npm run build -- [--target NAME]... [--all]`, without arguments both kinds for this machine.
+ * `dist` can be put on a web server as it is; PIKU_RELEASES is its address, which install.sh then knows.
  * Everything that is fetched is checked against a hash below and kept in ${XDG_CACHE_HOME:-~/.cache}/piku-build.
  */
 import { createHash } from "node:crypto";
@@ -380,6 +381,30 @@ function chosen(args: string[]): string[] {
 const runsHere = ({ machine, engine }: Target) =>
   machine === process.arch && !(engine.name === "bun" && engine.platform.endsWith("musl"));
 
+/** What goes with the executables: their sums, and the installer. */
+function writeRelease(folder: string, address = ""): void {
+  if (!/^(https?:\/\/[\w.:/~-]+)?$/.test(address)) throw new Error(`PIKU_RELEASES: '${address}' is no address`);
+  const beside = (name: string, content: string, mode: number) => {
+    fs.writeFileSync(join(folder, `.${name}.tmp`), content, { mode });
+    fs.renameSync(join(folder, `.${name}.tmp`), join(folder, name));
+  };
+  const installer = fs.readFileSync(join(root, "install.sh"), "utf8").replace(/^release=$/m, `release=${address}`);
+  beside("install.sh", installer, 0o755);
+  const names = fs.readdirSync(folder).filter((name) => /^piku-[\w-]+$/.test(name) || name === "install.sh");
+  const sum = (name: string) =>
+    createHash("sha256")
+      .update(fs.readFileSync(join(folder, name)))
+      .digest("hex");
+  beside(
+    "SHA256SUMS",
+    names
+      .sort()
+      .map((name) => `${sum(name)}  ${name}\n`)
+      .join(""),
+    0o644,
+  );
+}
+
 async function main(args: string[]): Promise<void> {
   fs.mkdirSync(join(root, "dist"), { recursive: true });
   for (const name of chosen(args)) {
@@ -390,6 +415,7 @@ async function main(args: string[]): Promise<void> {
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     console.log(`dist/piku-${name}  ${(fs.statSync(out).size / 1e6).toFixed(2)} MB  ${seconds} s`);
   }
+  writeRelease(join(root, "dist"), process.env.PIKU_RELEASES);
 }
 
 if (import.meta.main) {

@@ -2,7 +2,7 @@ import { listApps } from "./app.ts";
 import type { Host } from "./host/host.ts";
 import type { Paths } from "./paths.ts";
 import { shellQuote } from "./text.ts";
-import { renderVassal } from "./uwsgi.ts";
+import { emperorLog, renderVassal } from "./uwsgi.ts";
 
 /**
  * What is done once a day: the vassal that says when, what it runs, and when it ran last. No app's name begins like the
@@ -25,6 +25,15 @@ const almostDay = 23 * 3_600_000;
 export function isTime(host: Host, paths: Paths): boolean {
   const passed = host.now() - Number(host.read(dailyFiles(paths).done) || Number.NaN);
   return !(passed >= 0 && passed < almostDay);
+}
+
+const longestLog = 1_048_576;
+
+/** Puts the emperor's log aside once it has more than 1 MB. The emperor goes on writing into the same file (open(2): O_APPEND). */
+export function boundLog(host: Host, paths: Paths): void {
+  const log = emperorLog(paths);
+  if ((host.stat(log)?.size ?? 0) <= longestLog) return;
+  host.capture(["sh", "-c", 'cp -f "$1" "$2"; : >"$1"', "sh", log, `${paths.uwsgi}/uwsgi.old.log`]);
 }
 
 /** The text of the vassal. `seed` is what the minute comes from. */

@@ -30,7 +30,7 @@ test("the help page", () => {
       restart           Restart an app; start it when it was stopped
       rollback          Go back to the release before, or to another one: its code and its settings
       run               Run a command with an app's settings, in its folder
-      setup             Make piku's folders and the emperor's file
+      setup             Make piku's folders and the emperor's file; the original's keys and hooks become its own
       setup:ssh         Let a public key push and give commands (- for stdin)
       stop              Stop an app until it is restarted or deployed
       update            Put a new release of piku in the place of this one
@@ -182,7 +182,9 @@ test("the help of each command", () => {
     $ piku setup --help
     e.g.: piku setup
 
-    Make piku's folders and the emperor's file.
+    Make piku's folders and the emperor's file; the original's keys and hooks become its own.
+
+      [--undo]  take keys, hooks and the timer away again; apps stay
 
     $ piku setup:ssh --help
     e.g.: piku setup:ssh id_ed25519.pub
@@ -203,7 +205,8 @@ test("the help of each command", () => {
 
     Put a new release of piku in the place of this one.
 
-      [--from]  a folder or a URL with SHA256SUMS and the executables; PIKU_RELEASES in ~/.piku/ENV unless given
+      [--from]      a folder or a URL with SHA256SUMS and the executables; PIKU_RELEASES in ~/.piku/ENV unless given
+      [--rollback]  back to the release that the last update replaced
     "
   `);
 });

@@ -68,12 +68,16 @@ function readKey(host: Host, line: string, where: string): Key {
   return { type, blob, comment: comment.join(" ").replace(/[^\x20-\x7e\u00a0-\uffff]/g, "?"), fingerprint };
 }
 
-/** The line of authorized_keys(5) that ties a key to this executable. */
-export function keyLine(host: Host, paths: Paths, key: Key): string {
+/** The options in front of a key in authorized_keys(5) that tie it to this executable. */
+export function forcedOptions(host: Host, paths: Paths, fingerprint: string, name: string): string {
   const root = paths.root === `${paths.home}/.piku` ? "" : ` PIKU_ROOT=${paths.root}`;
-  const command = `exec env -u BUN_OPTIONS -u BUN_BE_BUN FINGERPRINT=${key.fingerprint} NAME=default${root} ${shellQuote(host.self)}`;
-  return `restrict,pty,command="${command.replaceAll('"', '\\"')}" ${key.type} ${key.blob}${key.comment ? ` ${key.comment}` : ""}`;
+  const command = `exec env -u BUN_OPTIONS -u BUN_BE_BUN FINGERPRINT=${fingerprint} NAME=${name}${root} ${shellQuote(host.self)}`;
+  return `restrict,pty,command="${command.replaceAll('"', '\\"')}"`;
 }
+
+/** The line of authorized_keys(5) that ties a key to this executable. */
+export const keyLine = (host: Host, paths: Paths, key: Key) =>
+  `${forcedOptions(host, paths, key.fingerprint, "default")} ${key.type} ${key.blob}${key.comment ? ` ${key.comment}` : ""}`;
 
 /** Adds keys to authorized_keys; what is there stays byte for byte. Gives the keys that were not there before. */
 export function addKeys(host: Host, keys: readonly Key[]): Key[] {

@@ -259,9 +259,7 @@ emperor-pidfile = /p/uwsgi/emperor.pid
 emperor-curse-tolerance = 3600
 emperor-graceful-shutdown = true
 emperor-no-blacklist = true
-log-maxsize = 1048576
 logto = /p/uwsgi/uwsgi.log
-log-backupname = /p/uwsgi/uwsgi.old.log
 ${tail}`);
 });
 

@@ -477,9 +477,8 @@ export const renderEmperor = (paths: Paths) =>
     ["emperor-curse-tolerance", 3600],
     ["emperor-graceful-shutdown", "true"],
     ["emperor-no-blacklist", "true"],
-    ["log-maxsize", 1_048_576],
+    // log-maxsize would need a master process beside it, of 3 MB; `piku daily` looks after the log instead.
     ["logto", emperorLog(paths)],
-    ["log-backupname", `${paths.uwsgi}/uwsgi.old.log`],
   ]);
 
 /** Where the emperor writes its process's number, and its log. */

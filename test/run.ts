@@ -3,6 +3,7 @@
  *
  *   bun test/run.ts                  lint, unit tests, stories
  *   bun test/run.ts long             the longer proofs
+ *   bun test/run.ts machines         whole machines, one after the other
  *   bun test/run.ts stories push     only those stories whose file name contains the word
  */
 import { spawnSync } from "node:child_process";
@@ -13,7 +14,7 @@ const root = path.resolve(import.meta.dir, "..");
 const [share = "all", filter = ""] = process.argv.slice(2);
 const sum = { passed: 0, failed: 0, skipped: 0 };
 
-const wanted = (name: string) => share === name || (share === "all" && name !== "long");
+const wanted = (name: string) => share === name || (share === "all" && !["long", "machines"].includes(name));
 if (wanted("lint")) command("lint", ["npm", "run", "--silent", "lint"]);
 if (wanted("unit")) for (const what of ["src", "test/quickjs"]) bunTest(what, `./${what}`);
 if (wanted("stories")) for (const file of testFiles("test/e2e")) bunTest(file, `./${file}`);
@@ -23,7 +24,8 @@ if (wanted("long")) {
   const files = [...testFiles("test/long"), ...testFiles("test/e2e").filter((file) => both.includes(file))];
   for (const file of files) bunTest(file, `./${file}`);
 }
-if (sum.passed + sum.failed === 0 && !(share === "long" && sum.skipped > 0)) {
+if (wanted("machines")) for (const file of testFiles("test/machines")) bunTest(file, `./${file}`);
+if (sum.passed + sum.failed === 0 && !(share === "machines" && sum.skipped > 0)) {
   console.log("No test ran.");
   sum.failed++;
 }

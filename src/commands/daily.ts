@@ -2,7 +2,7 @@ import { defineCommand } from "citty";
 import { type App, appOf, listApps } from "../app.ts";
 import { renew } from "../certify.ts";
 import { refreshRanges } from "../cloudflare.ts";
-import { dailyFiles, isTime } from "../daily.ts";
+import { boundLog, dailyFiles, isTime } from "../daily.ts";
 import { Ended, explain } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
@@ -21,6 +21,7 @@ export const daily = (host: Host) =>
     args: { "if-time": { type: "boolean", description: "only when the last time was almost a day ago" } },
     run({ args }) {
       const paths = pathsOf(host);
+      boundLog(host, paths);
       if (args["if-time"] && !isTime(host, paths)) return;
       host.write(dailyFiles(paths).done, String(host.now()));
       const machine = readMachine(host, paths.settings);

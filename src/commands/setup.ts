@@ -1,8 +1,9 @@
 import { defineCommand } from "citty";
 import { PikuError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import { folders, pathsOf } from "../paths.ts";
+import { folders, type Paths, pathsOf } from "../paths.ts";
 import { addKeys, readKeys } from "../ssh.ts";
+import { giveBack, takeOver } from "../takeover.ts";
 import { renderEmperor } from "../uwsgi.ts";
 import { voiceOf } from "../voice.ts";
 
@@ -11,20 +12,35 @@ const closed = ["envs", "releases", "locks", "uwsgi-available", "uwsgi-enabled"]
 
 export const setup = (host: Host) =>
   defineCommand({
-    meta: { description: "Make piku's folders and the emperor's file", example: "piku setup" },
-    run() {
+    meta: {
+      description: "Make piku's folders and the emperor's file; the original's keys and hooks become its own",
+      example: "piku setup",
+    },
+    args: { undo: { type: "boolean", description: "take keys, hooks and the timer away again; apps stay" } },
+    run({ args }) {
       const voice = voiceOf(host);
       const paths = pathsOf(host);
+      if (args.undo) return giveBack(host, paths);
       for (const name of [...folders, "releases", "sockets", "locks"]) {
         const folder = `${paths.root}/${name}`;
         if (host.stat(folder)) continue;
         voice.log(`Creating '${folder}'.`);
         host.mkdir(folder, closed.includes(name) ? 0o700 : 0o755);
       }
-      const file = `${paths.uwsgi}/uwsgi.ini`;
-      if (host.read(file) !== renderEmperor(paths)) host.write(file, renderEmperor(paths));
+      const taken = takeOver(host, paths);
+      if (taken > 0) voice.log(`Keys of the former piku that are this one's now: ${taken}.`);
+      writeEmperor(host, paths);
     },
   });
+
+/** Writes the emperor's file; one with a second name belongs to another service, which would no longer see what is written here. */
+function writeEmperor(host: Host, paths: Paths): void {
+  const file = `${paths.uwsgi}/uwsgi.ini`;
+  if (host.read(file) === renderEmperor(paths)) return;
+  const isShared = Number(host.capture(["stat", "-c", "%h", file]).stdout) > 1;
+  if (isShared) voiceOf(host).warn(`${file} has a second name, so another service uses it; it stays as it is.`);
+  else host.write(file, renderEmperor(paths));
+}
 
 export const setupSsh = (host: Host) =>
   defineCommand({

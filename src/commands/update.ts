@@ -17,35 +17,55 @@ export const update = (host: Host) =>
         type: "string",
         description: "a folder or a URL with SHA256SUMS and the executables; PIKU_RELEASES in ~/.piku/ENV unless given",
       },
+      rollback: { type: "boolean", description: "back to the release that the last update replaced" },
     },
     run({ args }) {
-      const paths = pathsOf(host);
-      const from = args.from ?? readMachine(host, paths.settings).releases;
-      if (!from)
-        throw new PikuError(
-          "it is not known where releases of piku are",
-          `say it once, in ${paths.settings}: PIKU_RELEASES=https://…`,
-        );
-      if (!/^(https?:\/)?\/[^\s]+$/.test(from))
-        throw new PikuError(`'${printable(from)}' is neither a folder nor a URL`);
       const voice = voiceOf(host);
-      voice.log("Updating piku...");
       const fresh = `${host.self}.new`;
       try {
-        fetch(host, from, fresh);
+        if (args.rollback) takeOld(host, fresh);
+        else {
+          const from = sourceOf(host, args.from);
+          voice.log("Updating piku...");
+          fetch(host, from, fresh);
+        }
         const told = host.capture([fresh, "--version"]);
-        if (told.status !== 0) throw new PikuError(`the new release does not run here: ${told.stderr.trim()}`);
-        host.remove(`${host.self}.old`);
-        const kept = host.capture(["cp", "-p", host.self, `${host.self}.old`]);
-        if (kept.status !== 0) throw new PikuError(`the present release cannot be kept: ${kept.stderr.trim()}`);
+        if (told.status !== 0) throw new PikuError(`that release does not run here: ${told.stderr.trim()}`);
+        linkFile(host, host.self, oldOf(host));
         host.rename(fresh, host.self);
-        voice.log(`Update successful: ${told.stdout.trim()}`);
+        voice.log(`${args.rollback ? "Back again" : "Update successful"}: ${told.stdout.trim()}`);
       } finally {
         host.remove(fresh);
       }
       voice.log("Done.");
     },
   });
+
+const oldOf = (host: Host) => `${host.self}.old`;
+
+/** Gives a file a second name: an executable may have 110 MB, and a card little room. */
+function linkFile(host: Host, file: string, name: string): void {
+  const ran = host.capture(["ln", "-f", file, name]);
+  if (ran.status !== 0) throw new PikuError(`the present release cannot be kept: ${ran.stderr.trim()}`);
+}
+
+function takeOld(host: Host, fresh: string): void {
+  if (!host.stat(oldOf(host))) throw new PikuError("there is no earlier release here to go back to");
+  linkFile(host, oldOf(host), fresh);
+}
+
+/** Where releases are: what was typed, or PIKU_RELEASES. Throws when it is neither a folder nor a URL. */
+function sourceOf(host: Host, typed: string | undefined): string {
+  const { settings } = pathsOf(host);
+  const from = typed ?? readMachine(host, settings).releases;
+  if (!from)
+    throw new PikuError(
+      "it is not known where releases of piku are",
+      `say it once, in ${settings}: PIKU_RELEASES=https://…`,
+    );
+  if (!/^(https?:\/)?\/[^\s]+$/.test(from)) throw new PikuError(`'${printable(from)}' is neither a folder nor a URL`);
+  return from;
+}
 
 /** Gets the executable of this target and checks it against SHA256SUMS. */
 function fetch(host: Host, from: string, file: string): void {

@@ -1,0 +1,71 @@
+import { type App, appOf, listApps } from "./app.ts";
+import { dailyFiles } from "./daily.ts";
+import { ensureRepository } from "./git.ts";
+import type { Host } from "./host/host.ts";
+import type { Paths } from "./paths.ts";
+import { forcedOptions } from "./ssh.ts";
+import { shellQuote } from "./text.ts";
+
+/** Where the original is, by its own instructions, and what it is called once this executable has its place. */
+export const originalOf = (paths: Paths) => `${paths.home}/piku.py`;
+
+const originalOptions = "no-agent-forwarding,no-user-rc,no-X11-forwarding,no-port-forwarding";
+const originalLine = new RegExp(
+  String.raw`^command="FINGERPRINT=(\S+) NAME=(\S+) \S*piku(?:\.py)? \$SSH_ORIGINAL_COMMAND",${originalOptions} `,
+);
+const ourLine =
+  /^restrict,pty,command="exec env -u BUN_OPTIONS -u BUN_BE_BUN FINGERPRINT=(\S+) NAME=(\S+) (?:\\"|[^"])*" /;
+
+/** A line of the original's in authorized_keys(5) as ours, anything else as it is. */
+export const ourKeyLine = (host: Host, paths: Paths, line: string) =>
+  line.replace(originalLine, (_, fingerprint, name) => `${forcedOptions(host, paths, fingerprint, name)} `);
+
+/** A line of ours as the original's; undefined for the lines of ours when there is no original to go back to. */
+export function originalKeyLine(paths: Paths, line: string, isThere: boolean): string | undefined {
+  if (!isThere && ourLine.test(line)) return undefined;
+  return line.replace(
+    ourLine,
+    (_, fingerprint, name) =>
+      `command="FINGERPRINT=${fingerprint} NAME=${name} ${originalOf(paths)} $SSH_ORIGINAL_COMMAND",${originalOptions} `,
+  );
+}
+
+/** Makes the keys and the hooks of a machine that runs the original ours. Gives how many keys there were. */
+export function takeOver(host: Host, paths: Paths): number {
+  for (const app of repositories(host, paths)) ensureRepository(host, app);
+  return changeKeys(host, paths, (line) => ourKeyLine(host, paths, line));
+}
+
+/**
+ * Takes back what ties keys and pushes to this executable, and its timer. Apps, their settings and what runs stay. With the
+ * original in its old place, keys and hooks are the original's again.
+ */
+export function giveBack(host: Host, paths: Paths): void {
+  const isThere = host.read(originalOf(paths))?.startsWith("#!") ?? false;
+  for (const app of repositories(host, paths)) {
+    const hook = `${app.repo}/hooks/pre-receive`;
+    if (/ git-hook /.test(host.read(hook) ?? "")) host.remove(hook);
+    if (isThere) host.write(`${app.repo}/hooks/post-receive`, originalHook(app), 0o755);
+  }
+  changeKeys(host, paths, (line) => originalKeyLine(paths, line, isThere));
+  host.remove(dailyFiles(paths).vassal);
+}
+
+/** What the original wants to be called by after a push. It writes its hook for new repositories only. */
+const originalHook = ({ name, paths }: App) =>
+  `#!/bin/sh\nPIKU_ROOT=${shellQuote(paths.root)} exec ${originalOf(paths)} git-hook ${name}\n`;
+
+const repositories = (host: Host, paths: Paths): App[] =>
+  listApps(host, paths)
+    .map((name) => appOf(paths, name))
+    .filter(({ repo }) => host.stat(`${repo}/HEAD`));
+
+/** Writes authorized_keys with some of its lines changed, or gone; gives how many were. All others stay byte for byte. */
+function changeKeys(host: Host, paths: Paths, change: (line: string) => string | undefined): number {
+  const file = `${paths.home}/.ssh/authorized_keys`;
+  const before = (host.read(file) ?? "").split("\n");
+  const after = before.map(change);
+  const changed = before.filter((line, index) => line !== after[index]).length;
+  if (changed > 0) host.write(file, after.filter((line) => line !== undefined).join("\n"), 0o600);
+  return changed;
+}

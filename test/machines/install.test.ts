@@ -1,0 +1,115 @@
+/** From nothing to an app that answers, over a reboot and an upgrade, and away again. */
+import { expect } from "bun:test";
+import fs from "node:fs";
+import { ok } from "../e2e/sandbox.ts";
+import { dist, machines } from "./machine.ts";
+
+const kinds = [
+  { arch: "amd64", suite: "bookworm" },
+  { arch: "amd64", suite: "trixie" },
+  { arch: "armhf", suite: "bookworm", memory: "512M" },
+];
+
+machines(kinds, (machine, story) => {
+  const install = "sh /root/release/install.sh";
+  const answers = async () => {
+    for (const scheme of ["http", "https"] as const) {
+      expect(await machine.get("flask.test", scheme)).toBe("200 Hello from Flask\n");
+      expect(await machine.get("static.test", scheme)).toContain("200 ");
+    }
+  };
+
+  story("is installed, and says each step", async () => {
+    await machine.boot();
+    await machine.release(fs.readdirSync(dist));
+    const ran = ok(await machine.sh(`${install} --key /root/id.pub`));
+    machine.told("installed in", ran);
+    expect(ran.stdout.match(/^-----> .*/gm)!.join("\n")).toMatch(
+      /Getting piku-linux-\S+ from .*\n.*Installing packages: .*\n.*Making the user piku\n.*Putting piku into \/home\/piku: piku \S+ \(linux-.*\n.*Writing the services\n.*Showing nginx .*\n.*Done\. /,
+    );
+    expect(ran.stderr).toBe("");
+  });
+
+  story("the whole platform, idle, is one process of at most 8 MB", async () => {
+    const { stdout } = ok(await machine.sh("ps -o rss=,args= -u piku"));
+    const lines = stdout
+      .trim()
+      .split("\n")
+      .map((line) => line.trim());
+    console.log(`idle: ${lines.join("; ")}`);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain("/usr/bin/uwsgi --ini /home/piku/.piku/uwsgi/uwsgi.ini");
+    // Under emulation the emulator's own memory counts too.
+    if (machine.kind.arch === "amd64") expect(Number(lines[0]!.split(" ")[0])).toBeLessThanOrEqual(8 * 1024);
+  });
+
+  story("a name that is none gets nothing over https", async () => {
+    expect(await machine.get("nobody.test", "https")).toBe("000 ");
+  });
+
+  story("a Flask app with packages and a static one are pushed and answer", async () => {
+    const flask = ok(await machine.push("flask", "python-flask"));
+    machine.told("Flask pushed in", flask);
+    expect(flask.output).toContain("http://flask.test/ and https://flask.test/");
+    machine.told("static site pushed in", ok(await machine.push("static", "static")));
+    await answers();
+    expect((await machine.ssh("apps")).stdout).toBe("*flask\n*static\n");
+  });
+
+  story("they answer after a reboot", async () => {
+    await machine.stop();
+    const began = performance.now();
+    await machine.boot();
+    for (let i = 0; i < 200 && (await machine.get("flask.test")) !== "200 Hello from Flask\n"; i++)
+      await Bun.sleep(100);
+    machine.told("booted, and answered, in", { ms: performance.now() - began });
+    await answers();
+  });
+
+  story("an upgrade from a web server leaves apps alone", async () => {
+    // The machine shares our network.
+    const server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: ({ url }) => new Response(Bun.file(`${dist}/${new URL(url).pathname}`)),
+    });
+    const watch = machine.watch("flask.test", "200 Hello from Flask\n");
+    const pid = ok(await machine.sh("cat /home/piku/.piku/uwsgi/emperor.pid")).stdout;
+    const address = `http://127.0.0.1:${server.port}`;
+    const ran = ok(await machine.sh(`curl -fsSL ${address}/install.sh | sh -s -- --from ${address}`));
+    machine.told("upgraded in", ran);
+    expect(ran.stdout).toContain("The emperor that runs goes on");
+    expect(ran.stdout).not.toContain("Installing packages");
+    expect(await watch()).toEqual([]);
+    expect(ok(await machine.sh("cat /home/piku/.piku/uwsgi/emperor.pid")).stdout).toBe(pid);
+    const update = ok(await machine.ssh("update"));
+    machine.told("piku update took", update);
+    expect(update.stdout).toContain("Update successful: piku ");
+    server.stop(true);
+    expect(ok(await machine.ssh("update --rollback")).stdout).toContain("piku ");
+    expect((await machine.ssh("update --from /root/release")).status).toBe(1);
+    await answers();
+  });
+
+  story("--uninstall takes away what was put there, and leaves apps and data", async () => {
+    const ran = ok(await machine.sh(`${install} --uninstall`));
+    expect(ran.output).toContain("The apps and their data are left in /home/piku/.piku");
+    const left = ok(
+      await machine.sh(
+        "ls /home/piku /etc/systemd/system /etc/nginx/conf.d; cat /home/piku/.ssh/authorized_keys; ls /home/piku/.piku/repos/*/hooks; ps -o args= -u piku; true",
+      ),
+    ).stdout;
+    expect(left).not.toMatch(/uwsgi|piku-nginx|piku\.conf|pre-receive|ssh-ed25519|^piku/m);
+    expect(await machine.get("flask.test")).not.toContain("Flask");
+    expect(ok(await machine.sh("ls /home/piku/.piku/apps")).stdout).toBe("flask\nstatic\n");
+    expect((await machine.ssh("apps")).status).toBe(255);
+  });
+
+  story("installed again, the apps answer again", async () => {
+    ok(await machine.sh(`${install} --key /root/id.pub --default-site`));
+    for (let i = 0; i < 100 && (await machine.get("flask.test")) !== "200 Hello from Flask\n"; i++)
+      await Bun.sleep(100);
+    await answers();
+    expect((await machine.get("nobody.test")).slice(0, 4)).not.toBe("000 ");
+  });
+});
