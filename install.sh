@@ -134,7 +134,7 @@ find_targets() {
 # dpkg says armhf for a Pi Zero's ARMv6 as well.
 is_armv6() {
   case $(uname -m) in armv6*) return 0 ;; esac
-  architecture=$(sed -n 's/^CPU architecture[^0-9]*//p' /proc/cpuinfo | head -n 1)
+  architecture=$(sed -n 's/^CPU architecture[^0-9]*\([0-9]*\).*/\1/p' /proc/cpuinfo | head -n 1)
   [ "${architecture:-8}" -lt 7 ]
 }
 
@@ -150,8 +150,10 @@ fetch() {
     http://* | https://*)
       if command -v curl >/dev/null; then
         curl -fsSL --retry 3 --connect-timeout 20 -o "$work/$1" "$from/$1" 2>"$work/why"
-      else
+      elif command -v wget >/dev/null; then
         wget -q -T 20 -O "$work/$1" "$from/$1" 2>"$work/why"
+      else
+        die "neither curl nor wget is here to get $from/$1 with" "install curl; or get the release yourself, and --from its folder"
       fi
       ;;
     *) cp "$from/$1" "$work/$1" 2>"$work/why" ;;
@@ -193,7 +195,8 @@ install_packages() {
   log=/var/log/piku-install.log
   # shellcheck disable=SC2086 # a list of words
   case $manager in
-    apt) apt-get -q -o DPkg::Lock::Timeout=600 update && apt-get -q -y -o DPkg::Lock::Timeout=600 --no-install-recommends install $missing ;;
+    # What was cut short by a power cut stops every apt-get until it is configured.
+    apt) dpkg --configure -a && apt-get -q -o DPkg::Lock::Timeout=600 update && apt-get -q -y -o DPkg::Lock::Timeout=600 --no-install-recommends install $missing ;;
     dnf) dnf -q -y install $missing ;;
     apk) apk -q add $missing ;;
   esac >"$log" 2>&1 </dev/null || die "the packages could not be installed: $(grep -i -E 'err|fail|unable|no space' "$log" | tail -n 1)" "all of it is in $log; then run this again"

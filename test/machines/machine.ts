@@ -24,7 +24,7 @@ export class Machine {
   readonly name = `piku-${process.pid}`;
   readonly folder = fs.mkdtempSync("/tmp/piku-machine-");
   readonly root = `${process.env.PIKU_MACHINES || "/var/tmp/machines"}/${this.name}`;
-  #repos = 0;
+  readonly #repos = new Map<string, string>();
 
   constructor(readonly kind: Kind) {}
 
@@ -110,17 +110,19 @@ export class Machine {
     };
   }
 
-  /** A repository with an example, or files, pushed as an app. */
+  /** An example, or files, committed on top of what was pushed as this app before, and pushed. */
   async push(app: string, example: string | undefined, files: Files = {}): Promise<Ran> {
-    const folder = `${this.folder}/repo-${++this.#repos}`;
+    const folder = this.#repos.get(app) ?? `${this.folder}/${app}`;
+    const git = async (...words: string[]) => ok(await this.run(["git", ...words], { cwd: folder }));
+    fs.mkdirSync(folder, { recursive: true });
+    if (!this.#repos.has(app)) await git("init", "--quiet", "--initial-branch=main");
+    this.#repos.set(app, folder);
     if (example) fs.cpSync(`${examples}/${example}`, folder, { recursive: true });
-    for (const [name, content] of Object.entries(files)) {
-      fs.mkdirSync(path.dirname(`${folder}/${name}`), { recursive: true });
-      fs.writeFileSync(`${folder}/${name}`, content!);
-    }
-    for (const words of ["init --quiet --initial-branch=main", "add --all", "commit --quiet -m First"])
-      ok(await this.run(["git", ...words.split(" ")], { cwd: folder }));
-    return this.run(["git", "push", `piku@127.0.0.1:${app}`, "main"], { cwd: folder });
+    for (const [name, content] of Object.entries(files)) fs.writeFileSync(`${folder}/${name}`, content!);
+    await git("add", "--all");
+    await git("commit", "--quiet", "--allow-empty", "-m", "Change");
+    // The branch that the original knows.
+    return this.run(["git", "push", `piku@127.0.0.1:${app}`, "main:master"], { cwd: folder });
   }
 
   /** Seconds, for the one who reads the tests' output. */

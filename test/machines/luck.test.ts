@@ -1,0 +1,179 @@
+/** install.sh when something goes wrong: one clear line, nothing half done, and it works the next time. */
+import { expect } from "bun:test";
+import fs from "node:fs";
+import { ok, type Ran } from "../e2e/sandbox.ts";
+import { machines } from "./machine.ts";
+
+machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
+  const release = () => `${machine.root}/root/release`;
+  const install = "sh /root/release/install.sh";
+  const error = (ran: Ran) => {
+    expect(ran.status).toBe(1);
+    return ran.stderr.trim();
+  };
+  /** What an installation would have left. */
+  const traces = async () =>
+    (
+      await machine.sh(
+        "ls -d /home/piku /etc/systemd/system/*piku* /etc/nginx /usr/bin/uwsgi /tmp/tmp.* 2>/dev/null; grep -c ^piku: /etc/passwd; true",
+      )
+    ).stdout;
+
+  const luck: [title: string, before: string, command: string, after: string, message: RegExp][] = [
+    [
+      "nobody's root",
+      "",
+      `su -s /bin/sh nobody -c 'sh </root/release/install.sh'`,
+      "",
+      /^Error: this must run as root\nHint: sudo sh install.sh \.\.\.$/,
+    ],
+    ["an option that is none", "", `${install} --froom x`, "", /^Error: there is no option '--froom'\nHint: /],
+    ["an option without its value", "", `${install} --key`, "", /^Error: --key needs a value\n/],
+    [
+      "a key file that is not there",
+      "",
+      `${install} --key /root/none`,
+      "",
+      /^Error: there is no key file '\/root\/none'$/,
+    ],
+    [
+      "a folder that is not there",
+      "",
+      `${install} --from /root/none`,
+      "",
+      /^Error: there is no folder '\/root\/none'$/,
+    ],
+    [
+      "neither curl nor wget",
+      "",
+      `${install} --from http://127.0.0.1:9/x`,
+      "",
+      /^Error: neither curl nor wget is here/,
+    ],
+    [
+      "a sum that does not fit",
+      "cd /root/release; cp piku-linux-x64 kept; printf x >>piku-linux-x64",
+      install,
+      "cd /root/release; mv kept piku-linux-x64",
+      /^Error: piku-linux-x64 is not the file that SHA256SUMS speaks of\nHint: .*run this again$/,
+    ],
+    [
+      "an executable that was cut short",
+      "cd /root/release; cp piku-linux-x64 kept; truncate -s 1000000 piku-linux-x64",
+      install,
+      "cd /root/release; mv kept piku-linux-x64",
+      /^Error: piku-linux-x64 is not the file/,
+    ],
+    [
+      "sums that were cut short",
+      "cd /root/release; cp SHA256SUMS kept; truncate -s 60 SHA256SUMS",
+      install,
+      "cd /root/release; mv kept SHA256SUMS",
+      /^Error: the release at \/root\/release has no executable that runs here \(tried: linux-x64 linux-x64-lite\)\nHint: /,
+    ],
+    [
+      "a target that does not run here",
+      "",
+      `${install} --target linux-armv7`,
+      "",
+      /^Warning: piku-linux-armv7 does not run here: .*\nError: the release .* has no executable that runs here/,
+    ],
+    [
+      "a target that is none",
+      "",
+      `${install} --target linux-riscv`,
+      "",
+      /^Error: the release .* has no executable that runs here \(tried: linux-riscv\)/,
+    ],
+    [
+      "a distribution that is not known",
+      "mv /etc/os-release /etc/kept; echo ID=plan9 >/etc/os-release",
+      install,
+      "rm /etc/os-release; mv /etc/kept /etc/os-release",
+      /^Error: there are no package names for this distribution \(plan9 \)/,
+    ],
+    [
+      "a processor that is not known",
+      "mkdir -p /root/card/etc /root/card/usr/bin /root/card/usr/lib/systemd; cp /etc/os-release /root/card/etc; : >/root/card/usr/lib/systemd/systemd; { head -c 18 /bin/dash; printf '\\363\\000'; } >/root/card/usr/bin/dash",
+      `${install} --root /root/card`,
+      "rm -r /root/card",
+      /Error: there is no piku for this processor/,
+    ],
+    [
+      "a card that is none",
+      "",
+      `${install} --root /root/release`,
+      "",
+      /^Error: '\/root\/release' is not the root of a system\nHint: /,
+    ],
+    [
+      "no room for the download",
+      "mount -t tmpfs -o size=20m none /tmp",
+      install,
+      "umount /tmp",
+      /^Error: \/tmp has only 20 MB left, and 130 MB are needed\nHint: make room, then run this again$/,
+    ],
+    [
+      "packages that cannot be got",
+      "mv /etc/apt/sources.list /root/; echo 'deb http://127.0.0.1:9/debian bookworm main' >/etc/apt/sources.list; rm -rf /var/lib/apt/lists",
+      install,
+      "mv /root/sources.list /etc/apt/",
+      /^Error: the packages could not be installed: .*\nHint: all of it is in \/var\/log\/piku-install.log; then run this again$/,
+    ],
+  ];
+
+  story("a machine", async () => {
+    await machine.boot();
+    await machine.release(["SHA256SUMS", "install.sh", "piku-linux-x64", "piku-linux-x64-lite", "piku-linux-armv7"]);
+    expect(await traces()).toBe("0\n");
+  });
+
+  for (const [title, before, command, after, message] of luck)
+    story(`${title}: a clear line, and nothing was done`, async () => {
+      ok(await machine.sh(before || "true"));
+      const ran = await machine.sh(command);
+      ok(await machine.sh(after || "true"));
+      expect(error(ran)).toMatch(message);
+      expect(await traces()).toBe("0\n");
+    });
+
+  story("no web server there: which file from where, and why", async () => {
+    ok(await machine.sh("apt-get -q update && apt-get -q -y --no-install-recommends install curl"));
+    const ran = await machine.sh(`${install} --from http://127.0.0.1:9/piku`);
+    expect(error(ran)).toMatch(
+      /^Error: SHA256SUMS could not be got from http:\/\/127.0.0.1:9\/piku: curl: .*\nHint: look at the network/,
+    );
+    expect(await traces()).toBe("0\n");
+  });
+
+  story("killed at any moment and run again, it is whole", async () => {
+    for (const seconds of ["0.3", "1", "2.5", "5", "7", "9"]) {
+      await machine.sh(
+        `setsid timeout -s KILL ${seconds} ${install} --key /root/id.pub >/dev/null 2>&1; pkill -KILL apt-get; pkill -KILL dpkg; true`,
+      );
+    }
+    ok(await machine.sh(`${install} --key /root/id.pub`));
+    ok(await machine.push("static", "static"));
+    expect(await machine.get("static.test")).toContain("200 ");
+  });
+
+  story("a key file that holds none, and a configuration of nginx's that is broken", async () => {
+    expect(error(await machine.sh(`${install} --key /root/release/SHA256SUMS`))).toContain(
+      "Error: /root/release/SHA256SUMS holds what is no public key",
+    );
+    fs.writeFileSync(`${machine.root}/etc/nginx/conf.d/other.conf`, "no_such_directive;\n");
+    expect(error(await machine.sh(install))).toMatch(/Error: nginx refuses its configuration: .*no_such_directive/);
+    fs.rmSync(`${machine.root}/etc/nginx/conf.d/other.conf`);
+    ok(await machine.sh(install));
+    expect(await machine.get("static.test")).toContain("200 ");
+  });
+
+  story("no room for piku's home", async () => {
+    ok(await machine.sh("mount -t tmpfs -o size=20m none /home/piku"));
+    const ran = await machine.sh(install);
+    ok(await machine.sh("umount /home/piku"));
+    expect(error(ran)).toMatch(/^Error: \/home\/piku has only \d+ MB left/);
+    expect(await machine.get("static.test")).toContain("200 ");
+    expect(fs.existsSync(release())).toBe(true);
+  });
+});
