@@ -35,14 +35,27 @@ export class Machine {
   }
 
   async boot() {
-    ok(await this.run([command!, "boot", this.name, ...(this.kind.memory ? [this.kind.memory] : [])]));
+    const { memory } = this.kind;
+    // What is moved later keeps the memory that it has outside.
+    const capped = `mkdir -p "$1" && echo ${memory} >"$1/memory.limit_in_bytes" && echo $$ >"$1/cgroup.procs" && shift && exec "$@"`;
+    const words = memory ? ["sh", "-c", capped, "sh", `/sys/fs/cgroup/memory/${this.name}`] : [];
+    ok(await this.run([...words, command!, "boot", this.name]));
   }
 
   async stop() {
+    // An emulator gives the signal that means this another number.
+    await this.run([command!, "exec", this.name, "systemctl", "poweroff"]);
     ok(await this.run([command!, "stop", this.name]));
   }
 
+  /** Most megabytes that were ever used, where there is a cap. */
+  async mostMemory(): Promise<number> {
+    const file = `/sys/fs/cgroup/memory/${this.name}/memory.max_usage_in_bytes`;
+    return Math.round(Number(fs.readFileSync(file, "utf8")) / 2 ** 20);
+  }
+
   async destroy() {
+    await this.stop();
     await this.run([command!, "destroy", this.name]);
     fs.rmSync(this.folder, { recursive: true });
   }
