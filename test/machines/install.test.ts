@@ -53,7 +53,8 @@ machines(kinds, (machine, story) => {
     expect(flask.output).toContain("http://flask.test/ and https://flask.test/");
     machine.told("static site pushed in", ok(await machine.push("static", "static")));
     await answers();
-    if (machine.kind.memory) console.log(`at most ${await machine.mostMemory()} MB of memory were used, files included`);
+    if (machine.kind.memory)
+      console.log(`at most ${await machine.mostMemory()} MB of memory were used, files included`);
     expect((await machine.ssh("apps")).stdout).toBe("*flask\n*static\n");
   });
 
