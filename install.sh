@@ -82,7 +82,10 @@ read_options() {
   case $from in
     '') [ -n "$uninstall" ] || die "it is not known where the release is" "--from https://..., or a folder with SHA256SUMS" ;;
     http://* | https://*) ;;
-    *) from=$(cd "$from" 2>/dev/null && pwd) || die "there is no folder '$from'" ;;
+    *)
+      [ -d "$from" ] || die "there is no folder '$from'"
+      from=$(cd "$from" && pwd)
+      ;;
   esac
 }
 

@@ -1,0 +1,68 @@
+/** The board itself: its executable, the emperor's file, the emperor. */
+import { expect } from "bun:test";
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import { fails, list, ok, read } from "./sandbox.ts";
+import { stories } from "./story.ts";
+import { running } from "./watch.ts";
+
+stories((board, story) => {
+  story(
+    "update: a release that is not what its sums say, or does not run, changes nothing; a good one can be taken back",
+    () => {
+      const release = `${board.folder}/release`;
+      const name = `piku-${board.target.name}`;
+      fs.mkdirSync(release);
+      const publish = (content: string | Uint8Array, sum?: string) => {
+        fs.writeFileSync(`${release}/${name}`, content);
+        const real = createHash("sha256").update(content).digest("hex");
+        fs.writeFileSync(`${release}/SHA256SUMS`, `${sum ?? real}  ${name}\n`);
+      };
+      const before = fs.readFileSync(`${board.home}/piku`);
+      const refused = (message: RegExp) => {
+        expect(fails(board.ssh("update", "--from", release), 1).stderr).toMatch(message);
+        expect(fs.readFileSync(`${board.home}/piku`).equals(before)).toBe(true);
+        expect(list(board.home).filter((file) => file.startsWith("piku"))).toEqual(["piku"]);
+      };
+      fails(board.ssh("update", "--rollback"), 1);
+      publish(before.subarray(0, 10_000));
+      fs.writeFileSync(`${release}/SHA256SUMS`, "");
+      refused(/has no piku-/);
+      publish(before, "0".repeat(64));
+      refused(/is not the file that SHA256SUMS speaks of/);
+      publish("#!/bin/sh\nexit 3\n");
+      refused(/does not run here/);
+      fails(board.ssh("update"), 1);
+      // A script in the executable's place is as good as another version.
+      publish("#!/bin/sh\necho piku 9.9\n");
+      expect(ok(board.ssh("update", "--from", release)).stdout).toContain("Update successful: piku 9.9");
+      expect(ok(board.ssh("apps")).stdout).toBe("piku 9.9\n");
+      ok(board.run(["cp", `${board.home}/piku.old`, `${board.home}/piku.kept`]));
+      ok(board.run(["mv", `${board.home}/piku.kept`, `${board.home}/piku`]));
+      expect(ok(board.ssh("update", "--rollback")).stdout).toContain("Back again: piku 0.");
+    },
+  );
+
+  story("setup leaves an emperor's file alone that another service shares", () => {
+    const file = `${board.pikuRoot}/uwsgi/uwsgi.ini`;
+    const before = read(file);
+    fs.linkSync(file, `${board.folder}/piku.ini`);
+    fs.writeFileSync(file, "[uwsgi]\n");
+    expect(ok(board.piku("setup")).output).toContain("has a second name, so another service uses it");
+    expect(read(`${board.folder}/piku.ini`)).toBe("[uwsgi]\n");
+    fs.rmSync(`${board.folder}/piku.ini`);
+    ok(board.piku("setup"));
+    expect(read(file)).toBe(before);
+  });
+
+  story("the emperor is one process of at most 8 MB, and its log is put aside once it has more than 1 MB", () => {
+    const log = `${board.pikuRoot}/uwsgi/uwsgi.log`;
+    const pid = read(`${board.pikuRoot}/uwsgi/emperor.pid`).trim();
+    expect(running(board, "uwsgi --ini").map(String)).toEqual([pid]);
+    expect(Number(/^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`))![1])).toBeLessThan(8 * 1024);
+    fs.appendFileSync(log, "x".repeat(1_100_000));
+    ok(board.piku("daily", "--if-time"));
+    expect(fs.statSync(log).size).toBeLessThan(100_000);
+    expect(fs.statSync(`${board.pikuRoot}/uwsgi/uwsgi.old.log`).size).toBeGreaterThan(1_000_000);
+  });
+});
