@@ -340,6 +340,9 @@ Environment=HOME=$home
 ExecStartPre=-$home/piku recover
 ExecStart=$(command -v uwsgi) --ini $home/.piku/uwsgi/uwsgi.ini
 KillSignal=SIGQUIT
+# The emperor ends the apps, each by its own signal.
+KillMode=mixed
+TimeoutStopSec=60
 Restart=always
 Type=notify
 NotifyAccess=all

@@ -1,4 +1,5 @@
 import { listApps } from "./app.ts";
+import { wakeEmperor } from "./generation.ts";
 import type { Host } from "./host/host.ts";
 import type { Paths } from "./paths.ts";
 import { shellQuote } from "./text.ts";
@@ -61,7 +62,10 @@ export const renderDailyLauncher = (paths: Paths, self: string) =>
     "",
   ].join("\n");
 
-/** Sees to it that the timer is there, as it has to be. A board without any app has none. */
+/**
+ * Sees to it that the timer is there, as it has to be. A board without any app has none. The emperor is told of a new one: what it
+ * finds by itself while it is being stopped is stopped by nobody, and holds the stop up for half a minute (uWSGI 2.0.21: tried).
+ */
 export function ensureDaily(host: Host, paths: Paths): void {
   if (listApps(host, paths).length === 0) return;
   const { vassal, launcher } = dailyFiles(paths);
@@ -71,5 +75,7 @@ export function ensureDaily(host: Host, paths: Paths): void {
     [launcher, renderDailyLauncher(paths, host.self)],
     [vassal, renderDaily(paths, seed)],
   ];
-  for (const [path, content] of files) if (host.read(path) !== content) host.write(path, content, 0o600);
+  const changed = files.filter(([path, content]) => host.read(path) !== content);
+  for (const [path, content] of changed) host.write(path, content, 0o600);
+  if (changed.length > 0) wakeEmperor(host, paths);
 }

@@ -62,7 +62,7 @@ export function requireEmperor(host: Host, paths: Paths): void {
 }
 
 /** Has the emperor look at its folder now: SIGWINCH, which everything else ignores. */
-const wakeEmperor = (host: Host, paths: Paths) => {
+export const wakeEmperor = (host: Host, paths: Paths) => {
   for (const pid of emperors(host, paths)) host.signal(pid, "WINCH");
 };
 
