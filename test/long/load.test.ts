@@ -83,7 +83,7 @@ stories((board, story) => {
         });
         ok(board.push(repo, `quick-${kind}`));
         const added: number[] = [];
-        for (const version of ["1", "2", "3"]) {
+        for (const version of ["1", "2", "3", "4", "5"]) {
           repo.commit(version, { "app.py": slowly(version) });
           const push = ok(board.push(repo, `quick-${kind}`));
           expect(push.output).not.toMatch(/pip|virtual/i);

@@ -43,9 +43,11 @@ export class Machine {
   }
 
   async stop() {
-    // An emulator gives the signal that means this another number.
-    await this.run([command!, "exec", this.name, "systemctl", "poweroff"]);
-    ok(await this.run([command!, "stop", this.name]));
+    // An emulator gives the signal that means this another number. An emulated machine needs more time, too.
+    const down = await this.run([command!, "exec", this.name, "systemctl", "poweroff"]);
+    for (let i = 0; i < 90 && down.status === 0; i++, await Bun.sleep(1000))
+      if ((await this.run([command!, "exec", this.name, "true"])).status !== 0) break;
+    await this.run([command!, "stop", this.name]);
   }
 
   /** Most megabytes that were ever used, where there is a cap. */
@@ -88,22 +90,10 @@ export class Machine {
   async get(host: string, scheme: "http" | "https" = "http", page = "/"): Promise<string> {
     const resolve = [80, 443].flatMap((port) => ["--resolve", `${host}:${port}:127.0.0.1`]);
     const url = `${scheme}://${host}${page}`;
-    const ran = await this.run([
-      "curl",
-      "-sk",
-      "--noproxy",
-      "*",
-      "--max-time",
-      "30",
-      ...resolve,
-      "-w",
-      "%{http_code} ",
-      "-o",
-      "-",
-      url,
-    ]);
-    // The status comes last.
-    return `${ran.stdout.trimEnd().split(/\s/).at(-1)} ${ran.stdout.replace(/\d{3} $/, "")}`;
+    const words = ["-sk", "--noproxy", "*", "--max-time", "30", ...resolve, "-w", "\n%{http_code}", url];
+    const { stdout } = await this.run(["curl", ...words]);
+    const end = stdout.lastIndexOf("\n");
+    return `${stdout.slice(end + 1)} ${stdout.slice(0, end)}`;
   }
 
   /** Asks for a name's page until it is called; then the answers that were not these. */
