@@ -1,6 +1,7 @@
 import { PikuError, usageError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { type Paths, pathsOf } from "./paths.ts";
+import { nearest } from "./text.ts";
 
 /** An app's name and where its parts lie. */
 export interface App {
@@ -61,7 +62,11 @@ export function findApp(host: Host, typed: string): App {
   const known = host.list(paths.apps).includes(typed) && !/[\n\r/]|^-/.test(typed);
   const app = appOf(paths, known ? typed : parseAppName(typed));
   if (host.stat(app.tree)?.type !== "directory") {
-    throw new PikuError(`app '${app.name}' not found.`, "`apps` lists what is deployed");
+    const near = nearest(app.name, listApps(host, paths));
+    throw new PikuError(
+      `app '${app.name}' not found.`,
+      near ? `did you mean '${near}'?` : "`apps` lists what is deployed",
+    );
   }
   return app;
 }

@@ -1,5 +1,6 @@
 import { isComplete, markComplete } from "./environment.ts";
 import { PikuError } from "./errors.ts";
+import type { Job } from "./host/host.ts";
 import type { Plan } from "./plan.ts";
 import { jobFile } from "./releases.ts";
 import { isDiskFull } from "./room.ts";
@@ -58,22 +59,30 @@ const politely = ["sh", "-c", 'echo 500 >/proc/$$/oom_score_adj; exec nice -n 10
 
 const killed = 137;
 
+/** Shows what a job says until it has ended, or for so many milliseconds and then ends it. Gives its exit status. */
+export function attend({ host, show }: Recorder, job: Job, limit = Number.POSITIVE_INFINITY): number {
+  const start = host.ticks();
+  let status = host.poll(job);
+  while (status === undefined) {
+    if (host.ticks() - start > limit) host.end(job, 1_000);
+    host.sleep(50);
+    show();
+    status = host.poll(job);
+  }
+  show();
+  return status;
+}
+
 /** Runs one command of a deploy to its end, showing what it prints. Throws when it fails. */
-function runJob({ host, show, transcript }: Recorder, plan: Plan, step: Step, cwd = buildTree(plan.app)): void {
+function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan.app)): void {
+  const { host, transcript } = recorder;
   const { app, settings, request } = plan;
   // Without it git does not know the commit that is being pushed: `git describe` is common in builds.
   const { incoming } = request.commit;
   const objects: Record<string, string> = incoming ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: incoming } : {};
   const env = { ...programEnvironment(host.env()), ...objects, ...settings, ...step.env, PWD: cwd };
   const argv = cwd === app.tree ? step.argv : [...politely, ...step.argv];
-  const job = host.start(argv, { cwd, env, log: transcript, status: jobFile(app) });
-  let status = host.poll(job);
-  while (status === undefined) {
-    host.sleep(50);
-    show();
-    status = host.poll(job);
-  }
-  show();
+  const status = attend(recorder, host.start(argv, { cwd, env, log: transcript, status: jobFile(app) }));
   if (status === 0) return;
   if (isDiskFull(host, app))
     throw new PikuError(`${step.title} failed: the server's disk is full`, "make room and try again");

@@ -1,5 +1,6 @@
 import type { CommandDef } from "citty";
 import { apps, ps } from "./commands/apps.ts";
+import { completion } from "./commands/completion.ts";
 import { config, configGet, configLive, configSet, configUnset } from "./commands/config.ts";
 import { daily } from "./commands/daily.ts";
 import { deployAgain, deployCancel, restart, retireApp, scale, stopApp } from "./commands/deploy.ts";
@@ -23,6 +24,7 @@ export type Commands = Record<string, CommandDef<any>>;
  */
 export const commandsOf = (host: Host, incoming?: string): Commands => ({
   apps: apps(host),
+  completion: completion(host, () => commandsOf(host)),
   config: config(host),
   "config:get": configGet(host),
   "config:live": configLive(host),

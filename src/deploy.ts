@@ -16,6 +16,7 @@ import {
   writeWorker,
 } from "./generation.ts";
 import { keepCommit, subjectOf } from "./git.ts";
+import { askHook, hookFacts, tellHook } from "./hooks.ts";
 import type { Host } from "./host/host.ts";
 import { whoAsks, withTurn } from "./locks.ts";
 import { followedBy, type Plan, planDeploy, type Request, releaseOf } from "./plan.ts";
@@ -58,10 +59,14 @@ export function deploy(host: Host, app: App, request: (live: Release | undefined
     host.mkdir(app.releases, 0o700);
     host.append(releaseFiles(app, number).transcript, "");
     const recorder = cancellable(host, app, record(host, releaseFiles(app, number).transcript, cause !== "push"));
+    let facts = {};
     try {
-      goLive(recorder, app, number, live, request(live));
+      const asked = request(live);
+      facts = hookFacts(app, number, asked);
+      goLive(recorder, app, number, live, asked);
+      tellHook(recorder, app, "post-deploy", facts);
     } catch (error) {
-      fail(recorder, app, number, error);
+      fail(recorder, app, number, error, facts);
     } finally {
       recorder.finish();
     }
@@ -95,7 +100,8 @@ function leaveBehind(host: Host, app: App): void {
 }
 
 /** Says why a deploy failed, puts back what it had begun, and ends the command. */
-function fail({ host }: Recorder, app: App, number: number, error: unknown): never {
+function fail(recorder: Recorder, app: App, number: number, error: unknown, facts: Record<string, string>): never {
+  const { host } = recorder;
   const voice = voiceOf(host);
   const { message, hint } = explain(error);
   voice.error(message);
@@ -110,6 +116,7 @@ function fail({ host }: Recorder, app: App, number: number, error: unknown): nev
     voice.error(`what was begun could not be put back: ${explain(worse).message}`);
     voice.log(`Hint: once that is mended: restart ${app.name}`);
   }
+  tellHook(recorder, app, "deploy-failed", { PIKU_APP: app.name, ...facts, PIKU_ERROR: message });
   throw new Ended(1);
 }
 
@@ -135,6 +142,7 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   refuseFullDisk(host, app);
   const shortage = memoryWarning(host);
   if (shortage) voice.warn(shortage);
+  askHook(recorder, app, hookFacts(app, number, request));
   host.mkdir(app.data);
   host.mkdir(app.cache);
 

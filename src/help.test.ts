@@ -6,34 +6,45 @@ import { memoryHost } from "./host/memory.ts";
 const commands: Commands = commandsOf(memoryHost());
 
 test("the help page", () => {
-  expect(renderHelp(commands, "piku 0.1.0 (linux-x64, bun 1.4.5)")).toMatchInlineSnapshot(`
+  expect(renderHelp(commands, [], "piku 0.1.0 (linux-x64, bun 1.4.5)")).toMatchInlineSnapshot(`
     "piku 0.1.0 (linux-x64, bun 1.4.5): the smallest PaaS you've ever seen
 
     e.g.: git push piku@host:blog main
           ssh piku@host logs blog
+          ssh piku@host config:set blog DEBUG=1
+          ssh piku@host rollback blog
 
-    Commands:
+    Apps:
       apps              List apps; a '*' marks those that run
+      destroy           Remove an app; its data stays
+      logs              Show an app's last log lines and follow its logs
+      ps                Show how many processes of each kind an app has
+      ps:scale          Set how many processes of a kind an app has
+      restart           Restart an app; start it when it was stopped
+      run               Run a command with an app's settings, in its folder
+      stop              Stop an app until it is restarted or deployed
+
+    Deploys:
+      deploy            Deploy what was pushed last once more
+      deploy:cancel     End the deploy of an app that is under way
+      releases          List an app's releases, the newest first
+      releases:output   Show what a release's deploy said, also of one that failed
+      rollback          Go back to the release before, or to another one: its code and its settings
+
+    Settings:
       config            Show an app's settings on the server
       config:get        Print the value of one setting
       config:live       Show all settings that an app's processes get
       config:set        Set settings of an app and deploy it with them
       config:unset      Take settings of an app away and deploy it without them
-      deploy            Deploy what was pushed last once more
-      deploy:cancel     End the deploy of an app that is under way
-      destroy           Remove an app; its data stays
-      logs              Show an app's last log lines and follow its logs
-      ps                Show how many processes of each kind an app has
-      ps:scale          Set how many processes of a kind an app has
-      releases          List an app's releases, the newest first
-      releases:output   Show what a release's deploy said, also of one that failed
-      restart           Restart an app; start it when it was stopped
-      rollback          Go back to the release before, or to another one: its code and its settings
-      run               Run a command with an app's settings, in its folder
+
+    The board:
+      completion        Print what makes bash complete commands and apps; zsh takes it after bashcompinit
       setup             Make piku's folders and the emperor's file; the original's keys and hooks become its own
       setup:ssh         Let a public key push and give commands (- for stdin)
-      stop              Stop an app until it is restarted or deployed
       update            Put a new release of piku in the place of this one
+
+    Internal:
       daily             INTERNAL: Renew certificates, and the list of Cloudflare's addresses
       git-hook          INTERNAL: Deploy what is being pushed
       git-receive-pack  INTERNAL: Handle git pushes for an app
@@ -57,6 +68,13 @@ test("the help of each command", () => {
     e.g.: piku apps
 
     List apps; a '*' marks those that run.
+
+    $ piku completion --help
+    e.g.: ssh piku@board completion >~/.piku-completion; echo . ~/.piku-completion >>~/.bashrc
+
+    Print what makes bash complete commands and apps; zsh takes it after bashcompinit.
+
+      [shell]  bash
 
     $ piku config --help
     e.g.: piku config blog

@@ -7,6 +7,8 @@ import { refuseStrayWords } from "./commands/arguments.ts";
 import { Ended, explain, PikuError, usageError } from "./errors.ts";
 import { renderCommandHelp, renderHelp } from "./help.ts";
 import type { Host } from "./host/host.ts";
+import { pathsOf } from "./paths.ts";
+import { findPlugin, listPlugins, runPlugin } from "./plugins.ts";
 import { wordsOf } from "./ssh.ts";
 import { nearest } from "./text.ts";
 import { cleanEnvironment } from "./tools.ts";
@@ -44,9 +46,13 @@ async function dispatch(host: Host, commands: Commands, name: string, rest: stri
   if (name === "--version" || name === "-V") return host.say(versionOf(host));
   if (name === "--help" || name === "-h" || name === "help") {
     return host.say(
-      rest[0] === undefined ? renderHelp(commands, versionOf(host)) : renderCommandHelp(rest[0], find(rest[0])),
+      rest[0] === undefined
+        ? renderHelp(commands, listPlugins(host, pathsOf(host)), versionOf(host))
+        : renderCommandHelp(rest[0], find(rest[0])),
     );
   }
+  const plugin = Object.hasOwn(commands, name) ? undefined : findPlugin(host, pathsOf(host), name);
+  if (plugin) return runPlugin(host, pathsOf(host), plugin, name, rest);
   const command = find(name);
   if (!passesOn.includes(name)) {
     // git's own clients send whatever their user typed for an app's name.

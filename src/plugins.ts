@@ -1,0 +1,50 @@
+import { Ended } from "./errors.ts";
+import type { Host } from "./host/host.ts";
+import type { Paths } from "./paths.ts";
+
+/** An executable in `~/.piku/plugins`: the command of its name, and each `NAME:…`. */
+export interface Plugin {
+  name: string;
+  file: string;
+  /** Its first comment line, for the help page. */
+  description: string;
+}
+
+/** The plugins of this board, by name. The original's, which are folders of Python, are none. */
+export const listPlugins = (host: Host, paths: Paths): Plugin[] =>
+  host
+    .list(paths.plugins)
+    .filter((name) => /^[a-z][\w-]*$/.test(name) && isExecutable(host, `${paths.plugins}/${name}`))
+    .map((name) => ({
+      name,
+      file: `${paths.plugins}/${name}`,
+      description: describe(host, `${paths.plugins}/${name}`),
+    }));
+
+/** Whether a path is a file, or a link to one, that may be executed. */
+export function isExecutable(host: Host, path: string): boolean {
+  const entry = host.stat(host.realPath(path) ?? path);
+  return entry?.type === "file" && (entry.mode & 0o111) !== 0;
+}
+
+/** The plugin that a command such as `dns` or `dns:add` is for. */
+export const findPlugin = (host: Host, paths: Paths, command: string): Plugin | undefined =>
+  listPlugins(host, paths).find(({ name }) => name === command.split(":")[0]);
+
+/** Runs a plugin with the words behind its name. Throws `Ended` with its exit status unless that is 0. */
+export function runPlugin(host: Host, paths: Paths, plugin: Plugin, command: string, words: readonly string[]): void {
+  const env = { ...host.env(), ...pathVariables(host, paths), PIKU_COMMAND: command };
+  const status = host.run([plugin.file, ...words], { env });
+  if (status !== 0) throw new Ended(status);
+}
+
+/** What plugins and hooks get beside the usual environment: the executable, and `PIKU_APPS`, `PIKU_DATA` and the like for each folder. */
+export const pathVariables = (host: Host, paths: Paths): Record<string, string> => ({
+  PIKU: host.self,
+  ...Object.fromEntries(Object.entries(paths).map(([name, path]) => [`PIKU_${name.toUpperCase()}`, path])),
+});
+
+function describe(host: Host, file: string): string {
+  const { stdout } = host.capture(["head", "-c", "1000", file]);
+  return /^#!.*\n#+ *([^\n]+)/.exec(stdout)?.[1] ?? "A plugin of this board";
+}

@@ -1,0 +1,95 @@
+/** What the owner of a board adds to it: commands, hooks, and completion in the own shell. */
+import { expect } from "bun:test";
+import fs from "node:fs";
+import { probeSource, webProbe } from "./probe.ts";
+import { fails, ok, read } from "./sandbox.ts";
+import { stories } from "./story.ts";
+
+stories((board, story) => {
+  const write = (name: string, text: string, mode = 0o755) => {
+    fs.mkdirSync(`${board.pikuRoot}/${name.split("/")[0]}`, { recursive: true });
+    fs.writeFileSync(`${board.pikuRoot}/${name}`, text, { mode });
+  };
+
+  story("a plugin is a command: its words, its paths, its exit status, its line on the help page", () => {
+    const shown = '"$PIKU_COMMAND" "$PIKU_ROOT" "$PIKU_DATA" "$FINGERPRINT"';
+    write("plugins/dns", `#!/bin/sh\n# Point a name at an app\nprintf '<%s>' "$@" ${shown}; cat; exit 7\n`);
+    write("plugins/README", "not a command\n", 0o644);
+    const line = "dns:add blog 'two words' --flag --help";
+    const ran = fails(board.sshRaw(line, { input: "from stdin" }), 7);
+    const fingerprint = /FINGERPRINT=(\S+)/.exec(read(`${board.home}/.ssh/authorized_keys`))![1];
+    expect(ran.stdout).toBe(
+      `<blog><two words><--flag><--help><dns:add><${board.pikuRoot}><${board.pikuRoot}/data><${fingerprint}>from stdin`,
+    );
+    expect(ok(board.ssh("help")).stdout).toMatch(/Plugins:\n {2}dns +Point a name at an app\n/);
+    expect(fails(board.ssh("README"), 2).stderr).toContain("there is no command 'README'");
+    fails(board.ssh("../plugins/dns"), 2);
+  });
+
+  story("a plugin does not take the place of a command, and may call piku", () => {
+    write("plugins/apps", "#!/bin/sh\necho mine\n");
+    expect(board.ssh("apps").stdout).not.toContain("mine");
+    fs.rmSync(`${board.pikuRoot}/plugins/apps`);
+    write("plugins/version", '#!/bin/sh\nexec "$PIKU" --version\n');
+    expect(ok(board.ssh("version")).stdout).toMatch(/^piku \d/);
+  });
+
+  story("hooks are told of a deploy before it, when it is live, and when it failed", () => {
+    const app = board.repo(undefined, webProbe("hooked.test"));
+    const told = `${board.folder}/told`;
+    for (const name of ["pre-deploy", "post-deploy", "deploy-failed"])
+      write(
+        `hooks/${name}`,
+        `#!/bin/sh\necho "${name} $1 $PIKU_RELEASE $PIKU_CAUSE $PIKU_COMMIT $PIKU_ERROR" >>${told}\necho hook ${name} says hello\n`,
+      );
+    expect(ok(board.push(app, "hooked")).output).toContain("hook post-deploy says hello");
+    const [first, second] = [app.head(), app.commit("Broken", { "app.py": "raise SystemExit('no')\n" })];
+    expect(fails(board.push(app, "hooked"), 1).output).toContain("hook deploy-failed says hello");
+    expect(read(told).split("\n")).toEqual(
+      [
+        `pre-deploy hooked 1 push ${first} `,
+        `post-deploy hooked 1 push ${first} `,
+        `pre-deploy hooked 2 push ${second} `,
+        `deploy-failed hooked 2 push ${second} 'web.1' is not healthy: it ended at once, with exit status 1`,
+        "",
+      ].map((line) =>
+        line.startsWith("deploy-failed") ? expect.stringMatching(/^deploy-failed hooked 2 push \S+ .*web\.1/) : line,
+      ),
+    );
+  });
+
+  story("pre-deploy can refuse; a hook that fails or hangs afterwards changes nothing", () => {
+    const app = board.repo(undefined, webProbe("asked.test"));
+    for (const name of ["pre-deploy", "deploy-failed"]) fs.rmSync(`${board.pikuRoot}/hooks/${name}`, { force: true });
+    write("hooks/post-deploy", "#!/bin/sh\nexit 4\n");
+    expect(ok(board.push(app, "asked")).output).toContain("the server's post-deploy hook failed with exit status 4");
+    write("hooks/pre-deploy", "#!/bin/sh\necho not on a Friday\nexit 1\n");
+    app.commit("Second", { "app.py": probeSource("two") });
+    const push = fails(board.push(app, "asked"), 1);
+    expect(push.output).toContain("not on a Friday");
+    expect(push.output).toContain("the server's pre-deploy hook refuses it (exit status 1)");
+    expect(board.get("/", { host: "asked.test" }).body).toBe("one");
+    write("hooks/pre-deploy", "not executable\n");
+    fs.chmodSync(`${board.pikuRoot}/hooks/pre-deploy`, 0o644);
+    write("hooks/post-deploy", "#!/bin/sh\nsleep 600\n");
+    const slow = ok(board.push(app, "asked"));
+    expect(slow.ms).toBeLessThan(25_000);
+    expect(board.get("/", { host: "asked.test" }).body).toBe("two");
+  });
+
+  story("completion, in bash itself: commands with colons, apps, options", () => {
+    const script = `${board.folder}/completion`;
+    fs.writeFileSync(script, ok(board.ssh("completion")).stdout);
+    const complete = (line: string) => {
+      const run = `piku() { printf '*blog\\n shop\\n'; }; . ${script}; COMP_LINE='${line}' COMP_POINT=${line.length}; _piku; echo "\${COMPREPLY[*]}"`;
+      return ok(board.run(["bash", "-c", run])).stdout.trim();
+    };
+    expect(complete("piku roll")).toBe("rollback");
+    expect(complete("piku config:s")).toBe("set");
+    expect(complete("piku logs ")).toBe("blog shop");
+    expect(complete("piku config:get b")).toBe("blog");
+    expect(complete("piku update --r")).toBe("--rollback");
+    expect(complete("piku git-")).toBe("");
+    fails(board.ssh("completion", "fish"), 2);
+  });
+});
