@@ -1,6 +1,14 @@
 import type { CommandDef } from "citty";
 import { apps, ps } from "./commands/apps.ts";
-import { config, configGet, configLive, configSet, configUnset } from "./commands/config.ts";
+import {
+  config,
+  configExport,
+  configGet,
+  configImport,
+  configLive,
+  configSet,
+  configUnset,
+} from "./commands/config.ts";
 import { daily } from "./commands/daily.ts";
 import { deployAgain, deployCancel, restart, retireApp, scale, stopApp } from "./commands/deploy.ts";
 import { destroyApp } from "./commands/destroy.ts";
@@ -24,7 +32,9 @@ export type Commands = Record<string, CommandDef<any>>;
 export const commandsOf = (host: Host, incoming?: string): Commands => ({
   apps: apps(host),
   config: config(host),
+  "config:export": configExport(host),
   "config:get": configGet(host),
+  "config:import": configImport(host),
   "config:live": configLive(host),
   "config:set": configSet(host),
   "config:unset": configUnset(host),

@@ -15,7 +15,9 @@ test("the help page", () => {
     Commands:
       apps              List apps; a '*' marks those that run
       config            Show an app's settings on the server
+      config:export     Print an app's settings on the server, quoted as a shell reads them
       config:get        Print the value of one setting
+      config:import     Set settings of an app from stdin: KEY='value' lines, or a JSON object of strings
       config:live       Show all settings that an app's processes get
       config:set        Set settings of an app and deploy it with them
       config:unset      Take settings of an app away and deploy it without them
@@ -63,7 +65,18 @@ test("the help of each command", () => {
 
     Show an app's settings on the server.
 
-      <app>  the app's name
+      <app>       the app's name
+      [--all]     all settings that it gets, and where each comes from; secrets masked
+      [--reveal]  with --all: secrets too
+      [--json]    as one JSON text
+
+    $ piku config:export --help
+    e.g.: piku config:export blog >settings.txt
+
+    Print an app's settings on the server, quoted as a shell reads them.
+
+      <app>     the app's name
+      [--json]  as one JSON text
 
     $ piku config:get --help
     e.g.: piku config:get blog DEBUG
@@ -72,6 +85,14 @@ test("the help of each command", () => {
 
       <app>      the app's name
       <setting>  the setting's name
+
+    $ piku config:import --help
+    e.g.: piku config:import blog <settings.txt
+
+    Set settings of an app from stdin: KEY='value' lines, or a JSON object of strings.
+
+      <app>           the app's name
+      [--no-restart]  keep them for the next deploy or restart
 
     $ piku config:live --help
     e.g.: piku config:live blog
@@ -85,8 +106,10 @@ test("the help of each command", () => {
 
     Set settings of an app and deploy it with them.
 
-      <app>       the app's name
-      <settings>  KEY=value, as many as you like
+      <app>           the app's name
+      [settings]      KEY=value, as many as you like
+      [--no-restart]  keep them for the next deploy or restart
+      [--global]      for all apps, in ~/.piku/ENV; without an app's name
 
     $ piku config:unset --help
     e.g.: piku config:unset blog DEBUG
@@ -94,7 +117,8 @@ test("the help of each command", () => {
     Take settings of an app away and deploy it without them.
 
       <app>       the app's name
-      <settings>  names, as many as you like
+      [settings]  names, as many as you like
+      [--global]  for all apps, in ~/.piku/ENV; without an app's name
 
     $ piku deploy --help
     e.g.: piku deploy blog
