@@ -13,6 +13,7 @@ import { daily } from "./commands/daily.ts";
 import { deployAgain, deployCancel, restart, retireApp, scale, stopApp } from "./commands/deploy.ts";
 import { destroyApp } from "./commands/destroy.ts";
 import { gitHook, gitReceivePack, gitUploadPack } from "./commands/git.ts";
+import { keys, keysAdd, keysRemove } from "./commands/keys.ts";
 import { logs } from "./commands/logs.ts";
 import { recoverAll } from "./commands/recover.ts";
 import { releases, releasesOutput, rollback } from "./commands/releases.ts";
@@ -41,6 +42,9 @@ export const commandsOf = (host: Host, incoming?: string): Commands => ({
   deploy: deployAgain(host),
   "deploy:cancel": deployCancel(host),
   destroy: destroyApp(host),
+  keys: keys(host),
+  "keys:add": keysAdd(host),
+  "keys:remove": keysRemove(host),
   logs: logs(host),
   ps: ps(host),
   "ps:scale": scale(host),

@@ -24,6 +24,9 @@ test("the help page", () => {
       deploy            Deploy what was pushed last once more
       deploy:cancel     End the deploy of an app that is under way
       destroy           Remove an app; its data stays
+      keys              List the keys that let people in: fingerprint, day added, apps, last day, name
+      keys:add          Let a public key, from stdin, push and give commands
+      keys:remove       Take a key away, by its name or its fingerprint
       logs              Show an app's last log lines and follow its logs
       ps                Show how many processes of each kind an app has
       ps:scale          Set how many processes of a kind an app has
@@ -140,6 +143,30 @@ test("the help of each command", () => {
     Remove an app; its data stays.
 
       <app>  the app's name
+
+    $ piku keys --help
+    e.g.: piku keys
+
+    List the keys that let people in: fingerprint, day added, apps, last day, name.
+
+      [--json]  as one JSON text
+
+    $ piku keys:add --help
+    e.g.: piku keys:add anna --apps blog,shop --until 2027-07-31 <anna.pub
+
+    Let a public key, from stdin, push and give commands.
+
+      <name>     whose key it is
+      [--apps]   the only apps that it is for, with commas between them
+      [--until]  the day on which it ends, such as 2027-07-31
+
+    $ piku keys:remove --help
+    e.g.: piku keys:remove anna
+
+    Take a key away, by its name or its fingerprint.
+
+      <key>      its name or its fingerprint
+      [--force]  also the last one for all apps, or the one in use
 
     $ piku logs --help
     e.g.: piku logs blog web

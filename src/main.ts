@@ -1,4 +1,4 @@
-import { type ArgDef, runCommand } from "citty";
+import { type ArgDef, parseArgs, runCommand } from "citty";
 import { exit, host } from "#host";
 import { version } from "../package.json" with { type: "json" };
 import { printable } from "./app.ts";
@@ -7,7 +7,7 @@ import { refuseStrayWords } from "./commands/arguments.ts";
 import { Ended, explain, PikuError, usageError } from "./errors.ts";
 import { renderCommandHelp, renderHelp } from "./help.ts";
 import type { Host } from "./host/host.ts";
-import { wordsOf } from "./ssh.ts";
+import { refuseForeign, wordsOf } from "./ssh.ts";
 import { nearest } from "./text.ts";
 import { cleanEnvironment } from "./tools.ts";
 import { voiceOf } from "./voice.ts";
@@ -48,14 +48,18 @@ async function dispatch(host: Host, commands: Commands, name: string, rest: stri
     );
   }
   const command = find(name);
-  if (!passesOn.includes(name)) {
+  const args = (command.args ?? {}) as Record<string, ArgDef>;
+  const passes = passesOn.includes(name);
+  if (!passes) {
     // git's own clients send whatever their user typed for an app's name.
     if (!name.startsWith("git-") && rest.some((word) => word === "--help" || word === "-h"))
       return host.say(renderCommandHelp(name, command));
-    refuseStrayWords((command.args ?? {}) as Record<string, ArgDef>, rest);
+    refuseStrayWords(args, rest);
   } else if (rest[0] === "--help" && rest.length === 1) {
     return host.say(renderCommandHelp(name, command));
   }
+  // What the command itself will make of these words.
+  refuseForeign(host, name, passes ? {} : parseArgs(rest, args), passes);
   await runCommand(command, { rawArgs: rest });
 }
 
