@@ -15,6 +15,7 @@ import { destroyApp } from "./commands/destroy.ts";
 import { gitHook, gitReceivePack, gitUploadPack } from "./commands/git.ts";
 import { keys, keysAdd, keysRemove } from "./commands/keys.ts";
 import { logs } from "./commands/logs.ts";
+import { maintenanceOff, maintenanceOn } from "./commands/maintenance.ts";
 import { recoverAll } from "./commands/recover.ts";
 import { releases, releasesOutput, rollback } from "./commands/releases.ts";
 import { run } from "./commands/run.ts";
@@ -46,6 +47,8 @@ export const commandsOf = (host: Host, incoming?: string): Commands => ({
   "keys:add": keysAdd(host),
   "keys:remove": keysRemove(host),
   logs: logs(host),
+  "maintenance:off": maintenanceOff(host),
+  "maintenance:on": maintenanceOn(host),
   ps: ps(host),
   "ps:scale": scale(host),
   releases: releases(host),

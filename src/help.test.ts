@@ -28,6 +28,8 @@ test("the help page", () => {
       keys:add          Let a public key, from stdin, push and give commands
       keys:remove       Take a key away, by its name or its fingerprint
       logs              Show an app's last log lines and follow its logs
+      maintenance:off   Open an app's site again
+      maintenance:on    Have nginx show a page in an app's place, until maintenance:off
       ps                Show how many processes of each kind an app has
       ps:scale          Set how many processes of a kind an app has
       releases          List an app's releases, the newest first
@@ -142,7 +144,8 @@ test("the help of each command", () => {
 
     Remove an app; its data stays.
 
-      <app>  the app's name
+      <app>      the app's name
+      [--force]  do not ask on a terminal
 
     $ piku keys --help
     e.g.: piku keys
@@ -175,6 +178,21 @@ test("the help of each command", () => {
 
       <app>      the app's name
       [process]  a kind of worker; all of them unless given
+
+    $ piku maintenance:off --help
+    e.g.: piku maintenance:off blog
+
+    Open an app's site again.
+
+      <app>  the app's name
+
+    $ piku maintenance:on --help
+    e.g.: piku maintenance:on blog --message 'We move house, back at noon.'
+
+    Have nginx show a page in an app's place, until maintenance:off.
+
+      <app>        the app's name
+      [--message]  what the page says
 
     $ piku ps --help
     e.g.: piku ps blog
