@@ -1,5 +1,6 @@
 import type { CommandDef } from "citty";
 import { apps, ps } from "./commands/apps.ts";
+import { backup, restore } from "./commands/backup.ts";
 import {
   config,
   configExport,
@@ -33,6 +34,7 @@ export type Commands = Record<string, CommandDef<any>>;
  */
 export const commandsOf = (host: Host, incoming?: string): Commands => ({
   apps: apps(host),
+  backup: backup(host),
   config: config(host),
   "config:export": configExport(host),
   "config:get": configGet(host),
@@ -54,6 +56,7 @@ export const commandsOf = (host: Host, incoming?: string): Commands => ({
   releases: releases(host),
   "releases:output": releasesOutput(host),
   restart: restart(host),
+  restore: restore(host),
   rollback: rollback(host),
   run: run(host),
   setup: setup(host),

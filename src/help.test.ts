@@ -14,6 +14,7 @@ test("the help page", () => {
 
     Commands:
       apps              List apps; a '*' marks those that run
+      backup            Write a backup of an app, or of the board, to stdout
       config            Show an app's settings on the server
       config:export     Print an app's settings on the server, quoted as a shell reads them
       config:get        Print the value of one setting
@@ -35,6 +36,7 @@ test("the help page", () => {
       releases          List an app's releases, the newest first
       releases:output   Show what a release's deploy said, also of one that failed
       restart           Restart an app; start it when it was stopped
+      restore           Restore a backup from stdin, or one app of it, and deploy
       rollback          Go back to the release before, or to another one: its code and its settings
       run               Run a command with an app's settings, in its folder
       setup             Make piku's folders and the emperor's file
@@ -64,6 +66,14 @@ test("the help of each command", () => {
     e.g.: piku apps
 
     List apps; a '*' marks those that run.
+
+    $ piku backup --help
+    e.g.: ssh piku@host backup blog >blog.tar.gz
+
+    Write a backup of an app, or of the board, to stdout.
+
+      [app]       the app's name; the whole board unless given
+      [--verify]  say whether a backup is whole: a file of the server's, or stdin
 
     $ piku config --help
     e.g.: piku config blog
@@ -231,6 +241,14 @@ test("the help of each command", () => {
     Restart an app; start it when it was stopped.
 
       <app>  the app's name
+
+    $ piku restore --help
+    e.g.: ssh piku@host restore <board.tar.gz
+
+    Restore a backup from stdin, or one app of it, and deploy.
+
+      [app]      the only app to restore; all that the backup has unless given
+      [--force]  destroy the apps that are there, and their data
 
     $ piku rollback --help
     e.g.: piku rollback blog

@@ -195,7 +195,7 @@ test.each<[string, [number, string, string, string | undefined][]]>([
     ],
   ],
   ['from="10.0.0.1, x",command="say \\"ssh-rsa AAAA\\"" ssh-ed25519 BBBB c', [[0, "BBBB", "c", undefined]]],
-  [`\n${forcedLine} ssh-ed25519 AAAA me at home`, [[1, "AAAA", "me at home", "me at home"]]],
+  [`\n${forcedLine} ssh-ed25519 AAAA me at home`, [[1, "AAAA", "me at home", "default"]]],
   [`${forcedLine} ssh-ed25519 AAAA`, [[0, "AAAA", "", "default"]]],
 ])("parseKeyLines(%j)", (content, expected) => {
   const found = parseKeyLines(content).map(({ at, blob, comment, access }) => [at, blob, comment, access?.name]);

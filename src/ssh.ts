@@ -62,6 +62,7 @@ export interface Key {
 
 /** What piku knows of a key beside the key itself. */
 export interface Access {
+  /** `default` for a key without a name of its own. */
   name: string;
   /** The day on which it was added, ISO 8601. */
   added?: string;
@@ -92,11 +93,11 @@ export const parseKeyLines = (content: string): KeyLine[] =>
     const [, options = "", type, blob, comment = ""] = linePattern.exec(line) ?? [];
     if (type === undefined || blob === undefined) return [];
     const about = (pattern: RegExp) => pattern.exec(options)?.[1];
-    const name = about(/command="[^"]*\bFINGERPRINT=\S+ NAME=(\S+)/);
+    const name = about(/command="[^"]*\bFINGERPRINT=\S+ NAME=([\w.@+-]+)/);
     const access = name && {
-      name: name === "default" ? comment || name : name,
-      added: about(/\bPIKU_KEY_ADDED=(\S+)/),
-      apps: about(/\bPIKU_KEY_APPS=(\S+)/)?.split(","),
+      name,
+      added: about(/\bPIKU_KEY_ADDED=([\d-]+)/),
+      apps: about(/\bPIKU_KEY_APPS=([\w.,-]+)/)?.split(","),
       until: about(/\bexpiry-time="(\d+Z?)"/),
     };
     return [{ at, type, blob, comment, access: access || undefined }];

@@ -18,7 +18,8 @@ const listKeys = (host: Host): Listed[] =>
     return told.status === 0 && fingerprint ? [{ ...line, fingerprint }] : [];
   });
 
-const nameOf = ({ access, comment }: KeyLine) => access?.name ?? comment;
+const nameOf = ({ access, comment }: KeyLine) =>
+  access && access.name !== "default" ? access.name : comment || "default";
 
 /** A day as people write it, of `YYYYMMDD…`. */
 const dayOf = (until: string) => until.replace(/^(\d{4})(\d\d)(\d\d).*$/, "$1-$2-$3");
@@ -104,7 +105,7 @@ export const keysAdd = (host: Host) =>
         const same = all.find(({ blob }) => blob === key.blob);
         if (same?.access)
           throw new PikuError(`this key is there already, as '${nameOf(same)}'`, `to change it: keys:remove it first`);
-        if (all.some((line) => line.access?.name === access.name))
+        if (all.some((line) => line.access && nameOf(line) === access.name))
           throw new PikuError(
             `there is a key called '${access.name}' already`,
             "choose another name; `keys` lists them",

@@ -49,7 +49,7 @@ export const setupSsh = (host: Host) =>
     },
   });
 
-const absolute = (host: Host, path: string) => (path.startsWith("/") ? path : `${host.env().PWD ?? ""}/${path}`);
+export const absolute = (host: Host, path: string) => (path.startsWith("/") ? path : `${host.env().PWD ?? ""}/${path}`);
 
 /** A copy of a key without a command in front would be found first, and its owner's pushes would not reach piku. */
 export function warnOfPlain(host: Host, blobs: readonly string[]): void {
