@@ -31,21 +31,36 @@ const seal = (sum: string) =>
   `\\037\\213\\010\\020\\0\\0\\0\\0\\0\\003piku backup 1 sha256 ${sum}\\0\\003\\0${"\\0".repeat(8)}`;
 const sealed = 106;
 
+const stageOf = ({ root }: Paths) => `${root}/.backup`;
+
 /** A folder of its own for somebody who makes or reads a backup; gone in the end. One at a time has it. */
 export function withStage<T>(host: Host, action: (stage: string) => T): T {
-  const { root, locks } = pathsOf(host);
-  const stage = `${root}/.backup`;
-  host.mkdir(locks, 0o700);
-  const lock = host.lock(`${locks}/backup`);
-  if (!lock) throw new PikuError("another backup or restore is under way", "wait for it, or end it at its other end");
+  const paths = pathsOf(host);
   // A client that goes away must not leave its rubbish behind.
   host.persist();
+  const done = alone(host, paths, () => {
+    try {
+      host.mkdir(`${stageOf(paths)}/files`, 0o700);
+      return { result: action(stageOf(paths)) };
+    } finally {
+      host.remove(stageOf(paths));
+    }
+  });
+  if (!done) throw new PikuError("another backup or restore is under way", "wait for it, or end it at its other end");
+  return done.result;
+}
+
+/** Removes what a power cut left of a backup or restore, unless somebody is at it. */
+export const dropStage = (host: Host) => void alone(host, pathsOf(host), () => {});
+
+function alone<T>(host: Host, paths: Paths, action: () => T): T | undefined {
+  host.mkdir(paths.locks, 0o700);
+  const lock = host.lock(`${paths.locks}/backup`);
+  if (!lock) return undefined;
   try {
-    host.remove(stage);
-    host.mkdir(`${stage}/files`, 0o700);
-    return action(stage);
+    host.remove(stageOf(paths));
+    return action();
   } finally {
-    host.remove(stage);
     lock.release();
   }
 }

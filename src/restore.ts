@@ -19,12 +19,13 @@ import { voiceOf } from "./voice.ts";
  * is in its place but could not be deployed.
  */
 export function restoreBackup(
-  host: Host,
+  given: Host,
   stage: string,
   manifest: Manifest,
   only: App | undefined,
   force: boolean,
 ): void {
+  const host = unheard(given);
   const paths = pathsOf(host);
   const voice = voiceOf(host);
   const files = `${stage}/files`;
@@ -43,7 +44,7 @@ export function restoreBackup(
     );
   if (!only && manifest.board) restoreBoard(host, paths, files);
   for (const app of there) {
-    if (host.stat(app.tree) || host.stat(app.repo) || host.stat(app.envs)) destroy(host, app);
+    destroy(host, app);
     host.remove(app.data);
   }
   for (const { app, commit } of apps) {
@@ -59,7 +60,19 @@ export function restoreBackup(
 }
 
 const isThere = (host: Host, app: App) =>
-  [app.tree, app.repo, app.envs].some((path) => host.stat(path)) || host.list(app.data).length > 0;
+  [app.tree, app.repo, app.envs, app.releases].some((path) => host.stat(path)) || host.list(app.data).length > 0;
+
+/** A host that goes on when nobody listens any more: half a board is worse than an untold one. */
+function unheard(host: Host): Host {
+  const quietly = (say: (line: string) => void) => (line: string) => {
+    try {
+      say(line);
+    } catch {
+      // Whoever asked has gone.
+    }
+  };
+  return { ...host, say: quietly(host.say), complain: quietly(host.complain) };
+}
 
 /** Moves what belongs to an app to its place; its work tree last, with the files of the commit that the app had not changed. */
 function place(host: Host, app: App, files: string, commit: string | undefined): void {
@@ -67,7 +80,9 @@ function place(host: Host, app: App, files: string, commit: string | undefined):
   const move = (below: string, to: string) => {
     if (!host.stat(`${files}/${below}`)) return;
     host.mkdir(to.slice(0, to.lastIndexOf("/")));
-    host.rename(`${files}/${below}`, to);
+    // Not a rename: the data may be on a disk of its own.
+    const ran = host.capture(["mv", "-T", "--", `${files}/${below}`, to]);
+    if (ran.status !== 0) throw new PikuError(`'${to}' could not be restored: ${ran.stderr.trim().split("\n").at(-1)}`);
   };
   move(`repos/${name}`, app.repo);
   if (host.stat(app.repo)) ensureRepository(host, app);

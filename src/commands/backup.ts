@@ -1,5 +1,5 @@
 import { defineCommand } from "citty";
-import { appOf, namedApp, remainsOf } from "../app.ts";
+import { appOf, isAppName, namedApp, printable, remainsOf } from "../app.ts";
 import { type Manifest, readBackup, withStage, writeBackup } from "../backup.ts";
 import { PikuError, usageError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
@@ -36,10 +36,13 @@ export const backup = (host: Host) =>
   });
 
 /** The names of all apps of which there is anything, if only data. */
-const everyName = (host: Host, { apps, repos, envs, data }: Paths) =>
-  [...new Set([apps, repos, envs, data].flatMap((folder) => host.list(folder)))]
-    .filter((name) => /^\w/.test(name))
-    .sort();
+function everyName(host: Host, { apps, repos, envs, data }: Paths): string[] {
+  const names = [...new Set([apps, repos, envs, data].flatMap((folder) => host.list(folder)))].sort();
+  const odd = names.filter((name) => !isAppName(name) && !name.startsWith("."));
+  if (odd.length > 0)
+    host.complain(`Warning: left out, since no app can be called so: ${odd.map(printable).join(", ")}`);
+  return names.filter(isAppName);
+}
 
 function verify(host: Host, file: string | undefined): void {
   const path = file === undefined || file === "-" ? undefined : absolute(host, file);
