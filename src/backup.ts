@@ -182,7 +182,8 @@ def walk(path):
         pass
 
 def git(tree, *words):
-    out = subprocess.run([*asked["git"], "-C", tree, *words, "-z"], stdout=subprocess.PIPE, check=True).stdout
+    argv = [*asked["git"], "-C", tree, *words, "-z"]
+    out = subprocess.run(argv, stdout=subprocess.PIPE, check=True, env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"}).stdout
     return [name for name in out.split(b"\\0") if name]
 
 for tree in asked["trees"]:
@@ -190,8 +191,12 @@ for tree in asked["trees"]:
     full = root + b"/" + path
     made = {os.fsencode(name): (size, int(modified / 1000)) for name, size, modified in tree["made"]}
     start = len(found)
-    names = git(full, "ls-files", "--others", "--directory") + git(full, "diff-files", "--name-only", "--diff-filter=MT")
-    for name in names if os.path.isdir(full + b"/.git") else os.listdir(full):
+    names = os.listdir(full)
+    if os.path.isdir(full + b"/.git"):
+        # By their content, since a deploy touches files.
+        changed = git(full, "diff", "--name-only", "--no-ext-diff", "--no-renames", "--ignore-submodules", "--diff-filter=MT")
+        names = git(full, "ls-files", "--others", "--directory") + changed
+    for name in names:
         walk(path + b"/" + name.rstrip(b"/"))
     def own(file):
         now = os.lstat(root + b"/" + file)

@@ -155,8 +155,13 @@ function changeGlobal(host: Host, changes: Record<string, string | null>): void 
   });
   const apps = listApps(host, paths).map((name) => appOf(paths, name));
   const own = (app: App) => {
-    const settings = { ...shippedSettings(host, app), ...settingsOf(host, `${app.envs}/ENV`) };
-    return keys.filter((key) => Object.hasOwn(settings, key));
+    try {
+      const settings = { ...shippedSettings(host, app), ...settingsOf(host, `${app.envs}/ENV`) };
+      return keys.filter((key) => Object.hasOwn(settings, key));
+    } catch {
+      // The original deployed an ENV that is refused today.
+      return [];
+    }
   };
   const taking = apps.filter((app) => own(app).length < keys.length);
   if (taking.length > 0)

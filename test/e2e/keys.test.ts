@@ -172,6 +172,14 @@ stories((board, story) => {
     expect(ok(ben("help")).stdout).toContain("config:set");
     const before = [ok(board.ssh("config", "copied")).stdout, keys(), read(`${board.pikuRoot}/ENV`)];
     const message = "Hint: it is for pushes to ben, ben-2, and commands about these apps but `run`";
+    expect(fails(ben("config copied"), 1).stderr).toContain(message);
+    // As sshd would call it, less what connecting takes.
+    const command = lines()
+      .find((line) => line.includes("NAME=ben "))!
+      .match(/command="([^"]*)"/)![1]!;
+    const asked = (line: string, input: string) =>
+      board.run(["sh", "-c", command], { env: { ...board.boardEnv(), SSH_ORIGINAL_COMMAND: line }, input });
+    expect(ok(asked("config ben", "")).stdout).toBe("A=2\n");
     for (const line of [
       "config copied",
       "config:set copied A=9",
@@ -192,11 +200,11 @@ stories((board, story) => {
       "run ben id",
       "scp -f .piku/ENV",
       "recover",
-      "update",
-      "setup",
+      "backup",
+      "restore --force",
       "daily",
     ]) {
-      const ran = fails(ben(line, text), 1);
+      const ran = fails(asked(line, text), 1);
       expect(`${line}: ${ran.stdout}`).toBe(`${line}: `);
       expect(ran.stderr).toContain(message);
     }
