@@ -2,7 +2,7 @@ import { type App, appOf, parseAppName } from "./app.ts";
 import type { Manifest } from "./backup.ts";
 import { deploy } from "./deploy.ts";
 import { destroy } from "./destroy.ts";
-import { Ended, PikuError } from "./errors.ts";
+import { Ended, explain, PikuError } from "./errors.ts";
 import { ensureRepository, ensureTree, fillTree } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
@@ -27,7 +27,6 @@ export function restoreBackup(
 ): void {
   const host = unheard(given);
   const paths = pathsOf(host);
-  const voice = voiceOf(host);
   const files = `${stage}/files`;
   const wanted = manifest.apps.filter(({ name }) => only === undefined || name === only.name);
   if (only && wanted.length === 0)
@@ -43,20 +42,32 @@ export function restoreBackup(
       "with --force these apps and their data are destroyed first, and the backup's take their place",
     );
   if (!only && manifest.board) restoreBoard(host, paths, files);
-  for (const app of there) {
-    destroy(host, app);
-    host.remove(app.data);
-  }
-  for (const { app, commit } of apps) {
-    voice.start(`Restoring app '${app.name}'`);
-    withTurn(host, paths, "push", app, "restore", () =>
-      withTurn(host, paths, "deploy", app, "restore", () => place(host, app, files, commit)),
-    );
-  }
-  const failed = apps.filter(({ app, commit, branch }) => commit !== undefined && !start(host, app, commit, branch));
-  for (const { app } of failed)
-    voice.warn(`app '${app.name}' is restored, but does not run; once that is mended: deploy ${app.name}`);
+  const failed = apps.filter((one) => !restoreApp(host, files, one, there.includes(one.app)));
   if (failed.length > 0) throw new Ended(1);
+}
+
+type Wanted = { app: App } & Omit<Manifest["apps"][number], "name">;
+
+/** Restores one app, whatever becomes of the others; whether that went well. */
+function restoreApp(host: Host, files: string, { app, commit, branch }: Wanted, replaces: boolean): boolean {
+  const voice = voiceOf(host);
+  voice.start(`Restoring app '${app.name}'`);
+  try {
+    if (replaces) {
+      destroy(host, app);
+      host.remove(app.data);
+    }
+    withTurn(host, app.paths, "push", app, "restore", () =>
+      withTurn(host, app.paths, "deploy", app, "restore", () => place(host, app, files, commit)),
+    );
+    if (commit !== undefined) start(host, app, commit, branch);
+    return true;
+  } catch (error) {
+    if (error instanceof Ended)
+      voice.warn(`app '${app.name}' is restored, but does not run; once that is mended: deploy ${app.name}`);
+    else voice.error(`app '${app.name}' is not restored: ${explain(error).message}`);
+    return false;
+  }
 }
 
 const isThere = (host: Host, app: App) =>
@@ -99,19 +110,13 @@ function place(host: Host, app: App, files: string, commit: string | undefined):
   move(`apps/${name}`, app.tree);
 }
 
-/** Deploys an app as it was; whether that went well. */
-function start(host: Host, app: App, id: string, branch: string | undefined): boolean {
+/** Deploys an app as it was. Throws `Ended` when that failed. */
+function start(host: Host, app: App, id: string, branch: string | undefined): void {
   const wasStopped = host.stat(stoppedFile(app)) !== undefined;
-  try {
-    const serverSettings = host.read(`${app.envs}/ENV`) ?? "";
-    const request = { cause: "restore", commit: { id, app }, branch, serverSettings, builds: true, releases: true };
-    deploy(host, app, () => request, "restore");
-    if (wasStopped) withTurn(host, app.paths, "deploy", app, "restore", () => stop(host, app));
-    return true;
-  } catch (error) {
-    if (error instanceof Ended) return false;
-    throw error;
-  }
+  const serverSettings = host.read(`${app.envs}/ENV`) ?? "";
+  const request = { cause: "restore", commit: { id, app }, branch, serverSettings, builds: true, releases: true };
+  deploy(host, app, () => request, "restore");
+  if (wasStopped) withTurn(host, app.paths, "deploy", app, "restore", () => stop(host, app));
 }
 
 /** Adds what belongs to no app. What this board has already stays as it is: it may be of another place in the world. */
