@@ -140,6 +140,7 @@ stories((board, story) => {
     expect(ok(anna("releases copied")).stdout).toContain(`config:set A  anna ${fingerprint(file)}`);
     const listed = ok(board.ssh("keys")).stdout;
     expect(listed).toMatch(new RegExp(`^${fingerprint(file).replaceAll("+", "\\+")}  ${today}  all  -  anna$`, "m"));
+    expect(ok(board.run(["ssh", "-tt", "board", "keys"])).stdout).toMatch(/^FINGERPRINT +ADDED +APPS +UNTIL +NAME\r\n/);
     const found = JSON.parse(ok(board.ssh("keys", "--json")).stdout);
     expect(found).toContainEqual({ fingerprint: fingerprint(file), name: "anna", added: today, login: false });
     expect(found).toContainEqual(expect.objectContaining({ name: "id@client", login: false }));
