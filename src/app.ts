@@ -42,16 +42,20 @@ export function appOf(paths: Paths, name: string): App {
 const longestName = 60;
 const nameHint = `a name is letters, digits, '.', '_' and '-', begins with a letter or a digit, and has at most ${longestName} characters`;
 
+/** Whether an app can be called so. */
+export const isAppName = (name: string) =>
+  /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) &&
+  name.length <= longestName &&
+  !name.includes("..") &&
+  !/\.(lock|git)$|\.$/.test(name);
+
 /**
  * The name of an app as git and people write it: one leading `/` (a path in a URL) and one trailing `.git` are taken
  * off. Refuses rather than mends: the original made `ab` of `a/b`. Throws a usage error.
  */
 export function parseAppName(typed: string): string {
   const name = typed.replace(/^\//, "").replace(/\.git$/, "");
-  const fits = /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) && name.length <= longestName;
-  if (!fits || name.includes("..") || /\.(lock|git)$|\.$/.test(name)) {
-    throw usageError(`'${printable(typed)}' cannot be an app's name`, nameHint);
-  }
+  if (!isAppName(name)) throw usageError(`'${printable(typed)}' cannot be an app's name`, nameHint);
   return name;
 }
 

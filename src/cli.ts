@@ -1,12 +1,23 @@
 import type { CommandDef } from "citty";
 import { apps, ps } from "./commands/apps.ts";
+import { backup, restore } from "./commands/backup.ts";
 import { completion } from "./commands/completion.ts";
-import { config, configGet, configLive, configSet, configUnset } from "./commands/config.ts";
+import {
+  config,
+  configExport,
+  configGet,
+  configImport,
+  configLive,
+  configSet,
+  configUnset,
+} from "./commands/config.ts";
 import { daily } from "./commands/daily.ts";
 import { deployAgain, deployCancel, restart, retireApp, scale, stopApp } from "./commands/deploy.ts";
 import { destroyApp } from "./commands/destroy.ts";
 import { gitHook, gitReceivePack, gitUploadPack } from "./commands/git.ts";
+import { keys, keysAdd, keysRemove } from "./commands/keys.ts";
 import { logs } from "./commands/logs.ts";
+import { maintenanceOff, maintenanceOn } from "./commands/maintenance.ts";
 import { recoverAll } from "./commands/recover.ts";
 import { releases, releasesOutput, rollback } from "./commands/releases.ts";
 import { run } from "./commands/run.ts";
@@ -24,21 +35,30 @@ export type Commands = Record<string, CommandDef<any>>;
  */
 export const commandsOf = (host: Host, incoming?: string): Commands => ({
   apps: apps(host),
+  backup: backup(host),
   completion: completion(host, () => commandsOf(host)),
   config: config(host),
+  "config:export": configExport(host),
   "config:get": configGet(host),
+  "config:import": configImport(host),
   "config:live": configLive(host),
   "config:set": configSet(host),
   "config:unset": configUnset(host),
   deploy: deployAgain(host),
   "deploy:cancel": deployCancel(host),
   destroy: destroyApp(host),
+  keys: keys(host),
+  "keys:add": keysAdd(host),
+  "keys:remove": keysRemove(host),
   logs: logs(host),
+  "maintenance:off": maintenanceOff(host),
+  "maintenance:on": maintenanceOn(host),
   ps: ps(host),
   "ps:scale": scale(host),
   releases: releases(host),
   "releases:output": releasesOutput(host),
   restart: restart(host),
+  restore: restore(host),
   rollback: rollback(host),
   run: run(host),
   setup: setup(host),

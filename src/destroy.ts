@@ -71,4 +71,4 @@ function forgetCertificate(host: Host, app: App): void {
 
 /** Whether a name in the folder of sockets is this app's, and not one of an app whose name begins with it. */
 const ownsSocket = (app: string, name: string) =>
-  name.startsWith(`${app}.`) && /^(b|\d+(-\d+)?\.sock)$/.test(name.slice(app.length + 1));
+  name.startsWith(`${app}.`) && /^(b|html|\d+(-\d+)?\.sock)$/.test(name.slice(app.length + 1));

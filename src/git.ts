@@ -321,6 +321,16 @@ export function revertFiles(host: Host, dir: string, id: string, names: readonly
   host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env });
 }
 
+/** Gives a work tree the files of a commit that it lacks, and leaves those that are there as they are. */
+export function fillTree(host: Host, dir: string, id: string): void {
+  git(host, dir, ["read-tree", id]);
+  git(host, dir, ["update-ref", "--no-deref", "HEAD", id]);
+  // It has a status of its own for files that are there.
+  host.capture(gitArgv(dir, "checkout-index", "--all", "--quiet"), { env: gitEnv(host) });
+  host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
+  if (host.stat(`${dir}/.gitmodules`)?.type === "file") updateSubmodules(host, dir);
+}
+
 const updateSubmodules = (host: Host, dir: string, incoming?: string) =>
   git(host, dir, ["submodule", "--quiet", "update", "--init", "--recursive", "--force"], incoming);
 

@@ -18,6 +18,8 @@ test("the help page", () => {
       apps              List apps; a '*' marks those that run
       destroy           Remove an app; its data stays
       logs              Show an app's last log lines and follow its logs
+      maintenance:off   Open an app's site again
+      maintenance:on    Have nginx show a page in an app's place, until maintenance:off
       ps                Show how many processes of each kind an app has
       ps:scale          Set how many processes of a kind an app has
       restart           Restart an app; start it when it was stopped
@@ -33,13 +35,20 @@ test("the help page", () => {
 
     Settings:
       config            Show an app's settings on the server
+      config:export     Print an app's settings on the server, quoted as a shell reads them
       config:get        Print the value of one setting
+      config:import     Set settings of an app from stdin: KEY='value' lines, or a JSON object of strings
       config:live       Show all settings that an app's processes get
       config:set        Set settings of an app and deploy it with them
       config:unset      Take settings of an app away and deploy it without them
 
     The board:
+      backup            Write a backup of an app, or of the board, to stdout
       completion        Print what makes bash complete commands and apps; zsh takes it after bashcompinit
+      keys              List the keys that let people in: fingerprint, day added, apps, last day, name
+      keys:add          Let a public key, from stdin, push and give commands
+      keys:remove       Take a key away, by its name or its fingerprint
+      restore           Restore a backup from stdin, or one app of it, and deploy
       setup             Make piku's folders and the emperor's file; the original's keys and hooks become its own
       setup:ssh         Let a public key push and give commands (- for stdin)
       update            Put a new release of piku in the place of this one
@@ -69,6 +78,14 @@ test("the help of each command", () => {
 
     List apps; a '*' marks those that run.
 
+    $ piku backup --help
+    e.g.: ssh piku@host backup blog >blog.tar.gz
+
+    Write a backup of an app, or of the board, to stdout.
+
+      [app]       the app's name; the whole board unless given
+      [--verify]  say whether a backup is whole: a file of the server's, or stdin
+
     $ piku completion --help
     e.g.: ssh piku@board completion >~/.piku-completion; echo . ~/.piku-completion >>~/.bashrc
 
@@ -81,7 +98,18 @@ test("the help of each command", () => {
 
     Show an app's settings on the server.
 
-      <app>  the app's name
+      <app>       the app's name
+      [--all]     all settings that it gets, and where each comes from; secrets masked
+      [--reveal]  with --all: secrets too
+      [--json]    as one JSON text
+
+    $ piku config:export --help
+    e.g.: piku config:export blog >settings.txt
+
+    Print an app's settings on the server, quoted as a shell reads them.
+
+      <app>     the app's name
+      [--json]  as one JSON text
 
     $ piku config:get --help
     e.g.: piku config:get blog DEBUG
@@ -90,6 +118,14 @@ test("the help of each command", () => {
 
       <app>      the app's name
       <setting>  the setting's name
+
+    $ piku config:import --help
+    e.g.: piku config:import blog <settings.txt
+
+    Set settings of an app from stdin: KEY='value' lines, or a JSON object of strings.
+
+      <app>           the app's name
+      [--no-restart]  keep them for the next deploy or restart
 
     $ piku config:live --help
     e.g.: piku config:live blog
@@ -103,8 +139,10 @@ test("the help of each command", () => {
 
     Set settings of an app and deploy it with them.
 
-      <app>       the app's name
-      <settings>  KEY=value, as many as you like
+      <app>           the app's name
+      [settings]      KEY=value, as many as you like
+      [--no-restart]  keep them for the next deploy or restart
+      [--global]      for all apps, in ~/.piku/ENV; without an app's name
 
     $ piku config:unset --help
     e.g.: piku config:unset blog DEBUG
@@ -112,7 +150,8 @@ test("the help of each command", () => {
     Take settings of an app away and deploy it without them.
 
       <app>       the app's name
-      <settings>  names, as many as you like
+      [settings]  names, as many as you like
+      [--global]  for all apps, in ~/.piku/ENV; without an app's name
 
     $ piku deploy --help
     e.g.: piku deploy blog
@@ -133,7 +172,32 @@ test("the help of each command", () => {
 
     Remove an app; its data stays.
 
-      <app>  the app's name
+      <app>      the app's name
+      [--force]  do not ask on a terminal
+
+    $ piku keys --help
+    e.g.: piku keys
+
+    List the keys that let people in: fingerprint, day added, apps, last day, name.
+
+      [--json]  as one JSON text
+
+    $ piku keys:add --help
+    e.g.: piku keys:add anna --apps blog,shop --until 2027-07-31 <anna.pub
+
+    Let a public key, from stdin, push and give commands.
+
+      <name>     whose key it is
+      [--apps]   the only apps that it is for, with commas between them
+      [--until]  the day on which it ends, such as 2027-07-31
+
+    $ piku keys:remove --help
+    e.g.: piku keys:remove anna
+
+    Take a key away, by its name or its fingerprint.
+
+      <key>      its name or its fingerprint
+      [--force]  also the last one for all apps, or the one in use
 
     $ piku logs --help
     e.g.: piku logs blog web
@@ -142,6 +206,21 @@ test("the help of each command", () => {
 
       <app>      the app's name
       [process]  a kind of worker; all of them unless given
+
+    $ piku maintenance:off --help
+    e.g.: piku maintenance:off blog
+
+    Open an app's site again.
+
+      <app>  the app's name
+
+    $ piku maintenance:on --help
+    e.g.: piku maintenance:on blog --message 'We move house, back at noon.'
+
+    Have nginx show a page in an app's place, until maintenance:off.
+
+      <app>        the app's name
+      [--message]  what the page says
 
     $ piku ps --help
     e.g.: piku ps blog
@@ -180,6 +259,14 @@ test("the help of each command", () => {
     Restart an app; start it when it was stopped.
 
       <app>  the app's name
+
+    $ piku restore --help
+    e.g.: ssh piku@host restore <board.tar.gz
+
+    Restore a backup from stdin, or one app of it, and deploy.
+
+      [app]      the only app to restore; all that the backup has unless given
+      [--force]  destroy the apps that are there, and their data
 
     $ piku rollback --help
     e.g.: piku rollback blog

@@ -17,10 +17,10 @@ const argsOf = (command: CommandDef) => (command.args ?? {}) as Record<string, A
 
 /** What the help page shows together, by the part of a command's name before its colon. */
 const groups: readonly [string, readonly string[]][] = [
-  ["Apps", ["apps", "ps", "logs", "run", "restart", "stop", "destroy"]],
+  ["Apps", ["apps", "ps", "logs", "run", "restart", "stop", "destroy", "maintenance"]],
   ["Deploys", ["deploy", "releases", "rollback"]],
   ["Settings", ["config"]],
-  ["The board", ["setup", "update", "completion"]],
+  ["The board", ["keys", "backup", "restore", "setup", "update", "completion"]],
 ];
 
 /**

@@ -31,9 +31,9 @@ export interface Machine {
   cloudflare: string;
 }
 
-/** Reads the machine's ENV file. Throws with file and line. */
-export function readMachine(host: Host, file: string): Machine {
-  const all = parseSettings(host.read(file) ?? "", file);
+/** Reads the machine's ENV file, or what it is going to be. Throws with file and line. */
+export function readMachine(host: Host, file: string, content = host.read(file) ?? ""): Machine {
+  const all = parseSettings(content, file);
   const { PIKU_HTTP_PORT, PIKU_HTTPS_PORT, PIKU_NGINX_RELOAD, PIKU_RELEASES, PIKU_DOMAIN, PIKU_CLOUDFLARE_IPS } = defu(
     all,
     own,

@@ -1,4 +1,4 @@
-import { type ArgDef, runCommand } from "citty";
+import { type ArgDef, parseArgs, runCommand } from "citty";
 import { exit, host } from "#host";
 import { version } from "../package.json" with { type: "json" };
 import { printable } from "./app.ts";
@@ -9,7 +9,7 @@ import { renderCommandHelp, renderHelp } from "./help.ts";
 import type { Host } from "./host/host.ts";
 import { pathsOf } from "./paths.ts";
 import { findPlugin, listPlugins, runPlugin } from "./plugins.ts";
-import { wordsOf } from "./ssh.ts";
+import { refuseForeign, wordsOf } from "./ssh.ts";
 import { nearest } from "./text.ts";
 import { cleanEnvironment } from "./tools.ts";
 import { voiceOf } from "./voice.ts";
@@ -52,16 +52,23 @@ async function dispatch(host: Host, commands: Commands, name: string, rest: stri
     );
   }
   const plugin = Object.hasOwn(commands, name) ? undefined : findPlugin(host, pathsOf(host), name);
-  if (plugin) return runPlugin(host, pathsOf(host), plugin, name, rest);
+  if (plugin) {
+    refuseForeign(host, name, {}, true);
+    return runPlugin(host, pathsOf(host), plugin, name, rest);
+  }
   const command = find(name);
-  if (!passesOn.includes(name)) {
+  const args = (command.args ?? {}) as Record<string, ArgDef>;
+  const passes = passesOn.includes(name);
+  if (!passes) {
     // git's own clients send whatever their user typed for an app's name.
     if (!name.startsWith("git-") && rest.some((word) => word === "--help" || word === "-h"))
       return host.say(renderCommandHelp(name, command));
-    refuseStrayWords((command.args ?? {}) as Record<string, ArgDef>, rest);
+    refuseStrayWords(args, rest);
   } else if (rest[0] === "--help" && rest.length === 1) {
     return host.say(renderCommandHelp(name, command));
   }
+  // What the command itself will make of these words.
+  refuseForeign(host, name, passes ? {} : parseArgs(rest, args), passes);
   await runCommand(command, { rawArgs: rest });
 }
 

@@ -282,6 +282,7 @@ test.each<[string, Workers, Settings, Backend | undefined, Partial<Site> | undef
     key: "/p/nginx/blog.key",
     httpsOnly: false,
     challenges: "/p/acme",
+    maintenance: "/p/sockets/blog.html",
     statics: [],
     allowGit: false,
     hidesFiles: false,
@@ -359,7 +360,18 @@ const common = `${names}
   gzip_min_length 2048;
   gzip_vary on;
   add_header X-Deployed-By Piku;
-  ${challenges}`;
+  ${challenges}
+  error_page 555 =503 /.piku-maintenance;
+  set $piku_closed $uri;
+  if (!-f /p/sockets/blog.html) { set $piku_closed ""; }
+  if ($piku_closed ~ ^/(?!\\.well-known/acme-challenge/|\\.piku-maintenance$)) { return 555; }
+  location = /.piku-maintenance {
+    internal;
+    root /p/sockets;
+    try_files /blog.html =503;
+    add_header Retry-After 300 always;
+    add_header Cache-Control no-store always;
+  }`;
 const listen = `listen 0.0.0.0:80;
   listen [::]:80;
   listen 0.0.0.0:443 ssl http2;

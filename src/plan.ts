@@ -147,7 +147,7 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
 const deployerOf = (host: Host) => /^[0-9a-fA-F.:]+(?= )/.exec(host.env().SSH_CLIENT ?? "")?.[0];
 
 /** What is asked for in order to have workers anew, whatever the settings say. */
-const restarts = ["restart", "ps:scale", "rollback"];
+const restarts = ["restart", "ps:scale", "rollback", "restore"];
 
 const autoRestart = ({ PIKU_AUTO_RESTART, AUTO_RESTART }: Settings) => PIKU_AUTO_RESTART ?? AUTO_RESTART ?? "true";
 

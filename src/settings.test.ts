@@ -2,8 +2,13 @@
 import { expect, test } from "bun:test";
 import {
   changeServerSettings,
+  changeSettings,
   layered,
+  masked,
+  type Origin,
+  originsOf,
   parseAssignments,
+  parseImport,
   parseServerSettings,
   parseSettings,
   readDifferently,
@@ -285,4 +290,106 @@ test.each<[string, string[]]>([
   const known = { HOME: "/h" };
   const [ours, theirs] = [layered(known, [parseSettings(content)]), asTheOriginal(content, known)];
   expect(Object.keys(ours).filter((key) => ours[key] !== theirs[key])).toEqual(keys);
+});
+
+test.each<[string, Record<string, string | null>, string]>([
+  ["", { A: "1" }, "A=1\n"],
+  ["# note\nB = 2", { A: "1" }, "# note\nB = 2\nA=1\n"],
+  ["# note\n\nA=1 # why\nB=2\r\n", { A: "x" }, "# note\n\nA=x # why\nB=2\r\n"],
+  ["export A = 'old'  # why\nB=\"2\"\n", { A: "new" }, 'export A = new  # why\nB="2"\n'],
+  ["A=1\r\nB=2\r\n", { A: "3" }, "A=3\r\nB=2\r\n"],
+  ["A='a # b'\n", { A: "c" }, "A=c\n"],
+  ["A=1\nB=2\nA=3\n", { A: "4" }, "A=1\nB=2\nA=4\n"],
+  ["A=1\nB=2\n A=3\nAB=4\n", { A: null }, "B=2\nAB=4\n"],
+  ["A=1", { A: "2" }, "A=2\n"],
+  ["", { A: " b ", C: "d # e", D: '"', E: "", F: "it's" }, 'A=" b "\nC="d # e"\nD="\\""\nE=\nF=it\'s\n'],
+  ["", { A: "$HOME/x", B: "\\$HOME" }, "A=$HOME/x\nB=\\$HOME\n"],
+])("changeSettings(%j, %j)", (content, changes, expected) => {
+  expect(changeSettings(content, changes, "ENV")).toBe(expected);
+});
+
+test("every value that changeSettings writes is read again, and nothing else changes: 2000 random ones", () => {
+  const random = randomFrom(11);
+  const before = "# a\nA='1' # b\nB=2\n";
+  let refused = 0;
+  for (let i = 0; i < 2000; i++) {
+    const value = randomValue(random);
+    try {
+      const content = changeSettings(before, { B: value, C: value }, "ENV");
+      expect(content.startsWith("# a\nA='1' # b\nB=")).toBe(true);
+      expect(parseSettings(content)).toEqual({ A: "1", B: value, C: value });
+    } catch (error) {
+      expect(value).toMatch(/"\$/);
+      expect((error as Error).message).toMatch(/cannot be written|closed/);
+      refused++;
+    }
+  }
+  expect(refused).toBeLessThan(100);
+});
+
+test.each<[string, Settings]>([
+  ["A=1", { A: "1" }],
+  ["# note\n\nexport A='it'\\''s'  # why\n  B=\"x \\\"y\\\"\" C=z\n", { A: "it's", B: 'x "y"', C: "z" }],
+  ["A='$HOME `id` *'\r\nB=a\\ b\n", { A: "$HOME `id` *", B: "a b" }],
+  ["A=\nB='' ", { A: "", B: "" }],
+  ["A=1\nA=2", { A: "2" }],
+  [' \n{"A": "1", "B": "a\\tb \\" $X"}', { A: "1", B: 'a\tb " $X' }],
+])("parseImport(%j)", (content, expected) => {
+  expect(parseImport(content)).toEqual(expected);
+});
+
+test.each([
+  ["", "there is no setting in stdin"],
+  ["# nothing\n", "there is no setting in stdin"],
+  ["{}", "there is no setting in stdin"],
+  ["A=1\nB", "stdin line 2: 'B' is not KEY='value'"],
+  ["A=1\nB=c d", "stdin line 2: 'd' is not KEY='value'"],
+  ["A=1\n\n1B=c", "stdin line 3: '1B' cannot be the name of a setting"],
+  ["A='b\nc'", "stdin line 1: a quote is not closed"],
+  ["A=\ufffd", "stdin is not a text in UTF-8"],
+  ['{"A": 1}', "stdin: the value of 'A' is not a string"],
+  ['{"A": "b", "C": null}', "stdin: the value of 'C' is not a string"],
+  ['{"A=b": "c"}', "stdin: 'A=b' cannot be the name of a setting"],
+  ['{"A": "b\\nc"}', "stdin: the value of A has a line break in it"],
+  ['{"A": "b"', "stdin is not JSON"],
+])("parseImport(%j) is refused", (content, message) => {
+  expect(() => parseImport(content)).toThrow(message);
+});
+
+test("whence each setting comes", () => {
+  const layers = {
+    host: { TZ: "UTC", A: "host", NEW: "1" },
+    repository: { A: "repository", B: "b", PORT: "80" },
+    server: { B: "server", C: "$TZ/x", D: "2", E: "$TZ/y" },
+  };
+  const live = { APP: "blog", TZ: "UTC", A: "repository", B: "server", C: "UTC/x", D: "1", E: "UTC/x", PORT: "20001" };
+  const origins = originsOf(live, layers, { C: "$TZ/x", E: "$TZ/x" });
+  expect(origins.map(({ key, value, from, isLive }) => [key, value, from, isLive])).toEqual([
+    ["APP", "blog", "piku", true],
+    ["TZ", "UTC", "host", true],
+    ["A", "repository", "repository", true],
+    ["B", "server", "server", true],
+    ["C", "UTC/x", "server", true],
+    ["D", "2", "server", false],
+    ["E", "UTC/y", "server", false],
+    ["PORT", "20001", "piku", true],
+    ["NEW", "1", "host", false],
+  ]);
+});
+
+test.each([
+  ["SECRET_KEY", "x", "********"],
+  ["DJANGO_SECRET", "x", "********"],
+  ["API_KEYS", "x", "********"],
+  ["APIKEY2", "x", "********"],
+  ["DB_PASSWORD", "x", "********"],
+  ["github_token", "x", "********"],
+  ["SECRET_KEY", "", ""],
+  ["KEYBOARD", "de", "de"],
+  ["AUTHOR", "me", "me"],
+  ["DATABASE_URL", "postgres://me:p@ss@db:5432/x", "postgres://me:********@db:5432/x"],
+  ["REDIS_URL", "redis://:pw@db", "redis://:********@db"],
+  ["HOME_PAGE", "http://a.example:80/b", "http://a.example:80/b"],
+])("masked %s=%s", (key, value, expected) => {
+  expect(masked({ key, value, from: "server" } as Origin)).toBe(expected);
 });

@@ -1,6 +1,6 @@
 import { printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
-import { expandVars, literal, meaningfulLines } from "./text.ts";
+import { expandVars, literal, meaningfulLines, splitWords } from "./text.ts";
 
 /** Names and values of environment variables, in the order in which they were written. */
 export type Settings = Record<string, string>;
@@ -81,19 +81,153 @@ export function changeServerSettings(content: string, changes: Readonly<Record<s
   return [...lines, ...added].map((line) => `${line}\n`).join("");
 }
 
+/**
+ * An ENV file that people write, with settings set (a string, which `parseSettings` then gives back) or taken out (null).
+ * All other lines, and a comment behind a value, stay byte for byte. Throws for a file that cannot be read, and for a value
+ * that cannot be written.
+ */
+export function changeSettings(
+  content: string,
+  changes: Readonly<Record<string, string | null>>,
+  file: string,
+): string {
+  parseSettings(content, file);
+  return Object.entries(changes).reduce((text, [key, value]) => {
+    const pattern = new RegExp(`^\\ufeff?\\s*(?:export\\s+)?${key}\\s*=`);
+    const lines = text.split(/(?<=\n)/);
+    if (value === null) return lines.filter((line) => !pattern.test(line)).join("");
+    // Of several lines the last one counts.
+    const at = lines.findLastIndex((line) => pattern.test(line));
+    if (at < 0) return `${text}${/[^\n]$/.test(text) ? "\n" : ""}${key}=${written(key, value, file)}\n`;
+    const [, head, tail, end] = /^([^=]*=\s*)(.*?)(\r?\n?)$/.exec(lines[at]!)!;
+    const comment =
+      (/^['"]/.test(tail!) ? /^(?:'[^']*'|"(?:[^"\\]|\\.)*")(\s+#.*)$/ : /(\s+#.*)$/).exec(tail!)?.[1] ?? "";
+    return lines.with(at, `${head}${written(key, value, file)}${comment}${end || "\n"}`).join("");
+  }, content);
+}
+
+/** A value as it has to stand in an ENV file. */
+function written(key: string, value: string, file: string): string {
+  // `parseSettings` leaves a single backslash in front of a `$` to `expandVars`.
+  const escaped = value.replace(/\\+(?=\$)|["\\]/g, (found, at: number) =>
+    found.startsWith("\\") && value[at + found.length] === "$"
+      ? "\\".repeat(Math.max(1, 2 * found.length - 2))
+      : `\\${found}`,
+  );
+  const forms = [...(/^\s*['"]/.test(value) ? [] : [value]), `"${escaped}"`];
+  const form = forms.find((text) => parseSettings(`${key}=${text} # x`)[key] === value);
+  if (form !== undefined) return form;
+  throw new PikuError(`${file}: the value of ${key} cannot be written in an ENV file`, "encode it with base64");
+}
+
 /** Reads what `config:set` got: `KEY=value` words. Throws for a word that is none, or a value that cannot be kept. */
-export function parseAssignments(words: readonly string[]): Settings {
+export function parseAssignments(words: readonly string[], where = "config:set"): Settings {
   return Object.fromEntries(
     words.map((word) => {
       const at = word.indexOf("=");
       if (at < 0) throw new PikuError(`malformed setting '${printable(word)}'`, "write KEY=value, such as DEBUG=1", 2);
       const key = word.slice(0, at).trim();
-      checkKey(key, "config:set");
-      checkValue(key, word.slice(at + 1), "config:set");
+      checkKey(key, where);
+      checkValue(key, word.slice(at + 1), where);
       return [key, word.slice(at + 1)];
     }),
   );
 }
+
+/**
+ * Reads what `config:import` got: lines such as a shell reads them (`KEY='a b'`, `export`, `#` comments), or a JSON object
+ * of strings. Values are to the letter. Throws, naming the line or the key, when anything in it is no setting.
+ */
+export function parseImport(content: string, where = "stdin"): Settings {
+  if (content.includes("\ufffd")) throw new PikuError(`${where} is not a text in UTF-8`);
+  const settings = /^\ufeff?\s*\{/.test(content) ? parseJson(content, where) : parseShell(content, where);
+  if (Object.keys(settings).length > 0) return settings;
+  throw new PikuError(`there is no setting in ${where}`, "e.g.: piku config:import blog <settings.txt");
+}
+
+function parseJson(content: string, file: string): Settings {
+  const where = (error: unknown) => new PikuError(`${file} is not JSON: ${(error as Error).message}`);
+  let found: Record<string, unknown>;
+  try {
+    found = JSON.parse(content.replace(/^\ufeff/, ""));
+  } catch (error) {
+    throw where(error);
+  }
+  return parseAssignments(
+    Object.entries(found).map(([key, value]) => {
+      if (typeof value !== "string")
+        throw new PikuError(`${file}: the value of '${printable(key)}' is not a string`, 'write it as "KEY": "value"');
+      checkKey(key, file);
+      return `${key}=${value}`;
+    }),
+    file,
+  );
+}
+
+function parseShell(content: string, file: string): Settings {
+  const settings: Settings = {};
+  for (const { line, where } of meaningfulLines(content, file)) {
+    const words = wordsOfLine(line.replace(/^export\s+/, ""), where);
+    const comment = words.findIndex((word) => word.startsWith("#"));
+    const assignments = comment < 0 ? words : words.slice(0, comment);
+    const bad = assignments.find((word) => !word.includes("="));
+    if (bad !== undefined)
+      throw new PikuError(`${where}: '${printable(bad)}' is not KEY='value'`, "quote a value that has blanks in it");
+    Object.assign(settings, parseAssignments(assignments, where));
+  }
+  return settings;
+}
+
+function wordsOfLine(line: string, where: string): string[] {
+  try {
+    return splitWords(line).words;
+  } catch {
+    throw new PikuError(`${where}: a quote is not closed`, "a setting is one line");
+  }
+}
+
+/** Where the value of a setting comes from. */
+export interface Origin {
+  key: string;
+  value: string;
+  /** The name of its layer, or `piku`. */
+  from: string;
+  /** Whether the app's processes have this value: they do not when it waits for the next deploy. */
+  isLive: boolean;
+}
+
+// What `liveSettings` of a plan says about addresses, whatever the layers say.
+const addresses = ["PORT", "BIND_ADDRESS"];
+
+/**
+ * Where each setting of an app comes from. `live`: LIVE_ENV; `layers`: the files, by name, the later ones winning;
+ * `deployed`: the server's settings as the live release has them.
+ */
+export function originsOf(live: Settings, layers: Readonly<Record<string, Settings>>, deployed: Settings): Origin[] {
+  const names = Object.keys(layers);
+  const keys = [...new Set([live, ...Object.values(layers)].flatMap((settings) => Object.keys(settings)))];
+  return keys.map((key): Origin => {
+    const layer = names.findLast((name) => Object.hasOwn(layers[name]!, key));
+    const raw = layer === undefined ? undefined : layers[layer]![key]!;
+    const now = Object.hasOwn(live, key) ? live[key]! : undefined;
+    if (layer === undefined || raw === undefined || (addresses.includes(key) && now !== undefined && now !== raw))
+      return { key, value: now ?? "", from: "piku", isLive: true };
+    // What another value is put into cannot be told from the value alone.
+    const isLive =
+      now !== undefined && (raw.includes("$") ? layer !== names.at(-1) || deployed[key] === raw : now === raw);
+    return { key, value: isLive ? now : expandVars(raw, live), from: layer, isLive };
+  });
+}
+
+const secretName = /SECRET|TOKEN|PASS|PWD|CREDENTIAL|PRIVATE|SALT|AUTH(?!OR)|KEYS?(_|\d|$)/i;
+
+/** A value without what should not be read over somebody's shoulder: all of it by the setting's name, or the password in an address. */
+export const masked = ({ key, value, from }: Origin): string =>
+  value === "" || from === "piku"
+    ? value
+    : secretName.test(key)
+      ? "********"
+      : value.replace(/(:\/\/[^\s/:@]*:)\S+@/g, "$1********@");
 
 function checkKey(key: string, where: string): void {
   if (!keyPattern.test(key)) {

@@ -6,6 +6,7 @@ import { PikuError } from "./errors.ts";
 import type { Commit } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { includedFile } from "./include.ts";
+import { maintenanceFile, renderMaintenance } from "./maintenance.ts";
 import type { Place } from "./plan.ts";
 import { type Scaling, siteKinds, type Workers } from "./procfile.ts";
 import type { Slot } from "./releases.ts";
@@ -33,6 +34,8 @@ export interface Site {
   httpsOnly: boolean;
   /** The folder from which ACME challenges are answered. */
   challenges: string;
+  /** The page that is shown instead of everything else while this file is there. */
+  maintenance: string;
   backend?: Backend;
   statics: Mapping[];
   /** What a static mapping answers for a path that is no file. */
@@ -166,6 +169,7 @@ export function planSite(
     http2: machine.http2,
     httpsOnly: isOn(settings.NGINX_HTTPS_ONLY),
     challenges: app.paths.acme,
+    maintenance: maintenanceFile(app),
     backend,
     statics,
     catchAll: catchAll(settings.NGINX_CATCH_ALL),
@@ -216,6 +220,7 @@ ${site.backend ? renderUpstreams(site.app, site.backend) : ""}${site.backend && 
     add_header X-Deployed-By Piku;
     ${site.cloudflare && renderAccess(site.cloudflare)}
     ${renderChallenges(site)}
+    ${renderMaintenance(site.maintenance)}
     ${!site.allowGit && "location ~ /\\.git { return 404; }"}
     ${site.hidesFiles && "location ~ /\\.(?!well-known/)|^/(ENV|Procfile)$ { return 404; }"}
     ${site.include?.trimEnd()}

@@ -4,7 +4,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { memoryHost } from "./host/memory.ts";
 import { pathsOf } from "./paths.ts";
-import { addKeys, type Key, keyLine, parseSshCommand, readKeys, wordsOf } from "./ssh.ts";
+import {
+  type Access,
+  addKeys,
+  type Key,
+  keyLine,
+  parseKeyLines,
+  parseSshCommand,
+  readKeys,
+  refuseForeign,
+  wordsOf,
+} from "./ssh.ts";
 
 test.each<[string, string[]]>([
   ["", []],
@@ -155,4 +165,59 @@ test.each<[string, string | undefined, Key[], string[], (line: (key: Key) => str
   expect(addKeys(host, keys).map(({ blob }) => blob)).toEqual(added);
   expect(host.read(file)).toBe(expected((one) => keyLine(host, pathsOf(host), one)));
   if (added.length > 0) expect(host.stat(file)?.mode).toBe(0o600);
+});
+
+test("what keyLine writes, parseKeyLines reads", () => {
+  const paths = pathsOf(host);
+  const accesses: Access[] = [
+    { name: "anna" },
+    { name: "ben@laptop", added: "2026-11-25", apps: ["a", "b.c"], until: "20270731" },
+  ];
+  for (const access of accesses) {
+    const { fingerprint, ...written } = key;
+    const line = keyLine(host, paths, key, access);
+    expect(parseKeyLines(line)).toEqual([{ at: 0, ...written, access: { ...nothing, ...access } }]);
+  }
+  expect(keyLine(host, paths, key, accesses[1])).toStartWith('restrict,pty,expiry-time="20270731",command="exec env ');
+});
+
+const nothing = { added: undefined, apps: undefined, until: undefined };
+const forcedLine = 'command="FINGERPRINT=SHA256:x NAME=default /p/piku.py $SSH_ORIGINAL_COMMAND",no-pty';
+
+test.each<[string, [number, string, string, string | undefined][]]>([
+  ["", []],
+  ["# ssh-ed25519 AAAA a\n\nnonsense\nssh-dss AAAA a", []],
+  [
+    "ssh-ed25519 AAAA a b \r\n  ssh-rsa BBBB==",
+    [
+      [0, "AAAA", "a b", undefined],
+      [1, "BBBB==", "", undefined],
+    ],
+  ],
+  ['from="10.0.0.1, x",command="say \\"ssh-rsa AAAA\\"" ssh-ed25519 BBBB c', [[0, "BBBB", "c", undefined]]],
+  [`\n${forcedLine} ssh-ed25519 AAAA me at home`, [[1, "AAAA", "me at home", "default"]]],
+  [`${forcedLine} ssh-ed25519 AAAA`, [[0, "AAAA", "", "default"]]],
+])("parseKeyLines(%j)", (content, expected) => {
+  const found = parseKeyLines(content).map(({ at, blob, comment, access }) => [at, blob, comment, access?.name]);
+  expect(found).toEqual(expected);
+});
+
+test.each<[string | undefined, Record<string, unknown>, boolean, string | undefined]>([
+  [undefined, {}, true, undefined],
+  ["a,b", { app: "a" }, false, undefined],
+  ["a,b", { app: "/b.git" }, false, undefined],
+  ["a,b", { app: "c" }, false, "app 'c'"],
+  ["a,b", { app: "a,b" }, false, "app 'a,b'"],
+  ["a,b", { app: "" }, false, "app ''"],
+  ["a,b", { app: "a", global: true }, false, "'x'"],
+  ["a,b", { app: "a" }, true, "'x'"],
+  ["a,b", {}, false, "'x'"],
+  // The original let an app be called so.
+  ["c", { app: "c.git" }, false, "app 'c.git'"],
+])("a key for %s, asking for %j", (apps, args, opensAll, refused) => {
+  const env = { HOME: "/home/piku", ...(apps === undefined ? {} : { PIKU_KEY_APPS: apps }) };
+  const host = memoryHost({ env, files: { "/home/piku/.piku/apps/c.git/x": "" } });
+  const ask = () => refuseForeign(host, "x", args, opensAll);
+  if (refused === undefined) ask();
+  else expect(ask).toThrow(`this key is not for ${refused}`);
 });

@@ -1,3 +1,4 @@
+import { namedApp, printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { type Paths, pathsOf } from "./paths.ts";
@@ -28,6 +29,29 @@ export function wordsOf(args: readonly string[], env: Readonly<Record<string, st
   return args.length === 0 || args[0] === first ? parseSshCommand(line) : args;
 }
 
+/**
+ * Refuses what a key that is bound to apps (`PIKU_KEY_APPS` of its line) may not do: everything but a command about one of
+ * them. `args`: what the command was given; `opensAll`: whether it is a way to every file, as `run` is.
+ */
+export function refuseForeign(
+  host: Host,
+  name: string,
+  args: Readonly<Record<string, unknown>>,
+  opensAll: boolean,
+): void {
+  const bound = host.env().PIKU_KEY_APPS;
+  if (bound === undefined) return;
+  const { app } = args;
+  const typed = typeof app === "string" ? app.replace(/^\//, "").replace(/\.git$/, "") : "";
+  const isOwn = bound.split(",").includes(typed) && namedApp(host, app as string).name === typed;
+  if (isOwn && !args.global && !opensAll) return;
+  const what = typeof app === "string" && !opensAll && !args.global ? `app '${printable(app)}'` : `'${name}'`;
+  throw new PikuError(
+    `this key is not for ${what}`,
+    `it is for pushes to ${bound.replaceAll(",", ", ")}, and commands about ${bound.includes(",") ? "these apps" : "this app"} but \`run\``,
+  );
+}
+
 /** A public key as `ssh-keygen` knows it. */
 export interface Key {
   type: string;
@@ -36,8 +60,48 @@ export interface Key {
   fingerprint: string;
 }
 
-const keyTypes =
-  /^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)$/;
+/** What piku knows of a key beside the key itself. */
+export interface Access {
+  /** `default` for a key without a name of its own. */
+  name: string;
+  /** The day on which it was added, ISO 8601. */
+  added?: string;
+  /** The apps that it is bound to; all unless given. */
+  apps?: readonly string[];
+  /** When it ends: `YYYYMMDD`, that day's midnight in the server's time (sshd(8): expiry-time). */
+  until?: string;
+}
+
+/** A line of authorized_keys(5) that is a key's. */
+export interface KeyLine extends Omit<Key, "fingerprint"> {
+  /** Counted from 0. */
+  at: number;
+  /** Undefined for a line that neither piku nor the original wrote. */
+  access?: Access;
+}
+
+const types =
+  "ssh-(?:ed25519|rsa)|ecdsa-sha2-nistp(?:256|384|521)|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\\.com";
+const keyTypes = new RegExp(`^(${types})$`);
+const linePattern = new RegExp(
+  `^\\s*(?!#)(?:((?:[^\\s"]|"(?:[^"\\\\]|\\\\.)*")+)\\s+)?(${types})\\s+([A-Za-z0-9+/]+={0,3})(?:\\s+(.*?))?\\s*$`,
+);
+
+/** The lines of authorized_keys that are keys; all others are left out. */
+export const parseKeyLines = (content: string): KeyLine[] =>
+  content.split("\n").flatMap((line, at) => {
+    const [, options = "", type, blob, comment = ""] = linePattern.exec(line) ?? [];
+    if (type === undefined || blob === undefined) return [];
+    const about = (pattern: RegExp) => pattern.exec(options)?.[1];
+    const name = about(/command="[^"]*\bFINGERPRINT=\S+ NAME=([\w.@+-]+)/);
+    const access = name && {
+      name,
+      added: about(/\bPIKU_KEY_ADDED=([\d-]+)/),
+      apps: about(/\bPIKU_KEY_APPS=([\w.,-]+)/)?.split(","),
+      until: about(/\bexpiry-time="(\d+Z?)"/),
+    };
+    return [{ at, type, blob, comment, access: access || undefined }];
+  });
 
 /**
  * Reads public keys, one a line; blank and comment lines are passed over. Throws, naming the line, for anything else,
@@ -69,29 +133,40 @@ function readKey(host: Host, line: string, where: string): Key {
 }
 
 /** The options in front of a key in authorized_keys(5) that tie it to this executable. */
-export function forcedOptions(host: Host, paths: Paths, fingerprint: string, name: string): string {
-  const root = paths.root === `${paths.home}/.piku` ? "" : ` PIKU_ROOT=${paths.root}`;
-  const command = `exec env -u BUN_OPTIONS -u BUN_BE_BUN FINGERPRINT=${fingerprint} NAME=${name}${root} ${shellQuote(host.self)}`;
-  return `restrict,pty,command="${command.replaceAll('"', '\\"')}"`;
+export function forcedOptions(host: Host, paths: Paths, fingerprint: string, access: Access): string {
+  const { name, added, apps, until } = access;
+  const settings = {
+    FINGERPRINT: fingerprint,
+    NAME: name,
+    PIKU_KEY_ADDED: added,
+    PIKU_KEY_APPS: apps?.join(","),
+    PIKU_ROOT: paths.root === `${paths.home}/.piku` ? undefined : paths.root,
+  };
+  const words = Object.entries(settings).flatMap(([word, value]) => (value === undefined ? [] : [`${word}=${value}`]));
+  const command = `exec env -u BUN_OPTIONS -u BUN_BE_BUN ${words.join(" ")} ${shellQuote(host.self)}`;
+  const expiry = until === undefined ? "" : `expiry-time="${until}",`;
+  return `restrict,pty,${expiry}command="${command.replaceAll('"', '\\"')}"`;
 }
 
 /** The line of authorized_keys(5) that ties a key to this executable. */
-export const keyLine = (host: Host, paths: Paths, key: Key) =>
-  `${forcedOptions(host, paths, key.fingerprint, "default")} ${key.type} ${key.blob}${key.comment ? ` ${key.comment}` : ""}`;
+export const keyLine = (host: Host, paths: Paths, key: Key, access: Access = { name: "default" }) =>
+  `${forcedOptions(host, paths, key.fingerprint, access)} ${key.type} ${key.blob}${key.comment ? ` ${key.comment}` : ""}`;
+
+/** The file of the keys that let somebody in. */
+export const keysFile = (host: Host) => `${pathsOf(host).home}/.ssh/authorized_keys`;
 
 /** Adds keys to authorized_keys; what is there stays byte for byte. Gives the keys that were not there before. */
-export function addKeys(host: Host, keys: readonly Key[]): Key[] {
+export function addKeys(host: Host, keys: readonly Key[], accessOf?: (key: Key) => Access | undefined): Key[] {
   const paths = pathsOf(host);
-  const folder = `${paths.home}/.ssh`;
-  const file = `${folder}/authorized_keys`;
+  const file = keysFile(host);
   const before = host.read(file) ?? "";
   const known = new Set(before.split(/\s+/));
   const added = keys.filter(
     ({ blob }, index) => !known.has(blob) && keys.findIndex((key) => key.blob === blob) === index,
   );
   if (added.length > 0) {
-    const lines = added.map((key) => `${keyLine(host, paths, key)}\n`).join("");
-    host.mkdir(folder, 0o700);
+    const lines = added.map((key) => `${keyLine(host, paths, key, accessOf?.(key))}\n`).join("");
+    host.mkdir(`${paths.home}/.ssh`, 0o700);
     host.write(file, before + (before === "" || before.endsWith("\n") ? "" : "\n") + lines, 0o600);
   }
   return added;

@@ -3,7 +3,7 @@ import { dailyFiles } from "./daily.ts";
 import { ensureRepository } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import type { Paths } from "./paths.ts";
-import { forcedOptions } from "./ssh.ts";
+import { forcedOptions, keysFile } from "./ssh.ts";
 import { shellQuote } from "./text.ts";
 
 /** Where the original is, by its own instructions, and what it is called once this executable has its place. */
@@ -14,15 +14,19 @@ const originalLine = new RegExp(
   String.raw`^command="FINGERPRINT=(\S+) NAME=(\S+) \S*piku(?:\.py)? \$SSH_ORIGINAL_COMMAND",${originalOptions} `,
 );
 const ourLine =
-  /^restrict,pty,command="exec env -u BUN_OPTIONS -u BUN_BE_BUN FINGERPRINT=(\S+) NAME=(\S+) (?:\\"|[^"])*" /;
+  /^restrict,pty,(?:expiry-time="[^"]*",)?command="exec env -u BUN_OPTIONS -u BUN_BE_BUN FINGERPRINT=(\S+) NAME=(\S+) (?:\\"|[^"])*" /;
 
 /** A line of the original's in authorized_keys(5) as ours, anything else as it is. */
 export const ourKeyLine = (host: Host, paths: Paths, line: string) =>
-  line.replace(originalLine, (_, fingerprint, name) => `${forcedOptions(host, paths, fingerprint, name)} `);
+  line.replace(originalLine, (_, fingerprint, name) => `${forcedOptions(host, paths, fingerprint, { name })} `);
 
-/** A line of ours as the original's; undefined for the lines of ours when there is no original to go back to. */
+/**
+ * A line of ours as the original's; undefined when there is no original to go back to, and for a key that is bound to apps or
+ * ends some day: the original would let it do everything for ever.
+ */
 export function originalKeyLine(paths: Paths, line: string, isThere: boolean): string | undefined {
-  if (!isThere && ourLine.test(line)) return undefined;
+  const isLess = /PIKU_KEY_APPS=|^restrict,pty,expiry-time=/.test(line);
+  if (ourLine.test(line) && (!isThere || isLess)) return undefined;
   return line.replace(
     ourLine,
     (_, fingerprint, name) =>
@@ -33,7 +37,7 @@ export function originalKeyLine(paths: Paths, line: string, isThere: boolean): s
 /** Makes the keys and the hooks of a machine that runs the original ours. Gives how many keys there were. */
 export function takeOver(host: Host, paths: Paths): number {
   for (const app of repositories(host, paths)) ensureRepository(host, app);
-  return changeKeys(host, paths, (line) => ourKeyLine(host, paths, line));
+  return changeKeys(host, (line) => ourKeyLine(host, paths, line));
 }
 
 /**
@@ -47,7 +51,7 @@ export function giveBack(host: Host, paths: Paths): void {
     if (/ git-hook /.test(host.read(hook) ?? "")) host.remove(hook);
     if (isThere) host.write(`${app.repo}/hooks/post-receive`, originalHook(app), 0o755);
   }
-  changeKeys(host, paths, (line) => originalKeyLine(paths, line, isThere));
+  changeKeys(host, (line) => originalKeyLine(paths, line, isThere));
   host.remove(dailyFiles(paths).vassal);
 }
 
@@ -61,8 +65,8 @@ const repositories = (host: Host, paths: Paths): App[] =>
     .filter(({ repo }) => host.stat(`${repo}/HEAD`));
 
 /** Writes authorized_keys with some of its lines changed, or gone; gives how many were. All others stay byte for byte. */
-function changeKeys(host: Host, paths: Paths, change: (line: string) => string | undefined): number {
-  const file = `${paths.home}/.ssh/authorized_keys`;
+function changeKeys(host: Host, change: (line: string) => string | undefined): number {
+  const file = keysFile(host);
   const before = (host.read(file) ?? "").split("\n");
   const after = before.map(change);
   const changed = before.filter((line, index) => line !== after[index]).length;

@@ -29,6 +29,8 @@ export function cleanEnvironment(env: Readonly<Record<string, string>>): Record<
 export function programEnvironment({
   FINGERPRINT,
   NAME,
+  PIKU_KEY_ADDED,
+  PIKU_KEY_APPS,
   ...env
 }: Readonly<Record<string, string>>): Record<string, string> {
   return env;

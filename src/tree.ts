@@ -25,13 +25,13 @@ export function prepareBuildTree(host: Host, commit: Commit): void {
 }
 
 /** A file that a build made, as it was when it was put into the app's work tree. */
-interface Made {
+export interface Made {
   name: string;
   size: number;
   modified: number;
 }
 
-const madeBy = (host: Host, app: App, release: number | undefined): Made[] =>
+export const madeBy = (host: Host, app: App, release: number | undefined): Made[] =>
   release === undefined ? [] : (JSON.parse(host.read(releaseFiles(app, release).made) ?? "[]") as Made[]);
 
 /** Which files of the build tree go live, and which of them only a build makes: a runtime's row says. */

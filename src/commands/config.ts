@@ -1,16 +1,36 @@
 import { defineCommand } from "citty";
-import { type App, findApp, namedApp } from "../app.ts";
+import { type App, appOf, findApp, listApps, namedApp } from "../app.ts";
 import { deploy } from "../deploy.ts";
-import { Ended } from "../errors.ts";
+import { Ended, usageError } from "../errors.ts";
+import { commitOf, fileOf } from "../git.ts";
 import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
-import type { Release } from "../releases.ts";
-import { changeServerSettings, parseAssignments, parseServerSettings } from "../settings.ts";
+import { readMachine } from "../machine.ts";
+import { pathsOf } from "../paths.ts";
+import { planDeploy } from "../plan.ts";
+import { recover } from "../recovery.ts";
+import { liveRelease, nextNumber, type Release, releaseFiles } from "../releases.ts";
+import {
+  changeServerSettings,
+  changeSettings,
+  masked,
+  type Origin,
+  originsOf,
+  parseAssignments,
+  parseImport,
+  parseServerSettings,
+  parseSettings,
+  type Settings,
+} from "../settings.ts";
+import { shellQuote } from "../text.ts";
 import { voiceOf } from "../voice.ts";
 import { appArg, many, wordsBehindApp } from "./arguments.ts";
 import { again, serverSettings } from "./requests.ts";
 
 const settingArg = { type: "positional", description: "the setting's name", required: true } as const;
+const globalArg = { type: "boolean", description: "for all apps, in ~/.piku/ENV; without an app's name" } as const;
+const laterArg = { type: "boolean", description: "keep them for the next deploy or restart" } as const;
+const jsonArg = { type: "boolean", description: "as one JSON text" } as const;
 
 /** The app of a command that also makes sense before its first push, once it has settings. Throws when there is neither. */
 function configuredApp(host: Host, typed: string): App {
@@ -25,11 +45,60 @@ function show(host: Host, app: App, file: string): void {
   else host.complain(`Warning: app '${app.name}' has no settings on the server.`);
 }
 
+const settingsOf = (host: Host, file: string) => parseServerSettings(host.read(file) ?? "");
+
+/** The ENV of an app's repository, as the live release has it. */
+function shippedSettings(host: Host, app: App): Settings {
+  const id = liveRelease(host, app)?.commit ?? commitOf(host, app.tree);
+  return id ? parseSettings(fileOf(host, { id, app }, "ENV") ?? "", "ENV") : {};
+}
+
+/** Prints where each of an app's settings comes from. */
+function showOrigins(host: Host, app: App, show: (origin: Origin) => string, json: boolean | undefined): void {
+  const layers = {
+    host: readMachine(host, app.paths.settings).settings,
+    repository: shippedSettings(host, app),
+    server: settingsOf(host, `${app.envs}/ENV`),
+  };
+  const number = liveRelease(host, app)?.number;
+  const deployed = number === undefined ? {} : settingsOf(host, releaseFiles(app, number).settings);
+  const origins = originsOf(settingsOf(host, `${app.envs}/LIVE_ENV`), layers, deployed);
+  if (json) host.say(JSON.stringify(origins.map((origin) => ({ ...origin, value: show(origin) }))));
+  else for (const origin of origins) host.say(`${origin.from.padEnd(10)}  ${origin.key}=${show(origin)}`);
+  const waiting = origins.filter(({ isLive }) => !isLive).map(({ key }) => key);
+  if (waiting.length > 0)
+    host.complain(`Warning: app '${app.name}' gets ${waiting.join(", ")} with its next deploy or restart.`);
+}
+
 export const config = (host: Host) =>
   defineCommand({
     meta: { description: "Show an app's settings on the server", example: "piku config blog" },
-    args: { app: appArg },
-    run: ({ args }) => show(host, configuredApp(host, args.app), "ENV"),
+    args: {
+      app: appArg,
+      all: { type: "boolean", description: "all settings that it gets, and where each comes from; secrets masked" },
+      reveal: { type: "boolean", description: "with --all: secrets too" },
+      json: jsonArg,
+    },
+    run({ args }) {
+      const app = configuredApp(host, args.app);
+      if (args.all) return showOrigins(host, app, args.reveal ? ({ value }) => value : masked, args.json);
+      if (args.json) return host.say(JSON.stringify(settingsOf(host, `${app.envs}/ENV`)));
+      show(host, app, "ENV");
+    },
+  });
+
+export const configExport = (host: Host) =>
+  defineCommand({
+    meta: {
+      description: "Print an app's settings on the server, quoted as a shell reads them",
+      example: "piku config:export blog >settings.txt",
+    },
+    args: { app: appArg, json: jsonArg },
+    run({ args }) {
+      const settings = settingsOf(host, `${configuredApp(host, args.app).envs}/ENV`);
+      if (args.json) return host.say(JSON.stringify(settings, null, 2));
+      for (const [key, value] of Object.entries(settings)) host.say(`${key}=${shellQuote(value)}`);
+    },
   });
 
 export const configGet = (host: Host) =>
@@ -45,20 +114,11 @@ export const configGet = (host: Host) =>
 
 /**
  * Deploys an app with its settings changed; nothing is kept of a change with which it does not run. Before the first
- * push they are kept for it: an app may need them to start at all.
+ * push they are kept for it: an app may need them to start at all. `later`: they are kept for whatever deploys it next,
+ * once the plan for it has been looked at.
  */
-function change(host: Host, app: App, cause: string, changes: Record<string, string | null>): void {
+function change(host: Host, app: App, cause: string, changes: Record<string, string | null>, later = false): void {
   const changed = () => changeServerSettings(serverSettings(host, app), changes);
-  const isKept = withTurn(host, app.paths, "deploy", app, cause, () => {
-    if (host.stat(app.tree)) return false;
-    host.mkdir(app.envs);
-    host.write(`${app.envs}/ENV`, changed(), 0o600);
-    return true;
-  });
-  if (isKept) {
-    voiceOf(host).log(`App '${app.name}' is not deployed yet; this is kept for its first push.`);
-    return;
-  }
   const request = (live: Release | undefined) => ({
     ...again(host, app, live, cause),
     serverSettings: changed(),
@@ -66,7 +126,50 @@ function change(host: Host, app: App, cause: string, changes: Record<string, str
     releases: true,
     changed: Object.keys(changes),
   });
-  deploy(host, app, request, cause);
+  const kept = withTurn(host, app.paths, "deploy", app, cause, () => {
+    const isThere = host.stat(app.tree) !== undefined;
+    if (isThere && !later) return undefined;
+    recover(host, app);
+    const live = liveRelease(host, app);
+    if (isThere) planDeploy(host, request(live), live, nextNumber(host, app));
+    host.mkdir(app.envs);
+    host.write(`${app.envs}/ENV`, changed(), 0o600);
+    return isThere
+      ? `Kept for the next deploy or restart of '${app.name}'.`
+      : `App '${app.name}' is not deployed yet; this is kept for its first push.`;
+  });
+  if (kept) voiceOf(host).log(kept);
+  else deploy(host, app, request, cause);
+}
+
+/** Changes the settings of all apps, and says which of them take it; none is deployed. */
+function changeGlobal(host: Host, changes: Record<string, string | null>): void {
+  const paths = pathsOf(host);
+  const voice = voiceOf(host);
+  const keys = Object.keys(changes);
+  withTurn(host, paths, "machine", undefined, "", () => {
+    const content = changeSettings(host.read(paths.settings) ?? "", changes, paths.settings);
+    readMachine(host, paths.settings, content);
+    for (const key of keys) voice.log(`${changes[key] === null ? "Unsetting" : "Setting"} ${key} for all apps`);
+    host.write(paths.settings, content, host.stat(paths.settings)?.mode ?? 0o600);
+  });
+  const apps = listApps(host, paths).map((name) => appOf(paths, name));
+  const own = (app: App) => {
+    try {
+      const settings = { ...shippedSettings(host, app), ...settingsOf(host, `${app.envs}/ENV`) };
+      return keys.filter((key) => Object.hasOwn(settings, key));
+    } catch {
+      // The original deployed an ENV that is refused today.
+      return [];
+    }
+  };
+  const taking = apps.filter((app) => own(app).length < keys.length);
+  if (taking.length > 0)
+    voice.start(`With their next deploy or restart it is taken by: ${taking.map(({ name }) => name).join(", ")}`);
+  for (const app of apps) {
+    const theirs = own(app);
+    if (theirs.length > 0) voice.log(`       App '${app.name}' has its own ${theirs.join(", ")}.`);
+  }
 }
 
 export const configSet = (host: Host) =>
@@ -77,14 +180,42 @@ export const configSet = (host: Host) =>
     },
     args: {
       app: appArg,
-      settings: { type: "positional", description: "KEY=value, as many as you like", required: true, ...many },
+      settings: { type: "positional", description: "KEY=value, as many as you like", required: false, ...many },
+      "no-restart": laterArg,
+      global: globalArg,
     },
     run({ args, rawArgs }) {
-      const settings = parseAssignments(wordsBehindApp(rawArgs));
-      for (const key of Object.keys(settings)) voiceOf(host).log(`Setting ${key} for '${args.app}'`);
-      change(host, namedApp(host, args.app), "config:set", settings);
+      if (args.global) return changeGlobal(host, parseAssignments(words(rawArgs)));
+      const settings = parseAssignments(some(wordsBehindApp(words(rawArgs))));
+      set(host, args.app, "config:set", settings, rawArgs);
     },
   });
+
+export const configImport = (host: Host) =>
+  defineCommand({
+    meta: {
+      description: "Set settings of an app from stdin: KEY='value' lines, or a JSON object of strings",
+      example: "piku config:import blog <settings.txt",
+    },
+    args: { app: appArg, "no-restart": laterArg },
+    run({ args, rawArgs }) {
+      const app = namedApp(host, args.app);
+      set(host, app.name, "config:import", parseImport(host.stdin()), rawArgs);
+    },
+  });
+
+function set(host: Host, typed: string, cause: string, settings: Settings, rawArgs: readonly string[]): void {
+  for (const key of Object.keys(settings)) voiceOf(host).log(`Setting ${key} for '${typed}'`);
+  change(host, namedApp(host, typed), cause, settings, rawArgs.includes("--no-restart"));
+}
+
+/** The words of a command without its options: no setting's name begins with a dash. */
+const words = (rawArgs: readonly string[]) => rawArgs.filter((word) => !word.startsWith("--"));
+
+function some(words: string[]): string[] {
+  if (words.length === 0) throw usageError("<settings> is missing", "e.g.: piku config:set blog DEBUG=1");
+  return words;
+}
 
 export const configUnset = (host: Host) =>
   defineCommand({
@@ -94,23 +225,24 @@ export const configUnset = (host: Host) =>
     },
     args: {
       app: appArg,
-      settings: { type: "positional", description: "names, as many as you like", required: true, ...many },
+      settings: { type: "positional", description: "names, as many as you like", required: false, ...many },
+      global: globalArg,
     },
     run({ args, rawArgs }) {
-      const keys = wordsBehindApp(rawArgs);
-      const there = parseServerSettings(serverSettings(host, configuredApp(host, args.app)));
+      const nothing = (keys: readonly string[]) => Object.fromEntries(keys.map((key) => [key, null]));
+      const keys = args.global ? words(rawArgs) : some(wordsBehindApp(words(rawArgs)));
+      const there = args.global
+        ? parseSettings(host.read(pathsOf(host).settings) ?? "", pathsOf(host).settings)
+        : parseServerSettings(serverSettings(host, configuredApp(host, args.app)));
       const known = keys.filter((key) => Object.hasOwn(there, key));
       for (const key of keys) {
-        if (known.includes(key)) voiceOf(host).log(`Unsetting ${key} for '${args.app}'`);
-        else voiceOf(host).warn(`'${key}' is not set for '${args.app}'`);
+        if (!known.includes(key))
+          voiceOf(host).warn(`'${key}' is not set for ${args.global ? "all apps" : `'${args.app}'`}`);
+        else if (!args.global) voiceOf(host).log(`Unsetting ${key} for '${args.app}'`);
       }
-      if (known.length > 0)
-        change(
-          host,
-          configuredApp(host, args.app),
-          "config:unset",
-          Object.fromEntries(known.map((key) => [key, null])),
-        );
+      if (known.length === 0) return;
+      if (args.global) changeGlobal(host, nothing(known));
+      else change(host, configuredApp(host, args.app), "config:unset", nothing(known));
     },
   });
 

@@ -1,12 +1,25 @@
 import { defineCommand } from "citty";
-import { remainsOf } from "../app.ts";
+import { type App, remainsOf } from "../app.ts";
 import { destroy } from "../destroy.ts";
+import { PikuError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { appArg } from "./arguments.ts";
 
 export const destroyApp = (host: Host) =>
   defineCommand({
     meta: { description: "Remove an app; its data stays", example: "piku destroy blog" },
-    args: { app: appArg },
-    run: ({ args }) => destroy(host, remainsOf(host, args.app)),
+    args: { app: appArg, force: { type: "boolean", description: "do not ask on a terminal" } },
+    run({ args }) {
+      const app = remainsOf(host, args.app);
+      if (!args.force && host.isTerminal(0)) confirm(host, app);
+      destroy(host, app);
+    },
   });
+
+/** Asks for the app's name. A shell reads it: we ourselves can only read all that there is to come. */
+function confirm(host: Host, { name }: App): void {
+  const question = `App '${name}' will be gone, all but its data. Its name, to go on: `;
+  const asks = 'printf %s "$1" >&2; IFS= read -r typed && [ "$typed" = "$2" ]';
+  if (host.run(["sh", "-c", asks, "sh", question, name]) !== 0)
+    throw new PikuError("that is not its name; nothing was removed");
+}

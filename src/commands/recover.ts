@@ -1,5 +1,6 @@
 import { defineCommand } from "citty";
 import { appOf } from "../app.ts";
+import { dropStage } from "../backup.ts";
 import { Ended, explain } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
@@ -14,6 +15,7 @@ export const recoverAll = (host: Host) =>
     run() {
       const paths = pathsOf(host);
       let failed = false;
+      dropStage(host);
       for (const app of host.list(paths.releases).map((name) => appOf(paths, name))) {
         try {
           withTurn(host, paths, "deploy", app, "recover", () => recover(host, app));

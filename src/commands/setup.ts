@@ -2,7 +2,7 @@ import { defineCommand } from "citty";
 import { PikuError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { folders, type Paths, pathsOf } from "../paths.ts";
-import { addKeys, readKeys } from "../ssh.ts";
+import { addKeys, keysFile, readKeys } from "../ssh.ts";
 import { giveBack, takeOver } from "../takeover.ts";
 import { renderEmperor } from "../uwsgi.ts";
 import { voiceOf } from "../voice.ts";
@@ -65,11 +65,11 @@ export const setupSsh = (host: Host) =>
     },
   });
 
-const absolute = (host: Host, path: string) => (path.startsWith("/") ? path : `${host.env().PWD ?? ""}/${path}`);
+export const absolute = (host: Host, path: string) => (path.startsWith("/") ? path : `${host.env().PWD ?? ""}/${path}`);
 
 /** A copy of a key without a command in front would be found first, and its owner's pushes would not reach piku. */
-function warnOfPlain(host: Host, blobs: readonly string[]): void {
-  const file = `${pathsOf(host).home}/.ssh/authorized_keys`;
+export function warnOfPlain(host: Host, blobs: readonly string[]): void {
+  const file = keysFile(host);
   const lines = (host.read(file) ?? "").split("\n");
   for (const [index, line] of lines.entries()) {
     if (blobs.some((blob) => line.includes(blob)) && !line.includes("command=") && !line.startsWith("#")) {

@@ -1,0 +1,189 @@
+import { defineCommand } from "citty";
+import { parseAppName, printable } from "../app.ts";
+import { PikuError, usageError } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import { withTurn } from "../locks.ts";
+import { pathsOf } from "../paths.ts";
+import { type Access, addKeys, type Key, type KeyLine, keysFile, parseKeyLines, readKeys } from "../ssh.ts";
+import { voiceOf } from "../voice.ts";
+import { warnOfPlain } from "./setup.ts";
+
+type Listed = KeyLine & Pick<Key, "fingerprint">;
+
+/** Every key of authorized_keys, with its fingerprint. A line that `ssh-keygen` does not take lets nobody in. */
+const listKeys = (host: Host): Listed[] =>
+  parseKeyLines(host.read(keysFile(host)) ?? "").flatMap((line) => {
+    const told = host.capture(["ssh-keygen", "-l", "-f", "-"], { input: `${line.type} ${line.blob}\n` });
+    const fingerprint = told.stdout.split(" ")[1];
+    return told.status === 0 && fingerprint ? [{ ...line, fingerprint }] : [];
+  });
+
+const nameOf = ({ access, comment }: KeyLine) =>
+  access && access.name !== "default" ? access.name : comment || "default";
+
+/** A day as people write it, of `YYYYMMDD…`. */
+const dayOf = (until: string) => until.replace(/^(\d{4})(\d\d)(\d\d).*$/, "$1-$2-$3");
+
+/** Today in the server's time, `YYYY-MM-DD`. */
+function today(host: Host): string {
+  const now = new Date(host.now());
+  const two = (number: number) => String(number).padStart(2, "0");
+  return `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`;
+}
+
+/** What a key may do: `all`, its apps, or `login` for a line that has no piku behind it. */
+const reach = ({ access }: KeyLine) => (access ? (access.apps?.join(",") ?? "all") : "login");
+
+export const keys = (host: Host) =>
+  defineCommand({
+    meta: {
+      description: "List the keys that let people in: fingerprint, day added, apps, last day, name",
+      example: "piku keys",
+    },
+    args: { json: { type: "boolean", description: "as one JSON text" } },
+    run({ args }) {
+      const all = listKeys(host);
+      if (args.json)
+        return host.say(
+          JSON.stringify(
+            all.map((key) => ({
+              fingerprint: key.fingerprint,
+              name: nameOf(key),
+              added: key.access?.added,
+              apps: key.access?.apps,
+              until: key.access?.until && dayOf(key.access.until),
+              login: key.access === undefined,
+            })),
+          ),
+        );
+      const heading = ["FINGERPRINT", "ADDED", "APPS", "UNTIL", "NAME"];
+      const rows = all.map((key) => [
+        key.fingerprint,
+        key.access?.added ?? "-",
+        reach(key),
+        key.access?.until ? dayOf(key.access.until) : "-",
+        nameOf(key),
+      ]);
+      const shown = host.isTerminal(1) ? [heading, ...rows] : rows;
+      const widths = heading.map((_, i) => Math.max(...shown.map((row) => row[i]!.length)));
+      for (const row of shown)
+        host.say(
+          row
+            .map((cell, i) => cell.padEnd(widths[i]!))
+            .join("  ")
+            .trimEnd(),
+        );
+      if (all.length === 0) host.complain("There are no keys.");
+    },
+  });
+
+export const keysAdd = (host: Host) =>
+  defineCommand({
+    meta: {
+      description: "Let a public key, from stdin, push and give commands",
+      example: "piku keys:add anna --apps blog,shop --until 2027-07-31 <anna.pub",
+    },
+    args: {
+      name: { type: "positional", description: "whose key it is", required: true },
+      apps: { type: "string", description: "the only apps that it is for, with commas between them" },
+      until: { type: "string", description: "the day on which it ends, such as 2027-07-31" },
+    },
+    run({ args }) {
+      const access: Access = {
+        name: keyName(args.name),
+        added: today(host),
+        apps: args.apps === undefined ? undefined : args.apps.split(",").map(parseAppName),
+        until: args.until === undefined ? undefined : lastDay(host, args.until),
+      };
+      if (host.isTerminal(0)) host.complain("Paste the public key, then press Return and Ctrl-D.");
+      const read = readKeys(host, host.stdin(), "stdin");
+      if (read.length > 1)
+        throw new PikuError(`there are ${read.length} keys in stdin`, "add each of them under a name of its own");
+      const key = read[0]!;
+      withTurn(host, pathsOf(host), "machine", undefined, "", () => {
+        const all = listKeys(host);
+        const same = all.find(({ blob }) => blob === key.blob);
+        if (same?.access)
+          throw new PikuError(`this key is there already, as '${nameOf(same)}'`, `to change it: keys:remove it first`);
+        if (all.some((line) => line.access && nameOf(line) === access.name))
+          throw new PikuError(
+            `there is a key called '${access.name}' already`,
+            "choose another name; `keys` lists them",
+          );
+        warnOfPlain(host, [key.blob]);
+        if (addKeys(host, [key], () => access).length === 0)
+          throw new PikuError(
+            `this key is in ${keysFile(host)} already, in a line that piku did not write`,
+            "on the server: take that line out with an editor",
+          );
+      });
+      const apps = access.apps ? `, for ${access.apps.join(", ")} only` : "";
+      const until = access.until ? `, until ${dayOf(access.until)}` : "";
+      voiceOf(host).log(`Adding key '${key.fingerprint}' as '${access.name}'${apps}${until}.`);
+    },
+  });
+
+function keyName(typed: string): string {
+  if (/^[A-Za-z0-9][\w.@+-]{0,39}$/.test(typed) && typed !== "default") return typed;
+  throw usageError(
+    `'${printable(typed)}' cannot be a key's name`,
+    "a name is up to 40 letters, digits and ._@+-, such as anna or anna@laptop",
+  );
+}
+
+/** `2027-07-31` as sshd(8) wants it. Throws for what is no day, or has been. */
+function lastDay(host: Host, typed: string): string {
+  const [, year, month, day] = /^(\d{4})-?(\d\d)-?(\d\d)$/.exec(typed) ?? [];
+  const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));
+  const written = `${year}-${month}-${day}`;
+  if (Number.isNaN(date.getTime()) || date.toISOString().slice(0, 10) !== written)
+    throw usageError(`'${printable(typed)}' is no day`, "write it as 2027-07-31");
+  if (written <= today(host)) throw usageError(`${written} is not to come any more`);
+  return written.replaceAll("-", "");
+}
+
+export const keysRemove = (host: Host) =>
+  defineCommand({
+    meta: { description: "Take a key away, by its name or its fingerprint", example: "piku keys:remove anna" },
+    args: {
+      key: { type: "positional", description: "its name or its fingerprint", required: true },
+      force: { type: "boolean", description: "also the last one for all apps, or the one in use" },
+    },
+    run({ args }) {
+      withTurn(host, pathsOf(host), "machine", undefined, "", () => {
+        const all = listKeys(host);
+        const meant = all.filter((line) => line.fingerprint === args.key || nameOf(line) === args.key);
+        const fingerprints = [...new Set(meant.map(({ fingerprint }) => fingerprint))];
+        const [fingerprint] = fingerprints;
+        if (fingerprint === undefined)
+          throw new PikuError(`there is no key '${printable(args.key)}'`, "`keys` lists them");
+        if (fingerprints.length > 1)
+          throw new PikuError(
+            `several keys are called '${printable(args.key)}'`,
+            `say which one: ${fingerprints.join(" or ")}`,
+          );
+        const foreign = meant.find(({ access }) => !access);
+        if (foreign)
+          throw new PikuError(
+            `piku did not write line ${foreign.at + 1} of ${keysFile(host)}, which has this key`,
+            "on the server: take it out with an editor",
+          );
+        if (!args.force) refuseLockout(host, all, fingerprint);
+        const gone = new Set(meant.map(({ at }) => at));
+        const lines = host.read(keysFile(host))!.split("\n");
+        host.write(keysFile(host), lines.filter((_, at) => !gone.has(at)).join("\n"), 0o600);
+        voiceOf(host).log(`Removing key '${fingerprint}' of '${nameOf(meant[0]!)}'.`);
+      });
+    },
+  });
+
+/** Refuses to take the key away with which this command came, or the last one that is for everything. */
+function refuseLockout(host: Host, all: readonly Listed[], fingerprint: string): void {
+  const hint = "with --force it goes all the same";
+  if (host.env().FINGERPRINT === fingerprint) throw new PikuError("this is the key that you come with", hint);
+  const isForAll = ({ access }: Listed) =>
+    access !== undefined && !access.apps && !(access.until && dayOf(access.until) <= today(host));
+  const left = all.filter((line) => line.fingerprint !== fingerprint);
+  if (all.some(isForAll) && !left.some(isForAll))
+    throw new PikuError("this is the last key that is for all apps: nobody could add another", hint);
+}

@@ -1,0 +1,38 @@
+import { defineCommand } from "citty";
+import { findApp } from "../app.ts";
+import { PikuError } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import { maintenanceFile, renderPage } from "../maintenance.ts";
+import { voiceOf } from "../voice.ts";
+import { appArg } from "./arguments.ts";
+
+export const maintenanceOn = (host: Host) =>
+  defineCommand({
+    meta: {
+      description: "Have nginx show a page in an app's place, until maintenance:off",
+      example: "piku maintenance:on blog --message 'We move house, back at noon.'",
+    },
+    args: { app: appArg, message: { type: "string", description: "what the page says" } },
+    run({ args }) {
+      const app = findApp(host, args.app);
+      const site = host.read(app.site);
+      if (site === undefined) throw new PikuError(`app '${app.name}' has no site to close`, "it has no server name");
+      if (!site.includes(maintenanceFile(app)))
+        throw new PikuError(`the site of app '${app.name}' is of an older piku`, `first: restart ${app.name}`);
+      const message = args.message || "This site is being worked on. Please come back in a while.";
+      host.write(maintenanceFile(app), renderPage(message));
+      voiceOf(host).log(`-----> App '${app.name}' is closed; to open it: maintenance:off ${app.name}`);
+    },
+  });
+
+export const maintenanceOff = (host: Host) =>
+  defineCommand({
+    meta: { description: "Open an app's site again", example: "piku maintenance:off blog" },
+    args: { app: appArg },
+    run({ args }) {
+      const app = findApp(host, args.app);
+      const wasClosed = host.stat(maintenanceFile(app)) !== undefined;
+      host.remove(maintenanceFile(app));
+      voiceOf(host).log(wasClosed ? `-----> App '${app.name}' is open.` : `App '${app.name}' was not closed.`);
+    },
+  });
