@@ -2,7 +2,7 @@ import type { CommandDef } from "citty";
 import { apps, ps } from "./commands/apps.ts";
 import { config, configGet, configLive, configSet, configUnset } from "./commands/config.ts";
 import { daily } from "./commands/daily.ts";
-import { deployAgain, deployCancel, restart, retireApp, scale, stopApp } from "./commands/deploy.ts";
+import { deployAgain, deployCancel, restart, restartKind, retireApp, scale, stopApp } from "./commands/deploy.ts";
 import { destroyApp } from "./commands/destroy.ts";
 import { gitHook, gitReceivePack, gitUploadPack } from "./commands/git.ts";
 import { logs } from "./commands/logs.ts";
@@ -33,6 +33,7 @@ export const commandsOf = (host: Host, incoming?: string): Commands => ({
   destroy: destroyApp(host),
   logs: logs(host),
   ps: ps(host),
+  "ps:restart": restartKind(host),
   "ps:scale": scale(host),
   releases: releases(host),
   "releases:output": releasesOutput(host),

@@ -23,7 +23,8 @@ test("the help page", () => {
       deploy:cancel     End the deploy of an app that is under way
       destroy           Remove an app; its data stays
       logs              Show an app's last log lines and follow its logs
-      ps                Show how many processes of each kind an app has
+      ps                Show an app's processes: how many there are to be, and how each is; all apps unless one is named
+      ps:restart        Restart an app's workers of one kind
       ps:scale          Set how many processes of a kind an app has
       releases          List an app's releases, the newest first
       releases:output   Show what a release's deploy said, also of one that failed
@@ -57,6 +58,8 @@ test("the help of each command", () => {
     e.g.: piku apps
 
     List apps; a '*' marks those that run.
+
+      [--json]  as one JSON text
 
     $ piku config --help
     e.g.: piku config blog
@@ -128,9 +131,18 @@ test("the help of each command", () => {
     $ piku ps --help
     e.g.: piku ps blog
 
-    Show how many processes of each kind an app has.
+    Show an app's processes: how many there are to be, and how each is; all apps unless one is named.
 
-      <app>  the app's name
+      [app]     the app's name
+      [--json]  as one JSON text
+
+    $ piku ps:restart --help
+    e.g.: piku ps:restart blog worker
+
+    Restart an app's workers of one kind.
+
+      <app>   the app's name
+      <kind>  a kind of worker
 
     $ piku ps:scale --help
     e.g.: piku ps:scale blog web=2 worker=1

@@ -195,6 +195,16 @@ function catchAll(value: string | undefined): string | undefined {
   return value.startsWith("/") ? value : `/${value}`;
 }
 
+/** The board's own address, as whoever gave this command by ssh knows it (ssh(1): SSH_CONNECTION). */
+export const serverName = (host: Host) => host.env().SSH_CONNECTION?.split(" ")[2] ?? "SERVER";
+
+/** The addresses of a site in a browser, the plain one first. `server` stands for a site without a name of its own. */
+export function addressesOf({ names, ports, httpsOnly }: Pick<Site, "names" | "ports" | "httpsOnly">, server: string) {
+  const url = (scheme: string, port: number, usual: number) =>
+    `${scheme}://${names[0] === "_" ? server : names[0]}${port === usual ? "" : `:${port}`}/`;
+  return [...(httpsOnly ? [] : [url("http", ports.http, 80)]), url("https", ports.https, 443)];
+}
+
 /** Which protocol nginx speaks with an app that has these workers. */
 export const protocolOf = (workers: Workers): Backend["protocol"] =>
   Object.keys(workers).some(isInside) ? "uwsgi" : "http";

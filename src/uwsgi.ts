@@ -75,9 +75,10 @@ export function filesOf(app: App, { kind, ordinal, release }: Pick<Worker, "kind
     envdir: `${base}.env`,
     /** uWSGI's own process, written when it starts. */
     master: `${base}.pid`,
-    /** The process that the launcher became, and a mark that it was started more than once. */
+    /** The process that the launcher became. */
     daemon: `${base}.daemon`,
-    again: `${base}.again`,
+    /** A byte for each time that it was started, by the launcher or by uWSGI. */
+    starts: `${base}.starts`,
     /** Written when the app is loaded and accepts. */
     ready: `${base}.ready`,
     /** A second socket of a wsgi worker, which speaks http, for its health check. */
@@ -344,6 +345,7 @@ function insidePairs(app: App, worker: Worker): Pair[] {
     ...(askedPath(worker) && listen && "socket" in listen ? [["http-socket", files.http] as const] : []),
     // A cheap app has no process that accepts before the first request, but it is loaded by then.
     [idle > 0 ? "hook-post-app" : "hook-accepting1-once", `write:${files.ready} ready`],
+    ["hook-asap", `append:${files.starts} .`],
     ["envdir", files.envdir],
     ...trailing.map(([key, value]) => ["env", `${key}=${escapeValue(value, `the value of ${key}`)}`] as const),
   ];
@@ -454,8 +456,8 @@ export function renderLauncher(app: App, worker: Worker): string {
   const exports = Object.entries(worker.settings).map(
     ([key, value]) => `export ${key}='${value.replaceAll("'", `'\\''`)}'\n`,
   );
-  // One file for the first start and one for all later ones: a second start means that the process has ended.
-  const note = `if [ -e ${files.daemon} ]; then : >${files.again}; fi\necho $$ >${files.daemon}\n`;
+  // A second start means that the process has ended.
+  const note = `printf . >>${files.starts}\necho $$ >${files.daemon}\n`;
   const command = worker.cron ? worker.cron.command : execLine(worker.command);
   return [
     "# Written by piku; changes are lost.\n",

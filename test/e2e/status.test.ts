@@ -1,0 +1,131 @@
+import { expect } from "bun:test";
+import { webProbe, wsgiProbe } from "./probe.ts";
+import { eventually, fails, ok, quote, type Sandbox } from "./sandbox.ts";
+import { stories } from "./story.ts";
+import { live, running, sshing, watching } from "./watch.ts";
+
+/** The same command on a terminal. */
+const onTerminal = (board: Sandbox, ...words: string[]) =>
+  ok(board.run(["ssh", "-tt", "board", words.map(quote).join(" ")])).stdout.replaceAll("\r", "");
+
+interface Process {
+  app: string;
+  process: string;
+  up: boolean;
+  since?: string;
+  restarts?: number;
+  memory?: number;
+  cpu?: number;
+  port?: number;
+}
+
+const processes = (board: Sandbox, ...words: string[]): Process[] =>
+  JSON.parse(ok(board.ssh("ps", ...words, "--json")).stdout);
+
+stories((board, story) => {
+  story("apps on a terminal also tells release, commit, age, workers and address; a script sees names only", () => {
+    const blog = board.repo(undefined, {
+      ...webProbe("blog.test"),
+      Procfile: "web: exec python3 app.py\nworker: exec sleep 1234\nsecond: exec sleep 2345\n",
+    });
+    ok(board.push(blog, "blog"));
+    ok(board.push(board.repo(undefined, wsgiProbe("wiki.test")), "wiki"));
+    expect(ok(board.ssh("apps")).stdout).toBe("*blog\n*wiki\n");
+    const table = onTerminal(board, "apps").trimEnd().split("\n");
+    expect(table[0]!.trim().split(/\s+/)).toEqual(["APP", "RELEASE", "COMMIT", "AGE", "UP", "URL"]);
+    const url = (name: string) => `http://${name}:${board.httpPort}/`;
+    expect(table[1]!.split(/\s+/)).toEqual([
+      "*blog",
+      "1",
+      blog.head().slice(0, 7),
+      expect.stringMatching(/^\d+s$/),
+      "3/3",
+      url("blog.test"),
+    ]);
+    expect(table[2]).toMatch(/^\*wiki .* 1\/1 /);
+    const [first, second] = JSON.parse(ok(board.ssh("apps", "--json")).stdout);
+    expect(first).toEqual({
+      app: "blog",
+      running: true,
+      release: 1,
+      commit: blog.head(),
+      since: expect.stringMatching(/^\d{4}-.*Z$/),
+      up: 3,
+      wanted: 3,
+      url: url("blog.test"),
+    });
+    expect(second.url).toBe(url("wiki.test"));
+  });
+
+  story("ps: how many there are to be, then how each process is, also one that was killed", () => {
+    const lines = ok(board.ssh("ps", "blog")).stdout.trimEnd().split("\n");
+    expect(lines.slice(0, 3)).toEqual(["web:1", "worker:1", "second:1"]);
+    expect(lines.slice(3).every((line) => !line.includes(":"))).toBe(true);
+    const [web] = processes(board, "blog");
+    expect(lines[3]).toMatch(
+      new RegExp(`^web\\.1 +up \\d+s +0 restarts +\\d+ MB +\\d+\\.\\d s CPU +port ${web!.port}$`),
+    );
+    expect(board.get("/", { host: "127.0.0.1", port: web!.port }).body).toBe("one");
+    expect(web!.memory).toBeGreaterThan(8e6);
+    expect(web!.cpu).toBeGreaterThan(0);
+    expect(Math.abs(Date.now() - Date.parse(web!.since!))).toBeLessThan(60_000);
+    const [before] = running(board, "sleep 1234");
+    process.kill(before!, "SIGKILL");
+    eventually(() => {
+      const worker = processes(board, "blog").find(({ process }) => process === "worker.1");
+      expect([worker!.up, worker!.restarts]).toEqual([true, 1]);
+    }, 20);
+    expect(ok(board.ssh("ps", "blog")).stdout).toMatch(/^worker\.1 +up \d+s +1 restart /m);
+    // uWSGI's own process, which the emperor starts anew.
+    const pid = Number(board.get("/pid", { host: "wiki.test" }).body);
+    process.kill(pid, "SIGKILL");
+    eventually(() => {
+      expect(Number(board.get("/pid", { host: "wiki.test" }).body)).not.toBe(pid);
+      expect(processes(board, "wiki")[0]).toMatchObject({ process: "wsgi.1", up: true, restarts: 1 });
+    }, 20);
+  });
+
+  story("ps without an app shows all of them; what is stopped is down", () => {
+    expect(processes(board).map(({ app, process }) => `${app} ${process}`)).toEqual([
+      "blog web.1",
+      "blog worker.1",
+      "blog second.1",
+      "wiki wsgi.1",
+    ]);
+    ok(board.ssh("stop", "wiki"));
+    expect(processes(board, "wiki")).toEqual([{ app: "wiki", process: "wsgi.1", kind: "wsgi", up: false } as Process]);
+    expect(ok(board.ssh("ps")).stdout).toMatch(/^wiki +wsgi\.1 +down$/m);
+    expect(onTerminal(board, "ps")).toMatch(/^wiki +wsgi\.1.* down/m);
+    expect(onTerminal(board, "apps")).toMatch(/^ wiki .* 0\/1 /m);
+    fails(board.ssh("ps:restart", "wiki", "wsgi"), 1);
+    ok(board.ssh("restart", "wiki"));
+  });
+
+  story("ps:restart restarts one kind, without a failed request, and leaves the others", async () => {
+    const [worker] = running(board, "sleep 1234");
+    const [second] = running(board, "sleep 2345");
+    const pid = () => board.get("/pid", { host: "blog.test" }).body;
+    const web = pid();
+    const { output } = ok(board.ssh("ps:restart", "blog", "worker"));
+    expect(output).toContain("spawning 'blog:worker.1'");
+    expect(output).not.toMatch(/spawning 'blog:(web|second)|build|goes? on/i);
+    expect(running(board, "sleep 1234")).not.toEqual([worker]);
+    expect(running(board, "sleep 2345")).toEqual([second!]);
+    expect(pid()).toBe(web);
+    const end = watching(board, "blog.test");
+    for (let i = 0; i < 2; i++) ok(await sshing(board, "ps:restart", "blog", "web"));
+    const { asked, failed } = await end();
+    expect(asked).toBeGreaterThan(20);
+    expect(failed).toEqual([]);
+    expect(pid()).not.toBe(web);
+    expect(running(board, "sleep 2345")).toEqual([second!]);
+    expect(processes(board, "blog").map(({ up, restarts }) => [up, restarts])).toEqual([
+      [true, 0],
+      [true, 0],
+      [true, 0],
+    ]);
+    expect(live(board, "blog").number).toBe(4);
+    expect(fails(board.ssh("ps:restart", "blog", "wroker"), 1).stderr).toContain("it has web, worker, second");
+    fails(board.ssh("ps:restart", "blog"), 2);
+  });
+});
