@@ -1,7 +1,7 @@
 import type { App } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
-import { setLogAside } from "./logs.ts";
+import { setLogAside, withoutTimes } from "./logs.ts";
 import type { Paths } from "./paths.ts";
 import {
   commandLines,
@@ -297,7 +297,7 @@ export function awaitHealthy(
 }
 
 function unhealthy(host: Host, app: App, { worker, killedBefore }: Started, why: string): PikuError {
-  const lines = saidByApp(host.readFrom(filesOf(app, worker).log, 0, true).text);
+  const lines = saidByApp(withoutTimes(host.readFrom(filesOf(app, worker).log, 0, true).text));
   for (const line of lines.slice(-20)) host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
   return new PikuError(
     `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}${killedForMemory(host) > killedBefore ? "; the server's memory had run out" : ""}`,

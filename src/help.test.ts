@@ -125,8 +125,13 @@ test("the help of each command", () => {
 
     Show an app's last log lines and follow its logs.
 
-      <app>      the app's name
-      [process]  a kind of worker; all of them unless given
+      <app>          the app's name
+      [process]      a kind of worker, or one of its processes such as web.1; all of them unless given
+      [--lines]      so many of the last lines, of all logs together
+      [--since]      what is no older than 90s, 15m, 1h, 2d
+      [--no-follow]  end when that has been shown
+      [--times]      with the time in front of each line
+      [--deploys]    also what the app's deploys said
 
     $ piku ps --help
     e.g.: piku ps blog

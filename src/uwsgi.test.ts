@@ -49,6 +49,7 @@ log-maxsize = 1048576
 logfile-chmod = 640
 logto2 = /p/logs/blog/${kind}.1.log
 log-backupname = /p/logs/blog/${kind}.1.log.old
+log-encoder = format \x1e\${strftime:%%Y-%%m-%%dT%%H:%%M:%%S%%z} \${msgnl}
 `;
 const tail = "set-placeholder = pikunil=\nset-placeholder = pikulp=(\n";
 const renewed = "max-requests = 1024\n";

@@ -281,6 +281,10 @@ export function refuseMissingPlugins(pairs: readonly Pair[], installed: readonly
 const logFormat =
   '%%(addr) - %%(user) [%%(ltime)] "%%(method) %%(uri) %%(proto)" %%(status) %%(size) "%%(referer)" "%%(uagent)" %%(msecs)ms';
 
+// In front of each piece of text that uWSGI gets: pieces are no lines, so that a mark must tell where one begins (logs.ts).
+// biome-ignore lint/suspicious/noTemplateCurlyInString: it is uWSGI that fills it in.
+const timed: Pair = ["log-encoder", "format \x1e${strftime:%%Y-%%m-%%dT%%H:%%M:%%S%%z} ${msgnl}"];
+
 /** The lines of a worker's vassal, in the original's order and with its defaults. */
 export function vassalPairs(app: App, worker: Worker, user: { uid: number; gid: number }): Pair[] {
   const { kind, settings } = worker;
@@ -302,6 +306,7 @@ export function vassalPairs(app: App, worker: Worker, user: { uid: number; gid: 
     ["logfile-chmod", "640"],
     ["logto2", files.log],
     ["log-backupname", `${files.log}.old`],
+    timed,
     // How long a process may take to end once it is told to.
     ["reload-mercy", wholeNumber(settings, "PIKU_GRACE")],
     ...(isInside(kind)

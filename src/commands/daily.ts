@@ -6,6 +6,7 @@ import { dailyFiles, isTime } from "../daily.ts";
 import { Ended, explain } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
+import { boundLogs } from "../logs.ts";
 import { type Machine, readMachine } from "../machine.ts";
 import { pathsOf } from "../paths.ts";
 import { parseServerSettings } from "../settings.ts";
@@ -37,6 +38,7 @@ export const daily = (host: Host) =>
       };
       for (const app of listApps(host, paths).map((name) => appOf(paths, name)))
         attempt(`app '${app.name}'`, () => renewSite(host, app, machine));
+      attempt("logs", () => boundLogs(host, paths));
       attempt("Cloudflare", () =>
         withTurn(host, paths, "machine", undefined, "", () => refreshRanges(host, paths, machine)),
       );
