@@ -4,6 +4,7 @@ import { config, configGet, configLive, configSet, configUnset } from "./command
 import { daily } from "./commands/daily.ts";
 import { deployAgain, deployCancel, restart, restartKind, retireApp, scale, stopApp } from "./commands/deploy.ts";
 import { destroyApp } from "./commands/destroy.ts";
+import { doctor } from "./commands/doctor.ts";
 import { gitHook, gitReceivePack, gitUploadPack } from "./commands/git.ts";
 import { logs } from "./commands/logs.ts";
 import { recoverAll } from "./commands/recover.ts";
@@ -31,6 +32,7 @@ export const commandsOf = (host: Host, incoming?: string): Commands => ({
   deploy: deployAgain(host),
   "deploy:cancel": deployCancel(host),
   destroy: destroyApp(host),
+  doctor: doctor(host),
   logs: logs(host),
   ps: ps(host),
   "ps:restart": restartKind(host),

@@ -22,6 +22,7 @@ test("the help page", () => {
       deploy            Deploy what was pushed last once more
       deploy:cancel     End the deploy of an app that is under way
       destroy           Remove an app; its data stays
+      doctor            Look for what is wrong with the board, and say what to do about it
       logs              Show an app's last log lines and follow its logs
       ps                Show an app's processes: how many there are to be, and how each is; all apps unless one is named
       ps:restart        Restart an app's workers of one kind
@@ -119,6 +120,13 @@ test("the help of each command", () => {
     Remove an app; its data stays.
 
       <app>  the app's name
+
+    $ piku doctor --help
+    e.g.: piku doctor
+
+    Look for what is wrong with the board, and say what to do about it.
+
+      [--json]  as one JSON text
 
     $ piku logs --help
     e.g.: piku logs blog web

@@ -128,6 +128,9 @@ function nginxWorkers(host: Host): Map<number, Set<number>> {
   return masters;
 }
 
+/** Whether nginx runs and takes requests. */
+export const isNginxUp = (host: Host) => nginxWorkers(host).size > 0;
+
 const reloadPatience = 10_000;
 const pokeAfter = 2_500;
 

@@ -1,12 +1,17 @@
 import { expect } from "bun:test";
+import fs from "node:fs";
 import { webProbe, wsgiProbe } from "./probe.ts";
-import { eventually, fails, ok, quote, type Sandbox } from "./sandbox.ts";
+import { eventually, fails, ok, quote, read, type Sandbox } from "./sandbox.ts";
 import { stories } from "./story.ts";
 import { live, running, sshing, watching } from "./watch.ts";
 
 /** The same command on a terminal. */
 const onTerminal = (board: Sandbox, ...words: string[]) =>
   ok(board.run(["ssh", "-tt", "board", words.map(quote).join(" ")])).stdout.replaceAll("\r", "");
+
+/** The same for one that may fail. */
+const onAnyTerminal = (board: Sandbox, ...words: string[]) =>
+  board.run(["ssh", "-tt", "board", words.map(quote).join(" ")]).stdout;
 
 interface Process {
   app: string;
@@ -127,5 +132,75 @@ stories((board, story) => {
     expect(live(board, "blog").number).toBe(4);
     expect(fails(board.ssh("ps:restart", "blog", "wroker"), 1).stderr).toContain("it has web, worker, second");
     fails(board.ssh("ps:restart", "blog"), 2);
+  });
+
+  /** What doctor finds, but for what the machine that runs this story is like. */
+  const findings = (): { check: string; ok: boolean; says: string; remedy?: string }[] =>
+    JSON.parse(board.ssh("doctor", "--json").stdout).filter(
+      ({ check }: { check: string }) => !["clock", "power", "disk", "memory"].includes(check),
+    );
+
+  story("doctor has nothing to say against a board that is well", () => {
+    eventually(() => expect(findings().filter(({ ok }) => !ok)).toEqual([]));
+    const said = Object.fromEntries(findings().map(({ check, says }) => [check, says]));
+    expect(said.tools).toMatch(/git \d+\.\d+.*uwsgi 2\..*nginx 1\./);
+    expect(said.processes).toBe("4 of 4 are up");
+    expect(said.sites).toBe("2 sites, which nginx takes");
+    expect(said.certificates).toBe("left: blog 824 days, wiki 824 days");
+    const { stdout, stderr } = board.ssh("doctor");
+    expect(stdout).toMatch(/^ok +emperor +uWSGI's emperor runs$/m);
+    expect(stderr).toBe("");
+    expect(onAnyTerminal(board, "doctor")).toContain("\u001b[32mok\u001b[0m");
+  });
+
+  story("doctor names what is wrong, with the remedy, and ends with 1", async () => {
+    const root = board.pikuRoot;
+    const keys = `${board.home}/.ssh/authorized_keys`;
+    const [former, site] = [read(keys), read(`${root}/nginx/blog.conf`)];
+    const [type, blob] = read(`${board.folder}/ssh/id.pub`).split(" ");
+    fs.writeFileSync(keys, `# mine\n${type} ${blob} laptop\n${former}`);
+    fs.chmodSync(`${root}/envs/blog/LIVE_ENV`, 0o644);
+    fs.writeFileSync(`${root}/nginx/blog.conf`, site.replace("gzip on;", "gzip maybe;"));
+    fs.writeFileSync(
+      `${root}/releases/blog/journal.json`,
+      JSON.stringify({ release: 99, cause: "push", tree: false, made: false }),
+    );
+    fs.mkdirSync(`${root}/envs/ghost`);
+    fs.copyFileSync(`${root}/nginx/blog.key`, `${root}/nginx/wiki.key`);
+    fs.rmdirSync(`${root}/plugins`);
+    await board.killEmperor();
+    const wrong = () => findings().filter(({ ok }) => !ok);
+    const expected = [
+      ["emperor", "uWSGI's emperor is not running on the server", /uwsgi/],
+      ["sites", /^nginx refuses the sites: .*"maybe"/, /deploy/],
+      ["processes", "web.1 of app 'blog' is down", /^logs blog web\.1 tells why; restart blog$/],
+      ["processes", "worker.1 of app 'blog' is down", /./],
+      ["processes", "second.1 of app 'blog' is down", /./],
+      ["processes", "wsgi.1 of app 'wiki' is down", /./],
+      ["certificates", /^the certificate of app 'wiki' is missing, or its key is another's$/, /deploy wiki/],
+      ["keys", `line 2 of ${keys} has a key without a command, before the line that leads to piku`, /sed -i 2d/],
+      ["rights", `${root}/plugins is missing`, /setup/],
+      ["rights", `${root}/envs/blog/LIVE_ENV is open to others`, `chmod 600 ${root}/envs/blog/LIVE_ENV`],
+      ["leftovers", "a deploy of app 'blog' was cut off", /recover/],
+      ["leftovers", "'ghost' has settings or a repository, but is no app", /destroy ghost/],
+    ].map(([check, says, remedy]) => ({
+      check: check as string,
+      ok: false,
+      says: typeof says === "string" ? says : expect.stringMatching(says!),
+      remedy: typeof remedy === "string" ? remedy : expect.stringMatching(remedy!),
+    }));
+    // sshd takes the plain key first, which is what is wrong: piku is called as the board's user calls it.
+    const told = () => JSON.parse(fails(board.piku("doctor", "--json"), 1).stdout) as ReturnType<typeof findings>;
+    const bad = () => told().filter(({ check, ok }) => !ok && !["clock", "power", "disk", "memory"].includes(check));
+    eventually(() => expect(bad()).toEqual(expected));
+    expect(fails(board.piku("doctor"), 1).stdout).toMatch(/^wrong +keys +line 2 of .*\. To do: remove that line/m);
+    fs.writeFileSync(keys, former);
+    fs.chmodSync(`${root}/envs/blog/LIVE_ENV`, 0o600);
+    fs.writeFileSync(`${root}/nginx/blog.conf`, site);
+    fs.rmdirSync(`${root}/envs/ghost`);
+    fs.rmSync(`${root}/nginx/wiki.crt`);
+    board.startEmperor();
+    for (const words of [["setup"], ["recover"], ["restart", "blog"], ["restart", "wiki"]]) ok(board.piku(...words));
+    eventually(() => expect(wrong()).toEqual([]));
   });
 });
