@@ -314,7 +314,7 @@ export function surveyBoard(host: Host, paths: Paths): Board {
         const pair = { certificate: `${paths.nginx}/${name}.crt`, key: `${paths.nginx}/${name}.key` };
         return { app: name, until: readCertificate(host, pair)?.until };
       }),
-    disk: host.free(paths.root),
+    disk: host.free(host.stat(paths.root) ? paths.root : paths.home),
     memory: memoryLeft(host),
     killed: killedForMemory(host),
     synchronised: isSynchronised(host),

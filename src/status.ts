@@ -6,7 +6,7 @@ import type { Paths } from "./paths.ts";
 import { everyProcess, familyOf, memoryOf, type Running } from "./processes.ts";
 import { isCron, parseScaling } from "./procfile.ts";
 import { isUp } from "./recovery.ts";
-import { liveRelease, type Release } from "./releases.ts";
+import { readableLive } from "./releases.ts";
 import { parseServerSettings } from "./settings.ts";
 import { addressesOf, serverName, siteNames } from "./site.ts";
 import { isOn } from "./text.ts";
@@ -44,7 +44,7 @@ export interface AppStatus {
 
 /** The processes that an app is to have, and how each is doing. `every`: the processes of the machine, for a call for many apps. */
 export function surveyProcesses(host: Host, app: App, every = everyProcess(host)): ProcessStatus[] {
-  const live = readLive(host, app);
+  const live = readableLive(host, app);
   const vassals = listVassals(host, app.paths, app.name).filter(({ file }) => !live || live.vassals.includes(file));
   return Object.entries(parseScaling(host.read(`${app.envs}/SCALING`) ?? ""))
     .filter(([kind]) => kind !== "static")
@@ -102,7 +102,7 @@ export function surveyApps(host: Host, paths: Paths): AppStatus[] {
   const every = everyProcess(host);
   return listApps(host, paths).map((name) => {
     const app = appOf(paths, name);
-    const live = readLive(host, app);
+    const live = readableLive(host, app);
     const processes = surveyProcesses(host, app, every);
     return {
       app: name,
@@ -115,15 +115,6 @@ export function surveyApps(host: Host, paths: Paths): AppStatus[] {
       url: addressOf(host, app),
     };
   });
-}
-
-/** The live release. What is damaged must not keep the other apps from being shown. */
-function readLive(host: Host, app: App): Release | undefined {
-  try {
-    return liveRelease(host, app);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Where an app is in a browser, if it has a site. */

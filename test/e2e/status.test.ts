@@ -153,6 +153,15 @@ stories((board, story) => {
     expect(onAnyTerminal(board, "doctor")).toContain("\u001b[32mok\u001b[0m");
   });
 
+  story("doctor of a board that was never set up says so", () => {
+    const home = `${board.folder}/empty`;
+    fs.mkdirSync(home);
+    const ran = fails(board.run([`${board.home}/piku`, "doctor"], { env: { ...board.boardEnv(), HOME: home } }), 1);
+    expect(ran.stdout).toContain(`${home}/.piku/apps is missing. To do: setup makes it`);
+    expect(ran.stderr).toBe("");
+    expect(fs.readdirSync(home)).toEqual([]);
+  });
+
   story("doctor names what is wrong, with the remedy, and ends with 1", async () => {
     const root = board.pikuRoot;
     const keys = `${board.home}/.ssh/authorized_keys`;
