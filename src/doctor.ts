@@ -301,11 +301,11 @@ export function surveyBoard(host: Host, paths: Paths): Board {
     complaint: siteComplaint(host, paths, sites),
     deaf: sites.size > 0 ? portsOf(host, paths).filter((port) => !isListening(host, port)) : [],
     workers: running.flatMap((app) =>
-      surveyProcesses(host, app, every).map(({ process, kind, up, port }) => ({
+      surveyProcesses(host, app, every).map(({ process: name, kind, up, port }) => ({
         app: app.name,
-        process,
+        process: name,
         up,
-        answers: !host.stat(app.site) || answers(host, app, kind, Number(process.split(".")[1]), port),
+        answers: !host.stat(app.site) || answers(host, app, kind, Number(name.split(".")[1]), port),
       })),
     ),
     certificates: apps
@@ -413,13 +413,13 @@ function modesOf(host: Host, paths: Paths, apps: readonly App[]): Board["modes"]
   });
 }
 
-/** The first few paths that are somebody else's. What nginx keeps, and tries, is nginx's. */
+/** The first few paths that are somebody else's. What nginx keeps, tries and writes is nginx's. */
 const foreignPaths = (host: Host, paths: Paths) =>
   host
     .capture([
       "find",
       ...[paths.root, "-maxdepth", "3", "(", "-path", paths.cache, "-o", "-path", stagingOf(paths), ")", "-prune"],
-      ...["-o", "!", "-uid", String(host.uid), "-print"],
+      ...["-o", "!", "-uid", String(host.uid), "!", "-name", "nginx.*.log*", "-print"],
     ])
     .stdout.split("\n")
     .filter((path) => path !== "")

@@ -139,6 +139,7 @@ test("the help of each command", () => {
       [--since]      what is no older than 90s, 15m, 1h, 2d
       [--no-follow]  end when that has been shown
       [--times]      with the time in front of each line
+      [--nginx]      also what nginx wrote about its site, where NGINX_LOG is set
       [--deploys]    also what the app's deploys said
 
     $ piku ps --help

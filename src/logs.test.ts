@@ -5,6 +5,7 @@ import {
   forgetLogs,
   type Line,
   lastLines,
+  nginxTime,
   readLines,
   restoreLogs,
   setLogAside,
@@ -119,4 +120,12 @@ test.each([
     type: "file" as const,
   });
   expect(surplus([file("/a", 10, 9), file("/b", 20, 1), file("/c", 30, 5)], kept, most)).toEqual(expected);
+});
+
+test.each<[string, number | undefined]>([
+  ['1.2.3.4 - - [25/Nov/2026:12:00:05 +0100] "GET / HTTP/1.1" 200 3 "-" "x"', noon + 5000],
+  ["2026/11/25 09:16:30 [error] 1#1: *1 connect() failed", new Date(2026, 10, 25, 9, 16, 30).getTime()],
+  ["what is neither", undefined],
+])("nginxTime: %s", (written, expected) => {
+  expect(nginxTime(written)).toBe(expected);
 });

@@ -1,5 +1,8 @@
 import { type App, appOf } from "./app.ts";
 import type { Entry, Host } from "./host/host.ts";
+import { withTurn } from "./locks.ts";
+import { readMachine } from "./machine.ts";
+import { pokeNginx, reloadNginx } from "./nginx.ts";
 import type { Paths } from "./paths.ts";
 import { parseScaling } from "./procfile.ts";
 import { liveNumber, numbersOf, releaseFiles } from "./releases.ts";
@@ -68,11 +71,65 @@ export function readLines(raw: readonly string[], before: number): Line[] {
   });
 }
 
-/** A log that can be shown: what it is called, its file, and the files that had its name before. */
+/** A log that can be shown: what it is called, its file, the files that had its name before, and how its lines are read. */
 export interface Log {
   label: string;
   file: string;
   former: string[];
+  read(raw: readonly string[], before: number): Line[];
+}
+
+/** What nginx writes about a site, in logs of these names (NGINX_LOG). */
+export const nginxLogs = ["access", "error"] as const;
+const nginxLogFile = /^nginx\.(access|error)\.log$/;
+
+const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** When nginx wrote a line, milliseconds since 1970: `[25/Nov/2026:09:16:30 +0000]`, or `2026/11/25 09:16:30` in the server's time. */
+export function nginxTime(line: string): number | undefined {
+  const access = /\[(\d\d)\/(\w{3})\/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)\]/.exec(line);
+  if (access) {
+    const [, day, month, year, time, hours, minutes] = access;
+    const number = String(months.indexOf(month!) + 1).padStart(2, "0");
+    return Date.parse(`${year}-${number}-${day}T${time}${hours}:${minutes}`);
+  }
+  const error = /^(\d{4})\/(\d\d)\/(\d\d) (\d\d):(\d\d):(\d\d) /.exec(line)?.slice(1).map(Number);
+  return error && new Date(error[0]!, error[1]! - 1, ...error.slice(2)).getTime();
+}
+
+/** The lines of a log of nginx's. `before`: the time of one that has none. */
+function readNginx(raw: readonly string[], before: number): Line[] {
+  let time = before;
+  return raw.map((text) => {
+    time = nginxTime(text) ?? time;
+    return { time, text };
+  });
+}
+
+/** What nginx has written about an app's site. */
+export const siteLogs = (host: Host, app: App): Log[] =>
+  nginxLogs
+    .map((name) => ({ label: `nginx.${name}`, file: `${app.logs}/nginx.${name}.log`, read: readNginx }))
+    .filter(({ file }) => host.stat(file))
+    .map((log) => ({ ...log, former: host.stat(`${log.file}.old`) ? [`${log.file}.old`] : [] }));
+
+const mostOfNginx = 1024 * 1024;
+
+/** Sets logs of nginx's aside that have become large; nginx, which goes on in them until then, makes new ones when it reads its files. */
+export function turnSiteLogs(host: Host, paths: Paths): void {
+  const large = host
+    .list(paths.logs)
+    .flatMap((name) => siteLogs(host, appOf(paths, name)))
+    .filter(({ file }) => (host.stat(file)?.size ?? 0) > mostOfNginx);
+  if (large.length === 0) return;
+  const { reload } = readMachine(host, paths.settings);
+  withTurn(host, paths, "machine", undefined, "", () =>
+    reloadNginx(host, paths, reload, () => {
+      for (const { file } of large) host.rename(file, `${file}.old`);
+      // Where a folder of sites is watched, it has to change.
+      if (!reload) pokeNginx(host, paths);
+    }),
+  );
 }
 
 /** The logs of an app's workers. */
@@ -81,14 +138,20 @@ export function workerLogs(host: Host, app: App): Log[] {
   return names.flatMap((name) => {
     const label = /^([\w-]+\.\d+)\.log$/.exec(name)?.[1];
     const former = names.filter((other) => other === `${name}.old` || setAside.exec(other)?.[1] === name);
-    return label ? [{ label, file: `${app.logs}/${name}`, former: former.map((other) => `${app.logs}/${other}`) }] : [];
+    const files = former.map((other) => `${app.logs}/${other}`);
+    return label ? [{ label, file: `${app.logs}/${name}`, former: files, read: readLines }] : [];
   });
 }
 
 /** What an app's deploys have said, as logs: a file each. */
 export const deployLogs = (host: Host, app: App): Log[] =>
   numbersOf(host, app)
-    .map((number) => ({ label: `deploy.${number}`, file: releaseFiles(app, number).transcript, former: [] }))
+    .map((number) => ({
+      label: `deploy.${number}`,
+      file: releaseFiles(app, number).transcript,
+      former: [],
+      read: readLines,
+    }))
     .filter(({ file }) => host.stat(file));
 
 // Of a log that an app has let grow beyond the usual.
@@ -109,7 +172,7 @@ export function lastLines(host: Host, log: Log, most: number, since: number): { 
     const marked =
       raw.findLast((line, i) => i < from && line.includes(mark)) ?? raw.find((line) => line.includes(mark));
     const before = timesIn(marked ?? "").at(-1) ?? modified(file);
-    lines = [...readLines(raw.slice(from), before), ...lines];
+    lines = [...log.read(raw.slice(from), before), ...lines];
     if (file === log.file) offset = read.offset;
   }
   const inOrder = lines.filter(({ time }) => time >= since).sort((a, b) => a.time - b.time);
@@ -145,6 +208,7 @@ export function boundLogs(host: Host, paths: Paths): void {
     const app = appOf(paths, name);
     const scaling = parseScaling(host.read(`${app.envs}/SCALING`) ?? "");
     const isWritten = (file: string) => {
+      if (nginxLogFile.test(file)) return true;
       const [, kind, ordinal] = /^([\w-]+)\.(\d+)\.log$/.exec(file) ?? [];
       return kind !== undefined && Number(ordinal) <= (scaling[kind] ?? 0);
     };

@@ -6,6 +6,7 @@ import { PikuError } from "./errors.ts";
 import type { Commit } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { includedFile } from "./include.ts";
+import { nginxLogs } from "./logs.ts";
 import type { Place } from "./plan.ts";
 import { type Scaling, siteKinds, type Workers } from "./procfile.ts";
 import type { Slot } from "./releases.ts";
@@ -43,6 +44,8 @@ export interface Site {
   cache?: Cache;
   /** Who may come in, where nobody may but Cloudflare: the file of its addresses, and whoever deploys. */
   cloudflare?: { ranges: string; deployer?: string };
+  /** The folder for the lines that nginx writes about it, where they are not to go where all others go. */
+  logs?: string;
   /** Directives of the app's own, for the server block. */
   include?: string;
 }
@@ -171,6 +174,7 @@ export function planSite(
     catchAll: catchAll(settings.NGINX_CATCH_ALL),
     allowGit: isOn(settings.NGINX_ALLOW_GIT_FOLDERS),
     hidesFiles: "php" in workers,
+    logs: isOn(settings.NGINX_LOG) ? app.logs : undefined,
     cache: backend && planCache(app, settings),
     cloudflare: isOn(settings.NGINX_CLOUDFLARE_ACL)
       ? { ranges: rangesFile(app.paths), deployer: machine.deployer }
@@ -217,6 +221,7 @@ ${site.backend ? renderUpstreams(site.app, site.backend) : ""}${site.backend && 
     ${listenSecurely(site)}
     server_name ${site.names.join(" ")};
     ${renderCertificate(site)}
+    ${site.logs && nginxLogs.map((name) => `${name}_log ${site.logs}/nginx.${name}.log;`).join("\n")}
     gzip on;
     gzip_proxied any;
     gzip_types text/plain text/xml text/css text/javascript text/js application/x-javascript application/javascript application/json application/xml+rss application/atom+xml image/svg+xml;

@@ -6,7 +6,7 @@ import { dailyFiles, isTime } from "../daily.ts";
 import { Ended, explain } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
-import { boundLogs } from "../logs.ts";
+import { boundLogs, turnSiteLogs } from "../logs.ts";
 import { type Machine, readMachine } from "../machine.ts";
 import { pathsOf } from "../paths.ts";
 import { parseServerSettings } from "../settings.ts";
@@ -22,9 +22,6 @@ export const daily = (host: Host) =>
     args: { "if-time": { type: "boolean", description: "only when the last time was almost a day ago" } },
     run({ args }) {
       const paths = pathsOf(host);
-      if (args["if-time"] && !isTime(host, paths)) return;
-      host.write(dailyFiles(paths).done, String(host.now()));
-      const machine = readMachine(host, paths.settings);
       let failed = false;
       /** What goes wrong for one must not keep the others from it. */
       const attempt = (what: string, action: () => void) => {
@@ -36,12 +33,17 @@ export const daily = (host: Host) =>
           voiceOf(host).error(`${what}: ${message}${hint ? `. Hint: ${hint}` : ""}`);
         }
       };
-      for (const app of listApps(host, paths).map((name) => appOf(paths, name)))
-        attempt(`app '${app.name}'`, () => renewSite(host, app, machine));
-      attempt("logs", () => boundLogs(host, paths));
-      attempt("Cloudflare", () =>
-        withTurn(host, paths, "machine", undefined, "", () => refreshRanges(host, paths, machine)),
-      );
+      attempt("nginx's logs", () => turnSiteLogs(host, paths));
+      if (!args["if-time"] || isTime(host, paths)) {
+        host.write(dailyFiles(paths).done, String(host.now()));
+        const machine = readMachine(host, paths.settings);
+        for (const app of listApps(host, paths).map((name) => appOf(paths, name)))
+          attempt(`app '${app.name}'`, () => renewSite(host, app, machine));
+        attempt("logs", () => boundLogs(host, paths));
+        attempt("Cloudflare", () =>
+          withTurn(host, paths, "machine", undefined, "", () => refreshRanges(host, paths, machine)),
+        );
+      }
       if (failed) throw new Ended(1);
     },
   });

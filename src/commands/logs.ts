@@ -1,8 +1,8 @@
 import { defineCommand } from "citty";
 import { findApp, printable } from "../app.ts";
-import { usageError } from "../errors.ts";
+import { PikuError, usageError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import { deployLogs, type Line, type Log, lastLines, readLines, workerLogs } from "../logs.ts";
+import { deployLogs, type Line, type Log, lastLines, siteLogs, workerLogs } from "../logs.ts";
 import { parseSpan } from "../text.ts";
 import { appArg } from "./arguments.ts";
 
@@ -12,6 +12,7 @@ const history = 20;
 interface Followed {
   label: string;
   file: string;
+  read: Log["read"];
   inode: number;
   offset: number;
   /** Where reading ended in files that had this name before, by their inodes: one of them may come back. */
@@ -35,6 +36,7 @@ export const logs = (host: Host) =>
       since: { type: "string", description: "what is no older than 90s, 15m, 1h, 2d" },
       "no-follow": { type: "boolean", description: "end when that has been shown" },
       times: { type: "boolean", alias: "t", description: "with the time in front of each line" },
+      nginx: { type: "boolean", description: "also what nginx wrote about its site, where NGINX_LOG is set" },
       deploys: { type: "boolean", description: "also what the app's deploys said" },
     },
     run({ args, rawArgs }) {
@@ -49,7 +51,16 @@ export const logs = (host: Host) =>
         throw usageError(`'${printable(args.since)}' is no span of time`, "write 90s, 15m, 1h or 2d");
       const wanted = ({ label }: Log) =>
         kind === undefined || kind === "*" || label === kind || label.startsWith(`${kind}.`);
-      const find = () => [...workerLogs(host, app).filter(wanted), ...(args.deploys ? deployLogs(host, app) : [])];
+      if (args.nginx && siteLogs(host, app).length === 0)
+        throw new PikuError(
+          `nginx keeps no log of its own for app '${app.name}'`,
+          `from now on: config:set ${app.name} NGINX_LOG=true`,
+        );
+      const find = () => [
+        ...workerLogs(host, app).filter(wanted),
+        ...(args.nginx ? siteLogs(host, app) : []),
+        ...(args.deploys ? deployLogs(host, app) : []),
+      ];
       const found = find();
       if (found.length === 0) return host.complain(`No logs found for app '${app.name}'.`);
       const width = Math.max(...found.map(({ label }) => label.length));
@@ -78,9 +89,10 @@ export const logs = (host: Host) =>
     },
   });
 
-const followed = (host: Host, { label, file }: Log, offset: number): Followed => ({
+const followed = (host: Host, { label, file, read }: Log, offset: number): Followed => ({
   label,
   file,
+  read,
   offset,
   inode: host.stat(file)?.inode ?? 0,
   left: new Map(),
@@ -112,6 +124,6 @@ function added(host: Host, log: Followed): (Line & { label: string })[] {
   } else if (entry && entry.size < log.offset) log.offset = 0;
   const { text, offset } = host.readFrom(log.file, log.offset);
   log.offset = offset;
-  const lines = readLines(`${rest}${text}`.split("\n").slice(0, -1), host.now());
+  const lines = log.read(`${rest}${text}`.split("\n").slice(0, -1), host.now());
   return lines.map((line) => ({ ...line, label: log.label }));
 }

@@ -107,6 +107,36 @@ time.sleep(1000)
     });
   });
 
+  story("with NGINX_LOG what nginx writes about an app is told apart, and stays small", () => {
+    const app = board.repo(undefined, webProbe("front.test"));
+    ok(board.push(app, "front"));
+    expect(fails(board.ssh("logs", "front", "--nginx"), 1).stderr).toContain("config:set front NGINX_LOG=true");
+    ok(board.ssh("config:set", "front", "NGINX_LOG=true"));
+    board.get("/names", { host: "front.test" });
+    board.get("/names", { host: "kept.test" });
+    ok(board.ssh("stop", "front"));
+    expect(board.get("/long", { host: "front.test" }).status).toBe(502);
+    const lines = shown("front", "--nginx", "--since", "1h");
+    const at = (pattern: RegExp) => lines.findIndex((line) => pattern.test(line));
+    expect(at(/^web\.1 +\| probe one listens/)).toBeGreaterThan(-1);
+    expect(at(/^nginx\.access \| 127\.0\.0\.1 .* "GET \/names HTTP/)).toBeGreaterThan(
+      at(/^web\.1 +\| probe one listens/),
+    );
+    expect(at(/^nginx\.error +\| .*refused.* request: "GET \/long /)).toBeGreaterThan(at(/^nginx.*"GET \/names/));
+    expect(lines.filter((line) => /^nginx.*GET \/names/.test(line))).toHaveLength(1);
+    expect(shown("front", "--since", "1h").some((line) => line.startsWith("nginx"))).toBe(false);
+    const log = `${board.pikuRoot}/logs/front/nginx.access.log`;
+    fs.appendFileSync(log, `${"x".repeat(1 << 20)}\n`);
+    ok(board.piku("daily", "--if-time"));
+    board.get("/late", { host: "front.test" });
+    expect(read(log)).toMatch(/^127[^\n]*"GET \/late HTTP[^\n]*\n$/);
+    expect(fs.statSync(`${log}.old`).size).toBeGreaterThan(1 << 20);
+    expect(shown("front", "--nginx", "-n", "9").some((line) => line.includes("GET /late"))).toBe(true);
+    ok(board.ssh("restart", "front"));
+    ok(board.ssh("config:set", "front", "NGINX_LOG=false"));
+    expect(read(`${board.pikuRoot}/nginx/front.conf`)).not.toContain("_log");
+  });
+
   story(
     "following loses nothing when a log is rotated, sees a process that comes later, and ends with its client",
     async () => {

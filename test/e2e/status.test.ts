@@ -34,7 +34,12 @@ stories((board, story) => {
       Procfile: "web: exec python3 app.py\nworker: exec sleep 1234\nsecond: exec sleep 2345\n",
     });
     ok(board.push(blog, "blog"));
-    ok(board.push(board.repo(undefined, wsgiProbe("wiki.test")), "wiki"));
+    ok(
+      board.push(
+        board.repo(undefined, { ...wsgiProbe("wiki.test"), Procfile: "wsgi: app:app\nbot: exec sleep 3456\n" }),
+        "wiki",
+      ),
+    );
     expect(ok(board.ssh("apps")).stdout).toBe("*blog\n*wiki\n");
     const table = onTerminal(board, "apps").trimEnd().split("\n");
     expect(table[0]!.trim().split(/\s+/)).toEqual(["APP", "RELEASE", "COMMIT", "AGE", "UP", "URL"]);
@@ -47,7 +52,7 @@ stories((board, story) => {
       "3/3",
       url("blog.test"),
     ]);
-    expect(table[2]).toMatch(/^\*wiki .* 1\/1 /);
+    expect(table[2]).toMatch(/^\*wiki .* 2\/2 /);
     const [first, second] = JSON.parse(ok(board.ssh("apps", "--json")).stdout);
     expect(first).toEqual({
       app: "blog",
@@ -96,12 +101,16 @@ stories((board, story) => {
       "blog worker.1",
       "blog second.1",
       "wiki wsgi.1",
+      "wiki bot.1",
     ]);
     ok(board.ssh("stop", "wiki"));
-    expect(processes(board, "wiki")).toEqual([{ app: "wiki", process: "wsgi.1", kind: "wsgi", up: false } as Process]);
+    expect(processes(board, "wiki")).toEqual([
+      { app: "wiki", process: "wsgi.1", kind: "wsgi", up: false } as Process,
+      { app: "wiki", process: "bot.1", kind: "bot", up: false } as Process,
+    ]);
     expect(ok(board.ssh("ps")).stdout).toMatch(/^wiki +wsgi\.1 +down$/m);
     expect(onTerminal(board, "ps")).toMatch(/^wiki +wsgi\.1.* down/m);
-    expect(onTerminal(board, "apps")).toMatch(/^ wiki .* 0\/1 /m);
+    expect(onTerminal(board, "apps")).toMatch(/^ wiki .* 0\/2 /m);
     fails(board.ssh("ps:restart", "wiki", "wsgi"), 1);
     ok(board.ssh("restart", "wiki"));
   });
@@ -130,6 +139,15 @@ stories((board, story) => {
       [true, 0],
     ]);
     expect(live(board, "blog").number).toBe(4);
+    const wiki = () => [board.get("/pid", { host: "wiki.test" }).body, running(board, "sleep 3456")[0]];
+    const [wsgi, bot] = wiki();
+    ok(board.ssh("ps:restart", "wiki", "bot"));
+    const [same, later] = wiki();
+    expect(same).toBe(wsgi!);
+    expect(later).not.toBe(bot);
+    ok(board.ssh("ps:restart", "wiki", "wsgi"));
+    expect(wiki()[0]).not.toBe(wsgi);
+    expect(wiki()[1]).toBe(later!);
     expect(fails(board.ssh("ps:restart", "blog", "wroker"), 1).stderr).toContain("it has web, worker, second");
     fails(board.ssh("ps:restart", "blog"), 2);
   });
@@ -144,7 +162,7 @@ stories((board, story) => {
     eventually(() => expect(findings().filter(({ ok }) => !ok)).toEqual([]));
     const said = Object.fromEntries(findings().map(({ check, says }) => [check, says]));
     expect(said.tools).toMatch(/git \d+\.\d+.*uwsgi 2\..*nginx 1\./);
-    expect(said.processes).toBe("4 of 4 are up");
+    expect(said.processes).toBe("5 of 5 are up");
     expect(said.sites).toBe("2 sites, which nginx takes");
     expect(said.certificates).toBe("left: blog 824 days, wiki 824 days");
     const { stdout, stderr } = board.ssh("doctor");
@@ -186,6 +204,7 @@ stories((board, story) => {
       ["processes", "worker.1 of app 'blog' is down", /./],
       ["processes", "second.1 of app 'blog' is down", /./],
       ["processes", "wsgi.1 of app 'wiki' is down", /./],
+      ["processes", "bot.1 of app 'wiki' is down", /./],
       ["certificates", /^the certificate of app 'wiki' is missing, or its key is another's$/, /deploy wiki/],
       ["keys", `line 2 of ${keys} has a key without a command, before the line that leads to piku`, /sed -i 2d/],
       ["rights", `${root}/plugins is missing`, /setup/],
