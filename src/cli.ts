@@ -12,8 +12,9 @@ import {
   configUnset,
 } from "./commands/config.ts";
 import { daily } from "./commands/daily.ts";
-import { deployAgain, deployCancel, restart, retireApp, scale, stopApp } from "./commands/deploy.ts";
+import { deployAgain, deployCancel, restart, restartKind, retireApp, scale, stopApp } from "./commands/deploy.ts";
 import { destroyApp } from "./commands/destroy.ts";
+import { doctor } from "./commands/doctor.ts";
 import { gitHook, gitReceivePack, gitUploadPack } from "./commands/git.ts";
 import { keys, keysAdd, keysRemove } from "./commands/keys.ts";
 import { logs } from "./commands/logs.ts";
@@ -47,6 +48,7 @@ export const commandsOf = (host: Host, incoming?: string): Commands => ({
   deploy: deployAgain(host),
   "deploy:cancel": deployCancel(host),
   destroy: destroyApp(host),
+  doctor: doctor(host),
   keys: keys(host),
   "keys:add": keysAdd(host),
   "keys:remove": keysRemove(host),
@@ -54,6 +56,7 @@ export const commandsOf = (host: Host, incoming?: string): Commands => ({
   "maintenance:off": maintenanceOff(host),
   "maintenance:on": maintenanceOn(host),
   ps: ps(host),
+  "ps:restart": restartKind(host),
   "ps:scale": scale(host),
   releases: releases(host),
   "releases:output": releasesOutput(host),

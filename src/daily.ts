@@ -31,7 +31,7 @@ export function isTime(host: Host, paths: Paths): boolean {
 const longestLog = 1_048_576;
 
 /** Puts the emperor's log aside once it has more than 1 MB. The emperor goes on writing into the same file (open(2): O_APPEND). */
-export function boundLog(host: Host, paths: Paths): void {
+export function boundEmperorLog(host: Host, paths: Paths): void {
   const log = emperorLog(paths);
   if ((host.stat(log)?.size ?? 0) <= longestLog) return;
   host.capture(["sh", "-c", 'cp -f "$1" "$2"; : >"$1"', "sh", log, `${paths.uwsgi}/uwsgi.old.log`]);

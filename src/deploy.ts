@@ -39,7 +39,7 @@ import {
 import { retireLater } from "./retire.ts";
 import { makeRoom, memoryWarning, refuseFullDisk } from "./room.ts";
 import { readDifferently, renderSettings } from "./settings.ts";
-import { renderSite } from "./site.ts";
+import { addressesOf, renderSite, serverName } from "./site.ts";
 import { pointTo, switchSite } from "./switch.ts";
 import { type Recorder, record } from "./transcript.ts";
 import { applyTree, planTree } from "./tree.ts";
@@ -157,7 +157,7 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
     subject: subjectOf(host, request.commit),
     who: whoAsks(host),
     vassals: plan.workers.map((worker) => kept.get(worker) ?? vassalName(app.name, worker)),
-    held: plan.keeps ? heldBy(live, [...kept.values()]) : undefined,
+    held: kept.size > 0 ? heldBy(live, [...kept.values()]) : undefined,
   });
   writeRelease(host, app, release);
   writeJournal(host, app, {
@@ -182,7 +182,7 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   for (const line of whereabouts(host, plan)) voice.log(line);
   if (host.stat(maintenanceFile(app)))
     voice.log(`-----> Visitors do not see it yet; to open it: maintenance:off ${app.name}`);
-  if (plan.keeps && kept.size > 0)
+  if (request.only === undefined && [...kept.keys()].some(({ cron }) => !cron))
     voice.log(`-----> Workers go on as they are (PIKU_AUTO_RESTART); restart them with: restart ${app.name}`);
 }
 
@@ -246,7 +246,9 @@ function keptVassal(host: Host, { app, keeps }: Plan, live: Release | undefined,
   const earlier = followedBy(live, worker);
   if (earlier === undefined) return [];
   const same = { ...worker, release: earlier };
-  const goesOn = keeps ? isInPlace(host, app, same) : worker.cron !== undefined && isUnchanged(host, app, same);
+  const goesOn = keeps(worker.kind)
+    ? isInPlace(host, app, same)
+    : worker.cron !== undefined && isUnchanged(host, app, same);
   return goesOn ? [[worker, vassalName(app.name, same)]] : [];
 }
 
@@ -279,14 +281,8 @@ function tellDifferences({ host }: Recorder, { source, settings }: Plan): void {
 
 /** Where the app is now, or how it gets a name. */
 function whereabouts(host: Host, { app, site, workers, settings }: Plan): string[] {
-  const server = host.env().SSH_CONNECTION?.split(" ")[2] ?? "SERVER";
-  if (site) {
-    const name = site.names[0] === "_" ? server : site.names[0];
-    const url = (scheme: string, port: number, usual: number) =>
-      `${scheme}://${name}${port === usual ? "" : `:${port}`}/`;
-    const https = url("https", site.ports.https, 443);
-    return [`-----> ${site.httpsOnly ? https : `${url("http", site.ports.http, 80)} and ${https}`}`];
-  }
+  const server = serverName(host);
+  if (site) return [`-----> ${addressesOf(site, server).join(" and ")}`];
   const login = `${host.env().USER ?? "piku"}@${server}`;
   const remedy = `       To give it a name: ssh ${login} config:set ${app.name} NGINX_SERVER_NAME=${app.name}.example.com`;
   const listen = workers.find(({ listen }) => listen && "port" in listen)?.listen;

@@ -1,7 +1,7 @@
 import type { App } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
-import { setLogAside } from "./logs.ts";
+import { setLogAside, withoutTimes } from "./logs.ts";
 import type { Paths } from "./paths.ts";
 import {
   commandLines,
@@ -196,7 +196,7 @@ function health(host: Host, app: App, started: Started): Health {
   if (isCron(worker.kind)) return isAlive(host, master) ? "healthy" : { failed: "uWSGI could not start it" };
   const daemon = pidIn(host, files.daemon);
   if (daemon === undefined) return "starting";
-  if (host.stat(files.again) || !isAlive(host, daemon)) return { failed: "it ended right after its start" };
+  if (startsOf(host, files) > 1 || !isAlive(host, daemon)) return { failed: "it ended right after its start" };
   started.seen ??= host.ticks();
   // A `web` worker without a site may be a bot that listens to nobody.
   if (worker.site && worker.listen && "port" in worker.listen) {
@@ -204,6 +204,10 @@ function health(host: Host, app: App, started: Started): Health {
   }
   return host.ticks() - started.seen >= staysUp ? "healthy" : "starting";
 }
+
+/** How often a worker's process has been started since its release was. */
+export const startsOf = (host: Host, { starts }: Pick<ReturnType<typeof filesOf>, "starts">) =>
+  host.stat(starts)?.size ?? 0;
 
 const askAgainAfter = 500;
 
@@ -293,7 +297,7 @@ export function awaitHealthy(
 }
 
 function unhealthy(host: Host, app: App, { worker, killedBefore }: Started, why: string): PikuError {
-  const lines = saidByApp(host.readFrom(filesOf(app, worker).log, 0, true).text);
+  const lines = saidByApp(withoutTimes(host.readFrom(filesOf(app, worker).log, 0, true).text));
   for (const line of lines.slice(-20)) host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
   return new PikuError(
     `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}${killedForMemory(host) > killedBefore ? "; the server's memory had run out" : ""}`,
@@ -321,7 +325,7 @@ function isBusy(host: Host, app: App, { kind, ordinal, release }: Vassal): boole
 }
 
 /** The port that a worker was given, from its launcher. */
-function portOf(host: Host, app: App, worker: Pick<Worker, "kind" | "ordinal" | "release">): number | undefined {
+export function portOf(host: Host, app: App, worker: Pick<Worker, "kind" | "ordinal" | "release">): number | undefined {
   const port = /^export PORT='(\d+)'$/m.exec(host.read(filesOf(app, worker).launcher) ?? "")?.[1];
   return port === undefined || worker.kind !== "web" ? undefined : Number(port);
 }
@@ -337,7 +341,7 @@ export function drain(host: Host, app: App, vassals: readonly Vassal[], grace: n
 }
 
 /** The processes of a vassal: uWSGI's own, and the group of the program below it. */
-function processesOf(host: Host, app: App, vassal: Vassal): { masters: number[]; group?: number } {
+export function processesOf(host: Host, app: App, vassal: Vassal): { masters: number[]; group?: number } {
   // What uWSGI calls its processes (procname-prefix): a number in a file may have been given to somebody else since.
   const title = `${app.name}:${vassal.kind}:uWSGI master`;
   if (vassal.release === undefined) {

@@ -20,7 +20,8 @@ test("the help page", () => {
       logs              Show an app's last log lines and follow its logs
       maintenance:off   Open an app's site again
       maintenance:on    Have nginx show a page in an app's place, until maintenance:off
-      ps                Show how many processes of each kind an app has
+      ps                Show an app's processes: how many there are to be, and how each is; all apps unless one is named
+      ps:restart        Restart an app's workers of one kind
       ps:scale          Set how many processes of a kind an app has
       restart           Restart an app; start it when it was stopped
       run               Run a command with an app's settings, in its folder
@@ -45,6 +46,7 @@ test("the help page", () => {
     The board:
       backup            Write a backup of an app, or of the board, to stdout
       completion        Print what makes bash complete commands and apps; zsh takes it after bashcompinit
+      doctor            Look for what is wrong with the board, and say what to do about it
       keys              List the keys that let people in: fingerprint, day added, apps, last day, name
       keys:add          Let a public key, from stdin, push and give commands
       keys:remove       Take a key away, by its name or its fingerprint
@@ -77,6 +79,8 @@ test("the help of each command", () => {
     e.g.: piku apps
 
     List apps; a '*' marks those that run.
+
+      [--json]  as one JSON text
 
     $ piku backup --help
     e.g.: ssh piku@host backup blog >blog.tar.gz
@@ -175,6 +179,13 @@ test("the help of each command", () => {
       <app>      the app's name
       [--force]  do not ask on a terminal
 
+    $ piku doctor --help
+    e.g.: piku doctor
+
+    Look for what is wrong with the board, and say what to do about it.
+
+      [--json]  as one JSON text
+
     $ piku keys --help
     e.g.: piku keys
 
@@ -204,8 +215,14 @@ test("the help of each command", () => {
 
     Show an app's last log lines and follow its logs.
 
-      <app>      the app's name
-      [process]  a kind of worker; all of them unless given
+      <app>          the app's name
+      [process]      a kind of worker, or one of its processes such as web.1; all of them unless given
+      [--lines]      so many of the last lines, of all logs together
+      [--since]      what is no older than 90s, 15m, 1h, 2d
+      [--no-follow]  end when that has been shown
+      [--times]      with the time in front of each line
+      [--nginx]      also what nginx wrote about its site, where NGINX_LOG is set
+      [--deploys]    also what the app's deploys said
 
     $ piku maintenance:off --help
     e.g.: piku maintenance:off blog
@@ -225,9 +242,18 @@ test("the help of each command", () => {
     $ piku ps --help
     e.g.: piku ps blog
 
-    Show how many processes of each kind an app has.
+    Show an app's processes: how many there are to be, and how each is; all apps unless one is named.
 
-      <app>  the app's name
+      [app]     the app's name
+      [--json]  as one JSON text
+
+    $ piku ps:restart --help
+    e.g.: piku ps:restart blog worker
+
+    Restart an app's workers of one kind.
+
+      <app>   the app's name
+      <kind>  a kind of worker
 
     $ piku ps:scale --help
     e.g.: piku ps:scale blog web=2 worker=1

@@ -20,7 +20,7 @@ const groups: readonly [string, readonly string[]][] = [
   ["Apps", ["apps", "ps", "logs", "run", "restart", "stop", "destroy", "maintenance"]],
   ["Deploys", ["deploy", "releases", "rollback"]],
   ["Settings", ["config"]],
-  ["The board", ["keys", "backup", "restore", "setup", "update", "completion"]],
+  ["The board", ["doctor", "keys", "backup", "restore", "setup", "update", "completion"]],
 ];
 
 /**

@@ -1,7 +1,18 @@
 import { expect, test } from "bun:test";
 import { appOf } from "./app.ts";
 import { memoryHost } from "./host/memory.ts";
-import { forgetLogs, restoreLogs, setLogAside } from "./logs.ts";
+import {
+  forgetLogs,
+  type Line,
+  lastLines,
+  nginxTime,
+  readLines,
+  restoreLogs,
+  setLogAside,
+  surplus,
+  withoutTimes,
+  workerLogs,
+} from "./logs.ts";
 import { pathsOf } from "./paths.ts";
 
 const folder = "/p/logs/blog";
@@ -50,4 +61,71 @@ test("logs from before the live release are kept, and no others", () => {
   });
   forgetLogs(host, app, 4);
   expect(Object.keys(logs())).toEqual(["a.1.log", "a.1.log.before-4", "a.1.log.old"]);
+});
+
+const at = (time: string) => `\x1e2026-11-25T${time}+0100 `;
+const noon = Date.UTC(2026, 10, 25, 11);
+
+test.each<[string, string, Line[]]>([
+  ["a line a piece", `${at("12:00:00")}a\n${at("12:00:01")}b`, [line(0, "a"), line(1, "b")]],
+  [
+    "many lines in one piece",
+    `${at("12:00:02")}a\n b\n${at("12:00:03")}c`,
+    [line(2, "a"), line(2, " b"), line(3, "c")],
+  ],
+  ["a line in two pieces", `${at("12:00:04")}par${at("12:00:05")}tial\nmore`, [line(4, "partial"), line(5, "more")]],
+  ["one that begins in the piece before", `${at("12:00:06")}a\nb${at("12:00:07")}c`, [line(6, "a"), line(6, "bc")]],
+  ["no times at all", "a\nb", [line(-1, "a"), line(-1, "b")]],
+  ["a mark of the app's own", `${at("12:00:08")}a\x1eb`, [line(8, "a\x1eb")]],
+])("readLines: %s", (_, log, expected) => {
+  expect(readLines(log.split("\n"), noon - 1000)).toEqual(expected);
+  expect(withoutTimes(log)).toBe(expected.map(({ text }) => text).join("\n"));
+});
+
+function line(seconds: number, text: string): Line {
+  return { time: noon + seconds * 1000, text };
+}
+
+test("lastLines goes on in the files that had the name before, and says how far the present one was read", () => {
+  const { host, app, logs } = boardWith({
+    "web.1.log": `${at("12:00:09")}i\nunended`,
+    "web.1.log.old": `${at("12:00:01")}b\n${at("12:00:05")}c\nd\n`,
+    "web.1.log.before-3": `${at("12:00:00")}a\n`,
+    "web.10.log": `${at("12:00:09")}other\n`,
+  });
+  host.clock = noon + 60_000;
+  for (const [name, text] of Object.entries(logs())) host.write(`${folder}/${name}`, text ?? "");
+  const [log] = workerLogs(host, app);
+  expect(log?.former.map((file) => file.slice(folder.length + 1))).toEqual(["web.1.log.before-3", "web.1.log.old"]);
+  const texts = (most: number, since: number) => lastLines(host, log!, most, since).lines.map(({ text }) => text);
+  expect(texts(1, 0)).toEqual(["i"]);
+  expect(texts(4, 0)).toEqual(["b", "c", "d", "i"]);
+  expect(texts(Number.POSITIVE_INFINITY, 0)).toEqual(["a", "b", "c", "d", "i"]);
+  expect(texts(Number.POSITIVE_INFINITY, noon + 5000)).toEqual(["c", "d", "i"]);
+  expect(lastLines(host, log!, 2, 0).offset).toBe(`${at("12:00:09")}i\n`.length);
+});
+
+test.each([
+  [0, 60, []],
+  [0, 59, ["/b"]],
+  [0, 20, ["/b", "/c"]],
+  [100, 20, ["/b", "/c", "/a"]],
+])("surplus beside %d bytes, of at most %d", (kept, most, expected) => {
+  const file = (path: string, size: number, modified: number) => ({
+    path,
+    size,
+    modified,
+    mode: 0,
+    inode: 1,
+    type: "file" as const,
+  });
+  expect(surplus([file("/a", 10, 9), file("/b", 20, 1), file("/c", 30, 5)], kept, most)).toEqual(expected);
+});
+
+test.each<[string, number | undefined]>([
+  ['1.2.3.4 - - [25/Nov/2026:12:00:05 +0100] "GET / HTTP/1.1" 200 3 "-" "x"', noon + 5000],
+  ["2026/11/25 09:16:30 [error] 1#1: *1 connect() failed", new Date(2026, 10, 25, 9, 16, 30).getTime()],
+  ["what is neither", undefined],
+])("nginxTime: %s", (written, expected) => {
+  expect(nginxTime(written)).toBe(expected);
 });

@@ -1,5 +1,11 @@
-import type { App } from "./app.ts";
-import type { Host } from "./host/host.ts";
+import { type App, appOf } from "./app.ts";
+import type { Entry, Host } from "./host/host.ts";
+import { withTurn } from "./locks.ts";
+import { readMachine } from "./machine.ts";
+import { pokeNginx, reloadNginx } from "./nginx.ts";
+import type { Paths } from "./paths.ts";
+import { parseScaling } from "./procfile.ts";
+import { liveNumber, numbersOf, releaseFiles } from "./releases.ts";
 import { filesOf, type Worker } from "./uwsgi.ts";
 
 // What an old process writes while a new one starts would bury why the new one fails. A process goes on writing into the file
@@ -32,4 +38,202 @@ export function forgetLogs(host: Host, app: App, live: number): void {
     const number = setAside.exec(name)?.[2];
     if (number !== undefined && Number(number) !== live) host.remove(`${app.logs}/${name}`);
   }
+}
+
+/** A line of a log: when it began, milliseconds since 1970, and what the app said. */
+export interface Line {
+  time: number;
+  text: string;
+}
+
+// What `vassalPairs` has uWSGI put in front of each piece that it gets of what an app says.
+const mark = "\x1e";
+const stamp = new RegExp(`${mark}(\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d)([+-]\\d\\d)(\\d\\d) `, "g");
+
+/** What was said, as it was said. */
+export const withoutTimes = (log: string) => log.replace(stamp, "");
+
+const timesIn = (raw: string) =>
+  [...raw.matchAll(stamp)].map(([, time, hours, minutes]) => Date.parse(`${time}${hours}:${minutes}`));
+
+/**
+ * The lines of a log with their times. A piece that uWSGI got may be many lines, or part of one. `before`: the time of what
+ * has no mark in front of it.
+ */
+export function readLines(raw: readonly string[], before: number): Line[] {
+  let time = before;
+  return raw.map((line) => {
+    if (!line.includes(mark)) return { time, text: line };
+    const times = timesIn(line);
+    const began = line.startsWith(mark) ? (times[0] ?? time) : time;
+    time = times.at(-1) ?? time;
+    return { time: began, text: withoutTimes(line) };
+  });
+}
+
+/** A log that can be shown: what it is called, its file, the files that had its name before, and how its lines are read. */
+export interface Log {
+  label: string;
+  file: string;
+  former: string[];
+  read(raw: readonly string[], before: number): Line[];
+}
+
+/** What nginx writes about a site, in logs of these names (NGINX_LOG). */
+export const nginxLogs = ["access", "error"] as const;
+const nginxLogFile = /^nginx\.(access|error)\.log$/;
+
+const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** When nginx wrote a line, milliseconds since 1970: `[25/Nov/2026:09:16:30 +0000]`, or `2026/11/25 09:16:30` in the server's time. */
+export function nginxTime(line: string): number | undefined {
+  const access = /\[(\d\d)\/(\w{3})\/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)\]/.exec(line);
+  if (access) {
+    const [, day, month, year, time, hours, minutes] = access;
+    const number = String(months.indexOf(month!) + 1).padStart(2, "0");
+    return Date.parse(`${year}-${number}-${day}T${time}${hours}:${minutes}`);
+  }
+  const error = /^(\d{4})\/(\d\d)\/(\d\d) (\d\d):(\d\d):(\d\d) /.exec(line)?.slice(1).map(Number);
+  return error && new Date(error[0]!, error[1]! - 1, ...error.slice(2)).getTime();
+}
+
+/** The lines of a log of nginx's. `before`: the time of one that has none. */
+function readNginx(raw: readonly string[], before: number): Line[] {
+  let time = before;
+  return raw.map((text) => {
+    time = nginxTime(text) ?? time;
+    return { time, text };
+  });
+}
+
+/** What nginx has written about an app's site. */
+export const siteLogs = (host: Host, app: App): Log[] =>
+  nginxLogs
+    .map((name) => ({ label: `nginx.${name}`, file: `${app.logs}/nginx.${name}.log`, read: readNginx }))
+    .filter(({ file }) => host.stat(file))
+    .map((log) => ({ ...log, former: host.stat(`${log.file}.old`) ? [`${log.file}.old`] : [] }));
+
+const mostOfNginx = 1024 * 1024;
+
+/** Sets logs of nginx's aside that have become large; nginx, which goes on in them until then, makes new ones when it reads its files. */
+export function turnSiteLogs(host: Host, paths: Paths): void {
+  const large = host
+    .list(paths.logs)
+    .flatMap((name) => siteLogs(host, appOf(paths, name)))
+    .filter(({ file }) => (host.stat(file)?.size ?? 0) > mostOfNginx);
+  if (large.length === 0) return;
+  const { reload } = readMachine(host, paths.settings);
+  withTurn(host, paths, "machine", undefined, "", () =>
+    reloadNginx(host, paths, reload, () => {
+      for (const { file } of large) host.rename(file, `${file}.old`);
+      // Where a folder of sites is watched, it has to change.
+      if (!reload) pokeNginx(host, paths);
+    }),
+  );
+}
+
+/** The logs of an app's workers. */
+export function workerLogs(host: Host, app: App): Log[] {
+  const names = host.list(app.logs);
+  return names.flatMap((name) => {
+    const label = /^([\w-]+\.\d+)\.log$/.exec(name)?.[1];
+    const former = names.filter((other) => other === `${name}.old` || setAside.exec(other)?.[1] === name);
+    const files = former.map((other) => `${app.logs}/${other}`);
+    return label ? [{ label, file: `${app.logs}/${name}`, former: files, read: readLines }] : [];
+  });
+}
+
+/** What an app's deploys have said, as logs: a file each. */
+export const deployLogs = (host: Host, app: App): Log[] =>
+  numbersOf(host, app)
+    .map((number) => ({
+      label: `deploy.${number}`,
+      file: releaseFiles(app, number).transcript,
+      former: [],
+      read: readLines,
+    }))
+    .filter(({ file }) => host.stat(file));
+
+// Of a log that an app has let grow beyond the usual.
+const mostBytes = 4 * 1024 * 1024;
+
+/** The last lines of a log, at most `most`, none from before `since`; and how far its file was read. */
+export function lastLines(host: Host, log: Log, most: number, since: number): { lines: Line[]; offset: number } {
+  const modified = (file: string) => host.stat(file)?.modified ?? 0;
+  const former = [...log.former].sort((a, b) => modified(b) - modified(a));
+  let lines: Line[] = [];
+  let offset = 0;
+  for (const file of [log.file, ...former]) {
+    if (lines.length >= most || modified(file) < since) continue;
+    const start = Math.max(0, (host.stat(file)?.size ?? 0) - mostBytes);
+    const read = host.readFrom(file, start);
+    const raw = read.text.split("\n").slice(start > 0 ? 1 : 0, -1);
+    const from = Math.max(0, raw.length - most);
+    const marked =
+      raw.findLast((line, i) => i < from && line.includes(mark)) ?? raw.find((line) => line.includes(mark));
+    const before = timesIn(marked ?? "").at(-1) ?? modified(file);
+    lines = [...log.read(raw.slice(from), before), ...lines];
+    if (file === log.file) offset = read.offset;
+  }
+  const inOrder = lines.filter(({ time }) => time >= since).sort((a, b) => a.time - b.time);
+  return { lines: inOrder.slice(-most), offset };
+}
+
+/** Which files must go, the oldest first, for `files` and what is `kept` to have at most `most` bytes. */
+export function surplus(files: readonly (Entry & { path: string })[], kept: number, most: number): string[] {
+  let sum = files.reduce((total, { size }) => total + size, kept);
+  return [...files]
+    .sort((a, b) => a.modified - b.modified)
+    .filter(({ size }) => {
+      const isTooMuch = sum > most;
+      if (isTooMuch) sum -= size;
+      return isTooMuch;
+    })
+    .map(({ path }) => path);
+}
+
+const mostOfAll = 200 * 1024 * 1024;
+
+/**
+ * Keeps the logs and transcripts of all apps within 200 MB, at the cost of the oldest that nothing writes into any more. What is
+ * being written is bounded by itself: uWSGI sets a log aside that has UWSGI_LOG_MAXSIZE, and keeps one of those.
+ */
+export function boundLogs(host: Host, paths: Paths): void {
+  const entries = (files: string[]) =>
+    files.flatMap((path) => {
+      const entry = host.stat(path);
+      return entry ? [{ ...entry, path }] : [];
+    });
+  const all = host.list(paths.logs).map((name) => {
+    const app = appOf(paths, name);
+    const scaling = parseScaling(host.read(`${app.envs}/SCALING`) ?? "");
+    const isWritten = (file: string) => {
+      if (nginxLogFile.test(file)) return true;
+      const [, kind, ordinal] = /^([\w-]+)\.(\d+)\.log$/.exec(file) ?? [];
+      return kind !== undefined && Number(ordinal) <= (scaling[kind] ?? 0);
+    };
+    const live = liveNumber(host, app);
+    const names = host.list(app.logs);
+    const transcripts = deployLogs(host, app).map(({ file }) => file);
+    const [last = "", present = ""] = [
+      transcripts.at(-1),
+      live === undefined ? "" : releaseFiles(app, live).transcript,
+    ];
+    const inUse = (path: string) => path === last || path === present;
+    const path = (file: string) => `${app.logs}/${file}`;
+    return {
+      loose: entries([
+        ...names.filter((file) => !isWritten(file)).map(path),
+        ...transcripts.filter((file) => !inUse(file)),
+      ]),
+      held: entries([...names.filter(isWritten).map(path), ...transcripts.filter(inUse)]),
+    };
+  });
+  const held = all.flatMap((app) => app.held).reduce((sum, { size }) => sum + size, 0);
+  for (const path of surplus(
+    all.flatMap(({ loose }) => loose),
+    held,
+    mostOfAll,
+  ))
+    host.remove(path);
 }

@@ -72,12 +72,14 @@ export function refuseSecondDefault(
     );
 }
 
-/** A site with its ports moved up, so that a test by a user who may not bind port 80 can run. */
-const withHighPorts = (site: string) =>
-  site.replace(
-    /^(\s*listen\s+(?:[^\s;]*:)?)(\d{1,4})(?=[\s;])/gm,
-    (_, before: string, port: string) => `${before}${Number(port) + 50_000}`,
-  );
+/** A site as a user who may neither bind port 80 nor write nginx's logs can test it: with its ports moved up, and without logs. */
+const asUser = (site: string) =>
+  site
+    .replace(
+      /^(\s*listen\s+(?:[^\s;]*:)?)(\d{1,4})(?=[\s;])/gm,
+      (_, before: string, port: string) => `${before}${Number(port) + 50_000}`,
+    )
+    .replace(/^\s*(access|error)_log \S+\/nginx\.\1\.log;$/gm, "");
 
 /**
  * Asks nginx whether these sites would do together, in a folder of their own: `nginx -t` binds, and reads the system's
@@ -92,7 +94,7 @@ export function testSites(
   const folder = stagingOf(paths);
   host.remove(`${folder}/sites`);
   host.mkdir(`${folder}/sites`, 0o700);
-  for (const [app, site] of sites) host.write(`${folder}/sites/${app}.conf`, withHighPorts(site), 0o600);
+  for (const [app, site] of sites) host.write(`${folder}/sites/${app}.conf`, asUser(site), 0o600);
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
     (name) => `${name}_temp_path ${folder}/temp;`,
   );
@@ -128,6 +130,15 @@ function nginxWorkers(host: Host): Map<number, Set<number>> {
   return masters;
 }
 
+/** Shows a change to what watches the folder of sites. */
+export function pokeNginx(host: Host, paths: Paths): void {
+  host.write(`${paths.nginx}/.poke`, "");
+  host.remove(`${paths.nginx}/.poke`);
+}
+
+/** Whether nginx runs and takes requests. */
+export const isNginxUp = (host: Host) => nginxWorkers(host).size > 0;
+
 const reloadPatience = 10_000;
 const pokeAfter = 2_500;
 
@@ -154,8 +165,7 @@ export function reloadNginx(host: Host, paths: Paths, command: string | undefine
     if (took) return;
     if (!command && host.ticks() - poked > pokeAfter) {
       poked = host.ticks();
-      host.write(`${paths.nginx}/.poke`, "");
-      host.remove(`${paths.nginx}/.poke`);
+      pokeNginx(host, paths);
     }
   }
   throw new PikuError(

@@ -17,6 +17,9 @@ export const folders = [
   "plugins",
 ] as const;
 
+/** What holds settings, or files made from them; nginx has no business there. */
+export const closed: readonly string[] = ["envs", "releases", "locks", "uwsgi-available", "uwsgi-enabled"];
+
 /** Where everything lies: the folders of the original, and `releases`, `sockets` and `locks` beside them. */
 export interface Paths {
   root: string;

@@ -47,6 +47,8 @@ export interface Request {
   scaling?: Scaling;
   /** Names that were changed, for the record. */
   changed?: string[];
+  /** The one kind whose workers are restarted; all others go on as they are. */
+  only?: string;
   /** Whether preflight and the runtime's build run; scaling and restarting never build. */
   builds: boolean;
   /** Whether the Procfile's release runs: not for what has been live before. */
@@ -67,8 +69,8 @@ export interface Plan {
   scaling: Scaling;
   slot: Slot;
   workers: Worker[];
-  /** Whether workers that run go on as they are (PIKU_AUTO_RESTART). */
-  keeps: boolean;
+  /** Whether workers of a kind that run go on as they are (PIKU_AUTO_RESTART, or another kind is restarted). */
+  keeps(kind: string): boolean;
   /** Whether a worker can run beside the one that it follows. */
   overlaps(worker: Worker): boolean;
   site?: Site;
@@ -89,8 +91,10 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
   const { procfile, settings, environment, machine, names } = survey;
   const { workers: commands } = procfile;
   const scaling = planScaling(commands, parseScaling(host.read(`${app.envs}/SCALING`) ?? ""), request.scaling);
-  const keeps = live !== undefined && !restarts.includes(request.cause) && !isOn(autoRestart(settings));
-  const place = planPlace(host, app, survey, scaling, live, keeps);
+  const { only } = request;
+  const goesOn = live !== undefined && !restarts.includes(request.cause) && !isOn(autoRestart(settings));
+  const keeps = (kind: string) => (only === undefined ? goesOn : kind !== only);
+  const place = planPlace(host, app, survey, scaling, live, keeps("web"));
   const deployed = liveSettings(app, settings, commands, place);
   const file = includedFile(host, request.commit, deployed, "UWSGI_INCLUDE_FILE");
   const options = file && parseOptions(file.content, printable(file.name));

@@ -20,15 +20,62 @@ export const commandLines = (host: Host, fits: (title: string) => boolean): Proc
       return stat ? [{ ...stat, title }] : [];
     });
 
-/** A process's parent and group; undefined when it is gone, or a zombie. proc(5): the name may hold blanks and brackets. */
-export function statOf(host: Host, pid: number): Omit<Process, "title"> | undefined {
+/** The fields of a process's stat behind its name, which may hold blanks and brackets (proc(5)); undefined when it is gone, or a zombie. */
+function statFields(host: Host, pid: number): string[] | undefined {
   const fields = host
     .read(`/proc/${pid}/stat`)
     ?.replace(/^.*\) /s, "")
     .split(" ");
-  if (!fields || fields[0] === "Z" || fields[0] === "X") return undefined;
-  return { pid, parent: Number(fields[1]), group: Number(fields[2]) };
+  return !fields || fields[0] === "Z" || fields[0] === "X" ? undefined : fields;
 }
+
+/** A process's parent and group; undefined when it is gone, or a zombie. */
+export function statOf(host: Host, pid: number): Omit<Process, "title"> | undefined {
+  const fields = statFields(host, pid);
+  return fields && { pid, parent: Number(fields[1]), group: Number(fields[2]) };
+}
+
+/** A process as `Status` counts it. */
+export interface Running {
+  pid: number;
+  parent: number;
+  group: number;
+  /** Milliseconds of CPU time, with that of its children that have ended. */
+  cpu: number;
+  /** When it began, milliseconds since 1970. */
+  began: number;
+}
+
+// USER_HZ of proc(5), the same on every machine that piku is for.
+const tick = 10;
+
+/** Every process that is alive. */
+export function everyProcess(host: Host): Running[] {
+  const uptime = Number((host.read("/proc/uptime") ?? "").split(" ")[0]) * 1000;
+  const booted = host.now() - uptime;
+  return host.list("/proc").flatMap((name) => {
+    const fields = /^\d+$/.test(name) ? statFields(host, Number(name)) : undefined;
+    if (!fields) return [];
+    const [parent, group] = [Number(fields[1]), Number(fields[2])];
+    const cpu = tick * fields.slice(11, 15).reduce((sum, value) => sum + Number(value), 0);
+    return [{ pid: Number(name), parent, group, cpu, began: Math.round(booted + tick * Number(fields[19])) }];
+  });
+}
+
+/** These processes, those of their groups where they lead one, and all that descends from them. */
+export function familyOf(every: readonly Running[], roots: readonly number[]): Running[] {
+  const family = new Set<number>();
+  for (let before = -1; before < family.size; ) {
+    before = family.size;
+    for (const { pid, parent, group } of every)
+      if (roots.includes(pid) || roots.includes(group) || family.has(parent)) family.add(pid);
+  }
+  return every.filter(({ pid }) => family.has(pid));
+}
+
+/** Bytes of memory that a process has (proc(5): VmRSS, in kilobytes whatever the size of a page is). */
+export const memoryOf = (host: Host, pid: number) =>
+  1024 * Number(/^VmRSS:\s+(\d+)/m.exec(host.read(`/proc/${pid}/status`) ?? "")?.[1] ?? 0);
 
 /** A process's command line, its words joined with blanks; empty when it is gone. */
 export const titleOf = (host: Host, pid: number) =>

@@ -10,6 +10,7 @@ import {
   jobFile,
   liveRelease,
   type Release,
+  readableLive,
   readJournal,
   releaseFiles,
   removeJournal,
@@ -123,4 +124,4 @@ export function stop(host: Host, app: App): boolean {
 /** Whether an app is up: it has workers, or a site without any. */
 export const isUp = (host: Host, app: App) =>
   listVassals(host, app.paths, app.name).length > 0 ||
-  (host.stat(app.site) !== undefined && liveRelease(host, app)?.vassals.length === 0);
+  (host.stat(app.site) !== undefined && readableLive(host, app)?.vassals.length === 0);

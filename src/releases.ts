@@ -100,6 +100,15 @@ export function liveRelease(host: Host, app: App): Release | undefined {
   return number === undefined ? undefined : readRelease(host, app, number);
 }
 
+/** The live release, where its record can be read: what is damaged must not keep other apps from being shown. */
+export function readableLive(host: Host, app: App): Release | undefined {
+  try {
+    return liveRelease(host, app);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Numbers for which there is any file or folder, ascending: releases, and deploys that failed. */
 export const numbersOf = (host: Host, app: App): number[] =>
   [...new Set(host.list(app.releases).flatMap((name) => /^(?:run-)?(\d+)(?:\.|$)/.exec(name)?.[1] ?? []))]

@@ -4,7 +4,7 @@ import { drain, staleVassals, stopVassals } from "./generation.ts";
 import { holdCommit } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { isHeld, withTurn } from "./locks.ts";
-import { forgetLogs } from "./logs.ts";
+import { boundLogs, forgetLogs } from "./logs.ts";
 import {
   forgetRelease,
   liveRelease,
@@ -53,6 +53,7 @@ function tidy(host: Host, app: App, live: Release): void {
   }
   const before = earlier.filter((number) => host.stat(releaseFiles(app, number).record)).at(-1);
   forgetLogs(host, app, live.number);
+  boundLogs(host, app.paths);
   linkEnvironment(host, app, live, before === undefined ? undefined : readRelease(host, app, before));
   for (const number of outdated(numbers, live.number)) {
     forgetRelease(host, app, number);

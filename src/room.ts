@@ -34,11 +34,16 @@ export function isDiskFull(host: Host, app: App): boolean {
   return bytes < 64 * 1024 || inodes < 2;
 }
 
-/** What to say before a build that may not have enough memory (proc(5): MemAvailable, in kilobytes), or nothing. */
+/** Megabytes of memory that new processes can have (proc(5): MemAvailable, in kilobytes); undefined where the kernel does not say. */
+export function memoryLeft(host: Host): number | undefined {
+  const kilobytes = /^MemAvailable:\s+(\d+)/m.exec(host.read("/proc/meminfo") ?? "")?.[1];
+  return kilobytes === undefined ? undefined : Math.floor(Number(kilobytes) / 1024);
+}
+
+/** What to say before a build that may not have enough memory, or nothing. */
 export function memoryWarning(host: Host): string | undefined {
-  const kilobytes = Number(/^MemAvailable:\s+(\d+)/m.exec(host.read("/proc/meminfo") ?? "")?.[1] ?? Number.NaN);
-  const megabytes = Math.floor(kilobytes / 1024);
-  return megabytes < littleMemory
+  const megabytes = memoryLeft(host);
+  return megabytes !== undefined && megabytes < littleMemory
     ? `the server has only ${megabytes} MB of memory left; a build that needs more is ended.`
     : undefined;
 }

@@ -6,6 +6,7 @@ import { PikuError } from "./errors.ts";
 import type { Commit } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { includedFile } from "./include.ts";
+import { nginxLogs } from "./logs.ts";
 import { maintenanceFile, renderMaintenance } from "./maintenance.ts";
 import type { Place } from "./plan.ts";
 import { type Scaling, siteKinds, type Workers } from "./procfile.ts";
@@ -46,6 +47,8 @@ export interface Site {
   cache?: Cache;
   /** Who may come in, where nobody may but Cloudflare: the file of its addresses, and whoever deploys. */
   cloudflare?: { ranges: string; deployer?: string };
+  /** The folder for the lines that nginx writes about it, where they are not to go where all others go. */
+  logs?: string;
   /** Directives of the app's own, for the server block. */
   include?: string;
 }
@@ -175,6 +178,7 @@ export function planSite(
     catchAll: catchAll(settings.NGINX_CATCH_ALL),
     allowGit: isOn(settings.NGINX_ALLOW_GIT_FOLDERS),
     hidesFiles: "php" in workers,
+    logs: isOn(settings.NGINX_LOG) ? app.logs : undefined,
     cache: backend && planCache(app, settings),
     cloudflare: isOn(settings.NGINX_CLOUDFLARE_ACL)
       ? { ranges: rangesFile(app.paths), deployer: machine.deployer }
@@ -199,6 +203,16 @@ function catchAll(value: string | undefined): string | undefined {
   return value.startsWith("/") ? value : `/${value}`;
 }
 
+/** The board's own address, as whoever gave this command by ssh knows it (ssh(1): SSH_CONNECTION). */
+export const serverName = (host: Host) => host.env().SSH_CONNECTION?.split(" ")[2] ?? "SERVER";
+
+/** The addresses of a site in a browser, the plain one first. `server` stands for a site without a name of its own. */
+export function addressesOf({ names, ports, httpsOnly }: Pick<Site, "names" | "ports" | "httpsOnly">, server: string) {
+  const url = (scheme: string, port: number, usual: number) =>
+    `${scheme}://${names[0] === "_" ? server : names[0]}${port === usual ? "" : `:${port}`}/`;
+  return [...(httpsOnly ? [] : [url("http", ports.http, 80)]), url("https", ports.https, 443)];
+}
+
 /** Which protocol nginx speaks with an app that has these workers. */
 export const protocolOf = (workers: Workers): Backend["protocol"] =>
   Object.keys(workers).some(isInside) ? "uwsgi" : "http";
@@ -211,6 +225,7 @@ ${site.backend ? renderUpstreams(site.app, site.backend) : ""}${site.backend && 
     ${listenSecurely(site)}
     server_name ${site.names.join(" ")};
     ${renderCertificate(site)}
+    ${site.logs && nginxLogs.map((name) => `${name}_log ${site.logs}/nginx.${name}.log;`).join("\n")}
     gzip on;
     gzip_proxied any;
     gzip_types text/plain text/xml text/css text/javascript text/js application/x-javascript application/javascript application/json application/xml+rss application/atom+xml image/svg+xml;

@@ -23,6 +23,7 @@ export function switchSite(host: Host, plan: Plan): void {
     const wanted = renderSite(site);
     const staged = needsCertificate(host, site) ? makeCertificate(host, app, site) : undefined;
     if (before === wanted && !staged) return;
+    if (site.logs) host.mkdir(site.logs);
     const voice = voiceOf(host);
     if (staged) voice.start("generating self-signed certificate");
     const sites = readSites(host, app.paths);

@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are the shell's.
 import { expect, test } from "bun:test";
-import { expandVars, isOn, nearest, shellQuote, splitWords, text } from "./text.ts";
+import { columns, expandVars, isOn, nearest, parseSpan, shellQuote, span, splitWords, text } from "./text.ts";
 
 const sh = (script: string, ...args: string[]) => Bun.spawnSync(["sh", "-c", script, "sh", ...args]).stdout.toString();
 
@@ -265,4 +265,37 @@ test.each<[string | undefined, boolean]>([
   [undefined, false],
 ])("isOn: %j", (value, expected) => {
   expect(isOn(value)).toBe(expected);
+});
+
+test("columns: cells stand below each other, and no line ends in blanks", () => {
+  expect(
+    columns([
+      ["a", "long one", "x"],
+      ["wide", "b", ""],
+    ]),
+  ).toEqual(["a     long one  x", "wide  b"]);
+});
+
+test.each([
+  [0, "0s"],
+  [-5, "0s"],
+  [59_999, "59s"],
+  [60_000, "1m"],
+  [7_199_999, "1h"],
+  [3 * 86_400_000, "3d"],
+])("span: %d", (milliseconds, expected) => {
+  expect(span(milliseconds)).toBe(expected);
+});
+
+test.each([
+  ["90s", 90_000],
+  ["15m", 900_000],
+  ["1h", 3_600_000],
+  ["2d", 172_800_000],
+  ["1", undefined],
+  ["h", undefined],
+  ["-1h", undefined],
+  ["1w", undefined],
+])("parseSpan: %s", (written, expected) => {
+  expect(parseSpan(written)).toBe(expected);
 });

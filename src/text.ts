@@ -64,6 +64,37 @@ export const expandVars = (value: string, known: Readonly<Record<string, string>
 /** A value such that `expandVars` gives it back to the letter. */
 export const literal = (value: string) => value.replace(/(\\*)\$/g, "$1$1\\$");
 
+/** Rows as lines, their cells below each other. */
+export function columns(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows.reduce<number[]>((most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, cell.length)), []);
+  return rows.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i]!))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+const units = [
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["m", 60_000],
+  ["s", 1000],
+] as const;
+
+/** A span of milliseconds in its largest unit, rounded down: `3d`, `5h`, `12m`, `0s`. */
+export function span(milliseconds: number): string {
+  const [unit, size] = units.find(([, least]) => milliseconds >= least) ?? units[3];
+  return `${Math.max(0, Math.floor(milliseconds / size))}${unit}`;
+}
+
+/** The milliseconds of `90s`, `15m`, `1h`, `2d`; undefined for what is none. */
+export function parseSpan(written: string): number | undefined {
+  const [, count, letter] = /^(\d{1,6})([smhd])$/.exec(written) ?? [];
+  const size = units.find(([unit]) => unit === letter)?.[1];
+  return size && Number(count) * size;
+}
+
 /** The name in `names` that was probably meant by `typed`, if one is near. */
 export function nearest(typed: string, names: readonly string[]): string | undefined {
   const ranked = names.map((name) => ({ name, far: distance(typed, name) })).sort((a, b) => a.far - b.far);

@@ -75,9 +75,10 @@ export function filesOf(app: App, { kind, ordinal, release }: Pick<Worker, "kind
     envdir: `${base}.env`,
     /** uWSGI's own process, written when it starts. */
     master: `${base}.pid`,
-    /** The process that the launcher became, and a mark that it was started more than once. */
+    /** The process that the launcher became. */
     daemon: `${base}.daemon`,
-    again: `${base}.again`,
+    /** A byte for each time that it was started, by the launcher or by uWSGI. */
+    starts: `${base}.starts`,
     /** Written when the app is loaded and accepts. */
     ready: `${base}.ready`,
     /** A second socket of a wsgi worker, which speaks http, for its health check. */
@@ -280,6 +281,10 @@ export function refuseMissingPlugins(pairs: readonly Pair[], installed: readonly
 const logFormat =
   '%%(addr) - %%(user) [%%(ltime)] "%%(method) %%(uri) %%(proto)" %%(status) %%(size) "%%(referer)" "%%(uagent)" %%(msecs)ms';
 
+// In front of each piece of text that uWSGI gets: pieces are no lines, so that a mark must tell where one begins (logs.ts).
+// biome-ignore lint/suspicious/noTemplateCurlyInString: it is uWSGI that fills it in.
+const timed: Pair = ["log-encoder", "format \x1e${strftime:%%Y-%%m-%%dT%%H:%%M:%%S%%z} ${msgnl}"];
+
 /** The lines of a worker's vassal, in the original's order and with its defaults. */
 export function vassalPairs(app: App, worker: Worker, user: { uid: number; gid: number }): Pair[] {
   const { kind, settings } = worker;
@@ -301,6 +306,7 @@ export function vassalPairs(app: App, worker: Worker, user: { uid: number; gid: 
     ["logfile-chmod", "640"],
     ["logto2", files.log],
     ["log-backupname", `${files.log}.old`],
+    timed,
     // How long a process may take to end once it is told to.
     ["reload-mercy", wholeNumber(settings, "PIKU_GRACE")],
     ...(isInside(kind)
@@ -344,6 +350,7 @@ function insidePairs(app: App, worker: Worker): Pair[] {
     ...(askedPath(worker) && listen && "socket" in listen ? [["http-socket", files.http] as const] : []),
     // A cheap app has no process that accepts before the first request, but it is loaded by then.
     [idle > 0 ? "hook-post-app" : "hook-accepting1-once", `write:${files.ready} ready`],
+    ["hook-asap", `append:${files.starts} .`],
     ["envdir", files.envdir],
     ...trailing.map(([key, value]) => ["env", `${key}=${escapeValue(value, `the value of ${key}`)}`] as const),
   ];
@@ -454,8 +461,8 @@ export function renderLauncher(app: App, worker: Worker): string {
   const exports = Object.entries(worker.settings).map(
     ([key, value]) => `export ${key}='${value.replaceAll("'", `'\\''`)}'\n`,
   );
-  // One file for the first start and one for all later ones: a second start means that the process has ended.
-  const note = `if [ -e ${files.daemon} ]; then : >${files.again}; fi\necho $$ >${files.daemon}\n`;
+  // A second start means that the process has ended.
+  const note = `printf . >>${files.starts}\necho $$ >${files.daemon}\n`;
   const command = worker.cron ? worker.cron.command : execLine(worker.command);
   return [
     "# Written by piku; changes are lost.\n",

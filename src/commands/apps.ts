@@ -3,32 +3,80 @@ import { appOf, findApp, listApps } from "../app.ts";
 import { PikuError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { pathsOf } from "../paths.ts";
+import { everyProcess } from "../processes.ts";
 import { isUp } from "../recovery.ts";
-import { appArg } from "./arguments.ts";
+import { type AppStatus, type ProcessStatus, surveyApps, surveyProcesses } from "../status.ts";
+import { columns, span } from "../text.ts";
+import { appArg, jsonArg } from "./arguments.ts";
 
 export const apps = (host: Host) =>
   defineCommand({
     meta: { description: "List apps; a '*' marks those that run", example: "piku apps" },
-    run() {
+    args: { json: jsonArg },
+    run({ args }) {
       const paths = pathsOf(host);
+      if (args.json) return host.say(JSON.stringify(surveyApps(host, paths)));
       const names = listApps(host, paths);
-      if (names.length === 0) host.complain("There are no applications deployed.");
-      for (const name of names) host.say(`${isUp(host, appOf(paths, name)) ? "*" : " "}${name}`);
+      if (names.length === 0) return host.complain("There are no applications deployed.");
+      if (!host.isTerminal(1))
+        for (const name of names) host.say(`${isUp(host, appOf(paths, name)) ? "*" : " "}${name}`);
+      else for (const line of renderApps(surveyApps(host, paths), host.now())) host.say(line);
     },
   });
 
+/** Apps as a table for people. `now`: milliseconds since 1970. */
+export const renderApps = (all: readonly AppStatus[], now: number) =>
+  columns([
+    [" APP", "RELEASE", "COMMIT", "AGE", "UP", "URL"],
+    ...all.map(({ app, running, release, commit, since, up, wanted, url }) => [
+      `${running ? "*" : " "}${app}`,
+      release === undefined ? "-" : String(release),
+      commit?.slice(0, 7) ?? "-",
+      since ? span(now - Date.parse(since)) : "-",
+      `${up}/${wanted}`,
+      url ?? "-",
+    ]),
+  ]);
+
 export const ps = (host: Host) =>
   defineCommand({
-    meta: { description: "Show how many processes of each kind an app has", example: "piku ps blog" },
-    args: { app: appArg },
+    meta: {
+      description: "Show an app's processes: how many there are to be, and how each is; all apps unless one is named",
+      example: "piku ps blog",
+    },
+    args: { app: { ...appArg, required: false }, json: jsonArg },
     run({ args }) {
-      const app = findApp(host, args.app);
-      const scaling = host.read(`${app.envs}/SCALING`);
-      if (scaling === undefined)
+      const paths = pathsOf(host);
+      const app = args.app === undefined ? undefined : findApp(host, args.app);
+      const scaling = app && host.read(`${app.envs}/SCALING`);
+      if (app && scaling === undefined)
         throw new PikuError(
           `no workers found for app '${app.name}'.`,
           "it has never been live; push it again to see why",
         );
-      host.say(scaling.trim());
+      const every = everyProcess(host);
+      const named = app ? [app] : listApps(host, paths).map((name) => appOf(paths, name));
+      const all = named.flatMap((one) => surveyProcesses(host, one, every));
+      if (args.json) return host.say(JSON.stringify(all));
+      if (scaling) host.say(scaling.trim());
+      for (const line of renderProcesses(all, host.now(), app === undefined))
+        host.say(host.isTerminal(1) ? line.replace(/ down\b/, "\u001b[31m$&\u001b[0m") : line);
     },
   });
+
+/**
+ * Processes as lines that explain themselves, with their app's name in front where there are several. Without a colon in them:
+ * scripts know the lines `kind:count`, which come first, by theirs. `now`: milliseconds since 1970.
+ */
+export const renderProcesses = (all: readonly ProcessStatus[], now: number, named: boolean) =>
+  columns(
+    all.map(({ app, process, up, since, restarts, memory, cpu, port }) => [
+      ...(named ? [app] : []),
+      process,
+      up ? `up ${since ? span(now - Date.parse(since)) : ""}`.trimEnd() : "down",
+      restarts === undefined ? "" : `${restarts} ${restarts === 1 ? "restart" : "restarts"}`,
+      memory === undefined ? "" : `${Math.round(memory / 1024 / 1024)} MB`,
+      cpu === undefined ? "" : `${cpu < 10 ? cpu.toFixed(1) : Math.round(cpu)} s CPU`,
+      port === undefined ? "" : `port ${port}`,
+    ]),
+  );

@@ -12,6 +12,9 @@ declare module "citty" {
 /** The app of a command, its first argument. */
 export const appArg = { type: "positional", description: "the app's name", required: true } as const;
 
+/** Where a list or a record comes out. */
+export const jsonArg = { type: "boolean", description: "as one JSON text" } as const;
+
 /** What makes the last positional argument of a command stand for as many words as there are. */
 export const many = { valueHint: "..." } as const;
 
@@ -28,8 +31,11 @@ export function refuseStrayWords(args: Readonly<Record<string, ArgDef>>, words: 
     const option = /^--?([^=]+)/.exec(word)?.[1];
     if (word === "--") continue;
     if (option !== undefined) {
-      if (!Object.hasOwn(args, option)) throw usageError(`there is no option '${printable(word)}'`);
-      if (args[option]!.type === "string" && !word.includes("=")) i++;
+      const name = Object.keys(args).find(
+        (one) => one === option || (args[one] as { alias?: string }).alias === option,
+      );
+      if (name === undefined) throw usageError(`there is no option '${printable(word)}'`);
+      if (args[name]!.type === "string" && !word.includes("=")) i++;
     } else if (left-- <= 0 && !isMany) {
       throw usageError(`'${printable(word)}' is one word too many`);
     }

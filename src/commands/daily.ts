@@ -2,10 +2,11 @@ import { defineCommand } from "citty";
 import { type App, appOf, listApps } from "../app.ts";
 import { renew } from "../certify.ts";
 import { refreshRanges } from "../cloudflare.ts";
-import { boundLog, dailyFiles, isTime } from "../daily.ts";
+import { boundEmperorLog, dailyFiles, isTime } from "../daily.ts";
 import { Ended, explain } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
+import { boundLogs, turnSiteLogs } from "../logs.ts";
 import { type Machine, readMachine } from "../machine.ts";
 import { pathsOf } from "../paths.ts";
 import { parseServerSettings } from "../settings.ts";
@@ -21,10 +22,6 @@ export const daily = (host: Host) =>
     args: { "if-time": { type: "boolean", description: "only when the last time was almost a day ago" } },
     run({ args }) {
       const paths = pathsOf(host);
-      boundLog(host, paths);
-      if (args["if-time"] && !isTime(host, paths)) return;
-      host.write(dailyFiles(paths).done, String(host.now()));
-      const machine = readMachine(host, paths.settings);
       let failed = false;
       /** What goes wrong for one must not keep the others from it. */
       const attempt = (what: string, action: () => void) => {
@@ -36,11 +33,18 @@ export const daily = (host: Host) =>
           voiceOf(host).error(`${what}: ${message}${hint ? `. Hint: ${hint}` : ""}`);
         }
       };
-      for (const app of listApps(host, paths).map((name) => appOf(paths, name)))
-        attempt(`app '${app.name}'`, () => renewSite(host, app, machine));
-      attempt("Cloudflare", () =>
-        withTurn(host, paths, "machine", undefined, "", () => refreshRanges(host, paths, machine)),
-      );
+      attempt("the emperor's log", () => boundEmperorLog(host, paths));
+      attempt("nginx's logs", () => turnSiteLogs(host, paths));
+      if (!args["if-time"] || isTime(host, paths)) {
+        host.write(dailyFiles(paths).done, String(host.now()));
+        const machine = readMachine(host, paths.settings);
+        for (const app of listApps(host, paths).map((name) => appOf(paths, name)))
+          attempt(`app '${app.name}'`, () => renewSite(host, app, machine));
+        attempt("logs", () => boundLogs(host, paths));
+        attempt("Cloudflare", () =>
+          withTurn(host, paths, "machine", undefined, "", () => refreshRanges(host, paths, machine)),
+        );
+      }
       if (failed) throw new Ended(1);
     },
   });

@@ -1,11 +1,11 @@
 import { defineCommand } from "citty";
-import { findApp, remainsOf } from "../app.ts";
+import { findApp, printable, remainsOf } from "../app.ts";
 import { deploy } from "../deploy.ts";
 import { PikuError } from "../errors.ts";
 import { revision } from "../git.ts";
 import type { Host } from "../host/host.ts";
 import { isHeld, whoAsks, withTurn } from "../locks.ts";
-import { parseScale } from "../procfile.ts";
+import { parseScale, parseScaling } from "../procfile.ts";
 import { isUp, stop } from "../recovery.ts";
 import { cancelFile, liveNumber } from "../releases.ts";
 import { retire } from "../retire.ts";
@@ -87,6 +87,30 @@ export const restart = (host: Host) =>
       const app = findApp(host, args.app);
       voiceOf(host).log(`restarting app '${app.name}'...`);
       deploy(host, app, (live) => again(host, app, live, "restart"), "restart");
+    },
+  });
+
+export const restartKind = (host: Host) =>
+  defineCommand({
+    meta: { description: "Restart an app's workers of one kind", example: "piku ps:restart blog worker" },
+    args: { app: appArg, kind: { type: "positional", description: "a kind of worker", required: true } },
+    run({ args }) {
+      const app = findApp(host, args.app);
+      const scaling = parseScaling(host.read(`${app.envs}/SCALING`) ?? "");
+      const kinds = Object.keys(scaling).filter((kind) => kind !== "static" && scaling[kind]! > 0);
+      if (!kinds.includes(args.kind))
+        throw new PikuError(
+          `app '${app.name}' has no process of kind '${printable(args.kind)}'`,
+          kinds.length > 0 ? `it has ${kinds.join(", ")}` : undefined,
+        );
+      if (!isUp(host, app))
+        throw new PikuError(`app '${app.name}' does not run.`, `start it with: restart ${app.name}`);
+      deploy(
+        host,
+        app,
+        (live) => ({ ...again(host, app, live, "ps:restart"), only: args.kind, changed: [args.kind] }),
+        "ps:restart",
+      );
     },
   });
 

@@ -1,7 +1,9 @@
 import { defineCommand } from "citty";
 import { findApp, printable } from "../app.ts";
-import { usageError } from "../errors.ts";
+import { PikuError, usageError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { deployLogs, type Line, type Log, lastLines, siteLogs, workerLogs } from "../logs.ts";
+import { parseSpan } from "../text.ts";
 import { appArg } from "./arguments.ts";
 
 const history = 20;
@@ -10,57 +12,118 @@ const history = 20;
 interface Followed {
   label: string;
   file: string;
+  read: Log["read"];
   inode: number;
   offset: number;
   /** Where reading ended in files that had this name before, by their inodes: one of them may come back. */
   left: Map<number, number>;
 }
 
+/** Shows lines of a log, in the order of their times. */
+type Show = (lines: readonly (Line & { label: string })[]) => void;
+
 export const logs = (host: Host) =>
   defineCommand({
     meta: { description: "Show an app's last log lines and follow its logs", example: "piku logs blog web" },
     args: {
       app: appArg,
-      process: { type: "positional", description: "a kind of worker; all of them unless given", required: false },
+      process: {
+        type: "positional",
+        description: "a kind of worker, or one of its processes such as web.1; all of them unless given",
+        required: false,
+      },
+      lines: { type: "string", alias: "n", description: "so many of the last lines, of all logs together" },
+      since: { type: "string", description: "what is no older than 90s, 15m, 1h, 2d" },
+      "no-follow": { type: "boolean", description: "end when that has been shown" },
+      times: { type: "boolean", alias: "t", description: "with the time in front of each line" },
+      nginx: { type: "boolean", description: "also what nginx wrote about its site, where NGINX_LOG is set" },
+      deploys: { type: "boolean", description: "also what the app's deploys said" },
     },
-    run({ args }) {
+    run({ args, rawArgs }) {
       const app = findApp(host, args.app);
       const kind = args.process;
       if (kind !== undefined && !/^([\w-]+(\.\d+)?|\*)$/.test(kind))
         throw usageError(`'${printable(kind)}' cannot be a kind of worker`);
-      const wanted = (name: string) =>
-        kind === undefined || kind === "*" || name === `${kind}.log` || name.startsWith(`${kind}.`);
-      const names = host.list(app.logs).filter((name) => /^[\w-]+\.\d+\.log$/.test(name) && wanted(name));
-      if (names.length === 0) return host.complain(`No logs found for app '${app.name}'.`);
-      follow(host, app.logs, names);
+      if (args.lines !== undefined && !/^\d{1,7}$/.test(args.lines))
+        throw usageError(`'${printable(args.lines)}' is no number of lines`);
+      const span = args.since === undefined ? undefined : parseSpan(args.since);
+      if (args.since !== undefined && span === undefined)
+        throw usageError(`'${printable(args.since)}' is no span of time`, "write 90s, 15m, 1h or 2d");
+      const wanted = ({ label }: Log) =>
+        kind === undefined || kind === "*" || label === kind || label.startsWith(`${kind}.`);
+      if (args.nginx && siteLogs(host, app).length === 0)
+        throw new PikuError(
+          `nginx keeps no log of its own for app '${app.name}'`,
+          `from now on: config:set ${app.name} NGINX_LOG=true`,
+        );
+      const find = () => [
+        ...workerLogs(host, app).filter(wanted),
+        ...(args.nginx ? siteLogs(host, app) : []),
+        ...(args.deploys ? deployLogs(host, app) : []),
+      ];
+      const found = find();
+      if (found.length === 0) return host.complain(`No logs found for app '${app.name}'.`);
+      const width = Math.max(...found.map(({ label }) => label.length));
+      const show: Show = (lines) => {
+        for (const { time, label, text } of [...lines].sort((a, b) => a.time - b.time)) {
+          const shown = host.isTerminal(1) ? `\u001b[36m${label.padEnd(width)}\u001b[0m` : label.padEnd(width);
+          host.say(`${args.times ? `${new Date(time).toISOString().slice(0, 19)}Z ` : ""}${shown} | ${text}`);
+        }
+      };
+      const most =
+        args.lines !== undefined ? Number(args.lines) : span !== undefined ? Number.POSITIVE_INFINITY : history;
+      const last = found.map((log) => ({
+        log,
+        ...lastLines(host, log, most, span === undefined ? 0 : host.now() - span),
+      }));
+      const lines = last.flatMap(({ log: { label }, lines }) => lines.map((line) => ({ ...line, label })));
+      const inOrder = lines.sort((a, b) => a.time - b.time);
+      show(args.lines === undefined ? inOrder : inOrder.slice(Math.max(0, inOrder.length - most)));
+      if (rawArgs.includes("--no-follow")) return;
+      follow(
+        host,
+        last.map(({ log, offset }) => followed(host, log, offset)),
+        find,
+        show,
+      );
     },
   });
 
-/** Prints the end of these logs and then what is added to them, until nobody reads any more. */
-function follow(host: Host, folder: string, names: readonly string[]): void {
-  const labels = names.map((name) => name.replace(/\.log$/, ""));
-  const width = Math.max(...labels.map(({ length }) => length));
-  const followed = names.map((name, i): Followed => {
-    const file = `${folder}/${name}`;
-    const label = labels[i]!.padEnd(width);
-    const { text, offset } = host.readFrom(file, 0);
-    for (const line of lines(text).slice(-history)) host.say(`${label} | ${line}`);
-    return { label, file, inode: host.stat(file)?.inode ?? 0, offset, left: new Map() };
-  });
+const followed = (host: Host, { label, file, read }: Log, offset: number): Followed => ({
+  label,
+  file,
+  read,
+  offset,
+  inode: host.stat(file)?.inode ?? 0,
+  left: new Map(),
+});
+
+/** Shows what is added to these logs, and to those that there will be, until nobody reads any more. */
+function follow(host: Host, logs: Followed[], find: () => Log[], show: Show): void {
   const reader = host.parent();
   // Nothing tells that a client has gone but the end of whoever started us, or a write that fails.
   while (host.parent() === reader) {
-    for (const log of followed) {
-      const { text, offset } = host.readFrom(log.file, log.offset);
-      for (const line of lines(text)) host.say(`${log.label} | ${line}`);
-      log.offset = offset;
-      const entry = host.stat(log.file);
-      if (!entry || (entry.inode === log.inode && entry.size >= log.offset)) continue;
-      if (entry.inode !== log.inode) log.left.set(log.inode, log.offset);
-      Object.assign(log, { inode: entry.inode, offset: log.left.get(entry.inode) ?? 0 });
-    }
+    show(logs.flatMap((log) => added(host, log)));
     host.sleep(500);
+    for (const log of find()) if (logs.every(({ file }) => file !== log.file)) logs.push(followed(host, log, 0));
   }
 }
 
-const lines = (text: string) => text.split("\n").slice(0, -1);
+/** What has been added to a log since it was looked at last, also to the file that had its name until now. */
+function added(host: Host, log: Followed): (Line & { label: string })[] {
+  const entry = host.stat(log.file);
+  let rest = "";
+  if (entry && entry.inode !== log.inode) {
+    const folder = log.file.slice(0, log.file.lastIndexOf("/"));
+    const files = host.list(folder).map((name) => `${folder}/${name}`);
+    const former = files.find((file) => file.startsWith(log.file) && host.stat(file)?.inode === log.inode);
+    const last = former ? host.readFrom(former, log.offset) : { text: "", offset: log.offset };
+    rest = last.text;
+    log.left.set(log.inode, last.offset);
+    Object.assign(log, { inode: entry.inode, offset: log.left.get(entry.inode) ?? 0 });
+  } else if (entry && entry.size < log.offset) log.offset = 0;
+  const { text, offset } = host.readFrom(log.file, log.offset);
+  log.offset = offset;
+  const lines = log.read(`${rest}${text}`.split("\n").slice(0, -1), host.now());
+  return lines.map((line) => ({ ...line, label: log.label }));
+}

@@ -4,7 +4,7 @@ import { deploy } from "../deploy.ts";
 import { PikuError, usageError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { liveNumber, numbersOf, type Release, readRelease, releaseFiles } from "../releases.ts";
-import { appArg } from "./arguments.ts";
+import { appArg, jsonArg } from "./arguments.ts";
 import { again } from "./requests.ts";
 
 const numberArg = { type: "positional", description: "a release's number", required: true } as const;
@@ -35,7 +35,7 @@ function numberOf(typed: string): number {
 export const releases = (host: Host) =>
   defineCommand({
     meta: { description: "List an app's releases, the newest first", example: "piku releases blog" },
-    args: { app: appArg, json: { type: "boolean", description: "as one JSON text" } },
+    args: { app: appArg, json: jsonArg },
     run({ args }) {
       const app = findApp(host, args.app);
       const live = liveNumber(host, app);

@@ -1,14 +1,11 @@
 import { defineCommand } from "citty";
 import { PikuError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import { folders, type Paths, pathsOf } from "../paths.ts";
+import { closed, folders, type Paths, pathsOf } from "../paths.ts";
 import { addKeys, keysFile, readKeys } from "../ssh.ts";
 import { giveBack, takeOver } from "../takeover.ts";
 import { renderEmperor } from "../uwsgi.ts";
 import { voiceOf } from "../voice.ts";
-
-// What holds settings, or files made from them; nginx has no business there.
-const closed = ["envs", "releases", "locks", "uwsgi-available", "uwsgi-enabled"];
 
 export const setup = (host: Host) =>
   defineCommand({

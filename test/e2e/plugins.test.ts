@@ -27,7 +27,8 @@ stories((board, story) => {
     expect(workers("idle")).toEqual([]);
     for (let round = 0; round < 2; round++) {
       expect(board.get("/", { host: "idle.test" }).body).toBe("one");
-      expect(workers("idle").length).toBe(2);
+      // A process has its title a moment after it was made.
+      eventually(() => expect(workers("idle").length).toBe(2), 1);
       eventually(() => expect(workers("idle")).toEqual([]), 20);
     }
     const before = board.get("/pid", { host: "idle.test" }).body;

@@ -1,0 +1,120 @@
+import { expect, test } from "bun:test";
+import { type Board, checks, mountOf, plainCopies } from "./doctor.ts";
+
+const day = 86_400_000;
+const now = Date.UTC(2026, 10, 25);
+
+const well: Board = {
+  now,
+  home: "/home/piku",
+  root: "/home/piku/.piku",
+  tools: { git: "git 2.39.5", tar: "tar" },
+  nginx: true,
+  sites: 1,
+  deaf: [],
+  workers: [{ app: "blog", process: "web.1", up: true, answers: true }],
+  certificates: [{ app: "blog", until: now + 60 * day }],
+  disk: { bytes: 5e9, inodes: Number.POSITIVE_INFINITY },
+  memory: 300,
+  killed: 0,
+  synchronised: true,
+  throttled: 0,
+  mounts: "/dev/root / ext4 rw,noatime 0 0\nproc /proc proc rw 0 0\n",
+  keys: "",
+  modes: [{ path: "/home/piku/.piku/envs", mode: 0o700, most: 0o700 }],
+  missing: [],
+  foreign: [],
+  leftovers: [],
+  unfinished: [],
+};
+
+const lookAt = (changes: Partial<Board>) =>
+  Object.entries(checks).flatMap(([check, look]) =>
+    look({ ...well, ...changes }).map((finding) => ({ check, ...finding })),
+  );
+
+test("a board that is well: one fact a check", () => {
+  const found = lookAt({});
+  expect(found.map(({ check, says }) => [check, says])).toEqual([
+    ["tools", "git 2.39.5, tar"],
+    ["emperor", "uWSGI's emperor runs"],
+    ["nginx", "nginx runs"],
+    ["sites", "1 site, which nginx takes"],
+    ["processes", "1 of 1 are up"],
+    ["certificates", "left: blog 60 days"],
+    ["disk", "4768 MB free"],
+    ["memory", "300 MB left"],
+    ["clock", "synchronised"],
+    ["power", "enough, and cool"],
+    ["writable", "/ can be written"],
+    ["keys", "no plain key stands before its restricted copy"],
+    ["rights", "as they should be"],
+    ["leftovers", "none"],
+  ]);
+  expect(found.every(({ remedy }) => remedy === undefined)).toBe(true);
+});
+
+test("what nothing tells is no fault", () => {
+  const found = lookAt({ memory: undefined, synchronised: undefined, throttled: undefined, mounts: "" });
+  expect(found.filter(({ remedy }) => remedy !== undefined)).toEqual([]);
+});
+
+test.each<[string, Partial<Board>, string[]]>([
+  ["tools", { tools: { git: undefined, tar: "tar" } }, ["git is not installed"]],
+  ["nginx", { nginx: false }, ["nginx is not running"]],
+  ["nginx", { deaf: [80] }, ["nobody listens on port 80"]],
+  [
+    "processes",
+    { workers: [{ app: "a", process: "web.2", up: true, answers: false }] },
+    ["web.2 of app 'a' does not answer"],
+  ],
+  ["certificates", { certificates: [{ app: "a", until: now - day }] }, ["the certificate of app 'a' has ended"]],
+  [
+    "certificates",
+    { certificates: [{ app: "a", until: now + 6.5 * day }] },
+    ["the certificate of app 'a' ends in 6 days"],
+  ],
+  ["disk", { disk: { bytes: 1e6, inodes: 10 } }, ["only 0 MB free", "room for only 10 more files"]],
+  ["memory", { memory: 63 }, ["only 63 MB left"]],
+  ["clock", { synchronised: false }, ["the clock is not synchronised; it shows 2026-11-25T00:00:00.000Z"]],
+  ["clock", { synchronised: undefined, now: 0 }, ["the clock is not synchronised; it shows 1970-01-01T00:00:00.000Z"]],
+  [
+    "power",
+    { throttled: 0x50005 },
+    [
+      "the voltage is too low right now",
+      "the voltage has been too low since the board was started",
+      "the processor is slowed down right now",
+    ],
+  ],
+  [
+    "power",
+    { throttled: 0x80008 },
+    ["the board is too hot right now", "the board has been too hot since it was started"],
+  ],
+  ["writable", { mounts: "/dev/root / ext4 ro,noatime 0 0\n" }, ["/ can only be read"]],
+  ["rights", { modes: [{ path: "/a b", mode: 0o640, most: 0o600 }] }, ["/a b is open to others"]],
+  ["rights", { foreign: ["/x"] }, ["/x belongs to another user"]],
+])("what is wrong: %s %j", (check, changes, says) => {
+  const wrong = lookAt(changes).filter(({ remedy }) => remedy !== undefined);
+  expect(wrong.map((finding) => [finding.check, finding.says])).toEqual(says.map((one) => [check, one]));
+});
+
+test.each([
+  ["/", "/home/piku/.piku", "/"],
+  ["/home", "/home/piku/.piku", "/home"],
+  ["/home/pi", "/home/piku/.piku", "/"],
+  ["/home/piku/.piku", "/home/piku/.piku", "/home/piku/.piku"],
+])("mountOf: beside %s, %s is on %s", (mounted, path, expected) => {
+  expect(mountOf(`a / x rw 0 0\nb ${mounted} x ro,sync 0 0\n`, path)?.folder).toBe(expected);
+});
+
+test.each([
+  ['command="x" ssh-ed25519 AAAAa me', []],
+  ['ssh-ed25519 AAAAa me\nrestrict,command="x" ssh-ed25519 AAAAa me', [1]],
+  ['restrict,command="x" ssh-ed25519 AAAAa me\nssh-ed25519 AAAAa me', []],
+  ['# ssh-ed25519 AAAAa\nssh-ed25519 AAAAb\ncommand="x" ssh-ed25519 AAAAa', []],
+  ['no-pty ssh-rsa AAAAb\nssh-ed25519 AAAAa\nssh-ed25519 AAAAa\ncommand="x" ssh-ed25519 AAAAa', [2, 3]],
+])("plainCopies: %j", (keys, expected) => {
+  expect(plainCopies(keys)).toEqual(expected);
+});
