@@ -5,8 +5,10 @@
  *   bun test/run.ts long             the longer proofs
  *   bun test/run.ts machines         whole machines, one after the other
  *   bun test/run.ts stories push     only those stories whose file name contains the word
+ *
+ * Stories wait more than they work, so two files are told at once, each on boards of its own; what one has said is shown when it
+ * has ended.
  */
-import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 
@@ -15,16 +17,16 @@ const [share = "all", filter = ""] = process.argv.slice(2);
 const sum = { passed: 0, failed: 0, skipped: 0 };
 
 const wanted = (name: string) => share === name || (share === "all" && !["long", "machines"].includes(name));
-if (wanted("lint")) command("lint", ["npm", "run", "--silent", "lint"]);
-if (wanted("unit")) for (const what of ["src", "test/quickjs"]) bunTest(what, `./${what}`);
-if (wanted("stories")) for (const file of testFiles("test/e2e")) bunTest(file, `./${file}`);
+if (wanted("lint")) await command("lint", ["npm", "run", "--silent", "lint"]);
+if (wanted("unit")) for (const what of ["src", "test/quickjs"]) await bunTest(what);
+if (wanted("stories")) await together(2, testFiles("test/e2e"));
 if (wanted("long")) {
   process.env.PIKU_LONG = "1";
   const both = ["harm", "faults"].map((name) => `test/e2e/${name}.test.ts`);
-  const files = [...testFiles("test/long"), ...testFiles("test/e2e").filter((file) => both.includes(file))];
-  for (const file of files) bunTest(file, `./${file}`);
+  for (const file of [...testFiles("test/long"), ...testFiles("test/e2e").filter((file) => both.includes(file))])
+    await bunTest(file);
 }
-if (wanted("machines")) for (const file of testFiles("test/machines")) bunTest(file, `./${file}`);
+if (wanted("machines")) for (const file of testFiles("test/machines")) await bunTest(file);
 if (sum.passed + sum.failed === 0 && !(share === "machines" && sum.skipped > 0)) {
   console.log("No test ran.");
   sum.failed++;
@@ -37,19 +39,26 @@ function testFiles(folder: string): string[] {
   return names.filter((name) => name.endsWith(".test.ts") && name.includes(filter)).map((name) => `${folder}/${name}`);
 }
 
+/** So many at a time; a file that takes long should not be the last to begin. */
+async function together(lanes: number, files: string[]) {
+  const waiting = [...files];
+  const lane = async () => {
+    for (let file = waiting.shift(); file; file = waiting.shift()) await bunTest(file);
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+}
+
 /** One command that counts as one test. */
-function command(title: string, argv: string[]) {
-  const { status } = run(title, argv);
-  if (status === 0) sum.passed++;
+async function command(title: string, argv: string[]) {
+  if ((await run(title, argv)) === 0) sum.passed++;
   else sum.failed++;
 }
 
 /** `bun test` on a file or folder; its own count is added up, and a crash counts as a failure. */
-function bunTest(title: string, what: string) {
+async function bunTest(what: string) {
   const report = path.join(fs.mkdtempSync("/tmp/piku-report-"), "junit.xml");
-  const { status } = run(title, [
-    ...[process.execPath, "test", "--timeout", "60000", "--reporter=junit", `--reporter-outfile=${report}`, what],
-  ]);
+  const words = ["test", "--timeout", "60000", "--reporter=junit", `--reporter-outfile=${report}`, `./${what}`];
+  const status = await run(what, [process.execPath, ...words]);
   const counts = fs.existsSync(report) ? /<testsuites [^>]*>/.exec(fs.readFileSync(report, "utf8"))?.[0] : undefined;
   fs.rmSync(path.dirname(report), { recursive: true });
   const count = (name: string) => Number(new RegExp(` ${name}="(\\d+)"`).exec(counts ?? "")?.[1] ?? 0);
@@ -59,10 +68,18 @@ function bunTest(title: string, what: string) {
   sum.skipped += skipped;
 }
 
-function run(title: string, argv: string[]) {
+async function run(title: string, argv: string[]): Promise<number> {
   const began = performance.now();
-  console.log(`\n=====> ${title}`);
-  const { status } = spawnSync(argv[0]!, argv.slice(1), { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
-  console.log(`       ${title}: ${((performance.now() - began) / 1000).toFixed(1)} s`);
-  return { status };
+  console.log(`-----> ${title}`);
+  // One pipe, so that errors stand where they belong.
+  const child = Bun.spawn(["sh", "-c", 'exec "$@" 2>&1', "sh", ...argv], {
+    cwd: root,
+    stdin: "ignore",
+    stdout: "pipe",
+  });
+  const [said, status] = await Promise.all([child.stdout.text(), child.exited]);
+  console.log(
+    `\n=====> ${title}\n${said.trimEnd()}\n       ${title}: ${((performance.now() - began) / 1000).toFixed(1)} s`,
+  );
+  return status;
 }

@@ -81,6 +81,7 @@ const matchers: Record<string, (got: never, wanted: never) => boolean> = {
   toBeGreaterThan: (got: number, wanted: number) => got > wanted,
   toBeLessThan: (got: number, wanted: number) => got < wanted,
   toContain: (got: unknown[], wanted: unknown) => got.includes(wanted),
+  toStartWith: (got: string, wanted: string) => got.startsWith(wanted),
   toMatch: (got: string, wanted: RegExp) => wanted.test(got),
   toMatchInlineSnapshot: (got: string, wanted: string) => unindent(got) === unindent(wanted),
   toThrow: complains,
