@@ -24,13 +24,12 @@ import {
 } from "../settings.ts";
 import { shellQuote } from "../text.ts";
 import { voiceOf } from "../voice.ts";
-import { appArg, many, wordsBehindApp } from "./arguments.ts";
+import { appArg, jsonArg, many, wordsBehindApp } from "./arguments.ts";
 import { again, serverSettings } from "./requests.ts";
 
 const settingArg = { type: "positional", description: "the setting's name", required: true } as const;
 const globalArg = { type: "boolean", description: "for all apps, in ~/.piku/ENV; without an app's name" } as const;
 const laterArg = { type: "boolean", description: "keep them for the next deploy or restart" } as const;
-const jsonArg = { type: "boolean", description: "as one JSON text" } as const;
 
 /** The app of a command that also makes sense before its first push, once it has settings. Throws when there is neither. */
 function configuredApp(host: Host, typed: string): App {

@@ -5,7 +5,9 @@ import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
 import { pathsOf } from "../paths.ts";
 import { type Access, addKeys, type Key, type KeyLine, keysFile, parseKeyLines, readKeys } from "../ssh.ts";
+import { columns } from "../text.ts";
 import { voiceOf } from "../voice.ts";
+import { jsonArg } from "./arguments.ts";
 import { warnOfPlain } from "./setup.ts";
 
 type Listed = KeyLine & Pick<Key, "fingerprint">;
@@ -40,7 +42,7 @@ export const keys = (host: Host) =>
       description: "List the keys that let people in: fingerprint, day added, apps, last day, name",
       example: "piku keys",
     },
-    args: { json: { type: "boolean", description: "as one JSON text" } },
+    args: { json: jsonArg },
     run({ args }) {
       const all = listKeys(host);
       if (args.json)
@@ -65,14 +67,7 @@ export const keys = (host: Host) =>
         nameOf(key),
       ]);
       const shown = host.isTerminal(1) ? [heading, ...rows] : rows;
-      const widths = heading.map((_, i) => Math.max(...shown.map((row) => row[i]!.length)));
-      for (const row of shown)
-        host.say(
-          row
-            .map((cell, i) => cell.padEnd(widths[i]!))
-            .join("  ")
-            .trimEnd(),
-        );
+      for (const line of columns(shown)) host.say(line);
       if (all.length === 0) host.complain("There are no keys.");
     },
   });
