@@ -129,7 +129,7 @@ stories((board, story) => {
       expect(get(fresh, "/env/SECRET")).toBe("it's  kept");
       expect(get(fresh, "/env/PLACE")).toBe("room 5");
       expect(read(below(fresh, "ENV"))).toBe(`${settings}PLACE=room 5\n`);
-      expect(ok(fresh.ssh("ps", "blog")).stdout).toBe("wsgi:2\n");
+      expect(ok(fresh.ssh("ps", "blog")).stdout).toMatch(/^wsgi:2\nwsgi\.1 +up .*\nwsgi\.2 +up /);
       expect(ok(fresh.ssh("apps")).stdout).toBe("*blog\n idle\n");
       expect(ok(fresh.ssh("config", "early")).stdout).toBe("A=1\n");
       const tree = below(fresh, "apps/blog");
