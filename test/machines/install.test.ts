@@ -58,6 +58,19 @@ machines(kinds, (machine, story) => {
     expect((await machine.ssh("apps")).stdout).toBe("*flask\n*static\n");
   });
 
+  story("doctor finds nothing wrong, and a closed app is closed", async () => {
+    const { stdout } = await machine.ssh("doctor --json");
+    const wrong = (JSON.parse(stdout) as { check: string; ok: boolean }[]).filter(({ ok }) => !ok);
+    // A machine in a container does not set its own clock.
+    expect(wrong.filter(({ check }) => check !== "clock")).toEqual([]);
+    ok(await machine.ssh("maintenance:on static"));
+    expect(await machine.get("static.test")).toStartWith("503 ");
+    ok(await machine.ssh("maintenance:off static"));
+    ok(await machine.ssh("config:set static NGINX_LOG=true"));
+    expect(await machine.get("static.test")).toStartWith("200 ");
+    expect(ok(await machine.ssh("logs static --nginx --no-follow")).stdout).toContain('"GET / HTTP/1.1" 200');
+  });
+
   story("they answer after a reboot", async () => {
     await machine.stop();
     const began = performance.now();
