@@ -4,7 +4,7 @@ import type { Job } from "./host/host.ts";
 import type { Plan } from "./plan.ts";
 import { jobFile } from "./releases.ts";
 import { isDiskFull } from "./room.ts";
-import type { Step } from "./runtimes/index.ts";
+import type { Step } from "./runtimes/runtime.ts";
 import { programEnvironment } from "./tools.ts";
 import type { Recorder } from "./transcript.ts";
 import { buildTree, prepareBuildTree } from "./tree.ts";

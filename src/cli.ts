@@ -1,5 +1,5 @@
-import type { CommandDef } from "citty";
 import { apps, ps } from "./commands/apps.ts";
+import type { Commands } from "./commands/arguments.ts";
 import { backup, restore } from "./commands/backup.ts";
 import { completion } from "./commands/completion.ts";
 import {
@@ -26,9 +26,6 @@ import { scp, sftp } from "./commands/scp.ts";
 import { setup, setupSsh } from "./commands/setup.ts";
 import { update } from "./commands/update.ts";
 import type { Host } from "./host/host.ts";
-
-// biome-ignore lint/suspicious/noExplicitAny: each command has arguments of its own.
-export type Commands = Record<string, CommandDef<any>>;
 
 /**
  * Every command, in the order of the help page: the public ones, then the internal ones. `incoming` is the folder of a

@@ -4,9 +4,6 @@ import type { Machine } from "./machine.ts";
 import { reloadNginx } from "./nginx.ts";
 import type { Paths } from "./paths.ts";
 
-/** Where Cloudflare says from which addresses its servers ask; PIKU_CLOUDFLARE_IPS is another place for the same. */
-export const usualSource = "https://api.cloudflare.com/client/v4/ips";
-
 /** The file that sites include which let nobody in but Cloudflare. Its name is none that nginx takes for a site. */
 export const rangesFile = (paths: Paths) => `${paths.nginx}/cloudflare.acl`;
 

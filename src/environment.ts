@@ -2,7 +2,7 @@ import type { App } from "./app.ts";
 import { contentHash } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import type { Release } from "./releases.ts";
-import type { Runtime, Source } from "./runtimes/index.ts";
+import type { Runtime, Source } from "./runtimes/runtime.ts";
 
 /** The key of the folder of dependencies of an app: a hash of all that it is made from. Undefined when it needs none. */
 export function environmentKey(host: Host, runtime: Runtime, source: Source): string | undefined {

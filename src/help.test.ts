@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { type Commands, commandsOf } from "./cli.ts";
+import { commandsOf } from "./cli.ts";
+import type { Commands } from "./commands/arguments.ts";
 import { renderCommandHelp, renderHelp } from "./help.ts";
 import { memoryHost } from "./host/memory.ts";
 

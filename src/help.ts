@@ -1,5 +1,5 @@
 import type { ArgDef, CommandDef } from "citty";
-import type { Commands } from "./cli.ts";
+import type { Commands } from "./commands/arguments.ts";
 import type { Plugin } from "./plugins.ts";
 
 const rows = (

@@ -1,10 +1,8 @@
 import { defu } from "defu";
 import { printable } from "./app.ts";
-import { usualSource } from "./cloudflare.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { parseSettings, type Settings } from "./settings.ts";
-import type { Site } from "./site.ts";
 
 /** Settings of the machine's ENV file that are piku's own and no app's, and what they are unless it says otherwise. */
 const own = {
@@ -13,14 +11,21 @@ const own = {
   PIKU_NGINX_RELOAD: "",
   PIKU_RELEASES: "",
   PIKU_DOMAIN: "",
-  PIKU_CLOUDFLARE_IPS: usualSource,
+  // Where Cloudflare says from which addresses its servers ask.
+  PIKU_CLOUDFLARE_IPS: "https://api.cloudflare.com/client/v4/ips",
 };
+
+/** The ports of all sites. */
+export interface Ports {
+  http: number;
+  https: number;
+}
 
 /** What a machine's ENV file says. */
 export interface Machine {
   /** For the apps. */
   settings: Settings;
-  ports: Site["ports"];
+  ports: Ports;
   /** A command that has nginx read its files again; undefined where something watches the folder of sites. */
   reload?: string;
   /** A folder or a URL with releases of piku. */

@@ -1,12 +1,15 @@
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
+import type { Ports } from "./machine.ts";
 import type { Paths } from "./paths.ts";
 import { commandLines } from "./processes.ts";
-import type { Site } from "./site.ts";
 import { text } from "./text.ts";
 
+/** How this nginx is told to speak HTTP/2: by an option of `listen`, by a directive of its own, or not at all. */
+export type Http2 = "listen" | "directive" | "none";
+
 /** What this machine's nginx can do. Throws when there is none. */
-export function askNginx(host: Host): { http2: Site["http2"]; version: number[] } {
+export function askNginx(host: Host): { http2: Http2; version: number[] } {
   const { status, stderr } = host.capture(["nginx", "-V"]);
   if (status !== 0)
     throw new PikuError("nginx is not installed on the server", "on the server: sudo apt install nginx-light");
@@ -48,12 +51,7 @@ export function refuseTakenNames(names: readonly string[], app: string, sites: R
 const defaultListen = /^\s*listen\s+(?:[^\s;]*:)?(\d+)\s[^;#]*\bdefault_server\b/gm;
 
 /** Refuses a second site that answers for unknown names: nginx has one for each port, and refuses all sites otherwise. */
-export function refuseSecondDefault(
-  host: Host,
-  app: string,
-  sites: ReadonlyMap<string, string>,
-  ports: Site["ports"],
-): void {
+export function refuseSecondDefault(host: Host, app: string, sites: ReadonlyMap<string, string>, ports: Ports): void {
   const isTaken = (text: string) =>
     [...text.matchAll(defaultListen)].some(([, port]) => Object.values(ports).includes(Number(port)));
   const other = [...sites].find(([name, site]) => name !== app && isTaken(site))?.[0];

@@ -6,7 +6,7 @@ import type { Host } from "./host/host.ts";
 import { includedFile, parseOptions } from "./include.ts";
 import { portNumber } from "./machine.ts";
 import { askNginx, readSites, refuseSecondDefault, refuseTakenNames } from "./nginx.ts";
-import { refuseTakenPort, takePorts } from "./ports.ts";
+import { type Place, refuseTakenPort, takePorts } from "./ports.ts";
 import {
   isCron,
   type Procfile,
@@ -18,7 +18,7 @@ import {
   type Workers,
 } from "./procfile.ts";
 import type { Release, Slot } from "./releases.ts";
-import type { Runtime, Source } from "./runtimes/index.ts";
+import type { Runtime, Source } from "./runtimes/runtime.ts";
 import type { Settings } from "./settings.ts";
 import { hasSite, planBackend, planSite, readInclude, refuseLinksOut, type Site, siteNames } from "./site.ts";
 import { type Survey, surveyCommit } from "./survey.ts";
@@ -154,20 +154,6 @@ const deployerOf = (host: Host) => /^[0-9a-fA-F.:]+(?= )/.exec(host.env().SSH_CL
 const restarts = ["restart", "ps:scale", "rollback", "restore"];
 
 const autoRestart = ({ PIKU_AUTO_RESTART, AUTO_RESTART }: Settings) => PIKU_AUTO_RESTART ?? AUTO_RESTART ?? "true";
-
-/** Where an app listens, and whether it can do so twice. */
-export interface Place {
-  /** The site's names; none for an app without a site. */
-  names: string[];
-  /** Whether any worker answers http. */
-  networked: boolean;
-  bind: string;
-  /** Whether a new generation may run beside the old one; and whether it is reached by a second set of ports then. */
-  overlap: boolean;
-  switches: boolean;
-  slot: Slot;
-  ports: Record<Slot, number[]>;
-}
 
 function planPlace(
   host: Host,

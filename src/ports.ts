@@ -6,6 +6,20 @@ import { isListening } from "./processes.ts";
 import type { Slot } from "./releases.ts";
 import { parseServerSettings } from "./settings.ts";
 
+/** Where an app listens, and whether it can do so twice. */
+export interface Place {
+  /** The site's names; none for an app without a site. */
+  names: string[];
+  /** Whether any worker answers http. */
+  networked: boolean;
+  bind: string;
+  /** Whether a new generation may run beside the old one; and whether it is reached by a second set of ports then. */
+  overlap: boolean;
+  switches: boolean;
+  slot: Slot;
+  ports: Record<Slot, number[]>;
+}
+
 const portsFile = (app: App) => `${app.releases}/ports.json`;
 // Below the ports that the kernel gives to outgoing connections (ip_local_port_range).
 const firstPort = 20_000;

@@ -7,8 +7,10 @@ import type { Commit } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { includedFile } from "./include.ts";
 import { nginxLogs } from "./logs.ts";
+import type { Ports } from "./machine.ts";
 import { maintenanceFile, renderMaintenance } from "./maintenance.ts";
-import type { Place } from "./plan.ts";
+import type { Http2 } from "./nginx.ts";
+import type { Place } from "./ports.ts";
 import { type Scaling, siteKinds, type Workers } from "./procfile.ts";
 import type { Slot } from "./releases.ts";
 import type { Settings } from "./settings.ts";
@@ -24,12 +26,12 @@ export interface Site {
   redirected: string[];
   /** Whether it answers for names that no site has. */
   isDefault: boolean;
-  ports: { http: number; https: number };
+  ports: Ports;
   ipv4: string;
   /** Undefined where there is no IPv6. */
   ipv6?: string;
   /** How this nginx is told to speak HTTP/2: since 1.25.1 by a directive of its own. */
-  http2: "listen" | "directive" | "none";
+  http2: Http2;
   certificate: string;
   key: string;
   httpsOnly: boolean;
@@ -137,7 +139,7 @@ function mapping(app: App, item: string, where: string): Mapping {
 const everywhere = { NGINX_IPV4_ADDRESS: "0.0.0.0", NGINX_IPV6_ADDRESS: "[::]" };
 
 /** What a site's certificate is for, where it lies, and where its authority asks nginx. */
-export function certifiedOf(app: App, settings: Settings, ports: Site["ports"]) {
+export function certifiedOf(app: App, settings: Settings, ports: Ports) {
   const names = siteNames(settings);
   return {
     app: app.name,
@@ -155,7 +157,7 @@ export function planSite(
   app: App,
   workers: Workers,
   settings: Settings,
-  machine: { http2: Site["http2"]; ipv6: boolean; ports: Site["ports"]; deployer?: string },
+  machine: { http2: Http2; ipv6: boolean; ports: Ports; deployer?: string },
   backend: Backend | undefined,
 ): Site | undefined {
   const certified = certifiedOf(app, settings, machine.ports);

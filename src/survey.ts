@@ -6,7 +6,8 @@ import type { Host } from "./host/host.ts";
 import { type Machine, readMachine } from "./machine.ts";
 import { type Procfile, parseProcfile, parseScaling, siteKinds } from "./procfile.ts";
 import { generic } from "./runtimes/generic.ts";
-import { detectRuntime, type Runtime, type Source } from "./runtimes/index.ts";
+import { detectRuntime } from "./runtimes/index.ts";
+import type { Runtime, Source } from "./runtimes/runtime.ts";
 import { layered, parseServerSettings, parseSettings, type Settings } from "./settings.ts";
 import { findTool } from "./tools.ts";
 

@@ -1,4 +1,4 @@
-import type { ArgDef } from "citty";
+import type { ArgDef, CommandDef } from "citty";
 import { printable } from "../app.ts";
 import { usageError } from "../errors.ts";
 
@@ -8,6 +8,10 @@ declare module "citty" {
     example?: string;
   }
 }
+
+/** Commands by name, in the order of the help page. */
+// biome-ignore lint/suspicious/noExplicitAny: each command has arguments of its own.
+export type Commands = Record<string, CommandDef<any>>;
 
 /** The app of a command, its first argument. */
 export const appArg = { type: "positional", description: "the app's name", required: true } as const;

@@ -1,8 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is printed is a script for bash.
 import { type ArgDef, defineCommand } from "citty";
-import type { Commands } from "../cli.ts";
 import { usageError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import type { Commands } from "./arguments.ts";
 
 export const completion = (host: Host, commands: () => Commands) =>
   defineCommand({

@@ -1,4 +1,3 @@
-import type { Runtime, Source } from "./index.ts";
 import {
   copyManifests,
   goesLive,
@@ -10,6 +9,7 @@ import {
   runsOne,
   startScript,
 } from "./node.ts";
+import type { Runtime, Source } from "./runtime.ts";
 
 const locks = ["bun.lock", "bun.lockb"];
 

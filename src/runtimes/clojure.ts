@@ -1,4 +1,4 @@
-import type { Runtime } from "./index.ts";
+import type { Runtime } from "./runtime.ts";
 
 /** Of what a build leaves in `target`, the jars. */
 const jars = (name: string) => !name.startsWith(".cpcache/") && (!name.startsWith("target/") || name.endsWith(".jar"));

@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 import { clojure, leiningen } from "./clojure.ts";
 import { go, programName } from "./go.ts";
-import { detectRuntime, type Runtime, type Source } from "./index.ts";
+import { detectRuntime } from "./index.ts";
 import { gradle, gradleWrapper, maven } from "./java.ts";
 import { ruby } from "./ruby.ts";
+import type { Runtime, Source } from "./runtime.ts";
 import { rust } from "./rust.ts";
 
 type Files = Record<string, string>;

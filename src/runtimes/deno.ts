@@ -1,5 +1,5 @@
-import type { Runtime, Source } from "./index.ts";
 import { runsOne } from "./node.ts";
+import type { Runtime, Source } from "./runtime.ts";
 
 const manifests = ["deno.json", "deno.jsonc", "deno.lock", "package.json", ".npmrc"];
 

@@ -1,4 +1,4 @@
-import type { Runtime } from "./index.ts";
+import type { Runtime } from "./runtime.ts";
 
 /** Whatever else has a Procfile: it brings what it needs, or builds it in `release`. */
 export const generic: Runtime = {

@@ -1,4 +1,4 @@
-import type { Runtime, Source, Step } from "./index.ts";
+import type { Runtime, Source, Step } from "./runtime.ts";
 
 const sources = ({ names }: Source) => names.filter((name) => name.endsWith(".go") && !name.endsWith("_test.go"));
 

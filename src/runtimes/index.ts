@@ -1,5 +1,3 @@
-import type { Workers } from "../procfile.ts";
-import type { Settings } from "../settings.ts";
 import { bun } from "./bun.ts";
 import { clojure, leiningen } from "./clojure.ts";
 import { deno } from "./deno.ts";
@@ -11,70 +9,10 @@ import { php } from "./php.ts";
 import { poetry } from "./poetry.ts";
 import { python } from "./python.ts";
 import { ruby } from "./ruby.ts";
+import type { Runtime, Source } from "./runtime.ts";
 import { rust } from "./rust.ts";
 import { statics } from "./static.ts";
 import { uv } from "./uv.ts";
-
-/** Facts about the commit to be built, read before anything is touched. */
-export interface Source {
-  workers: Workers;
-  /** Every command of the Procfile, those of `preflight` and `release` too. */
-  commands: readonly string[];
-  /** What the app's processes will get. */
-  settings: Settings;
-  /** Names at the top of the commit, folders with a `/` behind them. */
-  names: readonly string[];
-  commit: string;
-  /** The text of a file at the top of the commit; empty when it is not there. */
-  read(name: string): string;
-  /** Whether a program is on the path. */
-  has(tool: string): boolean;
-  /** Whether a command ends well; what it prints is lost. */
-  probe(...argv: string[]): boolean;
-  /** What a command prints on stdout. */
-  ask(...argv: string[]): string;
-}
-
-/** One command of a build. It runs in the build tree, with the app's settings and the runtime's, and then with `env`. */
-export interface Step {
-  title: string;
-  argv: string[];
-  /** Where it runs instead. */
-  cwd?: string;
-  env?: Settings;
-}
-
-/**
- * A language, or a way of packing an app. Everything but `build` is answered from facts.
- * A new one is a file with one of these, and a place in the list.
- */
-export interface Runtime {
-  name: string;
-  /** Any one of these sets of tools is enough. */
-  needs: string[][];
-  /** What to type when they are missing. */
-  remedy?: string;
-  detects(source: Source): boolean;
-  /**
-   * What the folder of dependencies is made from: the same texts, the same folder, and nothing to do. Undefined for a
-   * runtime that has none.
-   */
-  madeFrom?(source: Source): string[];
-  /** Settings that it adds to `base`, below the app's own; `environment` is the folder of its dependencies. */
-  settings(environment: string, base: Settings, source: Source): Settings;
-  /** What the pusher ought to know, although it works: sentences. */
-  warns?(source: Source): string[];
-  /** The command of a `web` worker for a Procfile that has none; undefined when it needs none. */
-  web?(source: Source): string | undefined;
-  /** Commands that fill the folder of dependencies, which is there and empty. They run once for each folder. */
-  install?(source: Source, environment: string): Step[];
-  /** Commands that make files in the build tree. They run at every deploy, in what the one before left there. */
-  build?(source: Source, environment: string): Step[];
-  /** Which files that git does not track go from the build tree into the app's: all of them unless given. */
-  goesLive?(name: string): boolean;
-  /** Which of them only a build makes: they take the place of whatever is there, and go when a build makes them no more. */
-  isOutput?(name: string): boolean;
-}
 
 /**
  * The first that detects an app and whose tools are there is its runtime, so this is the order of detection: the

@@ -1,4 +1,4 @@
-import type { Runtime } from "./index.ts";
+import type { Runtime } from "./runtime.ts";
 
 /**
  * Java with Maven. `clean`, since Maven leaves classes and jars of files and versions that are no more, and

@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
 import { bun } from "./bun.ts";
 import { deno } from "./deno.ts";
-import { detectRuntime, type Step } from "./index.ts";
+import { detectRuntime } from "./index.ts";
 import { goesLive, node } from "./node.ts";
+import type { Step } from "./runtime.ts";
 import { sourceOf } from "./source.ts";
 
 type Facts = Parameters<typeof sourceOf>[0];

@@ -3,7 +3,7 @@ import { PikuError } from "../errors.ts";
 import { siteKinds } from "../procfile.ts";
 import type { Settings } from "../settings.ts";
 import { splitWords } from "../text.ts";
-import type { Runtime, Source, Step } from "./index.ts";
+import type { Runtime, Source, Step } from "./runtime.ts";
 
 const manifest = "package.json";
 

@@ -1,4 +1,4 @@
-import type { Runtime, Source } from "./index.ts";
+import type { Runtime, Source } from "./runtime.ts";
 
 const hasManifest = ({ names }: Source) => names.includes("composer.json");
 

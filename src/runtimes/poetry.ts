@@ -1,6 +1,6 @@
-import type { Runtime, Source } from "./index.ts";
 import { goesLive, installing, leadsElsewhere, manifest, relocate } from "./pyproject.ts";
 import { interpreter, makeEnvironment, pythonSettings } from "./python.ts";
+import type { Runtime, Source } from "./runtime.ts";
 
 const lock = "poetry.lock";
 

@@ -1,4 +1,4 @@
-import type { Source, Step } from "./index.ts";
+import type { Source, Step } from "./runtime.ts";
 
 /** What Poetry and uv have in common. */
 export const manifest = "pyproject.toml";

@@ -1,7 +1,7 @@
 import { PikuError } from "../errors.ts";
 import type { Settings } from "../settings.ts";
-import type { Runtime, Source, Step } from "./index.ts";
 import { goesLive, relocate } from "./pyproject.ts";
+import type { Runtime, Source, Step } from "./runtime.ts";
 
 const manifest = "requirements.txt";
 

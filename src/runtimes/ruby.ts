@@ -1,5 +1,5 @@
 import type { Settings } from "../settings.ts";
-import type { Runtime, Source } from "./index.ts";
+import type { Runtime, Source } from "./runtime.ts";
 
 const [manifest, lock] = ["Gemfile", "Gemfile.lock"];
 

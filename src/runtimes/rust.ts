@@ -1,4 +1,4 @@
-import type { Runtime, Source } from "./index.ts";
+import type { Runtime, Source } from "./runtime.ts";
 
 /** The original built without `--release`, so there are Procfiles that ask for such a program. */
 const wantsDebug = ({ workers }: Source) =>

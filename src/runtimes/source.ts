@@ -1,4 +1,4 @@
-import type { Source } from "./index.ts";
+import type { Source } from "./runtime.ts";
 
 /** A commit with these files at its top, on a machine with these tools; `probes` are commands that end well. */
 export function sourceOf(facts: {

@@ -1,4 +1,4 @@
-import type { Runtime } from "./index.ts";
+import type { Runtime } from "./runtime.ts";
 
 /** Files that nginx serves by itself. */
 export const statics: Runtime = {

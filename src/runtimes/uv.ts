@@ -1,8 +1,8 @@
 import { printable } from "../app.ts";
 import { PikuError } from "../errors.ts";
-import type { Runtime, Source } from "./index.ts";
 import { goesLive, installing, leadsElsewhere, manifest, relocate } from "./pyproject.ts";
 import { pluginVersion, pythonSettings, refuseOtherThanPlugin } from "./python.ts";
+import type { Runtime, Source } from "./runtime.ts";
 
 const lock = "uv.lock";
 
