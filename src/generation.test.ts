@@ -91,6 +91,11 @@ test.each<[string, string, string[]]>([
     `${prelude}ImportError\n*** no app loaded. GAME OVER ***\n`,
     ["ImportError", "*** no app loaded. GAME OVER ***"],
   ],
+  [
+    "an app that was started twice",
+    `*** Starting uWSGI 2\n${prelude}ImportError\n*** Starting uWSGI 2\n${prelude}ImportError\n`,
+    ["ImportError"],
+  ],
   ["uWSGI that got nowhere", 'open("x.so"): No such file\n', ['open("x.so"): No such file']],
 ])("of the log of %s what the app said is shown", (_, log, lines) => {
   expect(saidByApp(log)).toEqual(lines);

@@ -313,7 +313,12 @@ export function saidByApp(log: string): string[] {
   const lines = log.split("\n").filter((line) => line.trim() !== "");
   const starts = ["[uwsgi-daemons] spawning ", "*** Operational MODE: "];
   const at = starts.map((start) => lines.findIndex((line) => line.startsWith(start)));
-  return lines.slice((at.find((index) => index >= 0) ?? -1) + 1);
+  const start = at.find((index) => index >= 0);
+  if (start === undefined) return lines;
+  const said = lines.slice(start + 1);
+  // The emperor may have started it a second time before anybody looked.
+  const again = said.findIndex((line) => line.startsWith("*** Starting uWSGI "));
+  return again < 0 ? said : said.slice(0, again);
 }
 
 /** Whether anybody is still connected to a worker of a generation that is to leave. */
