@@ -34,7 +34,7 @@ export function retire(host: Host, app: App): void {
   const leaving = staleVassals(host, app);
   if (leaving.length > 0) drain(host, app, leaving, grace);
   // Much may have happened while they were leaving, so everything is looked at again.
-  withTurn(host, app.paths, "deploy", app, "retire", () => {
+  withTurn(host, app.paths, "deploy", app, "the end of the former processes, after a deploy", () => {
     const live = liveRelease(host, app);
     if (!live || readJournal(host, app)) return;
     stopVassals(host, app, staleVassals(host, app), grace);

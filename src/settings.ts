@@ -125,7 +125,12 @@ export function parseAssignments(words: readonly string[], where = "config:set")
   return Object.fromEntries(
     words.map((word) => {
       const at = word.indexOf("=");
-      if (at < 0) throw new PikuError(`malformed setting '${printable(word)}'`, "write KEY=value, such as DEBUG=1", 2);
+      if (at < 0)
+        throw new PikuError(
+          `malformed setting '${printable(word)}'`,
+          "write KEY=value; quotes around blanks must arrive at the server: \"config:set blog NAME='two words'\"",
+          2,
+        );
       const key = word.slice(0, at).trim();
       checkKey(key, where);
       checkValue(key, word.slice(at + 1), where);

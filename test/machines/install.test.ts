@@ -1,8 +1,9 @@
 /** From nothing to an app that answers, over a reboot and an upgrade, and away again. */
 import { expect } from "bun:test";
 import fs from "node:fs";
+import { blockWith } from "../e2e/docs.ts";
 import { ok } from "../e2e/sandbox.ts";
-import { dist, machines } from "./machine.ts";
+import { dist, installedFrom, machines, serveDist } from "./machine.ts";
 
 const kinds = [
   { arch: "amd64", suite: "bookworm" },
@@ -82,16 +83,11 @@ machines(kinds, (machine, story) => {
   });
 
   story("an upgrade from a web server leaves apps alone", async () => {
-    // The machine shares our network.
-    const server = Bun.serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      fetch: ({ url }) => new Response(Bun.file(`${dist}/${new URL(url).pathname}`)),
-    });
+    const server = serveDist();
     const watch = machine.watch("flask.test", "200 Hello from Flask\n");
     const pid = ok(await machine.sh("cat /home/piku/.piku/uwsgi/emperor.pid")).stdout;
-    const address = `http://127.0.0.1:${server.port}`;
-    const ran = ok(await machine.sh(`curl -fsSL ${address}/install.sh | sh -s -- --from ${address}`));
+    const line = installedFrom(blockWith("README.md", "install.sh | sh"), server.address);
+    const ran = ok(await machine.sh(`cd /root && cp id.pub id_ed25519.pub && ${line}`));
     machine.told("upgraded in", ran);
     expect(ran.stdout).toContain("The emperor that runs goes on");
     expect(ran.stdout).not.toContain("Installing packages");
@@ -100,7 +96,7 @@ machines(kinds, (machine, story) => {
     const update = ok(await machine.ssh("update"));
     machine.told("piku update took", update);
     expect(update.stdout).toContain("Update successful: piku ");
-    server.stop(true);
+    server.stop();
     expect(ok(await machine.ssh("update --rollback")).stdout).toContain("piku ");
     expect((await machine.ssh("update --from /root/release")).status).toBe(1);
     await answers();

@@ -7,11 +7,25 @@
 import { afterAll, beforeAll, describe, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
+import type { Block } from "../e2e/docs.ts";
 import { examples, type Files, ok, type Ran } from "../e2e/sandbox.ts";
 import { skipped } from "../e2e/story.ts";
 
 const command = process.env.PIKU_MACHINE;
 export const dist = path.resolve(import.meta.dir, "../../dist");
+
+/** `dist` on a web server: machines share our network. */
+export function serveDist() {
+  const fetch = ({ url }: Request) => new Response(Bun.file(`${dist}/${new URL(url).pathname}`));
+  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch });
+  return { address: `http://127.0.0.1:${server.port}`, stop: () => server.stop(true) };
+}
+
+/** What a page shows to root about install.sh, which does not know its own address here. */
+export const installedFrom = ({ text }: Block, address: string) =>
+  text
+    .replace("https://example.org/piku", address)
+    .replace(/\| sh(?: -s --)?(.*)$/, (_, options: string) => `| sh -s --${options} --from ${address}`);
 
 export interface Kind {
   arch: string;

@@ -1,9 +1,10 @@
 /** A machine that was set up by the original's instructions, with two apps that run, becomes ours and goes back. */
-import { expect } from "bun:test";
+import { afterAll, expect } from "bun:test";
 import fs from "node:fs";
+import { blockWith } from "../e2e/docs.ts";
 import { webProbe } from "../e2e/probe.ts";
 import { type Files, ok } from "../e2e/sandbox.ts";
-import { dist, machines } from "./machine.ts";
+import { dist, installedFrom, machines, serveDist } from "./machine.ts";
 
 const peer = process.env.PIKU_PEER?.split(" ").at(-1);
 
@@ -65,6 +66,10 @@ machines(
       Procfile: "release: true\nweb: exec python3 app.py\n",
     });
     const apps = ["old", "elder"];
+    // The page says what is done here.
+    const page = "docs/moving-from-the-original.md";
+    const server = serveDist();
+    afterAll(() => server.stop());
     const answers = async (name: string, body = name) => {
       let answer = "";
       for (let i = 0; i < 100 && answer !== `200 ${body}`; i++, await Bun.sleep(100))
@@ -84,7 +89,8 @@ machines(
 
     story("they answer while install.sh takes the machine over", async () => {
       const watches = apps.map((name) => machine.watch(`${name}.test`, `200 ${name}`));
-      const ran = ok(await machine.sh("sh /root/release/install.sh"));
+      ok(await machine.sh(blockWith(page, "tar -czf").text));
+      const ran = ok(await machine.sh(installedFrom(blockWith(page, /install\.sh \| sh$/), server.address)));
       machine.told("taken over in", ran);
       expect(ran.output).toContain("Keys of the former piku that are this one's now: 1.");
       expect(ran.output).toContain("The emperor that runs goes on, so that no app stops");
@@ -121,7 +127,7 @@ machines(
 
     story("the way back: the original has its apps again, and they answer all the time", async () => {
       const watch = machine.watch("elder.test", "200 elder");
-      ok(await machine.sh("sh /root/release/install.sh --uninstall"));
+      ok(await machine.sh(installedFrom(blockWith(page, "--uninstall"), server.address)));
       expect(await watch()).toEqual([]);
       expect(ok(await machine.sh("head -c 2 /home/piku/piku.py")).stdout).toBe("#!");
       expect(ok(await machine.ssh("apps")).stdout).toContain("*elder");

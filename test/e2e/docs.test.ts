@@ -1,0 +1,141 @@
+/** Every command line of the docs is typed as it stands there, and prints what stands behind it. */
+import { afterAll, expect, test } from "bun:test";
+import fs from "node:fs";
+import path from "node:path";
+import { type Block, blocksOf, missing, pages } from "./docs.ts";
+import { read, Sandbox } from "./sandbox.ts";
+import { stories } from "./story.ts";
+import { standIn } from "./tools.ts";
+
+const client = process.env.PIKU_CLIENT;
+const root = path.resolve(import.meta.dir, "../..");
+
+/** Pages on which there is a second board. */
+const newBoard = ["docs/backup.md"];
+
+/** What asks and changes nothing: it may be asked again until the board has got so far. */
+const question = /^(curl|ssh piku@board (apps|ps|logs|doctor|releases))\b[^\n]*$/;
+
+/** A log that is followed ends when somebody interrupts it. */
+const interrupted = (script: string) =>
+  script.replace(/^ssh .* logs (?!.*--no-follow).*$/gm, "timeout -s INT 2 $& || test $? -ge 124");
+
+stories((board, story) => {
+  const others: Sandbox[] = [];
+  afterAll(() => Promise.all(others.map((one) => one.stop())));
+  const at = (name: string) => `${board.folder}/client/${name}`;
+
+  /** The programs that a person's machine finds: they know where `board` and every app's name lead. */
+  function bring(name: string, script: string) {
+    fs.mkdirSync(at("docs"), { recursive: true });
+    fs.writeFileSync(at(`docs/${name}`), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  }
+
+  function bringPrograms(second?: Sandbox) {
+    const ssh = `config=${board.folder}/ssh/config
+for word; do
+  shift
+  case $word in
+  piku@new-board*) config=${second?.folder}/ssh/config word=board\${word#piku@new-board} ;;
+  piku@*) word=\${word#piku@} ;;
+  esac
+  set -- "$@" "$word"
+done
+exec "/usr/bin/\${0##*/}" -F "$config" "$@"`;
+    for (const name of ["ssh", "scp"]) bring(name, ssh);
+    const ways = Object.entries({ 80: board.httpPort, 443: board.httpsPort });
+    const there = ways.map(([port, to]) => `--connect-to :${port}:127.0.0.1:${to}`).join(" ");
+    if (client) bring("piku", `exec sh "${client}" "$@"`);
+    bring("curl", `exec /usr/bin/curl -sS --noproxy '*' --max-time 20 ${there} "$@"`);
+  }
+
+  /** What the page's reader would see in the place of this board's ports and folders. */
+  const asShown = (output: string) =>
+    [...others, board].reduce(
+      (text, one) =>
+        text.replaceAll(`:${one.httpPort}`, "").replaceAll(`:${one.httpsPort}`, "").replaceAll(one.home, "/home/piku"),
+      output,
+    );
+
+  /** One bash session a page: each block begins with the folder and the variables that the one before has left. */
+  function type({ typist, text }: Block, session: string) {
+    if (typist === "sh board") return board.run(["bash", "-ec", `exec 2>&1; cd; ${text}`], { env: board.boardEnv() });
+    const begin = `set -ea; exec 2>&1; . ${session}; cd "$PWD"; trap 'export -p >${session}' EXIT`;
+    const env = { ...board.clientEnv(), PATH: `${at("docs")}:${board.clientEnv().PATH}`, GIT_SSH_COMMAND: "ssh" };
+    const script = `${begin}\n${typist === "sh fails" ? "set +e\n" : ""}${interrupted(text)}`;
+    return board.run(["bash", "-c", script], { env, limit: 120 });
+  }
+
+  /** Types a block until it is as its page says, for a while where nothing is changed by that. */
+  function tell(block: Block, session: string) {
+    const end = performance.now() + 10_000;
+    for (;;) {
+      const ran = type(block, session);
+      const lacking = missing(asShown(ran.output), block.shows);
+      const isGood = (ran.status === 0) !== (block.typist === "sh fails") && lacking === undefined;
+      if (isGood && process.env.PIKU_SHOW)
+        console.log(
+          `\n=== ${block.where} (${ran.status}, ${Math.round(ran.ms)} ms)\n${block.text}\n---\n${asShown(ran.output)}`,
+        );
+      if (isGood) return;
+      if (question.test(block.text) && performance.now() < end) Bun.sleepSync(100);
+      else
+        throw new Error(
+          `${block.where}: exit status ${ran.status}${lacking ? `, and no line '${lacking}'` : ""}\n${block.text}\n${asShown(ran.output)}`,
+        );
+    }
+  }
+
+  const only = process.env.PIKU_PAGE;
+  for (const page of [...pages, "README.md"].filter((page) => !only || page.includes(only) || page === pages[0]))
+    story(page, () => {
+      const second = newBoard.includes(page) ? new Sandbox(board.target).start() : undefined;
+      if (second) others.push(second);
+      bringPrograms(second);
+      // Nothing of a board of these pages goes out into the world.
+      standIn(board, "curl", "exit 0\n");
+      const session = at("session");
+      const folder = fs.existsSync(at("hello")) ? at("hello") : path.dirname(session);
+      fs.writeFileSync(session, `PWD='${folder}'\n`);
+      const nobody = ["sh root", "sh checkout", ...(client ? [] : ["sh client"])];
+      for (const block of blocksOf(page).filter(({ typist }) => !nobody.includes(typist))) tell(block, session);
+    });
+});
+
+test("what root types is shell, and what a checkout is asked for is there", () => {
+  const blocks = [...pages, "README.md"].flatMap(blocksOf);
+  const { scripts } = JSON.parse(read(`${root}/package.json`));
+  for (const { typist, text, where } of blocks) {
+    const parsed = Bun.spawnSync(["sh", "-n"], { stdin: new TextEncoder().encode(text) });
+    expect(`${where} ${parsed.stderr}`).toBe(`${where} `);
+    if (typist !== "sh checkout") continue;
+    const asked = [...text.matchAll(/npm (?:run )?(test|[\w:]+)/g)]
+      .map(([, name]) => name!)
+      .filter((name) => name !== "ci");
+    expect(asked.filter((name) => scripts[name] === undefined)).toEqual([]);
+  }
+});
+
+test("each page is linked in the README, and every link in a page leads somewhere", () => {
+  expect(fs.readdirSync(`${root}/docs`).sort()).toEqual(pages.map((page) => path.basename(page)).sort());
+  for (const page of [...pages, "README.md"]) {
+    const links = [...read(`${root}/${page}`).matchAll(/\]\(([^)#\s]*)(?:#([^)\s]+))?\)/g)];
+    for (const [link, file = "", heading] of links.filter(([, file]) => !/^https?:/.test(file!))) {
+      const target = file === "" ? page : path.join(path.dirname(page), file);
+      expect(`${page} ${link} ${fs.existsSync(`${root}/${target}`)}`).toBe(`${page} ${link} true`);
+      if (heading) {
+        const headings = [...read(`${root}/${target}`).matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
+          title!
+            .toLowerCase()
+            .replace(/[^\w\s-]/g, "")
+            .replaceAll(" ", "-"),
+        );
+        expect(headings).toContain(heading);
+      }
+    }
+  }
+});
+
+test("a page is at most 90 lines", () => {
+  for (const page of pages) expect(`${page} ${read(`${root}/${page}`).split("\n").length <= 91}`).toBe(`${page} true`);
+});

@@ -1,0 +1,75 @@
+/** The command lines that README.md and docs/ show. */
+import path from "node:path";
+import { read } from "./sandbox.ts";
+
+const root = path.resolve(import.meta.dir, "../..");
+
+/** Who types a block, by the words behind its fence. */
+const typists = ["sh", "sh fails", "sh board", "sh client", "sh root", "sh checkout"] as const;
+
+/** Command lines, and what is shown of their output: lines in which `…` stands for anything. */
+export interface Block {
+  /**
+   * `sh`: a person at the client; `sh fails`: the same, and the last command fails; `sh board`: the board's user, on the
+   * board; `sh client`: a person who has the original's client script; `sh root`: root of some machine; `sh checkout`: whoever has piku's source.
+   */
+  typist: (typeof typists)[number];
+  text: string;
+  shows: string[];
+  /** The file and the line, for a test's message. */
+  where: string;
+}
+
+/** The pages of docs/, in the order in which the README lists them: later ones go on with the apps of those before. */
+export const pages = [
+  ...new Set([...read(`${root}/README.md`).matchAll(/\((docs\/[\w-]+\.md)/g)].map(([, page]) => page!)),
+];
+
+/** The blocks of a page, in order. Throws for a fence of another kind, or output without a command in front. */
+export function blocksOf(page: string): Block[] {
+  const blocks: Block[] = [];
+  let open: { info: string; lines: string[]; where: string } | undefined;
+  let behind = false;
+  for (const [index, line] of read(`${root}/${page}`).split("\n").entries()) {
+    if (open && line === "```") {
+      const { info, lines, where } = open;
+      const typist = typists.find((one) => one === info);
+      if (typist) blocks.push({ typist, text: lines.join("\n"), shows: [], where });
+      else if (info === "text" && behind) blocks.at(-1)!.shows = lines;
+      else throw new Error(`${where}: a block is one of ${typists.join(", ")}, or text right behind one`);
+      behind = typist !== undefined;
+      open = undefined;
+    } else if (open) open.lines.push(line);
+    else if (line.startsWith("```")) open = { info: line.slice(3).trim(), lines: [], where: `${page}:${index + 1}` };
+    else if (line.trim() !== "") behind = false;
+  }
+  const mute = blocks.find(({ typist, shows }) => typist === "sh fails" && shows.length === 0);
+  if (mute) throw new Error(`${mute.where}: what fails has to show how`);
+  if (open) throw new Error(`${open.where}: the block is not closed`);
+  return blocks;
+}
+
+/** The only block of a page with these words in it. */
+export function blockWith(page: string, words: string | RegExp): Block {
+  const found = blocksOf(page).filter(({ text }) =>
+    typeof words === "string" ? text.includes(words) : words.test(text),
+  );
+  if (found.length !== 1) throw new Error(`${page} has ${found.length} blocks with '${words}' in them`);
+  return found[0]!;
+}
+
+/** The first of these lines that does not occur in the output behind those before it; undefined when all do. */
+export function missing(output: string, shows: readonly string[]): string | undefined {
+  const lines = output.split("\n").map((line) => line.trimEnd());
+  let at = 0;
+  return shows
+    .map((line) => line.trimEnd())
+    .filter((line) => line !== "")
+    .find((line) => {
+      const escaped = line.split("…").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+      const pattern = new RegExp(`^${escaped.join(".*")}$`);
+      const found = lines.findIndex((one, index) => index >= at && pattern.test(one));
+      at = found + 1;
+      return found < 0;
+    });
+}
