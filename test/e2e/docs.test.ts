@@ -136,6 +136,6 @@ test("each page is linked in the README, and every link in a page leads somewher
   }
 });
 
-test("a page is at most 90 lines", () => {
-  for (const page of pages) expect(`${page} ${read(`${root}/${page}`).split("\n").length <= 91}`).toBe(`${page} true`);
+test("a page is at most 95 lines", () => {
+  for (const page of pages) expect(`${page} ${read(`${root}/${page}`).split("\n").length <= 96}`).toBe(`${page} true`);
 });
