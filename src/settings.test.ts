@@ -217,6 +217,11 @@ test.each<[string[], Settings]>([
   expect(parseAssignments(words)).toEqual(settings);
 });
 
+test("parseAssignments tells of the quotes that ssh has taken away", () => {
+  const hint = expect.stringContaining("blog NAME='two words'");
+  expect(() => parseAssignments(["NAME=two", "words"])).toThrow(expect.objectContaining({ hint }));
+});
+
 test.each<[string, string, number]>([
   ["A", "malformed setting 'A'", 2],
   ["", "malformed setting ''", 2],

@@ -1,4 +1,7 @@
-/** Every command line of the docs is typed as it stands there, and prints what stands behind it. */
+/**
+ * Every command line of the docs is typed as it stands there, and prints what stands behind it. For whoever writes a page:
+ * PIKU_PAGE=logs tells only that one (and the first, which makes the app), PIKU_SHOW=1 shows what each block printed.
+ */
 import { afterAll, expect, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
