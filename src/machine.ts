@@ -38,7 +38,7 @@ export function readMachine(host: Host, file: string): Machine {
     all,
     own,
   );
-  if (PIKU_DOMAIN !== "" && !/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.?)+$/i.test(PIKU_DOMAIN))
+  if (PIKU_DOMAIN !== "" && !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.?$/i.test(PIKU_DOMAIN))
     throw new PikuError(
       `${file}: PIKU_DOMAIN is '${printable(PIKU_DOMAIN)}'`,
       "write a domain, such as pi.example.com",

@@ -113,12 +113,15 @@ export function parseMappings(app: App, workers: Workers, settings: Settings): M
 
 /** `dir` and `/` mean the site's root; `/url:dir` is a mapping like any other. */
 const staticWorker = (command: string) =>
-  /^\/[^:]*:/.test(command) ? command : `/:${command.replace(/^\/+|\/+$/g, "") || "."}`;
+  /^\/[^:]*:/.test(command) ? command : `/:${command.replace(/^\/+/, "") || "."}`;
+
+// PATH_MAX of Linux.
+const longestPath = 4096;
 
 function mapping(app: App, item: string, where: string): Mapping {
   const [, url = "", folder = ""] = /^([^:]*):(.*)$/.exec(item) ?? [];
   const hint = "write /url:folder, the folder below the app or an absolute one, such as /static:public";
-  if (!/^\/[\w.~/-]*$/.test(url) || url.includes(".."))
+  if (item.length > longestPath || !/^\/[\w.~/-]*$/.test(url) || url.includes(".."))
     throw new PikuError(`${where}: '${printable(item)}' is no mapping`, hint);
   if (!/^[^\x00-\x1f"$\\]+$/.test(folder) || `/${folder}/`.includes("/../")) {
     throw new PikuError(`${where}: '${printable(folder)}' cannot be a folder of static files`, hint);
@@ -458,12 +461,19 @@ function resolvePath(path: string): string {
   return `/${parts.join("/")}`;
 }
 
+const largestInclude = 1_000_000;
+
 /** The directives of NGINX_INCLUDE_FILE, a file of the app, with its settings put in. */
 export function readInclude(host: Host, commit: Commit, settings: Settings): string | undefined {
   const file = includedFile(host, commit, settings, "NGINX_INCLUDE_FILE");
   if (!file) return undefined;
-  const known = new Set(Object.keys(settings));
-  return file.content.replace(/\$(?:(\w+)|\{(\w+)\})/g, (all, bare?: string, braced?: string) =>
-    known.has((bare ?? braced)!) ? settings[(bare ?? braced)!]! : all,
-  );
+  let size = 0;
+  return file.content.replace(/\$(?:(\w+)|\{(\w+)\})/g, (all, bare?: string, braced?: string) => {
+    const name = (bare ?? braced)!;
+    if (!Object.hasOwn(settings, name)) return all;
+    size += settings[name]!.length;
+    if (size > largestInclude)
+      throw new PikuError(`NGINX_INCLUDE_FILE: '${printable(file.name)}' becomes larger than 1 MB with its settings`);
+    return settings[name]!;
+  });
 }

@@ -13,7 +13,7 @@ export function parseSshCommand(line: string): string[] {
   if (line.length > longestCommand) throw new PikuError("the command is longer than 256 KB", undefined, 2);
   const { words, rest } = splitWords(line, 2);
   if (words[0] !== "run" || words[1] === undefined) return splitWords(line).words;
-  const command = rest.replace(/^--(\s+|$)/, "");
+  const command = rest.replace(/^--([ \t\r\n]+|$)/, "");
   return command === "" ? words : [...words, "--", command];
 }
 

@@ -16,13 +16,13 @@ const sum = { passed: 0, failed: 0, skipped: 0 };
 
 const wanted = (name: string) => share === name || (share === "all" && !["long", "machines"].includes(name));
 if (wanted("lint")) command("lint", ["npm", "run", "--silent", "lint"]);
-if (wanted("unit")) for (const what of ["src", "test/quickjs"]) bunTest(what, `./${what}`);
+if (wanted("unit")) for (const what of ["src", "test/quickjs", "test/fuzz"]) bunTest(what, `./${what}`);
 if (wanted("stories")) for (const file of testFiles("test/e2e")) bunTest(file, `./${file}`);
 if (wanted("long")) {
   process.env.PIKU_LONG = "1";
   const both = ["harm", "faults"].map((name) => `test/e2e/${name}.test.ts`);
   const files = [...testFiles("test/long"), ...testFiles("test/e2e").filter((file) => both.includes(file))];
-  for (const file of files) bunTest(file, `./${file}`);
+  for (const file of ["test/fuzz", ...files]) bunTest(file, `./${file}`);
 }
 if (wanted("machines")) for (const file of testFiles("test/machines")) bunTest(file, `./${file}`);
 if (sum.passed + sum.failed === 0 && !(share === "machines" && sum.skipped > 0)) {
