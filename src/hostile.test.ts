@@ -9,7 +9,8 @@ import { pathsOf } from "./paths.ts";
 import { parseProcfile } from "./procfile.ts";
 import { changeServerSettings, layered, parseAssignments, parseSettings } from "./settings.ts";
 import { parseMappings, readInclude } from "./site.ts";
-import { parseSshCommand } from "./ssh.ts";
+import { addKeys, parseSshCommand } from "./ssh.ts";
+import { takeOver } from "./takeover.ts";
 import { expandVars, literal, nearest, splitWords } from "./text.ts";
 import { escapeValue, execLine } from "./uwsgi.ts";
 
@@ -67,7 +68,7 @@ test("settings that no process could be started with are refused (execve said: a
 test("an include file cannot grow without end by the settings in it", () => {
   const content = "$A ".repeat(20_000);
   const host = memoryHost({
-    answer: (argv) => ({ stdout: argv.includes("ls-tree") ? `100644 blob abc ${content.length}\tx.conf\n` : content }),
+    answer: (argv) => ({ stdout: argv.includes("--batch-check") ? `abc blob ${content.length}\n` : content }),
   });
   const settings = { NGINX_INCLUDE_FILE: "x.conf", A: "x".repeat(100_000) };
   expect(() => readInclude(host, { id: "abc", app }, settings)).toThrow("becomes larger than 1 MB");
@@ -85,4 +86,24 @@ test("config:set leaves the lines of other settings as they were written", () =>
 
 test("a command of `run` that begins with a blank of another kind comes to the letter", () => {
   expect(parseSshCommand("run blog -- \u00a0x")).toEqual(["run", "blog", "--", "\u00a0x"]);
+});
+
+const keys = (content: string) =>
+  memoryHost({ env: { HOME: "/home/piku" }, files: { "/home/piku/.ssh/authorized_keys": content } });
+const key = { type: "ssh-ed25519", blob: "AAAA1", comment: "", fingerprint: "SHA256:abc" };
+
+test("a key that stands in a comment line is not let in by it, so it is added", () => {
+  const host = keys("# restrict,command=old ssh-ed25519 AAAA1 laptop\n");
+  expect(addKeys(host, [key])).toEqual([key]);
+});
+
+test("authorized_keys with a name in Latin-1 is left alone, not written back as something else", () => {
+  const line =
+    'command="FINGERPRINT=a NAME=b /p/piku.py $SSH_ORIGINAL_COMMAND",no-agent-forwarding,no-user-rc,no-X11-forwarding,no-port-forwarding ssh-rsa AAAA2 caf\ufffd\n';
+  const host = keys(line);
+  for (const change of [() => addKeys(host, [key]), () => takeOver(host, pathsOf(host))]) {
+    expect(change).toThrow("authorized_keys line 1 is not UTF-8");
+    expect(host.read("/home/piku/.ssh/authorized_keys")).toBe(line);
+  }
+  expect(takeOver(keys("ssh-rsa AAAA2 caf\ufffd\n"), pathsOf(host))).toBe(0);
 });

@@ -14,6 +14,7 @@ const own = {
   PIKU_RELEASES: "",
   PIKU_DOMAIN: "",
   PIKU_CLOUDFLARE_IPS: usualSource,
+  PIKU_MAX_PUSH: "1g",
 };
 
 /** What a machine's ENV file says. */
@@ -27,6 +28,8 @@ export interface Machine {
   releases?: string;
   /** The domain below which an app without a server name gets one. */
   domain?: string;
+  /** How large a push may be, as git-config(1) writes sizes. */
+  largestPush: string;
   /** Where the addresses of Cloudflare are. */
   cloudflare: string;
 }
@@ -34,15 +37,15 @@ export interface Machine {
 /** Reads the machine's ENV file. Throws with file and line. */
 export function readMachine(host: Host, file: string): Machine {
   const all = parseSettings(host.read(file) ?? "", file);
-  const { PIKU_HTTP_PORT, PIKU_HTTPS_PORT, PIKU_NGINX_RELOAD, PIKU_RELEASES, PIKU_DOMAIN, PIKU_CLOUDFLARE_IPS } = defu(
-    all,
-    own,
-  );
+  const machine = defu(all, own);
+  const { PIKU_HTTP_PORT, PIKU_HTTPS_PORT, PIKU_NGINX_RELOAD, PIKU_RELEASES, PIKU_DOMAIN, PIKU_MAX_PUSH } = machine;
   if (PIKU_DOMAIN !== "" && !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.?$/i.test(PIKU_DOMAIN))
     throw new PikuError(
       `${file}: PIKU_DOMAIN is '${printable(PIKU_DOMAIN)}'`,
       "write a domain, such as pi.example.com",
     );
+  if (!/^\d{1,9}[kmg]?$/i.test(PIKU_MAX_PUSH))
+    throw new PikuError(`${file}: PIKU_MAX_PUSH is '${printable(PIKU_MAX_PUSH)}'`, "write a size, such as 500m or 2g");
   return {
     settings: Object.fromEntries(Object.entries(all).filter(([key]) => !Object.hasOwn(own, key))),
     ports: {
@@ -52,7 +55,8 @@ export function readMachine(host: Host, file: string): Machine {
     reload: PIKU_NGINX_RELOAD || undefined,
     releases: PIKU_RELEASES || undefined,
     domain: PIKU_DOMAIN || undefined,
-    cloudflare: PIKU_CLOUDFLARE_IPS,
+    largestPush: PIKU_MAX_PUSH,
+    cloudflare: machine.PIKU_CLOUDFLARE_IPS,
   };
 }
 

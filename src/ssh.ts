@@ -79,20 +79,33 @@ export function forcedOptions(host: Host, paths: Paths, fingerprint: string, nam
 export const keyLine = (host: Host, paths: Paths, key: Key) =>
   `${forcedOptions(host, paths, key.fingerprint, "default")} ${key.type} ${key.blob}${key.comment ? ` ${key.comment}` : ""}`;
 
+/** The text of authorized_keys. Throws when it would not come back as it was. */
+export function authorizedKeys(host: Host, file: string): string {
+  const content = host.read(file) ?? "";
+  const line = content.split("\n").findIndex((one) => one.includes("\ufffd"));
+  if (line >= 0)
+    throw new PikuError(
+      `${file} line ${line + 1} is not UTF-8`,
+      "it is probably the name at the end of the key; mend it",
+    );
+  return content;
+}
+
 /** Adds keys to authorized_keys; what is there stays byte for byte. Gives the keys that were not there before. */
 export function addKeys(host: Host, keys: readonly Key[]): Key[] {
   const paths = pathsOf(host);
   const folder = `${paths.home}/.ssh`;
   const file = `${folder}/authorized_keys`;
-  const before = host.read(file) ?? "";
-  const known = new Set(before.split(/\s+/));
+  const before = authorizedKeys(host, file);
+  const lines = before.split("\n").filter((line) => !line.trim().startsWith("#"));
+  const known = new Set(lines.flatMap((line) => line.split(/\s+/)));
   const added = keys.filter(
     ({ blob }, index) => !known.has(blob) && keys.findIndex((key) => key.blob === blob) === index,
   );
   if (added.length > 0) {
-    const lines = added.map((key) => `${keyLine(host, paths, key)}\n`).join("");
+    const more = added.map((key) => `${keyLine(host, paths, key)}\n`).join("");
     host.mkdir(folder, 0o700);
-    host.write(file, before + (before === "" || before.endsWith("\n") ? "" : "\n") + lines, 0o600);
+    host.write(file, before + (before === "" || before.endsWith("\n") ? "" : "\n") + more, 0o600);
   }
   return added;
 }
