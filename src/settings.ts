@@ -114,6 +114,8 @@ export function parseAssignments(words: readonly string[]): Settings {
 }
 
 function checkKey(key: string, where: string): void {
+  // Debian's shell ends when it is given anything but a number.
+  if (key === "OPTIND") throw new PikuError(`${where}: 'OPTIND' is a variable of the shell's own`, "take another name");
   if (!keyPattern.test(key)) {
     throw new PikuError(
       `${where}: '${printable(key)}' cannot be the name of a setting`,

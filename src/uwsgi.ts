@@ -462,8 +462,9 @@ export function renderLauncher(app: App, worker: Worker): string {
     "# Written by piku; changes are lost.\n",
     "unset UWSGI_EMPEROR_FD UWSGI_RELOADS UWSGI_ORIGINAL_PROC_NAME\n",
     worker.cron ? cronGuard(worker.cron) : note,
-    ...exports,
+    // Before the settings: it sets PWD and OLDPWD, which may be among them.
     `cd ${shellQuote(app.tree)} || exit 1\n`,
+    ...exports,
     `${command}\n`,
   ].join("");
 }

@@ -20,7 +20,7 @@ if (wanted("unit")) for (const what of ["src", "test/quickjs", "test/fuzz"]) bun
 if (wanted("stories")) for (const file of testFiles("test/e2e")) bunTest(file, `./${file}`);
 if (wanted("long")) {
   process.env.PIKU_LONG = "1";
-  const both = ["harm", "faults"].map((name) => `test/e2e/${name}.test.ts`);
+  const both = ["harm", "faults", "input"].map((name) => `test/e2e/${name}.test.ts`);
   const files = [...testFiles("test/long"), ...testFiles("test/e2e").filter((file) => both.includes(file))];
   for (const file of ["test/fuzz", ...files]) bunTest(file, `./${file}`);
 }

@@ -98,8 +98,7 @@ stories((board, story) => {
     try {
       const vault = board.repo(undefined, {
         ...webProbe("vault.test"),
-        Procfile:
-          "preflight: true\nrelease: true\nweb: exec python3 app.py\ncron: * * * * * true\n",
+        Procfile: "preflight: true\nrelease: true\nweb: exec python3 app.py\ncron: * * * * * true\n",
         "nginx.conf": "location = /x { return 200 $APP; }\n",
         ENV: "NGINX_SERVER_NAME=vault.test\nNGINX_INCLUDE_FILE=nginx.conf\n",
       });

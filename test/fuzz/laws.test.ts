@@ -8,15 +8,7 @@ import { memoryHost } from "../../src/host/memory.ts";
 import { parseOptions } from "../../src/include.ts";
 import { readMachine } from "../../src/machine.ts";
 import { pathsOf } from "../../src/paths.ts";
-import {
-  type Cron,
-  parseCron,
-  parseProcfile,
-  parseScale,
-  parseScaling,
-  planScaling,
-  type Workers,
-} from "../../src/procfile.ts";
+import { type Cron, parseCron, parseProcfile, parseScale, parseScaling, planScaling } from "../../src/procfile.ts";
 import {
   changeServerSettings,
   layered,
@@ -27,7 +19,7 @@ import {
   readDifferently,
   renderSettings,
 } from "../../src/settings.ts";
-import { planSite, refuseLinksOut, renderSite, type Site } from "../../src/site.ts";
+import { planSite, refuseLinksOut, renderSite } from "../../src/site.ts";
 import { addKeys, parseSshCommand, readKeys, wordsOf } from "../../src/ssh.ts";
 import { originalKeyLine, ourKeyLine } from "../../src/takeover.ts";
 import { expandVars, literal, nearest, shellQuote, splitWords } from "../../src/text.ts";
@@ -41,7 +33,7 @@ import {
   type Worker,
 } from "../../src/uwsgi.ts";
 import { demand, fc, hold, hostile, seed, unlessRefused } from "./hold.ts";
-import { readDirectives } from "./nginx.ts";
+import { demandSite, siteSettings } from "./site.ts";
 
 host.say(`PIKU_SEED=${seed}`);
 
@@ -359,125 +351,13 @@ hold(
 
 // ---- nginx ----
 
-const siteSetting = fc.constantFrom(
-  ...["NGINX_SERVER_NAME", "NGINX_STATIC_PATHS", "NGINX_REDIRECT_FROM", "NGINX_CATCH_ALL", "NGINX_IPV4_ADDRESS"],
-  ...["NGINX_IPV6_ADDRESS", "NGINX_CACHE_PREFIXES", "NGINX_CACHE_PATH", "NGINX_CACHE_TIME", "NGINX_CACHE_SIZE"],
-  ...["NGINX_DEFAULT", "NGINX_HTTPS_ONLY", "NGINX_ALLOW_GIT_FOLDERS", "NGINX_CLOUDFLARE_ACL", "DISABLE_IPV6"],
-);
-const siteValue = fc.oneof(
-  {
-    weight: 3,
-    arbitrary: fc.constantFrom(
-      "a.test",
-      "*.a.test,b.test",
-      "/static:public",
-      "/x:/var/www,/y/:.",
-      "/index.html",
-      "on",
-      "[::1]",
-      "60",
-      "/cache",
-    ),
-  },
-  { weight: 1, arbitrary: hostile(100_000, ["/x:", "/x:a b", "/x:a;b", "a.test", "; }", "location", '";']) },
-);
-const siteOf = fc.tuple(
-  fc.array(fc.tuple(siteSetting, siteValue), { maxLength: 5 }),
-  fc.oneof(fc.constant(undefined), siteValue),
-  fc.boolean(),
-);
-
-hold("a site has the directives that are meant and no others, or is refused", siteOf, ([pairs, folder, hasBackend]) => {
-  const settings = { NGINX_SERVER_NAME: "first.test", ...Object.fromEntries(pairs) };
-  const workers: Workers = folder === undefined ? {} : { static: folder };
-  const backend = hasBackend
-    ? ({ protocol: "http", first: ["127.0.0.1:5000"], second: ["127.0.0.1:5001"], flag: "/p/b" } as const)
-    : undefined;
+hold("a site has the directives that are meant and no others, or is refused", siteSettings, (asked) => {
   const machine = { http2: "listen", ipv6: true, ports: { http: 80, https: 443 } } as const;
-  const site = unlessRefused(() =>
-    planSite(
-      app,
-      workers,
-      settings,
-      machine,
-      backend && { ...backend, first: [...backend.first], second: [...backend.second] },
-    ),
-  );
+  const site = unlessRefused(() => planSite(app, asked.workers, asked.settings, machine, asked.backend));
   if (!site) return;
-  demandSite(site);
-  unlessRefused(() => refuseLinksOut(app, site.statics, new Map([["public/x", folder ?? ""]])));
+  demandSite(site, renderSite(site));
+  unlessRefused(() => refuseLinksOut(app, site.statics, new Map([["public/x", asked.workers.static ?? ""]])));
 });
-
-/** The directives of a site of which every part comes from outside: exactly so many of each, with exactly these words. */
-function demandSite(site: Site): void {
-  const directives = readDirectives(renderSite(site));
-  const argumentsOf = (name: string) =>
-    directives.filter((one) => one.words[0] === name).map((one) => one.words.slice(1).join("\0"));
-  const same = (got: string[], wanted: string[], what: string) =>
-    demand(JSON.stringify(got) === JSON.stringify(wanted), what, got, wanted);
-  const servers = 1 + (site.httpsOnly ? 1 : 0) + (site.redirected.length > 0 ? 1 : 0);
-  demand(argumentsOf("server_name").length === servers, "servers", argumentsOf("server_name"));
-  same(
-    [...new Set(argumentsOf("server_name"))].sort(),
-    [...new Set([site.names.join("\0"), ...(site.redirected.length > 0 ? [site.redirected.join("\0")] : [])])].sort(),
-    "names",
-  );
-  const aliases = site.statics.filter(({ url }) => url !== "").map(({ folder }) => `${folder}/`);
-  same(argumentsOf("alias"), aliases, "folders");
-  const challenges = Array.from({ length: servers }, () => site.challenges);
-  same(
-    argumentsOf("root").sort(),
-    [...challenges, ...site.statics.filter(({ url }) => url === "").map(({ folder }) => folder)].sort(),
-    "roots",
-  );
-  same(
-    argumentsOf("ssl_certificate_key"),
-    Array.from({ length: servers - (site.httpsOnly ? 1 : 0) }, () => site.key),
-    "keys",
-  );
-  const known = new Set([
-    "add_header",
-    "alias",
-    "allow",
-    "default",
-    "deny",
-    "disable_symlinks",
-    "gzip",
-    "gzip_comp_level",
-    "gzip_min_length",
-  ]);
-  for (const name of [
-    "gzip_proxied",
-    "gzip_types",
-    "gzip_vary",
-    "if",
-    "include",
-    "index",
-    "listen",
-    "location",
-    "map",
-    "return",
-    "root",
-  ])
-    known.add(name);
-  for (const name of [
-    "sendfile",
-    "server",
-    "server_name",
-    "set",
-    "ssl_certificate",
-    "ssl_certificate_key",
-    "tcp_nopush",
-    "try_files",
-    "upstream",
-  ])
-    known.add(name);
-  const strange = directives
-    .map(({ words }) => words[0]!)
-    .filter((name) => !known.has(name) && !/^proxy_|^~\*\(private/.test(name));
-  same(strange, [], "directives");
-  same(argumentsOf("include"), site.cloudflare ? [site.cloudflare.ranges] : [], "includes");
-}
 
 // ---- keys ----
 
