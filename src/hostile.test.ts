@@ -1,7 +1,7 @@
 /** Faults that test/fuzz has found, or whoever wrote it: each stays mended. */
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are the settings'.
 import { expect, test } from "bun:test";
-import { appOf } from "./app.ts";
+import { appOf, printable } from "./app.ts";
 import { planCache } from "./cache.ts";
 import { memoryHost } from "./host/memory.ts";
 import { readMachine } from "./machine.ts";
@@ -106,4 +106,8 @@ test("authorized_keys with a name in Latin-1 is left alone, not written back as 
     expect(host.read("/home/piku/.ssh/authorized_keys")).toBe(line);
   }
   expect(takeOver(keys("ssh-rsa AAAA2 caf\ufffd\n"), pathsOf(host))).toBe(0);
+});
+
+test("a text that turns letters round is not shown as it was typed", () => {
+  expect(printable("a\u202eb\u2066c\u2028d\u001b[2Je")).toBe("a?b?c?d?[2Je");
 });

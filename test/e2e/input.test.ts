@@ -65,6 +65,8 @@ words.push(
   "setup:ssh",
   "apps",
 );
+// The kernel has no longer ones (MAX_ARG_STRLEN).
+const longest = 130_000;
 const bytes = fc.uint8Array({ min: 1, max: 255, maxLength: 40 });
 
 stories((board, story) => {
@@ -104,7 +106,9 @@ stories((board, story) => {
       ]),
     ).stdout;
   const sane = (what: string, { status, out, ms }: Told) => {
-    expect([what, status, status >= 0 && status <= 2]).toEqual([what, status, true]);
+    // git's own, of a client that says nothing.
+    const isGits = status === 128 && /^"git-(receive|upload)-pack /.test(what) && !out.includes("it hangs");
+    expect([what, status, isGits || (status >= 0 && status <= 2)]).toEqual([what, status, true]);
     expect([what, out]).not.toEqual([what, expect.stringMatching(/fault of piku's own|\n {4}at |it hangs/)]);
     expect([what, ms < 5000]).toEqual([what, true]);
   };
@@ -116,7 +120,13 @@ stories((board, story) => {
       .tuple(fc.constantFrom(...words, ""), bytes)
       .map(([word, rest]) => Buffer.concat([Buffer.from(`${word} `), rest]));
     const lines = some(fc.oneof(text, raw, hostile(100_000)));
-    const calls = lines.map((line) => Buffer.from(line).filter((byte) => byte !== 0)).map(asked);
+    const calls = lines
+      .map((line) =>
+        Buffer.from(line)
+          .filter((byte) => byte !== 0)
+          .subarray(0, longest),
+      )
+      .map(asked);
     const told = drive(calls);
     for (const [i, one] of told.entries())
       sane(JSON.stringify(Buffer.from(lines[i]!).toString("latin1")).slice(0, 300), one);
@@ -223,6 +233,8 @@ if __name__ == "__main__":
     // Without an emperor nothing of a Procfile is run.
     const env = { PIKU_ROOT: `${board.folder}/fuzz` };
     ok(board.run([piku(), "setup"], { env: { ...board.boardEnv(), ...env } }));
+    // An emperor of somebody else's on this machine may be taken for ours.
+    fs.writeFileSync(`${env.PIKU_ROOT}/ENV`, "PIKU_HEALTHCHECK_TIMEOUT=1\nPIKU_GRACE=0\n");
     const before = outside();
     const kinds = fc.constantFrom("web", "wsgi", "worker", "cron", "php", "static", "x y", "../x", "");
     const line = fc.tuple(kinds, fc.constantFrom(": ", ":", " "), hostile(3000)).map((parts) => parts.join(""));
@@ -238,7 +250,6 @@ if __name__ == "__main__":
     const settings = fc.array(setting, { maxLength: 5 }).map((all) => all.join("\n"));
     const cases = some(
       fc.tuple(fc.oneof(lines, fc.constant("worker: true\n"), bytes), fc.oneof(settings, fc.constant(""), bytes)),
-      Math.ceil(count / 5),
     );
     const repo = `${env.PIKU_ROOT}/repos/fuzz`;
     drive([asked("git-receive-pack fuzz")], env);

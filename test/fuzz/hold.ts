@@ -141,7 +141,7 @@ export function unlessRefused<T>(work: () => T): T | undefined {
   } catch (error) {
     if (!(error instanceof PikuError)) throw error;
     const told = `${error.message}${error.hint ?? ""}`;
-    if (/[\x00-\x1f\x7f-\x9f]/.test(told))
+    if (/[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/.test(told))
       throw new Error(`a refusal with control characters: ${JSON.stringify(told)}`);
     if (told.length > 1000) throw new Error(`a refusal of ${told.length} characters: ${told.slice(0, 200)}`);
     return undefined;
