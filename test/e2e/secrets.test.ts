@@ -53,7 +53,7 @@ while True:
 `;
 
 stories((board, story) => {
-  const found = () => `${board.folder}/../${board.folder.split("/").at(-1)}-seen`;
+  const found = () => `${board.folder}-seen`;
 
   /** Files of the board that hold the secret and should not, or that others may read. */
   const leaks = (): string[] => {
@@ -221,8 +221,10 @@ stories((board, story) => {
       }
       expect(left).toEqual([]);
     } finally {
+      const gone = new Promise((resolve) => watch.once("exit", resolve));
       watch.kill("SIGKILL");
-      fs.rmSync(found(), { force: true });
+      await gone;
+      for (const file of [found(), `${found()}.tmp`]) fs.rmSync(file, { force: true });
     }
   });
 });
