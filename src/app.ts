@@ -102,5 +102,6 @@ export function refuseTwin(host: Host, app: App): void {
   if (twin) throw new PikuError(`app '${app.name}' differs from app '${twin}' only by case`, "choose another name");
 }
 
-/** What may be shown of something that somebody typed: control characters as `?`, cut to 80 characters. */
-export const printable = (typed: string) => typed.replace(/[^\x20-\x7e\u00a0-\uffff]/g, "?").slice(0, 80);
+/** What may be shown of something that somebody typed: what moves a cursor, or turns letters round, as `?`; cut to 80 characters. */
+export const printable = (typed: string) =>
+  typed.replace(/[^\x20-\x7e\u00a0-\u2027\u202f-\u2065\u206a-\uffff]/g, "?").slice(0, 80);

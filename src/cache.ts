@@ -54,7 +54,7 @@ export function planCache(app: App, settings: Settings): Cache | undefined {
 /** A folder of nginx's own: it takes it for its own user, so nothing else may lie in there. */
 function cacheFolder(app: App, given: string | undefined): string {
   if (!given) return `${app.cache}/nginx`;
-  const folder = given.replace(/\/+$/, "");
+  const folder = given.length > 4096 ? "" : given.replace(/\/+$/, "");
   if (!/^\/[\w./+@-]+$/.test(folder) || `${folder}/`.includes("/../"))
     throw new PikuError(
       `NGINX_CACHE_PATH: '${printable(given)}' cannot be the folder of a cache`,

@@ -1,4 +1,4 @@
-import type { App } from "./app.ts";
+import { type App, printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Exec, Host, Ran } from "./host/host.ts";
 import { commandLines } from "./processes.ts";
@@ -85,16 +85,22 @@ export const subjectOf = (host: Host, { app, id, incoming }: Commit) =>
   git(host, app.repo, ["log", "-1", "--format=%s", id, "--"], incoming).stdout.trim();
 
 /**
- * The text of a file at the top of a commit, or undefined when it has none. A link counts as none: what it points to
- * may lie outside. Throws for a file above `largest` bytes.
+ * The text of a file of a commit, or undefined when it has none. A link stands for the file of the commit that it leads
+ * to. Throws for one that leads out of the commit, and for a file above `largest` bytes.
  */
 export function fileOf(host: Host, { app, id, incoming }: Commit, name: string, largest = 65_536): string | undefined {
-  const entry = /^100\d{3} blob ([0-9a-f]+)\s+(\d+)\t/.exec(
-    git(host, app.repo, ["ls-tree", "-l", id, "--", name], incoming).stdout,
-  );
-  if (!entry) return undefined;
-  if (Number(entry[2]) > largest) throw new PikuError(`${name} is larger than ${largest / 1024} KB`);
-  return git(host, app.repo, ["cat-file", "blob", entry[1]!], incoming).stdout;
+  const parts = name.split("/").filter((part) => part !== "" && part !== ".");
+  const words = ["cat-file", "--batch-check", "--follow-symlinks"];
+  const found = git(host, app.repo, words, incoming, { input: `${id}:${parts.join("/")}\n` }).stdout;
+  if (/^(symlink|dangling|loop|notdir) /.test(found))
+    throw new PikuError(
+      `'${printable(name)}' is a link to something that is not in the commit`,
+      "commit the file itself",
+    );
+  const [, blob, size] = /^([0-9a-f]+) blob (\d+)\n/.exec(found) ?? [];
+  if (blob === undefined) return undefined;
+  if (Number(size) > largest) throw new PikuError(`${printable(name)} is larger than ${largest / 1024} KB`);
+  return git(host, app.repo, ["cat-file", "blob", blob], incoming).stdout;
 }
 
 /** Names at the top of a commit, folders with a `/` behind them. */
@@ -188,14 +194,19 @@ export function idlePushes(host: Host, app: App, isDeploying: () => boolean): ()
   };
 }
 
-/** Runs git's half of a push or a fetch on our own stdin and stdout; its exit status. */
-export const serve = (host: Host, app: App, service: "receive-pack" | "upload-pack") =>
+/** Runs git's half of a push or a fetch on our own stdin and stdout; its exit status. `most`: the size of a push, as git-config(1) has it. */
+export const serve = (host: Host, app: App, service: "receive-pack" | "upload-pack", most: string) =>
   host.run([
     "git",
     "-c",
     "core.fsync=committed,reference",
     "-c",
     "transfer.hideRefs=refs/piku",
+    "-c",
+    `receive.maxInputSize=${most}`,
+    // A core.hooksPath in the user's own configuration would have pushes accepted and nothing deployed.
+    "-c",
+    `core.hooksPath=${app.repo}/hooks`,
     ...modest,
     service,
     app.repo,
@@ -258,16 +269,23 @@ export interface Difference {
   deleted: string[];
 }
 
-/** The difference of a commit to the one before, or to nothing. */
+/** The difference of a commit to the one before, or to nothing. Throws for a name that leads out of the tree. */
 export function differenceOf(host: Host, before: string | undefined, { app, id, incoming }: Commit): Difference {
   if (before === undefined) {
     const added = listed(git(host, app.repo, ["ls-tree", "-r", "--name-only", "-z", id], incoming).stdout);
-    return { added, modified: [], deleted: [] };
+    return { added: checkedNames(added), modified: [], deleted: [] };
   }
   const words = ["diff", "--name-status", "--no-renames", "-z", before, id, "--"];
   const fields = listed(git(host, app.repo, words, incoming).stdout);
-  const names = (status: RegExp) => fields.filter((_, i) => i % 2 === 1 && status.test(fields[i - 1]!));
+  const names = (status: RegExp) => checkedNames(fields.filter((_, i) => i % 2 === 1 && status.test(fields[i - 1]!)));
   return { added: names(/^A/), modified: names(/^[MT]/), deleted: names(/^D/) };
+}
+
+/** git makes no such names itself and checks none out, but takes them with a push. */
+function checkedNames(names: string[]): string[] {
+  const bad = names.find((name) => /^\/|(^|\/)(\.|\.\.|\.git)?(\/|$)/i.test(name));
+  if (bad !== undefined) throw new PikuError(`'${printable(bad)}' cannot be the name of a file in a commit`);
+  return names;
 }
 
 // The lists of names go from git to git: a name need not be UTF-8, and would not come back from us as it was.

@@ -13,6 +13,7 @@ const own = {
   PIKU_DOMAIN: "",
   // Where Cloudflare says from which addresses its servers ask.
   PIKU_CLOUDFLARE_IPS: "https://api.cloudflare.com/client/v4/ips",
+  PIKU_MAX_PUSH: "1g",
 };
 
 /** The ports of all sites. */
@@ -32,6 +33,8 @@ export interface Machine {
   releases?: string;
   /** The domain below which an app without a server name gets one. */
   domain?: string;
+  /** How large a push may be, as git-config(1) writes sizes. */
+  largestPush: string;
   /** Where the addresses of Cloudflare are. */
   cloudflare: string;
 }
@@ -39,15 +42,15 @@ export interface Machine {
 /** Reads the machine's ENV file, or what it is going to be. Throws with file and line. */
 export function readMachine(host: Host, file: string, content = host.read(file) ?? ""): Machine {
   const all = parseSettings(content, file);
-  const { PIKU_HTTP_PORT, PIKU_HTTPS_PORT, PIKU_NGINX_RELOAD, PIKU_RELEASES, PIKU_DOMAIN, PIKU_CLOUDFLARE_IPS } = defu(
-    all,
-    own,
-  );
-  if (PIKU_DOMAIN !== "" && !/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.?)+$/i.test(PIKU_DOMAIN))
+  const machine = defu(all, own);
+  const { PIKU_HTTP_PORT, PIKU_HTTPS_PORT, PIKU_NGINX_RELOAD, PIKU_RELEASES, PIKU_DOMAIN, PIKU_MAX_PUSH } = machine;
+  if (PIKU_DOMAIN !== "" && !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.?$/i.test(PIKU_DOMAIN))
     throw new PikuError(
       `${file}: PIKU_DOMAIN is '${printable(PIKU_DOMAIN)}'`,
       "write a domain, such as pi.example.com",
     );
+  if (!/^\d{1,9}[kmg]?$/i.test(PIKU_MAX_PUSH))
+    throw new PikuError(`${file}: PIKU_MAX_PUSH is '${printable(PIKU_MAX_PUSH)}'`, "write a size, such as 500m or 2g");
   return {
     settings: Object.fromEntries(Object.entries(all).filter(([key]) => !Object.hasOwn(own, key))),
     ports: {
@@ -57,7 +60,8 @@ export function readMachine(host: Host, file: string, content = host.read(file) 
     reload: PIKU_NGINX_RELOAD || undefined,
     releases: PIKU_RELEASES || undefined,
     domain: PIKU_DOMAIN || undefined,
-    cloudflare: PIKU_CLOUDFLARE_IPS,
+    largestPush: PIKU_MAX_PUSH,
+    cloudflare: machine.PIKU_CLOUDFLARE_IPS,
   };
 }
 

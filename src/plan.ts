@@ -123,7 +123,7 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
     refuseTakenNames([...site.names, ...site.redirected], app.name, sites);
     if (site.isDefault) refuseSecondDefault(host, app.name, sites, machine.ports);
     if (site.cloudflare) ensureRanges(host, app.paths, machine);
-    refuseLinksOut(app, site.statics, linksOf(host, request.commit));
+    if (site.statics.length > 0) refuseLinksOut(app, site.statics, linksOf(host, request.commit));
     site.include = readInclude(host, request.commit, deployed);
   }
   return {

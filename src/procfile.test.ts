@@ -73,7 +73,7 @@ test.each([
   ["-web: a", "Procfile line 1: '-web' cannot be a kind of worker"],
   ["wéb: a", "Procfile line 1: 'wéb' cannot be a kind of worker"],
   [`${"k".repeat(41)}: a`, `Procfile line 1: '${"k".repeat(41)}' cannot be a kind of worker`],
-  ["web: a\rworker: b", "Procfile line 1: 'web: a?worker: b' is not 'kind: command'"],
+  ["web: a\rworker: b", "Procfile line 1: the command has a control character in it"],
   ["web: a\x1b[0m", "Procfile line 1: the command has a control character in it"],
   ["web: a\n\ncron: 99 * * * * a", "Procfile line 3: '99' cannot be the minute of a cron line (0 to 59)"],
   ["cron1: job.py", "Procfile line 1: 'job.py' is not a cron line"],

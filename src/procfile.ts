@@ -40,8 +40,9 @@ export function parseProcfile(content: string, file = "Procfile"): Procfile {
   const found: Workers = {};
   const warnings: string[] = [];
   for (const { line, where } of meaningfulLines(content, file)) {
-    const [, kind, command] = /^([^:]*?)\s*:\s*(.*)$/.exec(line) ?? [];
-    if (kind === undefined || !command)
+    const colon = line.indexOf(":");
+    const [kind, command] = [line.slice(0, Math.max(0, colon)).trim(), line.slice(colon + 1).trim()];
+    if (colon < 0 || command === "")
       throw new PikuError(`${where}: '${printable(line)}' is not 'kind: command'`, example);
     if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$/.test(kind)) {
       throw new PikuError(

@@ -6,7 +6,12 @@ import { expandVars, literal, meaningfulLines, splitWords } from "./text.ts";
 export type Settings = Record<string, string>;
 
 const keyPattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
+// The kernel takes no more than 128 KiB for one, and 2 MiB for all that a program is started with (execve(2)).
 const largestValue = 100_000;
+const largestSum = 1_000_000;
+
+/** At most so many bytes a text is in UTF-8. */
+const bytesOf = (text: string) => text.length + 2 * (text.match(/[^\x00-\x7f]/g)?.length ?? 0);
 
 /**
  * Reads the ENV file of a repository, or of the machine: `KEY=value` a line, with `#` comments (also behind a value,
@@ -16,11 +21,15 @@ const largestValue = 100_000;
 export function parseSettings(content: string, file = "ENV"): Settings {
   const settings = new Map<string, string>();
   for (const { line, where } of meaningfulLines(content, file)) {
-    const [, key, written] = /^(?:export\s+)?([^=]*?)\s*=(.*)$/.exec(line) ?? [];
-    if (key === undefined)
+    const equals = line.indexOf("=");
+    if (equals < 0)
       throw new PikuError(`${where}: '${printable(line)}' is not 'KEY=value'`, "put a '#' in front of a comment");
+    const key = line
+      .slice(0, equals)
+      .replace(/^export\s+/, "")
+      .trim();
     checkKey(key, where);
-    const value = unquoted(written!, where);
+    const value = unquoted(line.slice(equals + 1), where);
     checkValue(key, value, where);
     settings.set(key, value);
   }
@@ -31,17 +40,21 @@ export function parseSettings(content: string, file = "ENV"): Settings {
 function unquoted(behindEquals: string, where: string): string {
   const written = behindEquals.trimStart();
   const quote = written[0];
-  if (quote !== "'" && quote !== '"') return behindEquals.replace(/\s+#.*$/, "").trim();
-  const [, inside, behind] = (quote === "'" ? /^'([^']*)'(.*)$/ : /^"((?:[^"\\]|\\.)*)"(.*)$/).exec(written) ?? [];
+  if (quote !== "'" && quote !== '"') {
+    const comment = behindEquals.search(/\s#/);
+    return (comment < 0 ? behindEquals : behindEquals.slice(0, comment)).trim();
+  }
+  const [, inside, behind] = (quote === "'" ? /^'([^']*)'(.*)$/s : /^"((?:[^"\\]|\\.)*)"(.*)$/s).exec(written) ?? [];
   if (inside === undefined)
     throw new PikuError(`${where}: the quote ${quote} is not closed`, `end the value with ${quote}`);
   // Such as CMD="a b" --flag: not a quoted value but one with quotes in it.
-  if (!/^\s*(#.*)?$/.test(behind!)) return /^(?:"(?:[^"\\]|\\.)*"|'[^']*'|\s(?!\s*#)|\S)*/.exec(written)![0];
+  if (!/^\s*(#.*)?$/s.test(behind!))
+    return /^(?:"(?:[^"\\]|\\.)*"|'[^']*'|["'].*|\s+(?![\s#])|[^\s"'])*/s.exec(written)![0];
   return quote === "'" ? literal(inside) : inside.replace(/\\(["\\])(?!\$)/g, "$1");
 }
 
 /** One line of a server-side ENV file: a setting, or a line that is kept as it is. */
-export type ServerLine = { key: string; value: string } | { kept: string };
+export type ServerLine = { key: string; value: string; line: string } | { kept: string };
 
 /** Reads `envs/<app>/ENV`, which `config:set` writes: the value is all that follows the first `=`, to the letter. */
 export function parseServerLines(content: string): ServerLine[] {
@@ -51,7 +64,7 @@ export function parseServerLines(content: string): ServerLine[] {
     const at = line.indexOf("=");
     return line.startsWith("#") || at < 1
       ? { kept: line }
-      : { key: line.slice(0, at).trim(), value: line.slice(at + 1) };
+      : { key: line.slice(0, at).trim(), value: line.slice(at + 1), line };
   });
 }
 
@@ -69,11 +82,16 @@ export function changeServerSettings(content: string, changes: Readonly<Record<s
     checkKey(key, "ENV");
     checkValue(key, value, "ENV");
   }
+  if (content.includes("\ufffd"))
+    throw new PikuError(
+      "the app's file of settings is not UTF-8, and would not be what it was",
+      "mend ~/.piku/envs/APP/ENV",
+    );
   const left = new Map(Object.entries(changes));
   const lines = parseServerLines(content).flatMap((line) => {
     if (!("key" in line)) return [line.kept];
     const value = left.get(line.key);
-    if (value === undefined) return Object.hasOwn(changes, line.key) ? [] : [`${line.key}=${line.value}`];
+    if (value === undefined) return Object.hasOwn(changes, line.key) ? [] : [line.line];
     left.delete(line.key);
     return value === null ? [] : [`${line.key}=${value}`];
   });
@@ -235,6 +253,8 @@ export const masked = ({ key, value, from }: Origin): string =>
       : value.replace(/(:\/\/[^\s/:@]*:)\S+@/g, "$1********@");
 
 function checkKey(key: string, where: string): void {
+  // Debian's shell ends when it is given anything but a number.
+  if (key === "OPTIND") throw new PikuError(`${where}: 'OPTIND' is a variable of the shell's own`, "take another name");
   if (!keyPattern.test(key)) {
     throw new PikuError(
       `${where}: '${printable(key)}' cannot be the name of a setting`,
@@ -250,7 +270,10 @@ function checkValue(key: string, value: string, where: string): void {
       "a setting is one line; put longer things in a file, or encode them with base64",
     );
   }
-  if (value.length > largestValue)
+  // What could not be read as UTF-8 has become this character, and would come to the app as something else.
+  if (value.includes("\ufffd"))
+    throw new PikuError(`${where}: the value of ${key} is not UTF-8`, "save it as UTF-8, or encode it with base64");
+  if (bytesOf(value) > largestValue)
     throw new PikuError(
       `${where}: the value of ${key} is larger than 100 KB`,
       "put it in a file below the data folder",
@@ -259,15 +282,23 @@ function checkValue(key: string, value: string, where: string): void {
 
 /**
  * What an app's processes get: the layers one after the other, the later ones winning, `$NAME` replaced by what is
- * known so far, as the original did when it read its files.
+ * known so far, as the original did when it read its files. Throws for a value that cannot be, or more than a process can get.
  */
 export function layered(base: Settings, layers: readonly Settings[]): Settings {
   const live = Object.assign(Object.create(null) as Settings, base);
   for (const layer of layers) {
     for (const [key, value] of Object.entries(layer)) {
-      if (keyPattern.test(key)) live[key] = expandVars(value, live);
+      if (!keyPattern.test(key)) continue;
+      live[key] = expandVars(value, live);
+      checkValue(key, live[key], "settings");
     }
   }
+  const sum = Object.entries(live).reduce((bytes, [key, value]) => bytes + bytesOf(key) + bytesOf(value), 0);
+  if (sum > largestSum)
+    throw new PikuError(
+      "the settings together are larger than 1 MB",
+      "put large things in files below the data folder",
+    );
   return { ...live };
 }
 

@@ -121,18 +121,27 @@ export function parseMappings(app: App, workers: Workers, settings: Settings): M
 
 /** `dir` and `/` mean the site's root; `/url:dir` is a mapping like any other. */
 const staticWorker = (command: string) =>
-  /^\/[^:]*:/.test(command) ? command : `/:${command.replace(/^\/+|\/+$/g, "") || "."}`;
+  /^\/[^:]*:/.test(command) ? command : `/:${command.replace(/^\/+/, "") || "."}`;
+
+const isBelow = (path: string, folder: string) => `${path}/`.startsWith(`${folder}/`);
+
+// PATH_MAX of Linux.
+const longestPath = 4096;
 
 function mapping(app: App, item: string, where: string): Mapping {
   const [, url = "", folder = ""] = /^([^:]*):(.*)$/.exec(item) ?? [];
   const hint = "write /url:folder, the folder below the app or an absolute one, such as /static:public";
-  if (!/^\/[\w.~/-]*$/.test(url) || url.includes(".."))
+  if (item.length > longestPath || !/^\/[\w.~/-]*$/.test(url) || url.includes(".."))
     throw new PikuError(`${where}: '${printable(item)}' is no mapping`, hint);
   if (!/^[^\x00-\x1f"$\\]+$/.test(folder) || `/${folder}/`.includes("/../")) {
     throw new PikuError(`${where}: '${printable(folder)}' cannot be a folder of static files`, hint);
   }
-  const absolute = folder.startsWith("/") ? folder : `${app.tree}/${folder}`;
-  return { url: url.replace(/\/+$/, ""), folder: absolute.replace(/(\/\.)*\/*$/, "") };
+  const absolute = (folder.startsWith("/") ? folder : `${app.tree}/${folder}`).replace(/(\/\.)*\/*$/, "");
+  const { root, apps, data } = app.paths;
+  const isShown = [apps, data].some((shown) => absolute !== shown && isBelow(absolute, shown));
+  if (isBelow(root, absolute) || (isBelow(absolute, root) && !isShown))
+    throw new PikuError(`${where}: '${printable(folder)}' holds settings and keys of this server`, hint);
+  return { url: url.replace(/\/+$/, ""), folder: absolute };
 }
 
 /** Where a site listens unless its settings say otherwise. */
@@ -455,17 +464,29 @@ export function planBackend(
 export const hasSite = (workers: Workers, settings: Settings, backend: Backend | undefined) =>
   backend !== undefined || "static" in workers || Boolean(settings.NGINX_STATIC_PATHS);
 
-/** Refuses links in folders of static files that lead out of the app: nginx would serve what they lead to. */
+const mostServed = 1000;
+
+/**
+ * Refuses links by which nginx would serve something from outside of the app: in a folder of static files, on the way to one, or
+ * in whatever such a link leads to.
+ */
 export function refuseLinksOut(app: App, statics: readonly Mapping[], links: ReadonlyMap<string, string>): void {
-  for (const [name, target] of links) {
-    const path = `${app.tree}/${name}`;
-    if (!statics.some(({ folder }) => path.startsWith(`${folder}/`) || path === folder)) continue;
-    const aim = resolvePath(target.startsWith("/") ? target : `${path.slice(0, path.lastIndexOf("/"))}/${target}`);
-    if (aim !== app.tree && !aim.startsWith(`${app.tree}/`) && !aim.startsWith(`${app.data}/`)) {
-      throw new PikuError(
-        `'${printable(name)}' is a link out of the app, in a folder that is served to everybody`,
-        `remove it, or link to something below the app or ${app.data}`,
-      );
+  const served = statics.map(({ folder }) => folder);
+  for (const folder of served) {
+    for (const [name, target] of links) {
+      const path = `${app.tree}/${name}`;
+      if (!isBelow(path, folder) && !isBelow(folder, path)) continue;
+      const aim = resolvePath(target.startsWith("/") ? target : `${path.slice(0, path.lastIndexOf("/"))}/${target}`);
+      const shown = aim + folder.slice(path.length);
+      if (!isBelow(shown, app.tree) && !shown.startsWith(`${app.data}/`))
+        throw new PikuError(
+          `'${printable(name)}' is a link out of the app, in a folder that is served to everybody`,
+          `remove it, or link to something below the app or ${app.data}`,
+        );
+      if (served.some((other) => isBelow(shown, other))) continue;
+      served.push(shown);
+      if (served.length > mostServed)
+        throw new PikuError(`'${printable(name)}' is one of links that lead in a circle`, "remove it");
     }
   }
 }
@@ -480,12 +501,19 @@ function resolvePath(path: string): string {
   return `/${parts.join("/")}`;
 }
 
+const largestInclude = 1_000_000;
+
 /** The directives of NGINX_INCLUDE_FILE, a file of the app, with its settings put in. */
 export function readInclude(host: Host, commit: Commit, settings: Settings): string | undefined {
   const file = includedFile(host, commit, settings, "NGINX_INCLUDE_FILE");
   if (!file) return undefined;
-  const known = new Set(Object.keys(settings));
-  return file.content.replace(/\$(?:(\w+)|\{(\w+)\})/g, (all, bare?: string, braced?: string) =>
-    known.has((bare ?? braced)!) ? settings[(bare ?? braced)!]! : all,
-  );
+  let size = 0;
+  return file.content.replace(/\$(?:(\w+)|\{(\w+)\})/g, (all, bare?: string, braced?: string) => {
+    const name = (bare ?? braced)!;
+    if (!Object.hasOwn(settings, name)) return all;
+    size += settings[name]!.length;
+    if (size > largestInclude)
+      throw new PikuError(`NGINX_INCLUDE_FILE: '${printable(file.name)}' becomes larger than 1 MB with its settings`);
+    return settings[name]!;
+  });
 }

@@ -14,7 +14,7 @@ export function parseSshCommand(line: string): string[] {
   if (line.length > longestCommand) throw new PikuError("the command is longer than 256 KB", undefined, 2);
   const { words, rest } = splitWords(line, 2);
   if (words[0] !== "run" || words[1] === undefined) return splitWords(line).words;
-  const command = rest.replace(/^--(\s+|$)/, "");
+  const command = rest.replace(/^--([ \t\r\n]+|$)/, "");
   return command === "" ? words : [...words, "--", command];
 }
 
@@ -155,12 +155,24 @@ export const keyLine = (host: Host, paths: Paths, key: Key, access: Access = { n
 /** The file of the keys that let somebody in. */
 export const keysFile = (host: Host) => `${pathsOf(host).home}/.ssh/authorized_keys`;
 
+/** The text of authorized_keys. Throws when it would not come back as it was. */
+export function authorizedKeys(host: Host, file = keysFile(host)): string {
+  const content = host.read(file) ?? "";
+  const line = content.split("\n").findIndex((one) => one.includes("\ufffd"));
+  if (line >= 0)
+    throw new PikuError(
+      `${file} line ${line + 1} is not UTF-8`,
+      "it is probably the name at the end of the key; mend it",
+    );
+  return content;
+}
+
 /** Adds keys to authorized_keys; what is there stays byte for byte. Gives the keys that were not there before. */
 export function addKeys(host: Host, keys: readonly Key[], accessOf?: (key: Key) => Access | undefined): Key[] {
   const paths = pathsOf(host);
   const file = keysFile(host);
-  const before = host.read(file) ?? "";
-  const known = new Set(before.split(/\s+/));
+  const before = authorizedKeys(host, file);
+  const known = new Set(parseKeyLines(before).map(({ blob }) => blob));
   const added = keys.filter(
     ({ blob }, index) => !known.has(blob) && keys.findIndex((key) => key.blob === blob) === index,
   );

@@ -105,7 +105,7 @@ function readProcfile(host: Host, commit: Commit, names: readonly string[]): Pro
   throw new PikuError(
     near ? `there is no Procfile, but '${printable(near)}'` : "there is no Procfile",
     near
-      ? "call it Procfile, with a capital P and no ending; a link does not count"
+      ? "call it Procfile, with a capital P and no ending; a link to something outside does not count"
       : "add a file called Procfile with a line such as `web: python3 app.py`",
   );
 }

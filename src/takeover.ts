@@ -3,7 +3,7 @@ import { dailyFiles } from "./daily.ts";
 import { ensureRepository } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import type { Paths } from "./paths.ts";
-import { forcedOptions, keysFile } from "./ssh.ts";
+import { authorizedKeys, forcedOptions, keysFile } from "./ssh.ts";
 import { shellQuote } from "./text.ts";
 
 /** Where the original is, by its own instructions, and what it is called once this executable has its place. */
@@ -70,6 +70,8 @@ function changeKeys(host: Host, change: (line: string) => string | undefined): n
   const before = (host.read(file) ?? "").split("\n");
   const after = before.map(change);
   const changed = before.filter((line, index) => line !== after[index]).length;
-  if (changed > 0) host.write(file, after.filter((line) => line !== undefined).join("\n"), 0o600);
+  if (changed === 0) return 0;
+  authorizedKeys(host, file);
+  host.write(file, after.filter((line) => line !== undefined).join("\n"), 0o600);
   return changed;
 }

@@ -19,8 +19,9 @@ export function text(strings: TemplateStringsArray, ...values: (string | number 
 export const shellQuote = (word: string) =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
-const wordPattern = /[ \t\r\n]*(?:((?:'[^']*'|"(?:[^"\\]|\\[\s\S])*"|\\[\s\S]|[^ \t\r\n'"\\])+)|$)/y;
-const piecePattern = /'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"|\\([\s\S])|([^'"\\]+)/g;
+const blanks = /[ \t\r\n]*/y;
+// Piece by piece: one pattern for a whole word takes a second for a long one.
+const wordPiece = /'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"|\\([\s\S])|([^ \t\r\n'"\\]+)/y;
 
 /**
  * Splits a command line into words the way a POSIX shell reads quotes and backslashes, and expands nothing.
@@ -30,39 +31,49 @@ const piecePattern = /'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"|\\([\s\S])|([^'"\\]+)/g
 export function splitWords(line: string, most = Number.POSITIVE_INFINITY): { words: string[]; rest: string } {
   const words: string[] = [];
   let at = 0;
-  while (words.length < most && at < line.length) {
-    wordPattern.lastIndex = at;
-    const found = wordPattern.exec(line);
-    at = wordPattern.lastIndex;
+  const next = (pattern: RegExp) => {
+    pattern.lastIndex = at;
+    const found = pattern.exec(line);
+    if (found) at = pattern.lastIndex;
+    return found;
+  };
+  while (words.length < most && next(blanks) && at < line.length) {
+    let word = "";
+    for (let piece = next(wordPiece); piece; piece = next(wordPiece)) word += unquoted(piece);
     // A word ends at a blank; at anything else a quote was opened that is not closed.
-    if (!found || !/^[ \t\r\n]?$/.test(line.charAt(at)))
+    if (!/^[ \t\r\n]?$/.test(line.charAt(at)))
       throw usageError("a quote is not closed", "quote a value as 'like this'");
-    if (found[1] !== undefined) words.push(unquote(found[1]));
+    words.push(word);
   }
   return { words, rest: line.slice(at).replace(/^[ \t]+/, "") };
 }
 
-/** One word without its quotes and escapes. */
-const unquote = (word: string) =>
-  word.replace(piecePattern, (_, single?: string, double?: string, escaped?: string, plain?: string) =>
-    double !== undefined ? double.replace(/\\(["\\$`])/g, "$1") : (single ?? escaped ?? plain ?? ""),
-  );
+/** One piece of a word without its quotes and escapes. */
+const unquoted = ([, single, double, escaped, plain]: RegExpExecArray) =>
+  double !== undefined ? double.replace(/\\(["\\$`])/g, "$1") : (single ?? escaped ?? plain ?? "");
 
 /**
  * Replaces `$NAME` and `${NAME}` of known names; what is not known stays as it is (`$2b$10$…` survives). A backslash
  * makes `\$` a dollar, and `\\$NAME` a backslash in front of a value. The original's rule, less the backslash.
  */
 export const expandVars = (value: string, known: Readonly<Record<string, string>>): string =>
-  value.replace(/(\\*)\$(?:(\w+)|\{([^}]*)\})?/g, (all, slashes: string, bare?: string, braced?: string) => {
+  value.replace(dollars, (all, pairs?: string, bare?: string, braced?: string) => {
+    if (pairs === undefined) return all;
+    const half = pairs.slice(pairs.length / 2);
+    const rest = all.slice(pairs.length);
+    if (rest.startsWith("\\")) return `${half}$`;
     const name = bare ?? braced;
-    const half = slashes.slice(slashes.length - (slashes.length >> 1));
-    const rest = all.slice(slashes.length);
-    if (slashes.length % 2 === 1) return `${half}$${expandVars(rest.slice(1), known)}`;
     return half + (name !== undefined && Object.hasOwn(known, name) ? known[name]! : rest);
   });
 
+// Backslashes that stand before no dollar are taken in one piece: looking from each of them for one takes for ever.
+const dollars = /((?:\\\\)*)(?:\\\$|\$(?:(\w+)|\{([^${}]*)\})?)|\\+/g;
+
 /** A value such that `expandVars` gives it back to the letter. */
-export const literal = (value: string) => value.replace(/(\\*)\$/g, "$1$1\\$");
+export const literal = (value: string) =>
+  value.replace(/(\\*)(\$)|\\+/g, (all, slashes: string, dollar?: string) =>
+    dollar ? `${slashes}${slashes}\\$` : all,
+  );
 
 /** Rows as lines, their cells below each other. */
 export function columns(rows: readonly (readonly string[])[]): string[] {
@@ -97,9 +108,13 @@ export function parseSpan(written: string): number | undefined {
 
 /** The name in `names` that was probably meant by `typed`, if one is near. */
 export function nearest(typed: string, names: readonly string[]): string | undefined {
-  const ranked = names.map((name) => ({ name, far: distance(typed, name) })).sort((a, b) => a.far - b.far);
+  const most = Math.max(1, Math.floor(typed.length / 3));
+  const ranked = names
+    .filter((name) => Math.abs(name.length - typed.length) <= most)
+    .map((name) => ({ name, far: distance(typed, name) }))
+    .sort((a, b) => a.far - b.far);
   const best = ranked[0];
-  return best && best.far <= Math.max(1, Math.floor(typed.length / 3)) ? best.name : undefined;
+  return best && best.far <= most ? best.name : undefined;
 }
 
 /** Levenshtein's distance. */

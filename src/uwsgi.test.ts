@@ -562,9 +562,9 @@ test("a launcher's text", () => {
 unset UWSGI_EMPEROR_FD UWSGI_RELOADS UWSGI_ORIGINAL_PROC_NAME
 printf . >>/p/releases/blog/run-7/web.1.starts
 echo $$ >/p/releases/blog/run-7/web.1.daemon
+cd /p/apps/blog || exit 1
 export A='it'\\''s'
 export PORT='20001'
-cd /p/apps/blog || exit 1
 exec python3 app.py
 `);
 });
@@ -706,8 +706,8 @@ test("a cron job's launcher", () => {
 unset UWSGI_EMPEROR_FD UWSGI_RELOADS UWSGI_ORIGINAL_PROC_NAME
 set -- $(date '+%-H %-d %-m %w')
 { { case ,1,15, in *,$2,*) ;; *) false ;; esac; } || case ,1, in *,$4,*) ;; *) false ;; esac; } || exit 0
-export A='1'
 cd /p/apps/blog || exit 1
+export A='1'
 a; b
 `);
 });

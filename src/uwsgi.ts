@@ -1,4 +1,4 @@
-import type { App } from "./app.ts";
+import { type App, printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Paths } from "./paths.ts";
 import { type Cron, isCron } from "./procfile.ts";
@@ -211,10 +211,11 @@ const placeholders = "set-placeholder = pikunil=\nset-placeholder = pikulp=(\n";
  */
 export function escapeValue(value: string, what: string): string {
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) throw new PikuError(`${what} has a control character in it`);
-  const named = /%\([^)]*\)/.exec(value);
-  if (named)
+  const from = value.indexOf("%(");
+  const to = value.indexOf(")", from);
+  if (from >= 0 && to >= 0)
     throw new PikuError(
-      `${what} has '${named[0]}' in it, which uWSGI would replace`,
+      `${what} has '${printable(value.slice(from, to + 1))}' in it, which uWSGI would replace`,
       "write it without the brackets, or take the trailing blank away",
     );
   const escaped = value.replaceAll("%", "%%").replaceAll("(", "%(pikulp)");
@@ -446,7 +447,7 @@ const compound = /[;&|<>()`\n]/;
 
 /** A Procfile command such that its process is the one that uWSGI signals, where the line is one simple command. */
 export function execLine(command: string): string {
-  const [, assignments = "", rest = ""] = /^((?:[A-Za-z_]\w*=[^\s'"$]*\s+)*)(.*)$/.exec(command) ?? [];
+  const [, assignments = "", rest = ""] = /^((?:[A-Za-z_]\w*=[^\s'"$]*\s+)*)(.*)$/s.exec(command) ?? [];
   const first = rest.split(/\s/)[0]!;
   const simple = !compound.test(command) && first !== "" && !shellWords.test(first) && !/^[A-Za-z_]\w*=/.test(first);
   return simple ? `${assignments}exec ${rest}` : command;
@@ -468,8 +469,9 @@ export function renderLauncher(app: App, worker: Worker): string {
     "# Written by piku; changes are lost.\n",
     "unset UWSGI_EMPEROR_FD UWSGI_RELOADS UWSGI_ORIGINAL_PROC_NAME\n",
     worker.cron ? cronGuard(worker.cron) : note,
-    ...exports,
+    // Before the settings: it sets PWD and OLDPWD, which may be among them.
     `cd ${shellQuote(app.tree)} || exit 1\n`,
+    ...exports,
     `${command}\n`,
   ].join("");
 }

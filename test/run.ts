@@ -18,13 +18,13 @@ const sum = { passed: 0, failed: 0, skipped: 0 };
 
 const wanted = (name: string) => share === name || (share === "all" && !["long", "machines"].includes(name));
 if (wanted("lint")) await command("lint", ["npm", "run", "--silent", "lint"]);
-if (wanted("unit")) for (const what of ["src", "test/quickjs"]) await bunTest(what);
+if (wanted("unit")) for (const what of ["src", "test/quickjs", "test/fuzz"]) await bunTest(what);
 if (wanted("stories")) await together(2, testFiles("test/e2e"));
 if (wanted("long")) {
   process.env.PIKU_LONG = "1";
-  const both = ["harm", "faults"].map((name) => `test/e2e/${name}.test.ts`);
-  for (const file of [...testFiles("test/long"), ...testFiles("test/e2e").filter((file) => both.includes(file))])
-    await bunTest(file);
+  const both = ["harm", "faults", "input"].map((name) => `test/e2e/${name}.test.ts`);
+  const files = [...testFiles("test/long"), ...testFiles("test/e2e").filter((file) => both.includes(file))];
+  for (const file of ["test/fuzz", ...files]) await bunTest(file);
 }
 if (wanted("machines")) for (const file of testFiles("test/machines")) await bunTest(file);
 if (sum.passed + sum.failed === 0 && !(share === "machines" && sum.skipped > 0)) {

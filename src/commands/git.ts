@@ -1,5 +1,5 @@
 import { defineCommand } from "citty";
-import { appOf, findApp, parseAppName, refuseTwin } from "../app.ts";
+import { appOf, findApp, parseAppName, printable, refuseTwin } from "../app.ts";
 import { deploy } from "../deploy.ts";
 import { Ended, PikuError } from "../errors.ts";
 import {
@@ -15,6 +15,7 @@ import {
 } from "../git.ts";
 import type { Host } from "../host/host.ts";
 import { isHeld, withTurn } from "../locks.ts";
+import { readMachine } from "../machine.ts";
 import { pathsOf } from "../paths.ts";
 import { liveRelease } from "../releases.ts";
 import { voiceOf } from "../voice.ts";
@@ -32,6 +33,8 @@ export const gitHook = (host: Host, incoming: string | undefined) =>
       const voice = voiceOf(host);
       if (!update) return voice.log("-----> Only branches are deployed; this push has none.");
       const branch = branchName(update.reference);
+      if (branch.includes("\ufffd"))
+        throw new PikuError(`the name of branch '${printable(branch)}' is not UTF-8`, "give the branch another name");
       if (others.length > 0)
         voice.log(`-----> Deploying branch '${branch}', not ${others.map((name) => `'${name}'`).join(", ")}.`);
       if (!host.stat(app.tree)) voice.start(`Creating app '${app.name}'`);
@@ -66,7 +69,7 @@ export const gitReceivePack = (host: Host) =>
       const receive = () => {
         ensureRepository(host, app);
         dropStaleLocks(host, app);
-        const ended = serve(host, app, "receive-pack");
+        const ended = serve(host, app, "receive-pack", readMachine(host, app.paths.settings).largestPush);
         const live = liveRelease(host, app);
         if (ended === 0 && live?.branch) pointHead(host, app, live.branch);
         return ended;
@@ -84,7 +87,7 @@ export const gitUploadPack = (host: Host) =>
     run({ args }) {
       const app = findApp(host, args.app.replace(/^\//, "").replace(/\.git$/, ""));
       if (!host.stat(`${app.repo}/HEAD`)) throw new PikuError(`app '${app.name}' has no repository`);
-      const status = serve(host, app, "upload-pack");
+      const status = serve(host, app, "upload-pack", "0");
       if (status !== 0) throw new Ended(status);
     },
   });

@@ -64,7 +64,8 @@ export const host: Host = posixHost({
   flock(descriptor, path) {
     // The lock is on the open file description that we share with the child, so it stays when the child is gone.
     const { status } = spawn(["flock", "-n", "-x", "0"], {
-      env: process.env as Record<string, string>,
+      // What we were asked for stands in our own environment, secrets of `config:set` included.
+      env: { PATH: process.env.PATH ?? "/usr/bin:/bin" },
       stdin: descriptor,
       stdout: "ignore",
       stderr: "ignore",

@@ -15,8 +15,9 @@ interface Manifest {
 }
 
 export function readManifest({ read }: Source): Manifest {
+  const text = read(manifest);
   try {
-    const found: unknown = JSON.parse(read(manifest));
+    const found: unknown = JSON.parse(text);
     if (typeof found === "object" && found !== null)
       return { ...found, scripts: { ...(found as Partial<Manifest>).scripts } };
   } catch {

@@ -10,11 +10,20 @@ export async function buildUnitTests(target: string, program: string): Promise<v
   const names = fs.readdirSync(path.join(root, "src"), { recursive: true }) as string[];
   // What is below host/ tests the engines and their differences.
   const files = names.filter((name) => name.endsWith(".test.ts") && !name.startsWith("host/")).sort();
+  await buildTests(
+    target,
+    program,
+    files.map((name) => `src/${name}`),
+  );
+}
+
+/** Builds these files of tests as one program for a target with QuickJS. */
+export async function buildTests(target: string, program: string, files: readonly string[]): Promise<void> {
   const lines = [
     `import { exit, host } from "#host";`,
     `import { begin } from "./machine.ts";`,
     `import { runCollected } from "./bun-test.ts";`,
-    ...files.map((name) => `import "../../src/${name}";`),
+    ...files.map((name) => `import "../../${name}";`),
     "begin();",
     "const { passed, skipped, failures } = await runCollected();",
     "for (const line of failures) host.say(line);",
