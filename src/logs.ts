@@ -123,13 +123,19 @@ export function turnSiteLogs(host: Host, paths: Paths): void {
     .filter(({ file }) => (host.stat(file)?.size ?? 0) > mostOfNginx);
   if (large.length === 0) return;
   const { reload } = readMachine(host, paths.settings);
-  withTurn(host, paths, "machine", undefined, "", () =>
-    reloadNginx(host, paths, reload, () => {
-      for (const { file } of large) host.rename(file, `${file}.old`);
-      // Where a folder of sites is watched, it has to change.
-      if (!reload) pokeNginx(host, paths);
-    }),
-  );
+  withTurn(host, paths, "machine", undefined, "", () => {
+    try {
+      reloadNginx(host, paths, reload, () => {
+        for (const { file } of large) host.rename(file, `${file}.old`);
+        // Where a folder of sites is watched, it has to change.
+        if (!reload) pokeNginx(host, paths);
+      });
+    } catch (error) {
+      // It still writes into them: under the names by which they are found and turned the next time.
+      for (const { file } of large) if (!host.stat(file)) host.rename(`${file}.old`, file);
+      throw error;
+    }
+  });
 }
 
 /** The logs of an app's workers. */
@@ -162,7 +168,7 @@ export function lastLines(host: Host, log: Log, most: number, since: number): { 
   const modified = (file: string) => host.stat(file)?.modified ?? 0;
   const former = [...log.former].sort((a, b) => modified(b) - modified(a));
   let lines: Line[] = [];
-  let offset = 0;
+  let offset = host.stat(log.file)?.size ?? 0;
   for (const file of [log.file, ...former]) {
     if (lines.length >= most || modified(file) < since) continue;
     const start = Math.max(0, (host.stat(file)?.size ?? 0) - mostBytes);

@@ -34,10 +34,12 @@ async function main(host: Host): Promise<number> {
 const versionOf = (host: Host) => `piku ${version} (${host.target}, ${host.engine})`;
 
 async function dispatch(host: Host, commands: Commands, name: string, rest: string[]): Promise<void> {
+  const paths = pathsOf(host);
+  // `in` would also find what every object has, such as `toString`.
+  const pluginOf = (wanted: string) => (Object.hasOwn(commands, wanted) ? undefined : findPlugin(host, paths, wanted));
   const find = (wanted: string) => {
-    // `in` would also find what every object has, such as `toString`.
     if (Object.hasOwn(commands, wanted)) return commands[wanted]!;
-    const near = nearest(wanted, Object.keys(commands));
+    const near = nearest(wanted, [...Object.keys(commands), ...listPlugins(host, paths).map(({ name }) => name)]);
     throw usageError(
       `there is no command '${printable(wanted)}'`,
       near ? `did you mean '${near}'?` : "`help` lists them",
@@ -45,16 +47,15 @@ async function dispatch(host: Host, commands: Commands, name: string, rest: stri
   };
   if (name === "--version" || name === "-V") return host.say(versionOf(host));
   if (name === "--help" || name === "-h" || name === "help") {
-    return host.say(
-      rest[0] === undefined
-        ? renderHelp(commands, listPlugins(host, pathsOf(host)), versionOf(host))
-        : renderCommandHelp(rest[0], find(rest[0])),
-    );
+    const [wanted] = rest;
+    if (wanted === undefined) return host.say(renderHelp(commands, listPlugins(host, paths), versionOf(host)));
+    const plugin = pluginOf(wanted);
+    return host.say(renderCommandHelp(wanted, plugin ? { meta: plugin } : find(wanted)));
   }
-  const plugin = Object.hasOwn(commands, name) ? undefined : findPlugin(host, pathsOf(host), name);
+  const plugin = pluginOf(name);
   if (plugin) {
     refuseForeign(host, name, {}, true);
-    return runPlugin(host, pathsOf(host), plugin, name, rest);
+    return runPlugin(host, paths, plugin, name, rest);
   }
   const command = find(name);
   const args = (command.args ?? {}) as Record<string, ArgDef>;

@@ -17,7 +17,7 @@ export const renderMaintenance = (file: string) =>
   error_page ${closed} =503 ${page};
   set $piku_closed $uri;
   if (!-f ${file}) { set $piku_closed ""; }
-  if ($piku_closed ~ ^/(?!\.well-known/acme-challenge/|${page.slice(1).replace(".", "\\.")}$)) { return ${closed}; }
+  if ($piku_closed ~ ^/(?!\.well-known/acme-challenge/|${page.slice(1).replace(".", "\\.")}\z)) { return ${closed}; }
   location = ${page} {
     internal;
     root ${file.slice(0, file.lastIndexOf("/"))};

@@ -364,7 +364,7 @@ const common = `${names}
   error_page 555 =503 /.piku-maintenance;
   set $piku_closed $uri;
   if (!-f /p/sockets/blog.html) { set $piku_closed ""; }
-  if ($piku_closed ~ ^/(?!\\.well-known/acme-challenge/|\\.piku-maintenance$)) { return 555; }
+  if ($piku_closed ~ ^/(?!\\.well-known/acme-challenge/|\\.piku-maintenance\\z)) { return 555; }
   location = /.piku-maintenance {
     internal;
     root /p/sockets;

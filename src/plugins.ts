@@ -10,10 +10,9 @@ export interface Plugin {
   description: string;
 }
 
-/** The plugins of this board, by name. The original's, which are folders of Python, are none. */
-export const listPlugins = (host: Host, paths: Paths): Plugin[] =>
-  host
-    .list(paths.plugins)
+/** The plugins of this board, or those of some names. The original's, which are folders of Python, are none. */
+export const listPlugins = (host: Host, paths: Paths, names = host.list(paths.plugins)): Plugin[] =>
+  names
     .filter((name) => /^[a-z][\w-]*$/.test(name) && isExecutable(host, `${paths.plugins}/${name}`))
     .map((name) => ({
       name,
@@ -29,7 +28,7 @@ export function isExecutable(host: Host, path: string): boolean {
 
 /** The plugin that a command such as `dns` or `dns:add` is for. */
 export const findPlugin = (host: Host, paths: Paths, command: string): Plugin | undefined =>
-  listPlugins(host, paths).find(({ name }) => name === command.split(":")[0]);
+  listPlugins(host, paths, [command.split(":")[0]!])[0];
 
 /** Runs a plugin with the words behind its name. Throws `Ended` with its exit status unless that is 0. */
 export function runPlugin(host: Host, paths: Paths, plugin: Plugin, command: string, words: readonly string[]): void {
@@ -46,5 +45,5 @@ export const pathVariables = (host: Host, paths: Paths): Record<string, string> 
 
 function describe(host: Host, file: string): string {
   const { stdout } = host.capture(["head", "-c", "1000", file]);
-  return /^#!.*\n#+ *([^\n]+)/.exec(stdout)?.[1] ?? "A plugin of this board";
+  return /^#!.*\n#+ *([^\n]+?)\.?\n/.exec(stdout)?.[1] ?? "A plugin of this board";
 }

@@ -29,28 +29,31 @@ export function parseSettings(content: string, file = "ENV"): Settings {
       .replace(/^export\s+/, "")
       .trim();
     checkKey(key, where);
-    const value = unquoted(line.slice(equals + 1), where);
+    const { value } = readValue(line.slice(equals + 1), where);
     checkValue(key, value, where);
     settings.set(key, value);
   }
   return Object.fromEntries(settings);
 }
 
-/** A value of an ENV file without its quotes and the comment behind it. */
-function unquoted(behindEquals: string, where: string): string {
+/** A value of an ENV file without its quotes, and what stands behind it: nothing, or a comment with the blanks before it. */
+function readValue(behindEquals: string, where: string): { value: string; behind: string } {
   const written = behindEquals.trimStart();
   const quote = written[0];
   if (quote !== "'" && quote !== '"') {
-    const comment = behindEquals.search(/\s#/);
-    return (comment < 0 ? behindEquals : behindEquals.slice(0, comment)).trim();
+    const comment = behindEquals.search(/\s+#/);
+    const end = comment < 0 ? behindEquals.length : comment;
+    return { value: behindEquals.slice(0, end).trim(), behind: behindEquals.slice(end) };
   }
   const [, inside, behind] = (quote === "'" ? /^'([^']*)'(.*)$/s : /^"((?:[^"\\]|\\.)*)"(.*)$/s).exec(written) ?? [];
   if (inside === undefined)
     throw new PikuError(`${where}: the quote ${quote} is not closed`, `end the value with ${quote}`);
   // Such as CMD="a b" --flag: not a quoted value but one with quotes in it.
-  if (!/^\s*(#.*)?$/s.test(behind!))
-    return /^(?:"(?:[^"\\]|\\.)*"|'[^']*'|["'].*|\s+(?![\s#])|[^\s"'])*/s.exec(written)![0];
-  return quote === "'" ? literal(inside) : inside.replace(/\\(["\\])(?!\$)/g, "$1");
+  if (!/^\s*(#.*)?$/s.test(behind!)) {
+    const value = /^(?:"(?:[^"\\]|\\.)*"|'[^']*'|["'].*|\s+(?![\s#])|[^\s"'])*/s.exec(written)![0];
+    return { value, behind: written.slice(value.length) };
+  }
+  return { value: quote === "'" ? literal(inside) : inside.replace(/\\(["\\])(?!\$)/g, "$1"), behind: behind! };
 }
 
 /** One line of a server-side ENV file: a setting, or a line that is kept as it is. */
@@ -118,8 +121,8 @@ export function changeSettings(
     const at = lines.findLastIndex((line) => pattern.test(line));
     if (at < 0) return `${text}${/[^\n]$/.test(text) ? "\n" : ""}${key}=${written(key, value, file)}\n`;
     const [, head, tail, end] = /^([^=]*=\s*)(.*?)(\r?\n?)$/.exec(lines[at]!)!;
-    const comment =
-      (/^['"]/.test(tail!) ? /^(?:'[^']*'|"(?:[^"\\]|\\.)*")(\s+#.*)$/ : /(\s+#.*)$/).exec(tail!)?.[1] ?? "";
+    const { behind } = readValue(tail!, file);
+    const comment = behind.startsWith("#") ? ` ${behind}` : behind;
     return lines.with(at, `${head}${written(key, value, file)}${comment}${end || "\n"}`).join("");
   }, content);
 }

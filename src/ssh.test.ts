@@ -158,6 +158,13 @@ test.each<[string, string | undefined, Key[], string[], (line: (key: Key) => str
   ["one twice", undefined, [key, { ...key, comment: "again" }], ["AAAA"], (line) => `${line(key)}\n`],
   ["some there", "# mine\r\nssh-rsa CCCC x", [key], ["AAAA"], (line) => `# mine\r\nssh-rsa CCCC x\n${line(key)}\n`],
   ["it is there", 'command="x" ssh-ed25519 AAAA\n', [key], [], () => 'command="x" ssh-ed25519 AAAA\n'],
+  [
+    "one in a comment is not there",
+    "# ssh-ed25519 AAAA\n",
+    [key],
+    ["AAAA"],
+    (line) => `# ssh-ed25519 AAAA\n${line(key)}\n`,
+  ],
   ["nothing to add", undefined, [], [], () => undefined],
 ])("addKeys: %s", (_, before, keys, added, expected) => {
   const file = "/home/piku/.ssh/authorized_keys";

@@ -125,11 +125,15 @@ function readKey(host: Host, line: string, where: string): Key {
   const hint = "a line is 'ssh-ed25519 AAAA… name', with nothing in front";
   if (!keyTypes.test(type) || !/^[A-Za-z0-9+/]+={0,3}$/.test(blob))
     throw new PikuError(`${where} is not a public key`, hint);
-  const told = host.capture(["ssh-keygen", "-l", "-f", "-"], { input: `${type} ${blob}\n` });
-  const fingerprint = told.stdout.split(" ")[1];
-  if (told.status !== 0 || !fingerprint)
-    throw new PikuError(`${where} is not a public key: ${told.stderr.trim()}`, hint);
+  const { fingerprint, complaint } = askKeygen(host, { type, blob });
+  if (!fingerprint) throw new PikuError(`${where} is not a public key: ${complaint}`, hint);
   return { type, blob, comment: comment.join(" ").replace(/[^\x20-\x7e\u00a0-\uffff]/g, "?"), fingerprint };
+}
+
+/** The fingerprint of a key; undefined, with its complaint, when `ssh-keygen` does not take it: such a key lets nobody in. */
+export function askKeygen(host: Host, { type, blob }: Pick<Key, "type" | "blob">) {
+  const { status, stdout, stderr } = host.capture(["ssh-keygen", "-l", "-f", "-"], { input: `${type} ${blob}\n` });
+  return { fingerprint: status === 0 ? stdout.split(" ")[1] : undefined, complaint: stderr.trim() };
 }
 
 /** The options in front of a key in authorized_keys(5) that tie it to this executable. */

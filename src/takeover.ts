@@ -2,6 +2,7 @@ import { type App, appOf, listApps } from "./app.ts";
 import { dailyFiles } from "./daily.ts";
 import { ensureRepository } from "./git.ts";
 import type { Host } from "./host/host.ts";
+import { withTurn } from "./locks.ts";
 import type { Paths } from "./paths.ts";
 import { authorizedKeys, forcedOptions, keysFile } from "./ssh.ts";
 import { shellQuote } from "./text.ts";
@@ -37,7 +38,7 @@ export function originalKeyLine(paths: Paths, line: string, isThere: boolean): s
 /** Makes the keys and the hooks of a machine that runs the original ours. Gives how many keys there were. */
 export function takeOver(host: Host, paths: Paths): number {
   for (const app of repositories(host, paths)) ensureRepository(host, app);
-  return changeKeys(host, (line) => ourKeyLine(host, paths, line));
+  return changeKeys(host, paths, (line) => ourKeyLine(host, paths, line));
 }
 
 /**
@@ -51,7 +52,7 @@ export function giveBack(host: Host, paths: Paths): void {
     if (/ git-hook /.test(host.read(hook) ?? "")) host.remove(hook);
     if (isThere) host.write(`${app.repo}/hooks/post-receive`, originalHook(app), 0o755);
   }
-  changeKeys(host, (line) => originalKeyLine(paths, line, isThere));
+  changeKeys(host, paths, (line) => originalKeyLine(paths, line, isThere));
   host.remove(dailyFiles(paths).vassal);
 }
 
@@ -65,13 +66,14 @@ const repositories = (host: Host, paths: Paths): App[] =>
     .filter(({ repo }) => host.stat(`${repo}/HEAD`));
 
 /** Writes authorized_keys with some of its lines changed, or gone; gives how many were. All others stay byte for byte. */
-function changeKeys(host: Host, change: (line: string) => string | undefined): number {
-  const file = keysFile(host);
-  const before = (host.read(file) ?? "").split("\n");
-  const after = before.map(change);
-  const changed = before.filter((line, index) => line !== after[index]).length;
-  if (changed === 0) return 0;
-  authorizedKeys(host, file);
-  host.write(file, after.filter((line) => line !== undefined).join("\n"), 0o600);
-  return changed;
-}
+const changeKeys = (host: Host, paths: Paths, change: (line: string) => string | undefined): number =>
+  withTurn(host, paths, "machine", undefined, "", () => {
+    const file = keysFile(host);
+    const before = (host.read(file) ?? "").split("\n");
+    const after = before.map(change);
+    const changed = before.filter((line, index) => line !== after[index]).length;
+    if (changed === 0) return 0;
+    authorizedKeys(host, file);
+    host.write(file, after.filter((line) => line !== undefined).join("\n"), 0o600);
+    return changed;
+  });

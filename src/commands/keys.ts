@@ -4,7 +4,17 @@ import { PikuError, usageError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
 import { pathsOf } from "../paths.ts";
-import { type Access, addKeys, type Key, type KeyLine, keysFile, parseKeyLines, readKeys } from "../ssh.ts";
+import {
+  type Access,
+  addKeys,
+  askKeygen,
+  authorizedKeys,
+  type Key,
+  type KeyLine,
+  keysFile,
+  parseKeyLines,
+  readKeys,
+} from "../ssh.ts";
 import { columns } from "../text.ts";
 import { voiceOf } from "../voice.ts";
 import { jsonArg } from "./arguments.ts";
@@ -12,12 +22,11 @@ import { warnOfPlain } from "./setup.ts";
 
 type Listed = KeyLine & Pick<Key, "fingerprint">;
 
-/** Every key of authorized_keys, with its fingerprint. A line that `ssh-keygen` does not take lets nobody in. */
+/** Every key of authorized_keys, with its fingerprint. */
 const listKeys = (host: Host): Listed[] =>
-  parseKeyLines(host.read(keysFile(host)) ?? "").flatMap((line) => {
-    const told = host.capture(["ssh-keygen", "-l", "-f", "-"], { input: `${line.type} ${line.blob}\n` });
-    const fingerprint = told.stdout.split(" ")[1];
-    return told.status === 0 && fingerprint ? [{ ...line, fingerprint }] : [];
+  parseKeyLines(authorizedKeys(host)).flatMap((line) => {
+    const { fingerprint } = askKeygen(host, line);
+    return fingerprint ? [{ ...line, fingerprint }] : [];
   });
 
 const nameOf = ({ access, comment }: KeyLine) =>
@@ -165,7 +174,7 @@ export const keysRemove = (host: Host) =>
           );
         if (!args.force) refuseLockout(host, all, fingerprint);
         const gone = new Set(meant.map(({ at }) => at));
-        const lines = host.read(keysFile(host))!.split("\n");
+        const lines = authorizedKeys(host).split("\n");
         host.write(keysFile(host), lines.filter((_, at) => !gone.has(at)).join("\n"), 0o600);
         voiceOf(host).log(`Removing key '${fingerprint}' of '${nameOf(meant[0]!)}'.`);
       });

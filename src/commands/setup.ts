@@ -1,6 +1,7 @@
 import { defineCommand } from "citty";
 import { PikuError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { withTurn } from "../locks.ts";
 import { closed, folders, type Paths, pathsOf } from "../paths.ts";
 import { addKeys, keysFile, readKeys } from "../ssh.ts";
 import { giveBack, takeOver } from "../takeover.ts";
@@ -51,7 +52,7 @@ export const setupSsh = (host: Host) =>
       const content = name === "-" ? host.stdin() : host.read(absolute(host, name));
       if (content === undefined) throw new PikuError(`public key file '${name}' not found.`);
       const keys = readKeys(host, content, name === "-" ? "stdin" : name);
-      const added = addKeys(host, keys);
+      const added = withTurn(host, pathsOf(host), "machine", undefined, "", () => addKeys(host, keys));
       for (const { fingerprint } of added) voiceOf(host).log(`Adding key '${fingerprint}'.`);
       for (const { fingerprint } of keys.filter((key) => !added.includes(key)))
         voiceOf(host).log(`Key '${fingerprint}' is there already.`);

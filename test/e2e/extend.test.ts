@@ -13,7 +13,7 @@ stories((board, story) => {
 
   story("a plugin is a command: its words, its paths, its exit status, its line on the help page", () => {
     const shown = '"$PIKU_COMMAND" "$PIKU_ROOT" "$PIKU_DATA" "$FINGERPRINT"';
-    write("plugins/dns", `#!/bin/sh\n# Point a name at an app\nprintf '<%s>' "$@" ${shown}; cat; exit 7\n`);
+    write("plugins/dns", `#!/bin/sh\n# Point a name at an app.\nprintf '<%s>' "$@" ${shown}; cat; exit 7\n`);
     write("plugins/README", "not a command\n", 0o644);
     const line = "dns:add blog 'two words' --flag --help";
     const ran = fails(board.sshRaw(line, { input: "from stdin" }), 7);
@@ -22,6 +22,8 @@ stories((board, story) => {
       `<blog><two words><--flag><--help><dns:add><${board.pikuRoot}><${board.pikuRoot}/data><${fingerprint}>from stdin`,
     );
     expect(ok(board.ssh("help")).stdout).toMatch(/Plugins:\n {2}dns +Point a name at an app\n/);
+    expect(ok(board.ssh("help", "dns")).stdout).toBe("e.g.: piku dns\n\nPoint a name at an app.\n");
+    expect(fails(board.ssh("dnss"), 2).stderr).toContain("did you mean 'dns'?");
     expect(fails(board.ssh("README"), 2).stderr).toContain("there is no command 'README'");
     fails(board.ssh("../plugins/dns"), 2);
   });

@@ -133,8 +133,31 @@ time.sleep(1000)
     expect(fs.statSync(`${log}.old`).size).toBeGreaterThan(1 << 20);
     expect(shown("front", "--nginx", "-n", "9").some((line) => line.includes("GET /late"))).toBe(true);
     ok(board.ssh("restart", "front"));
+    const settings = read(`${board.pikuRoot}/ENV`);
+    fs.writeFileSync(`${board.pikuRoot}/ENV`, settings.replace(/^(PIKU_NGINX_RELOAD=).*$/m, "$1exit 1"));
+    fs.appendFileSync(log, `${"x".repeat(1 << 20)}\n`);
+    expect(fails(board.piku("daily"), 1).stderr).toContain("nginx did not reload");
+    expect(fs.statSync(log).size).toBeGreaterThan(1 << 20);
+    fs.writeFileSync(`${board.pikuRoot}/ENV`, settings);
+    ok(board.piku("daily"));
+    board.get("/names", { host: "front.test" });
+    expect(fs.statSync(log).size).toBeLessThan(1000);
     ok(board.ssh("config:set", "front", "NGINX_LOG=false"));
     expect(read(`${board.pikuRoot}/nginx/front.conf`)).not.toContain("_log");
+  });
+
+  story("following from now on does not begin with what is old: -n 0, and --since with nothing new", async () => {
+    for (const words of [
+      ["-n", "0"],
+      ["--since", "1s"],
+    ]) {
+      fs.utimesSync(`${board.pikuRoot}/logs/kept/web.1.log`, 1, 1);
+      const { until, end } = following(board, "kept", ...words);
+      await Bun.sleep(2000);
+      fs.appendFileSync(`${board.pikuRoot}/logs/kept/web.1.log`, "news\n");
+      expect(await until((said) => said.includes("news"))).toBe("web.1 | news\n");
+      end();
+    }
   });
 
   story(

@@ -10,8 +10,13 @@ stories((board, story) => {
   let app: ReturnType<typeof board.repo>;
 
   story("maintenance:on shows a page in the place of everything, maintenance:off ends it", () => {
-    const files = { ...webProbe("blog.test"), "public/a.txt": "file" };
-    app = board.repo(undefined, { ...files, ENV: "NGINX_SERVER_NAME=blog.test\nNGINX_STATIC_PATHS=/public:public\n" });
+    // Error pages of the app's own do not take the place of this one.
+    const own = "error_page 404 503 /missing;\nlocation /own { error_page 500 /broken; }\n";
+    const files = { ...webProbe("blog.test"), "public/a.txt": "file", "errors.conf": own };
+    app = board.repo(undefined, {
+      ...files,
+      ENV: "NGINX_SERVER_NAME=blog.test\nNGINX_STATIC_PATHS=/public:public\nNGINX_INCLUDE_FILE=errors.conf\n",
+    });
     ok(board.push(app, "blog"));
     expect(get("/public/a.txt").body).toBe("file");
     expect(get("/.piku-maintenance").status).toBe(404);
@@ -20,7 +25,10 @@ stories((board, story) => {
       ["/", {}],
       ["/public/a.txt", {}],
       ["/.git/config", {}],
+      // A `$` of PCRE's also stands before a line break at the end.
+      ["/.piku-maintenance%0a", {}],
       ["/", { https: true }],
+      ["/own", {}],
     ] as const) {
       const { status, headers, body } = get(url, how);
       expect([status, headers["retry-after"], headers["cache-control"]]).toEqual([503, "300", "no-store"]);

@@ -162,7 +162,7 @@ stories((board, story) => {
     });
     ok(board.push(app, "cargo"));
     expect(board.get("/", { host: "cargo.test" }).body).toBe("Hello from Rust\n");
-    const log = read(`${board.pikuRoot}/logs/cargo/web.1.log`);
+    const log = ok(board.ssh("logs", "cargo", "-n", "200", "--no-follow")).stdout;
     expect(log).toContain("Compiling hello");
     expect(log).not.toContain("Compiling itoa");
     app.commit("Debug", { Procfile: "web: exec target/debug/hello\n" });
