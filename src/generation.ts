@@ -66,12 +66,15 @@ export const wakeEmperor = (host: Host, paths: Paths) => {
   for (const pid of emperors(host, paths)) host.signal(pid, "WINCH");
 };
 
+// With one underscore a name says by itself whose it is, and a board may have hundreds of such files.
+const isClear = (file: string) => file.indexOf("_") === file.lastIndexOf("_");
+
 /** The vassals of one app among the emperor's, or of all apps. */
 export const listVassals = (host: Host, paths: Paths, app?: string): Vassal[] =>
   host
     .list(paths.enabled)
     .filter((file) => file.endsWith(".ini") && (app === undefined || file.startsWith(`${app}_`)))
-    .flatMap((file) => parseVassal(file, host.read(`${paths.enabled}/${file}`) ?? "") ?? [])
+    .flatMap((file) => parseVassal(file, isClear(file) ? "" : (host.read(`${paths.enabled}/${file}`) ?? "")) ?? [])
     .filter((vassal) => app === undefined || vassal.app === app);
 
 /** Writes what a worker is started from: its launcher or its envdir, and a copy of its vassal. */

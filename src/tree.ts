@@ -130,7 +130,8 @@ export function planTree(
   const made = outputs ? madeToPublish(host, app, earlier, outputs) : [];
   const names = new Set(made.map(({ name }) => name));
   const others = earlier.filter(({ name }) => !names.has(name));
-  const isThere = (name: string) => host.stat(`${app.tree}/${name}`) !== undefined;
+  const hasTree = host.stat(app.tree) !== undefined;
+  const isThere = (name: string) => hasTree && host.stat(`${app.tree}/${name}`) !== undefined;
   const isGone = ({ name }: Made) => outputs?.isOutput(name) === true && isThere(name);
   const gone = others.filter(isGone).map(({ name }) => name);
   // What else earlier builds made is still theirs.
@@ -139,7 +140,7 @@ export function planTree(
   if (shown === commit.id && live?.commit === commit.id && made.length + gone.length === 0) return undefined;
   const { added, modified, deleted } = differenceOf(host, shown, commit);
   const coming = [...new Set([...added, ...names])].filter(isReadable);
-  refuseTaken(host, app, coming, new Set(deleted));
+  if (hasTree) refuseTaken(host, app, coming, new Set(deleted));
   const touched = new Set([...modified, ...deleted]);
   const changed = shown ? changedFiles(host, app.tree).filter(isReadable) : [];
   tellKept(
@@ -149,7 +150,7 @@ export function planTree(
   const replaced = [...new Set([...changed.filter((name) => touched.has(name)), ...coming.filter(isThere), ...gone])];
   if (replaced.length > 0) tar(host, ["-C", app.tree, "-cf", files.before], replaced);
   const incoming: Record<string, string> = commit.incoming ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: commit.incoming } : {};
-  if (host.stat(app.tree))
+  if (hasTree)
     strangeFiles(host, app, release, keepStrange, { ...incoming, repo: app.repo, from: shown ?? "", to: commit.id });
   host.write(files.added, JSON.stringify(coming.filter((name) => !isThere(name))), 0o600);
   host.write(files.shown, shown ?? "");
