@@ -279,11 +279,8 @@ list() {
   if [ -n "$from" ]; then git diff --name-only --no-renames -z "--diff-filter=$1" "$from" "$to" --
   elif [ "$1" != D ]; then git ls-tree -r --name-only -z "$to"; fi
 }
-list D | xargs -0 -r sh -c '
-  for file; do
-    rm -f -- "$file" || :
-    case $file in */*) rmdir -p --ignore-fail-on-non-empty -- "\${file%/*}" || : ;; esac
-  done' sh 2>/dev/null
+list D | xargs -0 -r rm -f -- 2>/dev/null || :
+list D | LC_ALL=C sed -z -n 's|/[^/]*$||p' | LC_ALL=C sort -zu | xargs -0 -r rmdir -p --ignore-fail-on-non-empty -- 2>/dev/null || :
 git read-tree --reset "$to"
 list AMT | git checkout-index --force --index -z --stdin
 git update-ref --no-deref HEAD "$to"

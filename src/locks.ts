@@ -23,6 +23,19 @@ export function isHeld(host: Host, paths: Paths, turn: Turn, app?: App): boolean
   return lock === undefined;
 }
 
+/** The process that holds this lock, as /proc tells it; undefined when nobody does, or it cannot be seen. */
+export function holderOf(host: Host, paths: Paths, turn: Turn, app?: App): number | undefined {
+  const file = fileOf(paths, turn, app);
+  const inode = host.stat(file)?.inode;
+  // `1: FLOCK  ADVISORY  WRITE 1234 00:2e:56 0 EOF` (proc_locks(5)); another disk may have a file of the same number.
+  const holders = [...(host.read("/proc/locks") ?? "").matchAll(/FLOCK\s+ADVISORY\s+WRITE\s+(\d+)\s+\S+:(\d+)\s/g)]
+    .filter(([, , number]) => Number(number) === inode)
+    .map(([, pid]) => Number(pid));
+  const hasOpen = (pid: number) =>
+    host.list(`/proc/${pid}/fd`).some((descriptor) => host.readLink(`/proc/${pid}/fd/${descriptor}`) === file);
+  return holders.find(hasOpen);
+}
+
 /**
  * Does something while holding a lock of the kernel's, which ends with this process however it ends. Waits for its
  * turn, and says once for whom; `meanwhile` is called about once a second.

@@ -3,7 +3,7 @@
  * them, in turn, in one run, and prints one table for the README: medians of as many rounds as PIKU_BENCH_ROUNDS says (30; a
  * sixth of it for pushes). The floor is `true` for a command, and for a push `git push` to a bare repository without a hook
  * over the same ssh, with a checkout where files are counted. As root everything lies in memory, since what else writes to
- * the disk would be measured too; PIKU_BENCH_DISK=1 uses the disk.
+ * the disk would be measured too; PIKU_BENCH_DISK=1 uses the disk. Words choose the rows that have one of them.
  */
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -28,6 +28,7 @@ interface Row {
   unit: string;
 }
 
+const words = process.argv.slice(2);
 const many = Number(process.env.PIKU_BENCH_ROUNDS || 30);
 const few = Math.max(3, Math.ceil(many / 6));
 const folder = fs.mkdtempSync("/tmp/piku-bench-");
@@ -116,41 +117,44 @@ async function untilNew(
 
 const redeployed = "redeploy.test";
 const manyFiles = 5000;
-const plainKey = { host: "other" };
 let bares = 0;
 
-/** Milliseconds of `git push` to a new bare repository over ssh, with a checkout of it when asked. */
-function plainPush(repo: Repo, checkout: boolean): number {
+/** A bare repository on the first board, which `other` may push to by a key without a command. */
+function bareRepository(): string {
   const { board } = contestants[0]!;
   const bare = `${board.home}/bare-${++bares}`;
   ok(board.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", bare]));
-  if (!checkout) {
-    ok(repo.git("push", "--quiet", `${plainKey.host}:${bare}`, "main"));
-    repo.commit("Empty");
-  }
-  const push = ok(repo.git("push", "--quiet", `${plainKey.host}:${bare}`, "main")).ms;
-  if (!checkout) return push;
   fs.mkdirSync(`${bare}-tree`);
+  return bare;
+}
+
+/** Milliseconds of a plain `git push`, and of a checkout behind it when asked. */
+function plainPush(repo: Repo, bare: string, checkout: boolean): number {
+  const push = ok(repo.git("push", "--quiet", `other:${bare}`, "main")).ms;
   const words = ["--git-dir", bare, "--work-tree", `${bare}-tree`, "checkout", "--quiet", "-f", "main"];
-  return push + ok(board.run(["git", ...words])).ms;
+  return checkout ? push + ok(repo.board.run(["git", ...words])).ms : push;
 }
 
-/** Seconds of a first push of an app with many files, until it has ended. */
-function pushMany({ board }: Contestant, round: number, repo: Repo): number {
-  return ok(board.run(["git", "push", "--quiet", `board:many${round}`, "main"], { cwd: repo.folder, limit: 120 })).ms;
+/** The floor of a push of a small commit. */
+function plainCommit(repo: Repo): number {
+  const bare = bareRepository();
+  plainPush(repo, bare, false);
+  repo.commit("Empty");
+  return plainPush(repo, bare, false);
 }
 
-function manyRepo(board: Sandbox, host: string): Repo {
-  const text = (i: number) => `${Array.from({ length: 40 }, (_, line) => `line ${line} of ${i * 7919}`).join("\n")}\n`;
-  const files = Object.fromEntries(
-    Array.from({ length: manyFiles }, (_, i) => [`public/${i % 50}/${i}.txt`, text(i)]),
-  ) as Files;
-  return board.repo(undefined, {
-    ...files,
-    Procfile: "static: public\n",
-    ENV: `NGINX_SERVER_NAME=${host}\nNGINX_IPV4_ADDRESS=127.0.0.1\nDISABLE_IPV6=true\n`,
-  });
-}
+/** Milliseconds of a push of many files, until it has ended. */
+const pushMany = (repo: Repo, app: string) =>
+  ok(repo.board.run(["git", "push", "--quiet", `board:${app}`, "main"], { cwd: repo.folder, limit: 120 })).ms;
+
+const folderOfMany = (folder: string): Files => {
+  const lines = (i: number) => Array.from({ length: 40 }, (_, line) => `line ${line} of ${folder}, ${i * 7919}\n`);
+  return Object.fromEntries(
+    Array.from({ length: manyFiles }, (_, i) => [`public/${folder}/${i % 50}/${i}.txt`, lines(i).join("")]),
+  );
+};
+
+const staticFiles = (host: string): Files => ({ ...appFiles(host), Procfile: "static: public\n" });
 
 /** So many apps with a worker each, as files say it; the emperor is gone by then. */
 function fill({ board }: Contestant, count: number) {
@@ -187,8 +191,11 @@ try {
   for (const { name, executable } of targets) join(name, executable);
   if (peer) watcher = joinOriginal(peer);
   const [first] = contestants as [Contestant];
+  const chosen = (title: string) => words.length === 0 || words.some((word) => title.includes(word));
+  const grown = bareRepository();
   fs.appendFileSync(`${first.board.home}/.ssh/authorized_keys`, read(`${first.board.folder}/ssh/other.pub`));
   const repos = new Map<string, Repo>();
+  const growing = new Map<string, Repo>();
   for (const contestant of contestants) {
     const { board, name } = contestant;
     contestant.repo = board.repo(undefined, appFiles(redeployed));
@@ -203,7 +210,10 @@ try {
     const other = board.repo(undefined, appFiles("second.test"));
     ok(board.push(other, "second"));
     ok(board.ssh("config:set", "redeploy", "GREETING=hello"));
-    repos.set(name, manyRepo(board, "many.test"));
+    repos.set(name, board.repo(undefined, { ...staticFiles("many.test"), ...folderOfMany("first") }));
+    const more = board.repo(undefined, { ...staticFiles("more.test"), "public/index.html": "more\n" });
+    if (chosen("files")) ok(board.push(more, "more"));
+    growing.set(name, more);
   }
   const piku = ({ board }: Contestant, ...words: string[]) => call(board, `${board.home}/piku`, ...words);
   const command = (title: string, ...words: string[]): Row => ({
@@ -239,7 +249,7 @@ try {
           (pid) => pid !== before,
         );
       },
-      floor: () => plainPush(first.repo, false),
+      floor: () => plainCommit(first.repo),
       unit: "ms",
     },
     {
@@ -251,7 +261,7 @@ try {
         const push = () => board.pushing(repo, "redeploy");
         return untilNew(contestant, redeployed, "/", push, (body) => body === `version ${round}`);
       },
-      floor: () => plainPush(first.repo, false),
+      floor: () => plainCommit(first.repo),
       unit: "ms",
     },
     {
@@ -275,22 +285,34 @@ try {
     {
       title: `a first push of ${manyFiles} files`,
       rounds: few,
-      sample: (contestant, round) => {
-        const repo = repos.get(contestant.name)!;
+      sample: ({ name }, round) => {
+        const repo = repos.get(name)!;
         repo.commit("ENV", { ENV: read(`${repo.folder}/ENV`).replace(/many\d*\.test/, `many${round}.test`) });
-        return pushMany(contestant, round, repo);
+        return pushMany(repo, `many${round}`);
       },
-      floor: () => plainPush(repos.get(first.name)!, true),
+      floor: () => plainPush(repos.get(first.name)!, bareRepository(), true),
+      unit: "ms",
+    },
+    {
+      title: `a push of ${manyFiles} files to an app that is there`,
+      rounds: few,
+      sample: ({ name }, round) => {
+        const repo = growing.get(name)!;
+        repo.commit("More", folderOfMany(`more${round}`));
+        return pushMany(repo, "more");
+      },
+      floor: () => plainPush(growing.get(first.name)!, grown, true),
       unit: "ms",
     },
   ];
   const table: [string, (number | undefined)[]][] = [];
-  for (const row of rows) table.push(await measure(row));
+  for (const row of rows) if (chosen(row.title)) table.push(await measure(row));
   for (const contestant of contestants) {
     await contestant.board.killEmperor();
     fill(contestant, 200);
   }
-  table.push(await measure(command("`apps` with 200 more apps", "apps")));
+  const last = command("`apps` with 200 more apps", "apps");
+  if (chosen(last.title)) table.push(await measure(last));
 
   const head = ["", ...contestants.map(({ name }) => name), "floor"];
   const lost = contestants.map(({ name }) => failures.get(name)!);
@@ -298,7 +320,7 @@ try {
   const figure = (value: number | undefined) =>
     value === undefined ? "" : value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
   console.log(`\n${machine()}; medians, taken in turn:\n`);
-  for (const words of [
+  for (const cells of [
     head,
     head.map((_, i) => (i === 0 ? "---" : "---:")),
     ...table.map(([title, values]) => [title, ...values.map(figure)]),
@@ -309,7 +331,7 @@ try {
     ],
     ["the file, MB", ...size.map(figure), ""],
   ])
-    console.log(`| ${words.join(" | ")} |`);
+    console.log(`| ${cells.join(" | ")} |`);
 } finally {
   watcher?.kill();
   for (const { board } of contestants) await board.stop();

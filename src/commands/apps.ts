@@ -16,10 +16,10 @@ export const apps = (host: Host) =>
     run({ args }) {
       const paths = pathsOf(host);
       if (args.json) return host.say(JSON.stringify(surveyApps(host, paths)));
-      const names = listApps(host, paths);
+      const working = appsWithWorkers(host, paths);
+      const names = listApps(host, paths, working);
       if (names.length === 0) return host.complain("There are no applications deployed.");
       if (!host.isTerminal(1)) {
-        const working = appsWithWorkers(host, paths);
         host.say(names.map((name) => `${isUp(host, appOf(paths, name), working) ? "*" : " "}${name}`).join("\n"));
       } else for (const line of renderApps(surveyApps(host, paths), host.now())) host.say(line);
     },
