@@ -23,17 +23,26 @@ export function isHeld(host: Host, paths: Paths, turn: Turn, app?: App): boolean
   return lock === undefined;
 }
 
-/** The process that holds this lock, as /proc tells it; undefined when nobody does, or it cannot be seen. */
-export function holderOf(host: Host, paths: Paths, turn: Turn, app?: App): number | undefined {
+/**
+ * The processes that hold this lock, as /proc tells (proc(5), fdinfo): one, or none. On Bun the process that the kernel
+ * itself names is gone, since the lock was taken by a child.
+ */
+export function holdersOf(host: Host, paths: Paths, turn: Turn, app?: App): number[] {
   const file = fileOf(paths, turn, app);
-  const inode = host.stat(file)?.inode;
-  // `1: FLOCK  ADVISORY  WRITE 1234 00:2e:56 0 EOF` (proc_locks(5)); another disk may have a file of the same number.
-  const holders = [...(host.read("/proc/locks") ?? "").matchAll(/FLOCK\s+ADVISORY\s+WRITE\s+(\d+)\s+\S+:(\d+)\s/g)]
-    .filter(([, , number]) => Number(number) === inode)
-    .map(([, pid]) => Number(pid));
-  const hasOpen = (pid: number) =>
-    host.list(`/proc/${pid}/fd`).some((descriptor) => host.readLink(`/proc/${pid}/fd/${descriptor}`) === file);
-  return holders.find(hasOpen);
+  const holds = (pid: string) => {
+    try {
+      const descriptors = host
+        .list(`/proc/${pid}/fd`)
+        .filter((name) => host.readLink(`/proc/${pid}/fd/${name}`) === file);
+      return descriptors.some((name) => host.read(`/proc/${pid}/fdinfo/${name}`)?.includes("FLOCK"));
+    } catch {
+      return false; // somebody else's
+    }
+  };
+  return host
+    .list("/proc")
+    .filter((name) => /^\d+$/.test(name) && holds(name))
+    .map(Number);
 }
 
 /**

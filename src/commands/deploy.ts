@@ -4,7 +4,7 @@ import { deploy } from "../deploy.ts";
 import { PikuError } from "../errors.ts";
 import { revision } from "../git.ts";
 import type { Host } from "../host/host.ts";
-import { holderOf, isHeld, whoAsks, withTurn } from "../locks.ts";
+import { holdersOf, isHeld, whoAsks, withTurn } from "../locks.ts";
 import { commandLines } from "../processes.ts";
 import { parseScale, parseScaling } from "../procfile.ts";
 import { isUp, stop } from "../recovery.ts";
@@ -65,10 +65,9 @@ export const deployCancel = (host: Host) =>
 
 /** Ends the tools that an app's deploy waits for: one that hangs would keep it, and all that wait for their turn, for ever. */
 function endTools(host: Host, app: App): void {
-  const holder = holderOf(host, app.paths, "deploy", app);
-  if (holder !== undefined)
-    for (const { pid } of commandLines(host, () => true).filter(({ parent }) => parent === holder))
-      host.signal(pid, "KILL");
+  const holders = holdersOf(host, app.paths, "deploy", app);
+  for (const { pid } of commandLines(host, () => true).filter(({ parent }) => holders.includes(parent)))
+    host.signal(pid, "KILL");
 }
 
 export const scale = (host: Host) =>
