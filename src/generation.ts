@@ -18,6 +18,7 @@ import {
 } from "./processes.ts";
 import { isCron } from "./procfile.ts";
 import { liveRelease, numbersOf } from "./releases.ts";
+import { isDiskFull } from "./room.ts";
 import {
   askedPath,
   emperorLog,
@@ -302,8 +303,10 @@ export function awaitHealthy(
 function unhealthy(host: Host, app: App, { worker, killedBefore }: Started, why: string): PikuError {
   const lines = saidByApp(withoutTimes(host.readFrom(filesOf(app, worker).log, 0, true).text));
   for (const line of lines.slice(-20)) host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
+  const message = `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}`;
+  if (isDiskFull(host, app)) return new PikuError(`${message}; the server's disk is full`, "make room and try again");
   return new PikuError(
-    `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}${killedForMemory(host) > killedBefore ? "; the server's memory had run out" : ""}`,
+    `${message}${killedForMemory(host) > killedBefore ? "; the server's memory had run out" : ""}`,
     // `run` would not do: it runs in what is live, which is not this release, or nothing at all.
     lines.length > 0
       ? "what it said stands above"
