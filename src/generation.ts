@@ -248,6 +248,7 @@ function answers(host: Host, started: Started, socket?: string): Health {
 
 /** What a worker that is not healthy in time has not done, and what it may have done instead. */
 function omission(host: Host, app: App, { worker, answer }: Started): string {
+  if (emperors(host, app.paths).length === 0) return "uWSGI's emperor, which starts it, has ended; it did not start";
   if (answer !== undefined) return `${askedPath(worker)} answers ${answer === "000" ? "nothing" : answer}`;
   if (!worker.site || !worker.listen || !("port" in worker.listen))
     return "it did not start (the emperor's log says more)";

@@ -5,7 +5,7 @@ import { PikuError } from "../errors.ts";
 import { revision } from "../git.ts";
 import type { Host } from "../host/host.ts";
 import { holdersOf, isHeld, whoAsks, withTurn } from "../locks.ts";
-import { commandLines } from "../processes.ts";
+import { everyProcess, familyOf } from "../processes.ts";
 import { parseScale, parseScaling } from "../procfile.ts";
 import { isUp, stop } from "../recovery.ts";
 import { cancelFile, liveNumber } from "../releases.ts";
@@ -66,8 +66,9 @@ export const deployCancel = (host: Host) =>
 /** Ends the tools that an app's deploy waits for: one that hangs would keep it, and all that wait for their turn, for ever. */
 function endTools(host: Host, app: App): void {
   const holders = holdersOf(host, app.paths, "deploy", app);
-  for (const { pid } of commandLines(host, () => true).filter(({ parent }) => holders.includes(parent)))
-    host.signal(pid, "KILL");
+  const every = everyProcess(host);
+  const tools = every.filter(({ parent }) => holders.includes(parent)).map(({ pid }) => pid);
+  for (const { pid } of familyOf(every, tools)) host.signal(pid, "KILL");
 }
 
 export const scale = (host: Host) =>

@@ -44,7 +44,7 @@ export function witness(board: Sandbox, kind: Kind, name: string, files: Files =
 
 /** The Procfile of a witness with another preflight. */
 export const witnessProcfile = (kind: Kind, preflight: string) =>
-  (witnessFiles(kind, "any", "0").Procfile as string).replace("preflight: ", `preflight: ${preflight}; `);
+  (witnessFiles(kind, "any", "0").Procfile as string).replace("preflight: ", () => `preflight: ${preflight}; `);
 
 const secret = ["ENV", "LIVE_ENV"];
 
