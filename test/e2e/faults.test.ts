@@ -23,21 +23,21 @@ interface Fault {
 
 const isRoot = process.getuid?.() === 0;
 const faults: Record<string, Fault> = {
-  kill: { title: "that is killed", steps: 20 },
-  term: { title: "that is told to end", steps: 7 },
-  hup: { title: "whose terminal is closed", steps: 7 },
-  full: { title: "on a disk that is full", steps: 10, says: /its disk is full; make room and try again/ },
+  kill: { title: "that is killed", steps: 10 },
+  term: { title: "that is told to end", steps: 4 },
+  hup: { title: "whose terminal is closed", steps: 4 },
+  full: { title: "on a disk that is full", steps: 5, says: /its disk is full; make room and try again/ },
   ...(isRoot
     ? ({
         readonly: {
           title: "on a disk that can only be read",
-          steps: 7,
+          steps: 4,
           says: /EROFS|[Rr]ead-only file system/,
           mend: (board) => board.run(["umount", "--lazy", board.pikuRoot]),
         },
         inodes: {
           title: "on a disk that has no room for more files",
-          steps: 7,
+          steps: 4,
           says: /disk is full|No space left on device|room for only \d+ more files/,
           mend: (board) => board.run(["mount", "-o", "remount,nr_inodes=500k", board.folder]),
         },

@@ -48,8 +48,16 @@ export const witnessProcfile = (kind: Kind, preflight: string) =>
 
 const secret = ["ENV", "LIVE_ENV"];
 
-/** Checks a witness, and gives its version, which must be one of these. Nobody may be deploying it. */
-export async function expectWhole(board: Sandbox, name: string, versions: readonly string[]): Promise<string> {
+/**
+ * Checks a witness, and gives its version, which must be one of these. Nobody may be deploying it. `upload` is what the app
+ * has written: undefined for one that may have been destroyed meanwhile, and with it all that it had.
+ */
+export async function expectWhole(
+  board: Sandbox,
+  name: string,
+  versions: readonly string[],
+  { upload }: { upload?: string } = { upload: "precious" },
+): Promise<string> {
   const root = board.pikuRoot;
   const release = live(board, name);
   const files = `${root}/releases/${name}`;
@@ -64,7 +72,7 @@ export async function expectWhole(board: Sandbox, name: string, versions: readon
     head: ok(board.run(["git", "-C", tree, "rev-parse", "HEAD"])).stdout.trim(),
     environment: read(`${root}/envs/${name}/LIVE_ENV`) === read(`${files}/${release.number}.LIVE_ENV`),
     site: read(`${root}/nginx/${name}.conf`) === read(`${files}/${release.number}.conf`),
-    upload: read(`${tree}/uploads/photo`),
+    upload: upload && read(`${tree}/uploads/photo`),
     left: list(files).filter((file) => /^(journal\.json|cancel)$/.test(file)),
     open: secret
       .map((file) => `${root}/envs/${name}/${file}`)
@@ -80,7 +88,7 @@ export async function expectWhole(board: Sandbox, name: string, versions: readon
     head: release.commit,
     environment: true,
     site: true,
-    upload: "precious",
+    upload,
     left: [],
     open: [],
     records: "700",

@@ -131,8 +131,9 @@ stories((board, story) => {
     ] as const) {
       fs.writeFileSync(settings, before.replace(/^PIKU_NGINX_RELOAD=.*$/m, `PIKU_NGINX_RELOAD=${command}`));
       repo.commit("1", witnessed("1", { ENV }));
-      expect(fails(await board.pushing(repo, "reload"), 1).output).toMatch(why);
+      const push = await board.pushing(repo, "reload");
       fs.writeFileSync(settings, before);
+      expect(fails(push, 1).output).toMatch(why);
       await expectWhole(board, "reload", ["0"]);
       expect(board.get("/", { host: "more.test" }).status).toBe(404);
     }
