@@ -69,7 +69,7 @@ for (const target of targets)
     }, 60_000);
 
     const root = () => board.pikuRoot;
-    const arm = (command: string, at: number, fault: string) =>
+    const arm = (command: string, at: number | string, fault: string) =>
       fs.writeFileSync(`${root()}/fault`, `${command} ${at} ${fault}\n`);
     const disarm = () => fs.rmSync(`${root()}/fault`);
     const struck = () => (fs.existsSync(`${root()}/fault.log`) ? read(`${root()}/fault.log`).trim().split("\n") : []);
@@ -127,6 +127,22 @@ for (const target of targets)
           expect(board.get("/", { host: `${name}.test` }).body).toBe(String(version));
         }, 1_200_000);
       }
+
+      if (faults.readonly)
+        test(`a push of a ${kind} app that fails behind the point of no return is told as live, not as failed`, async () => {
+          const app = theApp();
+          const next = String(++version);
+          app.commit(next, witnessed(next));
+          arm("git-hook", "remove:journal.json", "readonly");
+          const push = await board.pushing(app, name, "+main");
+          ok(faults.readonly!.mend!(board));
+          disarm();
+          expect(push.output).toMatch(/Warning: release \d+ is live, but not all is cleared away: .*EROFS/);
+          expect(push.output).not.toMatch(/Error: (the server says|what was begun)/);
+          ok(board.piku("recover"));
+          await expectWhole(board, name, [next]);
+          ok(board.push(app, name, "+main"));
+        }, 60_000);
 
       test(`config:set of a ${kind} app that is killed before any change that it makes`, async () => {
         const get = (key: string) => board.ssh("config:get", name, key).stdout.trim();

@@ -19,7 +19,8 @@ const writes: string[] = ["write", "append", "mkdir", "link"];
 
 /**
  * `<root>/fault` says `COMMAND N FAULT`: to the process that runs this command, that is done before the N-th change that it
- * makes, and what it was about to do then is written to `<root>/fault.log`.
+ * makes, and what it was about to do then is written to `<root>/fault.log`. In the place of N, `remove:journal.json` is the first
+ * change of this kind of a file with such a name.
  */
 const env = host.env();
 const root = env.PIKU_ROOT || `${env.HOME}/.piku`;
@@ -44,16 +45,19 @@ const faults: Record<string, () => unknown> = {
 };
 
 if (command !== "" && given === command) {
+  const [kind, file] = at.split(":");
   let count = 0;
+  let struck = false;
   for (const name of effects) {
     const real = host[name] as (...words: unknown[]) => unknown;
     const wrapped = (...words: unknown[]) => {
-      if (++count === Number(at)) {
+      count++;
+      if (!struck && (count === Number(at) || (name === kind && String(words[0]).endsWith(`/${file}`)))) {
+        struck = true;
         append(`${root}/fault.log`, `${fault} at ${count}: ${name} ${JSON.stringify(words[0]).slice(0, 120)}\n`);
         faults[fault]!();
       }
-      if (fault === "full" && count >= Number(at) && writes.includes(name))
-        throw new Error(`ENOSPC: ${name} '${words[0]}'`);
+      if (fault === "full" && struck && writes.includes(name)) throw new Error(`ENOSPC: ${name} '${words[0]}'`);
       return real(...words);
     };
     Object.assign(host, { [name]: wrapped });
