@@ -88,11 +88,13 @@ export function remainsOf(host: Host, typed: string): App {
   return parts.some((path) => host.stat(path)) ? app : findApp(host, typed);
 }
 
-/** Names of the apps on this machine, sorted. */
-export const listApps = (host: Host, paths: Paths) =>
+/** Names of the apps on this machine, sorted. `known`: names of which it is known already, which saves a look at each. */
+export const listApps = (host: Host, paths: Paths, known?: ReadonlySet<string>) =>
   host
     .list(paths.apps)
-    .filter((name) => !name.startsWith(".") && host.stat(`${paths.apps}/${name}`)?.type === "directory");
+    .filter(
+      (name) => !name.startsWith(".") && (known?.has(name) || host.stat(`${paths.apps}/${name}`)?.type === "directory"),
+    );
 
 /** Refuses a new name that another app has in other letters: nginx compares upstream names without case. */
 export function refuseTwin(host: Host, app: App): void {

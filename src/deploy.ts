@@ -67,7 +67,10 @@ export function deploy(host: Host, app: App, request: (live: Release | undefined
       goLive(recorder, app, number, live, asked);
       tellHook(recorder, app, "post-deploy", facts);
     } catch (error) {
-      fail(recorder, app, number, error, facts);
+      if (liveNumber(host, app) !== number) fail(recorder, app, number, error, facts);
+      voiceOf(recorder.host).warn(
+        `release ${number} is live, but not all is cleared away: ${explain(error).message}; the next command does it.`,
+      );
     } finally {
       recorder.finish();
     }

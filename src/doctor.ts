@@ -7,7 +7,7 @@ import { readMachine } from "./machine.ts";
 import { askNginx, isNginxUp, readSites, stagingOf, testSites } from "./nginx.ts";
 import { closed, folders, type Paths } from "./paths.ts";
 import { everyProcess, isListening, killedForMemory } from "./processes.ts";
-import { isUp } from "./recovery.ts";
+import { appsWithWorkers, isUp } from "./recovery.ts";
 import { readJournal } from "./releases.ts";
 import { memoryLeft } from "./room.ts";
 import { surveyProcesses } from "./status.ts";
@@ -288,7 +288,8 @@ export function plainCopies(keys: string): number[] {
 export function surveyBoard(host: Host, paths: Paths): Board {
   const apps = listApps(host, paths).map((name) => appOf(paths, name));
   const every = everyProcess(host);
-  const running = apps.filter((app) => isUp(host, app));
+  const working = appsWithWorkers(host, paths);
+  const running = apps.filter((app) => isUp(host, app, working));
   const sites = readSites(host, paths);
   return {
     now: host.now(),

@@ -100,3 +100,12 @@ test.each<[string, string, string[]]>([
 ])("of the log of %s what the app said is shown", (_, log, lines) => {
   expect(saidByApp(log)).toEqual(lines);
 });
+
+test("hundreds of apps are told apart by the names of their vassals, without a look into each", () => {
+  const files = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`/p/uwsgi-enabled/app${i}_web.1.ini`, ""]));
+  const host = memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: "/p" }, files });
+  const read = (path: string) => {
+    throw new Error(`it reads ${path}`);
+  };
+  expect(new Set(listVassals({ ...host, read }, pathsOf(host)).map(({ app }) => app)).size).toBe(200);
+});

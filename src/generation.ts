@@ -18,6 +18,7 @@ import {
 } from "./processes.ts";
 import { isCron } from "./procfile.ts";
 import { liveRelease, numbersOf } from "./releases.ts";
+import { isDiskFull } from "./room.ts";
 import {
   askedPath,
   emperorLog,
@@ -66,12 +67,15 @@ export const wakeEmperor = (host: Host, paths: Paths) => {
   for (const pid of emperors(host, paths)) host.signal(pid, "WINCH");
 };
 
+// With one underscore a name says by itself whose it is, and a board may have hundreds of such files.
+const isClear = (file: string) => file.indexOf("_") === file.lastIndexOf("_");
+
 /** The vassals of one app among the emperor's, or of all apps. */
 export const listVassals = (host: Host, paths: Paths, app?: string): Vassal[] =>
   host
     .list(paths.enabled)
     .filter((file) => file.endsWith(".ini") && (app === undefined || file.startsWith(`${app}_`)))
-    .flatMap((file) => parseVassal(file, host.read(`${paths.enabled}/${file}`) ?? "") ?? [])
+    .flatMap((file) => parseVassal(file, isClear(file) ? "" : (host.read(`${paths.enabled}/${file}`) ?? "")) ?? [])
     .filter((vassal) => app === undefined || vassal.app === app);
 
 /** Writes what a worker is started from: its launcher or its envdir, and a copy of its vassal. */
@@ -244,6 +248,7 @@ function answers(host: Host, started: Started, socket?: string): Health {
 
 /** What a worker that is not healthy in time has not done, and what it may have done instead. */
 function omission(host: Host, app: App, { worker, answer }: Started): string {
+  if (emperors(host, app.paths).length === 0) return "uWSGI's emperor, which starts it, has ended; it did not start";
   if (answer !== undefined) return `${askedPath(worker)} answers ${answer === "000" ? "nothing" : answer}`;
   if (!worker.site || !worker.listen || !("port" in worker.listen))
     return "it did not start (the emperor's log says more)";
@@ -299,8 +304,10 @@ export function awaitHealthy(
 function unhealthy(host: Host, app: App, { worker, killedBefore }: Started, why: string): PikuError {
   const lines = saidByApp(withoutTimes(host.readFrom(filesOf(app, worker).log, 0, true).text));
   for (const line of lines.slice(-20)) host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
+  const message = `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}`;
+  if (isDiskFull(host, app)) return new PikuError(`${message}; the server's disk is full`, "make room and try again");
   return new PikuError(
-    `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}${killedForMemory(host) > killedBefore ? "; the server's memory had run out" : ""}`,
+    `${message}${killedForMemory(host) > killedBefore ? "; the server's memory had run out" : ""}`,
     // `run` would not do: it runs in what is live, which is not this release, or nothing at all.
     lines.length > 0
       ? "what it said stands above"

@@ -154,7 +154,7 @@ export function reloadNginx(host: Host, paths: Paths, command: string | undefine
   // Nobody runs nginx yet, on a card that is being prepared for example: it will read the files when it starts.
   if (before.size === 0) return;
   const start = host.ticks();
-  for (let poked = start; host.ticks() - start < reloadPatience; host.sleep(50)) {
+  for (let poked = start; host.ticks() - start < reloadPatience; host.sleep(20)) {
     const now = nginxWorkers(host);
     const took = [...before].some(([master, workers]) => {
       const left = now.get(master);

@@ -3,6 +3,7 @@ import { listVassals, restoreVassals, stopVassals } from "./generation.ts";
 import { commitOf } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { restoreLogs } from "./logs.ts";
+import type { Paths } from "./paths.ts";
 import { parseScaling, renderScaling } from "./procfile.ts";
 import {
   forgetRelease,
@@ -121,7 +122,11 @@ export function stop(host: Host, app: App): boolean {
   return vassals.length > 0;
 }
 
-/** Whether an app is up: it has workers, or a site without any. */
-export const isUp = (host: Host, app: App) =>
-  listVassals(host, app.paths, app.name).length > 0 ||
+/** Names of the apps that have workers. */
+export const appsWithWorkers = (host: Host, paths: Paths): Set<string> =>
+  new Set(listVassals(host, paths).map(({ app }) => app));
+
+/** Whether an app is up: it has workers, or a site without any. `working`: those that have, for a call for many apps. */
+export const isUp = (host: Host, app: App, working?: ReadonlySet<string>) =>
+  (working ? working.has(app.name) : listVassals(host, app.paths, app.name).length > 0) ||
   (host.stat(app.site) !== undefined && readableLive(host, app)?.vassals.length === 0);

@@ -5,7 +5,7 @@ import { readMachine } from "./machine.ts";
 import type { Paths } from "./paths.ts";
 import { everyProcess, familyOf, memoryOf, type Running } from "./processes.ts";
 import { isCron, parseScaling } from "./procfile.ts";
-import { isUp } from "./recovery.ts";
+import { appsWithWorkers, isUp } from "./recovery.ts";
 import { readableLive } from "./releases.ts";
 import { parseServerSettings } from "./settings.ts";
 import { addressesOf, serverName, siteNames } from "./site.ts";
@@ -100,13 +100,14 @@ const portOfVassal = (host: Host, app: App, vassal: Vassal): number | undefined 
 /** How each app of the machine is doing. */
 export function surveyApps(host: Host, paths: Paths): AppStatus[] {
   const every = everyProcess(host);
+  const working = appsWithWorkers(host, paths);
   return listApps(host, paths).map((name) => {
     const app = appOf(paths, name);
     const live = readableLive(host, app);
     const processes = surveyProcesses(host, app, every);
     return {
       app: name,
-      running: isUp(host, app),
+      running: isUp(host, app, working),
       release: live?.number,
       commit: live?.commit,
       since: live?.when,

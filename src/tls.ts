@@ -27,6 +27,7 @@ const days = 825;
 
 /** What the certificate of a pair says; undefined when there is none, or its key is another's: nginx would refuse all sites. */
 export function readCertificate(host: Host, { certificate, key }: Pair): Facts | undefined {
+  if (!host.stat(certificate) || !host.stat(key)) return undefined;
   const words = ["-noout", "-pubkey", "-subject", "-dates", "-ext", "subjectAltName", "-in", certificate];
   const { stdout } = host.capture(["openssl", "x509", ...words]);
   const pair = host.capture(["openssl", "pkey", "-pubout", "-in", key]);

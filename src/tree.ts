@@ -130,7 +130,9 @@ export function planTree(
   const made = outputs ? madeToPublish(host, app, earlier, outputs) : [];
   const names = new Set(made.map(({ name }) => name));
   const others = earlier.filter(({ name }) => !names.has(name));
-  const isThere = (name: string) => host.stat(`${app.tree}/${name}`) !== undefined;
+  const hasTree = host.stat(app.tree) !== undefined;
+  const typeOf = typesBelow(host, app.tree);
+  const isThere = (name: string) => typeOf(name) !== undefined;
   const isGone = ({ name }: Made) => outputs?.isOutput(name) === true && isThere(name);
   const gone = others.filter(isGone).map(({ name }) => name);
   // What else earlier builds made is still theirs.
@@ -139,7 +141,7 @@ export function planTree(
   if (shown === commit.id && live?.commit === commit.id && made.length + gone.length === 0) return undefined;
   const { added, modified, deleted } = differenceOf(host, shown, commit);
   const coming = [...new Set([...added, ...names])].filter(isReadable);
-  refuseTaken(host, app, coming, new Set(deleted));
+  refuseTaken(host, app, coming, new Set(deleted), typeOf);
   const touched = new Set([...modified, ...deleted]);
   const changed = shown ? changedFiles(host, app.tree).filter(isReadable) : [];
   tellKept(
@@ -149,7 +151,7 @@ export function planTree(
   const replaced = [...new Set([...changed.filter((name) => touched.has(name)), ...coming.filter(isThere), ...gone])];
   if (replaced.length > 0) tar(host, ["-C", app.tree, "-cf", files.before], replaced);
   const incoming: Record<string, string> = commit.incoming ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: commit.incoming } : {};
-  if (host.stat(app.tree))
+  if (hasTree)
     strangeFiles(host, app, release, keepStrange, { ...incoming, repo: app.repo, from: shown ?? "", to: commit.id });
   host.write(files.added, JSON.stringify(coming.filter((name) => !isThere(name))), 0o600);
   host.write(files.shown, shown ?? "");
@@ -166,13 +168,31 @@ function tellKept(host: Host, names: readonly string[]): void {
   host.say(`-----> Left as the app has changed it: ${names.slice(0, fewNames).join(", ")}${more}`);
 }
 
-/** Refuses a file where the app has a folder of its own, or below something that is not a folder. */
-function refuseTaken(host: Host, app: App, coming: readonly string[], deleted: ReadonlySet<string>): void {
-  const seen = new Map<string, string | undefined>();
-  const typeOf = (name: string) => {
-    if (!seen.has(name)) seen.set(name, host.stat(`${app.tree}/${name}`)?.type);
+type TypeOf = (name: string) => Entry["type"] | undefined;
+
+/** What is below a folder by these names. Each is looked at once, and none where there is no folder for it: there may be thousands. */
+function typesBelow(host: Host, folder: string): TypeOf {
+  const seen = new Map<string, Entry["type"] | undefined>();
+  const look: TypeOf = (name) => {
+    const above = name.slice(0, Math.max(0, name.lastIndexOf("/")));
+    const isNowhere = above !== "" && !["directory", "link"].includes(typeOf(above) ?? "");
+    return isNowhere ? undefined : host.stat(`${folder}/${name}`)?.type;
+  };
+  const typeOf: TypeOf = (name) => {
+    if (!seen.has(name)) seen.set(name, look(name));
     return seen.get(name);
   };
+  return typeOf;
+}
+
+/** Refuses a file where the app has a folder of its own, or below something that is not a folder. */
+function refuseTaken(
+  host: Host,
+  app: App,
+  coming: readonly string[],
+  deleted: ReadonlySet<string>,
+  typeOf: TypeOf,
+): void {
   for (const name of coming) {
     const parts = name.split("/");
     const above = parts.slice(1).map((_, i) => parts.slice(0, i + 1).join("/"));

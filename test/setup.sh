@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes a fresh checkout ready: npm packages, Debian packages, the executables for this machine.
 # As root it installs what is missing; otherwise it names the packages and the one command to install them.
-# `setup.sh tests` also installs, as root, the toolchains that some stories need; without them these are skipped.
+# `setup.sh tests` also installs, as root, the toolchains that some stories need, `setup.sh long` what makes load; without them
+# these are skipped. `setup.sh bench` installs what measures, and what the original needs.
 set -eu
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -45,6 +46,15 @@ if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ]; then
   needs maven command -v mvn
   needs gradle command -v gradle
   needs leiningen command -v lein
+fi
+
+if [ "${1:-}" = long ] && [ "$(id -u)" = 0 ]; then
+  needs wrk command -v wrk
+fi
+
+if [ "${1:-}" = bench ]; then
+  needs time test -x /usr/bin/time
+  [ -z "${PIKU_PEER:-}" ] || needs python3-click /usr/bin/python3 -c 'import click'
 fi
 
 if [ -n "$missing" ] && [ "$(id -u)" != 0 ]; then

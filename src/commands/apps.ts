@@ -4,7 +4,7 @@ import { PikuError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { pathsOf } from "../paths.ts";
 import { everyProcess } from "../processes.ts";
-import { isUp } from "../recovery.ts";
+import { appsWithWorkers, isUp } from "../recovery.ts";
 import { type AppStatus, type ProcessStatus, surveyApps, surveyProcesses } from "../status.ts";
 import { columns, span } from "../text.ts";
 import { appArg, jsonArg } from "./arguments.ts";
@@ -16,11 +16,12 @@ export const apps = (host: Host) =>
     run({ args }) {
       const paths = pathsOf(host);
       if (args.json) return host.say(JSON.stringify(surveyApps(host, paths)));
-      const names = listApps(host, paths);
+      const working = appsWithWorkers(host, paths);
+      const names = listApps(host, paths, working);
       if (names.length === 0) return host.complain("There are no applications deployed.");
-      if (!host.isTerminal(1))
-        for (const name of names) host.say(`${isUp(host, appOf(paths, name)) ? "*" : " "}${name}`);
-      else for (const line of renderApps(surveyApps(host, paths), host.now())) host.say(line);
+      if (!host.isTerminal(1)) {
+        host.say(names.map((name) => `${isUp(host, appOf(paths, name), working) ? "*" : " "}${name}`).join("\n"));
+      } else for (const line of renderApps(surveyApps(host, paths), host.now())) host.say(line);
     },
   });
 

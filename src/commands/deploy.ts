@@ -1,10 +1,11 @@
 import { defineCommand } from "citty";
-import { findApp, printable, remainsOf } from "../app.ts";
+import { type App, findApp, printable, remainsOf } from "../app.ts";
 import { deploy } from "../deploy.ts";
 import { PikuError } from "../errors.ts";
 import { revision } from "../git.ts";
 import type { Host } from "../host/host.ts";
-import { isHeld, whoAsks, withTurn } from "../locks.ts";
+import { holdersOf, isHeld, whoAsks, withTurn } from "../locks.ts";
+import { everyProcess, familyOf } from "../processes.ts";
 import { parseScale, parseScaling } from "../procfile.ts";
 import { isUp, stop } from "../recovery.ts";
 import { cancelFile, liveNumber } from "../releases.ts";
@@ -33,6 +34,7 @@ export const deployAgain = (host: Host) =>
   });
 
 const cancelPatience = 60_000;
+const toolPatience = 5_000;
 
 export const deployCancel = (host: Host) =>
   defineCommand({
@@ -50,6 +52,7 @@ export const deployCancel = (host: Host) =>
       for (const start = host.ticks(); isDeploying() && host.stat(cancelFile(app)); host.sleep(100)) {
         if (host.ticks() - start > cancelPatience)
           throw new PikuError("the deploy has not ended within a minute", "try again; it ends at its next step");
+        if (host.ticks() - start > toolPatience) endTools(host, app);
       }
       host.remove(cancelFile(app));
       const live = liveNumber(host, app);
@@ -59,6 +62,14 @@ export const deployCancel = (host: Host) =>
       );
     },
   });
+
+/** Ends the tools that an app's deploy waits for: one that hangs would keep it, and all that wait for their turn, for ever. */
+function endTools(host: Host, app: App): void {
+  const holders = holdersOf(host, app.paths, "deploy", app);
+  const every = everyProcess(host);
+  const tools = every.filter(({ parent }) => holders.includes(parent)).map(({ pid }) => pid);
+  for (const { pid } of familyOf(every, tools)) host.signal(pid, "KILL");
+}
 
 export const scale = (host: Host) =>
   defineCommand({

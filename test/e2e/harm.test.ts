@@ -218,6 +218,28 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
     ok(board.ssh("destroy", "grows"));
   });
 
+  story("thousands of files come and go within seconds, their folders with them, and what the app wrote stays", () => {
+    const folder = (version: string) =>
+      Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`many/${i % 30}/${i}.txt`, version]));
+    const app = deployed("many", { Procfile: "worker: exec sleep 1000\n", "other/stays": "x\n" });
+    const tree = `${root()}/apps/many`;
+    app.commit("More", folder("one\n"));
+    const more = ok(board.push(app, "many"));
+    expect(list(`${tree}/many/7`)).toHaveLength(100);
+    fs.writeFileSync(`${tree}/many/7/own`, "precious");
+    app.commit("Others", folder("two\n"));
+    ok(board.push(app, "many"));
+    expect(read(`${tree}/many/7/7.txt`)).toBe("two\n");
+    app.commit("None", { many: null });
+    const none = ok(board.push(app, "many"));
+    expect(list(`${tree}/many`)).toEqual(["7"]);
+    expect(list(`${tree}/many/7`)).toEqual(["own"]);
+    expect(list(`${tree}/other`)).toEqual(["stays"]);
+    // One process for each file made it half a minute.
+    for (const { ms } of [more, none]) expect(ms).toBeLessThan(15_000);
+    ok(board.ssh("destroy", "many"));
+  });
+
   story("files with names in Latin-1, with a line break, or like an option", () => {
     const app = board.repo(undefined, { Procfile: "worker: exec sleep 1000\n", "line\nbreak": "x\n", "-rf": "x\n" });
     const latin = (folder: string) => Buffer.concat([Buffer.from(`${folder}/caf`), Buffer.from([0xe9])]);

@@ -468,8 +468,8 @@ export class Repo {
   }
 
   /** A second clone, beside this one, as a colleague would have it. */
-  copy(): Repo {
-    const folder = `${this.folder}-copy`;
+  copy(suffix = "copy"): Repo {
+    const folder = `${this.folder}-${suffix}`;
     fs.cpSync(this.folder, folder, { recursive: true });
     return new Repo(this.board, folder);
   }

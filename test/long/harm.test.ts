@@ -2,10 +2,12 @@
 import { expect } from "bun:test";
 import { spawn } from "node:child_process";
 import fs from "node:fs";
-import { probeSource, webProbe, wsgiProbe } from "../e2e/probe.ts";
-import { eventually, type Files, fails, list, ok, type Repo, read } from "../e2e/sandbox.ts";
+import { probeSource, webProbe } from "../e2e/probe.ts";
+import { eventually, type Files, fails, list, ok, type Repo } from "../e2e/sandbox.ts";
+import { randomBelow, seedOf } from "../e2e/seed.ts";
 import { stories } from "../e2e/story.ts";
 import { asking, commandOf, live, running, sshing, watching } from "../e2e/watch.ts";
+import { expectWhole, witness, witnessed, witnessProcfile } from "../e2e/whole.ts";
 
 /** A web server that takes as many seconds for an answer as its path says. */
 const slow = `import os, time
@@ -24,17 +26,6 @@ class Page(BaseHTTPRequestHandler):
 
 ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page).serve_forever()
 `;
-
-/** Whole numbers from 0 to below `limit`, the same for the same seed (mulberry32). */
-function randomBelow(seed: number, limit: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
-  };
-}
 
 stories((board, story) => {
   const root = () => board.pikuRoot;
@@ -222,61 +213,31 @@ stories((board, story) => {
     expect(board.tip("waits")).toBe(copy.head());
   });
 
-  for (const kind of ["web", "wsgi"])
+  for (const kind of ["web", "wsgi"] as const)
     story(
       `kill -9 at any moment of the push of a ${kind} app: what is served is one whole release, and nothing is lost`,
       async () => {
         const name = `kills-${kind}`;
-        const files = kind === "wsgi" ? wsgiProbe(`${name}.test`, "0") : webProbe(`${name}.test`, "0");
-        const app = deployed(name, {
-          ...files,
-          Procfile: `preflight: echo made $(cat v) > built; sleep 0.1\nrelease: sleep 0.1\n${files.Procfile}worker: exec sleep 5000\n`,
-          ".gitignore": "built\nuploads\n",
-          v: "0",
-        });
-        const tree = `${root()}/apps/${name}`;
-        fs.mkdirSync(`${tree}/uploads`);
-        fs.writeFileSync(`${tree}/uploads/photo`, "precious");
+        const slowed = witnessProcfile(kind, "sleep 0.1").replace("release: ", "release: sleep 0.1; ");
+        const { repo: app } = witness(board, kind, name, { Procfile: slowed });
         const watch = watching(board, `${name}.test`);
-        const seed = Number(process.env.PIKU_SEED || Date.now() % 1_000_000);
-        console.log(`${name}: PIKU_SEED=${seed}`);
-        const moment = randomBelow(seed, 2_600);
-        // With both kinds and both executables, a hundred.
-        for (let round = 1; round <= 25; round++) {
+        const below = randomBelow(seedOf(name));
+        const versions = ["0"];
+        // With both kinds and both executables, 48.
+        for (let round = 1; round <= 12; round++) {
           const version = String(round);
-          app.commit(version, { "app.py": probeSource(version), v: version });
+          versions.push(version);
+          app.commit(version, witnessed(version));
           const push = board.pushing(app, name);
-          await Bun.sleep(200 + moment());
+          await Bun.sleep(200 + below(2_600));
           for (const pid of running(board, `git-hook ${name}`))
             if (!/^\/bin\/sh|^sh /.test(commandOf(pid))) process.kill(pid, "SIGKILL");
           const { status } = await push;
           await Bun.sleep(200);
           if (round % 3 === 0) ok(board.piku("recover"));
           else ok(await sshing(board, ...(round % 3 === 1 ? ["restart", name] : ["config:set", name, `R=${round}`])));
-          const release = live(board, name);
-          const shown = read(`${tree}/v`);
-          const served = await asking(board, `${name}.test`, "/");
-          const state = {
-            served,
-            source: read(`${tree}/app.py`) === probeSource(shown),
-            built: read(`${tree}/built`),
-            head: ok(board.run(["git", "-C", tree, "rev-parse", "HEAD"])).stdout.trim(),
-            upload: read(`${tree}/uploads/photo`),
-            journal: fs.existsSync(`${root()}/releases/${name}/journal.json`),
-          };
-          expect(state).toEqual({
-            served: `200 ${shown}`,
-            source: true,
-            built: `made ${shown}\n`,
-            head: release.commit,
-            upload: "precious",
-            journal: false,
-          });
+          const shown = await expectWhole(board, name, versions);
           if (status === 0) expect(shown).toBe(version);
-          const vassals = () => list(`${root()}/uwsgi-enabled`).filter((file) => file.startsWith(`${name}_`));
-          for (let i = 0; i < 100 && String(vassals()) !== String([...release.vassals].sort()); i++)
-            await Bun.sleep(100);
-          expect(vassals()).toEqual([...release.vassals].sort());
           app.commit(`${version} again`);
           if (round % 4 === 0) {
             ok(await board.pushing(app, name));
@@ -285,7 +246,7 @@ stories((board, story) => {
         }
         expect((await watch()).failed).toEqual([]);
         ok(board.push(app, name));
-        expect(page(name)).toBe("25");
+        expect(page(name)).toBe("12");
       },
     );
 });
