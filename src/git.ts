@@ -275,7 +275,7 @@ export function differenceOf(host: Host, before: string | undefined, { app, id, 
     const added = listed(git(host, app.repo, ["ls-tree", "-r", "--name-only", "-z", id], incoming).stdout);
     return { added: checkedNames(added), modified: [], deleted: [] };
   }
-  const words = ["diff", "--name-status", "--no-renames", "-z", before, id, "--"];
+  const words = ["diff-tree", "-r", "--name-status", "--no-renames", "-z", before, id, "--"];
   const fields = listed(git(host, app.repo, words, incoming).stdout);
   const names = (status: RegExp) => checkedNames(fields.filter((_, i) => i % 2 === 1 && status.test(fields[i - 1]!)));
   return { added: names(/^A/), modified: names(/^[MT]/), deleted: names(/^D/) };
@@ -294,13 +294,18 @@ const moveScript = `
 set -e
 git() { command git ${careful.join(" ")} "$@"; }
 list() {
-  if [ -n "$from" ]; then git diff --name-only --no-renames -z "--diff-filter=$1" "$from" "$to" --
+  if [ -n "$from" ]; then git diff-tree -r --name-only --no-renames -z "--diff-filter=$1" "$from" "$to" --
   elif [ "$1" != D ]; then git ls-tree -r --name-only -z "$to"; fi
 }
-list D | xargs -0 -r rm -f -- 2>/dev/null || :
-list D | LC_ALL=C sed -z -n 's|/[^/]*$||p' | LC_ALL=C sort -zu | xargs -0 -r rmdir -p --ignore-fail-on-non-empty -- 2>/dev/null || :
+# Not through a pipe, at whose beginning nobody would see a failure.
+names=$(git rev-parse --absolute-git-dir)/piku-names
+list D >"$names"
+xargs -0 -r rm -f -- <"$names" 2>/dev/null || :
+LC_ALL=C sed -z -n 's|/[^/]*$||p' "$names" | LC_ALL=C sort -zu | xargs -0 -r rmdir -p --ignore-fail-on-non-empty -- 2>/dev/null || :
+list AMT >"$names"
 git read-tree --reset "$to"
-list AMT | git checkout-index --force --index -z --stdin
+git checkout-index --force --index -z --stdin <"$names"
+rm "$names"
 git update-ref --no-deref HEAD "$to"
 `;
 

@@ -129,6 +129,7 @@ const workerOf = (kind: string, command: string, settings: Record<string, string
 /** Every line of a vassal is one option, and nothing in it is left that uWSGI would replace. */
 function demandPlain(text: string): void {
   for (const line of text.split("\n")) {
+    if (line.startsWith("log-encoder = format \x1e$")) continue;
     demand(/^(\[uwsgi\]|;.*|[a-z0-9-]+ = [^\x00-\x08\x0a-\x1f\x7f]*|)$/.test(line), "line", line);
     if (/^(log-format|jvm-classpath|set-placeholder) /.test(line)) continue;
     const rest = line.replaceAll("%%", "").replaceAll("%(pikulp)", "").replaceAll("%(pikunil)", "");

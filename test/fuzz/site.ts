@@ -42,8 +42,8 @@ export const siteSettings = fc
   }));
 
 const directives = new Set(
-  `add_header alias allow default deny disable_symlinks gzip gzip_comp_level gzip_min_length gzip_proxied gzip_types gzip_vary if include
-  index listen location map return root sendfile server server_name set ssl_certificate ssl_certificate_key tcp_nopush try_files upstream`.split(
+  `add_header alias allow default deny disable_symlinks error_page gzip gzip_comp_level gzip_min_length gzip_proxied gzip_types gzip_vary if include
+  index internal listen location map return root sendfile server server_name set ssl_certificate ssl_certificate_key tcp_nopush try_files upstream`.split(
     /\s+/,
   ),
 );
@@ -64,7 +64,12 @@ export function demandSite(site: Site, text: string): void {
     given("alias"),
     below!.map(({ folder }) => `${folder}/`),
   );
-  same("roots", given("root"), [...names.map(() => site.challenges), ...inRoot!.map(({ folder }) => folder)]);
+  const closedPage = site.maintenance.slice(0, site.maintenance.lastIndexOf("/"));
+  same("roots", given("root"), [
+    ...names.map(() => site.challenges),
+    closedPage,
+    ...inRoot!.map(({ folder }) => folder),
+  ]);
   const secured = [site.key, ...redirects.map(() => site.key)];
   same("keys", given("ssl_certificate_key"), secured);
   same("includes", given("include"), site.cloudflare ? [site.cloudflare.ranges] : []);
