@@ -2,7 +2,7 @@
 import { expect } from "bun:test";
 import { spawn } from "node:child_process";
 import fs from "node:fs";
-import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
+import { probeSource, slowSource, webProbe, wsgiProbe } from "./probe.ts";
 import { eventually, type Files, fails, list, ok, type Repo, read } from "./sandbox.ts";
 import { stories, unlessLong } from "./story.ts";
 import { asking, commandOf, live, running, sshing, watching } from "./watch.ts";
@@ -548,23 +548,7 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
   );
 
   story("a request that is still being answered survives a push that fails", async () => {
-    const source = `import os, time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-
-class Page(BaseHTTPRequestHandler):
-    def do_POST(self):
-        time.sleep(int(self.path[1:] or 0))
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"done")
-
-    do_GET = do_POST
-
-
-ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page).serve_forever()
-`;
-    const app = deployed("drains", { ...webProbe("drains.test"), "app.py": source });
+    const app = deployed("drains", { ...webProbe("drains.test"), "app.py": slowSource });
     const answer = asking(board, "drains.test", "/7", "POST");
     await Bun.sleep(300);
     app.commit("Second");

@@ -48,3 +48,21 @@ export const wsgiProbe = (name: string, version = "one"): Files => ({
   ...webProbe(name, version),
   Procfile: "wsgi: app:app\n",
 });
+
+/** A web server that takes as many seconds for an answer as its path says. */
+export const slowSource = `import os, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Page(BaseHTTPRequestHandler):
+    def do_POST(self):
+        time.sleep(int(self.path[1:] or 0))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"done")
+
+    do_GET = do_POST
+
+
+ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page).serve_forever()
+`;

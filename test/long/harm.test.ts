@@ -2,30 +2,12 @@
 import { expect } from "bun:test";
 import { spawn } from "node:child_process";
 import fs from "node:fs";
-import { probeSource, webProbe } from "../e2e/probe.ts";
+import { probeSource, slowSource, webProbe } from "../e2e/probe.ts";
 import { eventually, type Files, fails, list, ok, type Repo } from "../e2e/sandbox.ts";
 import { randomBelow, seedOf } from "../e2e/seed.ts";
 import { stories } from "../e2e/story.ts";
 import { asking, commandOf, live, running, sshing, watching } from "../e2e/watch.ts";
 import { expectWhole, witness, witnessed, witnessProcfile } from "../e2e/whole.ts";
-
-/** A web server that takes as many seconds for an answer as its path says. */
-const slow = `import os, time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-
-class Page(BaseHTTPRequestHandler):
-    def do_POST(self):
-        time.sleep(int(self.path[1:] or 0))
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"done")
-
-    do_GET = do_POST
-
-
-ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page).serve_forever()
-`;
 
 stories((board, story) => {
   const root = () => board.pikuRoot;
@@ -97,7 +79,7 @@ stories((board, story) => {
   });
 
   story("what retires an old release never removes the environment of a later deploy", async () => {
-    const files = { ...webProbe("retire.test"), "app.py": slow, "requirements.txt": "# one\n" };
+    const files = { ...webProbe("retire.test"), "app.py": slowSource, "requirements.txt": "# one\n" };
     const app = deployed("retire", files);
     const answer = asking(board, "retire.test", "/8");
     await Bun.sleep(300);
@@ -118,7 +100,7 @@ stories((board, story) => {
   });
 
   story("a request of 20 seconds is answered, whatever is pushed meanwhile", async () => {
-    const app = deployed("drain", { ...webProbe("drain.test"), "app.py": slow });
+    const app = deployed("drain", { ...webProbe("drain.test"), "app.py": slowSource });
     const answer = asking(board, "drain.test", "/20", "POST");
     await Bun.sleep(300);
     app.commit("Second");
@@ -127,7 +109,7 @@ stories((board, story) => {
     fails(await board.pushing(app, "drain"), 1);
     app.commit("Dies", { Procfile: "web: exec python3 app.py\n", "app.py": "raise SystemExit('no')\n" });
     fails(await board.pushing(app, "drain"), 1);
-    app.commit("Mended", { "app.py": slow });
+    app.commit("Mended", { "app.py": slowSource });
     ok(await board.pushing(app, "drain"));
     expect(await answer).toBe("200 done");
   });
