@@ -1,5 +1,5 @@
 import { version } from "../package.json" with { type: "json" };
-import { type App, parseAppName, printable } from "./app.ts";
+import { type App, printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import { commitOf, isCommit } from "./git.ts";
 import type { Host } from "./host/host.ts";
@@ -209,19 +209,20 @@ def git(tree, *words):
     out = subprocess.run(argv, stdout=subprocess.PIPE, check=True, env=env).stdout
     return [name for name in out.split(b"\\0") if name]
 
+# Names below a work tree, and below its submodules, that are the app's own.
 def written(path):
     full = root + b"/" + path
     if not os.path.lexists(full + b"/.git"):
-        return os.listdir(full)
+        return os.listdir(full) if os.path.isdir(full) else []
     try:
         # By their content, since a deploy touches files.
         names = git(full, "diff", "--name-only", "--no-ext-diff", "--no-renames", "--ignore-submodules", "--diff-filter=MT")
         names += git(full, "ls-files", "--others", "--directory")
-        links = [entry.split(b"\t", 1)[1] for entry in git(full, "ls-files", "--stage") if entry.startswith(b"160000 ")]
+        modules = [entry.split(b"\\t", 1)[1] for entry in git(full, "ls-files", "--stage") if entry.startswith(b"160000 ")]
     except subprocess.CalledProcessError:
         damaged.append(path)
         return [name for name in os.listdir(full) if name != b".git"]
-    modules = [name for name in links if os.path.isdir(full + b"/" + name) and not os.path.islink(full + b"/" + name)]
+    modules = [name for name in modules if not os.path.islink(full + b"/" + name)]
     return names + [module + b"/" + name for module in modules for name in written(path + b"/" + module)]
 
 for tree in asked["trees"]:
@@ -300,7 +301,7 @@ function listFiles(
     list: `${stage}/list`,
     git: ["git", "-c", "core.hooksPath=/dev/null"],
     trees: apps
-      .filter(({ tree }) => host.stat(tree)?.type === "directory")
+      .filter(({ tree }) => host.stat(`${tree}/.`)?.type === "directory")
       .map((app) => ({
         path: `apps/${app.name}`,
         made:
@@ -369,7 +370,7 @@ export function readBackup(host: Host, stage: string, file = "", ...member: stri
 
 const notOurs = "somebody else made it or changed it; nothing was restored";
 
-/** Reads `piku.json`. Throws for what piku writes into none. */
+/** Reads `piku.json`. Throws for what piku never wrote. */
 export function parseManifest(content: string): Manifest {
   let manifest: Manifest | undefined;
   try {
@@ -377,21 +378,10 @@ export function parseManifest(content: string): Manifest {
   } catch {
     // Told below.
   }
-  if (typeof manifest?.format === "number" && manifest.format > 1)
-    throw new PikuError("the backup was made by a newer piku", "update this one");
-  const isText = (value: unknown) => typeof value === "string";
-  const isSound =
-    manifest?.format === 1 &&
-    isText(manifest.created) &&
-    /^[\d-]+T[\d:.]+Z$/.test(manifest.created) &&
-    Array.isArray(manifest.apps) &&
-    manifest.apps.every(
-      (app) =>
-        isText(app?.name) &&
-        (app.commit === undefined || (isText(app.commit) && isCommit(app.commit))) &&
-        (app.branch === undefined || isText(app.branch)),
-    );
-  if (!isSound) throw new PikuError("the backup's piku.json is damaged", notOurs);
-  for (const { name } of manifest!.apps) parseAppName(name);
+  if (Number(manifest?.format) > 1) throw new PikuError("the backup was made by a newer piku", "update this one");
+  const apps = Array.isArray(manifest?.apps) ? manifest.apps : [undefined];
+  const texts = [manifest?.created, ...apps.flatMap((app) => [app?.name, app?.commit ?? "", app?.branch ?? ""])];
+  if (!texts.every((text) => typeof text === "string") || !apps.every((app) => !app?.commit || isCommit(app.commit)))
+    throw new PikuError("the backup's piku.json is damaged", notOurs);
   return manifest!;
 }

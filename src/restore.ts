@@ -15,8 +15,8 @@ import { voiceOf } from "./voice.ts";
 
 /**
  * Puts what a backup holds, unpacked and checked below `stage`, in its place and deploys each app; `only`: that app and
- * nothing else. Apps that are there are left as they are unless `force`, which destroys them first. Throws when that
- * leaves nothing to do, and `Ended` when it left an app, or when one could not be restored or deployed.
+ * nothing else. Apps that are there stay as they are unless `force`, which destroys them first. Throws `Ended` when one
+ * stayed, or is in its place but could not be deployed.
  */
 export function restoreBackup(
   given: Host,
@@ -37,15 +37,13 @@ export function restoreBackup(
   const apps = wanted.map(({ name, ...rest }) => ({ ...rest, app: appOf(paths, parseAppName(name)) }));
   const there = apps.filter(({ app }) => isThere(host, app));
   const left = force ? [] : there;
-  const names = left.map(({ app }) => `'${app.name}'`).join(", ");
-  const hint = "with --force these apps and their data are destroyed first, and the backup's take their place";
-  if (left.length > 0 && left.length === apps.length)
-    throw new PikuError(`there is something of ${names} on this server; nothing was restored`, hint);
   if (!only && manifest.board) restoreBoard(host, paths, files);
-  const missing = apps.filter((one) => !left.includes(one));
-  const failed = missing.filter((one) => !restoreApp(host, files, one, there.includes(one)));
-  if (left.length > 0) voiceOf(host).warn(`left as it is: there is something of ${names} on this server. ${hint}`);
-  if (failed.length + left.length > 0) throw new Ended(1);
+  const failed = apps.filter((one) => left.includes(one) || !restoreApp(host, files, one, there.includes(one)));
+  if (left.length > 0)
+    voiceOf(host).error(
+      `there is something of ${left.map(({ app }) => `'${app.name}'`).join(", ")} on this server, which stays as it is; with --force it is destroyed first, and its data`,
+    );
+  if (failed.length > 0) throw new Ended(1);
 }
 
 type Wanted = { app: App } & Omit<Manifest["apps"][number], "name">;
@@ -160,7 +158,7 @@ function restoreBoard(host: Host, paths: Paths, files: string): void {
     if (!host.stat(`${files}/${name}`)) continue;
     host.mkdir(`${paths.root}/${name}`);
     // Not `cp -n`: in coreutils 9.2 to 9.4 it fails when it has left a file as it is.
-    const copy = 'tar -C "$1" -c . | tar -C "$2" -x --skip-old-files';
+    const copy = 'tar -C "$1" -c . | tar -C "$2" -xp --skip-old-files';
     const ran = host.capture(["sh", "-c", copy, "sh", `${files}/${name}`, `${paths.root}/${name}`]);
     if (ran.status !== 0) throw new PikuError(`${name} could not be restored: ${ran.stderr.trim().split("\n").at(-1)}`);
   }
