@@ -108,14 +108,14 @@ export function writeBackup(host: Host, apps: readonly App[], board: boolean): v
       host.write(`${stage}/files/authorized_keys`, ownKeyLines(host), 0o600);
     }
     host.write(`${stage}/files/piku.json`, `${JSON.stringify(manifest, null, 1)}\n`);
-    const odd = listFiles(host, paths, stage, python, apps, board);
+    const odd = listFiles(host, stage, python, apps, board);
     const members = ["piku.json", ...host.list(`${stage}/files`).filter((name) => name !== "piku.json")];
     const env = { ...host.env(), LC_ALL: "C", stage, root: paths.root };
     if (host.run(["sh", "-c", writing, "sh", ...members], { env }) !== 0)
       throw new PikuError("the backup is not whole: do not keep it");
     if (odd.length > 0)
       throw new PikuError(
-        `the backup is whole, but what looks like SQLite's is none or busy, and taken as it is: ${quoted(odd)}`,
+        `the backup is whole, but what looks like SQLite's is none or busy, and taken as it is: ${odd.join(", ")}`,
         "stop the app, or remove what is none, and make another",
       );
   });
@@ -238,6 +238,8 @@ for tree in asked["trees"]:
     found[start:] = filter(own, found[start:])
 for folder in asked["folders"]:
     walk(os.fsencode(folder), True)
+if unreadable:
+    sys.exit("%s; give it back to piku's user (sudo chown), or a link its disk" % ", ".join(map(repr, show(unreadable))))
 
 def copy(path):
     full, to = root + b"/" + path, files + b"/" + path
@@ -262,7 +264,7 @@ def copy(path):
                     os.remove(to + ending)
     # SQLite's words for a full disk, and for one that is broken.
     if "disk" in reason:
-        sys.exit("'%s' could not be copied: %s" % (show([path])[0], reason))
+        sys.exit("%r could not be copied: %s" % (show([path])[0], reason))
     odd.append(path)
     return False
 
@@ -280,20 +282,12 @@ with open(asked["list"], "wb") as out:
     for path in found:
         if path not in skip:
             out.write(path + b"\\0")
-print(json.dumps({"unreadable": show(unreadable), "odd": show(odd), "damaged": show(damaged)}))
+print(json.dumps({"odd": show(odd), "damaged": show(damaged)}))
 `;
 
-const quoted = (names: readonly string[]) => names.map((name) => `'${name}'`).join(", ");
-
 /** Writes the list for tar, and SQLite's files into the stage; the names of those that SQLite could not copy. */
-function listFiles(
-  host: Host,
-  paths: Paths,
-  stage: string,
-  python: string,
-  apps: readonly App[],
-  board: boolean,
-): string[] {
+function listFiles(host: Host, stage: string, python: string, apps: readonly App[], board: boolean): string[] {
+  const paths = pathsOf(host);
   const own = ["plugins", "hooks", "acme"];
   const asked = {
     root: paths.root,
@@ -315,13 +309,8 @@ function listFiles(
     ],
   };
   const ran = host.capture([python, "-c", listing], { input: JSON.stringify(asked) });
-  if (ran.status !== 0) throw new PikuError(`the files could not be read: ${ran.stderr.trim().split("\n").at(-1)}`);
-  const { unreadable, odd, damaged } = JSON.parse(ran.stdout) as Record<"unreadable" | "odd" | "damaged", string[]>;
-  if (unreadable.length > 0)
-    throw new PikuError(
-      `piku cannot read ${quoted(unreadable)} below ${paths.root}`,
-      "give these files back to its user: sudo chown; what is a link needs its disk",
-    );
+  if (ran.status !== 0) throw new PikuError(`files could not be read: ${ran.stderr.trim().split("\n").at(-1)}`);
+  const { odd, damaged } = JSON.parse(ran.stdout) as Record<"odd" | "damaged", string[]>;
   for (const name of damaged) host.complain(`Warning: git cannot read '${name}'; all of its files are taken.`);
   return odd;
 }

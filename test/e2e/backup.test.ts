@@ -116,7 +116,7 @@ stories((board, story) => {
     expect(stderr).toContain("-----> Backing up app 'blog'\n");
     // Of a file that SQLite could not copy nobody may hear that all went well.
     expect(stderr).toContain("the backup is whole, but");
-    expect(stderr).toContain("'apps/blog/uploads/not-a.db'");
+    expect(stderr).toContain("apps/blog/uploads/not-a.db");
     expect(state(board)).toEqual(before);
     expect(fs.existsSync(below(board, ".backup"))).toBe(false);
     const said = /It is whole\. Of \d.* UTC: blog, early, gone, idle, and what belongs to all apps\.\n/;
