@@ -1,11 +1,12 @@
 import { version } from "../package.json" with { type: "json" };
-import type { App } from "./app.ts";
+import { type App, printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
-import { commitOf } from "./git.ts";
+import { commitOf, isCommit } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
 import { type Paths, pathsOf } from "./paths.ts";
-import { liveRelease } from "./releases.ts";
+import { liveNumber, liveRelease } from "./releases.ts";
+import { isDiskFull } from "./room.ts";
 import { keysFile, parseKeyLines } from "./ssh.ts";
 import { findTool } from "./tools.ts";
 import { madeBy } from "./tree.ts";
@@ -70,7 +71,7 @@ set -e
 mkfifo "$stage/copy"
 sha256sum <"$stage/copy" >"$stage/sum" &
 {
-  { tar -c --ignore-failed-read -C "$stage/files" "$@" -C "$root" --no-recursion --null --verbatim-files-from -T "$stage/list" \\
+  { tar -cS --ignore-failed-read -C "$stage/files" "$@" -C "$root" --no-recursion --null --verbatim-files-from -T "$stage/list" \\
       2>"$stage/errors" || [ $? = 1 ] || echo tar >"$stage/failed"
   } | gzip || echo gzip >"$stage/failed"
 } | tee "$stage/copy" || echo tee >"$stage/failed"
@@ -80,7 +81,10 @@ then exit 1; fi
 [ ! -e "$stage/failed" ] && printf '${seal("%s")}' "$(cut -c -64 "$stage/sum")"
 `;
 
-/** Writes a backup of these apps to stdout; `board`: and of what belongs to no app. Throws when anything could not be read. */
+/**
+ * Writes a backup of these apps to stdout; `board`: and of what belongs to no app. Throws when anything could not be
+ * read, and also behind a whole backup in which a SQLite file may be half written.
+ */
 export function writeBackup(host: Host, apps: readonly App[], board: boolean): void {
   const paths = pathsOf(host);
   const python = findTool(host, "python3");
@@ -104,12 +108,27 @@ export function writeBackup(host: Host, apps: readonly App[], board: boolean): v
       host.write(`${stage}/files/authorized_keys`, ownKeyLines(host), 0o600);
     }
     host.write(`${stage}/files/piku.json`, `${JSON.stringify(manifest, null, 1)}\n`);
-    listFiles(host, paths, stage, python, apps, board);
+    const odd = listFiles(host, stage, python, apps, board);
     const members = ["piku.json", ...host.list(`${stage}/files`).filter((name) => name !== "piku.json")];
     const env = { ...host.env(), LC_ALL: "C", stage, root: paths.root };
     if (host.run(["sh", "-c", writing, "sh", ...members], { env }) !== 0)
       throw new PikuError("the backup is not whole: do not keep it");
+    if (odd.length > 0)
+      throw new PikuError(
+        `the backup is whole, but what looks like SQLite's is none or busy, and taken as it is: ${odd.join(", ")}`,
+        "stop the app, or remove what is none, and make another",
+      );
   });
+}
+
+/** What is read of an app's records. What is damaged is told, and must not keep the whole board from its backup. */
+function salvage<T>(host: Host, what: string, read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    host.complain(`Warning: ${what} is damaged; it is taken as it is.`);
+    return undefined;
+  }
 }
 
 /** Puts what is small, and changes only by being replaced, aside as it is now: by links, which take no room. */
@@ -118,8 +137,8 @@ function keep(host: Host, paths: Paths, stage: string, names: readonly string[])
   if (there.length === 0) return;
   const copy = (how: string) =>
     host.capture(["cp", how, "--parents", "--", ...there, `${stage}/files`], { cwd: paths.root });
-  // A link does not reach over to another file system.
-  const ran = copy("-alf").status === 0 ? undefined : copy("-af");
+  // A hard link does not reach over to another file system. What is itself a symbolic link is followed.
+  const ran = copy("-alHf").status === 0 ? undefined : copy("-aHf");
   if (ran && ran.status !== 0) throw new PikuError(`files could not be read: ${ran.stderr.trim().split("\n").at(-1)}`);
 }
 
@@ -137,7 +156,7 @@ function snapshot(host: Host, app: App, stage: string): Manifest["apps"][number]
   ]);
   // They name this board's paths, and are written anew.
   host.remove(`${stage}/files/repos/${name}/hooks`);
-  const live = liveRelease(host, app);
+  const live = salvage(host, `the live release's record of app '${name}'`, () => liveRelease(host, app));
   return { name, commit: live?.commit ?? commitOf(host, app.tree), branch: live?.branch };
 }
 
@@ -154,22 +173,24 @@ function ownKeyLines(host: Host): string {
 /*
  * Lists the files to be read in their place, and copies SQLite's: those must not be read while somebody writes, and are
  * known by their first bytes. Of a work tree it takes what is the app's own: files that git does not have, less what a
- * build made (perhaps for another processor), and those of git's that the app has changed.
+ * build made (perhaps for another processor), and those of git's that the app has changed; of one that git cannot read, all.
  */
 const listing = `
 import json, os, shutil, sqlite3, stat, subprocess, sys, time
 from urllib.parse import quote
 asked = json.load(sys.stdin.buffer)
 root, files = os.fsencode(asked["root"]), os.fsencode(asked["files"])
-found, unreadable, odd = [], [], []
+found, unreadable, odd, damaged = [], [], [], []
+show = lambda paths: [os.fsdecode(path).encode("utf-8", "replace").decode() for path in paths[:5]]
 
-def walk(path):
+# What is listed itself may be a link to another disk, which has a folder of root's own.
+def walk(path, listed=False):
     full = root + b"/" + path
     try:
-        mode = os.lstat(full).st_mode
+        mode = (os.stat if listed else os.lstat)(full).st_mode
         if stat.S_ISDIR(mode):
-            names = sorted(os.listdir(full))
-            found.append(path)
+            names = sorted(set(os.listdir(full)) - ({b"lost+found"} if listed else set()))
+            found.append(path + b"/." if os.path.islink(full) else path)
             for name in names:
                 walk(path + b"/" + name)
         elif stat.S_ISLNK(mode) or stat.S_ISREG(mode) and os.access(full, os.R_OK):
@@ -179,24 +200,36 @@ def walk(path):
     except PermissionError:
         unreadable.append(path)
     except FileNotFoundError:
-        pass
+        if listed:
+            unreadable.append(path)
 
 def git(tree, *words):
     argv = [*asked["git"], "-C", tree, *words, "-z"]
-    out = subprocess.run(argv, stdout=subprocess.PIPE, check=True, env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"}).stdout
+    env = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_CEILING_DIRECTORIES": os.path.dirname(tree)}
+    out = subprocess.run(argv, stdout=subprocess.PIPE, check=True, env=env).stdout
     return [name for name in out.split(b"\\0") if name]
+
+# Names below a work tree, and below its submodules, that are the app's own.
+def written(path):
+    full = root + b"/" + path
+    if not os.path.lexists(full + b"/.git"):
+        return os.listdir(full) if os.path.isdir(full) else []
+    try:
+        # By their content, since a deploy touches files.
+        names = git(full, "diff", "--name-only", "--no-ext-diff", "--no-renames", "--ignore-submodules", "--diff-filter=MT")
+        names += git(full, "ls-files", "--others", "--directory")
+        modules = [entry.split(b"\\t", 1)[1] for entry in git(full, "ls-files", "--stage") if entry.startswith(b"160000 ")]
+    except subprocess.CalledProcessError:
+        damaged.append(path)
+        return [name for name in os.listdir(full) if name != b".git"]
+    modules = [name for name in modules if not os.path.islink(full + b"/" + name)]
+    return names + [module + b"/" + name for module in modules for name in written(path + b"/" + module)]
 
 for tree in asked["trees"]:
     path = os.fsencode(tree["path"])
-    full = root + b"/" + path
     made = {os.fsencode(name): (size, int(modified / 1000)) for name, size, modified in tree["made"]}
     start = len(found)
-    names = os.listdir(full)
-    if os.path.isdir(full + b"/.git"):
-        # By their content, since a deploy touches files.
-        changed = git(full, "diff", "--name-only", "--no-ext-diff", "--no-renames", "--ignore-submodules", "--diff-filter=MT")
-        names = git(full, "ls-files", "--others", "--directory") + changed
-    for name in names:
+    for name in written(path):
         walk(path + b"/" + name.rstrip(b"/"))
     def own(file):
         now = os.lstat(root + b"/" + file)
@@ -204,7 +237,9 @@ for tree in asked["trees"]:
         return not was or not stat.S_ISLNK(now.st_mode) and (now.st_size, int(now.st_mtime)) != was
     found[start:] = filter(own, found[start:])
 for folder in asked["folders"]:
-    walk(os.fsencode(folder))
+    walk(os.fsencode(folder), True)
+if unreadable:
+    sys.exit("%s; give it back to piku's user (sudo chown), or a link its disk" % ", ".join(map(repr, show(unreadable))))
 
 def copy(path):
     full, to = root + b"/" + path, files + b"/" + path
@@ -222,10 +257,14 @@ def copy(path):
             source.close()
             shutil.copystat(full, to)
             return True
-        except (sqlite3.Error, TimeoutError):
+        except (sqlite3.Error, TimeoutError) as error:
+            reason = str(error)
             for ending in b"", b"-wal", b"-shm", b"-journal":
                 if os.path.exists(to + ending):
                     os.remove(to + ending)
+    # SQLite's words for a full disk, and for one that is broken.
+    if "disk" in reason:
+        sys.exit("%r could not be copied: %s" % (show([path])[0], reason))
     odd.append(path)
     return False
 
@@ -243,18 +282,12 @@ with open(asked["list"], "wb") as out:
     for path in found:
         if path not in skip:
             out.write(path + b"\\0")
-show = lambda paths: [os.fsdecode(path).encode("utf-8", "replace").decode() for path in paths[:5]]
-print(json.dumps({"unreadable": show(unreadable), "odd": show(odd)}))
+print(json.dumps({"odd": show(odd), "damaged": show(damaged)}))
 `;
 
-function listFiles(
-  host: Host,
-  paths: Paths,
-  stage: string,
-  python: string,
-  apps: readonly App[],
-  board: boolean,
-): void {
+/** Writes the list for tar, and SQLite's files into the stage; the names of those that SQLite could not copy. */
+function listFiles(host: Host, stage: string, python: string, apps: readonly App[], board: boolean): string[] {
+  const paths = pathsOf(host);
   const own = ["plugins", "hooks", "acme"];
   const asked = {
     root: paths.root,
@@ -262,10 +295,13 @@ function listFiles(
     list: `${stage}/list`,
     git: ["git", "-c", "core.hooksPath=/dev/null"],
     trees: apps
-      .filter(({ tree }) => host.stat(tree)?.type === "directory")
+      .filter(({ tree }) => host.stat(`${tree}/.`)?.type === "directory")
       .map((app) => ({
         path: `apps/${app.name}`,
-        made: madeBy(host, app, liveRelease(host, app)?.number).map((one) => [one.name, one.size, one.modified]),
+        made:
+          salvage(host, `the list of what a build made for app '${app.name}'`, () =>
+            madeBy(host, app, liveNumber(host, app)).map((one) => [one.name, one.size, one.modified]),
+          ) ?? [],
       })),
     folders: [
       ...apps.filter(({ data }) => host.stat(data)).map(({ name }) => `data/${name}`),
@@ -273,15 +309,10 @@ function listFiles(
     ],
   };
   const ran = host.capture([python, "-c", listing], { input: JSON.stringify(asked) });
-  if (ran.status !== 0) throw new PikuError(`the files could not be listed: ${ran.stderr.trim().split("\n").at(-1)}`);
-  const { unreadable, odd } = JSON.parse(ran.stdout) as { unreadable: string[]; odd: string[] };
-  if (unreadable.length > 0)
-    throw new PikuError(
-      `piku may not read ${unreadable.map((name) => `'${name}'`).join(", ")} below ${paths.root}`,
-      "give these files back to its user: sudo chown",
-    );
-  for (const name of odd)
-    host.complain(`Warning: '${name}' looks like SQLite's, but is none or busy; it is taken as it is.`);
+  if (ran.status !== 0) throw new PikuError(`files could not be read: ${ran.stderr.trim().split("\n").at(-1)}`);
+  const { odd, damaged } = JSON.parse(ran.stdout) as Record<"odd" | "damaged", string[]>;
+  for (const name of damaged) host.complain(`Warning: git cannot read '${name}'; all of its files are taken.`);
+  return odd;
 }
 
 const reading = `
@@ -292,25 +323,54 @@ tail -c ${sealed} <end >seal &
 tee whole end | tar -xzp --no-same-owner -C files "$@" 2>errors
 status=$?
 wait
+own='files/((apps|data)/[^/]+|plugins|hooks|acme)/.+'
+kept='files/((repos|envs|releases)/[^/]+/.+|(nginx|sockets)/[^/]+|piku\\.json|ENV|authorized_keys)'
+find files -regextype posix-extended ! -type d ! \\( -type f -regex "$own|$kept" \\) ! \\( -type l -regex "$own" \\) \\
+  -print -quit >strange || status=1
 exit $status
 `;
 
 /**
  * Reads a backup from stdin, or from a file, into `stage`, and checks that it is whole. `member`: unpacks nothing but
- * this. Throws when it is cut short, damaged or something else.
+ * this. Throws when it is cut short, damaged or something else: it may come from anybody, so nothing but what a backup
+ * has may be in it, and links only among the files of apps.
  */
 export function readBackup(host: Host, stage: string, file = "", ...member: string[]): Manifest {
   const env = { ...host.env(), LC_ALL: "C", stage, file };
   const status = host.run(["sh", "-c", reading, "sh", ...member], { env });
   const sum = /piku backup 1 sha256 ([0-9a-f]{64})/.exec(host.read(`${stage}/seal`) ?? "")?.[1];
-  const content = host.read(`${stage}/files/piku.json`);
-  const complaint = (host.read(`${stage}/errors`) ?? "").trim().split("\n")[0];
+  const about = `${stage}/files/piku.json`;
+  const content = host.stat(about)?.type === "file" ? host.read(about) : undefined;
+  const errors = host.read(`${stage}/errors`) ?? "";
+  const complaint = errors.trim().split("\n")[0];
+  const isWhole = status === 0 && sum !== undefined && host.read(`${stage}/sum`)?.startsWith(sum);
+  // A full disk may have no room for what tar says of it.
+  if (!isWhole && (/No space left|quota/.test(errors) || isDiskFull(host, { paths: pathsOf(host) })))
+    throw new PikuError("the server's disk has no room for it", "make room and try again; nothing was restored");
   if (content === undefined)
     throw new PikuError("this is no backup of piku's", complaint || "e.g.: ssh piku@host restore <backup.tar.gz");
-  if (/No space left/.test(complaint ?? "")) throw new PikuError("the server's disk has no room for it");
-  if (status !== 0 || sum === undefined || !host.read(`${stage}/sum`)?.startsWith(sum))
+  if (!isWhole)
     throw new PikuError("the backup is cut short or damaged", complaint || "its checksum is not that of its content");
-  const manifest = JSON.parse(content) as Manifest;
-  if (manifest.format !== 1) throw new PikuError(`the backup was made by a newer piku (${manifest.piku})`, "update");
+  const manifest = parseManifest(content);
+  const strange = host.read(`${stage}/strange`)?.slice("files/".length).trimEnd();
+  if (strange) throw new PikuError(`the backup has what piku puts into none: '${printable(strange)}'`, notOurs);
   return manifest;
+}
+
+const notOurs = "somebody else made it or changed it; nothing was restored";
+
+/** Reads `piku.json`. Throws for what piku never wrote. */
+export function parseManifest(content: string): Manifest {
+  let manifest: Manifest | undefined;
+  try {
+    manifest = JSON.parse(content) as Manifest;
+  } catch {
+    // Told below.
+  }
+  if (Number(manifest?.format) > 1) throw new PikuError("the backup was made by a newer piku", "update this one");
+  const apps = Array.isArray(manifest?.apps) ? manifest.apps : [undefined];
+  const texts = [manifest?.created, ...apps.flatMap((app) => [app?.name, app?.commit ?? "", app?.branch ?? ""])];
+  if (!texts.every((text) => typeof text === "string") || !apps.every((app) => !app?.commit || isCommit(app.commit)))
+    throw new PikuError("the backup's piku.json is damaged", notOurs);
+  return manifest!;
 }

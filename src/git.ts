@@ -341,7 +341,19 @@ export function fillTree(host: Host, dir: string, id: string): void {
   // It has a status of its own for files that are there.
   host.capture(gitArgv(dir, "checkout-index", "--all", "--quiet"), { env: gitEnv(host) });
   host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
-  if (host.stat(`${dir}/.gitmodules`)?.type === "file") updateSubmodules(host, dir);
+  if (host.stat(`${dir}/.gitmodules`)?.type !== "file") return;
+  // Git clones into no folder that has something in it.
+  const aside = `${dir}/.git/aside`;
+  const entries = listed(git(host, dir, ["ls-files", "--stage", "-z"]).stdout);
+  const modules = entries.flatMap((entry) => /^160000 \S+ \d\t([\s\S]+)$/.exec(entry)?.[1] ?? []);
+  for (const name of modules.filter((name) => host.realPath(`${dir}/${name}`) === `${host.realPath(dir)}/${name}`)) {
+    host.mkdir(`${aside}/${name}`.replace(/\/[^/]*$/, ""));
+    host.rename(`${dir}/${name}`, `${aside}/${name}`);
+  }
+  updateSubmodules(host, dir);
+  const ran = host.stat(aside) ? host.capture(["cp", "-Rlf", `${aside}/.`, dir]) : undefined;
+  if (ran && ran.status !== 0) throw new PikuError(`files of a submodule could not be put back: ${ran.stderr.trim()}`);
+  host.remove(aside);
 }
 
 const updateSubmodules = (host: Host, dir: string, incoming?: string) =>

@@ -15,8 +15,8 @@ import { voiceOf } from "./voice.ts";
 
 /**
  * Puts what a backup holds, unpacked and checked below `stage`, in its place and deploys each app; `only`: that app and
- * nothing else. Apps that are there are refused unless `force`, which destroys them first. Throws `Ended` when an app
- * is in its place but could not be deployed.
+ * nothing else. Apps that are there stay as they are unless `force`, which destroys them first. Throws `Ended` when one
+ * stayed, or is in its place but could not be deployed.
  */
 export function restoreBackup(
   given: Host,
@@ -35,14 +35,14 @@ export function restoreBackup(
       `it has ${manifest.apps.map(({ name }) => name).join(", ") || "none"}`,
     );
   const apps = wanted.map(({ name, ...rest }) => ({ ...rest, app: appOf(paths, parseAppName(name)) }));
-  const there = apps.map(({ app }) => app).filter((app) => isThere(host, app));
-  if (there.length > 0 && !force)
-    throw new PikuError(
-      `there is something of ${there.map(({ name }) => `'${name}'`).join(", ")} on this server; nothing was restored`,
-      "with --force these apps and their data are destroyed first, and the backup's take their place",
-    );
+  const there = apps.filter(({ app }) => isThere(host, app));
+  const left = force ? [] : there;
   if (!only && manifest.board) restoreBoard(host, paths, files);
-  const failed = apps.filter((one) => !restoreApp(host, files, one, there.includes(one.app)));
+  const failed = apps.filter((one) => left.includes(one) || !restoreApp(host, files, one, there.includes(one)));
+  if (left.length > 0)
+    voiceOf(host).error(
+      `there is something of ${left.map(({ app }) => `'${app.name}'`).join(", ")} on this server, which stays as it is; with --force it is destroyed first, and its data`,
+    );
   if (failed.length > 0) throw new Ended(1);
 }
 
@@ -53,12 +53,15 @@ function restoreApp(host: Host, files: string, { app, commit, branch }: Wanted, 
   const voice = voiceOf(host);
   voice.start(`Restoring app '${app.name}'`);
   try {
+    const data = host.realPath(app.data) ?? app.data;
+    if (host.stat(app.data) && host.stat(data)?.type !== "directory")
+      throw new PikuError(`'${app.data}' leads to no folder: is its disk there?`);
     if (replaces) {
       destroy(host, app);
-      host.remove(app.data);
+      if (host.stat(data)) forEach(host, data, "rm", "-rf");
     }
     withTurn(host, app.paths, "push", app, "restore", () =>
-      withTurn(host, app.paths, "deploy", app, "restore", () => place(host, app, files, commit)),
+      withTurn(host, app.paths, "deploy", app, "restore", () => place(host, app, data, files, commit)),
     );
     if (commit !== undefined) start(host, app, commit, branch);
     return true;
@@ -71,7 +74,15 @@ function restoreApp(host: Host, files: string, { app, commit, branch }: Wanted, 
 }
 
 const isThere = (host: Host, app: App) =>
-  [app.tree, app.repo, app.envs, app.releases].some((path) => host.stat(path)) || host.list(app.data).length > 0;
+  [app.tree, app.repo, app.envs, app.releases].some((path) => host.stat(path)) ||
+  host.list(app.data).some((name) => name !== "lost+found");
+
+/** Gives everything in a folder to a command. The folder may be a disk: it stays, with what is root's own there. */
+function forEach(host: Host, folder: string, ...command: string[]): void {
+  const top = ["-mindepth", "1", "-maxdepth", "1", "!", "-name", "lost+found"];
+  const ran = host.capture(["find", folder, ...top, "-exec", ...command, "--", "{}", "+"]);
+  if (ran.status !== 0) throw new PikuError(`${command[0]} failed: ${ran.stderr.trim().split("\n").at(-1)}`);
+}
 
 /** A host that goes on when nobody listens any more: half a board is worse than an untold one. */
 function unheard(host: Host): Host {
@@ -86,7 +97,7 @@ function unheard(host: Host): Host {
 }
 
 /** Moves what belongs to an app to its place; its work tree last, with the files of the commit that the app had not changed. */
-function place(host: Host, app: App, files: string, commit: string | undefined): void {
+function place(host: Host, app: App, data: string, files: string, commit: string | undefined): void {
   const { name, paths } = app;
   const move = (below: string, to: string) => {
     if (!host.stat(`${files}/${below}`)) return;
@@ -99,10 +110,12 @@ function place(host: Host, app: App, files: string, commit: string | undefined):
   if (host.stat(app.repo)) ensureRepository(host, app);
   move(`envs/${name}`, app.envs);
   move(`releases/${name}`, app.releases);
-  move(`data/${name}`, app.data);
+  if (host.stat(data) && host.stat(`${files}/data/${name}`)) forEach(host, `${files}/data/${name}`, "mv", "-t", data);
+  else move(`data/${name}`, data);
   for (const file of [`nginx/${name}.crt`, `nginx/${name}.key`, `sockets/${name}.html`])
     move(file, `${paths.root}/${file}`);
   const tree = `${files}/apps/${name}`;
+  host.remove(`${tree}/.git`);
   if (commit !== undefined) {
     ensureTree(host, app, tree);
     fillTree(host, tree, commit);
@@ -144,7 +157,9 @@ function restoreBoard(host: Host, paths: Paths, files: string): void {
   for (const name of ["plugins", "hooks", "acme"]) {
     if (!host.stat(`${files}/${name}`)) continue;
     host.mkdir(`${paths.root}/${name}`);
-    const ran = host.capture(["cp", "-an", `${files}/${name}/.`, `${paths.root}/${name}/`]);
+    // Not `cp -n`: in coreutils 9.2 to 9.4 it fails when it has left a file as it is.
+    const copy = 'tar -C "$1" -c . | tar -C "$2" -xp --skip-old-files';
+    const ran = host.capture(["sh", "-c", copy, "sh", `${files}/${name}`, `${paths.root}/${name}`]);
     if (ran.status !== 0) throw new PikuError(`${name} could not be restored: ${ran.stderr.trim().split("\n").at(-1)}`);
   }
 }

@@ -29,8 +29,8 @@ export function makeRoom(host: Host, app: App): void {
 }
 
 /** Whether nothing more can be written. */
-export function isDiskFull(host: Host, app: App): boolean {
-  const { bytes, inodes } = host.free(app.paths.root);
+export function isDiskFull(host: Host, { paths }: Pick<App, "paths">): boolean {
+  const { bytes, inodes } = host.free(paths.root);
   return bytes < 64 * 1024 || inodes < 2;
 }
 

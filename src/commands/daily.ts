@@ -1,5 +1,6 @@
 import { defineCommand } from "citty";
 import { type App, appOf, listApps } from "../app.ts";
+import { dropStage } from "../backup.ts";
 import { renew } from "../certify.ts";
 import { refreshRanges } from "../cloudflare.ts";
 import { boundEmperorLog, dailyFiles, isTime } from "../daily.ts";
@@ -34,6 +35,7 @@ export const daily = (host: Host) =>
         }
       };
       attempt("the emperor's log", () => boundEmperorLog(host, paths));
+      attempt("what is left of a backup", () => dropStage(host));
       attempt("nginx's logs", () => turnSiteLogs(host, paths));
       if (!args["if-time"] || isTime(host, paths)) {
         host.write(dailyFiles(paths).done, String(host.now()));
