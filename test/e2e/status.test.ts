@@ -204,6 +204,27 @@ stories((board, story) => {
     ok(board.ssh("destroy", "later"));
   });
 
+  const busybox = Bun.which("busybox");
+  // Nobody else can give a file away.
+  if (busybox && process.getuid!() === 0)
+    story("doctor saw nothing that belongs to others with busybox's find, which knows no -uid", () => {
+      const tools = `${board.folder}/busybox`;
+      const file = `${board.pikuRoot}/data/theirs`;
+      fs.mkdirSync(tools);
+      fs.symlinkSync(busybox, `${tools}/find`);
+      fs.writeFileSync(file, "");
+      fs.chownSync(file, 4242, 4242);
+      const env = { ...board.boardEnv(), PATH: `${tools}:${process.env.PATH}` };
+      const { stdout } = board.run([`${board.home}/piku`, "doctor", "--json"], { env });
+      fs.rmSync(file);
+      expect(JSON.parse(stdout)).toContainEqual({
+        check: "rights",
+        ok: false,
+        says: `${file} belongs to another user`,
+        remedy: `sudo chown -R --reference=${board.pikuRoot} ${file}`,
+      });
+    });
+
   story("doctor names what is wrong, with the remedy, and ends with 1", async () => {
     const root = board.pikuRoot;
     const keys = `${board.home}/.ssh/authorized_keys`;
