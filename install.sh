@@ -338,15 +338,20 @@ write_services() {
   fi
 }
 
-write_units() {
-  before=$(cat "$units/uwsgi-piku.service" 2>/dev/null || :)
-  # Units of the original's under other names would do the same a second time.
+# Units of the original's under other names than ours, which would do the same a second time.
+other_units() {
   for unit in "$units"/*.service "$units"/*.path; do
     case ${unit##*/} in uwsgi-piku.service | piku-nginx.*) continue ;; esac
-    if grep -qE "$home/\.piku/(uwsgi/uwsgi\.ini|nginx\$)" "$unit" 2>/dev/null && systemctl is-enabled --quiet "${unit##*/}"; then
-      say "Turning off ${unit##*/}, which ours takes the place of, from the next boot on"
-      systemctl disable --quiet "${unit##*/}"
-    fi
+    if grep -qsE "$home/\.piku/(uwsgi/uwsgi\.ini|nginx\$)" "$unit"; then printf '%s\n' "${unit##*/}"; fi
+  done
+}
+
+write_units() {
+  before=$(cat "$units/uwsgi-piku.service" 2>/dev/null || :)
+  for unit in $(other_units); do
+    systemctl is-enabled --quiet "$unit" || continue
+    say "Turning off $unit, which ours takes the place of, from the next boot on"
+    systemctl disable --quiet "$unit"
   done
   put_marked "$units/uwsgi-piku.service" 644 <<END
 $mark
@@ -635,6 +640,7 @@ uninstall_here() {
     for unit in uwsgi-piku.service piku-nginx.path; do
       if [ -z "$original" ] && [ -e "$units/$unit" ]; then systemctl disable --quiet --now "$unit"; fi
     done
+    for unit in $(other_units); do [ -z "$original" ] || systemctl enable --quiet "$unit"; done
     take_away "$units/uwsgi-piku.service" "$units/piku-nginx.path" "$units/piku-nginx.service" "$units/piku-first-boot.service"
     rm -f "$units"/multi-user.target.wants/piku-first-boot.service
     systemctl daemon-reload

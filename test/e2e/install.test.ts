@@ -153,6 +153,12 @@ other_includes() { :; }; systemctl() { echo "systemctl $*"; }`;
       expect(told).toEndWith("left:\npiku\npiku.py\nunits\n#!/bin/sh");
     });
 
+    test("left the original's units of other names turned off, and no app came up at the next boot", () => {
+      const unit = "echo ExecStart=uwsgi $home/.piku/uwsgi/uwsgi.ini >$home/units/emperor.service";
+      const told = inFolder(files, `${whole}; cp /bin/true $home/piku; ${unit}; uninstall_here`);
+      expect(told).toContain("systemctl enable --quiet emperor.service");
+    });
+
     test("that was cut off behind the services could not be run again: there was no service to turn off", () => {
       const told = inFolder(
         { piku: "" },
