@@ -14,6 +14,7 @@ export LC_ALL DEBIAN_FRONTEND=noninteractive
 release=
 user=piku
 mark="# Written by piku's install.sh; changes are lost."
+units=/etc/systemd/system
 
 usage() {
   cat <<'END'
@@ -34,8 +35,8 @@ END
 distributions() {
   cat <<'END'
 debian,raspbian,ubuntu tried apt www-data /etc/nginx/conf.d ssh git openssh-server nginx uwsgi-core uwsgi-plugin-python3 python3-venv openssl curl ca-certificates
-fedora,rhel,centos untried dnf nginx /etc/nginx/conf.d sshd git-core openssh-server nginx uwsgi uwsgi-plugin-python3 python3 openssl curl ca-certificates
-alpine untried apk nginx /etc/nginx/http.d sshd git openssh-server nginx uwsgi uwsgi-python3 python3 openssl curl ca-certificates util-linux coreutils
+fedora,rhel,centos untried dnf nginx /etc/nginx/conf.d sshd git-core openssh-server nginx uwsgi uwsgi-plugin-python3 python3 openssl curl ca-certificates tar
+alpine untried apk nginx /etc/nginx/http.d sshd git openssh-server nginx uwsgi uwsgi-python3 python3 openssl curl ca-certificates util-linux coreutils tar
 END
 }
 
@@ -141,6 +142,9 @@ is_armv6() {
   [ "${architecture:-8}" -lt 7 ]
 }
 
+# Megabytes that an executable may have: those on QuickJS have 2, those on Bun 111.
+size_of() { case $1 in *-lite | linux-armv*) echo 10 ;; *) echo 130 ;; esac; }
+
 need_space() {
   there=$(df -Pk "$1" | awk 'NR == 2 { print int($4 / 1024) }')
   [ "$there" -ge "$2" ] || die "$1 has only $there MB left, and $2 MB are needed" "make room, then run this again"
@@ -218,17 +222,19 @@ home_of() { sed -n "s/^$1:[^:]*:[^:]*:[^:]*:[^:]*:\([^:]*\):.*/\1/p" /etc/passwd
 make_user() {
   if ! id "$user" >/dev/null 2>&1; then
     say "Making the user $user"
-    # No password fits, so that only keys do; a locked account would keep those out as well.
-    if command -v useradd >/dev/null; then
-      useradd --create-home --gid "$web" --shell /bin/sh "$user" && usermod --password '*' "$user"
-    else
-      adduser -D -G "$web" -s /bin/sh "$user" && sed -i "s/^$user:!:/$user:*:/" /etc/shadow
-    fi
+    if command -v useradd >/dev/null; then useradd --create-home --gid "$web" --shell /bin/sh "$user"
+    else adduser -D -G "$web" -s /bin/sh "$user"; fi
     chmod 750 "$(home_of "$user")"
   fi
+  # No password fits, so that only keys do; a locked account would keep those out as well.
+  case $(password_of "$user") in '!' | '!!') printf '%s\n' "$user:*" | chpasswd -e ;; esac
   home=$(home_of "$user")
-  [ -d "$home" ] || die "the user $user has no home folder"
+  [ -n "$home" ] || die "the user $user has no home folder"
+  # A power cut may have left the user without it.
+  [ -d "$home" ] || install -d -m 750 -o "$user" -g "$web" "$home"
 }
+
+password_of() { sed -n "s/^$1:\([^:]*\):.*/\1/p" /etc/shadow; }
 
 as_user() { su -s /bin/sh -c 'cd && exec "$@"' -- "$user" sh "$@"; }
 
@@ -245,17 +251,28 @@ put_marked() {
   put "$@"
 }
 
+is_script() { [ -f "$1" ] && [ "$(head -c 2 "$1")" = '#!' ]; }
+
+# What was called piku.py and piku before. The original is one of them; the other one may be anything.
+keep_former() {
+  for script in "$home/piku.py" "$home/piku"; do
+    is_script "$script" || continue
+    aside=$home/piku.py.original
+    if [ "$script" = "$home/piku" ] && [ -e "$aside" ]; then aside=$home/piku.original; fi
+    say "Keeping the former ${script##*/} as $aside"
+    cp -p "$script" "$aside.new"
+    mv -f "$aside.new" "$aside"
+  done
+}
+
 put_executable() {
   say "Putting piku into $home: $version"
   group=$(id -gn "$user")
-  for script in "$home/piku.py" "$home/piku"; do
-    if [ -f "$script" ] && [ ! -L "$script" ] && [ "$(head -c 2 "$script")" = '#!' ]; then
-      say "Keeping the former piku as $home/piku.py.original"
-      cp -p "$script" "$home/piku.py.original"
-    fi
-  done
+  keep_former
   cp "$work/piku-$chosen" "$home/.piku.new"
   chown "$user:$group" "$home/.piku.new"
+  # A name may reach the disk before what it stands for.
+  sync
   mv -f "$home/.piku.new" "$home/piku"
   if [ -e "$home/piku.py.original" ]; then
     ln -sf piku "$home/.piku.py.new"
@@ -273,9 +290,13 @@ put_executable() {
 # A line in the ENV file of the machine, unless it is set.
 setting() {
   file=$home/.piku/ENV
-  grep -q "^$1=" "$file" 2>/dev/null && return
+  was=$(grep "^$1=" "$file" 2>/dev/null | tail -n 1)
+  if [ -n "$was" ]; then
+    [ "$was" = "$1=$2" ] || warn "$file says $was, and that stays. To change it: $home/piku config:set --global $1=$2, as the user $user"
+    return
+  fi
   # shellcheck disable=SC2016 # for the inner shell
-  { cat "$file" 2>/dev/null || :; printf '%s\n' "$1=$2"; } | as_user sh -c 'cat >"$0.new" && chmod 600 "$0.new" && mv -f "$0.new" "$0"' "$file"
+  { awk 1 "$file" 2>/dev/null || :; printf '%s\n' "$1=$2"; } | as_user sh -c 'cat >"$0.new" && chmod 600 "$0.new" && mv -f "$0.new" "$0"' "$file"
 }
 
 add_keys() {
@@ -317,17 +338,22 @@ write_services() {
   fi
 }
 
-write_units() {
-  units=/etc/systemd/system
-  # Units of the original's under other names would do the same a second time.
+# Units of the original's under other names than ours, which would do the same a second time.
+other_units() {
   for unit in "$units"/*.service "$units"/*.path; do
     case ${unit##*/} in uwsgi-piku.service | piku-nginx.*) continue ;; esac
-    if grep -qE "$home/\.piku/(uwsgi/uwsgi\.ini|nginx\$)" "$unit" 2>/dev/null && systemctl is-enabled --quiet "${unit##*/}"; then
-      say "Turning off ${unit##*/}, which ours takes the place of, from the next boot on"
-      systemctl disable --quiet "${unit##*/}"
-    fi
+    if grep -qsE "$home/\.piku/(uwsgi/uwsgi\.ini|nginx\$)" "$unit"; then printf '%s\n' "${unit##*/}"; fi
   done
-  put_marked $units/uwsgi-piku.service 644 <<END
+}
+
+write_units() {
+  before=$(cat "$units/uwsgi-piku.service" 2>/dev/null || :)
+  for unit in $(other_units); do
+    systemctl is-enabled --quiet "$unit" || continue
+    say "Turning off $unit, which ours takes the place of, from the next boot on"
+    systemctl disable --quiet "$unit"
+  done
+  put_marked "$units/uwsgi-piku.service" 644 <<END
 $mark
 [Unit]
 Description=piku's uWSGI emperor
@@ -350,7 +376,7 @@ NotifyAccess=all
 [Install]
 WantedBy=multi-user.target
 END
-  put_marked $units/piku-nginx.path 644 <<END
+  put_marked "$units/piku-nginx.path" 644 <<END
 $mark
 [Unit]
 Description=piku's sites have changed
@@ -361,7 +387,7 @@ PathChanged=$home/.piku/nginx
 [Install]
 WantedBy=multi-user.target
 END
-  put_marked $units/piku-nginx.service 644 <<END
+  put_marked "$units/piku-nginx.service" 644 <<END
 $mark
 [Unit]
 Description=nginx reads piku's sites
@@ -374,7 +400,9 @@ END
   systemctl enable --quiet piku-nginx.path nginx "$sshd"
   [ -n "$foreign" ] || systemctl enable --quiet uwsgi-piku.service
   systemctl start piku-nginx.path "$sshd"
-  if [ -n "$running" ]; then say "The emperor that runs goes on, so that no app stops; the new service takes over at the next boot"
+  later=
+  [ -n "$foreign" ] || [ "$before" = "$(cat "$units/uwsgi-piku.service")" ] || later="; the new service takes over at the next boot"
+  if [ -n "$running" ]; then say "The emperor that runs goes on, so that no app stops$later"
   elif [ -z "$foreign" ]; then systemctl start uwsgi-piku.service || die "the emperor does not start" "journalctl -u uwsgi-piku"; fi
 }
 
@@ -433,16 +461,34 @@ other_includes() {
   grep -RlsF "$home/.piku/nginx/*.conf" /etc/nginx | grep -v -e "^$http_files/piku.conf" -e '\.original$' -e /sites-available/ || :
 }
 
+# The distribution's welcome site, on and off, by what it is: `FILE`, or `LINK -> FILE`. Our file for nginx has a note of it.
+noted_welcome() { sed -n 's/^# turned off: //p' "$conf" 2>/dev/null || :; }
+find_welcome() {
+  welcome=/etc/nginx/sites-enabled/default
+  case $http_files in */http.d) welcome=$http_files/default.conf ;; esac
+  if [ -L "$welcome" ]; then printf '%s\n' "$welcome -> $(readlink "$welcome")"; elif [ -f "$welcome" ]; then printf '%s\n' "$welcome"; fi
+}
+turn_off_welcome() {
+  case $1 in
+    '') ;;
+    *' -> '*) rm -f "${1%% -> *}" ;;
+    *) mv -f "$1" "$1.original" ;;
+  esac
+}
+turn_on_welcome() {
+  case $1 in
+    '') ;;
+    *' -> '*) ln -sfn "${1#* -> }" "${1%% -> *}" ;;
+    *) [ ! -e "$1.original" ] || mv -f "$1.original" "$1" ;;
+  esac
+}
+
 write_nginx() {
   say "Showing nginx the way to piku's sites"
   conf=$http_files/piku.conf
-  kept=$(sed -n 's/^# turned off: //p' "$conf" 2>/dev/null || :)
-  if [ -n "$default_site" ]; then
-    welcome=/etc/nginx/sites-enabled/default
-    case $http_files in */http.d) welcome=$http_files/default.conf ;; esac
-    if [ -L "$welcome" ]; then kept="$welcome -> $(readlink "$welcome")" && rm "$welcome"
-    elif [ -f "$welcome" ]; then mv "$welcome" "$welcome.original" && kept="$welcome"; fi
-  fi
+  welcome=
+  [ -z "$default_site" ] || welcome=$(find_welcome)
+  kept=${welcome:-$(noted_welcome)}
   include="include $home/.piku/nginx/*.conf;"
   other=$(other_includes)
   if [ -n "$other" ]; then
@@ -456,8 +502,10 @@ write_nginx() {
     https_server
     printf '%s\n' "$include"
   } | put_marked "$conf" 644
+  turn_off_welcome "$welcome"
   if ! nginx -t -q 2>"$work/why"; then
     if [ -e "$work/piku.conf" ]; then mv "$work/piku.conf" "$conf"; else rm "$conf"; fi
+    turn_on_welcome "$welcome"
     die "nginx refuses its configuration: $(grep emerg "$work/why" | head -n 1)" "what was there before is in place again; mend it, then run this again"
   fi
   if [ -d /run/systemd/system ]; then systemctl reload-or-restart nginx; else rc-service -q nginx reload; fi
@@ -466,29 +514,37 @@ write_nginx() {
 name_machine() {
   [ -n "$hostname" ] || return 0
   old=$(cat "$root/etc/hostname" 2>/dev/null || :)
-  printf '%s\n' "$hostname" >"$root/etc/hostname"
+  # Other names on that line, and on other lines, are somebody's.
+  { cat "$root/etc/hosts" 2>/dev/null || :; } | awk -v old="$old" -v new="$hostname" '
+    $1 == "127.0.1.1" { for (i = 2; i <= NF; i++) if ($i == new) done = 1; else if ($i == old) { $i = new; done = 1 } }
+    { print }
+    END { if (!done) print "127.0.1.1\t" new }' | put "$root/etc/hosts" 644
+  printf '%s\n' "$hostname" | put "$root/etc/hostname" 644
   if [ -z "$root" ]; then hostname "$hostname" 2>/dev/null || warn "the new name counts from the next boot on"; fi
-  if [ -n "$old" ] && [ -e "$root/etc/hosts" ]; then sed -i "/^127\.0\.1\.1[[:space:]].*$old/d" "$root/etc/hosts"; fi
-  printf '127.0.1.1\t%s\n' "$hostname" >>"$root/etc/hosts"
 }
 
 install_here() {
   find_distribution
   if [ -n "$target" ]; then targets=$target; else find_targets; fi
   [ "$tried" = tried ] || warn "this distribution is untried: please tell how it went"
-  need_space "${TMPDIR:-/tmp}" 130
+  home=$(home_of "$user")
+  if [ -n "$home" ] && [ -d "$home/piku" ]; then
+    die "$home/piku is a folder, and the executable is to have that place" "mv $home/piku $home/piku-folder, then run this again"
+  fi
+  need_space "${TMPDIR:-/tmp}" "$(size_of "${targets%% *}")"
   # shellcheck disable=SC2086 # a list of words
   get_executable $targets
   name_machine
   install_packages
   make_user
-  need_space "$home" 130
+  need_space "$home" "$(size_of "$chosen")"
   put_executable
   add_keys
   write_services
   write_nginx
   [ -z "$first_boot" ] || rm -f /usr/local/lib/piku/first-boot
   [ ! -e "$home/piku.py.original" ] || say "The way back to the former piku: sh install.sh --uninstall"
+  sync
   say "Done. On your machine: git remote add piku $user@$(uname -n):APP && git push piku main"
 }
 
@@ -569,34 +625,31 @@ uninstall_here() {
   find_distribution
   home=$(home_of "$user")
   [ -n "$home" ] || die "there is no user $user here"
-  [ -x "$home/piku" ] || die "piku is not installed here"
+  if [ ! -x "$home/piku" ] || is_script "$home/piku"; then die "piku is not installed here"; fi
+  # This may have been cut off before: the original in its place says the same as the one that was kept.
   original=
   if [ -e "$home/piku.py.original" ]; then
     say "Bringing back the former piku"
-    rm -f "$home/piku.py"
-    mv "$home/piku.py.original" "$home/piku.py"
-    original=1
+    mv -f "$home/piku.py.original" "$home/piku.py"
   fi
+  if is_script "$home/piku.py"; then original=1; fi
   say "Taking away keys, hooks and the timer of piku"
   as_user "$home/piku" setup --undo
   say "Taking away the services"
   if [ -d /run/systemd/system ]; then
-    [ -n "$original" ] || systemctl disable --quiet --now uwsgi-piku.service piku-nginx.path
-    units=/etc/systemd/system
-    take_away $units/uwsgi-piku.service $units/piku-nginx.path $units/piku-nginx.service $units/piku-first-boot.service
-    rm -f $units/multi-user.target.wants/piku-first-boot.service
+    for unit in uwsgi-piku.service piku-nginx.path; do
+      if [ -z "$original" ] && [ -e "$units/$unit" ]; then systemctl disable --quiet --now "$unit"; fi
+    done
+    for unit in $(other_units); do [ -z "$original" ] || systemctl enable --quiet "$unit"; done
+    take_away "$units/uwsgi-piku.service" "$units/piku-nginx.path" "$units/piku-nginx.service" "$units/piku-first-boot.service"
+    rm -f "$units"/multi-user.target.wants/piku-first-boot.service
     systemctl daemon-reload
   elif command -v rc-update >/dev/null; then
     for name in uwsgi-piku piku-nginx; do [ -n "$original" ] || { rc-service -q $name stop; rc-update -q del $name; } || :; done
     take_away /etc/init.d/uwsgi-piku /etc/init.d/piku-nginx
   fi
   conf=$http_files/piku.conf
-  kept=$(sed -n 's/^# turned off: //p' "$conf" 2>/dev/null || :)
-  case $kept in
-    '') ;;
-    *' -> '*) ln -sfn "${kept#* -> }" "${kept%% -> *}" ;;
-    *) mv "$kept.original" "$kept" ;;
-  esac
+  turn_on_welcome "$(noted_welcome)"
   if [ -n "$original" ] && [ -z "$(other_includes)" ]; then
     say "Leaving $conf, by which nginx knows the apps"
   else
@@ -604,9 +657,11 @@ uninstall_here() {
     rm -f /etc/nginx/piku-default.crt /etc/nginx/piku-default.key
   fi
   nginx -t -q && if [ -d /run/systemd/system ]; then systemctl reload nginx; else rc-service -q nginx reload; fi
-  rm -rf "$home/piku" "$home/piku.old" /usr/local/lib/piku
+  rm -rf "$home/piku.old" /usr/local/lib/piku
+  [ -z "$original" ] || as_user "$home/piku.py" setup >/dev/null
+  # Last, since this goes by it when it is run again.
+  if [ -e "$home/piku.original" ]; then mv -f "$home/piku.original" "$home/piku"; else rm "$home/piku"; fi
   if [ -n "$original" ]; then
-    as_user "$home/piku.py" setup >/dev/null
     say "Done. Apps go on as they are, and the former piku has them again"
   else
     say "Done. The apps and their data are left in $home/.piku, and so are the user $user and the packages"

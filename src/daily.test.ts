@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { runCommand } from "citty";
+import { daily } from "./commands/daily.ts";
 import { dailyFiles, dailyMinute, ensureDaily, isTime, renderDaily } from "./daily.ts";
 import { memoryHost } from "./host/memory.ts";
 import { pathsOf } from "./paths.ts";
@@ -61,4 +63,11 @@ exec ${host.self} daily --if-time
   const before = host.stat(vassal)?.inode;
   ensureDaily(host, paths);
   expect(host.stat(vassal)?.inode).toBe(before);
+});
+
+test("daily: with an ENV of the machine that cannot be read it was done for that day", async () => {
+  const host = hostWith({ "/p/ENV": "PIKU_HTTP_PORT=many\n", "/p/uwsgi/x": "" });
+  const told = await runCommand(daily(host), { rawArgs: ["--if-time"] }).catch(({ message }) => message);
+  expect(told).toBe("/p/ENV: PIKU_HTTP_PORT is 'many'");
+  expect(isTime(host, paths)).toBe(true);
 });

@@ -25,6 +25,7 @@ const well: Board = {
   missing: [],
   foreign: [],
   leftovers: [],
+  waiting: [],
   unfinished: [],
 };
 
@@ -37,6 +38,7 @@ test("a board that is well: one fact a check", () => {
   const found = lookAt({});
   expect(found.map(({ check, says }) => [check, says])).toEqual([
     ["tools", "git 2.39.5, tar"],
+    ["settings", "what is there for all apps can be read"],
     ["emperor", "uWSGI's emperor runs"],
     ["nginx", "nginx runs"],
     ["sites", "1 site, which nginx takes"],
@@ -117,4 +119,25 @@ test.each([
   ['no-pty ssh-rsa AAAAb\nssh-ed25519 AAAAa\nssh-ed25519 AAAAa\ncommand="x" ssh-ed25519 AAAAa', [2, 3]],
 ])("plainCopies: %j", (keys, expected) => {
   expect(plainCopies(keys)).toEqual(expected);
+});
+
+test("a remedy for each plain key removed other lines, when they were followed in order: one for all", () => {
+  const restricted = ["AAAAa", "AAAAb"].map((blob) => `command="x" ssh-rsa ${blob}`).join("\n");
+  const wrong = lookAt({ keys: `ssh-rsa AAAAa\n# mine\nssh-rsa AAAAb\n${restricted}\n` }).filter(
+    ({ remedy }) => remedy,
+  );
+  expect(wrong).toEqual([
+    {
+      check: "keys",
+      says: "lines 1, 3 of /home/piku/.ssh/authorized_keys have a key without a command, before the line that leads to piku",
+      remedy: "remove those lines: sed -i '1d;3d' /home/piku/.ssh/authorized_keys",
+    },
+  ]);
+});
+
+test("settings that wait for a first push were leftovers", () => {
+  expect(lookAt({ waiting: ["blog"] }).find(({ check }) => check === "leftovers")).toEqual({
+    check: "leftovers",
+    says: "none; settings wait for a first push of blog",
+  });
 });

@@ -38,6 +38,8 @@ export interface Board {
   root: string;
   /** What each program says about its version; undefined for one that is not there. */
   tools: Record<string, string | undefined>;
+  /** What is wrong with the machine's ENV file. */
+  settings?: Finding;
   /** What keeps uWSGI's emperor from starting workers. */
   emperor?: Finding;
   nginx: boolean;
@@ -67,8 +69,9 @@ export interface Board {
   missing: string[];
   /** Paths that belong to somebody else. */
   foreign: string[];
-  /** Names without an app, and apps whose deploy was cut off. */
+  /** Names without an app, those of them that have nothing but settings for a first push, and apps whose deploy was cut off. */
   leftovers: string[];
+  waiting: string[];
   unfinished: string[];
 }
 
@@ -85,6 +88,7 @@ export const checks: Record<string, (board: Board) => Finding[]> = {
       })),
     );
   },
+  settings: ({ settings }) => findings("what is there for all apps can be read", settings ? [settings] : []),
   emperor: ({ emperor }) => findings("uWSGI's emperor runs", emperor ? [emperor] : []),
   nginx: ({ nginx, deaf }) =>
     !nginx
@@ -177,12 +181,19 @@ export const checks: Record<string, (board: Board) => Finding[]> = {
   },
   keys: ({ keys, home }) => {
     const plain = plainCopies(keys);
+    const file = `${home}/.ssh/authorized_keys`;
+    const [lines, have, them] = plain.length > 1 ? ["lines", "have", "those lines"] : ["line", "has", "that line"];
     return findings(
       "no plain key stands before its restricted copy",
-      plain.map((line) => ({
-        says: `line ${line} of ${home}/.ssh/authorized_keys has a key without a command, before the line that leads to piku`,
-        remedy: `remove that line: sed -i ${line}d ${home}/.ssh/authorized_keys`,
-      })),
+      plain.length === 0
+        ? []
+        : [
+            {
+              says: `${lines} ${plain.join(", ")} of ${file} ${have} a key without a command, before the line that leads to piku`,
+              // One command: without a line, those below have other numbers.
+              remedy: `remove ${them}: sed -i '${plain.map((line) => `${line}d`).join(";")}' ${file}`,
+            },
+          ],
     );
   },
   rights: ({ modes, foreign, missing, root }) =>
@@ -199,8 +210,8 @@ export const checks: Record<string, (board: Board) => Finding[]> = {
           remedy: `chmod ${most.toString(8)} ${shellQuote(path)}`,
         })),
     ]),
-  leftovers: ({ leftovers, unfinished }) =>
-    findings("none", [
+  leftovers: ({ leftovers, waiting, unfinished }) =>
+    findings(waiting.length > 0 ? `none; settings wait for a first push of ${waiting.join(", ")}` : "none", [
       ...unfinished.map((app) => ({
         says: `a deploy of app '${app}' was cut off`,
         remedy: `recover, or restart ${app}`,
@@ -291,11 +302,20 @@ export function surveyBoard(host: Host, paths: Paths): Board {
   const working = appsWithWorkers(host, paths);
   const running = apps.filter((app) => isUp(host, app, working));
   const sites = readSites(host, paths);
+  const vassals = listVassals(host, paths).map(({ app }) => app);
+  const appless = [...new Set([...host.list(paths.repos), ...host.list(paths.envs), ...vassals])].filter((name) =>
+    apps.every((app) => app.name !== name),
+  );
+  const waiting = appless.filter(
+    (name) =>
+      ![...host.list(paths.repos), ...vassals].includes(name) && host.list(`${paths.envs}/${name}`).join() === "ENV",
+  );
   return {
     now: host.now(),
     home: paths.home,
     root: paths.root,
     tools: Object.fromEntries(Object.entries(versions).map(([name, argv]) => [name, versionOf(host, name, argv)])),
+    settings: complaintOf(() => readMachine(host, paths.settings)),
     emperor: complaintOf(() => requireEmperor(host, paths)),
     nginx: isNginxUp(host),
     sites: sites.size,
@@ -327,9 +347,8 @@ export function surveyBoard(host: Host, paths: Paths): Board {
       .map((name) => `${paths.root}/${name}`)
       .filter((path) => !host.stat(path)),
     foreign: foreignPaths(host, paths),
-    leftovers: [
-      ...new Set([...host.list(paths.repos), ...host.list(paths.envs), ...orphanVassals(host, paths)]),
-    ].filter((name) => apps.every((app) => app.name !== name)),
+    leftovers: appless.filter((name) => !waiting.includes(name)),
+    waiting,
     unfinished: apps
       .filter((app) => readJournal(host, app) && !isHeld(host, paths, "deploy", app))
       .map(({ name }) => name),
@@ -420,10 +439,8 @@ const foreignPaths = (host: Host, paths: Paths) =>
     .capture([
       "find",
       ...[paths.root, "-maxdepth", "3", "(", "-path", paths.cache, "-o", "-path", stagingOf(paths), ")", "-prune"],
-      ...["-o", "!", "-uid", String(host.uid), "!", "-name", "nginx.*.log*", "-print"],
+      ...["-o", "!", "-user", String(host.uid), "!", "-name", "nginx.*.log*", "-print"],
     ])
     .stdout.split("\n")
     .filter((path) => path !== "")
     .slice(0, 5);
-
-const orphanVassals = (host: Host, paths: Paths) => listVassals(host, paths).map(({ app }) => app);

@@ -218,7 +218,7 @@ test.each<[string[], Settings]>([
 });
 
 test("parseAssignments tells of the quotes that ssh has taken away", () => {
-  const hint = expect.stringContaining("blog NAME='two words'");
+  const hint = `write KEY=value; quotes around blanks must arrive at the server: "config:set blog NAME='two words'"`;
   expect(() => parseAssignments(["NAME=two", "words"])).toThrow(expect.objectContaining({ hint }));
 });
 

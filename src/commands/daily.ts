@@ -38,8 +38,8 @@ export const daily = (host: Host) =>
       attempt("what is left of a backup", () => dropStage(host));
       attempt("nginx's logs", () => turnSiteLogs(host, paths));
       if (!args["if-time"] || isTime(host, paths)) {
-        host.write(dailyFiles(paths).done, String(host.now()));
         const machine = readMachine(host, paths.settings);
+        host.write(dailyFiles(paths).done, String(host.now()));
         for (const app of listApps(host, paths).map((name) => appOf(paths, name)))
           attempt(`app '${app.name}'`, () => renewSite(host, app, machine));
         attempt("logs", () => boundLogs(host, paths));

@@ -2,6 +2,7 @@ import { defineCommand } from "citty";
 import { printable } from "../app.ts";
 import { PikuError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { withTurn } from "../locks.ts";
 import { readMachine } from "../machine.ts";
 import { pathsOf } from "../paths.ts";
 import { voiceOf } from "../voice.ts";
@@ -20,26 +21,34 @@ export const update = (host: Host) =>
       rollback: { type: "boolean", description: "back to the release that the last update replaced" },
     },
     run({ args }) {
-      const voice = voiceOf(host);
-      const fresh = `${host.self}.new`;
-      try {
-        if (args.rollback) takeOld(host, fresh);
-        else {
-          const from = sourceOf(host, args.from);
-          voice.log("Updating piku...");
-          fetch(host, from, fresh);
-        }
-        const told = host.capture([fresh, "--version"]);
-        if (told.status !== 0) throw new PikuError(`that release does not run here: ${told.stderr.trim()}`);
-        linkFile(host, host.self, oldOf(host));
-        host.rename(fresh, host.self);
-        voice.log(`${args.rollback ? "Back again" : "Update successful"}: ${told.stdout.trim()}`);
-      } finally {
-        host.remove(fresh);
-      }
-      voice.log("Done.");
+      withTurn(host, pathsOf(host), "update", undefined, "", () => replace(host, args));
     },
   });
+
+function replace(host: Host, args: { from?: string; rollback?: boolean }): void {
+  const voice = voiceOf(host);
+  const fresh = `${host.self}.new`;
+  // One that was cut off may have left the earlier release under this name, and what is fetched would be written into it.
+  host.remove(fresh);
+  try {
+    if (args.rollback) takeOld(host, fresh);
+    else {
+      const from = sourceOf(host, args.from);
+      voice.log("Updating piku...");
+      fetch(host, from, fresh);
+    }
+    const told = host.capture([fresh, "--version"]);
+    if (told.status !== 0) throw new PikuError(`that release does not run here: ${told.stderr.trim()}`);
+    // A name may reach the disk before what it stands for.
+    host.capture(["sync", fresh]);
+    linkFile(host, host.self, oldOf(host));
+    host.rename(fresh, host.self);
+    voice.log(`${args.rollback ? "Back again" : "Update successful"}: ${told.stdout.trim()}`);
+  } finally {
+    host.remove(fresh);
+  }
+  voice.log("Done.");
+}
 
 const oldOf = (host: Host) => `${host.self}.old`;
 

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import { fails, list, ok, read } from "./sandbox.ts";
 import { stories } from "./story.ts";
-import { running } from "./watch.ts";
+import { running, sshing } from "./watch.ts";
 
 stories((board, story) => {
   story(
@@ -42,6 +42,37 @@ stories((board, story) => {
       expect(ok(board.ssh("update", "--rollback")).stdout).toContain("Back again: piku 0.");
     },
   );
+
+  /** A release of this target that is a script. */
+  const releaseOf = (script: string) => {
+    const release = fs.mkdtempSync(`${board.folder}/release-`);
+    fs.writeFileSync(`${release}/piku-${board.target.name}`, script);
+    const sum = createHash("sha256").update(script).digest("hex");
+    fs.writeFileSync(`${release}/SHA256SUMS`, `${sum}  piku-${board.target.name}\n`);
+    return release;
+  };
+  /** The executable that the board began with in its place again, and nothing beside it. */
+  const asBefore = (executable: Buffer) => {
+    for (const name of list(board.home).filter((file) => file.startsWith("piku"))) fs.rmSync(`${board.home}/${name}`);
+    fs.writeFileSync(`${board.home}/piku`, executable, { mode: 0o755 });
+  };
+
+  story("update: where one that was cut off had left the earlier release, the next one was written into that", () => {
+    const before = fs.readFileSync(`${board.home}/piku`);
+    fs.writeFileSync(`${board.home}/piku.old`, "#!/bin/sh\necho piku 8.8\n", { mode: 0o755 });
+    fs.linkSync(`${board.home}/piku.old`, `${board.home}/piku.new`);
+    fails(board.ssh("update", "--from", releaseOf("#!/bin/sh\nexit 3\n")), 1);
+    expect(ok(board.ssh("update", "--rollback")).stdout).toContain("Back again: piku 8.8");
+    asBefore(before);
+  });
+
+  story("update: two at once took each other's file away", async () => {
+    const before = fs.readFileSync(`${board.home}/piku`);
+    const release = releaseOf("#!/bin/sh\nsleep 1\necho piku 9.9\n");
+    const both = await Promise.all([1, 2].map(() => sshing(board, "update", "--from", release)));
+    for (const ran of both) expect(ok(ran).stdout).toContain("Update successful: piku 9.9");
+    asBefore(before);
+  });
 
   story("setup leaves an emperor's file alone that another service shares", () => {
     const file = `${board.pikuRoot}/uwsgi/uwsgi.ini`;

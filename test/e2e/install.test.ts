@@ -1,5 +1,5 @@
 /** install.sh as far as it goes without a machine of its own: that shells read it, and what it decides. */
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
@@ -8,10 +8,12 @@ const script = path.resolve(import.meta.dir, "../../install.sh");
 const shells = [["dash"], ["busybox", "sh"], ["bash", "--posix"]].filter(([name]) => Bun.which(name!));
 // All but the last line, which calls it.
 const functions = fs.readFileSync(script, "utf8").replace(/main "\$@"\n$/, "");
+// The same for a machine with systemd whose folders are below $home.
+const moved = functions.replaceAll("/run/systemd/system", "/").replace(/\/(etc\/nginx|usr\/local\/lib)\b/g, "$home/$1");
 
 /** What this line of shell says after the functions of install.sh. */
-function tell(shell: readonly string[], line: string) {
-  const ran = spawnSync(shell[0]!, [...shell.slice(1), "-c", `${functions}\n${line}`], { encoding: "utf8" });
+function tell(shell: readonly string[], line: string, text = functions) {
+  const ran = spawnSync(shell[0]!, [...shell.slice(1), "-c", `${text}\n${line}`], { encoding: "utf8" });
   return `${ran.stdout}${ran.stderr}`.trim();
 }
 
@@ -83,6 +85,168 @@ for (const shell of shells) {
   ])(`${name}: the https server for unknown names of %s`, (version, expected) => {
     const world = `nginx() { echo "nginx version: ${version}" >&2; }\nopenssl() { :; }`;
     expect(tell(shell, `${world}\nhttps_server`)).toContain(expected);
+  });
+
+  test.each(["alpine", "fedora"])(`${name}: %s: GNU tar, which a backup is made with, was not installed`, (id) => {
+    expect(inFolder({ "etc/os-release": `ID=${id}\n` }, `root=$home; find_distribution; echo "$packages"`)).toMatch(
+      / tar\b/,
+    );
+  });
+
+  /** What a line says of a folder of its own, `$home`, after these files were put there; what it is to act on is replaced by words. */
+  const inFolder = (files: Record<string, string>, line: string) => {
+    const folder = fs.mkdtempSync("/tmp/piku-home-");
+    for (const [file, content] of Object.entries(files)) {
+      fs.mkdirSync(path.dirname(`${folder}/${file}`), { recursive: true });
+      fs.writeFileSync(`${folder}/${file}`, content);
+    }
+    const world = `home=${folder}; user=$(id -un); as_user() { "$@"; }; say() { :; }; systemctl() { :; }; sync() { :; }`;
+    const told = tell(shell, `${world}\n${line}`, moved).replaceAll(folder, "~");
+    fs.rmSync(folder, { recursive: true });
+    return told;
+  };
+  const original = "#!/usr/bin/env python3\n";
+  const takeover = `work=$home/work chosen=x version=x web=$user domain= from=; chown() { :; }; su() { :; }; put_executable`;
+
+  test(`${name}: the original's piku.py was lost when ~/piku was a script as well; both are kept, also the second time`, () => {
+    const files = { "piku.py": `${original}1`, piku: "#!/bin/sh\ntrue\n", "work/piku-x": "\x7fELF" };
+    const look = `cd $home; tail -n 1 piku.py.original piku.original; head -c 4 piku piku.py | grep .`;
+    const kept =
+      "==> piku.py.original <==\n1\n==> piku.original <==\ntrue\n==> piku <==\n\x7fELF\n==> piku.py <==\n\x7fELF";
+    const world = `as_user() { :; }; ${takeover}`;
+    expect(inFolder(files, `${world}; ${look}`)).toBe(kept);
+    expect(inFolder(files, `${world}; put_executable; ${look}`)).toBe(kept);
+  });
+
+  test(`${name}: the executable took its place before it was on the disk, and was empty after a power cut`, () => {
+    const world = `as_user() { :; }; sync() { echo sync; }; mv() { echo "mv $*"; }; ${takeover}`;
+    expect(inFolder({ "work/piku-x": "" }, world)).toBe("sync\nmv -f ~/.piku.new ~/piku");
+  });
+
+  describe(`${name}: --uninstall`, () => {
+    const world = `home_of() { echo $home; }; find_distribution() { http_files=$home/http.d; }; nginx() { :; }; units=$home/units;
+other_includes() { :; }; systemctl() { echo "systemctl $*"; }`;
+    const stops = /disable/;
+    const files = {
+      "piku.py.original": `${original}test "$1" = setup\n`.replace("/usr/bin/env python3", "/bin/sh"),
+      piku: "",
+      "units/uwsgi-piku.service": "",
+    };
+    const look = "echo left:; ls $home";
+    const whole = `chmod 755 $home/piku $home/piku.py.original; ${world}`;
+
+    test("that was cut off behind the return of piku.py stopped all apps when it was run again", () => {
+      const cutOff = `cp -p $home/piku.py.original $home/kept; as_user() { exit 1; }; (uninstall_here) && echo wrong; as_user() { "$@"; }; rm $home/kept`;
+      const told = inFolder(
+        files,
+        `${whole}; : >$home/piku; cp /bin/true $home/piku; ${cutOff}; uninstall_here; ${look}`,
+      );
+      expect(told).not.toMatch(stops);
+      expect(told).toEndWith("left:\npiku.py\nunits");
+    });
+
+    test("brings back what was called piku beside the original", () => {
+      const told = inFolder(
+        { ...files, "piku.original": "#!/bin/sh\n" },
+        `${whole}; cp /bin/true $home/piku; uninstall_here; ${look}; cat $home/piku`,
+      );
+      expect(told).toEndWith("left:\npiku\npiku.py\nunits\n#!/bin/sh");
+    });
+
+    test("left the original's units of other names turned off, and no app came up at the next boot", () => {
+      const unit = "echo ExecStart=uwsgi $home/.piku/uwsgi/uwsgi.ini >$home/units/emperor.service";
+      const told = inFolder(files, `${whole}; cp /bin/true $home/piku; ${unit}; uninstall_here`);
+      expect(told).toContain("systemctl enable --quiet emperor.service");
+    });
+
+    test("that was cut off behind the services could not be run again: there was no service to turn off", () => {
+      const told = inFolder(
+        { piku: "" },
+        `${whole.replace(" $home/piku.py.original", "")}; cp /bin/true $home/piku; systemctl() { [ "$1" != disable ]; }; uninstall_here; ${look}`,
+      );
+      expect(told).toBe("left:");
+    });
+  });
+
+  test.each([
+    ["a link", "ln -s ../there $home/http.d/default.conf", "readlink $home/http.d/default.conf", "../there"],
+    ["a file", "echo welcome >$home/http.d/default.conf", "cat $home/http.d/default.conf", "welcome"],
+  ])(
+    `${name}: --default-site, nginx refuses: the welcome site stayed off, without a note (%s)`,
+    (_, make, look, there) => {
+      const world = `http_files=$home/http.d work=$home default_site=1; https_server() { :; }; ${make}`;
+      const files = { "http.d/x": "" };
+      const refused = `nginx() { echo '[emerg] no' >&2; return 1; }; (write_nginx) 2>/dev/null || :; ls $home/http.d; ${look}`;
+      expect(inFolder(files, `${world}; ${refused}`)).toBe(`default.conf\nx\n${there}`);
+      const taken = `nginx() { :; }; write_nginx; ls $home/http.d | grep -v original; turn_on_welcome "$(noted_welcome)"; ${look}`;
+      expect(inFolder(files, `${world}; ${taken}`)).toBe(`piku.conf\nx\n${there}`);
+      // A later run without the option does not forget it.
+      expect(inFolder(files, `${world}; nginx() { :; }; write_nginx; default_site=; ${taken}`)).toBe(
+        `piku.conf\nx\n${there}`,
+      );
+    },
+  );
+
+  test(`${name}: a setting was joined to an ENV whose last line did not end`, () => {
+    expect(inFolder({ ".piku/ENV": "A=1" }, `setting PIKU_DOMAIN a.test; cat $home/.piku/ENV`)).toBe(
+      "A=1\nPIKU_DOMAIN=a.test",
+    );
+    expect(inFolder({ ".piku/x": "" }, `setting PIKU_DOMAIN a.test; cat $home/.piku/ENV`)).toBe("PIKU_DOMAIN=a.test");
+  });
+
+  test(`${name}: a --domain was passed over silently when ENV had another one`, () => {
+    const files = { ".piku/ENV": "PIKU_DOMAIN=b.test\n" };
+    expect(inFolder(files, `setting PIKU_DOMAIN a.test 2>&1; cat $home/.piku/ENV`)).toMatch(
+      /^Warning: ~\/\.piku\/ENV says PIKU_DOMAIN=b\.test, and that stays\. To change it: .*config:set --global PIKU_DOMAIN=a\.test.*\nPIKU_DOMAIN=b\.test$/,
+    );
+    expect(inFolder(files, `setting PIKU_DOMAIN b.test`)).toBe("");
+  });
+
+  test(`${name}: with a folder called piku in the home, the executable went into it`, () => {
+    const world = `home_of() { echo $home; }; find_distribution() { tried=tried; }; target=x; need_space() { echo begun; }`;
+    expect(inFolder({ "piku/piku.py": "" }, `${world}; install_here`)).toMatch(
+      /^Error: ~\/piku is a folder, and the executable is to have that place\nHint: mv ~\/piku /,
+    );
+  });
+
+  test.each([
+    ["linux-x64-lite linux-x64", "10"],
+    ["linux-x64 linux-x64-lite", "130"],
+    ["linux-armv7 linux-armv6", "10"],
+    ["linux-arm64-musl linux-arm64-lite", "130"],
+  ])(`${name}: the room for the download was the same for the small executables: %s`, (targets, megabytes) => {
+    const world = `home_of() { :; }; find_distribution() { tried=tried; }; target='${targets}'; need_space() { echo $2; exit; }`;
+    expect(tell(shell, `${world}; install_here`)).toBe(megabytes);
+  });
+
+  test.each([
+    [
+      "127.0.0.1 localhost\n127.0.1.1\told blog.test old.test\n",
+      "127.0.0.1 localhost\n127.0.1.1 new blog.test old.test",
+    ],
+    ["127.0.1.1 older.test older\n", "127.0.1.1 older.test older\n127.0.1.1\tnew"],
+    ["127.0.1.1 new shop.test\n", "127.0.1.1 new shop.test"],
+    ["127.0.0.1 old", "127.0.0.1 old\n127.0.1.1\tnew"],
+  ])(`${name}: --hostname removed the other names on the line of the old one: %j`, (hosts, expected) => {
+    const files = { "etc/hosts": hosts, "etc/hostname": "old\n" };
+    expect(inFolder(files, "root=$home hostname=new; name_machine; cat $home/etc/hosts")).toBe(expected);
+    expect(inFolder(files, "root=$home hostname=new; name_machine; name_machine; cat $home/etc/hosts")).toBe(expected);
+  });
+
+  test(`${name}: a user that was made, but for its password, stayed locked when this was run again`, () => {
+    const made = (password: string) =>
+      `id() { echo x; }; web=x; password_of() { echo '${password}'; }; chpasswd() { cat; }; home_of() { echo $home; }; make_user`;
+    expect(inFolder({}, made("!"))).toEndWith(":*");
+    expect(inFolder({}, made("!!"))).toEndWith(":*");
+    expect(inFolder({}, made("*"))).toBe("");
+    expect(inFolder({}, made("!$6$x"))).toBe("");
+  });
+
+  test(`${name}: an upgrade said that the new service takes over, although it ran already`, () => {
+    const world = 'units=$home/units sshd=ssh foreign= running=x; say() { echo "$*"; }; mkdir $home/units';
+    const first = "The emperor that runs goes on, so that no app stops; the new service takes over at the next boot";
+    expect(inFolder({}, `${world}; write_units`)).toBe(first);
+    expect(inFolder({}, `${world}; write_units >/dev/null; write_units`)).toBe(first.split(";")[0]!);
   });
 
   test(`${name}: a script that was cut short anywhere does nothing`, () => {

@@ -180,6 +180,51 @@ stories((board, story) => {
     expect(fs.readdirSync(home)).toEqual([]);
   });
 
+  story("doctor passed over an ENV of the machine that cannot be read", () => {
+    const file = `${board.pikuRoot}/ENV`;
+    const former = read(file);
+    fs.writeFileSync(file, `${former}\nPIKU_HTTP_PORT=many\n`);
+    const found = findings().find(({ check }) => check === "settings");
+    fs.writeFileSync(file, former);
+    expect(found).toEqual({
+      check: "settings",
+      ok: false,
+      says: `${file}: PIKU_HTTP_PORT is 'many'`,
+      remedy: "a port is a number from 1 to 65535",
+    });
+  });
+
+  story("doctor took settings that wait for a first push for leftovers", () => {
+    ok(board.ssh("config:set", "later", "A=1"));
+    const found = () => findings().filter(({ check }) => check === "leftovers");
+    expect(found()).toEqual([{ check: "leftovers", ok: true, says: "none; settings wait for a first push of later" }]);
+    // A first push that failed is another matter.
+    fs.mkdirSync(`${board.pikuRoot}/repos/later`);
+    expect(found()).toMatchObject([{ ok: false, says: "'later' has settings or a repository, but is no app" }]);
+    ok(board.ssh("destroy", "later"));
+  });
+
+  const busybox = Bun.which("busybox");
+  // Nobody else can give a file away.
+  if (busybox && process.getuid!() === 0)
+    story("doctor saw nothing that belongs to others with busybox's find, which knows no -uid", () => {
+      const tools = `${board.folder}/busybox`;
+      const file = `${board.pikuRoot}/data/theirs`;
+      fs.mkdirSync(tools);
+      fs.symlinkSync(busybox, `${tools}/find`);
+      fs.writeFileSync(file, "");
+      fs.chownSync(file, 4242, 4242);
+      const env = { ...board.boardEnv(), PATH: `${tools}:${process.env.PATH}` };
+      const { stdout } = board.run([`${board.home}/piku`, "doctor", "--json"], { env });
+      fs.rmSync(file);
+      expect(JSON.parse(stdout)).toContainEqual({
+        check: "rights",
+        ok: false,
+        says: `${file} belongs to another user`,
+        remedy: `sudo chown -R --reference=${board.pikuRoot} ${file}`,
+      });
+    });
+
   story("doctor names what is wrong, with the remedy, and ends with 1", async () => {
     const root = board.pikuRoot;
     const keys = `${board.home}/.ssh/authorized_keys`;
@@ -206,7 +251,7 @@ stories((board, story) => {
       ["processes", "wsgi.1 of app 'wiki' is down", /./],
       ["processes", "bot.1 of app 'wiki' is down", /./],
       ["certificates", /^the certificate of app 'wiki' is missing, or its key is another's$/, /deploy wiki/],
-      ["keys", `line 2 of ${keys} has a key without a command, before the line that leads to piku`, /sed -i 2d/],
+      ["keys", `line 2 of ${keys} has a key without a command, before the line that leads to piku`, /sed -i '2d'/],
       ["rights", `${root}/plugins is missing`, /setup/],
       ["rights", `${root}/envs/blog/LIVE_ENV is open to others`, `chmod 600 ${root}/envs/blog/LIVE_ENV`],
       ["leftovers", "a deploy of app 'blog' was cut off", /recover/],

@@ -29,6 +29,7 @@ machines(kinds, (machine, story) => {
       /Getting piku-linux-\S+ from .*\n.*Installing packages: .*\n.*Making the user piku\n.*Putting piku into \/home\/piku: piku \S+ \(linux-.*\n.*Writing the services\n.*Showing nginx .*\n.*Done\. /,
     );
     expect(ran.stderr).toBe("");
+    expect(ok(await machine.sh("grep ^piku: /etc/shadow")).stdout).toStartWith("piku:*:");
   });
 
   story("the whole platform, idle, is one process of at most 8 MB", async () => {
@@ -89,7 +90,7 @@ machines(kinds, (machine, story) => {
     const line = installedFrom(blockWith("README.md", "install.sh | sh"), server.address);
     const ran = ok(await machine.sh(`cd /root && cp id.pub id_ed25519.pub && ${line}`));
     machine.told("upgraded in", ran);
-    expect(ran.stdout).toContain("The emperor that runs goes on");
+    expect(ran.stdout).toContain("The emperor that runs goes on, so that no app stops\n");
     expect(ran.stdout).not.toContain("Installing packages");
     expect(await watch()).toEqual([]);
     expect(ok(await machine.sh("cat /home/piku/.piku/uwsgi/emperor.pid")).stdout).toBe(pid);

@@ -93,7 +93,7 @@ machines(
       const ran = ok(await machine.sh(installedFrom(blockWith(page, /install\.sh \| sh$/), server.address)));
       machine.told("taken over in", ran);
       expect(ran.output).toContain("Keys of the former piku that are this one's now: 1.");
-      expect(ran.output).toContain("The emperor that runs goes on, so that no app stops");
+      expect(ran.output).toContain("so that no app stops; the new service takes over at the next boot\n");
       expect(ran.output).toContain("nginx includes piku's sites already, by /etc/nginx/sites-enabled/default");
       expect(ran.output).toContain("The way back to the former piku: sh install.sh --uninstall");
       for (const watch of watches) expect(await watch()).toEqual([]);
@@ -125,19 +125,24 @@ machines(
       expect(await vassals()).toContain("elder_web.1-");
     });
 
-    story("the way back: the original has its apps again, and they answer all the time", async () => {
-      const watch = machine.watch("elder.test", "200 elder");
-      ok(await machine.sh(installedFrom(blockWith(page, "--uninstall"), server.address)));
-      expect(await watch()).toEqual([]);
-      expect(ok(await machine.sh("head -c 2 /home/piku/piku.py")).stdout).toBe("#!");
-      expect(ok(await machine.ssh("apps")).stdout).toContain("*elder");
-      ok(await machine.push("back", undefined, app("back")));
-      await answers("back");
-      ok(await machine.ssh("deploy elder"));
-      await answers("elder");
-      const { stdout } = ok(await machine.sh("systemctl show -p Description --value uwsgi-piku"));
-      expect(stdout).toBe("the former emperor\n");
-    });
+    story(
+      "the way back: the original has its apps again, and they answer all the time; also when it was cut off",
+      async () => {
+        const watch = machine.watch("elder.test", "200 elder");
+        const cut = `sed 's/^  say "Taking away the services"$/  exit 9/' /root/release/install.sh | sh -s -- --uninstall`;
+        expect((await machine.sh(cut)).status).toBe(9);
+        ok(await machine.sh(installedFrom(blockWith(page, "--uninstall"), server.address)));
+        expect(await watch()).toEqual([]);
+        expect(ok(await machine.sh("head -c 2 /home/piku/piku.py")).stdout).toBe("#!");
+        expect(ok(await machine.ssh("apps")).stdout).toContain("*elder");
+        ok(await machine.push("back", undefined, app("back")));
+        await answers("back");
+        ok(await machine.ssh("deploy elder"));
+        await answers("elder");
+        const { stdout } = ok(await machine.sh("systemctl show -p Description --value uwsgi-piku"));
+        expect(stdout).toBe("the former emperor\n");
+      },
+    );
   },
   peer ? undefined : "PIKU_PEER is not set",
 );
