@@ -10,6 +10,7 @@ import { everyProcess, isListening, killedForMemory } from "./processes.ts";
 import { appsWithWorkers, isUp } from "./recovery.ts";
 import { readJournal } from "./releases.ts";
 import { memoryLeft } from "./room.ts";
+import { type KeyLine, parseKeyLines } from "./ssh.ts";
 import { surveyProcesses } from "./status.ts";
 import { shellQuote } from "./text.ts";
 import { readCertificate } from "./tls.ts";
@@ -283,16 +284,10 @@ export function mountOf(mounts: string, path: string): { folder: string; options
 
 /** Numbers of the lines of authorized_keys that have a key without a command, while a later one has it with piku's: sshd takes the first. */
 export function plainCopies(keys: string): number[] {
-  const lines = keys.split("\n").map((line, index) => ({
-    number: index + 1,
-    blob: line.startsWith("#") ? undefined : /(?:^|\s)(AAAA[\w+/=]+)/.exec(line)?.[1],
-    isTied: /(^|,)command="/.test(line),
-  }));
-  return lines
-    .filter(({ blob, isTied, number }) =>
-      blob && !isTied ? lines.some((other) => other.blob === blob && other.isTied && other.number > number) : false,
-    )
-    .map(({ number }) => number);
+  const lines = parseKeyLines(keys);
+  const isCopy = ({ blob, at, isTied }: KeyLine) =>
+    !isTied && lines.some((other) => other.blob === blob && other.isTied && other.at > at);
+  return lines.filter(isCopy).map(({ at }) => at + 1);
 }
 
 /** Looks at everything that the checks are made of. */

@@ -2,9 +2,9 @@ import type { App } from "./app.ts";
 import { attend } from "./build.ts";
 import { explain, PikuError } from "./errors.ts";
 import type { Request } from "./plan.ts";
-import { isExecutable, pathVariables } from "./plugins.ts";
+import { pathVariables } from "./plugins.ts";
 import { jobFile } from "./releases.ts";
-import { programEnvironment } from "./tools.ts";
+import { isExecutable, programEnvironment } from "./tools.ts";
 import type { Recorder } from "./transcript.ts";
 import { voiceOf } from "./voice.ts";
 

@@ -1,6 +1,7 @@
 import { Ended } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import type { Paths } from "./paths.ts";
+import { isExecutable } from "./tools.ts";
 
 /** An executable in `~/.piku/plugins`: the command of its name, and each `NAME:…`. */
 export interface Plugin {
@@ -19,12 +20,6 @@ export const listPlugins = (host: Host, paths: Paths, names = host.list(paths.pl
       file: `${paths.plugins}/${name}`,
       description: describe(host, `${paths.plugins}/${name}`),
     }));
-
-/** Whether a path is a file, or a link to one, that may be executed. */
-export function isExecutable(host: Host, path: string): boolean {
-  const entry = host.stat(host.realPath(path) ?? path);
-  return entry?.type === "file" && (entry.mode & 0o111) !== 0;
-}
 
 /** The plugin that a command such as `dns` or `dns:add` is for. */
 export const findPlugin = (host: Host, paths: Paths, command: string): Plugin | undefined =>

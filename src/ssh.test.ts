@@ -183,7 +183,7 @@ test("what keyLine writes, parseKeyLines reads", () => {
   for (const access of accesses) {
     const { fingerprint, ...written } = key;
     const line = keyLine(host, paths, key, access);
-    expect(parseKeyLines(line)).toEqual([{ at: 0, ...written, access: { ...nothing, ...access } }]);
+    expect(parseKeyLines(line)).toEqual([{ at: 0, isTied: true, ...written, access: { ...nothing, ...access } }]);
   }
   expect(keyLine(host, paths, key, accesses[1])).toStartWith('restrict,pty,expiry-time="20270731",command="exec env ');
 });

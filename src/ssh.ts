@@ -76,6 +76,8 @@ export interface Access {
 export interface KeyLine extends Omit<Key, "fingerprint"> {
   /** Counted from 0. */
   at: number;
+  /** Whether it leads to a command, not to a login. */
+  isTied: boolean;
   /** Undefined for a line that neither piku nor the original wrote. */
   access?: Access;
 }
@@ -100,7 +102,8 @@ export const parseKeyLines = (content: string): KeyLine[] =>
       apps: about(/\bPIKU_KEY_APPS=([\w.,-]+)/)?.split(","),
       until: about(/\bexpiry-time="(\d+Z?)"/),
     };
-    return [{ at, type, blob, comment, access: access || undefined }];
+    const isTied = /(^|,)command="/.test(options);
+    return [{ at, type, blob, comment, isTied, access: access || undefined }];
   });
 
 /**

@@ -1,15 +1,15 @@
 import type { Host } from "./host/host.ts";
 
+/** Whether a path is a file, or a link to one, that may be executed. */
+export function isExecutable(host: Host, path: string): boolean {
+  const entry = host.stat(host.realPath(path) ?? path);
+  return entry?.type === "file" && (entry.mode & 0o111) !== 0;
+}
+
 /** The path of a program, or undefined when it is not on the path. */
 export function findTool(host: Host, name: string): string | undefined {
   const folders = (host.env().PATH ?? "").split(":").filter((folder) => folder.startsWith("/"));
-  return folders
-    .map((folder) => `${folder}/${name}`)
-    .find((path) => {
-      const real = host.realPath(path);
-      const entry = real === undefined ? undefined : host.stat(real);
-      return entry?.type === "file" && (entry.mode & 0o111) !== 0;
-    });
+  return folders.map((folder) => `${folder}/${name}`).find((path) => isExecutable(host, path));
 }
 
 // What would make a program that piku calls do something else than it is told: other files, other code, other rules.

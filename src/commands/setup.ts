@@ -3,7 +3,7 @@ import { PikuError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
 import { closed, folders, type Paths, pathsOf } from "../paths.ts";
-import { addKeys, keysFile, readKeys } from "../ssh.ts";
+import { addKeys, authorizedKeys, keysFile, parseKeyLines, readKeys } from "../ssh.ts";
 import { giveBack, takeOver } from "../takeover.ts";
 import { renderEmperor } from "../uwsgi.ts";
 import { voiceOf } from "../voice.ts";
@@ -67,13 +67,9 @@ export const absolute = (host: Host, path: string) => (path.startsWith("/") ? pa
 
 /** A copy of a key without a command in front would be found first, and its owner's pushes would not reach piku. */
 export function warnOfPlain(host: Host, blobs: readonly string[]): void {
-  const file = keysFile(host);
-  const lines = (host.read(file) ?? "").split("\n");
-  for (const [index, line] of lines.entries()) {
-    if (blobs.some((blob) => line.includes(blob)) && !line.includes("command=") && !line.startsWith("#")) {
+  for (const { at, blob, isTied } of parseKeyLines(authorizedKeys(host)))
+    if (blobs.includes(blob) && !isTied)
       voiceOf(host).warn(
-        `${file} line ${index + 1} has this key without a command: pushes with it do not reach piku. Remove that line, and add the key again.`,
+        `${keysFile(host)} line ${at + 1} has this key without a command: pushes with it do not reach piku. Remove that line, and add the key again.`,
       );
-    }
-  }
 }
