@@ -119,9 +119,15 @@ stories((board, story) => {
       expect(board.get("/env/TRAILING", { host: "inner.test" }).body).toBe(`${canary} `);
       quiet(ok(board.ssh("config:set", "vault", "A=1", `B=${canary}`)));
       quiet(ok(board.ssh("config:unset", "vault", "A")));
+      // It goes by names.
+      expect(ok(board.ssh("config", "vault", "--all")).stdout).not.toContain(`SECRET=${canary}`);
+      quiet(ok(board.sshRaw("config:import vault", { input: `C='${canary}'\n` })));
+      quiet(ok(board.ssh("config:set", "--no-restart", "vault", `D=${canary}`)));
       // Those that are asked for it.
       for (const words of [
         ["config", "vault"],
+        ["config", "vault", "--all", "--reveal"],
+        ["config:export", "vault"],
         ["config:get", "vault", "SECRET"],
         ["config:live", "vault"],
         ["run", "vault", "--", "env"],
@@ -142,11 +148,19 @@ stories((board, story) => {
       vault.commit("Mended", { Procfile: "web: exec python3 app.py\n" });
       quiet(ok(board.push(vault, "vault")));
       // Everything else.
+      quiet(ok(board.sshRaw("keys:add anna", { input: read(`${board.folder}/ssh/other.pub`) })));
       for (const words of [
         ["apps"],
         ["ps", "vault"],
         ["ps:scale", "vault", "web=1"],
         ["restart", "vault"],
+        ["ps:restart", "vault", "web"],
+        ["maintenance:on", "vault"],
+        ["maintenance:off", "vault"],
+        ["keys"],
+        ["keys:remove", "anna"],
+        ["completion"],
+        ["doctor"],
         ["deploy", "vault"],
         ["releases", "vault"],
         ["releases", "vault", "--json"],
@@ -183,6 +197,9 @@ stories((board, story) => {
           }),
         ),
       );
+      const archive = { cwd: board.folder };
+      quiet(ok(board.run(["sh", "-c", "umask 077; ssh board backup vault >vault.tar.gz"], archive)));
+      quiet(ok(board.run(["sh", "-c", "ssh board restore vault --force <vault.tar.gz"], archive)));
       quiet(ok(board.ssh("destroy", "other")));
       // Other apps are not given it, whoever asks them.
       expect(board.get("/names", { host: "inner.test" }).body.split("\n")).toContain("SECRET");
