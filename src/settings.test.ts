@@ -305,6 +305,7 @@ test.each<[string, Record<string, string | null>, string]>([
   ["A=1\r\nB=2\r\n", { A: "3" }, "A=3\r\nB=2\r\n"],
   ["A='a # b'\n", { A: "c" }, "A=c\n"],
   ['A="a b" --flag # why\n', { A: "c" }, "A=c # why\n"],
+  ["A= # why\n", { A: "c" }, "A=c # why\n"],
   ["A='b'#why\n", { A: "c" }, "A=c #why\n"],
   ["A=1\nB=2\nA=3\n", { A: "4" }, "A=1\nB=2\nA=4\n"],
   ["A=1\nB=2\n A=3\nAB=4\n", { A: null }, "B=2\nAB=4\n"],

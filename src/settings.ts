@@ -41,9 +41,10 @@ function readValue(behindEquals: string, where: string): { value: string; behind
   const written = behindEquals.trimStart();
   const quote = written[0];
   if (quote !== "'" && quote !== '"') {
-    const comment = behindEquals.search(/\s+#/);
-    const end = comment < 0 ? behindEquals.length : comment;
-    return { value: behindEquals.slice(0, end).trim(), behind: behindEquals.slice(end) };
+    // Not with `\s+`, which takes minutes for a line of blanks.
+    const comment = behindEquals.search(/\s#/);
+    const until = (comment < 0 ? behindEquals : behindEquals.slice(0, comment)).trimEnd();
+    return { value: until.trimStart(), behind: behindEquals.slice(until.length) };
   }
   const [, inside, behind] = (quote === "'" ? /^'([^']*)'(.*)$/s : /^"((?:[^"\\]|\\.)*)"(.*)$/s).exec(written) ?? [];
   if (inside === undefined)
@@ -120,10 +121,11 @@ export function changeSettings(
     // Of several lines the last one counts.
     const at = lines.findLastIndex((line) => pattern.test(line));
     if (at < 0) return `${text}${/[^\n]$/.test(text) ? "\n" : ""}${key}=${written(key, value, file)}\n`;
-    const [, head, tail, end] = /^([^=]*=\s*)(.*?)(\r?\n?)$/.exec(lines[at]!)!;
+    const [, head, tail, end] = /^([^=]*=)(.*?)(\r?\n?)$/.exec(lines[at]!)!;
     const { behind } = readValue(tail!, file);
-    const comment = behind.startsWith("#") ? ` ${behind}` : behind;
-    return lines.with(at, `${head}${written(key, value, file)}${comment}${end || "\n"}`).join("");
+    const blanks = /^\s*/.exec(tail!.slice(0, tail!.length - behind.length))![0];
+    const comment = behind.startsWith("#") ? ` ${behind}` : behind.trimEnd();
+    return lines.with(at, `${head}${blanks}${written(key, value, file)}${comment}${end || "\n"}`).join("");
   }, content);
 }
 
