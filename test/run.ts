@@ -23,8 +23,15 @@ if (wanted("stories")) await together(2, testFiles("test/e2e"));
 if (wanted("long")) {
   process.env.PIKU_LONG = "1";
   const both = ["harm", "faults", "input"].map((name) => `test/e2e/${name}.test.ts`);
-  const files = [...testFiles("test/long"), ...testFiles("test/e2e").filter((file) => both.includes(file))];
-  for (const file of ["test/fuzz", ...files]) await bunTest(file);
+  // Those that take all of the machine are told alone.
+  const alone = ["load", "wrk", "concurrency"].map((name) => `test/long/${name}.test.ts`);
+  const long = testFiles("test/long");
+  const others = [...testFiles("test/e2e").filter((file) => both.includes(file)), "test/fuzz", ...long];
+  await together(
+    2,
+    others.filter((file) => !alone.includes(file)),
+  );
+  for (const file of long.filter((file) => alone.includes(file))) await bunTest(file);
 }
 if (wanted("machines")) for (const file of testFiles("test/machines")) await bunTest(file);
 if (sum.passed + sum.failed === 0 && !(share === "machines" && sum.skipped > 0)) {
