@@ -10,6 +10,7 @@ import {
   restoreLogs,
   setLogAside,
   surplus,
+  withoutStarts,
   withoutTimes,
   workerLogs,
 } from "./logs.ts";
@@ -85,6 +86,30 @@ test.each<[string, string, Line[]]>([
 function line(seconds: number, text: string): Line {
   return { time: noon + seconds * 1000, text };
 }
+
+const start = `${at("12:00:00")}*** Starting uWSGI 2.0\ncompiled with\n`;
+
+test.each<[string, string, string, string]>([
+  ["no start", "a\nb", "a\nb", ""],
+  [
+    "web",
+    `old\n${start}*** Operational MODE: none\nspawned\n[uwsgi-daemons] spawning "sh"\na`,
+    `old\n${at("12:00:00")}a`,
+    "",
+  ],
+  ["a piece that goes on", `${start}*** Operational MODE: one\nan app's\n`, `${at("12:00:00")}an app's\n`, ""],
+  ["one that went wrong", `a\n${start}no plugin`, "a", `${start}no plugin`],
+  [
+    "one that went wrong before",
+    `${start}no plugin\n${start}*** Operational MODE: one\na`,
+    `${start}no plugin\n${at("12:00:00")}a`,
+    "",
+  ],
+  ["a daemon of the app's own", 'a\n[uwsgi-daemons] spawning "x"\nb', 'a\n[uwsgi-daemons] spawning "x"\nb', ""],
+])("withoutStarts: %s", (_, log, said, starting) => {
+  const found = withoutStarts(log.split("\n"));
+  expect([found.said.join("\n"), found.starting.join("\n")]).toEqual([said, starting]);
+});
 
 test("lastLines goes on in the files that had the name before, and says how far the present one was read", () => {
   const { host, app, logs } = boardWith({

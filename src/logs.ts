@@ -49,6 +49,7 @@ export interface Line {
 // What `vassalPairs` has uWSGI put in front of each piece that it gets of what an app says.
 const mark = "\x1e";
 const stamp = new RegExp(`${mark}(\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d)([+-]\\d\\d)(\\d\\d) `, "g");
+const stampLength = `${mark}2026-11-25T12:00:00+0000 `.length;
 
 /** What was said, as it was said. */
 export const withoutTimes = (log: string) => log.replace(stamp, "");
@@ -69,6 +70,36 @@ export function readLines(raw: readonly string[], before: number): Line[] {
     time = times.at(-1) ?? time;
     return { time: began, text: withoutTimes(line) };
   });
+}
+
+const startBegins = "*** Starting uWSGI ";
+const workersBegin = "*** Operational MODE: ";
+const daemonBegins = "[uwsgi-daemons] spawning ";
+
+/**
+ * The lines of a log without the thirty that uWSGI says of itself on its way to start a process: they would push what the app
+ * says out of sight. A start that went wrong stays; `starting` is one at the end that is not over yet.
+ */
+export function withoutStarts(raw: readonly string[]): { said: string[]; starting: string[] } {
+  const said: string[] = [];
+  let began = -1;
+  let isOver = true;
+  let time = "";
+  for (const line of raw) {
+    const head = line.startsWith(mark) ? line.slice(0, stampLength) : "";
+    const text = line.slice(head.length);
+    if (text.startsWith(startBegins)) [began, isOver] = [said.length, false];
+    // One piece, with one time, may be a start and what the app said behind it.
+    said.push(head === "" ? time + line : line);
+    time = "";
+    if (began < 0 || !(text.startsWith(workersBegin) || text.startsWith(daemonBegins))) continue;
+    const first = said[began]!;
+    if (first.startsWith(mark)) time = first.slice(0, stampLength);
+    said.length = began;
+    isOver = true;
+    if (text.startsWith(daemonBegins)) began = -1;
+  }
+  return isOver ? { said, starting: [] } : { said: said.slice(0, began), starting: said.slice(began) };
 }
 
 /** A log that can be shown: what it is called, its file, the files that had its name before, and how its lines are read. */
@@ -173,7 +204,8 @@ export function lastLines(host: Host, log: Log, most: number, since: number): { 
     if (lines.length >= most || modified(file) < since) continue;
     const start = Math.max(0, (host.stat(file)?.size ?? 0) - mostBytes);
     const read = host.readFrom(file, start);
-    const raw = read.text.split("\n").slice(start > 0 ? 1 : 0, -1);
+    const { said, starting } = withoutStarts(read.text.split("\n").slice(start > 0 ? 1 : 0, -1));
+    const raw = [...said, ...starting];
     const from = Math.max(0, raw.length - most);
     const marked =
       raw.findLast((line, i) => i < from && line.includes(mark)) ?? raw.find((line) => line.includes(mark));

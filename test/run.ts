@@ -81,6 +81,8 @@ async function run(title: string, argv: string[]): Promise<number> {
   // One pipe, so that errors stand where they belong.
   const child = Bun.spawn(["sh", "-c", 'exec "$@" 2>&1', "sh", ...argv], {
     cwd: root,
+    // Without it Bun hands on the environment that it was started with.
+    env: process.env,
     stdin: "ignore",
     stdout: "pipe",
   });

@@ -2,7 +2,7 @@ import { defineCommand } from "citty";
 import { findApp, printable } from "../app.ts";
 import { PikuError, usageError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import { deployLogs, type Line, type Log, lastLines, siteLogs, workerLogs } from "../logs.ts";
+import { deployLogs, type Line, type Log, lastLines, siteLogs, withoutStarts, workerLogs } from "../logs.ts";
 import { parseSpan } from "../text.ts";
 import { appArg } from "./arguments.ts";
 
@@ -15,6 +15,8 @@ interface Followed {
   read: Log["read"];
   inode: number;
   offset: number;
+  /** Lines of uWSGI's that may be those of a start: shown when nothing follows them. */
+  held: string[];
   /** Where reading ended in files that had this name before, by their inodes: one of them may come back. */
   left: Map<number, number>;
 }
@@ -94,6 +96,7 @@ const followed = (host: Host, { label, file, read }: Log, offset: number): Follo
   file,
   read,
   offset,
+  held: [],
   inode: host.stat(file)?.inode ?? 0,
   left: new Map(),
 });
@@ -124,6 +127,9 @@ function added(host: Host, log: Followed): (Line & { label: string })[] {
   } else if (entry && entry.size < log.offset) log.offset = 0;
   const { text, offset } = host.readFrom(log.file, log.offset);
   log.offset = offset;
-  const lines = log.read(`${rest}${text}`.split("\n").slice(0, -1), host.now());
+  const news = `${rest}${text}`.split("\n").slice(0, -1);
+  const { said, starting } = withoutStarts([...log.held, ...news]);
+  log.held = news.length > 0 ? starting : [];
+  const lines = log.read(news.length > 0 ? said : [...said, ...starting], host.now());
   return lines.map((line) => ({ ...line, label: log.label }));
 }

@@ -67,8 +67,10 @@ time.sleep(1000)
     expect(shown("speaks", "even", "-n", "2")).toEqual([lines[3]!, lines[6]!]);
     expect(shown("speaks", "odd.1", "-n", "1")).toEqual(["odd.1 | \tin two, with ü"]);
     expect(shown("speaks", "-n", "0")).toEqual([]);
-    // uWSGI's own lines are in the files too.
-    expect(shown("speaks", "odd").length).toBeGreaterThan(4);
+    // What uWSGI said before pushed it out of sight.
+    expect(shown("speaks", "odd")).toEqual(
+      lines.filter((line) => line.startsWith("odd")).map((line) => line.replace("1  |", "1 |")),
+    );
     const timed = shown("speaks", "-n", "1", "-t")[0]!;
     expect(timed).toEndWith(` ${lines.at(-1)}`);
     expect(Math.abs(Date.now() - Date.parse(timed.split(" ")[0]!))).toBeLessThan(20_000);
