@@ -22,16 +22,14 @@ if (wanted("unit")) for (const what of ["src", "test/quickjs", "test/fuzz"]) awa
 if (wanted("stories")) await together(2, testFiles("test/e2e"));
 if (wanted("long")) {
   process.env.PIKU_LONG = "1";
-  const both = ["harm", "faults", "input"].map((name) => `test/e2e/${name}.test.ts`);
-  // Those that take all of the machine are told alone.
-  const alone = ["load", "wrk", "concurrency"].map((name) => `test/long/${name}.test.ts`);
-  const long = testFiles("test/long");
-  const others = [...testFiles("test/e2e").filter((file) => both.includes(file)), "test/fuzz", ...long];
-  await together(
-    2,
-    others.filter((file) => !alone.includes(file)),
-  );
-  for (const file of long.filter((file) => alone.includes(file))) await bunTest(file);
+  const named = (names: string[]) => names.filter((name) => name.includes(filter));
+  // What takes longest begins first; those that take all of the machine are told alone.
+  const e2e = ["faults", "harm", "input"].map((name) => `test/e2e/${name}.test.ts`);
+  const alone = ["concurrency", "load", "wrk"].map((name) => `test/long/${name}.test.ts`);
+  const others = testFiles("test/long").filter((file) => !alone.includes(file));
+  const first = "test/long/harm.test.ts";
+  await together(2, named([first, ...e2e, ...others.filter((file) => file !== first), "test/fuzz"]));
+  for (const file of named(alone)) await bunTest(file);
 }
 if (wanted("machines")) for (const file of testFiles("test/machines")) await bunTest(file);
 if (sum.passed + sum.failed === 0 && !(share === "machines" && sum.skipped > 0)) {
