@@ -6,7 +6,7 @@
  *   bun test/run.ts machines         whole machines, one after the other
  *   bun test/run.ts stories push     only those stories whose file name contains the word
  *
- * Stories wait more than they work, so two files are told at once, each on boards of its own; what one has said is shown when it
+ * Stories wait more than they work, so several files are told at once, each on boards of its own; what one has said is shown when it
  * has ended.
  */
 import fs from "node:fs";
@@ -28,7 +28,7 @@ if (wanted("long")) {
   const alone = ["concurrency", "load", "wrk"].map((name) => `test/long/${name}.test.ts`);
   const others = testFiles("test/long").filter((file) => !alone.includes(file));
   const first = "test/long/harm.test.ts";
-  await together(2, named([first, ...e2e, ...others.filter((file) => file !== first), "test/fuzz"]));
+  await together(3, named([first, ...e2e, ...others.filter((file) => file !== first), "test/fuzz"]));
   for (const file of named(alone)) await bunTest(file);
 }
 if (wanted("machines")) for (const file of testFiles("test/machines")) await bunTest(file);
