@@ -1,7 +1,7 @@
 import type { App } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
-import { setLogAside, withoutTimes } from "./logs.ts";
+import { newestLog, setLogAside } from "./logs.ts";
 import type { Paths } from "./paths.ts";
 import {
   commandLines,
@@ -302,7 +302,7 @@ export function awaitHealthy(
 }
 
 function unhealthy(host: Host, app: App, { worker, killedBefore }: Started, why: string): PikuError {
-  const lines = saidByApp(withoutTimes(host.readFrom(filesOf(app, worker).log, 0, true).text));
+  const lines = saidByApp(newestLog(host, app, worker));
   for (const line of lines.slice(-20)) host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
   const message = `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}`;
   if (isDiskFull(host, app)) return new PikuError(`${message}; the server's disk is full`, "make room and try again");

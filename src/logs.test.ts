@@ -5,6 +5,7 @@ import {
   forgetLogs,
   type Line,
   lastLines,
+  newestLog,
   nginxTime,
   readLines,
   restoreLogs,
@@ -34,6 +35,20 @@ test("a worker that starts gets a log of its own, and the former one comes back 
   expect(logs()).toEqual({ "web.1.log": "new\n", "web.1.log.before-4": "old\n", "worker.1.log": "other\n" });
   restoreLogs(host, app, 4);
   expect(logs()).toEqual({ "web.1.log": "old\nnew\n", "worker.1.log": "other\n" });
+});
+
+test("a log that was turned while a new process started was taken for the new one's, and lost", () => {
+  const born = `${at("12:00:00")}*** Starting uWSGI 2.0\nit failed\n`;
+  const { host, app, logs } = boardWith({ "web.1.log": "old\n" });
+  setLogAside(host, app, worker);
+  host.write(`${folder}/web.1.log`, born);
+  expect(newestLog(host, app, worker)).toBe("*** Starting uWSGI 2.0\nit failed\n");
+  // uWSGI of the live release does this by the name of its log.
+  host.rename(`${folder}/web.1.log`, `${folder}/web.1.log.old`);
+  host.write(`${folder}/web.1.log`, `${at("12:00:01")}a request\n`);
+  expect(newestLog(host, app, worker)).toBe("*** Starting uWSGI 2.0\nit failed\n");
+  restoreLogs(host, app, 4);
+  expect(logs()).toEqual({ "web.1.log": `${at("12:00:01")}a request\n`, "web.1.log.old": "old\n" });
 });
 
 test("a worker that has never written has nothing to set aside, and what is not there is not restored", () => {

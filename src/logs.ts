@@ -27,9 +27,25 @@ export function restoreLogs(host: Host, app: App, release: number): void {
     const [, log, number] = setAside.exec(name) ?? [];
     if (log === undefined || Number(number) !== release) continue;
     const said = host.read(`${app.logs}/${log}`);
-    if (said) host.append(`${app.logs}/${name}`, said);
-    host.rename(`${app.logs}/${name}`, `${app.logs}/${log}`);
+    if (said && isTurned(said)) host.rename(`${app.logs}/${name}`, `${app.logs}/${log}.old`);
+    else {
+      if (said) host.append(`${app.logs}/${name}`, said);
+      host.rename(`${app.logs}/${name}`, `${app.logs}/${log}`);
+    }
   }
+}
+
+/**
+ * Whether a log is not the one that a new process began: uWSGI of the live release, which found its own large enough just then,
+ * has called the new one's file `.old` by mistake, and gone on in this one.
+ */
+const isTurned = (said: string) => said.startsWith(mark) && !said.startsWith(startBegins, stampLength);
+
+/** What a process that has just been started says. */
+export function newestLog(host: Host, app: App, worker: Worker): string {
+  const { log } = filesOf(app, worker);
+  const said = host.readFrom(log, 0, true).text;
+  return withoutTimes(isTurned(said) ? host.readFrom(`${log}.old`, 0, true).text : said);
 }
 
 /** Removes logs from before releases that are not the live one. */

@@ -129,7 +129,7 @@ stories((board, story) => {
         ? ([
             [
               "the wrong port",
-              { "app.py": probeSource("x").replace('int(os.environ["PORT"])', "int(os.environ['PORT']) + 9000") },
+              { "app.py": probeSource("x").replace('int(os.environ["PORT"])', "0") },
               /it listens on port \d+ instead/,
             ],
           ] satisfies [string, Files, RegExp][])
