@@ -195,6 +195,9 @@ export const systemChecks = (program: readonly string[], takenPort: number): Rec
     same(host.capture(["true"], { cwd: "/nowhere" }).status, 127);
     same(host.run(["sh", "-c", "exit 5"]), 5);
     same(host.run(["sh", "-c", "kill -9 $$"]), 137);
+    // ^C as soon as there is a child ended piku where it had not looked away yet; the child itself gets it.
+    for (let i = 0; i < 50; i++) same(host.run(["kill", "-INT", String(host.pid)]), 0);
+    same(host.run(["sh", "-c", "kill -INT $$"]), 130);
   },
   "run shares our output, in order"(host) {
     same(host.capture([...program, "talk-with-child"]), {

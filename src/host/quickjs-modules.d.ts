@@ -46,7 +46,7 @@ declare module "piku:native" {
   export function memoryFile(): number;
   export function free(path: string): [error: number, bytes: number, inodes: number, allInodes: number];
   export function canBind(address: string, port: number): boolean;
-  export function spawn(
+  export function run(
     argv: readonly string[],
     env: readonly string[],
     cwd: string | undefined,
@@ -54,7 +54,6 @@ declare module "piku:native" {
     stdout: number,
     stderr: number,
   ): number;
-  export function wait(pid: number): number;
   export function persist(): void;
 }
 

@@ -147,14 +147,18 @@ CALL(persist) {
   return JS_UNDEFINED;
 }
 
-/* spawn(argv, ["NAME=value", ...], cwd, stdin, stdout, stderr): the child's id. Unlike os.exec it tells why it failed,
-   looks in the child's own PATH, and gives the child the default SIGPIPE. */
-CALL(spawn) {
+/* run(argv, ["NAME=value", ...], cwd, stdin, stdout, stderr): the child's exit status. Unlike os.exec it tells why it failed,
+   looks in the child's own PATH, gives the child the default SIGPIPE, and, like a shell, leaves ^C and ^\ to the child from
+   before there is one. */
+CALL(run) {
   extern char **environ;
-  int report[2], error = 0, stdio[3] = {number(ctx, argv[3]), number(ctx, argv[4]), number(ctx, argv[5])};
+  int report[2], status = 0, error = 0, stdio[3] = {number(ctx, argv[3]), number(ctx, argv[4]), number(ctx, argv[5])};
+  struct sigaction ignore = {.sa_handler = SIG_IGN}, interrupt, quit;
   if (pipe2(report, O_CLOEXEC) < 0) return result(ctx, -1);
   char **arguments = strings(ctx, argv[0]), **env = strings(ctx, argv[1]);
   const char *cwd = JS_IsUndefined(argv[2]) ? NULL : JS_ToCString(ctx, argv[2]);
+  sigaction(SIGINT, &ignore, &interrupt);
+  sigaction(SIGQUIT, &ignore, &quit);
   pid_t pid = fork();
   if (pid == 0) {
     for (int i = 0; i < 3 && !error; i++)
@@ -162,6 +166,8 @@ CALL(spawn) {
     if (report[1] != 3) dup3(report[1], 3, O_CLOEXEC);
     closefrom(4);
     signal(SIGPIPE, SIG_DFL);
+    sigaction(SIGINT, &interrupt, NULL);
+    sigaction(SIGQUIT, &quit, NULL);
     for (int i = 0; persisting && i < 3; i++) signal(endings[i], SIG_DFL);
     environ = env;
     if (!error && cwd && chdir(cwd) < 0) error = errno;
@@ -171,25 +177,17 @@ CALL(spawn) {
   }
   if (pid < 0) error = errno;
   close(report[1]);
-  if (pid > 0 && read(report[0], &error, sizeof error) > 0) waitpid(pid, NULL, 0);
+  while (pid > 0 && read(report[0], &error, sizeof error) < 0 && errno == EINTR) {}
   close(report[0]);
+  while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+  sigaction(SIGINT, &interrupt, NULL);
+  sigaction(SIGQUIT, &quit, NULL);
   JS_FreeCString(ctx, cwd);
   for (char **p = arguments; p && *p; p++) free(*p);
   for (char **p = env; p && *p; p++) free(*p);
   free(arguments);
   free(env);
-  return JS_NewInt32(ctx, error ? -error : pid);
-}
-
-/* Like a shell, we leave ^C and ^\ to the child while it runs. */
-CALL(wait_for) {
-  int status = 0, pid = number(ctx, argv[0]);
-  struct sigaction ignore = {.sa_handler = SIG_IGN}, interrupt, quit;
-  sigaction(SIGINT, &ignore, &interrupt);
-  sigaction(SIGQUIT, &ignore, &quit);
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
-  sigaction(SIGINT, &interrupt, NULL);
-  sigaction(SIGQUIT, &quit, NULL);
+  if (error) return JS_NewInt32(ctx, -error);
   return JS_NewInt32(ctx, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 }
 
@@ -200,7 +198,7 @@ static const JSCFunctionListEntry calls[] = {
   JS_CFUNC_DEF("chmod", 2, change_mode), JS_CFUNC_DEF("mkdir", 2, make_folder), JS_CFUNC_DEF("fsync", 1, sync_file),
   JS_CFUNC_DEF("flock", 1, lock_file), JS_CFUNC_DEF("getuid", 0, user), JS_CFUNC_DEF("getgid", 0, group),
   JS_CFUNC_DEF("getppid", 0, parent), JS_CFUNC_DEF("memoryFile", 0, memory_file), JS_CFUNC_DEF("free", 1, free_space),
-  JS_CFUNC_DEF("canBind", 2, can_bind), JS_CFUNC_DEF("spawn", 6, spawn), JS_CFUNC_DEF("wait", 1, wait_for),
+  JS_CFUNC_DEF("canBind", 2, can_bind), JS_CFUNC_DEF("run", 6, run),
   JS_CFUNC_DEF("persist", 0, persist),
 };
 

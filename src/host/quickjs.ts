@@ -52,7 +52,7 @@ export const host: Host = posixHost({
     succeed(error, "statvfs", path);
     return { bytes, inodes: all === 0 ? Number.POSITIVE_INFINITY : inodes };
   },
-  run: (argv, child) => native.wait(spawn(argv, child, 0, 1, 2)),
+  run: (argv, child) => run(argv, child, 0, 1, 2),
   capture,
   kill: (pid, signal) => succeed(os.kill(pid, signal), "kill", String(pid)),
   flock(descriptor, path) {
@@ -75,9 +75,9 @@ function write(descriptor: number, bytes: Uint8Array, path: string): number {
   return succeed(os.write(descriptor, bytes.buffer, bytes.byteOffset, bytes.length), "write", path);
 }
 
-function spawn(argv: readonly string[], { cwd, env }: Child, stdin: number, stdout: number, stderr: number): number {
+function run(argv: readonly string[], { cwd, env }: Child, stdin: number, stdout: number, stderr: number): number {
   const pairs = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  return succeed(native.spawn(argv, pairs, cwd, stdin, stdout, stderr), "run", argv[0]!);
+  return succeed(native.run(argv, pairs, cwd, stdin, stdout, stderr), "run", argv[0]!);
 }
 
 /** The child reads and writes files in memory: whatever it fills first, nobody waits for anybody. */
@@ -93,7 +93,7 @@ function capture(argv: readonly string[], child: Child & { input?: Uint8Array })
     let input = child.input ?? new Uint8Array(0);
     while (input.length > 0) input = input.subarray(write(stdin, input, "stdin"));
     os.seek(stdin, 0, 0);
-    const status = native.wait(spawn(argv, child, stdin, stdout, stderr));
+    const status = run(argv, child, stdin, stdout, stderr);
     return { status, stdout: contents(stdout), stderr: contents(stderr) };
   } finally {
     for (const file of files) os.close(file);
