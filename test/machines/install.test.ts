@@ -63,8 +63,9 @@ machines(kinds, (machine, story) => {
   story("doctor finds nothing wrong, and a closed app is closed", async () => {
     const { stdout } = await machine.ssh("doctor --json");
     const wrong = (JSON.parse(stdout) as { check: string; ok: boolean }[]).filter(({ ok }) => !ok);
-    // A machine in a container does not set its own clock.
-    expect(wrong.filter(({ check }) => check !== "clock")).toEqual([]);
+    // A machine in a container does not set its own clock, and an emulated process keeps the title that it began with.
+    const blind = machine.kind.arch === "amd64" ? ["clock"] : ["clock", "nginx", "processes"];
+    expect(wrong.filter(({ check }) => !blind.includes(check))).toEqual([]);
     ok(await machine.ssh("maintenance:on static"));
     expect(await machine.get("static.test")).toStartWith("503 ");
     ok(await machine.ssh("maintenance:off static"));
