@@ -298,12 +298,12 @@ export function surveyBoard(host: Host, paths: Paths): Board {
   const running = apps.filter((app) => isUp(host, app, working));
   const sites = readSites(host, paths);
   const vassals = listVassals(host, paths).map(({ app }) => app);
-  const appless = [...new Set([...host.list(paths.repos), ...host.list(paths.envs), ...vassals])].filter((name) =>
+  const begun = [...host.list(paths.repos), ...vassals];
+  const appless = [...new Set([...begun, ...host.list(paths.envs)])].filter((name) =>
     apps.every((app) => app.name !== name),
   );
   const waiting = appless.filter(
-    (name) =>
-      ![...host.list(paths.repos), ...vassals].includes(name) && host.list(`${paths.envs}/${name}`).join() === "ENV",
+    (name) => !begun.includes(name) && host.list(`${paths.envs}/${name}`).join() === "ENV",
   );
   return {
     now: host.now(),

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { appOf } from "./app.ts";
-import { isInPlace, listVassals, requireEmperor, saidByApp, stopVassals } from "./generation.ts";
+import { isInPlace, listVassals, requireEmperor, stopVassals } from "./generation.ts";
 import { memoryHost } from "./host/memory.ts";
 import { pathsOf } from "./paths.ts";
 
@@ -75,30 +75,6 @@ test.each<[string, string, string, { address: string; port: number } | { socket:
     const host = memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: "/p" }, files: there ? files : {} });
     expect(isInPlace(host, appOf(pathsOf(host), "foo"), worker)).toBe(there && expected);
   }
-});
-
-const prelude = "your mercy for graceful operations on workers is 60 seconds\n*** Operational MODE: no-workers ***\n";
-
-test.each<[string, string, string[]]>([
-  [
-    "a program",
-    `${prelude}no request plugin is loaded\n[uwsgi-daemons] spawning "exec sh web.1.sh" (uid: 1 gid: 1)\nTraceback\n\n  boom\n`,
-    ["Traceback", "  boom"],
-  ],
-  ["a program that is silent", `${prelude}[uwsgi-daemons] spawning "exec sh web.1.sh" (uid: 1 gid: 1)\n`, []],
-  [
-    "an app inside uWSGI",
-    `${prelude}ImportError\n*** no app loaded. GAME OVER ***\n`,
-    ["ImportError", "*** no app loaded. GAME OVER ***"],
-  ],
-  [
-    "an app that was started twice",
-    `*** Starting uWSGI 2\n${prelude}ImportError\n*** Starting uWSGI 2\n${prelude}ImportError\n`,
-    ["ImportError"],
-  ],
-  ["uWSGI that got nowhere", 'open("x.so"): No such file\n', ['open("x.so"): No such file']],
-])("of the log of %s what the app said is shown", (_, log, lines) => {
-  expect(saidByApp(log)).toEqual(lines);
 });
 
 test("hundreds of apps are told apart by the names of their vassals, without a look into each", () => {

@@ -1,7 +1,7 @@
 import type { App } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
-import { newestLog, setLogAside } from "./logs.ts";
+import { newestLog, saidByApp, setLogAside } from "./logs.ts";
 import type { Paths } from "./paths.ts";
 import {
   commandLines,
@@ -313,19 +313,6 @@ function unhealthy(host: Host, app: App, { worker, killedBefore }: Started, why:
       ? "what it said stands above"
       : `it said nothing; see what \`${worker.command}\` does on your own machine`,
   );
-}
-
-/** The lines of a new process's log that come from the app, not from uWSGI on its way to start it. */
-export function saidByApp(log: string): string[] {
-  const lines = log.split("\n").filter((line) => line.trim() !== "");
-  const starts = ["[uwsgi-daemons] spawning ", "*** Operational MODE: "];
-  const at = starts.map((start) => lines.findIndex((line) => line.startsWith(start)));
-  const start = at.find((index) => index >= 0);
-  if (start === undefined) return lines;
-  const said = lines.slice(start + 1);
-  // The emperor may have started it a second time before anybody looked.
-  const again = said.findIndex((line) => line.startsWith("*** Starting uWSGI "));
-  return again < 0 ? said : said.slice(0, again);
 }
 
 /** Whether anybody is still connected to a worker of a generation that is to leave. */

@@ -9,6 +9,7 @@ import {
   nginxTime,
   readLines,
   restoreLogs,
+  saidByApp,
   setLogAside,
   surplus,
   withoutStarts,
@@ -124,6 +125,30 @@ test.each<[string, string, string, string]>([
 ])("withoutStarts: %s", (_, log, said, starting) => {
   const found = withoutStarts(log.split("\n"));
   expect([found.said.join("\n"), found.starting.join("\n")]).toEqual([said, starting]);
+});
+
+const prelude = "your mercy for graceful operations on workers is 60 seconds\n*** Operational MODE: no-workers ***\n";
+
+test.each<[string, string, string[]]>([
+  [
+    "a program",
+    `${prelude}no request plugin is loaded\n[uwsgi-daemons] spawning "exec sh web.1.sh" (uid: 1 gid: 1)\nTraceback\n\n  boom\n`,
+    ["Traceback", "  boom"],
+  ],
+  ["a program that is silent", `${prelude}[uwsgi-daemons] spawning "exec sh web.1.sh" (uid: 1 gid: 1)\n`, []],
+  [
+    "an app inside uWSGI",
+    `${prelude}ImportError\n*** no app loaded. GAME OVER ***\n`,
+    ["ImportError", "*** no app loaded. GAME OVER ***"],
+  ],
+  [
+    "an app that was started twice",
+    `*** Starting uWSGI 2\n${prelude}ImportError\n*** Starting uWSGI 2\n${prelude}ImportError\n`,
+    ["ImportError"],
+  ],
+  ["uWSGI that got nowhere", 'open("x.so"): No such file\n', ['open("x.so"): No such file']],
+])("of the log of %s what the app said is shown", (_, log, lines) => {
+  expect(saidByApp(log)).toEqual(lines);
 });
 
 test("lastLines goes on in the files that had the name before, and says how far the present one was read", () => {

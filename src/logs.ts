@@ -118,6 +118,18 @@ export function withoutStarts(raw: readonly string[]): { said: string[]; startin
   return isOver ? { said, starting: [] } : { said: said.slice(0, began), starting: said.slice(began) };
 }
 
+/** The lines of a new process's log that come from the app, not from uWSGI on its way to start it. */
+export function saidByApp(log: string): string[] {
+  const lines = log.split("\n").filter((line) => line.trim() !== "");
+  const at = [daemonBegins, workersBegin].map((start) => lines.findIndex((line) => line.startsWith(start)));
+  const start = at.find((index) => index >= 0);
+  if (start === undefined) return lines;
+  const said = lines.slice(start + 1);
+  // The emperor may have started it a second time before anybody looked.
+  const again = said.findIndex((line) => line.startsWith(startBegins));
+  return again < 0 ? said : said.slice(0, again);
+}
+
 /** A log that can be shown: what it is called, its file, the files that had its name before, and how its lines are read. */
 export interface Log {
   label: string;

@@ -182,22 +182,11 @@ stories((board, story) => {
       quiet(board.run(["timeout", "2", "ssh", "board", "logs", "vault"]));
       quiet(ok(board.run(["git", "fetch", "board:vault", "main"], tools)));
       quiet(board.sshRaw("git-hook vault"));
-      quiet(
-        ok(
-          board.run(
-            ["scp", "-q", "-O", "-F", `${board.folder}/ssh/config`, "board:.piku/apps/vault/app.py", "fetched.py"],
-            { cwd: board.folder },
-          ),
-        ),
-      );
-      quiet(
-        ok(
-          board.run(["scp", "-q", "-F", `${board.folder}/ssh/config`, "board:.piku/apps/vault/app.py", "fetched.py"], {
-            cwd: board.folder,
-          }),
-        ),
-      );
       const archive = { cwd: board.folder };
+      for (const protocol of [["-O"], []]) {
+        const words = ["-F", `${board.folder}/ssh/config`, "board:.piku/apps/vault/app.py", "fetched.py"];
+        quiet(ok(board.run(["scp", "-q", ...protocol, ...words], archive)));
+      }
       quiet(ok(board.run(["sh", "-c", "umask 077; ssh board backup vault >vault.tar.gz"], archive)));
       quiet(ok(board.run(["sh", "-c", "ssh board restore vault --force <vault.tar.gz"], archive)));
       quiet(ok(board.ssh("destroy", "other")));
