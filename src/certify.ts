@@ -3,7 +3,7 @@ import type { App } from "./app.ts";
 import { explain, PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
-import { reloadNginx, stagingOf } from "./nginx.ts";
+import { changeNginx } from "./reload.ts";
 import type { Settings } from "./settings.ts";
 import {
   type Certified,
@@ -13,10 +13,12 @@ import {
   makeCertificate,
   needsCertificate,
   type Pair,
+  pairChange,
   readCertificate,
   stagedPair,
 } from "./tls.ts";
 import { voiceOf } from "./voice.ts";
+import { tellAside } from "./web.ts";
 
 /** How a site gets its certificate. */
 export interface Request {
@@ -63,7 +65,7 @@ function obtain(host: Host, { app, site, settings, reload }: Request, patiently:
   if (!pair)
     throw new PikuError(`${client.name} says that all went well, but has no certificate for ${names.join(", ")}`);
   const staged = stagedPair(app);
-  host.mkdir(stagingOf(app.paths), 0o700);
+  host.mkdir(app.releases, 0o700);
   host.write(staged.key, host.read(pair.key) ?? "", 0o600);
   host.write(staged.certificate, host.read(pair.certificate) ?? "");
   host.write(gotFile(app), host.read(pair.certificate) ?? "", 0o600);
@@ -105,17 +107,7 @@ function requireChallenges(host: Host, app: App, { ports, ipv4 }: Certified, nam
 /** Puts a pair in the place of the one there is, and has nginx read it; when nginx does not, the former comes back. */
 function replacePair(host: Host, app: App, site: Certified, staged: Pair, reload: string | undefined): void {
   withTurn(host, app.paths, "machine", undefined, "", () => {
-    const former = { certificate: host.read(site.certificate), key: host.read(site.key) };
-    try {
-      reloadNginx(host, app.paths, reload, () => {
-        host.rename(staged.key, site.key);
-        host.rename(staged.certificate, site.certificate);
-      });
-    } catch (error) {
-      if (former.key !== undefined) host.write(site.key, former.key, 0o600);
-      if (former.certificate !== undefined) host.write(site.certificate, former.certificate);
-      throw error;
-    }
+    tellAside(host, changeNginx(host, app.paths, reload, { app, ...pairChange(host, site, staged) }));
   });
 }
 

@@ -25,6 +25,7 @@ import { run } from "./commands/run.ts";
 import { scp, sftp } from "./commands/scp.ts";
 import { setup, setupSsh } from "./commands/setup.ts";
 import { update } from "./commands/update.ts";
+import { web } from "./commands/web.ts";
 import type { Host } from "./host/host.ts";
 
 /**
@@ -73,6 +74,7 @@ export const commandsOf = (host: Host, incoming?: string): Commands => ({
   retire: retireApp(host),
   scp: scp(host),
   sftp: sftp(host),
+  web: web(host),
 });
 
 /** Commands whose words are another program's: `--help` among them is not for piku. */

@@ -1,8 +1,8 @@
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import type { Machine } from "./machine.ts";
-import { reloadNginx } from "./nginx.ts";
 import type { Paths } from "./paths.ts";
+import { changeNginx } from "./reload.ts";
 
 /** The file that sites include which let nobody in but Cloudflare. Its name is none that nginx takes for a site. */
 export const rangesFile = (paths: Paths) => `${paths.nginx}/cloudflare.acl`;
@@ -48,5 +48,6 @@ export function refreshRanges(host: Host, paths: Paths, { cloudflare, reload }: 
   const before = host.read(file);
   if (before === undefined) return;
   const now = askCloudflare(host, cloudflare);
-  if (now !== before) reloadNginx(host, paths, reload, () => host.write(file, now));
+  if (now === before) return;
+  changeNginx(host, paths, reload, { make: () => host.write(file, now), undo: () => host.write(file, before) });
 }

@@ -1,16 +1,22 @@
 import { expect, test } from "bun:test";
-import { type Board, checks, mountOf, plainCopies } from "./doctor.ts";
+import { addressIn, type Board, checks, mountOf, plainCopies } from "./doctor.ts";
 
 const day = 86_400_000;
 const now = Date.UTC(2026, 10, 25);
+
+const nginx: Board["nginx"] = { way: "own", isByHand: false, web: "active", installer: "run install.sh" };
+const old = { ...nginx, way: "watched", web: undefined, watch: "active" } as const;
 
 const well: Board = {
   now,
   home: "/home/piku",
   root: "/home/piku/.piku",
   tools: { git: "git 2.39.5", tar: "tar" },
-  nginx: true,
+  nginx,
   sites: 1,
+  refused: [],
+  lost: [],
+  unanswered: [],
   deaf: [],
   workers: [{ app: "blog", process: "web.1", up: true, answers: true }],
   certificates: [{ app: "blog", until: now + 60 * day }],
@@ -40,7 +46,7 @@ test("a board that is well: one fact a check", () => {
     ["tools", "git 2.39.5, tar"],
     ["settings", "what is there for all apps can be read"],
     ["emperor", "uWSGI's emperor runs"],
-    ["nginx", "nginx runs"],
+    ["nginx", "nginx runs, and is piku's own"],
     ["sites", "1 site, which nginx takes"],
     ["processes", "1 of 1 are up"],
     ["certificates", "left: blog 60 days"],
@@ -63,7 +69,37 @@ test("what nothing tells is no fault", () => {
 
 test.each<[string, Partial<Board>, string[]]>([
   ["tools", { tools: { git: undefined, tar: "tar" } }, ["git is not installed"]],
-  ["nginx", { nginx: false }, ["nginx is not running"]],
+  ["nginx", { nginx: { ...nginx, way: "none" } }, ["nginx is not running"]],
+  ["nginx", { nginx: { ...nginx, web: "activating" } }, ["nginx runs, but not by its unit, which is activating"]],
+  [
+    "nginx",
+    { nginx: { ...old, watch: "failed" } },
+    [
+      "the unit that has nginx read changed sites has failed, so no site can change",
+      "nginx's master is root and reads what an app may write: an older piku installed it so",
+    ],
+  ],
+  ["nginx", { nginx: { ...old, isByHand: true } }, []],
+  ["nginx", { nginx: { ...old, way: "shared" } }, []],
+  [
+    "nginx",
+    { nginx: { ...old, way: "shared", because: "unknown directive" } },
+    ["nginx could not become piku's own: unknown directive"],
+  ],
+  ["nginx", { nginx: { ...old, way: "shared", because: "old news", wanted: "shared" } }, []],
+  ["sites", { complaint: "x in blog.conf:1" }, ["nginx refused its files when it read them last: x in blog.conf:1"]],
+  ["sites", { refused: [["a", "x"]] }, ["the site of 'a' is set aside, since nginx refuses it: x"]],
+  ["sites", { lost: ["a"] }, ["app 'a' has no site, but its release had one"]],
+  [
+    "sites",
+    {
+      unanswered: [
+        ["a", "502"],
+        ["b", "nothing"],
+      ],
+    },
+    ["visitors of app 'a' get 502 from nginx", "visitors of app 'b' get no answer"],
+  ],
   ["nginx", { deaf: [80] }, ["nobody listens on port 80"]],
   [
     "processes",
@@ -96,6 +132,11 @@ test.each<[string, Partial<Board>, string[]]>([
   ],
   ["writable", { mounts: "/dev/root / ext4 ro,noatime 0 0\n" }, ["/ can only be read"]],
   ["rights", { modes: [{ path: "/a b", mode: 0o640, most: 0o600 }] }, ["/a b is open to others"]],
+  [
+    "rights",
+    { modes: ["/a", "/b", "/c"].map((path) => ({ path, mode: 0o644, most: 0o600 })) },
+    ["/a and 2 more are open to others"],
+  ],
   ["rights", { foreign: ["/x"] }, ["/x belongs to another user"]],
 ])("what is wrong: %s %j", (check, changes, says) => {
   const wrong = lookAt(changes).filter(({ remedy }) => remedy !== undefined);
@@ -140,4 +181,23 @@ test("settings that wait for a first push were leftovers", () => {
     check: "leftovers",
     says: "none; settings wait for a first push of blog",
   });
+});
+
+test.each([
+  [
+    "upstream x {\n}\nserver {\n  listen 0.0.0.0:80;\n  listen [::]:80;\n  listen 0.0.0.0:443 ssl;\n  server_name a.test b.test;\n}\n",
+    { scheme: "http", host: "a.test", address: "127.0.0.1", port: 80 },
+  ],
+  [
+    "server {\n  listen 192.0.2.1:8443 ssl http2;\n  server_name *.a.test;\n}\n",
+    { scheme: "https", host: "piku.a.test", address: "192.0.2.1", port: 8443 },
+  ],
+  [
+    "x;\nserver {\n  listen 80;\n  server_name a.test;\n}\nserver {\n  listen 81 ssl;\n  server_name _;\n}\n",
+    { scheme: "https", host: "piku.invalid", address: "127.0.0.1", port: 81 },
+  ],
+  ["server {\n  listen 80;\n  server_name ~^x;\n}\n", undefined],
+  ["server {\n  listen [::]:80;\n  server_name a.test;\n}\n", undefined],
+])("addressIn: %j", (site, expected) => {
+  expect(addressIn(site)).toEqual(expected);
 });

@@ -1,26 +1,43 @@
-import { type App, appOf, listApps } from "./app.ts";
+import { appOf, listApps } from "./app.ts";
 import { explain } from "./errors.ts";
 import { listVassals, requireEmperor } from "./generation.ts";
 import type { Host } from "./host/host.ts";
-import { isHeld, withTurn } from "./locks.ts";
-import { readMachine } from "./machine.ts";
-import { askNginx, isNginxUp, readSites, stagingOf, testSites } from "./nginx.ts";
-import { closed, folders, type Paths } from "./paths.ts";
+import { isHeld } from "./locks.ts";
+import { type Machine, readMachine } from "./machine.ts";
+import { readSites } from "./nginx.ts";
+import { folders, ownFolders, type Paths } from "./paths.ts";
 import { everyProcess, isListening, killedForMemory } from "./processes.ts";
-import { appsWithWorkers, isUp } from "./recovery.ts";
-import { readJournal } from "./releases.ts";
+import { appsWithWorkers, stoppedFile } from "./recovery.ts";
+import { liveNumber, readJournal, releasedSite } from "./releases.ts";
+import { type Running, runningNginx } from "./reload.ts";
+import { type Mode, modesOf } from "./rights.ts";
 import { memoryLeft } from "./room.ts";
 import { type KeyLine, parseKeyLines } from "./ssh.ts";
 import { surveyProcesses } from "./status.ts";
 import { shellQuote } from "./text.ts";
 import { readCertificate } from "./tls.ts";
-import { isInside, socketLink } from "./uwsgi.ts";
+import { listensOf, readComplaint, refusedSites, webFiles } from "./web.ts";
 
 /** What a check has found: a fact, or what is wrong and what to do about it. */
 export interface Finding {
   says: string;
   /** What puts it right; without one nothing is wrong. */
   remedy?: string;
+}
+
+/** The nginx that serves the sites: which one it is, which it is meant to be, and how the units stand that have to do with it. */
+interface Nginx {
+  way: Running["way"];
+  wanted?: "own" | "shared";
+  /** Whether it reloads by a command of the administrator's. */
+  isByHand: boolean;
+  /** What systemd says of piku-web.service, and of the unit of version 1 that watches the sites; undefined where there is none. */
+  web?: string;
+  watch?: string;
+  /** Why it stayed a shared one when this piku was installed. */
+  because?: string;
+  /** What has this board installed anew. */
+  installer: string;
 }
 
 /** A process of an app that is to run. `answers`: whether somebody listens where requests are sent. */
@@ -43,10 +60,15 @@ export interface Board {
   settings?: Finding;
   /** What keeps uWSGI's emperor from starting workers. */
   emperor?: Finding;
-  nginx: boolean;
-  /** How many sites there are, and what nginx has against them. */
+  nginx: Nginx;
+  /** How many sites there are, what nginx had against them when it read them last, and those that are set aside with the reason. */
   sites: number;
   complaint?: string;
+  refused: [app: string, why: string][];
+  /** Apps whose live release has a site that is not there. */
+  lost: string[];
+  /** What nginx itself answers in the place of an app, by the app: 502 and the like; `nothing` where it does not answer. */
+  unanswered: [app: string, status: string][];
   /** Ports of all sites that nobody listens on. */
   deaf: number[];
   workers: Worker[];
@@ -66,7 +88,7 @@ export interface Board {
   /** Text of authorized_keys. */
   keys: string;
   /** Files and folders that should be closed to others: path, and permission bits. */
-  modes: { path: string; mode: number; most: number }[];
+  modes: Mode[];
   missing: string[];
   /** Paths that belong to somebody else. */
   foreign: string[];
@@ -91,20 +113,59 @@ export const checks: Record<string, (board: Board) => Finding[]> = {
   },
   settings: ({ settings }) => findings("what is there for all apps can be read", settings ? [settings] : []),
   emperor: ({ emperor }) => findings("uWSGI's emperor runs", emperor ? [emperor] : []),
-  nginx: ({ nginx, deaf }) =>
-    !nginx
-      ? [{ says: "nginx is not running", remedy: "sudo systemctl start nginx" }]
-      : findings(
-          "nginx runs",
-          deaf.map((port) => ({
-            says: `nobody listens on port ${port}`,
-            remedy: "sudo systemctl reload nginx; `sudo nginx -t` tells what it has against it",
-          })),
-        ),
-  sites: ({ sites, complaint }) =>
-    complaint
-      ? [{ says: `nginx refuses the sites: ${complaint}`, remedy: "deploy that app again, or destroy it" }]
-      : [{ says: `${sites} ${sites === 1 ? "site" : "sites"}, which nginx takes` }],
+  nginx: ({ nginx, deaf }) => {
+    const { way, wanted, isByHand, web, watch, because, installer } = nginx;
+    const [unit, name] =
+      way === "own" || (way === "none" && wanted !== "shared") ? ["piku-web", "own"] : ["nginx", "shared"];
+    const remedy = `sudo systemctl restart ${unit}; \`sudo journalctl -u ${unit}\` tells why`;
+    if (way === "none") return [{ says: "nginx is not running", remedy }];
+    const isOld = way === "watched" && !isByHand;
+    return findings(name === "own" ? "nginx runs, and is piku's own" : "nginx runs, shared with others", [
+      ...deaf.map((port) => ({ says: `nobody listens on port ${port}`, remedy })),
+      ...(web !== undefined && way === "own" && web !== "active"
+        ? [{ says: `nginx runs, but not by its unit, which is ${web}`, remedy }]
+        : []),
+      ...(isOld && watch === "failed"
+        ? [
+            {
+              says: "the unit that has nginx read changed sites has failed, so no site can change",
+              remedy: "sudo systemctl reset-failed 'piku-nginx.*' && sudo systemctl restart piku-nginx.path",
+            },
+          ]
+        : []),
+      ...(isOld
+        ? [
+            {
+              says: "nginx's master is root and reads what an app may write: an older piku installed it so",
+              remedy: installer,
+            },
+          ]
+        : []),
+      ...(because !== undefined && wanted !== "shared" && way !== "own"
+        ? [{ says: `nginx could not become piku's own: ${because}`, remedy: `mend that; then ${installer}` }]
+        : []),
+    ]);
+  },
+  sites: ({ sites, complaint, refused, lost, unanswered }) =>
+    findings(`${sites} ${sites === 1 ? "site" : "sites"}, which nginx takes`, [
+      ...(complaint
+        ? [
+            {
+              says: `nginx refused its files when it read them last: ${complaint}`,
+              remedy: "deploy that app again, or destroy it",
+            },
+          ]
+        : []),
+      ...refused.map(([app, why]) => ({
+        says: `the site of '${app}' is set aside, since nginx refuses it: ${why}`,
+        remedy: `deploy ${app}, or destroy it`,
+      })),
+      ...lost.map((app) => ({ says: `app '${app}' has no site, but its release had one`, remedy: `restart ${app}` })),
+      ...unanswered.map(([app, status]) => ({
+        says: `visitors of app '${app}' get ${status === "nothing" ? "no answer" : `${status} from nginx`}`,
+        remedy: `logs ${app} tells why; restart ${app}`,
+      })),
+    ]),
   processes: ({ workers }) =>
     findings(
       `${workers.length} of ${workers.length} are up`,
@@ -204,12 +265,7 @@ export const checks: Record<string, (board: Board) => Finding[]> = {
         says: `${path} belongs to another user`,
         remedy: `sudo chown -R --reference=${shellQuote(root)} ${shellQuote(path)}`,
       })),
-      ...modes
-        .filter(({ mode, most }) => (mode & ~most) !== 0)
-        .map(({ path, most }) => ({
-          says: `${path} is open to others`,
-          remedy: `chmod ${most.toString(8)} ${shellQuote(path)}`,
-        })),
+      ...openToOthers(modes),
     ]),
   leftovers: ({ leftovers, waiting, unfinished }) =>
     findings(waiting.length > 0 ? `none; settings wait for a first push of ${waiting.join(", ")}` : "none", [
@@ -223,6 +279,18 @@ export const checks: Record<string, (board: Board) => Finding[]> = {
       })),
     ]),
 };
+
+/** One finding for all of them: a board of the original's has dozens, and one command closes them. */
+function openToOthers(modes: readonly Mode[]): Finding[] {
+  const open = modes.filter(({ mode, most }) => (mode & ~most) !== 0);
+  const [first] = open;
+  if (!first) return [];
+  if (open.length === 1)
+    return [
+      { says: `${first.path} is open to others`, remedy: `chmod ${first.most.toString(8)} ${shellQuote(first.path)}` },
+    ];
+  return [{ says: `${first.path} and ${open.length - 1} more are open to others`, remedy: "setup closes them" }];
+}
 
 const findings = (fine: string, wrong: Finding[]): Finding[] => (wrong.length > 0 ? wrong : [{ says: fine }]);
 
@@ -295,8 +363,12 @@ export function surveyBoard(host: Host, paths: Paths): Board {
   const apps = listApps(host, paths).map((name) => appOf(paths, name));
   const every = everyProcess(host);
   const working = appsWithWorkers(host, paths);
-  const running = apps.filter((app) => isUp(host, app, working));
+  // What the original stopped has no workers either, and no record that tells.
+  const meant = apps.filter((app) =>
+    liveNumber(host, app) === undefined ? working.has(app.name) : !host.stat(stoppedFile(app)),
+  );
   const sites = readSites(host, paths);
+  const nginx = surveyNginx(host, paths);
   const vassals = listVassals(host, paths).map(({ app }) => app);
   const begun = [...host.list(paths.repos), ...vassals];
   const appless = [...new Set([...begun, ...host.list(paths.envs)])].filter((name) =>
@@ -312,16 +384,30 @@ export function surveyBoard(host: Host, paths: Paths): Board {
     tools: Object.fromEntries(Object.entries(versions).map(([name, argv]) => [name, versionOf(host, name, argv)])),
     settings: complaintOf(() => readMachine(host, paths.settings)),
     emperor: complaintOf(() => requireEmperor(host, paths)),
-    nginx: isNginxUp(host),
+    nginx,
     sites: sites.size,
-    complaint: siteComplaint(host, paths, sites),
+    complaint: nginx.way === "own" ? lastComplaint(host, paths) : undefined,
+    refused: [...refusedSites(host, paths)],
+    lost: meant
+      .map(({ name }) => name)
+      .filter(
+        (name) =>
+          releasedSite(host, paths, name) !== undefined &&
+          !sites.has(name) &&
+          !host.stat(`${paths.nginx}/${name}.refused`),
+      ),
+    unanswered:
+      nginx.way === "none"
+        ? []
+        : askSites(host, new Map([...sites].filter(([name]) => meant.some((app) => app.name === name)))),
     deaf: sites.size > 0 ? portsOf(host, paths).filter((port) => !isListening(host, port)) : [],
-    workers: running.flatMap((app) =>
-      surveyProcesses(host, app, every).map(({ process: name, kind, up, port }) => ({
+    workers: meant.flatMap((app) =>
+      surveyProcesses(host, app, every).map(({ process: name, up, port }) => ({
         app: app.name,
         process: name,
         up,
-        answers: !host.stat(app.site) || answers(host, app, kind, Number(name.split(".")[1]), port),
+        // What listens on a socket shows in what nginx answers.
+        answers: !host.stat(app.site) || port === undefined || isListening(host, port),
       })),
     ),
     certificates: apps
@@ -338,9 +424,7 @@ export function surveyBoard(host: Host, paths: Paths): Board {
     mounts: host.read("/proc/mounts") ?? "",
     keys: host.read(`${paths.home}/.ssh/authorized_keys`) ?? "",
     modes: modesOf(host, paths, apps),
-    missing: [...new Set([...folders, ...closed])]
-      .map((name) => `${paths.root}/${name}`)
-      .filter((path) => !host.stat(path)),
+    missing: [...folders, ...ownFolders].map((name) => `${paths.root}/${name}`).filter((path) => !host.stat(path)),
     foreign: foreignPaths(host, paths),
     leftovers: appless.filter((name) => !waiting.includes(name)),
     waiting,
@@ -367,31 +451,87 @@ function complaintOf(attempt: () => void): Finding | undefined {
   }
 }
 
-/** What nginx has against the sites that there are, tried in a folder of their own. */
-function siteComplaint(host: Host, paths: Paths, sites: Map<string, string>): string | undefined {
-  if (sites.size === 0) return undefined;
-  const attempt = () => testSites(host, paths, sites, askNginx(host).version);
-  let complaint: string | undefined;
-  const failed = complaintOf(() => {
-    complaint = withTurn(host, paths, "machine", undefined, "", attempt);
-  });
-  return complaint ?? failed?.says;
+function surveyNginx(host: Host, paths: Paths): Nginx {
+  const { nginx: wanted, reload, releases } = readable(host, paths) ?? {};
+  const from = releases?.startsWith("http") ? `curl -fsSL ${releases}/install.sh | sudo sh` : "sudo sh install.sh";
+  return {
+    way: runningNginx(host, paths, reload).way,
+    wanted,
+    isByHand: reload !== undefined,
+    web: unitState(host, "piku-web.service"),
+    watch: unitState(host, "piku-nginx.path"),
+    because: host.read("/usr/local/lib/piku/shared-because")?.trim() || undefined,
+    installer: `run piku's install.sh once more: ${from}`,
+  };
 }
 
-function portsOf(host: Host, paths: Paths): number[] {
+/** What systemd says of a unit of ours: `active`, `failed`, ...; undefined where there is no such unit. */
+const unitState = (host: Host, unit: string): string | undefined =>
+  host.stat(`/etc/systemd/system/${unit}`) ? host.capture(["systemctl", "is-active", unit]).stdout.trim() : undefined;
+
+/** What our nginx had against its files when it read them last, of the end of its log. */
+function lastComplaint(host: Host, paths: Paths): string | undefined {
+  const { errors } = webFiles(paths);
+  const end = host.readFrom(errors, Math.max(0, (host.stat(errors)?.size ?? 0) - 262_144)).text;
+  return readComplaint(paths, end.slice(Math.max(0, end.lastIndexOf(": reconfiguring\n"))));
+}
+
+const mostAsked = 200;
+// What nginx says where an app does not answer. What an app answers is the app's own affair.
+const fromNginx = ["502", "504"];
+
+/** Asks nginx for each of these sites, as a visitor would, in one call; what came instead of an answer of the app's. */
+function askSites(host: Host, sites: ReadonlyMap<string, string>): [app: string, status: string][] {
+  const asked = [...sites].slice(0, mostAsked).flatMap(([name, site]) => {
+    const url = addressIn(site);
+    return url ? [{ name, ...url }] : [];
+  });
+  if (asked.length === 0) return [];
+  const words = asked.flatMap(({ host: server, address, port, scheme }) => [
+    ...["--resolve", `${server}:${port}:${address}`],
+    ...["-o", "/dev/null", `${scheme}://${server}:${port}/.well-known/piku`],
+  ]);
+  const { stdout } = host.capture([
+    "curl",
+    "-sk",
+    "--noproxy",
+    "*",
+    "--max-time",
+    "10",
+    "-w",
+    "%{http_code}\\n",
+    ...words,
+  ]);
+  const statuses = stdout.split("\n");
+  return asked.flatMap(({ name }, i): [string, string][] => {
+    const status = statuses[i] || "000";
+    return status === "000" ? [[name, "nothing"]] : fromNginx.includes(status) ? [[name, status]] : [];
+  });
+}
+
+/** Where a site's last server, the one that asks the app, can be reached on the board itself; undefined for names that are patterns only. */
+export function addressIn(site: string): { scheme: string; host: string; address: string; port: number } | undefined {
+  const server = site.slice(Math.max(0, site.lastIndexOf("\nserver {")));
+  const listen = listensOf(server).find(({ address }) => address !== undefined);
+  const names = /^\s*server_name\s+([^;]+);/m.exec(server)?.[1]?.split(/\s+/) ?? [];
+  const plain = names.map((name) => name.replace(/^\*?\./, "piku.").replace(/^_$/, "piku.invalid"));
+  const host = plain.find((name) => /^[\w.-]+$/.test(name));
+  if (!listen || !host) return undefined;
+  const secure = new RegExp(`^\\s*listen\\s+\\S*${listen.port}\\s[^;]*\\bssl\\b`, "m").test(server);
+  const address = listen.address === "0.0.0.0" ? "127.0.0.1" : listen.address!;
+  return { scheme: secure ? "https" : "http", host, address, port: listen.port };
+}
+
+/** The board's settings, where they can be read. */
+function readable(host: Host, paths: Paths): Machine | undefined {
   try {
-    return Object.values(readMachine(host, paths.settings).ports);
+    return readMachine(host, paths.settings);
   } catch {
-    return [];
+    return undefined;
   }
 }
 
-/** Whether somebody listens where nginx sends the requests for a worker; true for one that gets none. */
-function answers(host: Host, app: App, kind: string, ordinal: number, port: number | undefined): boolean {
-  if (port !== undefined) return isListening(host, port);
-  const socket = isInside(kind) ? host.realPath(socketLink(app, ordinal)) : undefined;
-  return !isInside(kind) || (socket !== undefined && (host.read("/proc/net/unix") ?? "").includes(` ${socket}\n`));
-}
+const portsOf = (host: Host, paths: Paths): number[] => Object.values(readable(host, paths)?.ports ?? {});
 
 /** Whether the clock follows others (systemd's timedatectl, or what its timesyncd leaves); undefined where nothing tells. */
 function isSynchronised(host: Host): boolean | undefined {
@@ -409,31 +549,12 @@ function throttledBits(host: Host): number | undefined {
   return sensor === undefined ? undefined : Number(host.read(`${sensors}/${sensor}/in0_lcrit_alarm`) ?? 0);
 }
 
-/** What holds settings and keys, and what sshd looks at before it believes a key (StrictModes). */
-function modesOf(host: Host, paths: Paths, apps: readonly App[]): Board["modes"] {
-  const looked: [string, number][] = [
-    [paths.home, 0o755],
-    [`${paths.home}/.ssh`, 0o755],
-    [`${paths.home}/.ssh/authorized_keys`, 0o644],
-    ...apps.flatMap((app): [string, number][] => [
-      [`${app.envs}/ENV`, 0o600],
-      [`${app.envs}/LIVE_ENV`, 0o600],
-      [`${paths.nginx}/${app.name}.key`, 0o600],
-    ]),
-    ...closed.map((name): [string, number] => [`${paths.root}/${name}`, 0o700]),
-  ];
-  return looked.flatMap(([path, most]) => {
-    const entry = host.stat(path);
-    return entry && entry.type !== "link" ? [{ path, mode: entry.mode, most }] : [];
-  });
-}
-
 /** The first few paths that are somebody else's. What nginx keeps, tries and writes is nginx's. */
 const foreignPaths = (host: Host, paths: Paths) =>
   host
     .capture([
       "find",
-      ...[paths.root, "-maxdepth", "3", "(", "-path", paths.cache, "-o", "-path", stagingOf(paths), ")", "-prune"],
+      ...[paths.root, "-maxdepth", "3", "-path", paths.cache, "-prune"],
       ...["-o", "!", "-user", String(host.uid), "!", "-name", "nginx.*.log*", "-print"],
     ])
     .stdout.split("\n")

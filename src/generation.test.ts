@@ -3,6 +3,7 @@ import { appOf } from "./app.ts";
 import { isInPlace, listVassals, requireEmperor, stopVassals } from "./generation.ts";
 import { memoryHost } from "./host/memory.ts";
 import { pathsOf } from "./paths.ts";
+import type { Worker } from "./uwsgi.ts";
 
 /** A machine on which each of these vassals of the original's has a process, numbered from 10. */
 function hostWith(vassals: readonly (readonly [file: string, project: string])[], folder: string) {
@@ -56,12 +57,24 @@ test.each([
   expect(() => requireEmperor(host, pathsOf(host))).toThrow(message);
 });
 
-test.each<[string, string, string, { address: string; port: number } | { socket: string } | undefined, boolean]>([
+test.each<[string, string, string, Worker["listen"], boolean]>([
   ["web on its port", "web", "export A='1'\nexport PORT='20001'\n", { address: "127.0.0.1", port: 20001 }, true],
   ["web on another port", "web", "export A='1'\nexport PORT='20001'\n", { address: "127.0.0.1", port: 9000 }, false],
   ["a worker", "worker", "", undefined, true],
-  ["wsgi on its socket", "wsgi", "socket = /p/sockets/foo.1-3.sock\n", { socket: "/p/sockets/foo.1-9.sock" }, true],
-  ["wsgi that gets a site", "wsgi", "http-socket = 0.0.0.0:1\n", { socket: "/p/sockets/foo.1-9.sock" }, false],
+  [
+    "wsgi on its socket",
+    "wsgi",
+    "socket = /p/sockets/foo.1-3.sock\n",
+    { socket: "/p/sockets/foo.1-9.sock", mode: "600" as const },
+    true,
+  ],
+  [
+    "wsgi that gets a site",
+    "wsgi",
+    "http-socket = 0.0.0.0:1\n",
+    { socket: "/p/sockets/foo.1-9.sock", mode: "600" as const },
+    false,
+  ],
   ["wsgi on its port", "wsgi", "http-socket = 0.0.0.0:1\n", { address: "0.0.0.0", port: 1 }, true],
   ["wsgi on another port", "wsgi", "http-socket = 0.0.0.0:1\n", { address: "0.0.0.0", port: 12 }, false],
 ])("isInPlace: %s", (_, kind, lines, listen, expected) => {

@@ -52,7 +52,7 @@ test("the help page", () => {
       keys:add          Let a public key, from stdin, push and give commands
       keys:remove       Take a key away, by its name or its fingerprint
       restore           Restore a backup from stdin, or one app of it, and deploy
-      setup             Make piku's folders and the emperor's file; the original's keys and hooks become its own
+      setup             Make piku's folders and the files of the emperor and nginx; the original's keys and hooks become its own
       setup:ssh         Let a public key push and give commands (- for stdin)
       update            Put a new release of piku in the place of this one
 
@@ -65,6 +65,7 @@ test("the help page", () => {
       retire            INTERNAL: End what an app's last deploy has replaced
       scp               INTERNAL: Copy files to and from the server
       sftp              INTERNAL: Serve scp and sftp
+      web               INTERNAL: Make ready what nginx starts with, without the sites that it refuses
 
     \`help COMMAND\` or \`COMMAND --help\` shows an example of each."
   `);
@@ -314,7 +315,7 @@ test("the help of each command", () => {
     $ piku setup --help
     e.g.: piku setup
 
-    Make piku's folders and the emperor's file; the original's keys and hooks become its own.
+    Make piku's folders and the files of the emperor and nginx; the original's keys and hooks become its own.
 
       [--undo]  take keys, hooks and the timer away again; apps stay
 
@@ -365,5 +366,6 @@ test("what is internal says so, and comes last", () => {
     "retire",
     "scp",
     "sftp",
+    "web",
   ]);
 });

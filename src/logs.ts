@@ -2,11 +2,12 @@ import { type App, appOf } from "./app.ts";
 import type { Entry, Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
 import { readMachine } from "./machine.ts";
-import { pokeNginx, reloadNginx } from "./nginx.ts";
 import type { Paths } from "./paths.ts";
 import { parseScaling } from "./procfile.ts";
 import { liveNumber, numbersOf, releaseFiles } from "./releases.ts";
+import { reopenLogs } from "./reload.ts";
 import { filesOf, type Worker } from "./uwsgi.ts";
+import { webFiles } from "./web.ts";
 
 // What an old process writes while a new one starts would bury why the new one fails. A process goes on writing into the file
 // that it has opened, whatever that is called by then.
@@ -174,27 +175,28 @@ export const siteLogs = (host: Host, app: App): Log[] =>
 
 const mostOfNginx = 1024 * 1024;
 
-/** Sets logs of nginx's aside that have become large; nginx, which goes on in them until then, makes new ones when it reads its files. */
+/** Sets logs of nginx's aside that have become large, and has it begin new ones. */
 export function turnSiteLogs(host: Host, paths: Paths): void {
-  const large = host
-    .list(paths.logs)
-    .flatMap((name) => siteLogs(host, appOf(paths, name)))
-    .filter(({ file }) => (host.stat(file)?.size ?? 0) > mostOfNginx);
+  const { errors, accesses } = webFiles(paths);
+  const files = [
+    errors,
+    accesses,
+    ...host.list(paths.logs).flatMap((name) => siteLogs(host, appOf(paths, name)).map(({ file }) => file)),
+  ];
+  const large = files.filter((file) => (host.stat(file)?.size ?? 0) > mostOfNginx);
   if (large.length === 0) return;
   const { reload } = readMachine(host, paths.settings);
-  withTurn(host, paths, "machine", undefined, "", () => {
-    try {
-      reloadNginx(host, paths, reload, () => {
-        for (const { file } of large) host.rename(file, `${file}.old`);
-        // Where a folder of sites is watched, it has to change.
-        if (!reload) pokeNginx(host, paths);
-      });
-    } catch (error) {
+  withTurn(host, paths, "machine", undefined, "", () =>
+    reopenLogs(host, paths, reload, {
+      make: () => {
+        for (const file of large) host.rename(file, `${file}.old`);
+      },
       // It still writes into them: under the names by which they are found and turned the next time.
-      for (const { file } of large) if (!host.stat(file)) host.rename(`${file}.old`, file);
-      throw error;
-    }
-  });
+      undo: () => {
+        for (const file of large) if (!host.stat(file)) host.rename(`${file}.old`, file);
+      },
+    }),
+  );
 }
 
 /** The logs of an app's workers. */

@@ -8,7 +8,9 @@ import { parseSettings, type Settings } from "./settings.ts";
 const own = {
   PIKU_HTTP_PORT: "80",
   PIKU_HTTPS_PORT: "443",
+  PIKU_NGINX: "",
   PIKU_NGINX_RELOAD: "",
+  PIKU_DEFAULT_APP: "",
   PIKU_RELEASES: "",
   PIKU_DOMAIN: "",
   // Where Cloudflare says from which addresses its servers ask.
@@ -27,8 +29,12 @@ export interface Machine {
   /** For the apps. */
   settings: Settings;
   ports: Ports;
-  /** A command that has nginx read its files again; undefined where something watches the folder of sites. */
+  /** Whether nginx is to be piku's own or the one that this machine has for others too (`PIKU_NGINX`); undefined unless somebody said so. */
+  nginx?: "own" | "shared";
+  /** A command that has a shared nginx read its files again (`PIKU_NGINX_RELOAD`), for machines that are set up by hand. */
   reload?: string;
+  /** The app that answers for names that no site has, unless its own NGINX_DEFAULT says otherwise (`PIKU_DEFAULT_APP`). */
+  defaultApp?: string;
   /** A folder or a URL with releases of piku. */
   releases?: string;
   /** The domain below which an app without a server name gets one. */
@@ -43,7 +49,9 @@ export interface Machine {
 export function readMachine(host: Host, file: string, content = host.read(file) ?? ""): Machine {
   const all = parseSettings(content, file);
   const machine = defu(all, own);
-  const { PIKU_HTTP_PORT, PIKU_HTTPS_PORT, PIKU_NGINX_RELOAD, PIKU_RELEASES, PIKU_DOMAIN, PIKU_MAX_PUSH } = machine;
+  const { PIKU_HTTP_PORT, PIKU_HTTPS_PORT, PIKU_NGINX, PIKU_RELEASES, PIKU_DOMAIN, PIKU_MAX_PUSH } = machine;
+  if (!["", "own", "shared"].includes(PIKU_NGINX))
+    throw new PikuError(`${file}: PIKU_NGINX is '${printable(PIKU_NGINX)}'`, "write own or shared");
   if (PIKU_DOMAIN !== "" && !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.?$/i.test(PIKU_DOMAIN))
     throw new PikuError(
       `${file}: PIKU_DOMAIN is '${printable(PIKU_DOMAIN)}'`,
@@ -57,7 +65,9 @@ export function readMachine(host: Host, file: string, content = host.read(file) 
       http: portNumber(PIKU_HTTP_PORT, `${file}: PIKU_HTTP_PORT`),
       https: portNumber(PIKU_HTTPS_PORT, `${file}: PIKU_HTTPS_PORT`),
     },
-    reload: PIKU_NGINX_RELOAD || undefined,
+    nginx: (PIKU_NGINX || undefined) as Machine["nginx"],
+    reload: machine.PIKU_NGINX_RELOAD || undefined,
+    defaultApp: machine.PIKU_DEFAULT_APP || undefined,
     releases: PIKU_RELEASES || undefined,
     domain: PIKU_DOMAIN || undefined,
     largestPush: PIKU_MAX_PUSH,

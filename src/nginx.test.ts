@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { appOf } from "./app.ts";
 import type { Cache } from "./cache.ts";
 import { parseRanges, rangesFile, refreshRanges, renderRanges } from "./cloudflare.ts";
 import { memoryHost } from "./host/memory.ts";
 import { readMachine } from "./machine.ts";
-import { askNginx, readSites, refuseSecondDefault, refuseTakenNames, stagingOf, testSites } from "./nginx.ts";
+import { askNginx, readSites, refuseSecondDefault, refuseTakenNames } from "./nginx.ts";
 import { pathsOf } from "./paths.ts";
 import type { Workers } from "./procfile.ts";
 import type { Settings } from "./settings.ts";
@@ -21,6 +21,7 @@ import {
   renderSite,
   type Site,
 } from "./site.ts";
+import { readComplaint, renderMain } from "./web.ts";
 
 test.each<[string | undefined, string[]]>([
   [undefined, []],
@@ -784,26 +785,41 @@ const tools = `${process.env.PATH}:/usr/sbin`;
 const lacking = ["nginx", "openssl"].filter((tool) => !Bun.which(tool, { PATH: tools }));
 const withNginx = test.skipIf(lacking.length > 0);
 
-/** A memory host below a real folder, that asks the real nginx: what it is to read is put on the disk first. */
-function hostWithNginx() {
+/** The real nginx, asked in a folder of its own what it makes of sites. */
+function realNginx() {
   const host = memoryHost({
     env: { HOME: "/home/piku", PIKU_ROOT: folder },
     answer(argv) {
-      const names = host.list(`${staging}/sites`).map((name) => `${staging}/sites/${name}`);
-      fs.rmSync(staging, { recursive: true, force: true });
-      for (const file of [`${staging}/nginx.conf`, ...names]) {
-        fs.mkdirSync(dirname(file), { recursive: true });
-        fs.writeFileSync(file, host.read(file) ?? "");
-      }
       const ran = Bun.spawnSync([...argv], { env: { PATH: tools }, stderr: "pipe" });
-      return { status: ran.exitCode, stdout: ran.stdout.toString(), stderr: ran.stderr.toString() };
+      return { status: ran.exitCode, stderr: ran.stderr.toString() };
     },
   });
   const paths = pathsOf(host);
-  const staging = stagingOf(paths);
-  const { http2, version } = askNginx(host);
-  return { http2, ask: (sites: [string, string][]) => testSites(host, paths, new Map(sites), version) };
+  const { http2, limits, rejects } = askNginx(host);
+  const main = { paths: { ...paths, web: folder, nginx: `${folder}/sites` }, ports: high, ipv4: "127.0.0.1", limits };
+  // Whoever tests may not bind port 80, which `nginx -t` does.
+  const onHighPorts = (site: string) => site.replace(/^(\s*listen \S*:)(\d{2,3})(?=[\s;])/gm, "$140$2");
+  return {
+    http2,
+    /** What nginx has against these sites, beside the main file of a board. */
+    ask(sites: [string, string][]): string | undefined {
+      fs.rmSync(`${folder}/sites`, { recursive: true, force: true });
+      fs.mkdirSync(`${folder}/sites`);
+      for (const [name, site] of sites) fs.writeFileSync(`${folder}/sites/${name}.conf`, onHighPorts(site));
+      fs.copyFileSync(`${folder}/crt`, `${folder}/unknown.crt`);
+      fs.copyFileSync(`${folder}/key`, `${folder}/unknown.key`);
+      const user = process.getuid?.() === 0 ? "root" : undefined;
+      fs.writeFileSync(`${folder}/nginx.conf`, renderMain({ ...main, user, rejects }));
+      const ran = Bun.spawnSync(["nginx", "-t", "-q", "-c", `${folder}/nginx.conf`], {
+        env: { PATH: tools },
+        stderr: "pipe",
+      });
+      return ran.exitCode === 0 ? undefined : readComplaint(main.paths, ran.stderr.toString());
+    },
+  };
 }
+
+const high = { http: 4080, https: 40443 };
 
 beforeAll(() => {
   if (lacking.length > 0) return;
@@ -821,7 +837,7 @@ beforeAll(() => {
 const real = (site: string) => site.replaceAll("/p/nginx/blog.", `${folder}/`).replaceAll("/p/", `${folder}/`);
 
 withNginx.each(Object.keys(sites))("nginx -t takes the site of %s (skipped without nginx and openssl)", (name) => {
-  const { http2, ask } = hostWithNginx();
+  const { http2, ask } = realNginx();
   const [site] = sites[name]!;
   const known = site.http2 === "directive" ? { ...site, http2 } : site;
   expect(ask([["blog", real(renderSite(known))]])).toBeUndefined();
@@ -830,7 +846,7 @@ withNginx.each(Object.keys(sites))("nginx -t takes the site of %s (skipped witho
 withNginx("nginx -t takes the sites of apps with names alike, together (skipped without nginx and openssl)", () => {
   const names = ["blog", "blog.b", "blog-b", "Blog2", "2048", "unix", "a_b"];
   const siteFor = (name: string) => siteOf({ app: name, names: [`${name.toLowerCase()}.example`], backend: slots });
-  expect(hostWithNginx().ask(names.map((name) => [name, real(renderSite(siteFor(name)))]))).toBeUndefined();
+  expect(realNginx().ask(names.map((name) => [name, real(renderSite(siteFor(name)))]))).toBeUndefined();
 });
 
 withNginx("nginx -t says what it dislikes, and where (skipped without nginx and openssl)", () => {
@@ -838,41 +854,33 @@ withNginx("nginx -t says what it dislikes, and where (skipped without nginx and 
     const include = name === "bad" ? "nonsense on;" : undefined;
     return [name, real(renderSite(siteOf({ app: name, names: [`${name}.example`], backend, include })))];
   });
-  expect(hostWithNginx().ask([good!, bad!])).toMatch(/^unknown directive "nonsense" in bad\.conf:\d+$/);
+  expect(realNginx().ask([good!, bad!])).toMatch(/^unknown directive "nonsense" in bad\.conf:\d+$/);
 });
 
-test("sites are tested on high ports, by the private file", () => {
-  const host = memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: "/p" } });
-  const listens =
-    "listen 0.0.0.0:80;\n  listen [::]:443 ssl http2;\nlisten 8080;\nlisten 0.0.0.0:20080;\nlisten localhost;\n";
-  expect(testSites(host, pathsOf(host), new Map([["blog", listens]]), [1, 22, 1])).toBeUndefined();
-  expect(host.read("/p/.nginx-test/sites/blog.conf")).toBe(
-    "listen 0.0.0.0:50080;\n  listen [::]:50443 ssl http2;\nlisten 58080;\nlisten 0.0.0.0:20080;\nlisten localhost;\n",
-  );
-  expect(host.ran).toEqual([["nginx", "-t", "-q", "-e", "stderr", "-c", "/p/.nginx-test/nginx.conf"]]);
-  expect(host.read("/p/.nginx-test/nginx.conf")).toBe(`pid /p/.nginx-test/nginx.pid;
-events {}
-http {
-  access_log off;
-  server_names_hash_bucket_size 128;
-  client_body_temp_path /p/.nginx-test/temp;
-  proxy_temp_path /p/.nginx-test/temp;
-  fastcgi_temp_path /p/.nginx-test/temp;
-  uwsgi_temp_path /p/.nginx-test/temp;
-  scgi_temp_path /p/.nginx-test/temp;
-  include /p/.nginx-test/sites/*.conf;
-}
-`);
-});
-
-test.each([
-  ["nginx version: nginx/1.22.1\nconfigure arguments: --with-http_v2_module", { http2: "listen", version: [1, 22, 1] }],
-  ["nginx version: nginx/1.25.1 (Ubuntu)\n--with-http_v2_module", { http2: "directive", version: [1, 25, 1] }],
-  ["nginx version: nginx/1.25.0\n--with-http_v2_module", { http2: "listen", version: [1, 25, 0] }],
-  ["nginx version: nginx/2.0.0\n--with-http_v2_module", { http2: "directive", version: [2, 0, 0] }],
-  ["nginx version: nginx/1.9.4\n", { http2: "none", version: [1, 9, 4] }],
+test.each<[string, ReturnType<typeof askNginx>]>([
+  [
+    "nginx version: nginx/1.22.1\nconfigure arguments: --with-http_v2_module",
+    { http2: "listen", limits: true, rejects: true, hasLogOption: true },
+  ],
+  [
+    "nginx version: nginx/1.25.1 (Ubuntu)\n--with-http_v2_module",
+    { http2: "directive", limits: true, rejects: true, hasLogOption: true },
+  ],
+  [
+    "nginx version: nginx/1.25.0\n--with-http_v2_module",
+    { http2: "listen", limits: true, rejects: true, hasLogOption: true },
+  ],
+  [
+    "nginx version: nginx/2.0.0\n--with-http_v2_module",
+    { http2: "directive", limits: true, rejects: true, hasLogOption: true },
+  ],
+  [
+    "nginx version: nginx/1.18.0\n--with-http_v2_module --without-http_limit_conn_module",
+    { http2: "listen", limits: false, rejects: false, hasLogOption: false },
+  ],
+  ["nginx version: nginx/1.19.4\n", { http2: "none", limits: true, rejects: true, hasLogOption: false }],
 ])("askNginx: %j", (stderr, expected) => {
-  expect(askNginx(memoryHost({ answer: () => ({ stderr }) }))).toEqual(expected as never);
+  expect(askNginx(memoryHost({ answer: () => ({ stderr }) }))).toEqual(expected);
 });
 
 test("a machine without nginx", () => {
@@ -932,7 +940,7 @@ test.each<[string, Record<string, string>, [string, string][], string | undefine
     "the server's own nginx answers for unknown names already, by /etc/nginx/sites-enabled/default",
   ],
 ])("refuseSecondDefault: %s", (_, files, sites, message) => {
-  const refuse = () => refuseSecondDefault(memoryHost({ files }), "blog", new Map(sites), ports);
+  const refuse = () => refuseSecondDefault(memoryHost({ files }), "blog", new Map(sites), ports, true);
   if (message === undefined) expect(refuse).not.toThrow();
   else expect(refuse).toThrow(message);
 });

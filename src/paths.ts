@@ -17,10 +17,13 @@ export const folders = [
   "plugins",
 ] as const;
 
-/** What holds settings, or files made from them; nginx has no business there. */
-export const closed: readonly string[] = ["envs", "releases", "locks", "uwsgi-available", "uwsgi-enabled"];
+/** What holds settings, or files made from them: closed to other users, also to those of a shared nginx. */
+export const closed: readonly string[] = ["envs", "releases", "locks", "web", "uwsgi-available", "uwsgi-enabled"];
 
-/** Where everything lies: the folders of the original, and `releases`, `sockets` and `locks` beside them. */
+/** The folders that the original does not have. */
+export const ownFolders = ["releases", "sockets", "locks", "web"] as const;
+
+/** Where everything lies: the folders of the original, and ours beside them. */
 export interface Paths {
   root: string;
   home: string;
@@ -39,6 +42,8 @@ export interface Paths {
   releases: string;
   sockets: string;
   locks: string;
+  /** What belongs to the nginx that is piku's own: its main file, its logs, its temporary files. */
+  web: string;
   /** Settings of every app on this machine, and of piku itself. */
   settings: string;
 }
@@ -74,6 +79,7 @@ export function pathsOf(host: Host): Paths {
     releases: below("releases"),
     sockets: below("sockets"),
     locks: below("locks"),
+    web: below("web"),
     settings: below("ENV"),
   };
 }

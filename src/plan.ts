@@ -18,6 +18,7 @@ import {
   type Workers,
 } from "./procfile.ts";
 import type { Release, Slot } from "./releases.ts";
+import { isShared } from "./reload.ts";
 import type { Runtime, Source } from "./runtimes/runtime.ts";
 import type { Settings } from "./settings.ts";
 import { hasSite, planBackend, planSite, readInclude, refuseLinksOut, type Site, siteNames } from "./site.ts";
@@ -29,6 +30,7 @@ import {
   parseVassal,
   pluginFolder,
   refuseMissingPlugins,
+  type SocketMode,
   socketLink,
   socketOf,
   vassalPairs,
@@ -74,9 +76,7 @@ export interface Plan {
   /** Whether a worker can run beside the one that it follows. */
   overlaps(worker: Worker): boolean;
   site?: Site;
-  /** The version of nginx, when there is a site. */
-  nginx: readonly number[];
-  /** How nginx is told to read its files again (PIKU_NGINX_RELOAD); undefined where something watches the folder. */
+  /** A command that has a shared nginx read its files again (PIKU_NGINX_RELOAD). */
   reload?: string;
   warnings: string[];
 }
@@ -99,7 +99,8 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
   const file = includedFile(host, request.commit, deployed, "UWSGI_INCLUDE_FILE");
   const options = file && parseOptions(file.content, printable(file.name));
   const facts = { release, options, virtualenv: environment?.folder, phpIni: names.includes("php.ini") };
-  const workers = planWorkers(app, commands, scaling, deployed, place, facts);
+  const shared = isShared(host, app.paths);
+  const workers = planWorkers(app, commands, scaling, deployed, place, facts, shared ? "660" : "600");
   const plugins = host.stat(pluginFolder) && host.list(pluginFolder);
   for (const worker of workers) {
     refuseLongSocket(app, worker);
@@ -111,17 +112,11 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
   const ipv6 = host.stat("/proc/net/if_inet6") !== undefined;
   const site =
     nginx &&
-    planSite(
-      app,
-      commands,
-      settings,
-      { http2: nginx.http2, ipv6, ports: machine.ports, deployer: deployerOf(host) },
-      backend,
-    );
+    planSite(app, commands, settings, { ...machine, http2: nginx.http2, ipv6, deployer: deployerOf(host) }, backend);
   if (site) {
     const sites = readSites(host, app.paths);
     refuseTakenNames([...site.names, ...site.redirected], app.name, sites);
-    if (site.isDefault) refuseSecondDefault(host, app.name, sites, machine.ports);
+    if (site.isDefault) refuseSecondDefault(host, app.name, sites, machine.ports, shared);
     if (site.cloudflare) ensureRanges(host, app.paths, machine);
     if (site.statics.length > 0) refuseLinksOut(app, site.statics, linksOf(host, request.commit));
     site.include = readInclude(host, request.commit, deployed);
@@ -141,7 +136,6 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
     overlaps: ({ kind, listen }) =>
       place.overlap && (isInside(kind) ? listen !== undefined && "socket" in listen : kind === "web" && place.switches),
     site,
-    nginx: nginx?.version ?? [],
     reload: machine.reload,
     warnings: survey.warnings,
   };
@@ -202,6 +196,7 @@ function planWorkers(
   settings: Settings,
   { names, bind, ports, slot }: Place,
   { release, options, virtualenv, phpIni }: Pick<Worker, "release" | "options" | "virtualenv" | "phpIni">,
+  socketMode: SocketMode,
 ): Worker[] {
   const front = siteKinds.find((kind) => kind in workers);
   const healthcheck = healthPath(settings.PIKU_HEALTHCHECK);
@@ -218,7 +213,7 @@ function planWorkers(
       command,
       release,
       settings: { ...others, ...(port !== undefined && !socket ? { PORT: String(port) } : {}), PROC_TYPE: kind },
-      listen: socket ? { socket } : port !== undefined ? { address: bind, port } : undefined,
+      listen: socket ? { socket, mode: socketMode } : port !== undefined ? { address: bind, port } : undefined,
       ...(isSite ? { site: names[0], healthcheck } : {}),
       cron: isCron(kind) ? parseCron(command, `Procfile: ${kind}`) : undefined,
       virtualenv: kind === "wsgi" ? virtualenv : undefined,

@@ -1,6 +1,7 @@
-import type { App } from "./app.ts";
+import { type App, appOf } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
+import type { Paths } from "./paths.ts";
 import type { Scaling, Workers } from "./procfile.ts";
 
 /** Which of an app's two sets of ports is live. */
@@ -72,6 +73,13 @@ export const releaseFiles = (app: App, number: number) => ({
   /** Files that builds made, up to this release. */
   made: below(app, `${number}.made`),
 });
+
+/** The site that an app's live release went live with; undefined where there is none, or its record is damaged. */
+export function releasedSite(host: Host, paths: Paths, name: string): string | undefined {
+  const app = appOf(paths, name);
+  const number = liveNumber(host, app);
+  return number === undefined ? undefined : host.read(releaseFiles(app, number).site);
+}
 
 const journalFile = (app: App) => below(app, "journal.json");
 const liveFile = (app: App) => below(app, "live");

@@ -137,7 +137,11 @@ function restoreBoard(host: Host, paths: Paths, files: string): void {
   const voice = voiceOf(host);
   const content = host.read(paths.settings) ?? "";
   const own = parseSettings(content, paths.settings);
-  const { PIKU_NGINX_RELOAD, ...theirs } = parseSettings(host.read(`${files}/ENV`) ?? "", "the backup's ENV");
+  // How this board's nginx is run is its own affair.
+  const { PIKU_NGINX, PIKU_NGINX_RELOAD, ...theirs } = parseSettings(
+    host.read(`${files}/ENV`) ?? "",
+    "the backup's ENV",
+  );
   const [kept, missing] = [true, false].map((is) =>
     Object.keys(theirs).filter((key) => Object.hasOwn(own, key) === is),
   );

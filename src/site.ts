@@ -144,8 +144,8 @@ function mapping(app: App, item: string, where: string): Mapping {
   return { url: url.replace(/\/+$/, ""), folder: absolute };
 }
 
-/** Where a site listens unless its settings say otherwise. */
-const everywhere = { NGINX_IPV4_ADDRESS: "0.0.0.0", NGINX_IPV6_ADDRESS: "[::]" };
+/** Where a site listens unless its settings, or the board's, say otherwise. */
+export const everywhere = { NGINX_IPV4_ADDRESS: "0.0.0.0", NGINX_IPV6_ADDRESS: "[::]" };
 
 /** What a site's certificate is for, where it lies, and where its authority asks nginx. */
 export function certifiedOf(app: App, settings: Settings, ports: Ports) {
@@ -166,7 +166,7 @@ export function planSite(
   app: App,
   workers: Workers,
   settings: Settings,
-  machine: { http2: Http2; ipv6: boolean; ports: Ports; deployer?: string },
+  machine: { http2: Http2; ipv6: boolean; ports: Ports; defaultApp?: string; deployer?: string },
   backend: Backend | undefined,
 ): Site | undefined {
   const certified = certifiedOf(app, settings, machine.ports);
@@ -175,7 +175,7 @@ export function planSite(
   const { NGINX_IPV6_ADDRESS } = defu(settings, everywhere);
   return {
     ...certified,
-    isDefault: isOn(settings.NGINX_DEFAULT),
+    isDefault: isOn(settings.NGINX_DEFAULT ?? String(machine.defaultApp === app.name)),
     ipv6:
       machine.ipv6 && !isOn(settings.DISABLE_IPV6)
         ? address(NGINX_IPV6_ADDRESS, "NGINX_IPV6_ADDRESS", /^\[[0-9a-fA-F:.]+\]$/)

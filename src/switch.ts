@@ -1,69 +1,67 @@
 import type { App } from "./app.ts";
-import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
 import { readMachine } from "./machine.ts";
-import { readSites, reloadNginx, stagingOf, testSites } from "./nginx.ts";
 import { followedBy, type Plan } from "./plan.ts";
 import { type Release, releaseFiles } from "./releases.ts";
+import { changeNginx } from "./reload.ts";
 import { renderSite } from "./site.ts";
-import { makeCertificate, needsCertificate } from "./tls.ts";
+import { makeCertificate, needsCertificate, type Pair, pairChange } from "./tls.ts";
 import { isInside, slotFlag, socketLink, socketOf } from "./uwsgi.ts";
 import { voiceOf } from "./voice.ts";
+import { refusedSite, tellAside } from "./web.ts";
 
-/** Makes the site the one of the plan: tested with all others, then put in place, then seen to have taken. */
+/**
+ * Makes the site the one of the plan. nginx itself tests it, by reading its files again with the rights that it has: what it refuses is
+ * taken back, and nginx goes on as before.
+ */
 export function switchSite(host: Host, plan: Plan): void {
-  const { app, site, nginx, reload } = plan;
+  const { app, site, reload } = plan;
   withTurn(host, app.paths, "machine", undefined, "", () => {
-    const before = host.read(app.site);
-    if (!site) {
-      if (before !== undefined) reloadNginx(host, app.paths, reload, () => host.remove(app.site));
-      return;
-    }
-    const wanted = renderSite(site);
+    if (!site) return replaceSite(host, app, reload, undefined);
     const staged = needsCertificate(host, site) ? makeCertificate(host, app, site) : undefined;
-    if (before === wanted && !staged) return;
-    if (site.logs) host.mkdir(site.logs);
     const voice = voiceOf(host);
     if (staged) voice.start("generating self-signed certificate");
-    const sites = readSites(host, app.paths);
-    const complaint = testSites(host, app.paths, sites.set(app.name, renderSite({ ...site, ...staged })), nginx);
-    if (complaint) throw badSite(host, plan, sites, complaint);
-    const install = () => {
-      if (staged) {
-        host.rename(staged.key, site.key);
-        host.rename(staged.certificate, site.certificate);
-      }
-      const file = `${stagingOf(app.paths)}/${app.name}.conf`;
-      host.write(file, wanted);
-      host.rename(file, app.site);
-    };
+    const wanted = renderSite(site);
+    if (host.read(app.site) === wanted && !staged) return;
+    if (site.logs) host.mkdir(site.logs);
     voice.start(`nginx will map app '${app.name}' to hostname(s) '${site.names.join(" ")}'`);
-    try {
-      reloadNginx(host, app.paths, reload, install);
-    } catch (error) {
-      if (before === undefined) host.remove(app.site);
-      else host.write(app.site, before);
-      throw error;
-    }
+    replaceSite(host, app, reload, wanted, staged && { staged, site });
   });
 }
 
-/** nginx's complaint, with the name of the app whose site it is about: the one that nginx refuses also when it is alone. */
-function badSite(host: Host, { app, nginx }: Plan, sites: ReadonlyMap<string, string>, complaint: string): PikuError {
-  const alone = (name: string) => testSites(host, app.paths, new Map([[name, sites.get(name)!]]), nginx);
-  const guilty = [app.name, ...sites.keys()].find(alone) ?? app.name;
-  if (guilty === app.name) {
-    return new PikuError(
-      `nginx refuses the site of app '${app.name}': ${complaint}`,
-      "look at the NGINX_ settings and NGINX_INCLUDE_FILE",
-    );
-  }
-  return new PikuError(
-    `nginx refuses the site of app '${guilty}', so no site can be changed: ${complaint}`,
-    `deploy '${guilty}' again, or destroy it`,
-  );
+/**
+ * Puts an app's site, and a new certificate, in the place of those that there are, or takes the site away; for those who hold the turn of
+ * the machine. Throws with nginx's own words when it refuses that, and everything is as before then.
+ */
+function replaceSite(
+  host: Host,
+  app: App,
+  reload: string | undefined,
+  wanted: string | undefined,
+  certificate?: { staged: Pair; site: Pair },
+): void {
+  const before = host.read(app.site);
+  const refused = refusedSite(app.paths, app.name);
+  const pair = certificate && pairChange(host, certificate.site, certificate.staged);
+  if (before === wanted && !pair && !host.stat(refused)) return;
+  const aside = changeNginx(host, app.paths, reload, {
+    app,
+    make() {
+      pair?.make();
+      write(host, app.site, wanted);
+    },
+    undo() {
+      write(host, app.site, before);
+      pair?.undo();
+    },
+  });
+  host.remove(refused);
+  tellAside(host, aside);
 }
+
+const write = (host: Host, path: string, content: string | undefined) =>
+  content === undefined ? host.remove(path) : host.write(path, content);
 
 /** Sends requests to a release: the links to its sockets, and the flag for its ports. Release 0, the original's, has neither. */
 export function pointTo(host: Host, app: App, release: Release): void {
@@ -81,16 +79,13 @@ export function pointTo(host: Host, app: App, release: Release): void {
 /** Makes the site that of a release again. */
 export function restoreSite(host: Host, app: App, release: Release): void {
   const site = host.read(releaseFiles(app, release.number).site);
-  if (site === undefined) removeSite(host, app);
-  else if (site !== host.read(app.site)) changeSite(host, app, () => host.write(app.site, site));
+  if (site !== host.read(app.site)) changeSite(host, app, site);
 }
 
 /** Takes an app's site away. */
-export function removeSite(host: Host, app: App): void {
-  if (host.stat(app.site)) changeSite(host, app, () => host.remove(app.site));
-}
+export const removeSite = (host: Host, app: App): void => changeSite(host, app, undefined);
 
-function changeSite(host: Host, app: App, change: () => void): void {
+function changeSite(host: Host, app: App, wanted: string | undefined): void {
   const { reload } = readMachine(host, app.paths.settings);
-  withTurn(host, app.paths, "machine", undefined, "", () => reloadNginx(host, app.paths, reload, change));
+  withTurn(host, app.paths, "machine", undefined, "", () => replaceSite(host, app, reload, wanted));
 }

@@ -1,7 +1,6 @@
 import type { App } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
-import { stagingOf } from "./nginx.ts";
 import type { Site } from "./site.ts";
 
 /** What a certificate is for, and where it lies. */
@@ -79,16 +78,31 @@ const commonName = (site: Certified) => certificateNames(site).find((name) => na
 export const isAddress = (name: string) => /^[\d.]+$|:/.test(name);
 
 /** Where a pair waits until it takes the place of the one there is. */
-export function stagedPair(app: App): Pair {
-  const folder = stagingOf(app.paths);
-  return { certificate: `${folder}/${app.name}.crt`, key: `${folder}/${app.name}.key` };
+export const stagedPair = ({ releases }: App): Pair => ({
+  certificate: `${releases}/staged.crt`,
+  key: `${releases}/staged.key`,
+});
+
+/** How a staged pair takes the place of the one there is, and how that is taken back. */
+export function pairChange(host: Host, site: Pair, staged: Pair): { make(): void; undo(): void } {
+  const former = { certificate: host.read(site.certificate), key: host.read(site.key) };
+  const fresh = { certificate: host.read(staged.certificate), key: host.read(staged.key) };
+  const write = ({ certificate, key }: Partial<Pair>) => {
+    if (key === undefined) host.remove(site.key);
+    else host.write(site.key, key, 0o600);
+    if (certificate === undefined) host.remove(site.certificate);
+    else host.write(site.certificate, certificate);
+  };
+  host.remove(staged.key);
+  host.remove(staged.certificate);
+  return { make: () => write(fresh), undo: () => write(former) };
 }
 
-/** Makes a self-signed certificate in the staging folder, with a key that also a slow board makes at once. */
+/** Makes a self-signed certificate beside the app's records, with a key that also a slow board makes at once. */
 export function makeCertificate(host: Host, app: App, site: Certified): Pair {
   const { certificate, key } = stagedPair(app);
   const names = certificateNames(site).map((name) => `${isAddress(name) ? "IP" : "DNS"}:${name}`);
-  host.mkdir(stagingOf(app.paths), 0o700);
+  host.mkdir(app.releases, 0o700);
   const ran = host.capture([
     ...["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
     ...["-days", String(days), "-subj", `/O=Piku/CN=${commonName(site)}`],

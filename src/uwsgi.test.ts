@@ -76,8 +76,8 @@ envdir = /p/releases/blog/run-7/wsgi.1.env
 `;
 const virtualenv = "/p/envs/blog/.0123456789abcdef";
 
-const onSocket = { socket: "/p/sockets/blog.1-7.sock" };
-const socketLines = "socket = /p/sockets/blog.1-7.sock\nchmod-socket = 664\n";
+const onSocket = { socket: "/p/sockets/blog.1-7.sock", mode: "600" } as const;
+const socketLines = "socket = /p/sockets/blog.1-7.sock\nchmod-socket = 600\n";
 const inside = wsgi("x").slice(wsgi("x").indexOf("listen"));
 const jwsgi = `plugin = 0:jvm
 plugin = 0:jwsgi
@@ -166,8 +166,8 @@ const vassals: [string, Worker, string][] = [
   ],
   [
     "wsgi on a socket",
-    workerOf({ kind: "wsgi", command: "app:app", virtualenv, listen: { socket: "/p/sockets/blog.1-7.sock" } }),
-    `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app")}socket = /p/sockets/blog.1-7.sock\nchmod-socket = 664\n${ready}${tail}`,
+    workerOf({ kind: "wsgi", command: "app:app", virtualenv, listen: onSocket }),
+    `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app")}socket = /p/sockets/blog.1-7.sock\nchmod-socket = 600\n${ready}${tail}`,
   ],
   [
     "wsgi on a port, with settings of its own",

@@ -5,6 +5,9 @@ import { type Cron, isCron } from "./procfile.ts";
 import { type Settings, wholeNumberIn } from "./settings.ts";
 import { shellQuote } from "./text.ts";
 
+/** Who may write to a worker's socket, and so run code as its app: piku's user, and its nginx; or the group of a shared nginx as well. */
+export type SocketMode = "600" | "660";
+
 /** One process of an app, as one generation of it runs. */
 export interface Worker {
   kind: string;
@@ -16,7 +19,7 @@ export interface Worker {
   /** What it gets, `PORT` and `PROC_TYPE` included. */
   settings: Settings;
   /** Where it answers http: a port of an address, a socket of its own, or nothing. */
-  listen?: { address: string; port: number } | { socket: string };
+  listen?: { address: string; port: number } | { socket: string; mode: SocketMode };
   /** The site's name, for a worker that nginx sends requests to: it must listen to be healthy. */
   site?: string;
   /** A path that must answer before it is healthy (PIKU_HEALTHCHECK). */
@@ -343,7 +346,7 @@ function insidePairs(app: App, worker: Worker): Pair[] {
     ...(listen && "socket" in listen
       ? ([
           ["socket", listen.socket],
-          ["chmod-socket", "664"],
+          ["chmod-socket", listen.mode],
         ] as const)
       : listen
         ? [["http-socket", `${listen.address}:${listen.port}`] as const]

@@ -1,17 +1,22 @@
 import { defineCommand } from "citty";
+import { appOf, listApps } from "../app.ts";
 import { PikuError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
-import { closed, folders, type Paths, pathsOf } from "../paths.ts";
+import { closed, folders, ownFolders, type Paths, pathsOf } from "../paths.ts";
+import { closeToOthers } from "../rights.ts";
 import { addKeys, authorizedKeys, keysFile, parseKeyLines, readKeys } from "../ssh.ts";
 import { giveBack, takeOver } from "../takeover.ts";
+import { findTool } from "../tools.ts";
 import { renderEmperor } from "../uwsgi.ts";
 import { voiceOf } from "../voice.ts";
+import { writeMain } from "../web.ts";
 
 export const setup = (host: Host) =>
   defineCommand({
     meta: {
-      description: "Make piku's folders and the emperor's file; the original's keys and hooks become its own",
+      description:
+        "Make piku's folders and the files of the emperor and nginx; the original's keys and hooks become its own",
       example: "piku setup",
     },
     args: { undo: { type: "boolean", description: "take keys, hooks and the timer away again; apps stay" } },
@@ -19,7 +24,7 @@ export const setup = (host: Host) =>
       const voice = voiceOf(host);
       const paths = pathsOf(host);
       if (args.undo) return giveBack(host, paths);
-      for (const name of [...folders, "releases", "sockets", "locks"]) {
+      for (const name of [...folders, ...ownFolders]) {
         const folder = `${paths.root}/${name}`;
         if (host.stat(folder)) continue;
         voice.log(`Creating '${folder}'.`);
@@ -27,7 +32,14 @@ export const setup = (host: Host) =>
       }
       const taken = takeOver(host, paths);
       if (taken > 0) voice.log(`Keys of the former piku that are this one's now: ${taken}.`);
+      closeToOthers(
+        host,
+        paths,
+        listApps(host, paths).map((name) => appOf(paths, name)),
+      );
       writeEmperor(host, paths);
+      // Without nginx there is nothing to write it for; it is written again whenever nginx starts.
+      if (findTool(host, "nginx")) writeMain(host, paths);
     },
   });
 

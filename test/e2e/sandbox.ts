@@ -80,7 +80,7 @@ export class Sandbox {
       this.#disk = true;
     }
     fs.chmodSync(this.folder, 0o755);
-    for (const name of ["home/.piku", "ssh", "nginx", "client/bin", "logs"])
+    for (const name of ["home/.piku", "ssh", "client/bin", "logs"])
       fs.mkdirSync(`${this.folder}/${name}`, { recursive: true });
     [this.sshPort, this.httpPort, this.httpsPort] = freePorts(3) as [number, number, number];
     this.#installPiku();
@@ -278,6 +278,7 @@ export class Sandbox {
       "home/.piku/uwsgi",
       "home/.piku/logs",
       "home/.piku/nginx",
+      "home/.piku/web",
       "home/.piku/uwsgi-enabled",
     ].flatMap((folder) =>
       filesBelow(`${this.folder}/${folder}`).filter((file) => /\.(log|conf|ini)(\.\d+)?$/.test(file)),
@@ -310,7 +311,6 @@ export class Sandbox {
         `PIKU_HTTPS_PORT=${this.httpsPort}`,
         "NGINX_IPV4_ADDRESS=127.0.0.1",
         "DISABLE_IPV6=true",
-        `PIKU_NGINX_RELOAD=nginx -c ${this.folder}/nginx/nginx.conf -p ${this.folder}/nginx -s reload`,
         "",
       ].join("\n"),
     );
@@ -385,30 +385,11 @@ export class Sandbox {
     this.#serve("sshd", [which("sshd"), "-D", "-e", "-f", `${folder}/sshd_config`], this.boardEnv(), this.sshPort);
   }
 
+  /** As piku-web.service does. */
   #startNginx() {
-    const folder = `${this.folder}/nginx`;
-    const kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    fs.writeFileSync(
-      `${folder}/nginx.conf`,
-      [
-        ...(process.getuid?.() === 0 ? ["user root;"] : []),
-        "daemon off;",
-        "worker_processes 1;",
-        `pid ${folder}/nginx.pid;`,
-        `error_log ${this.folder}/logs/nginx-error.log;`,
-        "events { worker_connections 256; }",
-        "http {",
-        "  include /etc/nginx/mime.types;",
-        `  access_log ${this.folder}/logs/nginx-access.log;`,
-        ...kinds.map((kind) => `  ${kind}_temp_path ${folder}/${kind};`),
-        `  server { listen 127.0.0.1:${this.httpPort}; return 404 "no such site\\n"; }`,
-        `  server { listen 127.0.0.1:${this.httpsPort} ssl; ssl_reject_handshake on; }`,
-        `  include ${this.pikuRoot}/nginx/*.conf;`,
-        "}",
-        "",
-      ].join("\n"),
-    );
-    this.#serve("nginx", ["nginx", "-c", `${folder}/nginx.conf`, "-p", folder], this.boardEnv(), this.httpPort);
+    const main = `${this.pikuRoot}/web/nginx.conf`;
+    ok(this.piku("web"));
+    this.#serve("nginx", ["nginx", "-e", "stderr", "-c", main, "-g", "daemon off;"], this.boardEnv(), this.httpPort);
   }
 
   /** Starts a server that ends when we end, whatever ends us, and waits for its port. */

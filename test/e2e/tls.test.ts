@@ -57,8 +57,7 @@ const pairOf = (board: Sandbox, app: string) => ({
 });
 
 /** The reload of a board whose certificate was put in place by hand. */
-const reload = (board: Sandbox) =>
-  ok(board.run(["sh", "-c", /^PIKU_NGINX_RELOAD=(.*)$/m.exec(read(`${board.pikuRoot}/ENV`))![1]!]));
+const reload = (board: Sandbox) => ok(board.run(["kill", "-HUP", read(`${board.pikuRoot}/web/nginx.pid`).trim()]));
 
 const numbers = (count: number) => Array.from({ length: count }, () => 20_000 + Math.floor(Math.random() * 10_000));
 

@@ -78,8 +78,7 @@ export async function expectWhole(
       .map((file) => `${root}/envs/${name}/${file}`)
       .filter((file) => fs.existsSync(file) && mode(file) !== "600"),
     records: mode(files),
-    nginx: board.run(["nginx", "-t", "-q", "-c", `${board.folder}/nginx/nginx.conf`, "-p", `${board.folder}/nginx`])
-      .output,
+    nginx: board.run(["nginx", "-t", "-q", "-e", "stderr", "-c", `${root}/web/nginx.conf`]).output,
   };
   expect(state).toEqual({
     served: `200 ${shown}`,

@@ -1,0 +1,262 @@
+import type { App } from "./app.ts";
+import { PikuError } from "./errors.ts";
+import type { Host } from "./host/host.ts";
+import { readMachine } from "./machine.ts";
+import type { Paths } from "./paths.ts";
+import { commandLines, everyProcess, pidIn, titleOf } from "./processes.ts";
+import { releasedSite } from "./releases.ts";
+import { blamedSite, readComplaint, setAside, webFiles, writeMain } from "./web.ts";
+
+/**
+ * The nginx that serves the sites right now: piku's own; one that others use too, which takes a reload by a socket of install.sh's;
+ * one that reloads by a command of the administrator's (PIKU_NGINX_RELOAD), or by a unit of piku's version 1 that watches the folder
+ * of sites; or none that runs.
+ */
+export type Running =
+  | { way: "own"; master: number }
+  | { way: "shared" }
+  | { way: "watched"; command?: string }
+  | { way: "none" };
+
+/** Where systemd hands a request for a reload to root's nginx (install.sh: piku-nginx.socket). */
+const reloadSocket = "/run/piku/nginx.sock";
+
+/** Finds the nginx that serves the sites, by what runs and not by what was meant to. `command`: PIKU_NGINX_RELOAD. */
+export function runningNginx(host: Host, paths: Paths, command?: string): Running {
+  const master = ownMaster(host, paths);
+  if (master !== undefined) return { way: "own", master };
+  if (command) return { way: "watched", command };
+  if (host.stat(reloadSocket)) return { way: "shared" };
+  return masters(host).length > 0 ? { way: "watched" } : { way: "none" };
+}
+
+/** Whether nginx comes as another user, who must be able to reach an app's sockets; where none runs, as the board is meant to be. */
+export function isShared(host: Host, paths: Paths): boolean {
+  const { nginx, reload } = readMachine(host, paths.settings);
+  const { way } = runningNginx(host, paths, reload);
+  return way === "none" ? nginx === "shared" : way !== "own";
+}
+
+/** The master of piku's own nginx. Its command line names the main file; where /proc hides it (ProtectProc), it answers a signal. */
+function ownMaster(host: Host, paths: Paths): number | undefined {
+  const { main, pid } = webFiles(paths);
+  const noted = pidIn(host, pid);
+  if (noted === undefined) return undefined;
+  const title = titleOf(host, noted);
+  return title.includes(main) || (title === "" && doesAnswer(host, paths, noted)) ? noted : undefined;
+}
+
+const answerPatience = 1_000;
+
+/**
+ * Whether this process is our nginx: it notes each signal in its log. WINCH means nothing to one that is no daemon (nginx(8)), nor to
+ * whatever else may have this number by now.
+ */
+function doesAnswer(host: Host, paths: Paths, pid: number): boolean {
+  const { errors } = webFiles(paths);
+  const from = host.stat(errors)?.size ?? 0;
+  if (!host.signal(pid, "WINCH")) return false;
+  for (const start = host.ticks(); host.ticks() - start < answerPatience; host.sleep(10))
+    if (host.readFrom(errors, from).text.includes(` ${pid}#${pid}: signal 28 `)) return true;
+  return false;
+}
+
+const patience = 10_000;
+
+/** Has the running nginx read its files again. Gives its complaint when it refused them and goes on as before; throws when it says nothing. */
+function reload(host: Host, paths: Paths, running: Running): string | undefined {
+  switch (running.way) {
+    case "own":
+      return reloadOwn(host, paths, running.master);
+    case "shared":
+      return askForReload(host);
+    case "watched":
+      return awaitReload(host, paths, running.command);
+    case "none":
+      return undefined;
+  }
+}
+
+/**
+ * HUP to our own nginx. It tests its files by itself and goes on with the old ones when it refuses them. What has come of it stands in its
+ * log; it took when new workers have started and those from before no longer accept.
+ */
+function reloadOwn(host: Host, paths: Paths, master: number): string | undefined {
+  const { errors } = webFiles(paths);
+  const from = host.stat(errors)?.size ?? 0;
+  const isLeaving = (pid: number, log: string) => log.includes(` ${pid}#${pid}: gracefully shutting down`);
+  const earlier = host.readFrom(errors, Math.max(0, from - 262_144)).text;
+  const before = workersOf(host, master).filter((pid) => !isLeaving(pid, earlier));
+  host.signal(master, "HUP");
+  for (const start = host.ticks(); host.ticks() - start < patience; host.sleep(10)) {
+    const [, said = ""] = host.readFrom(errors, from).text.split(/: reconfiguring\n/, 2);
+    // nginx tries a port that is taken for some seconds.
+    const refused = said.split("\n").filter((line) => line.includes("[emerg]") && !line.includes(" bind() to "));
+    if (refused.length > 0) return readComplaint(paths, said);
+    if (!said.includes(": start worker process ")) continue;
+    const now = workersOf(host, master);
+    if (before.every((pid) => !now.includes(pid) || isLeaving(pid, said))) {
+      // Where /proc hides the workers nothing tells that the former ones have stopped: nginx waits 0.1 s before it tells them.
+      if (before.length === 0) host.sleep(200);
+      return undefined;
+    }
+  }
+  throw new PikuError(
+    "nginx did not read its new configuration within 10 seconds",
+    "on the server: systemctl status piku-web",
+  );
+}
+
+/** The processes that a master has started; kernels without CONFIG_PROC_CHILDREN tell it process by process only. */
+function workersOf(host: Host, master: number): number[] {
+  const children = host.read(`/proc/${master}/task/${master}/children`);
+  if (children !== undefined) return children.split(" ").filter(Boolean).map(Number);
+  return everyProcess(host)
+    .filter(({ parent }) => parent === master)
+    .map(({ pid }) => pid);
+}
+
+/** Asks root's side for a reload: it answers once nginx took it, or with nginx's complaint. */
+function askForReload(host: Host): string | undefined {
+  const words = ["-sS", "--unix-socket", reloadSocket, "--max-time", "60", "-w", "\n%{http_code}", "http://localhost/"];
+  const { status, stdout, stderr } = host.capture(["curl", ...words]);
+  const at = stdout.lastIndexOf("\n");
+  const code = stdout.slice(at + 1);
+  if (status === 0 && code === "200") return undefined;
+  if (status === 0 && code === "500") return stdout.slice(0, at).trim() || "it does not say why";
+  throw new PikuError(
+    `nginx could not be asked to read its new configuration: ${stderr.trim() || `the answer was ${code}`}`,
+    "on the server: systemctl status piku-nginx.socket",
+  );
+}
+
+/** nginx's masters of this machine, by their titles. */
+const masters = (host: Host) => commandLines(host, (title) => title.startsWith("nginx: master process"));
+
+const showAgainAfter = 2_500;
+
+/**
+ * The way of piku's version 1, for boards that were updated without root: a unit watches the folder of sites, or a command of the
+ * administrator's has nginx reload; that it took shows in its workers' titles alone. A unit that has missed a change is shown another.
+ */
+function awaitReload(host: Host, paths: Paths, command: string | undefined): string | undefined {
+  const workers = () => {
+    const all = commandLines(host, (title) => title.startsWith("nginx: worker process"));
+    return all.filter(({ title }) => !title.includes("is shutting down")).map(({ pid }) => pid);
+  };
+  const before = workers();
+  const ran = command ? host.capture(["sh", "-c", command]) : undefined;
+  if (ran && ran.status !== 0) return readComplaint(paths, ran.stderr) ?? ran.stderr.trim().split("\n").at(-1);
+  const start = host.ticks();
+  for (let shown = start; host.ticks() - start < patience; host.sleep(20)) {
+    const now = workers();
+    if (now.length > 0 && before.some((pid) => !now.includes(pid)) && now.some((pid) => !before.includes(pid)))
+      return undefined;
+    if (command || host.ticks() - shown < showAgainAfter) continue;
+    shown = host.ticks();
+    touchSites(host, paths);
+  }
+  throw new PikuError(
+    "nginx did not read its new configuration within 10 seconds",
+    "on the server: sudo nginx -t tells why; doctor names the command that ends this way of asking",
+  );
+}
+
+/** Shows a change to what watches the folder of sites. */
+function touchSites(host: Host, { nginx }: Paths): void {
+  host.write(`${nginx}/.change`, "");
+  host.remove(`${nginx}/.change`);
+}
+
+/** A change of nginx's files that can be taken back. */
+export interface Change {
+  /** The app that it is for; undefined for what concerns all. */
+  app?: App;
+  make(): void;
+  undo(): void;
+}
+
+/**
+ * Changes nginx's files and has it take them; for those who hold the turn of the machine. What it refuses is taken back, and thrown
+ * with its own words. The site of another app that it refuses as well is put right by the copy that its release keeps, or set aside: one app's
+ * site does not stop the others'. Gives the sites that were set aside, and why.
+ */
+export function changeNginx(
+  host: Host,
+  paths: Paths,
+  command: string | undefined,
+  change: Change,
+): Map<string, string> {
+  const running = runningNginx(host, paths, command);
+  const aside = new Map<string, string>();
+  for (;;) {
+    const undoMain = running.way === "own" ? changeMain(host, paths) : () => {};
+    change.make();
+    const undo = () => {
+      change.undo();
+      undoMain();
+    };
+    const complaint = attempt(() => reload(host, paths, running), undo);
+    if (complaint === undefined) return aside;
+    undo();
+    // Whether it is this change that nginx refuses shows without it.
+    const without = reload(host, paths, running);
+    const blamed = without === undefined ? undefined : blamedSite(without);
+    if (
+      without === undefined ||
+      blamed === undefined ||
+      blamed === change.app?.name ||
+      !host.stat(`${paths.nginx}/${blamed}.conf`)
+    )
+      throw refusalOf(change.app, without ?? complaint, without === undefined);
+    putRight(host, paths, blamed, without, aside);
+  }
+}
+
+/** Does something, and takes back what it was for when it throws. */
+function attempt<T>(action: () => T, undo: () => void): T {
+  try {
+    return action();
+  } catch (error) {
+    undo();
+    throw error;
+  }
+}
+
+/** Writes nginx's main file as the board's settings want it by now. Gives how to take that back. */
+function changeMain(host: Host, paths: Paths): () => void {
+  const { main } = webFiles(paths);
+  const before = host.read(main);
+  return writeMain(host, paths) && before !== undefined ? () => host.write(main, before, 0o600) : () => {};
+}
+
+/** Gives a site that nginx refuses the text that its release went live with, or sets it aside where it has that already. */
+function putRight(host: Host, paths: Paths, name: string, why: string, aside: Map<string, string>): void {
+  const site = `${paths.nginx}/${name}.conf`;
+  const released = releasedSite(host, paths, name);
+  if (released !== undefined && released !== host.read(site)) host.write(site, released);
+  else {
+    setAside(host, paths, name, why);
+    aside.set(name, why);
+  }
+}
+
+function refusalOf(app: App | undefined, complaint: string, isOurs: boolean): PikuError {
+  if (isOurs && app)
+    return new PikuError(
+      `nginx refuses the site of app '${app.name}': ${complaint}`,
+      "look at the NGINX_ settings and NGINX_INCLUDE_FILE",
+    );
+  return new PikuError(
+    `nginx refuses its files as they are, so no site can be changed: ${complaint}`,
+    "`doctor` says more",
+  );
+}
+
+/** Has nginx write into logs of the usual names again, after those that it writes have got others; for those who hold the turn of the machine. */
+export function reopenLogs(host: Host, paths: Paths, command: string | undefined, change: Change): void {
+  const running = runningNginx(host, paths, command);
+  if (running.way !== "own") return void changeNginx(host, paths, command, change);
+  change.make();
+  host.signal(running.master, "USR1");
+}
