@@ -8,9 +8,9 @@
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
-import { probeSource, webProbe } from "./e2e/probe.ts";
+import { probeSource, webProbe, wsgiProbe } from "./e2e/probe.ts";
 import { type Files, ok, type Ran, type Repo, read, Sandbox, targets } from "./e2e/sandbox.ts";
-import { asking } from "./e2e/watch.ts";
+import { asking, commandOf } from "./e2e/watch.ts";
 
 /** One that is measured: an executable on a board of its own; the floor has the board of the first. */
 interface Contestant {
@@ -37,10 +37,14 @@ const peer = process.env.PIKU_PEER?.split(" ").reverse();
 const contestants: Contestant[] = [];
 const failures = new Map<string, { asked: number; failed: number }>();
 
+const settingsFor = (host: string): Files => ({
+  ENV: `NGINX_SERVER_NAME=${host}\nNGINX_IPV4_ADDRESS=127.0.0.1\nDISABLE_IPV6=true\n`,
+});
+
 /** An app that every contestant takes for a generic one, so that no package registry has a part in it. */
 const appFiles = (host: string): Files => ({
   ...webProbe(host),
-  ENV: `NGINX_SERVER_NAME=${host}\nNGINX_IPV4_ADDRESS=127.0.0.1\nDISABLE_IPV6=true\n`,
+  ...settingsFor(host),
   Procfile: "release: true\nweb: exec python3 app.py\n",
 });
 
@@ -60,9 +64,9 @@ function joinOriginal([script = "", python = "/usr/bin/python3"]: string[]) {
     .replace(/_ADDRESS:80;/g, `_ADDRESS:${board.httpPort};`)
     .replace(/443 ssl/g, `${board.httpsPort} ssl`);
   fs.writeFileSync(installed, moved);
-  const nginx = `${board.folder}/nginx`;
-  const watcher = `require("node:fs").watch("${board.pikuRoot}/nginx", (_, name) => name.endsWith(".conf") &&
-    require("node:child_process").spawnSync("nginx", ["-c", "${nginx}/nginx.conf", "-p", "${nginx}", "-s", "reload"]));`;
+  const watcher = `const { readFileSync, watch } = require("node:fs");
+    watch("${board.pikuRoot}/nginx", (_, name) => name.endsWith(".conf") &&
+      process.kill(Number(readFileSync("${board.pikuRoot}/web/nginx.pid", "utf8")), "SIGHUP"));`;
   return Bun.spawn([process.execPath, "-e", watcher], { env: board.boardEnv(), stdout: "ignore", stderr: "inherit" });
 }
 
@@ -156,6 +160,28 @@ const folderOfMany = (folder: string): Files => {
 
 const staticFiles = (host: string): Files => ({ ...appFiles(host), Procfile: "static: public\n" });
 
+/** Apps of each kind, for load; the original wants a release line, or a manifest of a language. */
+const loaded: Record<string, Files> = {
+  wsgi: { ...wsgiProbe("wsgi.test"), ...settingsFor("wsgi.test"), "requirements.txt": "" },
+  web: appFiles("web.test"),
+  static: { ...appFiles("static.test"), Procfile: "static: public\n", "public/index.html": "<p>hello\n" },
+};
+
+/** Requests a second that a board answers from 8 connections at once; how many were none. */
+function requests({ board }: Contestant, host: string): number {
+  const url = `http://127.0.0.1:${board.httpPort}/`;
+  const ran = ok(board.run(["wrk", "-t", "2", "-c", "8", "-d", "4s", "-H", `Host: ${host}`, url]));
+  if (/Non-2xx|Socket errors/.test(ran.stdout)) throw new Error(ran.stdout);
+  return Number(/Requests\/sec:\s+([\d.]+)/.exec(ran.stdout)![1]);
+}
+
+/** Megabytes of a board's own processes whose command line has this in it, each page counted once (proc(5): Pss). */
+const resident = ({ board }: Contestant, wanted: RegExp) =>
+  board
+    .processes()
+    .filter((pid) => wanted.test(commandOf(pid)))
+    .reduce((sum, pid) => sum + Number(/^Pss:\s+(\d+)/m.exec(read(`/proc/${pid}/smaps_rollup`))![1]), 0) / 1024;
+
 /** So many apps with a worker each, as files say it; the emperor is gone by then. */
 function fill({ board }: Contestant, count: number) {
   const root = board.pikuRoot;
@@ -191,6 +217,9 @@ try {
   for (const { name, executable } of targets) join(name, executable);
   if (peer) watcher = joinOriginal(peer);
   const [first] = contestants as [Contestant];
+  await Bun.sleep(1000);
+  const idle = contestants.map((contestant) => resident(contestant, /uwsgi|piku/));
+  const idleNginx = contestants.map((contestant) => resident(contestant, /^nginx/));
   const chosen = (title: string) => words.length === 0 || words.some((word) => title.includes(word));
   const grown = bareRepository();
   fs.appendFileSync(`${first.board.home}/.ssh/authorized_keys`, read(`${first.board.folder}/ssh/other.pub`));
@@ -214,6 +243,8 @@ try {
     const more = board.repo(undefined, { ...staticFiles("more.test"), "public/index.html": "more\n" });
     if (chosen("files")) ok(board.push(more, "more"));
     growing.set(name, more);
+    if (chosen("requests a second"))
+      for (const [app, files] of Object.entries(loaded)) ok(await board.pushing(board.repo(undefined, files), app));
   }
   const piku = ({ board }: Contestant, ...words: string[]) => call(board, `${board.home}/piku`, ...words);
   const command = (title: string, ...words: string[]): Row => ({
@@ -234,6 +265,14 @@ try {
       floor: () => peak(first.board, "/bin/true"),
       unit: "MB",
     },
+    ...Object.keys(loaded).map(
+      (app): Row => ({
+        title: `requests a second, ${app}`,
+        rounds: 3,
+        sample: (contestant) => requests(contestant, `${app}.test`),
+        unit: "1/s",
+      }),
+    ),
     {
       title: "a push of an empty commit until it answers",
       rounds: few,
@@ -330,6 +369,8 @@ try {
       "",
     ],
     ["the file, MB", ...size.map(figure), ""],
+    ["memory at idle, without apps, MB (PSS)", ...idle.map(figure), ""],
+    ["memory of nginx at idle, MB (PSS)", ...idleNginx.map(figure), ""],
   ])
     console.log(`| ${cells.join(" | ")} |`);
 } finally {

@@ -54,7 +54,9 @@ fi
 
 if [ "${1:-}" = bench ]; then
   needs time test -x /usr/bin/time
+  needs wrk command -v wrk
   [ -z "${PIKU_PEER:-}" ] || needs python3-click /usr/bin/python3 -c 'import click'
+  [ -z "${PIKU_PEER:-}" ] || needs python3-virtualenv command -v virtualenv
 fi
 
 if [ -n "$missing" ] && [ "$(id -u)" != 0 ]; then
