@@ -519,7 +519,7 @@ TimeoutStartSec=300
 TimeoutStopSec=10
 Restart=always
 RestartSec=1
-UMask=0027
+UMask=0077
 AmbientCapabilities=CAP_NET_BIND_SERVICE
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE
 $nginx_walls
@@ -1004,7 +1004,7 @@ TimeoutStopSec=60
 Restart=always
 RestartSec=1
 Type=notify
-NotifyAccess=all
+NotifyAccess=main
 Delegate=memory pids cpu
 
 [Install]
