@@ -16,6 +16,7 @@ const well: Board = {
   sites: 1,
   refused: [],
   lost: [],
+  altered: [],
   unanswered: [],
   deaf: [],
   workers: [{ app: "blog", process: "web.1", up: true, answers: true }],
@@ -90,6 +91,7 @@ test.each<[string, Partial<Board>, string[]]>([
   ["sites", { complaint: "x in blog.conf:1" }, ["nginx refused its files when it read them last: x in blog.conf:1"]],
   ["sites", { refused: [["a", "x"]] }, ["the site of 'a' is set aside, since nginx refuses it: x"]],
   ["sites", { lost: ["a"] }, ["app 'a' has no site, but its release had one"]],
+  ["sites", { altered: ["a"] }, ["the site of app 'a' is not the one that its release made"]],
   [
     "sites",
     {

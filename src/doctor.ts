@@ -65,8 +65,9 @@ export interface Board {
   sites: number;
   complaint?: string;
   refused: [app: string, why: string][];
-  /** Apps whose live release has a site that is not there. */
+  /** Apps whose live release has a site that is not there, and those whose site is another than it made. */
   lost: string[];
+  altered: string[];
   /** What nginx itself answers in the place of an app, by the app: 502 and the like; `nothing` where it does not answer. */
   unanswered: [app: string, status: string][];
   /** Ports of all sites that nobody listens on. */
@@ -146,7 +147,7 @@ export const checks: Record<string, (board: Board) => Finding[]> = {
         : []),
     ]);
   },
-  sites: ({ sites, complaint, refused, lost, unanswered }) =>
+  sites: ({ sites, complaint, refused, lost, altered, unanswered }) =>
     findings(`${sites} ${sites === 1 ? "site" : "sites"}, which nginx takes`, [
       ...(complaint
         ? [
@@ -161,6 +162,10 @@ export const checks: Record<string, (board: Board) => Finding[]> = {
         remedy: `deploy ${app}, or destroy it`,
       })),
       ...lost.map((app) => ({ says: `app '${app}' has no site, but its release had one`, remedy: `restart ${app}` })),
+      ...altered.map((app) => ({
+        says: `the site of app '${app}' is not the one that its release made`,
+        remedy: `restart ${app} makes it anew; what is to stay of it belongs into NGINX_INCLUDE_FILE`,
+      })),
       ...unanswered.map(([app, status]) => ({
         says: `visitors of app '${app}' get ${status === "nothing" ? "no answer" : `${status} from nginx`}`,
         remedy: `logs ${app} tells why; restart ${app}`,
@@ -369,6 +374,11 @@ export function surveyBoard(host: Host, paths: Paths): Board {
   );
   const sites = readSites(host, paths);
   const nginx = surveyNginx(host, paths);
+  const refused = refusedSites(host, paths);
+  const released = meant.flatMap(({ name }) => {
+    const site = releasedSite(host, paths, name);
+    return site === undefined ? [] : [{ name, site }];
+  });
   const vassals = listVassals(host, paths).map(({ app }) => app);
   const begun = [...host.list(paths.repos), ...vassals];
   const appless = [...new Set([...begun, ...host.list(paths.envs)])].filter((name) =>
@@ -387,15 +397,9 @@ export function surveyBoard(host: Host, paths: Paths): Board {
     nginx,
     sites: sites.size,
     complaint: nginx.way === "own" ? lastComplaint(host, paths) : undefined,
-    refused: [...refusedSites(host, paths)],
-    lost: meant
-      .map(({ name }) => name)
-      .filter(
-        (name) =>
-          releasedSite(host, paths, name) !== undefined &&
-          !sites.has(name) &&
-          !host.stat(`${paths.nginx}/${name}.refused`),
-      ),
+    refused: [...refused],
+    lost: released.filter(({ name }) => !sites.has(name) && !refused.has(name)).map(({ name }) => name),
+    altered: released.filter(({ name, site }) => sites.has(name) && sites.get(name) !== site).map(({ name }) => name),
     unanswered:
       nginx.way === "none"
         ? []

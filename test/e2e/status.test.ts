@@ -244,7 +244,9 @@ stories((board, story) => {
     const wrong = () => findings().filter(({ ok }) => !ok);
     const expected = [
       ["emperor", "uWSGI's emperor is not running on the server", /uwsgi/],
-      ["sites", /^nginx refuses the sites: .*"maybe"/, /deploy/],
+      ["sites", "the site of app 'blog' is not the one that its release made", /^restart blog/],
+      ["sites", "visitors of app 'blog' get 502 from nginx", "logs blog tells why; restart blog"],
+      ["sites", "visitors of app 'wiki' get 502 from nginx", "logs wiki tells why; restart wiki"],
       ["processes", "web.1 of app 'blog' is down", /^logs blog web\.1 tells why; restart blog$/],
       ["processes", "worker.1 of app 'blog' is down", /./],
       ["processes", "second.1 of app 'blog' is down", /./],

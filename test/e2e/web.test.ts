@@ -1,0 +1,97 @@
+/** The nginx that is piku's own, under what people and apps do to its files and its connections. */
+import { expect } from "bun:test";
+import fs from "node:fs";
+import net from "node:net";
+import { webProbe } from "./probe.ts";
+import { fails, list, ok, read } from "./sandbox.ts";
+import { stories } from "./story.ts";
+import { asking, sshing, watching } from "./watch.ts";
+
+stories((board, story) => {
+  const site = (name: string) => `${board.pikuRoot}/nginx/${name}.conf`;
+  const findings = () =>
+    JSON.parse(board.ssh("doctor", "--json").stdout) as { check: string; ok: boolean; says: string; remedy?: string }[];
+
+  story("40 changes of a site in a row: each takes, and no request of another app fails", async () => {
+    ok(board.push(board.repo(undefined, webProbe("calm.test")), "calm"));
+    ok(board.push(board.repo("static", { ENV: "NGINX_SERVER_NAME=busy.test\n" }), "busy"));
+    const watch = watching(board, "calm.test");
+    for (let i = 0; i < 40; i++) {
+      ok(await sshing(board, "config:set", "busy", `NGINX_SERVER_NAME=busy-${i}.test`));
+      expect(await asking(board, `busy-${i}.test`, "/")).toStartWith("200 ");
+    }
+    const { asked, failed } = await watch();
+    expect(failed).toEqual([]);
+    expect(asked).toBeGreaterThan(500);
+    ok(board.ssh("config:set", "busy", "NGINX_SERVER_NAME=busy.test"));
+  });
+
+  story("an app that fills the folder of sites with junk kept all others from changing theirs", () => {
+    fs.writeFileSync(site("zz"), "no such directive;\n");
+    const pushed = ok(board.ssh("config:set", "busy", "NGINX_SERVER_NAME=other.test")).output;
+    expect(pushed).toContain(
+      `nginx refuses the site of 'zz', which was set aside: unknown directive "no" in zz.conf:1`,
+    );
+    expect(board.get("/", { host: "other.test" }).status).toBe(200);
+    expect(findings().find(({ check, ok }) => check === "sites" && !ok)).toMatchObject({
+      says: `the site of 'zz' is set aside, since nginx refuses it: unknown directive "no" in zz.conf:1`,
+      remedy: "deploy zz, or destroy it",
+    });
+    fs.rmSync(`${board.pikuRoot}/nginx/zz.refused`);
+    expect(findings().filter(({ check, ok }) => check === "sites" && !ok)).toEqual([]);
+  });
+
+  story("a site that somebody spoilt is put right by the next change of another's", () => {
+    const before = read(site("calm"));
+    fs.writeFileSync(site("calm"), `${before}nonsense\n`);
+    ok(board.ssh("config:set", "busy", "NGINX_SERVER_NAME=busy.test"));
+    expect(read(site("calm"))).toBe(before);
+    expect(board.get("/", { host: "calm.test" }).body).toBe("one");
+  });
+
+  story("what nginx refuses comes back in its own words, and the site is as it was", () => {
+    const app = board.repo("static", {
+      ENV: "NGINX_SERVER_NAME=inc.test\nNGINX_INCLUDE_FILE=extra.conf\n",
+      "extra.conf": "expires never;\n",
+    });
+    const refused = fails(board.push(app, "inc"), 1).output;
+    expect(refused).toMatch(/nginx refuses the site of app 'inc': "expires" directive invalid value in inc\.conf:\d+/);
+    expect(list(`${board.pikuRoot}/nginx`).filter((name) => name.startsWith("inc"))).toEqual([]);
+    app.commit("Mend", { "extra.conf": "expires 1h;\n" });
+    ok(board.push(app, "inc"));
+    expect(board.get("/", { host: "inc.test" }).headers.expires).toBeDefined();
+    app.commit("Break", { "extra.conf": "expires never;\n" });
+    fails(board.push(app, "inc"), 1);
+    expect(read(site("inc"))).toContain("expires 1h;");
+    expect(board.get("/", { host: "inc.test" }).headers.expires).toBeDefined();
+  });
+
+  story("a port that another program has is named, and what was there goes on", async () => {
+    const server = net.createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const { port } = server.address() as net.AddressInfo;
+    const app = board.repo("static", {
+      ENV: "NGINX_SERVER_NAME=port.test\nNGINX_INCLUDE_FILE=extra.conf\n",
+      "extra.conf": `listen 127.0.0.1:${port};\n`,
+    });
+    expect(fails(board.push(app, "port"), 1).output).toContain(
+      `nginx refuses the site of app 'port': bind() to 127.0.0.1:${port} failed (98: Address already in use)`,
+    );
+    server.close();
+    ok(board.push(app, "port"));
+    expect(board.get("/", { port, host: "port.test" }).status).toBe(200);
+  });
+
+  story("1,700 connections of one address that say nothing, or little, kept everybody out", async () => {
+    const sockets = Array.from({ length: 1700 }, (_, i) => {
+      const socket = net.connect(board.httpPort, "127.0.0.1");
+      socket.on("error", () => {});
+      if (i % 2 === 0) socket.on("connect", () => socket.write("GET / HTTP/1.1\r\nHost: calm.test\r\n"));
+      return socket;
+    });
+    await Bun.sleep(1000);
+    const answers = Array.from({ length: 5 }, () => board.get("/", { host: "calm.test" }).status);
+    for (const socket of sockets) socket.destroy();
+    expect(answers).toEqual([200, 200, 200, 200, 200]);
+  });
+});
