@@ -684,6 +684,7 @@ leave_shared() {
     take_away "$conf"
     [ -z "$others" ] || reload_nginx
   fi
+  change_vassals ''
   if command -v usermod >/dev/null; then
     if [ "$(id -gn "$user")" = "$web" ]; then
       note group "$web"
@@ -737,13 +738,20 @@ go_shared() {
 # New sockets are of nginx's group, by their folder's; those that are there already as well, and so are their workers at the next start.
 # shellcheck disable=SC2016 # for the inner shell
 share_sockets() {
+  change_vassals 's/^chmod-socket *= *600$/chmod-socket = 660/'
   as_user sh -c '
     chgrp "$1" .piku/sockets && chmod g+sx .piku/sockets
-    find .piku/sockets .piku/nginx -type s -user "$(id -un)" | while read -r socket; do chgrp "$1" "$socket" && chmod 660 "$socket"; done
-    for vassal in .piku/uwsgi-enabled/*.ini; do
-      grep -q "^chmod-socket *= *600$" "$vassal" || continue
-      sed "s/^chmod-socket *= *600$/chmod-socket = 660/" "$vassal" >"$vassal.new" && touch -r "$vassal" "$vassal.new" && mv -f "$vassal.new" "$vassal"
-    done' sh "$web"
+    find .piku/sockets .piku/nginx -type s -user "$2" -exec chgrp "$1" {} + -exec chmod g+w {} +' sh "$web" "$user"
+}
+
+# Changes workers' files for their next start. Their times stay, so that the emperor starts none again now. A worker whose group is
+# not the emperor's would not start, and needs none.
+# shellcheck disable=SC2016 # for the inner shell
+change_vassals() {
+  as_user sh -c 'cd .piku && find uwsgi-enabled uwsgi-available releases -type f -name "*.ini" | while read -r file; do
+    sed -e "/^gid *=/d" -e "$1" "$file" >"$file.new" && touch -r "$file" "$file.new" && chmod 600 "$file.new" &&
+      if cmp -s "$file" "$file.new"; then rm "$file.new"; else mv -f "$file.new" "$file"; fi
+  done' sh "$1"
 }
 
 # A request on the socket has nginx read its files, and is answered with what it says of them.
