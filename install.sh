@@ -684,15 +684,13 @@ leave_shared() {
     take_away "$conf"
     [ -z "$others" ] || reload_nginx
   fi
-  change_vassals ''
   if command -v usermod >/dev/null; then
     if [ "$(id -gn "$user")" = "$web" ]; then
       note group "$web"
       usermod -g "$user" "$user"
     elif [ -n "$(noted member)" ] && id -Gn "$user" | grep -qw "$web"; then gpasswd -d "$user" "$web" >/dev/null; fi
   fi
-  # shellcheck disable=SC2016 # for the inner shell
-  as_user sh -c 'chgrp "$1" .piku/sockets && chmod g-s .piku/sockets' sh "$group"
+  set_sockets "$group" g-s 600
   if [ -e "$place/shared-because" ]; then
     rm -f "$place/shared-because"
     change_setting PIKU_NGINX
@@ -723,7 +721,7 @@ go_shared() {
     note member "$web"
     if command -v usermod >/dev/null; then usermod -aG "$web" "$user"; else addgroup "$user" "$web"; fi
   fi
-  share_sockets
+  set_sockets "$web" g+sx 660
   # nginx goes through the home folder to the sites' sockets and files.
   # shellcheck disable=SC2016 # for the inner shell
   su -s /bin/sh -c 'test -x "$0"' -- "$web" "$home/.piku/nginx" 2>/dev/null || chmod g+x,o+x "$home"
@@ -735,13 +733,13 @@ go_shared() {
   if has_systemd; then write_shared_units; elif command -v rc-update >/dev/null; then write_shared_openrc; fi
 }
 
-# New sockets are of nginx's group, by their folder's; those that are there already as well, and so are their workers at the next start.
+# Whom the workers' sockets let in: new ones by their folder and their file, and those that are there already.
 # shellcheck disable=SC2016 # for the inner shell
-share_sockets() {
-  change_vassals 's/^chmod-socket *= *600$/chmod-socket = 660/'
+set_sockets() {
+  change_vassals "s/^chmod-socket *=.*/chmod-socket = $3/"
   as_user sh -c '
-    chgrp "$1" .piku/sockets && chmod g+sx .piku/sockets
-    find .piku/sockets .piku/nginx -type s -user "$2" -exec chgrp "$1" {} + -exec chmod g+w {} +' sh "$web" "$user"
+    chgrp "$1" .piku/sockets && chmod "$2" .piku/sockets
+    find .piku/sockets .piku/nginx -type s -user "$4" -exec chgrp "$1" {} + -exec chmod "$3" {} +' sh "$1" "$2" "$3" "$user"
 }
 
 # Changes workers' files for their next start. Their times stay, so that the emperor starts none again now. A worker whose group is
@@ -769,7 +767,9 @@ answer() {
 # Those that are not leaving.
 workers() {
   cat /proc/[0-9]*/stat 2>/dev/null | awk -v master="\$master" '{ pid = \$1; sub(/^.*\) /, ""); if (\$2 == master) print pid }' |
-    while read -r pid; do grep -qs 'worker process\$(printf '\\0')*\$' "/proc/\$pid/cmdline" && echo "\$pid"; done
+    while read -r pid; do
+      case \$(tr -d '\0' <"/proc/\$pid/cmdline") in 'nginx: worker process') echo "\$pid" ;; esac
+    done 2>/dev/null
 }
 while read -r line && [ "\${#line}" -gt 1 ]; do :; done
 exec 9>/run/piku/reload.lock
@@ -852,7 +852,7 @@ harden_nginx() {
   mkdir -p "$units/nginx.service.d"
   printf '%s\n' "$mark" '[Service]' "$walls" | put_marked "$file" 644
   systemctl daemon-reload
-  [ ! -e "$units/piku-go-over.service" ] || return 0
+  [ "$because" != "$until_boot" ] || return 0
   systemctl restart nginx || { take_away "$file" && systemctl daemon-reload && systemctl restart nginx; }
 }
 
@@ -959,7 +959,7 @@ reload_nginx() {
 # The emperors of this piku that run: ours, the original's, or one of the distribution's service.
 emperors() {
   for file in /proc/[0-9]*/cmdline; do
-    line=$(tr '\0' ' ' <"$file" 2>/dev/null) || continue
+    line=$({ tr '\0' ' ' <"$file"; } 2>/dev/null) || continue
     case $line in *uwsgi*"$home/.piku/uwsgi/uwsgi.ini"* | *uwsgi*"$home/.piku/uwsgi-enabled"* | *uwsgi*/piku.ini*) printf '%s\n' "$line" ;; esac
   done
 }
@@ -992,6 +992,9 @@ write_units() {
     say "Turning off $unit, which ours takes the place of, from the next boot on"
     systemctl disable --quiet "$unit"
   done
+  # The former piku's emperor tells by a child of its own.
+  notify=main
+  [ "$because" != "$until_boot" ] || notify=all
   put_marked "$units/uwsgi-piku.service" 644 <<END
 $mark
 [Unit]
@@ -1012,7 +1015,7 @@ TimeoutStopSec=60
 Restart=always
 RestartSec=1
 Type=notify
-NotifyAccess=main
+NotifyAccess=$notify
 Delegate=memory pids cpu
 
 [Install]
@@ -1107,8 +1110,11 @@ END
   reload_sshd
 }
 
+# Where systemd listens for it, sshd could not listen again after a reload, and ended. A restart leaves sessions alone as well.
 reload_sshd() {
-  if has_systemd; then systemctl try-reload-or-restart "$sshd"; elif command -v rc-service >/dev/null; then rc-service -q --ifstarted "$sshd" reload; fi
+  if has_systemd && systemctl is-active --quiet "$sshd.socket"; then systemctl try-restart "$sshd"
+  elif has_systemd; then systemctl try-reload-or-restart "$sshd"
+  elif command -v rc-service >/dev/null; then rc-service -q --ifstarted "$sshd" reload; fi
 }
 
 # What keeps all keys of piku's user out, by sshd's own word; sets the port that it listens on.
@@ -1354,7 +1360,7 @@ give_back_nginx() {
   turn_on_welcome "$(noted welcome)"
   if [ -n "$original" ]; then
     if [ -n "$(noted group)" ]; then usermod -g "$web" "$user"; fi
-    share_sockets
+    set_sockets "$web" g+sx 660
   elif [ -n "$(noted member)" ] && command -v gpasswd >/dev/null; then
     gpasswd -d "$user" "$web" >/dev/null || :
   fi
