@@ -586,7 +586,7 @@ go_own() {
 }
 
 stay_shared() {
-  nginx=shared because=$1 failed=PIKU_NGINX=
+  nginx=shared because=$1 failed=1
   warn "nginx stays shared: $because"
 }
 
@@ -713,7 +713,7 @@ retire_path() {
 go_shared() {
   say "Sharing the distribution's nginx${because:+: $because}"
   # What failed is a fault to doctor, and what is so on purpose is none.
-  change_setting PIKU_NGINX "${failed:-PIKU_NGINX=shared}"
+  if [ -n "$failed" ]; then change_setting PIKU_NGINX; else change_setting PIKU_NGINX PIKU_NGINX=shared; fi
   mkdir -p "$place"
   if [ -n "$because" ]; then printf '%s\n' "$because" | put "$place/shared-because" 644; fi
   group=$(id -gn "$user")
@@ -852,7 +852,7 @@ harden_nginx() {
   mkdir -p "$units/nginx.service.d"
   printf '%s\n' "$mark" '[Service]' "$walls" | put_marked "$file" 644
   systemctl daemon-reload
-  [ "$because" != "$until_boot" ] || return 0
+  [ "$because" != "$until_boot" ] && [ -z "$go_over" ] || return 0
   systemctl restart nginx || { take_away "$file" && systemctl daemon-reload && systemctl restart nginx; }
 }
 
@@ -949,7 +949,9 @@ write_nginx() {
 }
 
 reload_nginx() {
-  if has_systemd; then systemctl "${1:-reload-or-restart}" nginx
+  # It starts behind this.
+  if [ -n "$go_over" ]; then return
+  elif has_systemd; then systemctl "${1:-reload-or-restart}" nginx
   elif command -v rc-service >/dev/null; then rc-service -q nginx reload
   else nginx -s reload 2>/dev/null || warn "nginx does not run: start it"; fi
 }
@@ -1203,6 +1205,8 @@ ConditionPathExists=$place/install.sh
 [Service]
 Type=oneshot
 ExecStart=/bin/sh $place/install.sh --go-over
+# Whatever holds it up, the board starts.
+TimeoutStartSec=600
 
 [Install]
 WantedBy=multi-user.target
