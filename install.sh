@@ -440,7 +440,7 @@ choose_nginx() {
   choose_port https 443 8443
   https_port=$port
   if [ "$wanted" = shared ]; then nginx=shared
-  elif [ -n "$former" ] || [ -e "$units/piku-go-over.service" ]; then
+  elif [ -z "$go_over" ] && { [ -n "$former" ] || [ -e "$units/piku-go-over.service" ]; }; then
     nginx=shared because=$until_boot
   elif [ -n "$others" ] && [ -z "$rival$taken" ]; then
     nginx=shared because="nginx has other sites than piku's: ${others% }. With PIKU_NGINX=own in $home/.piku/ENV piku has one of its own, on other ports"
@@ -1220,10 +1220,11 @@ go_over_here() {
   find_distribution
   home=$(home_of "$user")
   former=
-  systemctl disable --quiet piku-go-over
-  rm -f "$units/piku-go-over.service"
   choose_nginx
   go
+  # Not before: nginx waits for it.
+  systemctl disable --quiet piku-go-over
+  rm -f "$units/piku-go-over.service"
 }
 
 # A name is known to few: the address reaches the board from everywhere in its network.
