@@ -670,7 +670,7 @@ answers() {
 leave_shared() {
   retire_path
   if has_systemd && is_ours "$units/piku-nginx.socket"; then systemctl disable --quiet --now piku-nginx.socket; fi
-  take_away "$units/piku-nginx.socket" "$units/piku-nginx@.service" "$units/nginx.service.d/piku.conf"
+  take_away "$units/piku-nginx.socket" "$units/piku-nginx@.service" "$units/nginx.service.d/piku.conf" "$place/reload"
   rmdir "$units/nginx.service.d" 2>/dev/null || :
   conf=$http_files/piku.conf
   for file in $(other_includes); do
