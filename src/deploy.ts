@@ -36,6 +36,7 @@ import {
   writeLive,
   writeRelease,
 } from "./releases.ts";
+import { runningNginx } from "./reload.ts";
 import { retireLater } from "./retire.ts";
 import { makeRoom, memoryWarning, refuseFullDisk } from "./room.ts";
 import { readDifferently, renderSettings } from "./settings.ts";
@@ -283,9 +284,15 @@ function tellDifferences({ host }: Recorder, { source, settings }: Plan): void {
 }
 
 /** Where the app is now, or how it gets a name. */
-function whereabouts(host: Host, { app, site, workers, settings }: Plan): string[] {
+function whereabouts(host: Host, { app, site, workers, settings, reload }: Plan): string[] {
   const server = serverName(host);
-  if (site) return [`-----> ${addressesOf(site, server).join(" and ")}`];
+  if (site)
+    return [
+      `-----> ${addressesOf(site, server).join(" and ")}`,
+      ...(runningNginx(host, app.paths, reload).way === "none"
+        ? ["       Nobody sees it yet, since nginx is not running on the server: sudo systemctl start piku-web"]
+        : []),
+    ];
   const login = `${host.env().USER ?? "piku"}@${server}`;
   const remedy = `       To give it a name: ssh ${login} config:set ${app.name} NGINX_SERVER_NAME=${app.name}.example.com`;
   const listen = workers.find(({ listen }) => listen && "port" in listen)?.listen;
