@@ -646,8 +646,7 @@ stop_nginx() {
   printf '%s\n' '[Service]' ExecStartPre= >/run/systemd/system/piku-web.service.d/first.conf
   systemctl daemon-reload
   [ "${master:-0}" = 0 ] || kill -QUIT "$master"
-  tries=0
-  while [ -n "$(sockets_on "$http_port")" ] && [ $tries -lt 200 ]; do sleep 0.01 && tries=$((tries + 1)); done
+  wait_for_port
 }
 
 start_quickly() {
@@ -664,6 +663,21 @@ answers() {
     sleep 0.5
   done
   return 1
+}
+
+# It closes its ports at once. Its caches another nginx could not write; they fill again.
+# shellcheck disable=SC2016 # for the inner shell
+stop_own() {
+  has_own || return 0
+  if has_systemd; then systemctl disable --quiet piku-web && systemctl stop --no-block piku-web; else rc-service -q piku-web stop; rc-update -q del piku-web; fi
+  wait_for_port
+  as_user sh -c 'rm -rf .piku/cache/*/[0-9a-f] .piku/cache/*/nginx/[0-9a-f]' 2>/dev/null || :
+  take_away "$units/piku-web.service" /etc/init.d/piku-web /etc/sysctl.d/piku.conf
+}
+
+wait_for_port() {
+  tries=0
+  while [ -n "$(sockets_on "$http_port")" ] && [ $tries -lt 200 ]; do sleep 0.01 && tries=$((tries + 1)); done
 }
 
 # Takes away what tied piku to the distribution's nginx.
@@ -725,10 +739,7 @@ go_shared() {
   # nginx goes through the home folder to the sites' sockets and files.
   # shellcheck disable=SC2016 # for the inner shell
   su -s /bin/sh -c 'test -x "$0"' -- "$web" "$home/.piku/nginx" 2>/dev/null || chmod g+x,o+x "$home"
-  if has_own; then
-    if has_systemd; then systemctl disable --quiet --now piku-web; else rc-service -q piku-web stop && rc-update -q del piku-web; fi
-    take_away "$units/piku-web.service" /etc/init.d/piku-web /etc/sysctl.d/piku.conf
-  fi
+  stop_own
   write_nginx
   if has_systemd; then write_shared_units; elif command -v rc-update >/dev/null; then write_shared_openrc; fi
 }
@@ -951,7 +962,7 @@ write_nginx() {
 reload_nginx() {
   # It starts behind this.
   if [ -n "$go_over" ]; then return
-  elif has_systemd; then systemctl "${1:-reload-or-restart}" nginx
+  elif has_systemd; then systemctl reload-or-restart nginx
   elif command -v rc-service >/dev/null; then rc-service -q nginx reload
   else nginx -s reload 2>/dev/null || warn "nginx does not run: start it"; fi
 }
@@ -1334,33 +1345,35 @@ uninstall_here() {
 }
 
 uninstall_units() {
-  if [ -e "$units/piku-web.service" ]; then systemctl disable --quiet --now piku-web; fi
   if [ -e "$units/piku-nginx.socket" ]; then systemctl disable --quiet --now piku-nginx.socket; fi
   if [ -e "$units/piku-go-over.service" ]; then systemctl disable --quiet piku-go-over; fi
   if [ -z "$original" ] && [ -e "$units/uwsgi-piku.service" ]; then systemctl disable --quiet --now uwsgi-piku; fi
   for unit in $(other_units); do [ -z "$original" ] || systemctl enable --quiet "$unit"; done
   retire_path
   rm -f "$units"/multi-user.target.wants/piku-first-boot.service
-  take_away "$units/uwsgi-piku.service" "$units"/piku-*.service "$units"/piku-nginx.* "$units/nginx.service.d/piku.conf" \
-    "$vendor/uwsgi-piku.service.d/walls.conf"
+  take_away "$units/uwsgi-piku.service" "$units/piku-go-over.service" "$units/piku-first-boot.service" "$units"/piku-nginx[.@]* \
+    "$units/nginx.service.d/piku.conf" "$vendor/uwsgi-piku.service.d/walls.conf"
   rmdir "$units/nginx.service.d" "$vendor/uwsgi-piku.service.d" 2>/dev/null || :
   systemctl daemon-reload
   give_back_nginx
+  systemctl daemon-reload
   if [ -n "$original" ] && [ -e "$units/piku-nginx.path" ]; then systemctl enable --quiet --now piku-nginx.path; fi
 }
 
 uninstall_openrc() {
-  for name in uwsgi-piku piku-nginx piku-web; do
+  for name in uwsgi-piku piku-nginx; do
     [ -e "/etc/init.d/$name" ] || continue
     [ "$name$original" = uwsgi-piku1 ] || { rc-service -q $name stop; rc-update -q del $name; } || :
   done
-  take_away /etc/init.d/uwsgi-piku /etc/init.d/piku-nginx /etc/init.d/piku-web /etc/sysctl.d/piku.conf
+  take_away /etc/init.d/uwsgi-piku /etc/init.d/piku-nginx
   give_back_nginx
 }
 
 # The distribution's nginx as it was; with an original, which goes on by it, its group and its sites as well.
 give_back_nginx() {
   conf=$http_files/piku.conf
+  http_port=$(board_setting PIKU_HTTP_PORT | tr -cd 0-9)
+  http_port=${http_port:-80}
   turn_on_welcome "$(noted_welcome)"
   turn_on_welcome "$(noted welcome)"
   if [ -n "$original" ]; then
@@ -1375,12 +1388,13 @@ give_back_nginx() {
     take_away "$conf"
     rm -f /etc/nginx/piku-default.crt /etc/nginx/piku-default.key
   fi
-  if ! nginx -t -q; then return; fi
-  if has_systemd && [ "$(noted nginx)" = enabled ]; then
-    systemctl enable --quiet nginx
-    systemctl start nginx || warn "nginx does not start: journalctl -u nginx"
-  fi
-  reload_nginx try-reload-or-restart
+  stop_own
+  if has_systemd; then
+    if [ "$(noted nginx)" = enabled ]; then
+      systemctl enable --quiet nginx
+      systemctl start nginx || warn "nginx does not start: journalctl -u nginx"
+    elif nginx -t -q; then systemctl try-reload-or-restart nginx; fi
+  elif nginx -t -q; then reload_nginx; fi
 }
 
 main() {
