@@ -3,8 +3,8 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
-import { eventually, fails, freePorts, list, ok, read, Sandbox } from "./sandbox.ts";
-import { skipped, stories } from "./story.ts";
+import { type Board, eventually, fails, freePorts, list, ok, read, Sandbox } from "./sandbox.ts";
+import { anyBoard, skipped, stories } from "./story.ts";
 
 /** Writes two rows a transaction, again and again, so that a copy that is not consistent shows. */
 const writer = `
@@ -39,13 +39,13 @@ const sealed = (content: Buffer) => {
 };
 
 stories((board, story) => {
-  const on = (one: Sandbox, line: string) => one.run(["sh", "-c", line], { limit: 120 });
-  const get = (one: Sandbox, url: string, host = "blog.test") => one.get(url, { host }).body;
+  const on = (one: Board, line: string) => one.run(["sh", "-c", line], { limit: 120 });
+  const get = (one: Board, url: string, host = "blog.test") => one.get(url, { host }).body;
   const python = (source: string, ...words: string[]) =>
     ok(board.run(["python3", "-c", source, ...words])).stdout.trim();
   const archive = () => `${board.folder}/board.tar.gz`;
-  const below = (one: Sandbox, name: string) => `${one.pikuRoot}/${name}`;
-  const state = (one: Sandbox) => [
+  const below = (one: Board, name: string) => `${one.pikuRoot}/${name}`;
+  const state = (one: Board) => [
     // A process that was replaced may still be leaving.
     one.inventory().filter((name) => !name.startsWith("uwsgi-enabled/")),
     read(below(one, "ENV")),
@@ -53,8 +53,8 @@ stories((board, story) => {
   ];
 
   /** A second board, without anything on it. */
-  const withFresh = async (tell: (fresh: Sandbox) => void) => {
-    const fresh = new Sandbox(board.target).start();
+  const withFresh = async (tell: (fresh: Board) => void) => {
+    const fresh = board.another().start();
     try {
       tell(fresh);
     } catch (error) {
@@ -161,7 +161,7 @@ stories((board, story) => {
           `${tree}/committed.db`,
         ),
       ).toBe("[(7,)]");
-      const causes = (one: Sandbox) =>
+      const causes = (one: Board) =>
         JSON.parse(ok(one.ssh("releases", "blog", "--json")).stdout).map(({ cause }: { cause: string }) => cause);
       expect(causes(fresh)).toEqual(["restore", ...causes(board)]);
       expect(fresh.tip("blog")).toBe(board.tip("blog"));
@@ -305,7 +305,7 @@ stories((board, story) => {
       eventually(() => ok(app.git("submodule", "add", "-q", url, "parts/lib")));
       app.commit("With a library");
       ok(board.push(app, "modules"));
-      const inLibrary = (one: Sandbox, name: string) => below(one, `apps/modules/parts/lib/${name}`);
+      const inLibrary = (one: Board, name: string) => below(one, `apps/modules/parts/lib/${name}`);
       fs.writeFileSync(inLibrary(board, "lib.txt"), "as the app left it");
       fs.writeFileSync(inLibrary(board, "upload"), "untracked");
       fs.writeFileSync(inLibrary(board, "a.cache"), "ignored");
@@ -455,4 +455,4 @@ stories((board, story) => {
         await small.stop();
       }
     });
-});
+}, anyBoard);

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { webProbe } from "./probe.ts";
 import { fails, ok, read } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { anyBoard, stories } from "./story.ts";
 
 stories((board, story) => {
   const get = (url: string, host = "blog.test") => board.get(url, { host }).body;
@@ -41,7 +41,13 @@ stories((board, story) => {
   });
 
   story("config:export is what a shell reads and config:import takes, also as JSON", () => {
-    const values = { QUOTES: `it's "so"`, BLANKS: "  a  b  ", DOLLAR: "\\$HOME `id` #x", EMPTY: "", UNICODE: "grüße" };
+    const values = {
+      QUOTES: `it's "so"`,
+      BLANKS: "  a  b  ",
+      DOLLAR: "\\$HOME `id` #x",
+      EMPTY: "",
+      UNICODE: "grüße",
+    };
     ok(board.ssh("config:set", "blog", ...Object.entries(values).map(([key, value]) => `${key}=${value}`)));
     const kept = settings();
     const lines = ok(board.ssh("config:export", "blog")).stdout;
@@ -134,4 +140,4 @@ stories((board, story) => {
     ok(board.ssh("config:unset", "--global", "B", "PLACE"));
     expect(read(file)).toBe(before.replace(/export {2}PLACE.*\n/, ""));
   });
-});
+}, anyBoard);

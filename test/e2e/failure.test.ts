@@ -1,11 +1,11 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
-import { eventually, type Files, fails, freePorts, list, ok, type Repo, read, type Sandbox } from "./sandbox.ts";
-import { skipped, stories } from "./story.ts";
+import { type Board, eventually, type Files, fails, freePorts, list, ok, type Repo, read } from "./sandbox.ts";
+import { anyBoard, skipped, stories } from "./story.ts";
 
 /** Pushes what must fail; the old version keeps answering and stays the tip, and the next good push goes through. */
-function survives(board: Sandbox, name: string, app: Repo, broken: Files, reason: RegExp, mended: Files) {
+function survives(board: Board, name: string, app: Repo, broken: Files, reason: RegExp, mended: Files) {
   const host = `${name}.test`;
   const before = app.head();
   const pid = board.get("/pid", { host }).body;
@@ -198,4 +198,4 @@ stories((board, story) => {
     ok(board.ssh("restart", "clock"));
     expect(body()).toBe("two");
   });
-});
+}, anyBoard);

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
-import { type Files, fails, ok, read, type Sandbox } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { type Board, type Files, fails, ok, read } from "./sandbox.ts";
+import { anyBoard, stories } from "./story.ts";
 
 /** The probe, with its settings and a page that counts how often it was asked. */
 const counting = (files: Files, settings: Record<string, string>): Files => ({
@@ -27,7 +27,7 @@ const counting = (files: Files, settings: Record<string, string>): Files => ({
 });
 
 /** Changes the board's own ENV file. */
-function onBoard(board: Sandbox, line: string) {
+function onBoard(board: Board, line: string) {
   const file = `${board.pikuRoot}/ENV`;
   const [key] = line.split("=");
   const kept = read(file)
@@ -37,11 +37,11 @@ function onBoard(board: Sandbox, line: string) {
 }
 
 /** An address of this machine other than that of whoever deploys. */
-const stranger = (board: Sandbox, host: string, ...headers: string[]) =>
+const stranger = (board: Board, host: string, ...headers: string[]) =>
   board.run([
     ...["curl", "-s", "--noproxy", "*", "--interface", "127.0.0.2", "-H", `Host: ${host}`],
     ...headers.flatMap((header) => ["-H", header]),
-    ...["-w", "%{http_code}", "-o", "/dev/null", `http://127.0.0.1:${board.httpPort}/`],
+    ...["-w", "%{http_code}", "-o", "/dev/null", board.url(board.address)],
   ]).stdout;
 
 /** What Cloudflare says, until it says something else. */
@@ -196,4 +196,4 @@ stories((board, story) => {
     expect(fails(board.ssh("restart", "domain"), 1).output).toContain("PIKU_DOMAIN is 'not a domain'");
     onBoard(board, "PIKU_DOMAIN=");
   });
-});
+}, anyBoard);

@@ -1,16 +1,16 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
 import { webProbe, wsgiProbe } from "./probe.ts";
-import { eventually, fails, ok, quote, read, type Sandbox } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { type Board, eventually, fails, ok, quote, read } from "./sandbox.ts";
+import { anyBoard, stories } from "./story.ts";
 import { live, running, sshing, watching } from "./watch.ts";
 
 /** The same command on a terminal. */
-const onTerminal = (board: Sandbox, ...words: string[]) =>
+const onTerminal = (board: Board, ...words: string[]) =>
   ok(board.run(["ssh", "-tt", "board", words.map(quote).join(" ")])).stdout.replaceAll("\r", "");
 
 /** The same for one that may fail. */
-const onAnyTerminal = (board: Sandbox, ...words: string[]) =>
+const onAnyTerminal = (board: Board, ...words: string[]) =>
   board.run(["ssh", "-tt", "board", words.map(quote).join(" ")]).stdout;
 
 interface Process {
@@ -24,7 +24,7 @@ interface Process {
   port?: number;
 }
 
-const processes = (board: Sandbox, ...words: string[]): Process[] =>
+const processes = (board: Board, ...words: string[]): Process[] =>
   JSON.parse(ok(board.ssh("ps", ...words, "--json")).stdout);
 
 stories((board, story) => {
@@ -43,7 +43,7 @@ stories((board, story) => {
     expect(ok(board.ssh("apps")).stdout).toBe("*blog\n*wiki\n");
     const table = onTerminal(board, "apps").trimEnd().split("\n");
     expect(table[0]!.trim().split(/\s+/)).toEqual(["APP", "RELEASE", "COMMIT", "AGE", "UP", "URL"]);
-    const url = (name: string) => `http://${name}:${board.httpPort}/`;
+    const url = (name: string) => board.url(name);
     expect(table[1]!.split(/\s+/)).toEqual([
       "*blog",
       "1",
@@ -276,4 +276,4 @@ stories((board, story) => {
     for (const words of [["setup"], ["recover"], ["restart", "blog"], ["restart", "wiki"]]) ok(board.piku(...words));
     eventually(() => expect(wrong()).toEqual([]));
   });
-});
+}, anyBoard);

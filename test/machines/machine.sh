@@ -8,18 +8,19 @@
 #   machine.sh boot NAME [MEMORY]           until systemd is up; MEMORY is a cap such as 512M
 #   machine.sh exec NAME COMMAND...         as root inside, with nothing of this environment; gives its exit status
 #   machine.sh copy NAME FILE... FOLDER     puts files into it
-#   machine.sh root NAME | address NAME     its root folder, its address (from outside)
+#   machine.sh root NAME | address NAME     its root folder, its address
+#   machine.sh init NAME | memory NAME      its first process, as seen from here; most bytes that it used, where there is a cap
 #   machine.sh stop NAME | cut NAME         shuts it down; takes away its power
 #   machine.sh destroy NAME | list
 #   machine.sh sweep                        destroys the machines whose owner is gone
 #
 # A machine belongs to the process that called `create`; PIKU_MACHINE_OWNER names another by its id, such as 1 for one that stays
-# until it is destroyed. Machines lie below PIKU_MACHINES (/var/tmp/piku-machines), the systems that they begin as in the cache
+# until it is destroyed. Machines lie below PIKU_MACHINES (/var/lib/piku-machines), the systems that they begin as in the cache
 # of the build. Each has a network of its own, 10.213.N.0/30, and reaches by NAT what this machine reaches.
 set -eu
 umask 022
 here=$(cd "$(dirname "$0")" && pwd)
-home=${PIKU_MACHINES:-/var/tmp/piku-machines}
+home=${PIKU_MACHINES:-/var/lib/piku-machines}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/piku-build/machines
 native=$(dpkg --print-architecture)
 network=10.213
@@ -308,10 +309,10 @@ sweep() {
 verb=${1:-}
 [ $# = 0 ] || shift
 case $verb in
-  create | boot | exec | copy | root | address | stop | cut | destroy)
+  create | boot | exec | copy | root | address | init | memory | stop | cut | destroy)
     [ $# -ge 1 ] || die "$verb needs the name of a machine"
     mkdir -p "$home"
-    case $verb in create) ;; *) [ -d "$home/$1" ] || die "there is no machine $1" ;; esac
+    case $verb in create | root) ;; *) [ -d "$home/$1" ] || die "there is no machine $1" ;; esac
     ;;
 esac
 case $verb in
@@ -320,6 +321,8 @@ case $verb in
   cut) cut_power "$1" ;;
   root) printf '%s\n' "$home/$1/root" ;;
   address) cat "$home/$1/address" ;;
+  init) init_of "$1" ;;
+  memory) for file in "$(memory_tree)/piku-$1"/memory.peak "$(memory_tree)/piku-$1"/memory.max_usage_in_bytes; do [ ! -e "$file" ] || cat "$file"; done ;;
   copy)
     name=$1
     shift
