@@ -156,19 +156,21 @@ export abstract class Board {
     });
   }
 
-  /** Asks nginx for a page, as a browser that knows the name's address would. */
+  /** Asks nginx for a page, as a browser that knows the name's address would; `local` asks on the board itself. */
   get(
     url: string,
-    how: { host?: string; https?: boolean; port?: number; headers?: Record<string, string> } = {},
+    how: { host?: string; https?: boolean; port?: number; local?: boolean; headers?: Record<string, string> } = {},
   ): Answer {
-    const host = how.host ?? this.address;
+    const address = how.local ? "127.0.0.1" : this.address;
+    const host = how.host ?? address;
     const port = how.port ?? (how.https ? this.httpsPort : this.httpPort);
-    const ran = this.run([
+    const words = [
       ...["curl", "-sSik", "--noproxy", "*", "--path-as-is", "--max-time", "20"],
-      ...["--resolve", `${host}:${port}:${this.address}`],
+      ...["--resolve", `${host}:${port}:${address}`],
       ...Object.entries(how.headers ?? {}).flatMap(([name, value]) => ["-H", `${name}: ${value}`]),
       `${how.https ? "https" : "http"}://${host}:${port}${url}`,
-    ]);
+    ];
+    const ran = how.local ? this.on(words) : this.run(words);
     if (ran.status !== 0) return { status: 0, headers: {}, body: ran.stderr };
     const [head = "", ...rest] = ran.stdout.split("\r\n\r\n");
     const [first = "", ...lines] = head.split("\r\n");

@@ -69,7 +69,7 @@ stories((board, story) => {
     const { output } = ok(board.push(app, "nameless"));
     const port = /127\.0\.0\.1:(\d+)/.exec(output)?.[1];
     expect(output).toMatch(/config:set nameless NGINX_SERVER_NAME=/);
-    expect(board.get("/", { port: Number(port) }).body).toBe("one");
+    expect(board.get("/", { port: Number(port), local: true }).body).toBe("one");
     ok(board.ssh("config:set", "nameless", "NGINX_SERVER_NAME=named.test"));
     expect(board.get("/", { host: "named.test" }).body).toBe("one");
   });

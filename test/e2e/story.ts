@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, test } from "bun:test";
+import { noMachines } from "../machines/command.ts";
 import { InstalledBoard } from "../machines/installed.ts";
-import { noMachines } from "../machines/machine.ts";
 import { type Board, Sandbox, type Target, targets } from "./sandbox.ts";
 
 type Tell = (name: string, body: () => void | Promise<void>) => void;
@@ -21,17 +21,36 @@ export const anyBoard: Told = { on: ["sandbox", "installed"] };
 /** The sort of board that is asked for; else it is the first of those that the stories can be told on. */
 const wanted = process.env.PIKU_BOARD as Sort | undefined;
 
-/**
- * Tells the stories of one file for each executable, on one board each; a story that fails shows the board's logs.
- */
+/** Tells the stories of one file for each executable, on one board each; a story that fails shows the board's logs. */
 export function stories(tell: (board: Board, story: Tell) => void, { on = ["sandbox"], unless }: Told = {}) {
   const sort = wanted ?? on[0]!;
   const impossible = on.includes(sort) ? sort === "installed" && noMachines() : `not told on a board that is ${sort}`;
+  tellOf(
+    (target): Board => new sorts[sort](target),
+    tell,
+    (target) => impossible || unless?.(target),
+  );
+}
+
+/** The same for stories that only an installed board has. */
+export function installedStories(tell: (board: InstalledBoard, story: Tell) => void) {
+  tellOf(
+    (target) => new InstalledBoard(target),
+    tell,
+    () => noMachines(),
+  );
+}
+
+function tellOf<B extends Board>(
+  make: (target: Target) => B,
+  tell: (board: B, story: Tell) => void,
+  unless: (target: Target) => string | undefined,
+) {
   for (const target of targets)
     describe(target.name, () => {
-      const reason = impossible || unless?.(target);
+      const reason = unless(target);
       if (reason) return skipped("these stories", reason);
-      const board = new sorts[sort](target);
+      const board = make(target);
       beforeAll(() => void board.start(), 600_000);
       afterAll(() => board.stop(), 60_000);
       tell(board, (name, body) =>

@@ -24,7 +24,7 @@ import {
   systemPath,
   type Target,
 } from "../e2e/board.ts";
-import { machine, script } from "./machine.ts";
+import { machine, script } from "./command.ts";
 
 const checkout = path.resolve(import.meta.dir, "../..");
 /** Where on every machine the client of the stories lives. */
@@ -53,9 +53,9 @@ export function installed(target: Target): string {
   makeKeys(`${root}${place}/ssh`, "id", "other", "host");
   ok(machine("boot", name));
   const key = `${place}/ssh/id.pub`;
-  ok(machine("exec", name, "sh", "/root/release/install.sh", "--key", key, "--target", target.name));
+  const ran = ok(machine("exec", name, "sh", "/root/release/install.sh", "--key", key, "--target", target.name));
   ok(machine("stop", name));
-  fs.writeFileSync(`${root}${place}/installed`, "");
+  fs.writeFileSync(`${root}${place}/installed`, JSON.stringify(ran));
   return name;
 }
 
@@ -63,6 +63,8 @@ export class InstalledBoard extends Board {
   readonly isInstalled = true;
   static #made = 0;
   readonly name = `board-${process.pid}-${++InstalledBoard.#made}`;
+  /** Whether what a story wrote as root becomes the board's own; a story that looks for files of root's turns it off. */
+  settles = true;
   #root = "";
   #user = { uid: 0, gid: 0 };
 
@@ -108,7 +110,7 @@ export class InstalledBoard extends Board {
     ok(machine("destroy", this.name));
   }
 
-  another() {
+  override another(): InstalledBoard {
     return new InstalledBoard(this.target);
   }
 
@@ -171,6 +173,16 @@ export class InstalledBoard extends Board {
     });
   }
 
+  /** Runs the release's install.sh on the machine. */
+  install(...words: string[]): Ran {
+    return this.asRoot(["sh", "/root/release/install.sh", ...words], { limit: 600 });
+  }
+
+  /** How install.sh went that made this board. */
+  installation(): Ran {
+    return JSON.parse(read(`${this.folder}/installed`));
+  }
+
   boardEnv(): Record<string, string> {
     return { ...handedOn(), HOME: "/home/piku", USER: "piku", LOGNAME: "piku", PATH: systemPath };
   }
@@ -185,7 +197,7 @@ export class InstalledBoard extends Board {
   }
 
   override settle() {
-    if (!this.#user.uid) return;
+    if (!this.settles || !this.#user.uid) return;
     const { uid, gid } = this.#user;
     Bun.spawnSync(["find", this.home, "-xdev", "-uid", "0", "-exec", "chown", "-h", `${uid}:${gid}`, "{}", "+"]);
   }
