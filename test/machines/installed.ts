@@ -40,9 +40,13 @@ function release(target: Target, folder: string) {
   fs.writeFileSync(`${folder}/SHA256SUMS`, `${sum}  piku-${target.name}\n`);
 }
 
-/** The machine that boards of this executable are copies of, which is made unless this run of the tests has it. */
+/** The machine that boards of this executable are copies of. */
+export const nameOfInstalled = (target: Target) =>
+  `installed-${target.name.replaceAll(/[^a-z0-9]/g, "-")}-${process.env.PIKU_MACHINE_OWNER ?? process.pid}`;
+
+/** Makes it, unless this run of the tests has it; gives its name. */
 export function installed(target: Target): string {
-  const name = `installed-${target.name.replaceAll(/[^a-z0-9]/g, "-")}-${process.env.PIKU_MACHINE_OWNER ?? process.pid}`;
+  const name = nameOfInstalled(target);
   const root = machine("root", name).stdout.trim();
   if (fs.existsSync(`${root}${place}/installed`)) return name;
   machine("sweep");

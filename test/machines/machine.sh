@@ -300,10 +300,7 @@ destroy() {
 machines() { for folder in "$home"/*/layers; do [ ! -e "$folder" ] || basename "$(dirname "$folder")"; done; }
 
 sweep() {
-  for name in $(machines); do
-    # One that others are built on goes when they have gone.
-    has_owner "$name" || destroy "$name"
-  done
+  for name in $(machines); do has_owner "$name" || destroy "$name" || :; done
 }
 
 verb=${1:-}
@@ -316,7 +313,8 @@ case $verb in
     ;;
 esac
 case $verb in
-  create | boot | stop | destroy | sweep) "$verb" "$@" ;;
+  create | boot | stop | destroy) "$verb" "$@" ;;
+  sweep) alone sweep sweep ;;
   exec) enter "$@" ;;
   cut) cut_power "$1" ;;
   root) printf '%s\n' "$home/$1/root" ;;

@@ -10,7 +10,7 @@ import path from "node:path";
 import { examples, type Files, ok, type Ran } from "../e2e/board.ts";
 import type { Block } from "../e2e/docs.ts";
 import { skipped } from "../e2e/story.ts";
-import { machine, noMachines, script } from "./command.ts";
+import { machine as command, noMachines, script } from "./command.ts";
 
 export const dist = path.resolve(import.meta.dir, "../../dist");
 
@@ -47,7 +47,7 @@ export class Machine {
   readonly name = `fresh-${process.pid}-${++Machine.#made}`;
   readonly folder = fs.mkdtempSync("/tmp/piku-machine-");
   /** Its root folder, from here. */
-  readonly root = machine("root", this.name).stdout.trim();
+  readonly root = command("root", this.name).stdout.trim();
   /** Its address, and ours as it sees us: once it has booted. */
   address = "";
   readonly #repos = new Map<string, string>();
@@ -197,7 +197,10 @@ export function machines(kinds: readonly Kind[], tell: (machine: Machine, story:
     }
     describe(title, () => {
       const machine = new Machine(kind);
-      beforeAll(() => machine.create(), 1_800_000);
+      beforeAll(() => {
+        command("sweep");
+        return machine.create();
+      }, 1_800_000);
       afterAll(() => machine.destroy(), 120_000);
       tell(machine, (name, body) => test(name, body, 1_800_000));
     });
