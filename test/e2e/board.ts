@@ -56,6 +56,8 @@ export abstract class Board {
   folder = "";
   /** Where the board is, from here. */
   address = "127.0.0.1";
+  /** Where we are, from the board. */
+  clientAddress = "127.0.0.1";
   sshPort = 22;
   httpPort = 80;
   httpsPort = 443;
@@ -82,6 +84,8 @@ export abstract class Board {
   abstract inside(file: string): string;
   /** Runs one command on the board as its user, not through ssh. */
   abstract on(argv: readonly string[], how?: How): Ran;
+  /** The same as root, for stories that need to be told by root. */
+  abstract asRoot(argv: readonly string[], how?: How): Ran;
   /** The environment of everything that runs on the board. */
   abstract boardEnv(): Record<string, string>;
   abstract startEmperor(): void;
@@ -99,6 +103,12 @@ export abstract class Board {
   /** The executable on the board. */
   get executable() {
     return `${this.home}/piku`;
+  }
+
+  /** The board's own settings; one that install.sh made has none before somebody makes some. */
+  get settings(): string {
+    const file = `${this.pikuRoot}/ENV`;
+    return fs.existsSync(file) ? read(file) : "";
   }
 
   /** What a person opens in a browser, as piku prints it. */

@@ -93,7 +93,7 @@ stories((board, story) => {
     for (const line of [
       "piku        APP=blog",
       "repository  NGINX_SERVER_NAME=blog.test",
-      "host        DISABLE_IPV6=true",
+      ...(board.isInstalled ? [] : ["host        DISABLE_IPV6=true"]),
       "server      B=3",
       "server      TOKEN=********",
       "server      DATABASE_URL=postgres://me:********@127.0.0.1/db",

@@ -96,6 +96,10 @@ export class Sandbox extends Board {
     return this.run(argv, { cwd: this.home, env: this.boardEnv(), ...how });
   }
 
+  asRoot(argv: readonly string[], how: How = {}): Ran {
+    return this.on(argv, how);
+  }
+
   boardEnv(): Record<string, string> {
     return { ...handedOn(), HOME: this.home, USER: user(), LOGNAME: user(), PATH: systemPath };
   }

@@ -100,6 +100,7 @@ export class InstalledBoard extends Board {
   boot() {
     ok(machine("boot", this.name));
     this.address = ok(machine("address", this.name)).stdout.trim();
+    this.clientAddress = this.address.replace(/\d+$/, (last) => String(Number(last) - 1));
     this.setUpClient("piku", read(`${this.#root}/etc/ssh/ssh_host_ed25519_key.pub`));
   }
 
@@ -203,7 +204,9 @@ export class InstalledBoard extends Board {
   override settle() {
     if (!this.settles || !this.#user.uid) return;
     const { uid, gid } = this.#user;
-    Bun.spawnSync(["find", this.home, "-xdev", "-uid", "0", "-exec", "chown", "-h", `${uid}:${gid}`, "{}", "+"]);
+    const client = ["ssh", "client"].flatMap((name) => ["!", "(", "-path", `${this.folder}/${name}`, "-prune", ")"]);
+    const give = ["-uid", "0", "-exec", "chown", "-h", `${uid}:${gid}`, "{}", "+"];
+    Bun.spawnSync(["find", this.home, this.folder, "-xdev", ...client, ...give]);
   }
 
   logs(): string {

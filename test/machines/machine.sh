@@ -52,6 +52,7 @@ handed_on() {
 packages_of_board() { sed -n 's/^debian[^ ]* .* \(git openssh-server .*\)/\1/p' "$here/../../install.sh"; }
 
 # Where this machine's own packages come from.
+# shellcheck disable=SC2016 # for apt-get
 mirror() { apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 2>/dev/null | sed -n 's/ \(bookworm\|trixie\) main$//p' | head -n 1; }
 
 # A fresh system: `base SUITE ARCH FOLDER`.
@@ -198,7 +199,7 @@ unwire() {
 
 # Where the control groups of processes and of memory are: one tree, or two of the former kind.
 trees() { for place in /sys/fs/cgroup /sys/fs/cgroup/unified; do [ ! -e $place/cgroup.procs ] || echo $place; done; }
-memory_tree() { for place in /sys/fs/cgroup/memory $(trees); do [ ! -e $place/cgroup.procs ] || { echo $place && return; }; done; }
+memory_tree() { for place in /sys/fs/cgroup/memory $(trees); do [ ! -e "$place/cgroup.procs" ] || { echo "$place" && return; }; done; }
 groups_of() { for place in $(printf '%s\n' "$(trees)" "$(memory_tree)" | sort -u); do [ ! -d "$place/piku-$1" ] || echo "$place/piku-$1"; done; }
 
 make_groups() {
@@ -237,6 +238,7 @@ boot() {
     make_groups "$name" "$memory"
   fi
   # As today's boards have it, also where this machine has the former control groups.
+  # shellcheck disable=SC2016 # for the inner shell
   SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 setsid sh -c 'groups=$1 && shift && for group in $groups; do echo $$ >"$group/cgroup.procs"; done && exec "$@"' \
     sh "$(groups_of "$name")" "$@" </dev/null >"$home/$name/console" 2>&1 9>&- &
   pid=$!
@@ -293,7 +295,7 @@ cut_power() {
 
 destroy() {
   cut_power "$1"
-  for place in root; do ! mountpoint -q "$home/$1/$place" || umount "$home/$1/$place" || umount -l "$home/$1/$place"; done
+  ! mountpoint -q "$home/$1/root" || umount "$home/$1/root" || umount -l "$home/$1/root"
   rm -rf --one-file-system "${home:?}/$1"
 }
 
