@@ -425,7 +425,9 @@ stories((board, story) => {
       const copy = '#!/bin/sh\n/bin/cp "$@" || exit\ncase $1 in -*n*) exit 1 ;; esac\n';
       fs.writeFileSync(`${bin}/cp`, copy, { mode: 0o755 });
       const env = { ...fresh.boardEnv(), PATH: `${bin}:${fresh.boardEnv().PATH}` };
-      const ran = fails(fresh.on(["sh", "-c", `${fresh.executable} restore <${file}`], { env, limit: 120 }), 1);
+      const brought = `${fresh.folder}/brought.tar.gz`;
+      fs.copyFileSync(file, brought);
+      const ran = fails(fresh.on(["sh", "-c", `${fresh.executable} restore <${brought}`], { env, limit: 120 }), 1);
       expect(ran.output).toContain("there is something of 'first' on this server");
       expect(ran.output).toContain("--force");
       const content = (name: string) => read(below(fresh, name));

@@ -82,6 +82,8 @@ export abstract class Board {
   abstract pidOf(inner: number): number;
   /** A path from here, as the board calls it. */
   abstract inside(file: string): string;
+  /** A path of the board's own, as it is reached from here. */
+  abstract outside(file: string): string;
   /** Runs one command on the board as its user, not through ssh. */
   abstract on(argv: readonly string[], how?: How): Ran;
   /** The same as root, for stories that need to be told by root. */
@@ -295,7 +297,7 @@ export abstract class Board {
     });
     fs.writeFileSync(
       `${this.#client}/.gitconfig`,
-      "[user]\n  name = A Pupil\n  email = pupil@example.test\n[advice]\n  detachedHead = false\n[push]\n  default = current\n",
+      "[user]\n  name = A Pupil\n  email = pupil@example.test\n[advice]\n  detachedHead = false\n[push]\n  default = current\n[safe]\n  directory = *\n",
     );
   }
 }

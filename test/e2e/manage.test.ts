@@ -140,7 +140,7 @@ stories((board, story) => {
   story("run: the app's settings and folder, the command's own output and exit status", () => {
     ok(board.ssh("config:set", "trio", "GREETING=run with this"));
     expect(ok(board.ssh("run", "trio", "printenv", "GREETING")).stdout).toBe("run with this\n");
-    expect(ok(board.ssh("run", "trio", "pwd")).stdout).toBe(`${board.pikuRoot}/apps/trio\n`);
+    expect(ok(board.ssh("run", "trio", "pwd")).stdout).toBe(`${board.inside(board.pikuRoot)}/apps/trio\n`);
     expect(ok(board.ssh("run", "trio", "ls")).stdout).toContain("worker.py");
     fails(board.ssh("run", "trio", "false"), 1);
     fails(board.sshRaw("run trio -- sh -c 'exit 42'"), 42);

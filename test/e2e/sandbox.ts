@@ -92,6 +92,10 @@ export class Sandbox extends Board {
     return file;
   }
 
+  outside(file: string) {
+    return file;
+  }
+
   on(argv: readonly string[], how: How = {}): Ran {
     return this.run(argv, { cwd: this.home, env: this.boardEnv(), ...how });
   }

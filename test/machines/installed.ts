@@ -155,6 +155,10 @@ export class InstalledBoard extends Board {
     return file.startsWith(`${this.#root}/`) ? file.slice(this.#root.length) : file;
   }
 
+  outside(file: string) {
+    return file.startsWith(`${this.#root}/`) ? file : `${this.#root}${file}`;
+  }
+
   on(argv: readonly string[], how: How = {}): Ran {
     const { uid, gid } = this.#user;
     const { cwd = this.home, env = this.boardEnv(), ...rest } = how;

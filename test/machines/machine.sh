@@ -147,6 +147,11 @@ create() {
   show "$name"
   give_certificates "$new/root"
   if [ -z "$from" ]; then handed_on >>"$new/root/etc/environment"; fi
+  if [ "$arch" != "$native" ]; then
+    # An emulator knows nothing of the system call by which services are given credentials.
+    mkdir -p "$new/root/etc/systemd/system/service.d"
+    printf '%s\n' '[Service]' LoadCredential= SetCredential= >"$new/root/etc/systemd/system/service.d/emulated.conf"
+  fi
   printf '%s\n' "$name" >"$new/root/etc/hostname"
   printf '%s\n' '127.0.0.1 localhost' "127.0.1.1 $name" >"$new/root/etc/hosts"
 }
