@@ -3,7 +3,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { probeSource, webProbe } from "./probe.ts";
 import { fails, ok, read } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { anyBoard, stories } from "./story.ts";
 
 stories((board, story) => {
   const write = (name: string, text: string, mode = 0o755) => {
@@ -94,4 +94,4 @@ stories((board, story) => {
     expect(complete("piku git-")).toBe("");
     fails(board.ssh("completion", "fish"), 2);
   });
-});
+}, anyBoard);

@@ -2,11 +2,11 @@ import { expect } from "bun:test";
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { webProbe, wsgiProbe } from "./probe.ts";
-import { eventually, fails, list, ok, quote, read, type Sandbox } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { type Board, eventually, fails, list, ok, quote, read } from "./sandbox.ts";
+import { anyBoard, stories } from "./story.ts";
 
 /** `logs WORDS`, followed: what it has printed so far; `end` hangs up and waits. */
-function following(board: Sandbox, ...words: string[]) {
+function following(board: Board, ...words: string[]) {
   const client = spawn("ssh", ["board", ["logs", ...words].map(quote).join(" ")], {
     env: board.clientEnv(),
     stdio: ["ignore", "pipe", "pipe"],
@@ -218,4 +218,4 @@ for n in range(100000):
     expect(list(folder)).toEqual(["even.1.log", "odd.1.log", "odd.1.log.before-1", "odd.1.log.old"]);
     expect(read(`${folder}/odd.1.log`)).toContain("line 5");
   });
-});
+}, anyBoard);
