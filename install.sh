@@ -289,6 +289,9 @@ take_away() {
 
 as_user() { su -s /bin/sh -c 'cd && exec "$@"' -- "$user" sh "$@"; }
 
+# A pipe in piku's home would have it wait for ever.
+piku() { as_user timeout 100 "$home/piku" "$@"; }
+
 # The same with the right to listen on port 80.
 as_web() {
   setpriv --reuid "$user" --regid "$(id -gn "$user")" --init-groups --no-new-privs --bounding-set -all,+net_bind_service \
@@ -326,7 +329,7 @@ put_executable() {
   if [ -e "$home/piku.py.original" ]; then
     as_user sh -c 'rm -rf "$1" && ln -s piku "$1" && mv -f "$1" "$2"' sh "$home/.piku.py.new" "$home/piku.py"
   fi
-  as_user "$home/piku" setup
+  piku setup
   case $from in http*) setting PIKU_RELEASES "$from" ;; esac
   [ -z "$domain" ] || setting PIKU_DOMAIN "$domain"
 }
@@ -357,7 +360,7 @@ change_setting() {
 
 add_keys() {
   if [ -n "$key" ]; then
-    as_user "$home/piku" setup:ssh - <"$key" || die "$key holds what is no public key"
+    piku setup:ssh - <"$key" || die "$key holds what is no public key"
     return
   fi
   ! user_file "$home/.ssh/authorized_keys" | grep -q '^[^#]' || return 0
@@ -365,7 +368,7 @@ add_keys() {
     # Lines with options in front would bring rights of their own.
     if grep -E '^(ssh-|ecdsa-|sk-)' "$file" >"$work/keys" 2>/dev/null; then
       say "Letting in the keys of $file"
-      as_user "$home/piku" setup:ssh - <"$work/keys"
+      piku setup:ssh - <"$work/keys"
       return
     fi
   done
@@ -431,7 +434,7 @@ choose_nginx() {
   read_nginx >"$work/nginx"
   wanted=$(board_setting PIKU_NGINX)
   # What was decided here is decided anew.
-  [ ! -e "$place/shared-because" ] || wanted=
+  if [ "$wanted" = shared ] && [ -e "$place/shared-because" ]; then wanted=; fi
   others=$(other_sites | tr '\n' ' ')
   rival='' taken='' because='' failed='' nginx=own
   [ -z "$others" ] || [ "$wanted" != own ] || rival=1
@@ -439,6 +442,10 @@ choose_nginx() {
   http_port=$port
   choose_port https 443 8443
   https_port=$port
+  # What does not run, and could not or will not, serves none of its sites.
+  if has_systemd && [ -z "$go_over" ] && ! systemctl is-active --quiet nginx; then
+    if [ -n "$taken" ] || ! systemctl is-enabled --quiet nginx 2>/dev/null; then others=; fi
+  fi
   if [ "$wanted" = shared ]; then nginx=shared
   elif [ -z "$go_over" ] && { [ -n "$former" ] || [ -e "$units/piku-go-over.service" ]; }; then
     nginx=shared because=$until_boot
@@ -578,7 +585,7 @@ go_own() {
   say "Giving piku an nginx of its own"
   app=$(default_app)
   [ -z "$app" ] || setting PIKU_DEFAULT_APP "$app"
-  if ! as_web "$home/piku" web --try 2>"$work/why"; then
+  if ! as_web timeout 100 "$home/piku" web --try 2>"$work/why"; then
     stay_shared "$(sed 's/^Error: //' "$work/why" | tr '\n' ' ')"
     return
   fi
@@ -1324,7 +1331,7 @@ uninstall_here() {
   fi
   if is_script "$home/piku.py"; then original=1; fi
   say "Taking away keys, hooks and the timer of piku"
-  as_user "$home/piku" setup --undo
+  piku setup --undo
   say "Taking away the services"
   if has_systemd; then uninstall_units; elif command -v rc-update >/dev/null; then uninstall_openrc; fi
   if is_ours /etc/ssh/sshd_config.d/piku.conf; then

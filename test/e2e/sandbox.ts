@@ -17,6 +17,7 @@ import {
   read,
   readProc,
   systemPath,
+  targets,
   user,
 } from "./board.ts";
 
