@@ -100,6 +100,7 @@ read_options() {
 
 # RFC 1123, and Linux takes no longer one than 64.
 is_name() {
+  case $1 in *[!a-zA-Z0-9.-]*) return 1 ;; esac
   [ "${#1}" -le 64 ] && printf '%s\n' "$1" | grep -qE '^(([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)*[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)?$'
 }
 

@@ -245,6 +245,8 @@ test("going over: the app that answered for unknown names goes on doing so, and 
       "/p/releases/blog/1.conf": "other",
       "/p/logs/blog/nginx.access.log": "x",
       "/p/cache/blog/nginx/f": "x",
+      // It was tried before, and stayed shared.
+      "/p/cache/blog/nginx.former/f": "x",
     },
     answer: ([program, word]) =>
       program === "find"
@@ -264,5 +266,5 @@ test("going over: the app that answered for unknown names goes on doing so, and 
   expect(host.read("/p/releases/blog/2.conf")).toBe("listen 80 default_server;");
   expect(host.read("/p/releases/blog/1.conf")).toBe("other");
   expect(host.list("/p/logs/blog")).toEqual(["nginx.access.log.old"]);
-  expect(host.list("/p/cache/blog")).toEqual(["nginx.former"]);
+  expect(host.list("/p/cache/blog")).toEqual(["nginx.former", "nginx.former.2"]);
 });

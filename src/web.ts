@@ -298,13 +298,18 @@ function leaveAside(host: Host, { cache, logs }: Paths): string[] {
         ...["!", "-user", String(host.uid), "-print", "-prune"],
       ])
       .stdout.split("\n")
-      .filter((path) => path !== "" && !path.endsWith(formerEnding));
+      .filter((path) => path !== "" && !/\.former(\.\d+)?$/.test(path));
   const found = [...others(cache, "-type", "d"), ...others(logs, "-type", "f", "-name", "nginx.*.log")];
-  for (const path of found) host.rename(path, path.endsWith(".log") ? `${path}.old` : path + formerEnding);
+  for (const path of found) host.rename(path, path.endsWith(".log") ? `${path}.old` : formerName(host, path));
   return found;
 }
 
-const formerEnding = ".former";
+/** A name that is free: a folder takes no other's place. */
+function formerName(host: Host, path: string): string {
+  let name = `${path}.former`;
+  for (let count = 2; host.stat(name); count++) name = `${path}.former.${count}`;
+  return name;
+}
 
 /** Marks the site of PIKU_DEFAULT_APP as the default, and the copy that its release keeps: it answered for unknown names before. */
 function markDefault(host: Host, paths: Paths): void {

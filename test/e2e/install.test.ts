@@ -9,7 +9,9 @@ const shells = [["dash"], ["busybox", "sh"], ["bash", "--posix"]].filter(([name]
 // All but the last line, which calls it.
 const functions = fs.readFileSync(script, "utf8").replace(/main "\$@"\n$/, "");
 // The same for a machine with systemd whose folders are below $home.
-const moved = functions.replaceAll("/run/systemd/system", "/").replace(/\/(etc\/nginx|usr\/local\/lib)\b/g, "$home/$1");
+const moved = functions
+  .replaceAll("/run/systemd/system", "/")
+  .replace(/\/(etc\/(?:nginx|ssh|init\.d|sysctl\.d)|usr\/local\/lib)\b/g, "$home/$1");
 
 /** What this line of shell says after the functions of install.sh. */
 function tell(shell: readonly string[], line: string, text = functions) {
@@ -84,7 +86,7 @@ for (const shell of shells) {
     ["nginx/2.0.0", "ssl_reject_handshake on;"],
   ])(`${name}: the https server for unknown names of %s`, (version, expected) => {
     const world = `nginx() { echo "nginx version: ${version}" >&2; }\nopenssl() { :; }`;
-    expect(tell(shell, `${world}\nhttps_server`)).toContain(expected);
+    expect(tell(shell, `${world}\nhttps_port=443; https_server`)).toContain(expected);
   });
 
   test.each(["alpine", "fedora"])(`${name}: %s: GNU tar, which a backup is made with, was not installed`, (id) => {
@@ -100,32 +102,31 @@ for (const shell of shells) {
       fs.mkdirSync(path.dirname(`${folder}/${file}`), { recursive: true });
       fs.writeFileSync(`${folder}/${file}`, content);
     }
-    const world = `home=${folder}; user=$(id -un); as_user() { "$@"; }; say() { :; }; systemctl() { :; }; sync() { :; }`;
-    const told = tell(shell, `${world}\n${line}`, moved).replaceAll(folder, "~");
+    const world = `home=${folder}; user=$(id -un); as_user() { (cd "$home" && "$@"); }; say() { :; }; systemctl() { :; }; sync() { :; }`;
+    const told = tell(shell, `${world}\n${line}`, `home=${folder}\n${moved}`).replaceAll(folder, "~");
     fs.rmSync(folder, { recursive: true });
     return told;
   };
   const original = "#!/usr/bin/env python3\n";
-  const takeover = `work=$home/work chosen=x version=x web=$user domain= from=; chown() { :; }; su() { :; }; put_executable`;
+  const takeover = `work=$home/work chosen=x version=x web=$user domain= from=; piku() { :; }; put_executable`;
 
   test(`${name}: the original's piku.py was lost when ~/piku was a script as well; both are kept, also the second time`, () => {
     const files = { "piku.py": `${original}1`, piku: "#!/bin/sh\ntrue\n", "work/piku-x": "\x7fELF" };
     const look = `cd $home; tail -n 1 piku.py.original piku.original; head -c 4 piku piku.py | grep .`;
     const kept =
       "==> piku.py.original <==\n1\n==> piku.original <==\ntrue\n==> piku <==\n\x7fELF\n==> piku.py <==\n\x7fELF";
-    const world = `as_user() { :; }; ${takeover}`;
-    expect(inFolder(files, `${world}; ${look}`)).toBe(kept);
-    expect(inFolder(files, `${world}; put_executable; ${look}`)).toBe(kept);
+    expect(inFolder(files, `${takeover}; ${look}`)).toBe(kept);
+    expect(inFolder(files, `${takeover}; put_executable; ${look}`)).toBe(kept);
   });
 
   test(`${name}: the executable took its place before it was on the disk, and was empty after a power cut`, () => {
-    const world = `as_user() { :; }; sync() { echo sync; }; mv() { echo "mv $*"; }; ${takeover}`;
-    expect(inFolder({ "work/piku-x": "" }, world)).toBe("sync\nmv -f ~/.piku.new ~/piku");
+    const world = `sync() { ls -A $home; echo sync; }; ${takeover}; ls -A $home`;
+    expect(inFolder({ "work/piku-x": "" }, world)).toBe(".piku.new\nwork\nsync\npiku\nwork");
   });
 
   describe(`${name}: --uninstall`, () => {
-    const world = `home_of() { echo $home; }; find_distribution() { http_files=$home/http.d; }; nginx() { :; }; units=$home/units;
-other_includes() { :; }; systemctl() { echo "systemctl $*"; }`;
+    const world = `home_of() { echo $home; }; find_distribution() { http_files=$home/http.d web=$user; }; nginx() { :; }; units=$home/units vendor=$home/vendor;
+set_sockets() { :; }; systemctl() { echo "systemctl $*"; }; other_includes() { :; }; systemctl() { echo "systemctl $*"; }`;
     const stops = /disable/;
     const files = {
       "piku.py.original": `${original}test "$1" = setup\n`.replace("/usr/bin/env python3", "/bin/sh"),
@@ -174,8 +175,8 @@ other_includes() { :; }; systemctl() { echo "systemctl $*"; }`;
   ])(
     `${name}: --default-site, nginx refuses: the welcome site stayed off, without a note (%s)`,
     (_, make, look, there) => {
-      const world = `http_files=$home/http.d work=$home default_site=1; https_server() { :; }; ${make}`;
-      const files = { "http.d/x": "" };
+      const world = `http_files=$home/http.d work=$home default_site=1 go_over=; https_server() { :; }; ${make}`;
+      const files = { "http.d/x": "", nginx: "" };
       const refused = `nginx() { echo '[emerg] no' >&2; return 1; }; (write_nginx) 2>/dev/null || :; ls $home/http.d; ${look}`;
       expect(inFolder(files, `${world}; ${refused}`)).toBe(`default.conf\nx\n${there}`);
       const taken = `nginx() { :; }; write_nginx; ls $home/http.d | grep -v original; turn_on_welcome "$(noted_welcome)"; ${look}`;
@@ -243,10 +244,132 @@ other_includes() { :; }; systemctl() { echo "systemctl $*"; }`;
   });
 
   test(`${name}: an upgrade said that the new service takes over, although it ran already`, () => {
-    const world = 'units=$home/units sshd=ssh foreign= running=x; say() { echo "$*"; }; mkdir $home/units';
+    const world =
+      'units=$home/units vendor=$home/vendor sshd=ssh foreign= running=x group=x nginx=own because= go_over=; say() { echo "$*"; }; mkdir $home/units';
     const first = "The emperor that runs goes on, so that no app stops; the new service takes over at the next boot";
     expect(inFolder({}, `${world}; write_units`)).toBe(first);
     expect(inFolder({}, `${world}; write_units >/dev/null; write_units`)).toBe(first.split(";")[0]!);
+  });
+
+  test.each([
+    ["classroom", true],
+    ["pi-3.school.lan", true],
+    ["a".repeat(63), true],
+    ["-x.", false],
+    ["x-", false],
+    ["a..b", false],
+    ["a_b", false],
+    ["a".repeat(64), false],
+    [`${"a.".repeat(33)}a`, false],
+    ["a\nb", false],
+  ])(`${name}: boards F5: any letters, digits, - and . were taken for a host name: %j`, (hostname, valid) => {
+    expect(tell(shell, `if is_name '${hostname}'; then echo true; else echo false; fi`)).toBe(String(valid));
+  });
+
+  test(`${name}: boards F4: the reason of apt was not shown`, () => {
+    const bin = fs.mkdtempSync("/tmp/piku-bin-");
+    fs.writeFileSync(`${bin}/dpkg`, "#!/bin/sh\n", { mode: 0o755 });
+    fs.writeFileSync(`${bin}/apt-get`, "#!/bin/sh\necho 'E: Release file for x is not valid yet' >&2\nexit 100\n", {
+      mode: 0o755,
+    });
+    const world = `PATH=${bin}:$PATH manager=apt packages=x; is_installed() { false; }; need_space() { :; }`;
+    const moved = functions.replace("log=/var/log/piku-install.log", 'log=$(mktemp); trap "rm $log" EXIT');
+    expect(tell(shell, `${world}; install_packages`, moved)).toContain(
+      "Error: the packages could not be installed: E: Release file for x is not valid yet\nHint: ",
+    );
+    fs.rmSync(bin, { recursive: true });
+  });
+
+  const welcome = `# a comment; with { braces }
+server {
+\tlisten 80 default_server;
+\tlisten [::]:80 default_server;
+\troot /var/www/html;
+\tindex index.html index.htm index.nginx-debian.html;
+\tserver_name _;
+\tlocation / {
+\t\t# First attempt
+\t\ttry_files $uri $uri/ =404;
+\t}
+}
+`;
+  test.each([
+    ["Debian's", welcome, true],
+    [
+      "the original's",
+      `${welcome}server {\n listen 443 ssl default_server;\n ssl_reject_handshake on;\n}\ninclude HOME/.piku/nginx/*.conf;\n`,
+      true,
+    ],
+    [
+      "Alpine's",
+      "server {\n listen 80 default_server;\n location / { return 404; }\n location = /404.html { internal; }\n}\n",
+      true,
+    ],
+    ["with a name", welcome.replace("server_name _", "server_name blog.test"), false],
+    [
+      "with a program behind it",
+      welcome.replace("try_files $uri $uri/ =404", "proxy_pass http://127.0.0.1:8000"),
+      false,
+    ],
+    ["of another folder", welcome.replace("/var/www/html", "/srv/www"), false],
+    ["with another include", `${welcome}include /srv/sites/*;\n`, false],
+  ])(`${name}: is_welcome: %s`, (_, text, expected) => {
+    const line = `manager=apt; if is_welcome $home/site; then echo true; else echo false; fi`;
+    const elsewhere = "find() { :; }";
+    const folder = fs.mkdtempSync("/tmp/piku-home-");
+    fs.writeFileSync(`${folder}/site`, text.replace("HOME", folder));
+    expect(tell(shell, `home=${folder}; ${elsewhere}; ${line}`)).toBe(String(expected));
+    // What lies in the folder that it shows is somebody's.
+    expect(tell(shell, `home=${folder}; find() { echo index.html; }; ${line}`)).toBe("false");
+    fs.rmSync(folder, { recursive: true });
+  });
+
+  const part = (file: string, text: string) => `# configuration file ${file}:\n${text}\n`;
+  const listens = (port: string) => `server {\n  listen ${port};\n  server_name x;\n}`;
+  test.each([
+    ["no site", "", "", ""],
+    ["piku's", part("HOME/.piku/nginx/a.conf", listens("80")), "", "a"],
+    [
+      "the first of two",
+      part("HOME/.piku/nginx/a.conf", listens("443 ssl")) +
+        part("HOME/.piku/nginx/b.conf", listens("[::]:80")) +
+        part("HOME/.piku/nginx/c.conf", listens("80")),
+      "",
+      "b",
+    ],
+    [
+      "another site in front",
+      part("/etc/nginx/conf.d/a.conf", listens("80")) + part("HOME/.piku/nginx/b.conf", listens("80")),
+      "/etc/nginx/conf.d/a.conf",
+      "",
+    ],
+    [
+      "a default elsewhere",
+      part("HOME/.piku/nginx/b.conf", listens("80")) + part("/srv/x.conf", listens("80 default_server")),
+      "/srv/x.conf",
+      "",
+    ],
+    ["ours", part("/etc/nginx/conf.d/piku.conf", listens("443 ssl")), "", ""],
+    ["a server of an upstream", part("/etc/nginx/conf.d/up.conf", "upstream x {\n  server 127.0.0.1:80;\n}"), "", ""],
+    ["a comment", part("/etc/nginx/nginx.conf", "#  server {\n#    listen 80;"), "", ""],
+    ["on one line", part("/etc/nginx/nginx.conf", "http { server { listen 81; } }"), "/etc/nginx/nginx.conf", ""],
+  ])(`${name}: other sites of nginx, and who answers for unknown names: %s`, (_, config, others, app) => {
+    const world = "work=$home http_files=/etc/nginx/conf.d manager=apt; is_welcome() { false; }";
+    const folder = fs.mkdtempSync("/tmp/piku-home-");
+    fs.writeFileSync(`${folder}/nginx`, config.replaceAll("HOME", folder));
+    expect(tell(shell, `home=${folder}; ${world}; other_sites; echo "app $(default_app)"`)).toBe(
+      `${others}\napp ${app}`.trim(),
+    );
+    fs.rmSync(folder, { recursive: true });
+  });
+
+  test(`${name}: a port that another program has is taken, and it is named`, () => {
+    const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    const world = "rival=; stat() { echo root; }; user=piku";
+    expect(tell(shell, `${world}; listener ${server.port}`)).toMatch(new RegExp(`^\\S+ \\(pid ${process.pid}\\)$`));
+    expect(tell(shell, `${world}; stat() { echo piku; }; listener ${server.port}`)).toBe("");
+    server.stop(true);
+    expect(tell(shell, `${world}; listener ${server.port}`)).toBe("");
   });
 
   test(`${name}: a script that was cut short anywhere does nothing`, () => {

@@ -157,15 +157,51 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
     expect(await machine.get("static.test")).toContain("200 ");
   });
 
-  story("a key file that holds none, and a configuration of nginx's that is broken", async () => {
+  story("a key file that holds none; the distribution's nginx, which is broken, is nothing to piku", async () => {
     expect(error(await machine.sh(`${install} --key /root/release/SHA256SUMS`))).toContain(
       "Error: /root/release/SHA256SUMS holds what is no public key",
     );
     fs.writeFileSync(`${machine.root}/etc/nginx/conf.d/other.conf`, "no_such_directive;\n");
-    expect(error(await machine.sh(install))).toMatch(/Error: nginx refuses its configuration: .*no_such_directive/);
-    fs.rmSync(`${machine.root}/etc/nginx/conf.d/other.conf`);
     ok(await machine.sh(install));
     expect(await machine.get("static.test")).toContain("200 ");
+    fs.rmSync(`${machine.root}/etc/nginx/conf.d/other.conf`);
+  });
+
+  const config = "/etc/ssh/sshd_config";
+  const keptOut: [title: string, line: string, message: string][] = [
+    ["AllowUsers", "AllowUsers pi root", "AllowUsers does not name piku"],
+    ["DenyUsers", "DenyUsers pik*", "DenyUsers names piku"],
+    ["AllowGroups", "AllowGroups ssh", "AllowGroups names no group of piku"],
+    ["PubkeyAuthentication", "PubkeyAuthentication no", "PubkeyAuthentication is no"],
+  ];
+  for (const [title, line, message] of keptOut)
+    story(`boards F6: it was done although sshd lets no key in (${title})`, async () => {
+      ok(await machine.sh(`cp ${config} /root/kept; { cat /root/kept; echo '${line}'; } >${config}`));
+      const ran = await machine.sh(install);
+      ok(await machine.sh(`mv /root/kept ${config}`));
+      expect(ran.stderr).toContain(`no key can let anybody in as piku: ${message}`);
+      expect(ran.stdout).toContain("-----> Done.");
+    });
+
+  story("boards F6: the last line named the usual port of ssh where it is another one", async () => {
+    ok(await machine.sh(`cp ${config} /root/kept; echo 'Port 2200' >>${config}`));
+    const ran = await machine.sh(install);
+    ok(await machine.sh(`mv /root/kept ${config}; systemctl restart ssh`));
+    expect(ran.stdout).toMatch(/git remote add piku ssh:\/\/piku@[0-9.]+:2200\/APP /);
+  });
+
+  story("what sshd refuses, or does not read, is left as it was", async () => {
+    const file = "/etc/ssh/sshd_config.d/piku.conf";
+    ok(await machine.sh(`rm ${file}; echo NoSuchWord >/etc/ssh/sshd_config.d/z.conf`));
+    const refused = ok(await machine.sh(install));
+    expect(refused.stderr).toContain(`sshd refuses ${file}, so it is away again: `);
+    ok(await machine.sh(`rm /etc/ssh/sshd_config.d/z.conf; cp ${config} /root/kept; sed -i /^Include/d ${config}`));
+    const passed = ok(await machine.sh(install));
+    ok(await machine.sh(`mv /root/kept ${config}`));
+    expect(passed.stdout).toContain("sshd_config does not include sshd_config.d");
+    expect(fs.existsSync(`${machine.root}${file}`)).toBe(false);
+    ok(await machine.sh(`${install} && systemctl is-active ssh`));
+    ok(await machine.ssh("apps"));
   });
 
   story("no room for piku's home", async () => {

@@ -102,7 +102,7 @@ machines(
       await allAnswer();
       ok(
         await machine.sh(
-          "su piku -s /bin/sh -c 'cd ~/.piku/nginx && sed -i s,include./etc/nginx/secret.inc,, web.conf'",
+          "su piku -s /bin/sh -c 'cd ~/.piku/nginx && sed -i s,include./etc/nginx/secret.inc.,, web.conf'",
         ),
       );
     });
