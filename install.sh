@@ -378,19 +378,25 @@ add_keys() {
 
 # ---- whose nginx ----
 
-# The distribution's nginx as it is configured, each file below its name; one that is refused is read file by file.
+# The distribution's nginx as it is configured: all of it, and root's own files of it, each below its name. Sites of piku's could write
+# such a name as well, so what root goes by is read from the files themselves.
 read_nginx() {
-  nginx -T 2>/dev/null | grep . || for file in /etc/nginx/nginx.conf "$http_files"/*.conf /etc/nginx/sites-enabled/*; do
-    [ ! -f "$file" ] || { printf '%s\n' "# configuration file $file:" && cat "$file"; }
-  done
+  nginx -T >"$work/dump" 2>/dev/null || printf '# configuration file %s:\n' /etc/nginx/nginx.conf "$http_files"/*.conf /etc/nginx/sites-enabled/* >"$work/dump"
+  sed -n 's/^# configuration file \(.*\):$/\1/p' "$work/dump" | while read -r file; do
+    case $file in /proc/* | /sys/* | /dev/* | "$home"/*) continue ;; esac
+    if [ -f "$file" ] && [ "$(stat -L -c %U "$file")" = root ]; then
+      printf '%s\n' "# configuration file $file:"
+      cat "$file"
+    fi
+  done >"$work/nginx"
 }
 
-# Its files with a site in them, but ours and piku's.
+# Its files with a site in them, but ours.
 other_sites() {
-  awk -v ours="$http_files/piku.conf" -v sites="$home/.piku/nginx/" '
+  awk -v ours="$http_files/piku.conf" '
     /^# configuration file / { file = substr($0, 22); sub(/:$/, "", file); next }
     { sub(/#.*/, "") }
-    file != ours && index(file, sites) != 1 && /(^|[ \t{};])server[ \t]*(\{|$)/ && !seen[file]++ { print file }' "$work/nginx" |
+    file != ours && /(^|[ \t{};])server[ \t]*(\{|$)/ && !seen[file]++ { print file }' "$work/nginx" |
     while read -r file; do is_welcome "$file" || printf '%s\n' "$file"; done
 }
 
@@ -407,7 +413,7 @@ default_app() {
   awk -v sites="$home/.piku/nginx/" '
     /^# configuration file / { file = substr($0, 22); sub(/:$/, "", file) }
     $1 == "listen" && $2 ~ /^([^;]*:)?80;?$/ { if (!first) first = file; if (/default_server/) given = 1 }
-    END { if (!given && index(first, sites) == 1) { sub(/.*\//, "", first); sub(/\.conf$/, "", first); print first } }' "$work/nginx"
+    END { if (!given && index(first, sites) == 1) { sub(/.*\//, "", first); sub(/\.conf$/, "", first); print first } }' "$work/dump"
 }
 
 # Whether anybody listens on a TCP port, and who, unless it is piku: `apache2 (pid 123)`. An nginx counts only when it is `rival`.
@@ -432,7 +438,7 @@ listener() {
 
 # Decides whether nginx is piku's own or shared, and, where another program has a port, which one it is instead.
 choose_nginx() {
-  read_nginx >"$work/nginx"
+  read_nginx
   wanted=$(board_setting PIKU_NGINX)
   # What was decided here is decided anew.
   if [ "$wanted" = shared ] && [ -e "$place/shared-because" ]; then wanted=; fi
@@ -618,7 +624,6 @@ start_own() {
 
 start_own_unit() {
   systemctl daemon-reload
-  systemctl enable --quiet piku-web
   if systemctl is-active --quiet piku-web; then
     if [ "$folders" = "$(grep ^ReadWritePaths= "$units/piku-web.service")" ]; then systemctl reload piku-web; else systemctl restart piku-web; fi
     return
@@ -628,13 +633,14 @@ start_own_unit() {
     note nginx "$(systemctl is-enabled nginx 2>/dev/null || :)"
     systemctl disable --quiet nginx
     systemctl stop --no-block nginx
+    systemctl enable --quiet piku-web
     systemctl start --no-block piku-web
     return
   fi
   if [ -z "$others" ]; then stop_nginx; fi
   start_quickly
   if ! answers; then
-    systemctl disable --quiet --now piku-web
+    systemctl stop piku-web
     journalctl -u piku-web -n 20 -o cat --no-pager >"$work/why" 2>/dev/null || :
     take_away "$units/piku-web.service"
     systemctl daemon-reload
@@ -642,6 +648,7 @@ start_own_unit() {
     [ -n "$others" ] || systemctl start nginx
     return
   fi
+  systemctl enable --quiet piku-web
   [ -n "$others" ] || { systemctl disable --quiet nginx && systemctl stop nginx; }
 }
 
@@ -765,7 +772,7 @@ set_sockets() {
 # not the emperor's would not start, and needs none.
 # shellcheck disable=SC2016 # for the inner shell
 change_vassals() {
-  as_user sh -c 'cd .piku && find uwsgi-enabled uwsgi-available releases -type f -name "*.ini" | while read -r file; do
+  as_user sh -c 'cd .piku && find uwsgi-enabled uwsgi-available releases/*/run-* -type f -name "*.ini" 2>/dev/null | while read -r file; do
     sed -e "/^gid *=/d" -e "$1" "$file" >"$file.new" && touch -r "$file" "$file.new" && chmod 600 "$file.new" &&
       if cmp -s "$file" "$file.new"; then rm "$file.new"; else mv -f "$file.new" "$file"; fi
   done' sh "$1"
@@ -849,9 +856,8 @@ END
 
 # Where the logs and caches of nginx's other sites are.
 folders_of_others() {
-  awk -v sites="$home/.piku/nginx/" '
-    /^# configuration file / { file = substr($0, 22); sub(/:$/, "", file) }
-    index(file, sites) != 1 && $1 ~ /^((access|error)_log|[a-z_]+_path)$/ {
+  awk '
+    $1 ~ /^((access|error)_log|[a-z_]+_path)$/ {
       path = $2; sub(/;$/, "", path); if ($1 ~ /_log$/) sub(/\/[^\/]*$/, "", path)
       if (path ~ /^\/[A-Za-z0-9._\/+@-]+$/) print " -" path
     }' "$work/nginx" | sort -u | tr -d '\n'

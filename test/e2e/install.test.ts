@@ -356,10 +356,31 @@ server {
   ])(`${name}: other sites of nginx, and who answers for unknown names: %s`, (_, config, others, app) => {
     const world = "work=$home http_files=/etc/nginx/conf.d manager=apt; is_welcome() { false; }";
     const folder = fs.mkdtempSync("/tmp/piku-home-");
-    fs.writeFileSync(`${folder}/nginx`, config.replaceAll("HOME", folder));
+    fs.writeFileSync(`${folder}/dump`, config.replaceAll("HOME", folder));
+    // What root goes by has no files of piku's.
+    const parts = config.split(/^(?=# configuration file)/m).filter((text) => !text.includes("HOME"));
+    fs.writeFileSync(`${folder}/nginx`, parts.join(""));
     expect(tell(shell, `home=${folder}; ${world}; other_sites; echo "app $(default_app)"`)).toBe(
       `${others}\napp ${app}`.trim(),
     );
+    fs.rmSync(folder, { recursive: true });
+  });
+
+  test(`${name}: a site of piku's that names another file, or includes one of its own, is not taken for root's`, () => {
+    const folder = fs.mkdtempSync("/tmp/piku-home-");
+    const [mine, theirs] = [`${folder}/mine.conf`, `${folder}/theirs.conf`];
+    fs.writeFileSync(mine, "access_log /srv/logs/mine.log;\n");
+    fs.writeFileSync(theirs, "access_log /etc/cron.d/x;\n");
+    const dump = [
+      part(mine, "access_log /srv/logs/mine.log;"),
+      part("/home/piku/.piku/nginx/a.conf", "server {}"),
+      part(mine, "access_log /etc/cron.d/y;"),
+      part(theirs, "access_log /etc/cron.d/x;"),
+      part("/dev/zero", ""),
+    ];
+    fs.writeFileSync(`${folder}/said`, dump.join(""));
+    const world = `work=${folder} home=/home/piku; nginx() { cat ${folder}/said; }; stat() { case $4 in ${theirs}) echo piku ;; *) echo root ;; esac; }`;
+    expect(tell(shell, `${world}; read_nginx; folders_of_others`)).toBe("-/srv/logs");
     fs.rmSync(folder, { recursive: true });
   });
 
