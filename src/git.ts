@@ -22,6 +22,9 @@ export const parseUpdates = (input: string): Update[] =>
     .filter((words) => words.length === 3 && isCommit(words[0]!) && isCommit(words[1]!))
     .map(([before, after, reference]) => ({ before: before!, after: after!, reference: reference! }));
 
+/** Bytes of a list of references that a push may have: some 10,000 of them. */
+export const largestUpdates = 2 * 1024 * 1024;
+
 const branchPrefix = "refs/heads/";
 
 /** The branch of a push that is deployed: main, master, else the first; and the branches that are not. */

@@ -10,6 +10,9 @@ const keyPattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const largestValue = 100_000;
 const largestSum = 1_000_000;
 
+/** Bytes of settings that can be given at once: all that there may be, with their quotes and comments. */
+export const largestImport = 2 * largestSum;
+
 /** At most so many bytes a text is in UTF-8. */
 const bytesOf = (text: string) => text.length + 2 * (text.match(/[^\x00-\x7f]/g)?.length ?? 0);
 

@@ -52,6 +52,9 @@ export function refuseForeign(
   );
 }
 
+/** Bytes of public keys that can be given at once: a class of a hundred. */
+export const largestKeys = 64 * 1024;
+
 /** A public key as `ssh-keygen` knows it. */
 export interface Key {
   type: string;

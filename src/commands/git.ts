@@ -8,6 +8,7 @@ import {
   dropStaleLocks,
   ensureRepository,
   idlePushes,
+  largestUpdates,
   parseUpdates,
   pointHead,
   refuseBranch,
@@ -29,7 +30,7 @@ export const gitHook = (host: Host, incoming: string | undefined) =>
     args: { app: appArg },
     run({ args }) {
       const app = appOf(pathsOf(host), parseAppName(args.app));
-      const { update, others } = branchToDeploy(parseUpdates(host.stdin()));
+      const { update, others } = branchToDeploy(parseUpdates(host.stdin(largestUpdates)));
       const voice = voiceOf(host);
       if (!update) return voice.log("-----> Only branches are deployed; this push has none.");
       const branch = branchName(update.reference);

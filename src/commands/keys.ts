@@ -12,6 +12,7 @@ import {
   type Key,
   type KeyLine,
   keysFile,
+  largestKeys,
   parseKeyLines,
   readKeys,
 } from "../ssh.ts";
@@ -100,7 +101,7 @@ export const keysAdd = (host: Host) =>
         until: args.until === undefined ? undefined : lastDay(host, args.until),
       };
       if (host.isTerminal(0)) host.complain("Paste the public key, then press Return and Ctrl-D.");
-      const read = readKeys(host, host.stdin(), "stdin");
+      const read = readKeys(host, host.stdin(largestKeys), "stdin");
       if (read.length > 1)
         throw new PikuError(`there are ${read.length} keys in stdin`, "add each of them under a name of its own");
       const key = read[0]!;

@@ -3,7 +3,7 @@ import { PikuError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
 import { closed, folders, type Paths, pathsOf } from "../paths.ts";
-import { addKeys, authorizedKeys, keysFile, parseKeyLines, readKeys } from "../ssh.ts";
+import { addKeys, authorizedKeys, keysFile, largestKeys, parseKeyLines, readKeys } from "../ssh.ts";
 import { giveBack, takeOver } from "../takeover.ts";
 import { renderEmperor } from "../uwsgi.ts";
 import { voiceOf } from "../voice.ts";
@@ -49,7 +49,7 @@ export const setupSsh = (host: Host) =>
     args: { file: { type: "positional", description: "a file with public keys, or -", required: true } },
     run({ args, rawArgs }) {
       const name = rawArgs[0] === "-" ? "-" : args.file;
-      const content = name === "-" ? host.stdin() : host.read(absolute(host, name));
+      const content = name === "-" ? host.stdin(largestKeys) : host.read(absolute(host, name), largestKeys);
       if (content === undefined) throw new PikuError(`public key file '${name}' not found.`);
       const keys = readKeys(host, content, name === "-" ? "stdin" : name);
       const added = withTurn(host, pathsOf(host), "machine", undefined, "", () => addKeys(host, keys));
