@@ -6,7 +6,7 @@ import { isHeld, withTurn } from "./locks.ts";
 import { readMachine } from "./machine.ts";
 import { askNginx, isNginxUp, readSites, stagingOf, testSites } from "./nginx.ts";
 import { closed, folders, type Paths } from "./paths.ts";
-import { everyProcess, isListening, killedForMemory } from "./processes.ts";
+import { everyProcess, isListening, isSocketOpen, killedForMemory } from "./processes.ts";
 import { appsWithWorkers, isUp } from "./recovery.ts";
 import { readJournal } from "./releases.ts";
 import { memoryLeft } from "./room.ts";
@@ -390,7 +390,7 @@ function portsOf(host: Host, paths: Paths): number[] {
 function answers(host: Host, app: App, kind: string, ordinal: number, port: number | undefined): boolean {
   if (port !== undefined) return isListening(host, port);
   const socket = isInside(kind) ? host.realPath(socketLink(app, ordinal)) : undefined;
-  return !isInside(kind) || (socket !== undefined && (host.read("/proc/net/unix") ?? "").includes(` ${socket}\n`));
+  return !isInside(kind) || (socket !== undefined && isSocketOpen(host, socket));
 }
 
 /** Whether the clock follows others (systemd's timedatectl, or what its timesyncd leaves); undefined where nothing tells. */
