@@ -293,7 +293,7 @@ function listFiles(host: Host, stage: string, python: string, apps: readonly App
     root: paths.root,
     files: `${stage}/files`,
     list: `${stage}/list`,
-    git: ["git", "-c", "core.hooksPath=/dev/null"],
+    git: ["git", "--no-replace-objects", "-c", "core.hooksPath=/dev/null"],
     trees: apps
       .filter(({ tree }) => host.stat(`${tree}/.`)?.type === "directory")
       .map((app) => ({

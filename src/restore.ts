@@ -3,7 +3,7 @@ import type { Manifest } from "./backup.ts";
 import { deploy } from "./deploy.ts";
 import { destroy } from "./destroy.ts";
 import { Ended, explain, PikuError } from "./errors.ts";
-import { ensureRepository, ensureTree, fillTree } from "./git.ts";
+import { ensureRepository, ensureTree, fillTree, refuseManyNames } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
 import { readMachine } from "./machine.ts";
@@ -117,6 +117,7 @@ function place(host: Host, app: App, data: string, files: string, commit: string
   const tree = `${files}/apps/${name}`;
   host.remove(`${tree}/.git`);
   if (commit !== undefined) {
+    refuseManyNames(host, { id: commit, app }, readMachine(host, paths.settings).mostFiles);
     ensureTree(host, app, tree);
     fillTree(host, tree, commit);
   }

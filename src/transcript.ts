@@ -3,6 +3,20 @@ import { paint } from "./voice.ts";
 
 const farewell = 10_000;
 
+/** Bytes of a transcript that are kept: half of them from its beginning, half from its end. */
+export const largestTranscript = 10 * 1024 * 1024;
+const half = largestTranscript / 2;
+
+// While a build goes on printing, its transcript may have as much again as its end before the middle is taken out once more.
+const slack = half;
+
+// What is read goes on growing, so `tail` alone might never end. Where the disk is full the end is lost, but makes room.
+const shortenScript = `
+tail -c "+$((from + 1))" "$file" | head -c "$half" >"$file.end" || :
+truncate -s "$begin" "$file" && { printf '%s\\n' "$note"; cat "$file.end"; } >>"$file"
+rm -f "$file.end"
+`;
+
 /**
  * A host whose `say` and `complain` write to a transcript, from which the person at the other end is shown as much
  * as their connection takes: a deploy must not wait for a client that has gone or stopped reading. Whatever is
@@ -26,7 +40,24 @@ export function record(host: Host, transcript: string, errorsApart: boolean): Re
   let shown = 0;
   let pending = "";
   let gone = false;
+  let left = { begin: 0, bytes: 0, note: "" };
   const terminal = host.isTerminal(1);
+  /**
+   * Leaves out the middle of a transcript that has more than `most` bytes. Whoever writes into it opened it for appending, and
+   * goes on behind what is left; what comes in between may be lost with the middle.
+   */
+  const shorten = (most: number) => {
+    const size = host.stat(transcript)?.size ?? 0;
+    if (size <= most) return;
+    const begin = left.begin || host.readFrom(transcript, 0, false, half).offset;
+    const from = size - half;
+    const bytes = left.bytes + from - begin - left.note.length;
+    const note = `\n-----> ${Math.round(bytes / 1024 / 1024)} MB are left out here.\n`;
+    const facts = { file: transcript, half: String(half), begin: String(begin), from: String(from), note };
+    host.capture(["sh", "-c", shortenScript], { env: { ...host.env(), ...facts } });
+    if (shown > begin) shown = shown < from ? begin : begin + note.length + 1 + shown - from;
+    left = { begin, bytes, note: `${note}\n` };
+  };
   /** Sends what is pending; whether all of it went. */
   const send = (): boolean => {
     while (pending !== "" && !gone) {
@@ -38,9 +69,11 @@ export function record(host: Host, transcript: string, errorsApart: boolean): Re
     return !gone;
   };
   const show = (whole = false) => {
+    shorten(largestTranscript + slack);
     if (gone) return;
     // Somebody who reads slowly must not make us hold all that there is to read.
     while (send()) {
+      shorten(largestTranscript + slack);
       const { text, offset } = host.readFrom(transcript, shown, whole);
       if (text === "") return;
       shown = offset;
@@ -68,6 +101,7 @@ export function record(host: Host, transcript: string, errorsApart: boolean): Re
     host: { ...host, say: write, complain, isTerminal: (descriptor) => descriptor === 0 && host.isTerminal(0) },
     show,
     finish() {
+      shorten(largestTranscript + left.note.length);
       show(true);
       for (let waited = 0; pending !== "" && !gone && waited < farewell; ) {
         const before = pending.length;

@@ -2,11 +2,22 @@ import { defineCommand } from "citty";
 import { findApp, printable } from "../app.ts";
 import { PikuError, usageError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import { deployLogs, type Line, type Log, lastLines, siteLogs, withoutStarts, workerLogs } from "../logs.ts";
+import {
+  deployLogs,
+  type Line,
+  type Log,
+  lastLines,
+  newestLogs,
+  siteLogs,
+  withoutStarts,
+  workerLogs,
+} from "../logs.ts";
 import { parseSpan } from "../text.ts";
 import { appArg } from "./arguments.ts";
 
 const history = 20;
+const mostLogs = 200;
+const manyLines = 10_000;
 
 /** One log that is followed. */
 interface Followed {
@@ -58,11 +69,12 @@ export const logs = (host: Host) =>
           `nginx keeps no log of its own for app '${app.name}'`,
           `from now on: config:set ${app.name} NGINX_LOG=true`,
         );
-      const find = () => [
+      const findAll = () => [
         ...workerLogs(host, app).filter(wanted),
         ...(args.nginx ? siteLogs(host, app) : []),
         ...(args.deploys ? deployLogs(host, app) : []),
       ];
+      const find = () => newestLogs(host, findAll(), mostLogs);
       const found = find();
       if (found.length === 0) return host.complain(`No logs found for app '${app.name}'.`);
       const width = Math.max(...found.map(({ label }) => label.length));
@@ -106,8 +118,10 @@ function follow(host: Host, logs: Followed[], find: () => Log[], show: Show): vo
   const reader = host.parent();
   // Nothing tells that a client has gone but the end of whoever started us, or a write that fails.
   while (host.parent() === reader) {
-    show(logs.flatMap((log) => added(host, log)));
-    host.sleep(500);
+    const lines = logs.flatMap((log) => added(host, log));
+    show(lines);
+    // They may have more than was read at once.
+    if (lines.length < manyLines) host.sleep(500);
     for (const log of find()) if (logs.every(({ file }) => file !== log.file)) logs.push(followed(host, log, 0));
   }
 }

@@ -21,7 +21,7 @@ export class TooLarge extends Error {
 }
 
 /** How many bytes a file may have that is read whole, or a child may print, unless the caller says otherwise. */
-export const usualMost = 16 * 1024 * 1024;
+export const usualMost = 4 * 1024 * 1024;
 
 /** How a child is run. Without `env` it gets `host.env()`; with it, nothing else. */
 export interface Exec {
@@ -73,7 +73,7 @@ export interface Host {
 
   /**
    * The whole of a text file (also one below /proc), or undefined when it is not there. Throws `TooLarge` for one of more
-   * than `most` bytes (16 MB unless given).
+   * than `most` bytes (4 MB unless given).
    */
   read(path: string, most?: number): string | undefined;
   /**
@@ -114,7 +114,7 @@ export interface Host {
   run(argv: readonly string[], how?: Exec): number;
   /**
    * Runs a child with `input` (nothing unless given) as its stdin and collects what it prints. Ends it and throws `TooLarge`
-   * when that is more than `most` bytes on stdout or on stderr (16 MB unless given).
+   * when that is more than `most` bytes on stdout or on stderr (4 MB unless given).
    */
   capture(argv: readonly string[], how?: Exec & { input?: string; most?: number }): Ran;
   /** Starts a child in a session of its own that reads nothing and appends its output to the file `log`. */
