@@ -9,6 +9,7 @@ const keyPattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
 // The kernel takes no more than 128 KiB for one, and 2 MiB for all that a program is started with (execve(2)).
 const largestValue = 100_000;
 const largestSum = 1_000_000;
+const mostSettings = 5000;
 
 /** Bytes of settings that can be given at once: all that there may be, with their quotes and comments. */
 export const largestImport = 2 * largestSum;
@@ -103,7 +104,10 @@ export function changeServerSettings(content: string, changes: Readonly<Record<s
     return value === null ? [] : [`${line.key}=${value}`];
   });
   const added = [...left].flatMap(([key, value]) => (value === null ? [] : [`${key}=${value}`]));
-  return [...lines, ...added].map((line) => `${line}\n`).join("");
+  const changed = [...lines, ...added].map((line) => `${line}\n`).join("");
+  // Taking some away must always be possible.
+  if (changed.length > content.length) checkSum(parseServerSettings(changed));
+  return changed;
 }
 
 /**
@@ -301,13 +305,21 @@ export function layered(base: Settings, layers: readonly Settings[]): Settings {
       checkValue(key, live[key], "settings");
     }
   }
-  const sum = Object.entries(live).reduce((bytes, [key, value]) => bytes + bytesOf(key) + bytesOf(value), 0);
+  checkSum(live);
+  return { ...live };
+}
+
+/** Refuses more than a process can get. */
+function checkSum(settings: Settings): void {
+  const entries = Object.entries(settings);
+  const sum = entries.reduce((bytes, [key, value]) => bytes + bytesOf(key) + bytesOf(value), 0);
   if (sum > largestSum)
     throw new PikuError(
       "the settings together are larger than 1 MB",
       "put large things in files below the data folder",
     );
-  return { ...live };
+  if (entries.length > mostSettings)
+    throw new PikuError(`there are more than ${mostSettings} settings`, "put them in a file below the data folder");
 }
 
 /** A setting that is a whole number, or what it usually is. Throws for one that is none. */

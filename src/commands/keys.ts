@@ -7,8 +7,8 @@ import { pathsOf } from "../paths.ts";
 import {
   type Access,
   addKeys,
-  askKeygen,
   authorizedKeys,
+  fingerprintsOf,
   type Key,
   type KeyLine,
   keysFile,
@@ -24,11 +24,14 @@ import { warnOfPlain } from "./setup.ts";
 type Listed = KeyLine & Pick<Key, "fingerprint">;
 
 /** Every key of authorized_keys, with its fingerprint. */
-const listKeys = (host: Host): Listed[] =>
-  parseKeyLines(authorizedKeys(host)).flatMap((line) => {
-    const { fingerprint } = askKeygen(host, line);
+function listKeys(host: Host): Listed[] {
+  const lines = parseKeyLines(authorizedKeys(host));
+  const fingerprints = fingerprintsOf(host, lines);
+  return lines.flatMap((line, i) => {
+    const fingerprint = fingerprints[i];
     return fingerprint ? [{ ...line, fingerprint }] : [];
   });
+}
 
 const nameOf = ({ access, comment }: KeyLine) =>
   access && access.name !== "default" ? access.name : comment || "default";
