@@ -75,9 +75,11 @@ export function familyOf(every: readonly Running[], roots: readonly number[]): R
 export const memoryOf = (host: Host, pid: number) =>
   1024 * Number(/^VmRSS:\s+(\d+)/m.exec(host.read(`/proc/${pid}/status`) ?? "")?.[1] ?? 0);
 
-/** A process's command line, its words joined with blanks; empty when it is gone. */
+const longestTitle = 64 * 1024;
+
+/** The beginning of a process's command line, its words joined with blanks; empty when it is gone. A process can have one of megabytes. */
 export const titleOf = (host: Host, pid: number) =>
-  (host.read(`/proc/${pid}/cmdline`) ?? "").replaceAll("\0", " ").trim();
+  host.readFrom(`/proc/${pid}/cmdline`, 0, true, longestTitle).text.replaceAll("\0", " ").trim();
 
 /** Whether anybody of a process group is alive. */
 export const isGroupAlive = (host: Host, group: number) =>

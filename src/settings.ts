@@ -176,6 +176,7 @@ export function parseAssignments(words: readonly string[], where = "config:set")
 export function parseImport(content: string, where = "stdin"): Settings {
   if (content.includes("\ufffd")) throw new PikuError(`${where} is not a text in UTF-8`);
   const settings = /^\ufeff?\s*\{/.test(content) ? parseJson(content, where) : parseShell(content, where);
+  checkSum(settings);
   if (Object.keys(settings).length > 0) return settings;
   throw new PikuError(`there is no setting in ${where}`, "e.g.: piku config:import blog <settings.txt");
 }

@@ -46,7 +46,7 @@ export function takeOver(host: Host, paths: Paths): number {
  * original in its old place, keys and hooks are the original's again.
  */
 export function giveBack(host: Host, paths: Paths): void {
-  const isThere = host.read(originalOf(paths))?.startsWith("#!") ?? false;
+  const isThere = host.readFrom(originalOf(paths), 0, true, 1000).text.startsWith("#!");
   for (const app of repositories(host, paths)) {
     const hook = `${app.repo}/hooks/pre-receive`;
     if (/ git-hook /.test(host.read(hook) ?? "")) host.remove(hook);

@@ -7,15 +7,18 @@ const farewell = 10_000;
 export const largestTranscript = 10 * 1024 * 1024;
 const half = largestTranscript / 2;
 
-// While a build goes on printing, its transcript may have as much again as its end before the middle is taken out once more.
-const slack = half;
+// How much the middle has to grow before its room is given back again.
+const step = half;
 
-// What is read goes on growing, so `tail` alone might never end. Where the disk is full the end is lost, but makes room.
 const shortenScript = `
-tail -c "+$((from + 1))" "$file" | head -c "$half" >"$file.end" || :
-truncate -s "$begin" "$file" && { printf '%s\\n' "$note"; cat "$file.end"; } >>"$file"
-rm -f "$file.end"
+umask 077
+{ head -c "$begin" "$file"; printf '\\n%s\\n\\n' "$note"; tail -c "$half" "$file"; } >"$file.new" && mv "$file.new" "$file"
+rm -f "$file.new"
 `;
+
+const mostAtOnce = 1024 * 1024;
+
+const leftOut = (bytes: number) => `-----> ${Math.round(bytes / 1024 / 1024)} MB are left out here.`;
 
 /**
  * A host whose `say` and `complain` write to a transcript, from which the person at the other end is shown as much
@@ -40,23 +43,41 @@ export function record(host: Host, transcript: string, errorsApart: boolean): Re
   let shown = 0;
   let pending = "";
   let gone = false;
-  let left = { begin: 0, bytes: 0, note: "" };
+  /** What is left out: from byte to byte. */
+  const middle = { begin: Number.POSITIVE_INFINITY, end: 0 };
   const terminal = host.isTerminal(1);
   /**
-   * Leaves out the middle of a transcript that has more than `most` bytes. Whoever writes into it opened it for appending, and
-   * goes on behind what is left; what comes in between may be lost with the middle.
+   * Gives the room of the middle of a transcript that has become too long back to the disk. Its bytes become a hole, so that whoever
+   * writes at the end need not know of it, and nothing of the end is lost.
    */
-  const shorten = (most: number) => {
+  const punch = () => {
+    const end = (host.stat(transcript)?.size ?? 0) - half;
+    if (end - Math.max(middle.end, half) < step) return;
+    if (middle.end === 0) middle.begin = host.readFrom(transcript, 0, false, half).offset;
+    middle.end = end;
+    const place = ["--offset", String(middle.begin), "--length", String(end - middle.begin)];
+    host.capture(["fallocate", "--punch-hole", ...place, transcript]);
+  };
+  /** Takes the middle out for good, once nobody writes any more. */
+  const shorten = () => {
     const size = host.stat(transcript)?.size ?? 0;
-    if (size <= most) return;
-    const begin = left.begin || host.readFrom(transcript, 0, false, half).offset;
-    const from = size - half;
-    const bytes = left.bytes + from - begin - left.note.length;
-    const note = `\n-----> ${Math.round(bytes / 1024 / 1024)} MB are left out here.\n`;
-    const facts = { file: transcript, half: String(half), begin: String(begin), from: String(from), note };
+    if (size <= largestTranscript) return;
+    const begin = middle.end > 0 ? middle.begin : host.readFrom(transcript, 0, false, half).offset;
+    const note = leftOut(size - half - begin);
+    const facts = { file: transcript, begin: String(begin), half: String(half), note };
     host.capture(["sh", "-c", shortenScript], { env: { ...host.env(), ...facts } });
-    if (shown > begin) shown = shown < from ? begin : begin + note.length + 1 + shown - from;
-    left = { begin, bytes, note: `${note}\n` };
+  };
+  /** What is to be shown next, at most so much of it as lies before the middle. */
+  const read = (whole: boolean): string => {
+    if (shown >= middle.begin && shown < middle.end) {
+      const skipped = middle.end - shown;
+      shown = middle.end;
+      return `\n${leftOut(skipped)}\n\n`;
+    }
+    const most = shown < middle.begin ? Math.min(mostAtOnce, middle.begin - shown) : mostAtOnce;
+    const { text, offset } = host.readFrom(transcript, shown, whole, most);
+    shown = offset;
+    return text;
   };
   /** Sends what is pending; whether all of it went. */
   const send = (): boolean => {
@@ -69,14 +90,13 @@ export function record(host: Host, transcript: string, errorsApart: boolean): Re
     return !gone;
   };
   const show = (whole = false) => {
-    shorten(largestTranscript + slack);
+    punch();
     if (gone) return;
     // Somebody who reads slowly must not make us hold all that there is to read.
     while (send()) {
-      shorten(largestTranscript + slack);
-      const { text, offset } = host.readFrom(transcript, shown, whole);
+      punch();
+      const text = read(whole);
       if (text === "") return;
-      shown = offset;
       pending = terminal ? text.split("\n").map(paint).join("\n") : text;
     }
   };
@@ -101,7 +121,6 @@ export function record(host: Host, transcript: string, errorsApart: boolean): Re
     host: { ...host, say: write, complain, isTerminal: (descriptor) => descriptor === 0 && host.isTerminal(0) },
     show,
     finish() {
-      shorten(largestTranscript + left.note.length);
       show(true);
       for (let waited = 0; pending !== "" && !gone && waited < farewell; ) {
         const before = pending.length;
@@ -109,6 +128,7 @@ export function record(host: Host, transcript: string, errorsApart: boolean): Re
         show(true);
         waited = pending.length < before ? 0 : waited + 50;
       }
+      shorten();
     },
   };
 }

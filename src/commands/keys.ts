@@ -77,7 +77,7 @@ export const keys = (host: Host) =>
         key.access?.added ?? "-",
         reach(key),
         key.access?.until ? dayOf(key.access.until) : "-",
-        nameOf(key),
+        printable(nameOf(key)),
       ]);
       const shown = host.isTerminal(1) ? [heading, ...rows] : rows;
       for (const line of columns(shown)) host.say(line);
