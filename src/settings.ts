@@ -1,6 +1,6 @@
 import { printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
-import { expandVars, literal, meaningfulLines, splitWords } from "./text.ts";
+import { expandVars, linesOf, literal, meaningfulLines, splitWords } from "./text.ts";
 
 /** Names and values of environment variables, in the order in which they were written. */
 export type Settings = Record<string, string>;
@@ -66,7 +66,7 @@ export type ServerLine = { key: string; value: string; line: string } | { kept: 
 
 /** Reads `envs/<app>/ENV`, which `config:set` writes: the value is all that follows the first `=`, to the letter. */
 export function parseServerLines(content: string): ServerLine[] {
-  const lines = content.split("\n");
+  const lines = linesOf(content, "the app's file of settings");
   if (lines.at(-1) === "") lines.pop();
   return lines.map((line) => {
     const at = line.indexOf("=");
@@ -215,11 +215,14 @@ function parseShell(content: string, file: string): Settings {
 }
 
 function wordsOfLine(line: string, where: string): string[] {
+  let words: string[];
   try {
-    return splitWords(line).words;
+    words = splitWords(line, mostSettings + 1).words;
   } catch {
     throw new PikuError(`${where}: a quote is not closed`, "a setting is one line");
   }
+  if (words.length > mostSettings) throw new PikuError(`${where} has more than ${mostSettings} words`);
+  return words;
 }
 
 /** Where the value of a setting comes from. */

@@ -2,7 +2,7 @@ import { namedApp, printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { type Paths, pathsOf } from "./paths.ts";
-import { shellQuote, splitWords } from "./text.ts";
+import { linesOf, shellQuote, splitWords } from "./text.ts";
 
 const longestCommand = 256 * 1024;
 
@@ -92,7 +92,7 @@ const keyPattern = new RegExp(`^\\s*(${types})\\s+([A-Za-z0-9+/]+={0,3})(?=\\s|$
 
 /** The lines of authorized_keys that are keys; all others are left out. */
 export const parseKeyLines = (content: string): KeyLine[] =>
-  content.split("\n").flatMap((line, at) => {
+  linesOf(content, "authorized_keys").flatMap((line, at) => {
     const text = line.trim();
     const first = text.slice(0, endOfWord(text));
     const options = keyTypes.test(first) ? "" : first;
@@ -137,7 +137,10 @@ function accessOf(options: string): Access | undefined {
  * options in front of a key included: a line must not bring rights of its own.
  */
 export function readKeys(host: Host, content: string, file: string): Key[] {
-  const lines = content.split("\n").map((line, index) => ({ line: line.trim(), where: `${file} line ${index + 1}` }));
+  const lines = linesOf(content, file).map((line, index) => ({
+    line: line.trim(),
+    where: `${file} line ${index + 1}`,
+  }));
   const written = lines.filter(({ line }) => line !== "" && !line.startsWith("#")).map(readKey);
   const fingerprints = fingerprintsOf(host, written);
   const keys = written.map(({ where, ...key }, i) => {
@@ -211,7 +214,7 @@ export const keysFile = (host: Host) => `${pathsOf(host).home}/.ssh/authorized_k
 /** The text of authorized_keys. Throws when it would not come back as it was. */
 export function authorizedKeys(host: Host, file = keysFile(host)): string {
   const content = host.read(file) ?? "";
-  const line = content.split("\n").findIndex((one) => one.includes("\ufffd"));
+  const line = linesOf(content, file).findIndex((one) => one.includes("\ufffd"));
   if (line >= 0)
     throw new PikuError(
       `${file} line ${line + 1} is not UTF-8`,

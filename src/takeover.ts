@@ -5,7 +5,7 @@ import type { Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
 import type { Paths } from "./paths.ts";
 import { authorizedKeys, forcedOptions, keysFile } from "./ssh.ts";
-import { shellQuote } from "./text.ts";
+import { linesOf, shellQuote } from "./text.ts";
 
 /** Where the original is, by its own instructions, and what it is called once this executable has its place. */
 export const originalOf = (paths: Paths) => `${paths.home}/piku.py`;
@@ -69,7 +69,7 @@ const repositories = (host: Host, paths: Paths): App[] =>
 const changeKeys = (host: Host, paths: Paths, change: (line: string) => string | undefined): number =>
   withTurn(host, paths, "machine", undefined, "", () => {
     const file = keysFile(host);
-    const before = (host.read(file) ?? "").split("\n");
+    const before = linesOf(host.read(file) ?? "", file);
     const after = before.map(change);
     const changed = before.filter((line, index) => line !== after[index]).length;
     if (changed === 0) return 0;

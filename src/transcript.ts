@@ -16,7 +16,7 @@ umask 077
 rm -f "$file.new"
 `;
 
-const mostAtOnce = 1024 * 1024;
+const mostAtOnce = 256 * 1024;
 
 const leftOut = (bytes: number) => `-----> ${Math.round(bytes / 1024 / 1024)} MB are left out here.`;
 

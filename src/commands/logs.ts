@@ -17,7 +17,8 @@ import { appArg } from "./arguments.ts";
 
 const history = 20;
 const mostLogs = 200;
-const manyLines = 10_000;
+/** Bytes that are read of a log at once while it is followed. */
+const piece = 256 * 1024;
 
 /** One log that is followed. */
 interface Followed {
@@ -118,10 +119,10 @@ function follow(host: Host, logs: Followed[], find: () => Log[], show: Show): vo
   const reader = host.parent();
   // Nothing tells that a client has gone but the end of whoever started us, or a write that fails.
   while (host.parent() === reader) {
-    const lines = logs.flatMap((log) => added(host, log));
-    show(lines);
+    const before = logs.map(({ offset }) => offset);
+    show(logs.flatMap((log) => added(host, log)));
     // They may have more than was read at once.
-    if (lines.length < manyLines) host.sleep(500);
+    if (logs.every(({ offset }, i) => offset - before[i]! < piece / 2)) host.sleep(500);
     for (const log of find()) if (logs.every(({ file }) => file !== log.file)) logs.push(followed(host, log, 0));
   }
 }
@@ -134,12 +135,12 @@ function added(host: Host, log: Followed): (Line & { label: string })[] {
     const folder = log.file.slice(0, log.file.lastIndexOf("/"));
     const files = host.list(folder).map((name) => `${folder}/${name}`);
     const former = files.find((file) => file.startsWith(log.file) && host.stat(file)?.inode === log.inode);
-    const last = former ? host.readFrom(former, log.offset) : { text: "", offset: log.offset };
+    const last = former ? host.readFrom(former, log.offset, false, piece) : { text: "", offset: log.offset };
     rest = last.text;
     log.left.set(log.inode, last.offset);
     Object.assign(log, { inode: entry.inode, offset: log.left.get(entry.inode) ?? 0 });
   } else if (entry && entry.size < log.offset) log.offset = 0;
-  const { text, offset } = host.readFrom(log.file, log.offset);
+  const { text, offset } = host.readFrom(log.file, log.offset, false, piece);
   log.offset = offset;
   const news = `${rest}${text}`.split("\n").slice(0, -1);
   const { said, starting } = withoutStarts([...log.held, ...news]);
