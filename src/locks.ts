@@ -2,8 +2,11 @@ import type { App } from "./app.ts";
 import type { Host } from "./host/host.ts";
 import type { Paths } from "./paths.ts";
 
-/** What is done one at a time: pushes to an app, changes of an app, the short parts that all apps share, and updates of piku. */
-export type Turn = "push" | "deploy" | "machine" | "update";
+/**
+ * What is done one at a time: pushes to an app, changes of an app, restores of an app, the short parts that all apps share,
+ * updates of piku, and making or clearing the folders of backups.
+ */
+export type Turn = "push" | "deploy" | "restore" | "machine" | "update" | "backup";
 
 const fileOf = (paths: Paths, turn: Turn, app?: App) => `${paths.locks}/${app ? `${app.name}.` : ""}${turn}`;
 

@@ -16,6 +16,7 @@ const own = {
   // Where Cloudflare says from which addresses its servers ask.
   PIKU_CLOUDFLARE_IPS: "https://api.cloudflare.com/client/v4/ips",
   PIKU_MAX_PUSH: "1g",
+  PIKU_MAX_FILES: "100000",
 };
 
 /** The ports of all sites. */
@@ -41,6 +42,8 @@ export interface Machine {
   domain?: string;
   /** How large a push may be, as git-config(1) writes sizes. */
   largestPush: string;
+  /** How many files and folders a commit may have. */
+  mostFiles: number;
   /** Where the addresses of Cloudflare are. */
   cloudflare: string;
 }
@@ -59,6 +62,11 @@ export function readMachine(host: Host, file: string, content = host.read(file) 
     );
   if (!/^\d{1,9}[kmg]?$/i.test(PIKU_MAX_PUSH))
     throw new PikuError(`${file}: PIKU_MAX_PUSH is '${printable(PIKU_MAX_PUSH)}'`, "write a size, such as 500m or 2g");
+  if (!/^[1-9]\d{0,6}$/.test(machine.PIKU_MAX_FILES))
+    throw new PikuError(
+      `${file}: PIKU_MAX_FILES is '${printable(machine.PIKU_MAX_FILES)}'`,
+      "write a number of files, such as 200000",
+    );
   return {
     settings: Object.fromEntries(Object.entries(all).filter(([key]) => !Object.hasOwn(own, key))),
     ports: {
@@ -71,6 +79,7 @@ export function readMachine(host: Host, file: string, content = host.read(file) 
     releases: PIKU_RELEASES || undefined,
     domain: PIKU_DOMAIN || undefined,
     largestPush: PIKU_MAX_PUSH,
+    mostFiles: Number(machine.PIKU_MAX_FILES),
     cloudflare: machine.PIKU_CLOUDFLARE_IPS,
   };
 }

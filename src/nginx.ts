@@ -37,13 +37,19 @@ function atLeast(version: readonly number[], wanted: readonly number[]): boolean
   return at < 0 || (version[at] ?? 0) > wanted[at]!;
 }
 
+const largestSite = 2 * 1024 * 1024;
+
+/** The text of a site; nothing of one that is larger than any of ours: an app may have put it there. */
+export const readSite = (host: Host, path: string): string =>
+  (host.stat(path)?.size ?? 0) > largestSite ? "" : (host.read(path) ?? "");
+
 /** The sites that piku's folder holds: app -> text. */
 export const readSites = (host: Host, paths: Paths): Map<string, string> =>
   new Map(
     host
       .list(paths.nginx)
       .filter((name) => name.endsWith(".conf") && !name.startsWith("."))
-      .map((name) => [name.slice(0, -".conf".length), host.read(`${paths.nginx}/${name}`) ?? ""]),
+      .map((name) => [name.slice(0, -".conf".length), readSite(host, `${paths.nginx}/${name}`)]),
   );
 
 /** Refuses a server name that another app's site has. */

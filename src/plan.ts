@@ -1,10 +1,10 @@
 import { type App, printable } from "./app.ts";
 import { ensureRanges } from "./cloudflare.ts";
 import { PikuError } from "./errors.ts";
-import { type Commit, linksOf } from "./git.ts";
+import { type Commit, linksOf, refuseManyNames } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { includedFile, parseOptions } from "./include.ts";
-import { portNumber } from "./machine.ts";
+import { portNumber, readMachine } from "./machine.ts";
 import { askNginx, readSites, refuseSecondDefault, refuseTakenNames } from "./nginx.ts";
 import { type Place, refuseTakenPort, takePorts } from "./ports.ts";
 import {
@@ -87,6 +87,8 @@ export interface Plan {
  */
 export function planDeploy(host: Host, request: Request, live: Release | undefined, release: number): Plan {
   const { app } = request.commit;
+  if (request.commit.id !== live?.commit)
+    refuseManyNames(host, request.commit, readMachine(host, app.paths.settings).mostFiles);
   const survey = surveyCommit(host, request.commit, request.serverSettings);
   const { procfile, settings, environment, machine, names } = survey;
   const { workers: commands } = procfile;

@@ -3,7 +3,7 @@ import { printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { type Ports, readMachine } from "./machine.ts";
-import { askNginx } from "./nginx.ts";
+import { askNginx, readSite } from "./nginx.ts";
 import type { Paths } from "./paths.ts";
 import { isListening } from "./processes.ts";
 import { everywhere } from "./site.ts";
@@ -175,16 +175,20 @@ export function readComplaint({ nginx }: Paths, said: string): string | undefine
 export const blamedSite = (complaint: string): string | undefined =>
   /(?:^|[\s"'])([A-Za-z0-9][\w.-]*)\.(?:conf|crt|key)(?=[:"'\s]|$)/.exec(complaint)?.[1];
 
-/** A site that nginx refused, and is set aside: under this name nginx does not read it. */
+/** A site that nginx refused, and is set aside: under this name nginx does not read it. Beside it lies why. */
 export const refusedSite = ({ nginx }: Paths, name: string) => `${nginx}/${name}.refused`;
-
-const refusal = "# Set aside by piku, since nginx refuses it: ";
+const refusalOf = ({ nginx }: Paths, name: string) => `${nginx}/${name}.refusal`;
 
 /** Takes a site away from nginx, and notes why. */
 export function setAside(host: Host, paths: Paths, name: string, why: string): void {
-  const site = `${paths.nginx}/${name}.conf`;
-  host.write(refusedSite(paths, name), `${refusal}${why}\n${host.read(site) ?? ""}`);
-  host.remove(site);
+  host.write(refusalOf(paths, name), `${why}\n`);
+  host.rename(`${paths.nginx}/${name}.conf`, refusedSite(paths, name));
+}
+
+/** Forgets a site that was set aside. */
+export function forgetRefused(host: Host, paths: Paths, name: string): void {
+  host.remove(refusedSite(paths, name));
+  host.remove(refusalOf(paths, name));
 }
 
 /** Says which sites were set aside, and what to do. */
@@ -198,20 +202,17 @@ export function tellAside(host: Host, aside: ReadonlyMap<string, string>): void 
 /** Gives a site that was set aside back to nginx, unless there is a newer one. */
 function bringBack(host: Host, paths: Paths, name: string): void {
   const site = `${paths.nginx}/${name}.conf`;
-  const aside = refusedSite(paths, name);
-  const content = host.read(aside) ?? "";
-  if (!host.stat(site))
-    host.write(site, content.startsWith(refusal) ? content.slice(content.indexOf("\n") + 1) : content);
-  host.remove(aside);
+  if (!host.stat(site)) host.rename(refusedSite(paths, name), site);
+  forgetRefused(host, paths, name);
 }
 
 /** Sites that are set aside, and why. */
 export const refusedSites = (host: Host, paths: Paths): Map<string, string> =>
   new Map(
-    named(host, paths, ".refused").map((name) => {
-      const [first = ""] = (host.read(refusedSite(paths, name)) ?? "").split("\n");
-      return [name, first.startsWith(refusal) ? first.slice(refusal.length) : "nginx refused it"];
-    }),
+    named(host, paths, ".refused").map((name) => [
+      name,
+      host.read(refusalOf(paths, name))?.trim() || "it does not say why",
+    ]),
   );
 
 const named = (host: Host, { nginx }: Paths, ending: string) =>
@@ -262,8 +263,7 @@ function takenPorts(host: Host, paths: Paths): Map<string, number> {
   const usual = Object.values(ports);
   return new Map(
     named(host, paths, ".conf").flatMap((name): [string, number][] => {
-      const content = host.read(`${paths.nginx}/${name}.conf`) ?? "";
-      const taken = listensOf(content).find(({ address, port }) =>
+      const taken = listensOf(readSite(host, `${paths.nginx}/${name}.conf`)).find(({ address, port }) =>
         usual.includes(port) ? false : address === undefined ? isListening(host, port) : !host.canBind(address, port),
       );
       return taken ? [[name, taken.port]] : [];

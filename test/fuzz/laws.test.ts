@@ -391,7 +391,7 @@ hold(
     const board = memoryHost({
       env: { HOME: "/home/piku" },
       files: { "/home/piku/.ssh/authorized_keys": before },
-      answer: (argv) => (argv[0] === "ssh-keygen" ? { stdout: "256 SHA256:abc+/= name (ED25519)" } : undefined),
+      answer: (argv) => (argv[0] === "ssh-keygen" ? { stdout: "256 SHA256:abc+/= 0 (ED25519)" } : undefined),
     });
     const added = unlessRefused(() => addKeys(board, readKeys(board, content, "id.pub")));
     const after = board.read("/home/piku/.ssh/authorized_keys")!;
