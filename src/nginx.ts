@@ -1,3 +1,4 @@
+import { defaultPortsIn, serverNamesIn } from "./directives.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import type { Ports } from "./machine.ts";
@@ -18,7 +19,8 @@ export function askNginx(host: Host): { http2: Http2; version: number[] } {
   return { http2: atLeast(version, [1, 25, 1]) ? "directive" : "listen", version };
 }
 
-function atLeast(version: readonly number[], wanted: readonly number[]): boolean {
+/** Whether a version is this one, or a later one. */
+export function atLeast(version: readonly number[], wanted: readonly number[]): boolean {
   const at = wanted.findIndex((part, i) => part !== (version[i] ?? 0));
   return at < 0 || (version[at] ?? 0) > wanted[at]!;
 }
@@ -32,28 +34,28 @@ export const readSites = (host: Host, paths: Paths): Map<string, string> =>
       .map((name) => [name.slice(0, -".conf".length), host.read(`${paths.nginx}/${name}`) ?? ""]),
   );
 
-/** Refuses a server name that another app's site has. */
-export function refuseTakenNames(names: readonly string[], app: string, sites: ReadonlyMap<string, string>): void {
+/** Refuses a server name that another app's site has, wherever in a file it stands. */
+export function refuseTakenNames(
+  names: readonly string[],
+  app: string,
+  sites: ReadonlyMap<string, string>,
+  hostname?: string,
+): void {
   for (const [other, site] of sites) {
     if (other === app) continue;
-    const theirs = new Set(
-      [...site.matchAll(/^\s*server_name\s+([^;]+);/gm)].flatMap(([, list]) => list!.toLowerCase().split(/\s+/)),
-    );
+    const theirs = serverNamesIn(site, hostname);
     const taken = names.find((name) => theirs.has(name));
     if (taken)
       throw new PikuError(
         `the server name '${taken}' belongs to app '${other}'`,
-        "give NGINX_SERVER_NAME another value, or take it away from that app first",
+        "take another one (NGINX_SERVER_NAME, or the file of NGINX_INCLUDE_FILE), or take it away from that app first",
       );
   }
 }
 
-const defaultListen = /^\s*listen\s+(?:[^\s;]*:)?(\d+)\s[^;#]*\bdefault_server\b/gm;
-
 /** Refuses a second site that answers for unknown names: nginx has one for each port, and refuses all sites otherwise. */
 export function refuseSecondDefault(host: Host, app: string, sites: ReadonlyMap<string, string>, ports: Ports): void {
-  const isTaken = (text: string) =>
-    [...text.matchAll(defaultListen)].some(([, port]) => Object.values(ports).includes(Number(port)));
+  const isTaken = (text: string) => defaultPortsIn(text).some((port) => Object.values(ports).includes(port));
   const other = [...sites].find(([name, site]) => name !== app && isTaken(site))?.[0];
   if (other)
     throw new PikuError(

@@ -1,11 +1,13 @@
 import { type App, printable } from "./app.ts";
 import { ensureRanges } from "./cloudflare.ts";
+import { defaultPortsIn, serverNamesIn } from "./directives.ts";
 import { PikuError } from "./errors.ts";
+import { refuseCacheFolder, refuseServedLinks } from "./folders.ts";
 import { type Commit, linksOf } from "./git.ts";
 import type { Host } from "./host/host.ts";
-import { includedFile, parseOptions } from "./include.ts";
-import { portNumber } from "./machine.ts";
-import { askNginx, readSites, refuseSecondDefault, refuseTakenNames } from "./nginx.ts";
+import { includedFile, parseOptions, withIncluded } from "./include.ts";
+import { type Machine, portNumber } from "./machine.ts";
+import { askNginx, atLeast, readSites, refuseSecondDefault, refuseTakenNames } from "./nginx.ts";
 import { type Place, refuseTakenPort, takePorts } from "./ports.ts";
 import {
   isCron,
@@ -20,7 +22,16 @@ import {
 import type { Release, Slot } from "./releases.ts";
 import type { Runtime, Source } from "./runtimes/runtime.ts";
 import type { Settings } from "./settings.ts";
-import { hasSite, planBackend, planSite, readInclude, refuseLinksOut, type Site, siteNames } from "./site.ts";
+import {
+  hasSite,
+  planBackend,
+  planSite,
+  readInclude,
+  refuseLinksOut,
+  renderSite,
+  type Site,
+  siteNames,
+} from "./site.ts";
 import { type Survey, surveyCommit } from "./survey.ts";
 import { isOn } from "./text.ts";
 import {
@@ -115,16 +126,20 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
       app,
       commands,
       settings,
-      { http2: nginx.http2, ipv6, ports: machine.ports, deployer: deployerOf(host) },
+      {
+        http2: nginx.http2,
+        countsSent: atLeast(nginx.version, [1, 15, 8]),
+        ipv6,
+        ports: machine.ports,
+        folders: machine.folders,
+        deployer: deployerOf(host),
+      },
       backend,
     );
   if (site) {
-    const sites = readSites(host, app.paths);
-    refuseTakenNames([...site.names, ...site.redirected], app.name, sites);
-    if (site.isDefault) refuseSecondDefault(host, app.name, sites, machine.ports);
     if (site.cloudflare) ensureRanges(host, app.paths, machine);
-    if (site.statics.length > 0) refuseLinksOut(app, site.statics, linksOf(host, request.commit));
     site.include = readInclude(host, request.commit, deployed);
+    refuseSite(host, request.commit, site, machine);
   }
   return {
     app,
@@ -145,6 +160,34 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
     reload: machine.reload,
     warnings: survey.warnings,
   };
+}
+
+/** Refuses a site that would take something from others: a name, the part of the default site, or a folder. */
+function refuseSite(host: Host, commit: Commit, site: Site, { ports, folders }: Machine): void {
+  const { app } = commit;
+  // What another app includes, and cannot be read, must not keep this one from being deployed.
+  const whole = (theirs: string) => {
+    try {
+      return withIncluded(host, theirs);
+    } catch {
+      return theirs;
+    }
+  };
+  const sites = new Map([...readSites(host, app.paths)].map(([name, theirs]) => [name, whole(theirs)]));
+  const text = withIncluded(host, renderSite(site));
+  const hostname = host.read("/proc/sys/kernel/hostname")?.trim();
+  refuseTakenNames([...serverNamesIn(text, hostname)], app.name, sites, hostname);
+  if (defaultPortsIn(text).some((port) => Object.values(ports).includes(port)))
+    refuseSecondDefault(host, app.name, sites, ports);
+  if (site.cache) refuseCacheFolder(host, app, site.cache.folder, folders, sites);
+  if (site.statics.length === 0) return;
+  refuseServedLinks(
+    host,
+    app,
+    site.statics.map(({ folder }) => folder),
+    folders,
+  );
+  refuseLinksOut(app, site.statics, linksOf(host, commit));
 }
 
 /** The address from which somebody gave this command by ssh (ssh(1): SSH_CLIENT). */
