@@ -19,10 +19,10 @@ import { keepCommit, subjectOf } from "./git.ts";
 import { askHook, hookFacts, tellHook } from "./hooks.ts";
 import type { Host } from "./host/host.ts";
 import { whoAsks, withTurn } from "./locks.ts";
-import { maintenanceFile } from "./maintenance.ts";
+import { isClosed } from "./maintenance.ts";
 import { followedBy, type Plan, planDeploy, type Request, releaseOf } from "./plan.ts";
 import { siteKinds } from "./procfile.ts";
-import { adopt, recover, settleFiles, stoppedFile } from "./recovery.ts";
+import { adopt, markStarted, recover, settleFiles } from "./recovery.ts";
 import {
   cancelFile,
   forgetRelease,
@@ -183,8 +183,7 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   voice.log(`-----> Release ${number} of app '${app.name}' is live.`);
   if (plan.site) certify(host, { app, site: plan.site, settings: plan.settings, reload: plan.reload });
   for (const line of whereabouts(host, plan)) voice.log(line);
-  if (host.stat(maintenanceFile(app)))
-    voice.log(`-----> Visitors do not see it yet; to open it: maintenance:off ${app.name}`);
+  if (isClosed(host, app)) voice.log(`-----> Visitors do not see it yet; to open it: maintenance:off ${app.name}`);
   if (request.only === undefined && [...kept.keys()].some(({ cron }) => !cron))
     voice.log(`-----> Workers go on as they are (PIKU_AUTO_RESTART); restart them with: restart ${app.name}`);
 }
@@ -234,7 +233,7 @@ function goBeyondReturn(host: Host, { app, request }: Plan, release: Release, fo
     host.write(`${app.envs}/ENV`, request.serverSettings, 0o600);
   }
   writeLive(host, app, release.number);
-  host.remove(stoppedFile(app));
+  markStarted(host, app);
   removeJournal(host, app);
 }
 
