@@ -53,6 +53,8 @@ import { voiceOf } from "./voice.ts";
  */
 export function deploy(host: Host, app: App, request: (live: Release | undefined) => Request, cause: string): void {
   const underLock = () => {
+    // It may have been destroyed while this command waited for its turn.
+    if (!host.stat(app.repo)) throw new PikuError(`app '${app.name}' not found.`, "`apps` lists what is deployed");
     recover(host, app);
     adopt(host, app);
     const live = liveRelease(host, app);
