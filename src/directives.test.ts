@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are nginx's variables.
 import { expect, test } from "bun:test";
-import { cacheFoldersIn, defaultPortsIn, readDirectives, serverNamesIn } from "./directives.ts";
+import { cacheFoldersIn, defaultPortsIn, listensIn, readDirectives, serverNamesIn } from "./directives.ts";
 
 test.each<[string, string[][]]>([
   ["", []],
@@ -60,6 +60,15 @@ test.each<[string, number[]]>([
   ["# listen 80 default_server;", []],
 ])("defaultPortsIn(%j)", (text, ports) => {
   expect(defaultPortsIn(text)).toEqual(ports);
+});
+
+test.each<[string, string[]]>([
+  ["listen 80; listen *:81; listen 0.0.0.0:82 ssl;", ["*:80", "*:81", "*:82"]],
+  ["listen 10.0.0.1; listen 10.0.0.1:8080;", ["10.0.0.1:80", "10.0.0.1:8080"]],
+  ["listen [::]:80; listen [::1]; listen [FE80::1]:443;", ["[::]:80", "[::1]:80", "[fe80::1]:443"]],
+  ["listen localhost:81; listen unix:/x;", ["localhost:81"]],
+])("listensIn(%j)", (text, listens) => {
+  expect(listensIn(text)).toEqual(listens);
 });
 
 test("cacheFoldersIn", () => {

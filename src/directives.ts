@@ -77,6 +77,17 @@ function portOf(where: string): number | undefined {
   return port ? Number(port[1] ?? port[2]) : 80;
 }
 
+/** The addresses with their ports that some server of an nginx file listens on: `10.0.0.1:80`, `[::1]:443`, `*:80` for all of them. */
+export const listensIn = (text: string): string[] =>
+  readDirectives(text)
+    .filter(([directive]) => directive === "listen")
+    .flatMap(([, where = ""]) => {
+      const port = portOf(where);
+      if (port === undefined) return [];
+      const address = /^\d+$/.test(where) ? "*" : where.replace(/(^|\]):?\d*$|:\d+$/, "$1").toLowerCase();
+      return `${address === "0.0.0.0" ? "*" : address}:${port}`;
+    });
+
 /** The folders that nginx is to keep replies in, by a file. */
 export const cacheFoldersIn = (text: string): string[] =>
   readDirectives(text)

@@ -9,6 +9,7 @@ import { memoryHost } from "./host/memory.ts";
 import { readMachine } from "./machine.ts";
 import { askNginx, readSites, refuseSecondDefault, refuseTakenNames, stagingOf, testSites } from "./nginx.ts";
 import { pathsOf } from "./paths.ts";
+import { refuseTakenAddress } from "./plan.ts";
 import type { Workers } from "./procfile.ts";
 import type { Settings } from "./settings.ts";
 import {
@@ -995,6 +996,31 @@ test.each([
 ])("refuseTakenNames(%j)", (wanted, message) => {
   const refuse = () => refuseTakenNames(wanted, "blog", others);
   if (message === undefined) expect(refuse).not.toThrow();
+  else expect(refuse).toThrow(message);
+});
+
+test.each<[string[], [string, string][], string | undefined]>([
+  [["*:80", "[::]:80"], [["shop", "listen 80; listen [::]:80;"]], undefined],
+  [["10.0.0.1:80"], [], undefined],
+  [["10.0.0.1:80"], [["shop", "listen 0.0.0.0:80;"]], "the address 10.0.0.1:80 would be taken from app 'shop'"],
+  [["127.0.0.1:80"], [["shop", "listen *:80;"]], "would be taken from app 'shop'"],
+  [["localhost:80"], [["shop", "listen 80;"]], "would be taken from app 'shop'"],
+  [["[2001:db8::1]:443"], [["shop", "listen 443; listen [::]:443 ssl;"]], "would be taken from app 'shop'"],
+  [["[2001:db8::1]:443"], [["shop", "listen 443;"]], undefined],
+  [["10.0.0.1:8080"], [["shop", "listen 80;"]], undefined],
+  [["10.0.0.1:80"], [["shop", "listen 10.0.0.1:80;"]], undefined],
+  [["10.0.0.1:80"], [["blog", "listen 80;"]], undefined],
+  [
+    ["10.0.0.1:80"],
+    [
+      ["blog", "listen 10.0.0.1:80;"],
+      ["shop", "listen 80;"],
+    ],
+    undefined,
+  ],
+])("refuseTakenAddress(%j) beside %j", (listens, sites, message) => {
+  const refuse = () => refuseTakenAddress(listens, "blog", new Map(sites));
+  if (message === undefined) refuse();
   else expect(refuse).toThrow(message);
 });
 

@@ -1,6 +1,6 @@
 import { type App, printable } from "./app.ts";
 import { ensureRanges } from "./cloudflare.ts";
-import { defaultPortsIn, serverNamesIn } from "./directives.ts";
+import { defaultPortsIn, listensIn, serverNamesIn } from "./directives.ts";
 import { PikuError } from "./errors.ts";
 import { refuseCacheFolder, refuseServedLinks } from "./folders.ts";
 import { type Commit, linksOf } from "./git.ts";
@@ -177,6 +177,7 @@ function refuseSite(host: Host, commit: Commit, site: Site, { ports, folders }: 
   const text = withIncluded(host, renderSite(site));
   const hostname = host.read("/proc/sys/kernel/hostname")?.trim();
   refuseTakenNames([...serverNamesIn(text, hostname)], app.name, sites, hostname);
+  refuseTakenAddress(listensIn(text), app.name, sites);
   if (defaultPortsIn(text).some((port) => Object.values(ports).includes(port)))
     refuseSecondDefault(host, app.name, sites, ports);
   if (site.cache) refuseCacheFolder(host, app, site.cache.folder, folders, sites);
@@ -188,6 +189,24 @@ function refuseSite(host: Host, commit: Commit, site: Site, { ports, folders }: 
     folders,
   );
   refuseLinksOut(app, site.statics, linksOf(host, commit));
+}
+
+/**
+ * Refuses an address of its own for a site while others listen everywhere: nginx would ask none of them for what comes to this address,
+ * whatever name is asked for. What a site has already stays.
+ */
+export function refuseTakenAddress(listens: readonly string[], app: string, sites: ReadonlyMap<string, string>): void {
+  const own = new Set(listensIn(sites.get(app) ?? ""));
+  const isEverywhere = (listen: string) => /^(\*|\[::\]):/.test(listen);
+  const everywhere = (listen: string) => listen.replace(/^(\[)?.*:/, (_, six) => (six ? "[::]:" : "*:"));
+  for (const listen of listens.filter((one) => !isEverywhere(one) && !own.has(one))) {
+    const other = [...sites].find(([name, site]) => name !== app && listensIn(site).includes(everywhere(listen)))?.[0];
+    if (other)
+      throw new PikuError(
+        `the address ${printable(listen)} would be taken from app '${other}', which listens everywhere`,
+        "leave the address out (NGINX_IPV4_ADDRESS, NGINX_IPV6_ADDRESS, NGINX_INCLUDE_FILE), or give the other apps one of their own first: config:set --global NGINX_IPV4_ADDRESS=...",
+      );
+  }
 }
 
 /** The address from which somebody gave this command by ssh (ssh(1): SSH_CLIENT). */

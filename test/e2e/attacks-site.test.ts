@@ -145,6 +145,21 @@ stories((board, story) => {
     expect(fails(set("bank", "NGINX_SERVER_NAME=bank.test,more.test"), 1).output).toContain("belongs to app 'aaa'");
   });
 
+  story("A11: an address of its own takes nothing from apps that listen everywhere", () => {
+    ok(set("bank", "NGINX_IPV4_ADDRESS=0.0.0.0"));
+    const taking = { ...webProbe("taking.test"), ENV: "NGINX_SERVER_NAME=taking.test\n" };
+    const message = `the address 127.0.0.1:${board.httpPort} would be taken from app 'bank'`;
+    expect(fails(board.push(board.repo(undefined, taking), "taking"), 1).output).toContain(message);
+    const included = {
+      ...taking,
+      ENV: `${taking.ENV}NGINX_IPV4_ADDRESS=0.0.0.0\nNGINX_INCLUDE_FILE=n.conf\n`,
+      "n.conf": `listen 127.0.0.1:${board.httpPort};\n`,
+    };
+    expect(fails(board.push(board.repo(undefined, included), "taking"), 1).output).toContain(message);
+    ok(set("bank", "NGINX_IPV4_ADDRESS=127.0.0.1"));
+    expect(get("bank").body).toBe("one");
+  });
+
   story("A10: whoever takes the other port, or that of a stopped app, is asked for nothing", async () => {
     const [live, other] = portsOf(board, "bank");
     expect(read(`${root()}/nginx/bank.conf`)).not.toContain("backup");
