@@ -43,7 +43,7 @@ import { addressesOf, renderSite, serverName } from "./site.ts";
 import { pointTo, switchSite } from "./switch.ts";
 import { type Recorder, record } from "./transcript.ts";
 import { applyTree, planTree } from "./tree.ts";
-import { graceOf, type Vassal, vassalName, type Worker, wholeNumber } from "./uwsgi.ts";
+import { graceOf, isInside, slotFlag, socketLink, type Vassal, vassalName, type Worker, wholeNumber } from "./uwsgi.ts";
 import { voiceOf } from "./voice.ts";
 
 /**
@@ -178,6 +178,8 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   keepFiles(host, plan, release);
   if (plan.site) ensureDaily(host, app.paths);
   step("switch", () => {
+    // A site that is new to nginx must find the new processes at once.
+    if (!isLookedAt(host, app, release)) pointTo(host, app, release);
     switchSite(host, plan);
     pointTo(host, app, release);
   });
@@ -188,6 +190,12 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   if (isClosed(host, app)) voice.log(`-----> Visitors do not see it yet; to open it: maintenance:off ${app.name}`);
   if (request.only === undefined && [...kept.keys()].some(({ cron }) => !cron))
     voice.log(`-----> Workers go on as they are (PIKU_AUTO_RESTART); restart them with: restart ${app.name}`);
+}
+
+/** Whether the site that nginx has now looks at what sends requests to a release: the flag for its ports, or the links to its sockets. */
+function isLookedAt(host: Host, app: App, { workers }: Release): boolean {
+  const looked = Object.keys(workers).some(isInside) ? socketLink(app, 1) : slotFlag(app);
+  return (host.read(app.site) ?? "").includes(looked);
 }
 
 /** Starts the new processes and waits until they are healthy: beside those that they follow, or in their place. */

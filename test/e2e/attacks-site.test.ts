@@ -3,7 +3,7 @@ import { expect } from "bun:test";
 import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { probeSource, slowSource, webProbe, wsgiProbe } from "./probe.ts";
-import { eventually, fails, list, ok, read, type Sandbox } from "./sandbox.ts";
+import { eventually, fails, freePorts, list, ok, read, type Sandbox } from "./sandbox.ts";
 import { stories } from "./story.ts";
 import { asking, sshing, watching } from "./watch.ts";
 
@@ -261,6 +261,25 @@ stories((board, story) => {
     const { asked, failed } = await watch();
     expect(failed).toEqual([]);
     expect(asked).toBeGreaterThan(100);
+  });
+
+  story("A10: no request fails either when an app gets its two ports only now", async () => {
+    const [port = 0] = freePorts(1);
+    const files = { ...webProbe("late.test"), ENV: `NGINX_SERVER_NAME=late.test\nPORT=${port}\n` };
+    const app = board.repo(undefined, files);
+    ok(board.push(app, "late"));
+    const watch = watching(board, "late.test");
+    app.commit("Any port", { ENV: "NGINX_SERVER_NAME=late.test\n", "app.py": probeSource("two") });
+    ok(await board.pushing(app, "late"));
+    expect(get("late").body).toBe("two");
+    app.commit("Inside", { ...wsgiProbe("late.test", "three") });
+    ok(await board.pushing(app, "late"));
+    app.commit("Outside", { ...webProbe("late.test", "four") });
+    ok(await board.pushing(app, "late"));
+    ok(await sshing(board, "restart", "late"));
+    expect(get("late").body).toBe("four");
+    const { asked, failed } = await watch();
+    expect([failed, asked > 100]).toEqual([[], true]);
   });
 
   story("A17: a visitor's `Proxy:` is not the app's HTTP_PROXY", () => {
