@@ -17,6 +17,7 @@ const own = {
   PIKU_CLOUDFLARE_IPS: "https://api.cloudflare.com/client/v4/ips",
   PIKU_MAX_PUSH: "1g",
   PIKU_MAX_FILES: "100000",
+  PIKU_FOLDERS: "",
 };
 
 /** The ports of all sites. */
@@ -46,6 +47,8 @@ export interface Machine {
   mostFiles: number;
   /** Where the addresses of Cloudflare are. */
   cloudflare: string;
+  /** Folders that sites may serve, or keep replies in, beside an app's own. */
+  folders: string[];
 }
 
 /** Reads the machine's ENV file, or what it is going to be. Throws with file and line. */
@@ -81,7 +84,20 @@ export function readMachine(host: Host, file: string, content = host.read(file) 
     largestPush: PIKU_MAX_PUSH,
     mostFiles: Number(machine.PIKU_MAX_FILES),
     cloudflare: machine.PIKU_CLOUDFLARE_IPS,
+    folders: folderList(machine.PIKU_FOLDERS, `${file}: PIKU_FOLDERS`),
   };
+}
+
+/** Absolute folders with `:` between. Throws, naming `what`. */
+function folderList(value: string, what: string): string[] {
+  const given = value.split(":").filter((folder) => folder !== "");
+  const bad = given.find((folder) => !/^\/[^\x00-\x1f"$\\]*$/.test(folder) || /^\/+$|\/\.{1,2}\//.test(`${folder}/`));
+  if (bad !== undefined)
+    throw new PikuError(
+      `${what}: '${printable(bad)}' cannot be a folder`,
+      "write absolute paths with ':' between them, such as /srv/photos:/mnt/usb",
+    );
+  return given.map((folder) => folder.replace(/\/+/g, "/").replace(/\/$/, ""));
 }
 
 /** A port as somebody wrote it. Throws, naming `what`, for one that is none. */

@@ -71,6 +71,8 @@ export function pointTo(host: Host, app: App, release: Release): void {
     const number = followedBy(release, { kind, ordinal }) ?? release.number;
     host.link(socketOf(app, ordinal, number).split("/").at(-1)!, socketLink(app, ordinal));
   }
+  // The site from before may still look at it.
+  if (kind !== undefined) return;
   if (release.slot === "b") host.write(slotFlag(app), "");
   else host.remove(slotFlag(app));
 }

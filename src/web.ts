@@ -1,5 +1,6 @@
 import { defu } from "defu";
 import { printable } from "./app.ts";
+import { listensIn } from "./directives.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { type Ports, readMachine } from "./machine.ts";
@@ -236,7 +237,7 @@ export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
     setAside(host, paths, name, why);
     aside.set(name, why);
   };
-  for (const [name, port] of takenPorts(host, paths)) refuse(name, `another program of the board has port ${port}`);
+  for (const [name, listen] of takenPorts(host, paths)) refuse(name, `another program of the board has ${listen}`);
   for (;;) {
     const complaint = complaintOf(host, paths);
     if (complaint === undefined) return aside;
@@ -258,25 +259,22 @@ export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
 }
 
 /** Sites that listen on a port of their own which another program has, while nginx does not run. */
-function takenPorts(host: Host, paths: Paths): Map<string, number> {
+function takenPorts(host: Host, paths: Paths): Map<string, string> {
   const { ports } = readMachine(host, paths.settings);
-  const usual = Object.values(ports);
+  const isTaken = (listen: string) => {
+    const [, address = "", port = ""] = /^(.*):(\d+)$/.exec(listen) ?? [];
+    if (Object.values(ports).includes(Number(port))) return false;
+    return address.startsWith("[")
+      ? isListening(host, Number(port))
+      : !host.canBind(address === "*" ? "0.0.0.0" : address, Number(port));
+  };
   return new Map(
-    named(host, paths, ".conf").flatMap((name): [string, number][] => {
-      const taken = listensOf(readSite(host, `${paths.nginx}/${name}.conf`)).find(({ address, port }) =>
-        usual.includes(port) ? false : address === undefined ? isListening(host, port) : !host.canBind(address, port),
-      );
-      return taken ? [[name, taken.port]] : [];
+    named(host, paths, ".conf").flatMap((name): [string, string][] => {
+      const taken = listensIn(readSite(host, `${paths.nginx}/${name}.conf`)).find(isTaken);
+      return taken ? [[name, taken]] : [];
     }),
   );
 }
-
-/** Where the servers of a site listen; without an IPv4 address for those of IPv6, and of all addresses. */
-export const listensOf = (site: string): { address?: string; port: number }[] =>
-  [...site.matchAll(/^[ \t]*listen[ \t]+(?:([\d.]+|\*|\[[^\]]*\]):)?(\d+)(?=[\s;])/gm)].map(([, address, port]) => ({
-    address: address === undefined || address === "*" ? "0.0.0.0" : address.startsWith("[") ? undefined : address,
-    port: Number(port),
-  }));
 
 /**
  * Makes ready for an nginx of piku's own what a shared one has left, and tries all sites as they are. Gives what was left aside, since it

@@ -303,6 +303,23 @@ export const systemChecks = (program: readonly string[], takenPort: number): Rec
     same(stdout.trim().split("\n").slice(1), ["0", "1", "2", "3"]);
     lock!.release();
   },
+  "a lock excludes others also where each holder removes its file"(host, folder) {
+    const path = `${folder}/removed`;
+    const log = `${folder}/log`;
+    const lock = host.lock(path)!;
+    const jobs = ["a", "b", "c"].map((name) =>
+      host.start([...program, "remove-lock", path, "20"], { log, status: `${folder}/${name}` }),
+    );
+    host.sleep(300);
+    host.remove(path);
+    lock.release();
+    for (const job of jobs)
+      same(
+        wait(host, () => host.poll(job)),
+        0,
+      );
+    same([host.read(log), host.stat(path)], ["in\nout\n".repeat(60), undefined]);
+  },
   "a job runs, writes its log and leaves its status"(host, folder) {
     const log = `${folder}/log`;
     const status = `${folder}/status`;
@@ -491,6 +508,19 @@ export const roles: Record<string, (host: Host, args: readonly string[]) => numb
   "hold-lock"(host, [path]) {
     host.say(host.lock(path!) ? "held" : "busy");
     host.sleep(100_000);
+    return 0;
+  },
+  "remove-lock"(host, [path, rounds]) {
+    for (let round = 0; round < Number(rounds); ) {
+      const lock = host.lock(path!);
+      if (!lock) continue;
+      host.say("in");
+      host.sleep(1);
+      host.say("out");
+      host.remove(path!);
+      lock.release();
+      round++;
+    }
     return 0;
   },
   offer(host, [result]) {

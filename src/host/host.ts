@@ -144,7 +144,7 @@ export interface Host {
   ticks(): number;
   sleep(milliseconds: number): void;
 
-  /** Takes the exclusive kernel lock on this file (made when it is not there, 0600), or undefined when it is held. Never inherited by children. */
+  /** Takes the exclusive kernel lock on this file (made when it is not there, 0600), or undefined when it is held. Never inherited by children. Its holder may remove the file: the next one then gets the lock of a new file. */
   lock(path: string): Lock | undefined;
   /** Whether a TCP port of this IPv4 address can be bound right now. */
   canBind(address: string, port: number): boolean;

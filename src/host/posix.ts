@@ -402,7 +402,12 @@ export function posixHost(system: System): Host {
         open = false;
       };
       try {
-        if (system.flock(descriptor, path)) return { release };
+        if (system.flock(descriptor, path)) {
+          // Whoever held it may have removed the file: then this is a lock on nothing, and others hold the new file's.
+          if (statOf(path)?.inode === system.stat(`/proc/self/fd/${descriptor}`, true).inode) return { release };
+          release();
+          return host.lock(path);
+        }
       } catch (error) {
         release();
         throw error;

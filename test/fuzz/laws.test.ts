@@ -33,7 +33,7 @@ import {
   type Worker,
 } from "../../src/uwsgi.ts";
 import { demand, fc, hold, hostile, seed, unlessRefused } from "./hold.ts";
-import { demandSite, siteSettings } from "./site.ts";
+import { allowedFolders, demandSite, siteSettings } from "./site.ts";
 
 host.say(`PIKU_SEED=${seed}`);
 
@@ -353,7 +353,8 @@ hold(
 // ---- nginx ----
 
 hold("a site has the directives that are meant and no others, or is refused", siteSettings, (asked) => {
-  const machine = { http2: "listen", ipv6: true, ports: { http: 80, https: 443 } } as const;
+  const ports = { http: 80, https: 443 };
+  const machine = { http2: "listen", countsSent: true, ipv6: true, ports, folders: allowedFolders } as const;
   const site = unlessRefused(() => planSite(app, asked.workers, asked.settings, machine, asked.backend));
   if (!site) return;
   demandSite(site, renderSite(site));
