@@ -1,9 +1,10 @@
 /**
  * Runs the tests and sums them up in one last line: N passed, N failed, N skipped.
  *
- *   bun test/run.ts                  lint, unit tests, stories
+ *   bun test/run.ts                  lint, unit tests, stories, and what an installed board shows in a few minutes (as root)
  *   bun test/run.ts long             the longer proofs
- *   bun test/run.ts machines         whole machines, one after the other
+ *   bun test/run.ts machines         the stories again on installed boards, then whole machines one after the other (as root)
+ *   bun test/run.ts machines push    only those whose file name contains the word
  *   bun test/run.ts stories push     only those stories whose file name contains the word
  *
  * Stories wait more than they work, so several files are told at once, each on boards of its own; what one has said is shown when it
@@ -11,7 +12,12 @@
  */
 import fs from "node:fs";
 import path from "node:path";
+import { targets } from "./e2e/board.ts";
+import { machine, noMachines } from "./machines/command.ts";
+import { installed, nameOfInstalled } from "./machines/installed.ts";
 
+// Installed boards of all files are copies of the same machines, which are ours.
+process.env.PIKU_MACHINE_OWNER = String(process.pid);
 const root = path.resolve(import.meta.dir, "..");
 const [share = "all", filter = ""] = process.argv.slice(2);
 const sum = { passed: 0, failed: 0, skipped: 0 };
@@ -19,10 +25,11 @@ const sum = { passed: 0, failed: 0, skipped: 0 };
 const wanted = (name: string) => share === name || (share === "all" && !["long", "machines"].includes(name));
 if (wanted("lint")) await command("lint", ["npm", "run", "--silent", "lint"]);
 if (wanted("unit")) for (const what of ["src", "test/quickjs", "test/fuzz"]) await bunTest(what);
-if (wanted("stories")) await together(2, testFiles("test/e2e"));
+// It waits for its machines more than the others do for theirs, so it begins first.
+const shortProof = "test/machines/board.test.ts";
+if (wanted("stories")) await together(3, [...named([shortProof]), ...testFiles("test/e2e")]);
 if (wanted("long")) {
   process.env.PIKU_LONG = "1";
-  const named = (names: string[]) => names.filter((name) => name.includes(filter));
   // What takes longest begins first; those that take all of the machine are told alone.
   const e2e = ["faults", "harm", "input"].map((name) => `test/e2e/${name}.test.ts`);
   const alone = ["concurrency", "load", "wrk"].map((name) => `test/long/${name}.test.ts`);
@@ -31,7 +38,16 @@ if (wanted("long")) {
   await together(3, named([first, ...e2e, ...others.filter((file) => file !== first), "test/fuzz"]));
   for (const file of named(alone)) await bunTest(file);
 }
-if (wanted("machines")) for (const file of testFiles("test/machines")) await bunTest(file);
+if (wanted("machines")) {
+  process.env.PIKU_LONG = "1";
+  const others = testFiles("test/machines").filter((file) => file !== shortProof);
+  // Stories that no installed board can tell would only be skipped.
+  const tellable = (file: string) => fs.readFileSync(path.join(root, file), "utf8").includes("anyBoard");
+  if (!noMachines()) for (const target of targets) installed(target);
+  await together(2, [...named([shortProof]), ...testFiles("test/e2e").filter(tellable)], { PIKU_BOARD: "installed" });
+  for (const file of others) await bunTest(file);
+}
+if (!noMachines()) for (const target of targets) machine("destroy", nameOfInstalled(target));
 if (sum.passed + sum.failed === 0 && !(share === "machines" && sum.skipped > 0)) {
   console.log("No test ran.");
   sum.failed++;
@@ -44,11 +60,15 @@ function testFiles(folder: string): string[] {
   return names.filter((name) => name.endsWith(".test.ts") && name.includes(filter)).map((name) => `${folder}/${name}`);
 }
 
+function named(files: string[]): string[] {
+  return files.filter((name) => name.includes(filter));
+}
+
 /** So many at a time; a file that takes long should not be the last to begin. */
-async function together(lanes: number, files: string[]) {
+async function together(lanes: number, files: string[], env: Record<string, string> = {}) {
   const waiting = [...files];
   const lane = async () => {
-    for (let file = waiting.shift(); file; file = waiting.shift()) await bunTest(file);
+    for (let file = waiting.shift(); file; file = waiting.shift()) await bunTest(file, env);
   };
   await Promise.all(Array.from({ length: lanes }, lane));
 }
@@ -60,10 +80,10 @@ async function command(title: string, argv: string[]) {
 }
 
 /** `bun test` on a file or folder; its own count is added up, and a crash counts as a failure. */
-async function bunTest(what: string) {
+async function bunTest(what: string, env: Record<string, string> = {}) {
   const report = path.join(fs.mkdtempSync("/tmp/piku-report-"), "junit.xml");
   const words = ["test", "--timeout", "60000", "--reporter=junit", `--reporter-outfile=${report}`, `./${what}`];
-  const status = await run(what, [process.execPath, ...words]);
+  const status = await run(what, [process.execPath, ...words], env);
   const counts = fs.existsSync(report) ? /<testsuites [^>]*>/.exec(fs.readFileSync(report, "utf8"))?.[0] : undefined;
   fs.rmSync(path.dirname(report), { recursive: true });
   const count = (name: string) => Number(new RegExp(` ${name}="(\\d+)"`).exec(counts ?? "")?.[1] ?? 0);
@@ -73,14 +93,14 @@ async function bunTest(what: string) {
   sum.skipped += skipped;
 }
 
-async function run(title: string, argv: string[]): Promise<number> {
+async function run(title: string, argv: string[], env: Record<string, string> = {}): Promise<number> {
   const began = performance.now();
   console.log(`-----> ${title}`);
   // One pipe, so that errors stand where they belong.
   const child = Bun.spawn(["sh", "-c", 'exec "$@" 2>&1', "sh", ...argv], {
     cwd: root,
     // Without it Bun hands on the environment that it was started with.
-    env: process.env,
+    env: { ...process.env, ...env },
     stdin: "ignore",
     stdout: "pipe",
   });

@@ -2,7 +2,8 @@
 # Makes a fresh checkout ready: npm packages, Debian packages, the executables for this machine.
 # As root it installs what is missing; otherwise it names the packages and the one command to install them.
 # `setup.sh tests` also installs, as root, the toolchains that some stories need, `setup.sh long` what makes load; without them
-# these are skipped. `setup.sh bench` installs what measures, and what the original needs.
+# these are skipped; `setup.sh machines` what makes whole machines, which `tests` needs as well, and emulators of other processors.
+# `setup.sh bench` installs what measures, and what the original needs.
 set -eu
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -48,6 +49,21 @@ if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ]; then
   needs leiningen command -v lein
 fi
 
+case ${1:-} in
+  tests | machines)
+    if [ "$(id -u)" = 0 ]; then
+      needs systemd-container command -v systemd-nspawn
+      needs debootstrap command -v debootstrap
+      needs nftables command -v nft
+      needs iproute2 command -v ip
+    fi
+    ;;
+esac
+if [ "${1:-}" = machines ] && [ "$(id -u)" = 0 ]; then
+  needs qemu-user-static command -v qemu-arm-static
+  needs binfmt-support command -v update-binfmts
+fi
+
 if [ "${1:-}" = long ] && [ "$(id -u)" = 0 ]; then
   needs wrk command -v wrk
 fi
@@ -80,6 +96,12 @@ if [ -n "$missing" ]; then
     case $missing in *nginx-light*) systemctl disable nginx ;; esac
     case $missing in *openssh-server*) systemctl disable ssh ;; esac
   fi
+fi
+
+# Where no systemd runs, nobody has told the kernel yet who runs the programs of another processor.
+if [ "${1:-}" = machines ] && [ "$(id -u)" = 0 ] && [ ! -e /proc/sys/fs/binfmt_misc/qemu-arm ]; then
+  mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
+  update-binfmts --enable
 fi
 
 exec node_modules/.bin/bun build.ts

@@ -3,12 +3,12 @@ import { expect } from "bun:test";
 import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { probeSource, slowSource, webProbe, wsgiProbe } from "./probe.ts";
-import { eventually, fails, freePorts, list, ok, read, type Sandbox } from "./sandbox.ts";
+import { type Board, eventually, fails, freePorts, list, ok, read } from "./sandbox.ts";
 import { stories } from "./story.ts";
 import { asking, sshing, watching } from "./watch.ts";
 
 /** Somebody else's server on a port of an app's: it answers with what it was sent. */
-function listenOn(board: Sandbox, port: number) {
+function listenOn(board: Board, port: number) {
   const source = `import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -28,7 +28,7 @@ HTTPServer(("127.0.0.1", int(sys.argv[1])), Page).serve_forever()
 }
 
 /** The two ports of a web app, the live one first. */
-function portsOf(board: Sandbox, app: string): [live: number, other: number] {
+function portsOf(board: Board, app: string): [live: number, other: number] {
   const { a, b } = JSON.parse(read(`${board.pikuRoot}/releases/${app}/ports.json`)) as Record<"a" | "b", number[]>;
   const isSecond = fs.existsSync(`${board.pikuRoot}/sockets/${app}.b`);
   return isSecond ? [b[0]!, a[0]!] : [a[0]!, b[0]!];

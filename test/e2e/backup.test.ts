@@ -3,8 +3,8 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
-import { eventually, fails, freePorts, list, ok, read, Sandbox } from "./sandbox.ts";
-import { skipped, stories } from "./story.ts";
+import { type Board, eventually, fails, freePorts, list, ok, read, Sandbox } from "./sandbox.ts";
+import { anyBoard, skipped, stories } from "./story.ts";
 
 /** Writes two rows a transaction, again and again, so that a copy that is not consistent shows. */
 const writer = `
@@ -39,22 +39,22 @@ const sealed = (content: Buffer) => {
 };
 
 stories((board, story) => {
-  const on = (one: Sandbox, line: string) => one.run(["sh", "-c", line], { limit: 120 });
-  const get = (one: Sandbox, url: string, host = "blog.test") => one.get(url, { host }).body;
+  const on = (one: Board, line: string) => one.run(["sh", "-c", line], { limit: 120 });
+  const get = (one: Board, url: string, host = "blog.test") => one.get(url, { host }).body;
   const python = (source: string, ...words: string[]) =>
     ok(board.run(["python3", "-c", source, ...words])).stdout.trim();
   const archive = () => `${board.folder}/board.tar.gz`;
-  const below = (one: Sandbox, name: string) => `${one.pikuRoot}/${name}`;
-  const state = (one: Sandbox) => [
+  const below = (one: Board, name: string) => `${one.pikuRoot}/${name}`;
+  const state = (one: Board) => [
     // A process that was replaced may still be leaving.
     one.inventory().filter((name) => !name.startsWith("uwsgi-enabled/")),
-    read(below(one, "ENV")),
+    one.settings,
     read(`${one.home}/.ssh/authorized_keys`),
   ];
 
   /** A second board, without anything on it. */
-  const withFresh = async (tell: (fresh: Sandbox) => void) => {
-    const fresh = new Sandbox(board.target).start();
+  const withFresh = async (tell: (fresh: Board) => void) => {
+    const fresh = board.another().start();
     try {
       tell(fresh);
     } catch (error) {
@@ -130,9 +130,9 @@ stories((board, story) => {
 
   story("a fresh board becomes the same: code, settings, data, keys, releases", async () => {
     await withFresh((fresh) => {
-      const settings = read(below(fresh, "ENV"));
+      const settings = fresh.settings;
       const { output } = ok(on(fresh, `ssh board restore <${archive()}`));
-      expect(output).toContain("this server keeps its own PIKU_HTTP_PORT, PIKU_HTTPS_PORT");
+      if (!board.isInstalled) expect(output).toContain("this server keeps its own PIKU_HTTP_PORT, PIKU_HTTPS_PORT");
       expect(fresh.get("/", { host: "blog.test" }).status).toBe(503);
       ok(fresh.ssh("maintenance:off", "blog"));
       expect(get(fresh, "/")).toBe("two");
@@ -144,7 +144,7 @@ stories((board, story) => {
       expect(ok(fresh.ssh("config", "early")).stdout).toBe("A=1\n");
       const tree = below(fresh, "apps/blog");
       expect(read(`${tree}/notes.txt`)).toBe("as the app left it");
-      expect(read(`${tree}/built.txt`)).toContain(fresh.folder);
+      expect(read(`${tree}/built.txt`)).toContain(fresh.inside(fresh.home));
       expect(
         fs
           .readdirSync(`${tree}/uploads`, "buffer")
@@ -161,7 +161,7 @@ stories((board, story) => {
           `${tree}/committed.db`,
         ),
       ).toBe("[(7,)]");
-      const causes = (one: Sandbox) =>
+      const causes = (one: Board) =>
         JSON.parse(ok(one.ssh("releases", "blog", "--json")).stdout).map(({ cause }: { cause: string }) => cause);
       expect(causes(fresh)).toEqual(["restore", ...causes(board)]);
       expect(fresh.tip("blog")).toBe(board.tip("blog"));
@@ -169,7 +169,7 @@ stories((board, story) => {
       expect(get(fresh, "/")).toBe("one");
       // Its keys, bound as they were, call the piku of this board.
       expect(read(`${fresh.home}/.ssh/authorized_keys`)).toMatch(/NAME=anna .*PIKU_KEY_APPS=blog /);
-      expect(read(`${fresh.home}/.ssh/authorized_keys`)).not.toContain(board.home);
+      if (!board.isInstalled) expect(read(`${fresh.home}/.ssh/authorized_keys`)).not.toContain(board.home);
       // Once more, over what is there now.
       const before = state(fresh);
       expect(fails(on(fresh, `ssh board restore <${archive()}`), 1).stderr).toContain("--force");
@@ -232,7 +232,7 @@ stories((board, story) => {
     fails(board.ssh("backup", "nobody"), 1);
     fails(board.run(["ssh", "-tt", "board", "backup"]), 2);
     fs.chmodSync(below(board, "data/blog/big"), 0o000);
-    if (process.getuid?.() !== 0) {
+    if (board.isInstalled || process.getuid?.() !== 0) {
       expect(fails(on(board, `ssh board backup blog >${one}.2`), 1).stderr).toContain("'data/blog/big'");
       expect(fs.statSync(`${one}.2`).size).toBe(0);
     }
@@ -296,16 +296,22 @@ stories((board, story) => {
   story("what an app wrote into a submodule's folder was left out", async () => {
     const [port] = freePorts(1) as [number];
     const library = board.repo(undefined, { "lib.txt": "as committed", ".gitignore": "*.cache\n" });
-    const serving = ["daemon", "--listen=127.0.0.1", `--port=${port}`, "--export-all", `--base-path=${board.folder}`];
+    const serving = [
+      "daemon",
+      `--listen=${board.clientAddress}`,
+      `--port=${port}`,
+      "--export-all",
+      `--base-path=${board.folder}`,
+    ];
     const daemon = spawn("git", [...serving, board.folder], { stdio: "inherit" });
     try {
       const files = webProbe("modules.test");
       const app = board.repo(undefined, files);
-      const url = `git://127.0.0.1:${port}${library.folder.slice(board.folder.length)}`;
+      const url = `git://${board.clientAddress}:${port}${library.folder.slice(board.folder.length)}`;
       eventually(() => ok(app.git("submodule", "add", "-q", url, "parts/lib")));
       app.commit("With a library");
       ok(board.push(app, "modules"));
-      const inLibrary = (one: Sandbox, name: string) => below(one, `apps/modules/parts/lib/${name}`);
+      const inLibrary = (one: Board, name: string) => below(one, `apps/modules/parts/lib/${name}`);
       fs.writeFileSync(inLibrary(board, "lib.txt"), "as the app left it");
       fs.writeFileSync(inLibrary(board, "upload"), "untracked");
       fs.writeFileSync(inLibrary(board, "a.cache"), "ignored");
@@ -419,7 +425,9 @@ stories((board, story) => {
       const copy = '#!/bin/sh\n/bin/cp "$@" || exit\ncase $1 in -*n*) exit 1 ;; esac\n';
       fs.writeFileSync(`${bin}/cp`, copy, { mode: 0o755 });
       const env = { ...fresh.boardEnv(), PATH: `${bin}:${fresh.boardEnv().PATH}` };
-      const ran = fails(fresh.run(["sh", "-c", `${fresh.home}/piku restore <${file}`], { env, limit: 120 }), 1);
+      const brought = `${fresh.folder}/brought.tar.gz`;
+      fs.copyFileSync(file, brought);
+      const ran = fails(fresh.on(["sh", "-c", `${fresh.executable} restore <${brought}`], { env, limit: 120 }), 1);
       expect(ran.output).toContain("there is something of 'first' on this server");
       expect(ran.output).toContain("--force");
       const content = (name: string) => read(below(fresh, name));
@@ -432,7 +440,8 @@ stories((board, story) => {
   });
 
   const fullDisk = "a full disk made a backup of half a database, and was told as a damaged backup at the restore";
-  if (process.getuid?.() !== 0) skipped(fullDisk, "needs root, to mount a small disk");
+  if (board.isInstalled) skipped(fullDisk, "its small disk is a sandbox's");
+  else if (process.getuid?.() !== 0) skipped(fullDisk, "needs root, to mount a small disk");
   else
     story(fullDisk, async () => {
       const size = Math.ceil(fs.statSync(board.target.executable).size / 2 ** 20);
@@ -455,4 +464,4 @@ stories((board, story) => {
         await small.stop();
       }
     });
-});
+}, anyBoard);

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fs from "node:fs";
 import { build } from "../../build.ts";
-import { ok, type Ran, read, Sandbox, targets } from "./sandbox.ts";
+import { type Board, ok, type Ran, read, Sandbox, targets } from "./sandbox.ts";
 import { skipped } from "./story.ts";
 import { asking, sshing, watching } from "./watch.ts";
 import { expectWhole, type Kind, type Witness, witness, witnessed } from "./whole.ts";
@@ -18,7 +18,7 @@ interface Fault {
   title: string;
   steps: number;
   says?: RegExp;
-  mend?(board: Sandbox): Ran;
+  mend?(board: Board): Ran;
 }
 
 const isRoot = process.getuid?.() === 0;

@@ -4,11 +4,12 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { probeSource, slowSource, webProbe, wsgiProbe } from "./probe.ts";
 import { eventually, type Files, fails, list, ok, type Repo, read } from "./sandbox.ts";
-import { stories, unlessLong } from "./story.ts";
+import { anyBoard, skipped, stories, unlessLong } from "./story.ts";
 import { asking, commandOf, live, running, sshing, watching } from "./watch.ts";
 
 const failing = "release: false\nweb: exec python3 app.py\n";
 
+const told = { ...anyBoard, ...unlessLong };
 stories((board, story) => {
   const root = () => board.pikuRoot;
   const deployed = (name: string, files: Files): Repo => {
@@ -51,7 +52,7 @@ stories((board, story) => {
 
   story("a command line of several commands leaves nothing behind when it is stopped", () => {
     deployed("shell", { ...webProbe("shell.test"), Procfile: "web: cd . && python3 app.py\n" });
-    const pid = Number(page("shell", "/pid"));
+    const pid = board.pidOf(Number(page("shell", "/pid")));
     ok(board.ssh("stop", "shell"));
     eventually(() => expect(fs.existsSync(`/proc/${pid}`)).toBe(false), 3);
     ok(board.ssh("restart", "shell"));
@@ -421,10 +422,10 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
 
   story("a restart makes an environment that has vanished", () => {
     deployed("vanished", { ...webProbe("vanished.test"), "requirements.txt": "# none\n" });
-    const folder = () => /^VIRTUAL_ENV=(.*)$/m.exec(read(`${root()}/envs/vanished/LIVE_ENV`))![1]!;
+    const folder = () => board.outside(/^VIRTUAL_ENV=(.*)$/m.exec(read(`${root()}/envs/vanished/LIVE_ENV`))![1]!);
     fs.rmSync(folder(), { recursive: true });
     ok(board.ssh("restart", "vanished"));
-    expect(list(`${folder()}/bin`)).toContain("python3");
+    expect(list(board.outside(`${folder()}/bin`))).toContain("python3");
     expect(page("vanished")).toBe("one");
   });
 
@@ -440,7 +441,7 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
     try {
       ok(board.ssh("restart", "updated"));
       expect(folder()).not.toBe(before);
-      expect(list(`${folder()}/bin`)).toContain("python3");
+      expect(list(board.outside(`${folder()}/bin`))).toContain("python3");
       expect(page("updated")).toBe("one");
     } finally {
       fs.rmSync(python);
@@ -458,7 +459,7 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
     ok(board.run(["git", "clone", "-q", "--bare", app.folder, `${root()}/repos/former`]));
     ok(board.run(["git", "clone", "-q", `${root()}/repos/former`, tree]));
     fs.writeFileSync(`${tree}/six.py`, "");
-    ok(board.run(["python3", "-m", "venv", "--without-pip", envs]));
+    ok(board.on(["python3", "-m", "venv", "--without-pip", envs]));
     fs.writeFileSync(`${envs}/SCALING`, "wsgi:1\n");
     fs.writeFileSync(`${envs}/LIVE_ENV`, "A=1\n");
     ok(board.ssh("restart", "former"));
@@ -467,7 +468,9 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
     expect(page("former")).toBe("one");
   });
 
-  story("a server without python3 says so, and what to install", () => {
+  const poor = "a server without python3 says so, and what to install";
+  const unlessInstalled = board.isInstalled ? (name: string) => skipped(name, "a board of install.sh's has it") : story;
+  unlessInstalled(poor, () => {
     const bin = `${board.folder}/bin`;
     fs.mkdirSync(bin);
     for (const name of new Set(["/usr/local/bin", "/usr/bin", "/bin"].flatMap(list)))
@@ -535,7 +538,7 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
         number = live(board, "killed").number;
         expect(page("killed")).toBe(how[0]!);
         expect(live(board, "killed").commit).toBe(app.head());
-        expect(ok(board.run(["git", "-C", `${root()}/apps/killed`, "status", "--porcelain"])).stdout).toBe("");
+        expect(ok(board.on(["git", "-C", `${root()}/apps/killed`, "status", "--porcelain"])).stdout).toBe("");
         // The push that git never accepted is pushed again, and then the next one.
         ok(board.push(app, "killed"));
         number = live(board, "killed").number;
@@ -611,4 +614,4 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
       }
     },
   );
-}, unlessLong);
+}, told);

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { webProbe } from "./probe.ts";
 import { fails, ok, read } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { anyBoard, stories } from "./story.ts";
 
 stories((board, story) => {
   const keys = () => read(`${board.home}/.ssh/authorized_keys`);
@@ -171,7 +171,7 @@ stories((board, story) => {
     expect(ok(ben("config:get ben A")).stdout).toBe("2\n");
     expect(ok(ben("releases ben --json")).stdout).toContain('"push"');
     expect(ok(ben("help")).stdout).toContain("config:set");
-    const before = [ok(board.ssh("config", "copied")).stdout, keys(), read(`${board.pikuRoot}/ENV`)];
+    const before = [ok(board.ssh("config", "copied")).stdout, keys(), board.settings];
     const message = "Hint: it is for pushes to ben, ben-2, and commands about these apps but `run`";
     expect(fails(ben("config copied"), 1).stderr).toContain(message);
     // As sshd would call it, less what connecting takes.
@@ -179,7 +179,7 @@ stories((board, story) => {
       .find((line) => line.includes("NAME=ben "))!
       .match(/command="([^"]*)"/)![1]!;
     const asked = (line: string, input: string) =>
-      board.run(["sh", "-c", command], { env: { ...board.boardEnv(), SSH_ORIGINAL_COMMAND: line }, input });
+      board.on(["sh", "-c", command], { env: { ...board.boardEnv(), SSH_ORIGINAL_COMMAND: line }, input });
     expect(ok(asked("config ben", "")).stdout).toBe("A=2\n");
     for (const line of [
       "config copied",
@@ -212,7 +212,7 @@ stories((board, story) => {
     fails(board.run(["scp", "-q", "-F", `${board.folder}/ssh/config`, "ben:.piku/ENV", "x"], { cwd: board.folder }));
     const refused = fails(board.run(["git", "push", "ben:copied", "main"], { cwd: app.folder }));
     expect(refused.stderr).toContain("this key is not for app 'copied'");
-    expect([ok(board.ssh("config", "copied")).stdout, keys(), read(`${board.pikuRoot}/ENV`)]).toEqual(before);
+    expect([ok(board.ssh("config", "copied")).stdout, keys(), board.settings]).toEqual(before);
     fails(board.sshRaw("keys:add x --apps ben,../x", { input: newKey().text }), 2);
   });
 
@@ -260,4 +260,4 @@ stories((board, story) => {
       expect(fails(board.sshRaw(line)).stdout).not.toContain("uid=");
     fails(board.run(["ssh", "-o", "ExitOnForwardFailure=yes", "-W", "127.0.0.1:80", "board"]));
   });
-});
+}, anyBoard);

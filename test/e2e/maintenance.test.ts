@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
 import { fails, ok, type Ran } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { anyBoard, stories } from "./story.ts";
 import { asking, sshing } from "./watch.ts";
 
 stories((board, story) => {
@@ -35,7 +35,7 @@ stories((board, story) => {
       expect(headers["content-type"]).toStartWith("text/html");
       expect(body).toContain("<p>Back &lt;b&gt;soon&lt;/b&gt; &amp; &#39;well&#39;</p>");
     }
-    const posted = ["curl", "-s", "-d", "a=b", "-H", "Host: blog.test", `http://127.0.0.1:${board.httpPort}/form`];
+    const posted = ["curl", "-s", "-d", "a=b", "-H", "Host: blog.test", board.url(board.address, "/form")];
     expect(ok(board.run(posted)).stdout).toContain("Back &lt;b&gt;soon");
     // A certificate is renewed all the same.
     const challenges = `${board.pikuRoot}/acme/.well-known/acme-challenge`;
@@ -112,4 +112,4 @@ stories((board, story) => {
     expect(ok(board.ssh("destroy", "shop")).output).not.toContain("Its name");
     expect(ok(board.ssh("apps")).stdout).toBe("");
   });
-});
+}, anyBoard);

@@ -1,11 +1,11 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
-import { alive, eventually, fails, list, ok, read, type Sandbox } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { alive, type Board, eventually, fails, list, ok, read } from "./sandbox.ts";
+import { anyBoard, stories } from "./story.ts";
 
 /** The worker processes of the trio app that are alive: each touches a file twice a second. */
-function working(board: Sandbox): string[] {
+function working(board: Board): string[] {
   const data = `${board.pikuRoot}/data/trio`;
   const fresh = (name: string) => Date.now() - fs.statSync(`${data}/${name}`).mtimeMs < 1500;
   return list(data).filter((name) => name.startsWith("worker-") && fresh(name));
@@ -140,7 +140,7 @@ stories((board, story) => {
   story("run: the app's settings and folder, the command's own output and exit status", () => {
     ok(board.ssh("config:set", "trio", "GREETING=run with this"));
     expect(ok(board.ssh("run", "trio", "printenv", "GREETING")).stdout).toBe("run with this\n");
-    expect(ok(board.ssh("run", "trio", "pwd")).stdout).toBe(`${board.pikuRoot}/apps/trio\n`);
+    expect(ok(board.ssh("run", "trio", "pwd")).stdout).toBe(`${board.inside(board.pikuRoot)}/apps/trio\n`);
     expect(ok(board.ssh("run", "trio", "ls")).stdout).toContain("worker.py");
     fails(board.ssh("run", "trio", "false"), 1);
     fails(board.sshRaw("run trio -- sh -c 'exit 42'"), 42);
@@ -227,4 +227,4 @@ stories((board, story) => {
     expect(board.inventory()).toEqual(before);
     expect(board.get("/", { host: "trio.test" }).status).toBe(200);
   });
-});
+}, anyBoard);

@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { probeSource, webProbe } from "./probe.ts";
 import { eventually, type Files, fails, ok } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { anyBoard, stories } from "./story.ts";
 
 stories((board, story) => {
   const names = ["foo", "foo2", "foo_bar", "xfoo"];
@@ -150,8 +150,11 @@ stories((board, story) => {
   });
 
   story("a Procfile of Windows, with a byte order mark, is fine", () => {
-    const app = board.repo(undefined, { ...webProbe("windows.test"), Procfile: "\ufeffweb: exec python3 app.py\r\n" });
+    const app = board.repo(undefined, {
+      ...webProbe("windows.test"),
+      Procfile: "\ufeffweb: exec python3 app.py\r\n",
+    });
     ok(board.push(app, "windows"));
     expect(board.get("/", { host: "windows.test" }).body).toBe("one");
   });
-});
+}, anyBoard);

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { probeSource, webProbe } from "./probe.ts";
 import { eventually, fails, list, ok, read } from "./sandbox.ts";
-import { skipped, stories } from "./story.ts";
+import { anyBoard, skipped, stories } from "./story.ts";
 
 const { PIKU_CLIENT: client, PIKU_PEER: peer } = process.env;
 
@@ -131,4 +131,4 @@ stories((board, story) => {
       ok(board.ssh("restart", "elder"));
       expect(page("elder")).toBe("elder");
     });
-});
+}, anyBoard);

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
 import { eventually, fails, list, ok, read } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { anyBoard, stories } from "./story.ts";
 
 stories((board, story) => {
   story("the first push of a wsgi app is served, and its last lines say where", () => {
@@ -10,7 +10,7 @@ stories((board, story) => {
     const { stderr } = ok(board.push(app, "hello"));
     expect(stderr).toContain("remote: -----> Deploying app 'hello'");
     const last = stderr.split("\n").filter((line) => line.startsWith("remote: "));
-    expect(last.slice(-3).join("\n")).toContain(`http://hello.test:${board.httpPort}/`);
+    expect(last.slice(-3).join("\n")).toContain(board.url("hello.test"));
     expect(board.get("/", { host: "hello.test" })).toMatchObject({ status: 200, body: "Hello from hello\n" });
     expect(board.tip("hello")).toBe(app.head());
   });
@@ -52,7 +52,7 @@ stories((board, story) => {
   story("a static app is served", () => {
     const app = board.repo("static");
     const { output } = ok(board.push(app, "pages"));
-    expect(output).toContain(`http://static.test:${board.httpPort}/`);
+    expect(output).toContain(board.url("static.test"));
     expect(board.get("/", { host: "static.test" }).body).toContain("Hello from a file");
     expect(board.get("/about", { host: "static.test" }).body).toContain("About us");
     expect(board.get("/nothing", { host: "static.test" }).status).toBe(404);
@@ -69,7 +69,7 @@ stories((board, story) => {
     const { output } = ok(board.push(app, "nameless"));
     const port = /127\.0\.0\.1:(\d+)/.exec(output)?.[1];
     expect(output).toMatch(/config:set nameless NGINX_SERVER_NAME=/);
-    expect(board.get("/", { port: Number(port) }).body).toBe("one");
+    expect(board.get("/", { port: Number(port), local: true }).body).toBe("one");
     ok(board.ssh("config:set", "nameless", "NGINX_SERVER_NAME=named.test"));
     expect(board.get("/", { host: "named.test" }).body).toBe("one");
   });
@@ -182,4 +182,4 @@ stories((board, story) => {
     const { stdout } = ok(board.ssh("apps"));
     expect(stdout.split("\n")).toEqual(expect.arrayContaining(["*hello", "*trio"]));
   });
-});
+}, anyBoard);

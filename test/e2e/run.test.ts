@@ -1,12 +1,12 @@
 import { expect } from "bun:test";
 import { spawn, spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { eventually, fails, ok, type Sandbox } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { type Board, eventually, fails, ok } from "./sandbox.ts";
+import { anyBoard, stories } from "./story.ts";
 import { commandOf } from "./watch.ts";
 
 /** `ssh -tt board LINE`, with these keys typed once it has printed `ready`. */
-function typing(board: Sandbox, line: string, keys: string): Promise<{ status: number | null; said: string }> {
+function typing(board: Board, line: string, keys: string): Promise<{ status: number | null; said: string }> {
   const client = spawn("ssh", ["-tt", "board", line], { env: board.clientEnv(), stdio: ["pipe", "pipe", "inherit"] });
   let said = "";
   let typed = false;
@@ -19,7 +19,7 @@ function typing(board: Sandbox, line: string, keys: string): Promise<{ status: n
   return new Promise((resolve) => client.once("close", (status) => resolve({ status, said })));
 }
 
-const sleeping = (board: Sandbox, seconds: number) =>
+const sleeping = (board: Board, seconds: number) =>
   board.processes().filter((pid) => commandOf(pid) === `sleep ${seconds}`);
 
 stories((board, story) => {
@@ -77,7 +77,7 @@ stories((board, story) => {
       `dark  blue\n$5 % 'quoted' "twice"\nruns\n`,
     );
     const { stdout } = ok(board.ssh("run", "runs", "--", "env"));
-    expect(stdout).toContain(`\nDATA_ROOT=${board.pikuRoot}/data/runs\n`);
+    expect(stdout).toContain(`\nDATA_ROOT=${board.inside(board.pikuRoot)}/data/runs\n`);
     expect(stdout).not.toMatch(/^(FINGERPRINT|SSH_ORIGINAL_COMMAND|BUN_)/m);
   });
 
@@ -102,4 +102,4 @@ stories((board, story) => {
     await new Promise((resolve) => client.once("close", resolve));
     eventually(() => expect(sleeping(board, 5432)).toEqual([]));
   });
-});
+}, anyBoard);

@@ -1,16 +1,16 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
-import { eventually, fails, list, ok, type Repo, read, type Sandbox } from "./sandbox.ts";
+import { type Board, eventually, fails, list, ok, type Repo, read } from "./sandbox.ts";
 import { stories } from "./story.ts";
 import { provide, standIn, withdraw } from "./tools.ts";
 
 /** Folders of dependencies of an app. */
-const keys = (board: Sandbox, app: string) =>
+const keys = (board: Board, app: string) =>
   list(`${board.pikuRoot}/envs/${app}`).filter((name) => /^\.[0-9a-f]{16}$/.test(name));
 
 /** An app that is pushed, answers, is changed, pushed again, and outlives a broken manifest. */
 function lives(
-  board: Sandbox,
+  board: Board,
   example: string,
   facts: {
     says: string;
@@ -321,4 +321,4 @@ chmod 755 "$last/bin/node"
 });
 
 /** The path of a program on the board. */
-const which = (board: Sandbox, name: string) => ok(board.run(["sh", "-c", `command -v ${name}`])).stdout.trim();
+const which = (board: Board, name: string) => ok(board.run(["sh", "-c", `command -v ${name}`])).stdout.trim();

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
-import { examples, type Files, fails, ok, type Ran, type Repo, read, type Sandbox, type Target } from "./sandbox.ts";
+import { type Board, examples, type Files, fails, ok, type Ran, type Repo, read, type Target } from "./sandbox.ts";
 import { skipped, stories } from "./story.ts";
 import { lackOf, lackOfMaven, link, oldCargo, recorded, recording, standIn, toolOf } from "./toolchains.ts";
 
@@ -24,7 +24,7 @@ const exampleFile = (example: string, name: string) => read(`${examples}/${examp
 
 /** Pushes an example, changes it, breaks it; it answers all along. Gives the first push and the second. */
 function live(
-  board: Sandbox,
+  board: Board,
   { example, name = example, greeting, source, once, broken, ...rest }: Chapter,
 ): [Ran, Ran, Repo] {
   const host = `${name}.test`;
@@ -51,7 +51,7 @@ function live(
 }
 
 /** The files below a folder of the app's tree, without those of git. */
-const served = (board: Sandbox, app: string, folder: string) =>
+const served = (board: Board, app: string, folder: string) =>
   fs
     .readdirSync(`${board.pikuRoot}/apps/${app}/${folder}`, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -59,7 +59,9 @@ const served = (board: Sandbox, app: string, folder: string) =>
     .sort();
 
 /** Building is the same on either executable, and slow. */
-const unlessSlow = ({ name }: Target) => (name.endsWith("-lite") ? "told on the other executable" : undefined);
+const unlessSlow = {
+  unless: ({ name }: Target) => (name.endsWith("-lite") ? "told on the other executable" : undefined),
+};
 
 stories((board, story) => {
   const lacks = { cargo: oldCargo(), mvn: lackOf("mvn") ?? lackOfMaven() };

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { webProbe, wsgiProbe } from "./probe.ts";
 import { fails, ok, read } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { anyBoard, stories } from "./story.ts";
 
 stories((board, story) => {
   /** What must reach the app byte for byte. `@CANARY@` is a file that nothing may make. */
@@ -56,7 +56,10 @@ stories((board, story) => {
     });
 
   story("config:set takes effect at once, config:unset goes back", () => {
-    const app = board.repo(undefined, { ...webProbe("conf.test"), ENV: "NGINX_SERVER_NAME=conf.test\nCOLOUR=green\n" });
+    const app = board.repo(undefined, {
+      ...webProbe("conf.test"),
+      ENV: "NGINX_SERVER_NAME=conf.test\nCOLOUR=green\n",
+    });
     ok(board.push(app, "conf"));
     const colour = () => board.get("/env/COLOUR", { host: "conf.test" });
     expect(colour().body).toBe("green");
@@ -165,4 +168,4 @@ stories((board, story) => {
     expect(ok(board.ssh("config", "conf")).stdout).toBe(before);
     fails(board.ssh("config:get", "conf", "NOT_THERE"), 1);
   });
-});
+}, anyBoard);

@@ -4,7 +4,7 @@ import fs from "node:fs";
 import net from "node:net";
 import { webProbe, wsgiProbe } from "./probe.ts";
 import { fails, ok } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { anyBoard, stories } from "./story.ts";
 
 /** Answers a websocket handshake and sends back what it gets. */
 const echoServer = `import base64, hashlib, os, socket, threading
@@ -41,7 +41,7 @@ stories((board, story) => {
       ok(board.push(board.repo(undefined, probe(host)), `headers-${kind}`));
       const plain = board.get("/headers?a=b%20c", { host });
       expect(plain.headers["x-deployed-by"]).toBe("Piku");
-      expect(plain.body).toMatch(/^(HTTP_)?X_FORWARDED_FOR=127\.0\.0\.1$/m);
+      expect(plain.body).toMatch(new RegExp(`^(HTTP_)?X_FORWARDED_FOR=${board.clientAddress}$`, "m"));
       expect(plain.body).toMatch(new RegExp(`^HTTP_HOST=${host}`, "m"));
       expect(plain.body).toContain("QUERY_STRING=a=b%20c");
       const secure = board.get("/headers", { host, https: true });
@@ -49,7 +49,14 @@ stories((board, story) => {
       if (kind === "web") expect(secure.body).toMatch(/X_FORWARDED_PROTO=https/);
       const zipped = board.get("/long", { host, headers: { "Accept-Encoding": "gzip" } });
       expect(zipped.headers["content-encoding"]).toBe("gzip");
-      const shown = board.run(["openssl", "s_client", "-connect", `127.0.0.1:${board.httpsPort}`, "-servername", host]);
+      const shown = board.run([
+        "openssl",
+        "s_client",
+        "-connect",
+        `${board.address}:${board.httpsPort}`,
+        "-servername",
+        host,
+      ]);
       const names = ["openssl", "x509", "-noout", "-ext", "subjectAltName"];
       expect(ok(board.run(names, { input: ok(shown).stdout })).stdout).toContain(`DNS:${host}`);
     });
@@ -78,7 +85,7 @@ stories((board, story) => {
     const key = "dGhlIHNhbXBsZSBub25jZQ==";
     const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
     const received = await new Promise<string>((resolve, reject) => {
-      const client = net.connect(board.httpPort, "127.0.0.1");
+      const client = net.connect(board.httpPort, board.address);
       let text = "";
       client.setTimeout(5000, () => reject(new Error(`nothing more after: ${text}`)));
       client.on("error", reject);
@@ -174,4 +181,4 @@ stories((board, story) => {
     for (const url of ["/ENV", "/Procfile", "/.git/config", "/.git/HEAD", "/.gitignore"])
       expect(`${url}: ${board.get(url, { host: "tree.test" }).status}`).toMatch(/: 40[34]$/);
   });
-});
+}, anyBoard);

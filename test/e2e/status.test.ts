@@ -1,16 +1,16 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
 import { webProbe, wsgiProbe } from "./probe.ts";
-import { eventually, fails, ok, quote, read, type Sandbox } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { type Board, eventually, fails, ok, quote, read } from "./sandbox.ts";
+import { anyBoard, stories } from "./story.ts";
 import { live, running, sshing, watching } from "./watch.ts";
 
 /** The same command on a terminal. */
-const onTerminal = (board: Sandbox, ...words: string[]) =>
+const onTerminal = (board: Board, ...words: string[]) =>
   ok(board.run(["ssh", "-tt", "board", words.map(quote).join(" ")])).stdout.replaceAll("\r", "");
 
 /** The same for one that may fail. */
-const onAnyTerminal = (board: Sandbox, ...words: string[]) =>
+const onAnyTerminal = (board: Board, ...words: string[]) =>
   board.run(["ssh", "-tt", "board", words.map(quote).join(" ")]).stdout;
 
 interface Process {
@@ -24,7 +24,7 @@ interface Process {
   port?: number;
 }
 
-const processes = (board: Sandbox, ...words: string[]): Process[] =>
+const processes = (board: Board, ...words: string[]): Process[] =>
   JSON.parse(ok(board.ssh("ps", ...words, "--json")).stdout);
 
 stories((board, story) => {
@@ -43,7 +43,7 @@ stories((board, story) => {
     expect(ok(board.ssh("apps")).stdout).toBe("*blog\n*wiki\n");
     const table = onTerminal(board, "apps").trimEnd().split("\n");
     expect(table[0]!.trim().split(/\s+/)).toEqual(["APP", "RELEASE", "COMMIT", "AGE", "UP", "URL"]);
-    const url = (name: string) => `http://${name}:${board.httpPort}/`;
+    const url = (name: string) => board.url(name);
     expect(table[1]!.split(/\s+/)).toEqual([
       "*blog",
       "1",
@@ -75,7 +75,7 @@ stories((board, story) => {
     expect(lines[3]).toMatch(
       new RegExp(`^web\\.1 +up \\d+s +0 restarts +\\d+ MB +\\d+\\.\\d s CPU +port ${web!.port}$`),
     );
-    expect(board.get("/", { host: "127.0.0.1", port: web!.port }).body).toBe("one");
+    expect(board.get("/", { port: web!.port, local: true }).body).toBe("one");
     expect(web!.memory).toBeGreaterThan(8e6);
     expect(web!.cpu).toBeGreaterThan(0);
     expect(Math.abs(Date.now() - Date.parse(web!.since!))).toBeLessThan(60_000);
@@ -88,7 +88,7 @@ stories((board, story) => {
     expect(ok(board.ssh("ps", "blog")).stdout).toMatch(/^worker\.1 +up \d+s +1 restart /m);
     // uWSGI's own process, which the emperor starts anew.
     const pid = Number(board.get("/pid", { host: "wiki.test" }).body);
-    process.kill(pid, "SIGKILL");
+    process.kill(board.pidOf(pid), "SIGKILL");
     eventually(() => {
       expect(Number(board.get("/pid", { host: "wiki.test" }).body)).not.toBe(pid);
       expect(processes(board, "wiki")[0]).toMatchObject({ process: "wsgi.1", up: true, restarts: 1 });
@@ -174,7 +174,7 @@ stories((board, story) => {
   story("doctor of a board that was never set up says so", () => {
     const home = `${board.folder}/empty`;
     fs.mkdirSync(home);
-    const ran = fails(board.run([`${board.home}/piku`, "doctor"], { env: { ...board.boardEnv(), HOME: home } }), 1);
+    const ran = fails(board.on([board.executable, "doctor"], { env: { ...board.boardEnv(), HOME: home } }), 1);
     expect(ran.stdout).toContain(`${home}/.piku/apps is missing. To do: setup makes it`);
     expect(ran.stderr).toBe("");
     expect(fs.readdirSync(home)).toEqual([]);
@@ -182,14 +182,14 @@ stories((board, story) => {
 
   story("doctor passed over an ENV of the machine that cannot be read", () => {
     const file = `${board.pikuRoot}/ENV`;
-    const former = read(file);
+    const former = board.settings;
     fs.writeFileSync(file, `${former}\nPIKU_HTTP_PORT=many\n`);
     const found = findings().find(({ check }) => check === "settings");
     fs.writeFileSync(file, former);
     expect(found).toEqual({
       check: "settings",
       ok: false,
-      says: `${file}: PIKU_HTTP_PORT is 'many'`,
+      says: `${board.inside(file)}: PIKU_HTTP_PORT is 'many'`,
       remedy: "a port is a number from 1 to 65535",
     });
   });
@@ -206,7 +206,7 @@ stories((board, story) => {
 
   const busybox = Bun.which("busybox");
   // Nobody else can give a file away.
-  if (busybox && process.getuid!() === 0)
+  if (busybox && process.getuid!() === 0 && !board.isInstalled)
     story("doctor saw nothing that belongs to others with busybox's find, which knows no -uid", () => {
       const tools = `${board.folder}/busybox`;
       const file = `${board.pikuRoot}/data/theirs`;
@@ -227,6 +227,7 @@ stories((board, story) => {
 
   story("doctor names what is wrong, with the remedy, and ends with 1", async () => {
     const root = board.pikuRoot;
+    const shown = board.inside(root);
     const keys = `${board.home}/.ssh/authorized_keys`;
     const [former, site] = [read(keys), read(`${root}/nginx/blog.conf`)];
     const [type, blob] = read(`${board.folder}/ssh/id.pub`).split(" ");
@@ -253,9 +254,13 @@ stories((board, story) => {
       ["processes", "wsgi.1 of app 'wiki' is down", /./],
       ["processes", "bot.1 of app 'wiki' is down", /./],
       ["certificates", /^the certificate of app 'wiki' is missing, or its key is another's$/, /deploy wiki/],
-      ["keys", `line 2 of ${keys} has a key without a command, before the line that leads to piku`, /sed -i '2d'/],
-      ["rights", `${root}/plugins is missing`, /setup/],
-      ["rights", `${root}/envs/blog/LIVE_ENV is open to others`, `chmod 600 ${root}/envs/blog/LIVE_ENV`],
+      [
+        "keys",
+        `line 2 of ${board.inside(keys)} has a key without a command, before the line that leads to piku`,
+        /sed -i '2d'/,
+      ],
+      ["rights", `${shown}/plugins is missing`, /setup/],
+      ["rights", `${shown}/envs/blog/LIVE_ENV is open to others`, `chmod 600 ${shown}/envs/blog/LIVE_ENV`],
       ["leftovers", "a deploy of app 'blog' was cut off", /recover/],
       ["leftovers", "'ghost' has settings or a repository, but is no app", /destroy ghost/],
     ].map(([check, says, remedy]) => ({
@@ -278,4 +283,4 @@ stories((board, story) => {
     for (const words of [["setup"], ["recover"], ["restart", "blog"], ["restart", "wiki"]]) ok(board.piku(...words));
     eventually(() => expect(wrong()).toEqual([]));
   });
-});
+}, anyBoard);

@@ -1,22 +1,57 @@
 import { afterAll, beforeAll, describe, test } from "bun:test";
-import { Sandbox, type Target, targets } from "./sandbox.ts";
+import { noMachines } from "../machines/command.ts";
+import { InstalledBoard } from "../machines/installed.ts";
+import { type Board, Sandbox, type Target, targets } from "./sandbox.ts";
 
 type Tell = (name: string, body: () => void | Promise<void>) => void;
 
-/**
- * Tells the stories of one file for each executable, on one board each; a story that fails shows the board's logs.
- * `unless` gives the reason why they are not told of a target.
- */
-export function stories(
-  tell: (board: Sandbox, story: Tell) => void,
-  unless: (target: Target) => string | undefined = () => undefined,
+const sorts = { sandbox: Sandbox, installed: InstalledBoard };
+type Sort = keyof typeof sorts;
+
+interface Told {
+  /** The sorts of board that they can be told on. */
+  on?: readonly Sort[];
+  /** Why they are not told of a target. */
+  unless?: (target: Target) => string | undefined;
+}
+
+/** For stories that can be told on a board of either sort. */
+export const anyBoard: Told = { on: ["sandbox", "installed"] };
+
+/** The sort of board that is asked for; else it is the first of those that the stories can be told on. */
+const wanted = process.env.PIKU_BOARD as Sort | undefined;
+
+/** Tells the stories of one file for each executable, on one board each; a story that fails shows the board's logs. */
+export function stories(tell: (board: Board, story: Tell) => void, { on = ["sandbox"], unless }: Told = {}) {
+  const sort = wanted ?? on[0]!;
+  const impossible = on.includes(sort) ? sort === "installed" && noMachines() : `not told on a board that is ${sort}`;
+  tellOf(
+    (target): Board => new sorts[sort](target),
+    tell,
+    (target) => impossible || unless?.(target),
+  );
+}
+
+/** The same for stories that only an installed board has. */
+export function installedStories(tell: (board: InstalledBoard, story: Tell) => void) {
+  tellOf(
+    (target) => new InstalledBoard(target),
+    tell,
+    () => noMachines(),
+  );
+}
+
+function tellOf<B extends Board>(
+  make: (target: Target) => B,
+  tell: (board: B, story: Tell) => void,
+  unless: (target: Target) => string | undefined,
 ) {
   for (const target of targets)
     describe(target.name, () => {
       const reason = unless(target);
       if (reason) return skipped("these stories", reason);
-      const board = new Sandbox(target);
-      beforeAll(() => void board.start(), 60_000);
+      const board = make(target);
+      beforeAll(() => void board.start(), 600_000);
       afterAll(() => board.stop(), 60_000);
       tell(board, (name, body) =>
         test(name, async () => {
@@ -37,5 +72,7 @@ export function skipped(name: string, reason: string) {
 }
 
 /** For stories that take long: `npm test` tells them of the quicker executable, `npm run test:long` of both. */
-export const unlessLong = ({ name }: Target) =>
-  process.env.PIKU_LONG || name.endsWith("-lite") ? undefined : "npm run test:long tells them of this executable";
+export const unlessLong: Told = {
+  unless: ({ name }) =>
+    process.env.PIKU_LONG || name.endsWith("-lite") ? undefined : "npm run test:long tells them of this executable",
+};

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
 import { webProbe } from "./probe.ts";
-import { eventually, ok, read, type Sandbox } from "./sandbox.ts";
+import { type Board, eventually, ok, read } from "./sandbox.ts";
 import { skipped, stories } from "./story.ts";
 import { lackOf } from "./toolchains.ts";
 import { install, standIn } from "./tools.ts";
@@ -11,7 +11,7 @@ import { install, standIn } from "./tools.ts";
 const lack = lackOf("go", "dehydrated");
 
 /** What nginx shows for a name: who issued it, for which names, and until when. */
-function shown(board: Sandbox, host: string): string {
+function shown(board: Board, host: string): string {
   const ran = board.run(["openssl", "s_client", "-connect", `127.0.0.1:${board.httpsPort}`, "-servername", host]);
   const words = ["openssl", "x509", "-noout", "-issuer", "-serial", "-enddate", "-ext", "subjectAltName"];
   return ok(board.run(words, { input: ran.stdout })).stdout;
@@ -19,7 +19,7 @@ function shown(board: Sandbox, host: string): string {
 
 /** A certificate of an authority of our own in an app's place, or anywhere: for these names, with so many days of 100 left. */
 function forge(
-  board: Sandbox,
+  board: Board,
   place: { certificate: string; key: string },
   names: string[],
   left: number,
@@ -51,13 +51,13 @@ function forge(
   fs.rmSync(folder, { recursive: true });
 }
 
-const pairOf = (board: Sandbox, app: string) => ({
+const pairOf = (board: Board, app: string) => ({
   certificate: `${board.pikuRoot}/nginx/${app}.crt`,
   key: `${board.pikuRoot}/nginx/${app}.key`,
 });
 
 /** The reload of a board whose certificate was put in place by hand. */
-const reload = (board: Sandbox) => ok(board.run(["kill", "-HUP", read(`${board.pikuRoot}/web/nginx.pid`).trim()]));
+const reload = (board: Board) => ok(board.on(["kill", "-HUP", read(`${board.pikuRoot}/web/nginx.pid`).trim()]));
 
 const numbers = (count: number) => Array.from({ length: count }, () => 20_000 + Math.floor(Math.random() * 10_000));
 

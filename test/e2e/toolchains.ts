@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { quote, type Sandbox } from "./sandbox.ts";
+import { type Board, quote } from "./sandbox.ts";
 
 const folders = (process.env.PATH ?? "").split(":");
 
@@ -39,14 +39,14 @@ export function lackOfMaven(): string | undefined {
 }
 
 /** Puts a program on piku's path: one of this machine, which may lie where only we look, with variables that it needs. */
-export function link(board: Sandbox, name: string, variables: Record<string, string> = {}, words: string[] = []): void {
+export function link(board: Board, name: string, variables: Record<string, string> = {}, words: string[] = []): void {
   const exports = Object.entries(variables).map(([key, value]) => `export ${key}=${quote(value)}\n`);
   // rustup's programs go by the name that they are called by.
   standIn(board, name, `${exports.join("")}exec ${quote(toolOf(name)!)} ${words.join(" ")} "$@"\n`);
 }
 
 /** Puts a shell script on piku's path, for a program that cannot be had here. */
-export function standIn(board: Sandbox, name: string, script: string): void {
+export function standIn(board: Board, name: string, script: string): void {
   fs.mkdirSync(`${board.home}/bin`, { recursive: true });
   fs.writeFileSync(`${board.home}/bin/${name}`, `#!/bin/sh\nset -eu\n${script}`, { mode: 0o755 });
 }
@@ -56,7 +56,7 @@ export const recording = (script: string, ...variables: string[]) =>
   `echo "\${0##*/} $*${variables.map((name) => ` ${name}=\${${name}:-}`).join("")}" >>"$HOME/recorded"\n${script}`;
 
 /** What stand-ins wrote down since the last time. */
-export function recorded(board: Sandbox): string[] {
+export function recorded(board: Board): string[] {
   const file = `${board.home}/recorded`;
   const lines = fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim().split("\n") : [];
   fs.rmSync(file, { force: true });

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { ok, type Sandbox } from "./sandbox.ts";
+import { type Board, ok } from "./sandbox.ts";
 import { toolOf } from "./toolchains.ts";
 
 const root = path.resolve(import.meta.dir, "../..");
@@ -30,7 +30,7 @@ function pebble(): string {
 }
 
 /** Puts a tool on the board, where piku finds the programs of its user. */
-export function provide(board: Sandbox, name: string) {
+export function provide(board: Board, name: string) {
   fs.mkdirSync(`${board.home}/bin`, { recursive: true });
   fs.symlinkSync(
     name === "bun" ? fs.realpathSync(`${root}/node_modules/.bin/bun`) : install(board, name),
@@ -38,12 +38,12 @@ export function provide(board: Sandbox, name: string) {
   );
 }
 
-export function withdraw(board: Sandbox, name: string) {
+export function withdraw(board: Board, name: string) {
   fs.rmSync(`${board.home}/bin/${name}`);
 }
 
 /** A program of our own in its place, which tells what it was called with. */
-export function standIn(board: Sandbox, name: string, script: string) {
+export function standIn(board: Board, name: string, script: string) {
   fs.mkdirSync(`${board.home}/bin`, { recursive: true });
   fs.writeFileSync(`${board.home}/bin/${name}`, `#!/bin/sh\n${script}`, { mode: 0o755 });
 }
@@ -68,7 +68,7 @@ const ways = {
 };
 
 /** The path of an installed tool; it is installed first where it is not there. */
-export function install(board: Sandbox, name: string): string {
+export function install(board: Board, name: string): string {
   const tool = tools[name]!;
   const folder = path.join(cache, `tool-${name}-${tool.package.split(/==|@/).at(-1)}`);
   const way = ways[tool.from];

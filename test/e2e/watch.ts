@@ -1,7 +1,7 @@
 /** What goes on on a board while something else is done there. */
 import { spawn } from "node:child_process";
 import fs from "node:fs";
-import { quote, type Ran, read, type Sandbox } from "./sandbox.ts";
+import { type Board, quote, type Ran, read } from "./sandbox.ts";
 
 /** A process's command line, its words with blanks between; empty when it is gone. */
 export function commandOf(pid: number): string {
@@ -13,20 +13,20 @@ export function commandOf(pid: number): string {
 }
 
 /** Processes of the board that run this program with these first words: not shells or others that only name it. */
-export const running = (board: Sandbox, words: string): number[] =>
+export const running = (board: Board, words: string): number[] =>
   board.processes().filter((pid) => ` ${commandOf(pid)} `.includes(`${words} `));
 
 /** One request that is not waited for: its status and body, or what went wrong. */
-export function asking(board: Sandbox, host: string, url: string, method = "GET"): Promise<string> {
+export function asking(board: Board, host: string, url: string, method = "GET"): Promise<string> {
   const how = { method, headers: { host, connection: "close" }, signal: AbortSignal.timeout(60_000) };
-  return fetch(`http://127.0.0.1:${board.httpPort}${url}`, how).then(
+  return fetch(board.url(board.address, url), how).then(
     async (answer) => `${answer.status} ${await answer.text()}`,
     (error) => String(error),
   );
 }
 
 /** Asks for a page again and again until it is called: what was asked, and each answer that was none. */
-export function watching(board: Sandbox, host: string, url = "/") {
+export function watching(board: Board, host: string, url = "/") {
   const failed: string[] = [];
   let [asked, ended] = [0, false];
   const loop = (async () => {
@@ -45,7 +45,7 @@ export function watching(board: Sandbox, host: string, url = "/") {
 }
 
 /** `ssh board WORDS`, each word quoted, without waiting for it. */
-export function sshing(board: Sandbox, ...words: string[]): Promise<Ran> {
+export function sshing(board: Board, ...words: string[]): Promise<Ran> {
   const began = performance.now();
   return new Promise((resolve) => {
     const child = spawn("ssh", ["board", words.map(quote).join(" ")], {
@@ -70,7 +70,7 @@ export function sshing(board: Sandbox, ...words: string[]): Promise<Ran> {
 
 /** The record of an app's live release. */
 export function live(
-  board: Sandbox,
+  board: Board,
   app: string,
 ): { number: number; commit: string; environment?: string; vassals: string[] } {
   const folder = `${board.pikuRoot}/releases/${app}`;

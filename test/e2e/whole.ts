@@ -5,7 +5,7 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
-import { alive, type Files, list, ok, type Repo, read, type Sandbox } from "./sandbox.ts";
+import { alive, type Board, type Files, list, ok, type Repo, read } from "./sandbox.ts";
 import { asking, commandOf, live } from "./watch.ts";
 
 /** An app that shows its version in every way: what it answers, its source, what its build made, and what it keeps of its own. */
@@ -34,7 +34,7 @@ export const witnessed = (version: string, files: Files = {}): Files => ({
 });
 
 /** Deploys a witness of version 0, with a file that the app itself has written. */
-export function witness(board: Sandbox, kind: Kind, name: string, files: Files = {}): Witness {
+export function witness(board: Board, kind: Kind, name: string, files: Files = {}): Witness {
   const repo = board.repo(undefined, { ...witnessFiles(kind, name, "0"), ...files });
   ok(board.push(repo, name));
   fs.mkdirSync(`${board.pikuRoot}/apps/${name}/uploads`);
@@ -53,7 +53,7 @@ const secret = ["ENV", "LIVE_ENV"];
  * has written: undefined for one that may have been destroyed meanwhile, and with it all that it had.
  */
 export async function expectWhole(
-  board: Sandbox,
+  board: Board,
   name: string,
   versions: readonly string[],
   { upload }: { upload?: string } = { upload: "precious" },
@@ -111,7 +111,7 @@ export async function expectWhole(
 }
 
 /** How many of a witness's workers run. */
-const workersOf = (board: Sandbox, name: string) =>
+const workersOf = (board: Board, name: string) =>
   board.processes().filter((pid) => commandOf(pid) === "sleep 5000" && environmentOf(pid).includes(`APP=${name}`))
     .length;
 

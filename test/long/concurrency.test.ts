@@ -1,6 +1,6 @@
 /** Many commands at once: whatever comes of them is what would have come of one after the other. */
 import { expect } from "bun:test";
-import { eventually, list, ok, type Ran, read, type Sandbox } from "../e2e/sandbox.ts";
+import { type Board, eventually, list, ok, type Ran, read } from "../e2e/sandbox.ts";
 import { randomBelow, seedOf } from "../e2e/seed.ts";
 import { stories } from "../e2e/story.ts";
 import { live, sshing, watching } from "../e2e/watch.ts";
@@ -110,7 +110,7 @@ stories((board, story) => {
 });
 
 /** The ports that a web app's workers were given. */
-const portsOf = (board: Sandbox, name: string): string[] =>
+const portsOf = (board: Board, name: string): string[] =>
   live(board, name).vassals.flatMap((file) => {
     const [, kind, ordinal, release] = /_(\w+)\.(\d+)-(\d+)\.ini$/.exec(file)!;
     if (kind !== "web") return [];

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { probeSource, webProbe, wsgiProbe } from "../e2e/probe.ts";
-import { type Files, fails, freePorts, ok, type Ran, type Repo, type Sandbox } from "../e2e/sandbox.ts";
+import { type Board, type Files, fails, freePorts, ok, type Ran, type Repo } from "../e2e/sandbox.ts";
 import { stories } from "../e2e/story.ts";
 import { sshing } from "../e2e/watch.ts";
 
@@ -15,7 +15,7 @@ interface Load {
 }
 
 /** Asks for an app's page on four connections while something is done, and until so many requests were made in all. */
-async function underLoad(board: Sandbox, host: string, least: number, action: () => Promise<Ran>): Promise<Load> {
+async function underLoad(board: Board, host: string, least: number, action: () => Promise<Ran>): Promise<Load> {
   const loader = spawn("node", [path.join(import.meta.dir, "../e2e/load.mjs"), String(board.httpPort), host], {
     stdio: ["pipe", "pipe", "inherit"],
   });
@@ -37,7 +37,7 @@ async function underLoad(board: Sandbox, host: string, least: number, action: ()
 const slowly = (version: string) => `import time\n\ntime.sleep(2)\n${probeSource(version)}`;
 
 /** Seconds that git itself needs to push this repository's tip to a bare one, by file. */
-function gitAlone(board: Sandbox, app: Repo): number {
+function gitAlone(board: Board, app: Repo): number {
   const bare = `${app.folder}-bare`;
   ok(board.run(["git", "clone", "--quiet", "--bare", app.folder, bare]));
   app.commit("Nothing but git");

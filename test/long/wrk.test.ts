@@ -2,7 +2,7 @@
 import { expect } from "bun:test";
 import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
-import { eventually, ok, type Sandbox } from "../e2e/sandbox.ts";
+import { type Board, eventually, ok } from "../e2e/sandbox.ts";
 import { skipped, stories } from "../e2e/story.ts";
 import { commandOf } from "../e2e/watch.ts";
 import { expectWhole, type Kind, witness, witnessed } from "../e2e/whole.ts";
@@ -26,7 +26,7 @@ end
 `;
 
 /** Asks until it is called: how often it has asked, and what failed. */
-function loading(board: Sandbox): () => Promise<Record<string, number>> {
+function loading(board: Board): () => Promise<Record<string, number>> {
   const file = `${board.folder}/wrk.lua`;
   fs.writeFileSync(file, script);
   const url = `http://127.0.0.1:${board.httpPort}/`;
@@ -44,7 +44,7 @@ function loading(board: Sandbox): () => Promise<Record<string, number>> {
 }
 
 /** Bytes that the emperor and all that it has started hold. uWSGI writes its titles over what else tells whose a process is. */
-function memory(board: Sandbox): { processes: number; bytes: number } {
+function memory(board: Board): { processes: number; bytes: number } {
   const every = fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   const titled = every.map(Number).filter((pid) => /^many-\d+:/.test(commandOf(pid)));
   const others = board.processes().filter((pid) => /uwsgi --ini|app\.py|^sleep 5000/.test(commandOf(pid)));

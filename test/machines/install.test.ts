@@ -92,7 +92,7 @@ machines(kinds, (machine, story) => {
   });
 
   story("an upgrade from a web server leaves apps alone", async () => {
-    const server = serveDist();
+    const server = serveDist(machine);
     const watch = machine.watch("flask.test", "200 Hello from Flask\n");
     const pid = ok(await machine.sh("cat /home/piku/.piku/uwsgi/emperor.pid")).stdout;
     const line = installedFrom(blockWith("README.md", "install.sh | sh"), server.address);

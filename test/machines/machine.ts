@@ -1,24 +1,30 @@
 /**
- * A whole Debian machine with its own systemd, as a board has it. PIKU_MACHINE names the command that makes one:
- * `create NAME ARCH SUITE`, `boot NAME [MEMORY]`, `exec NAME COMMAND...`, `copy NAME FILE... FOLDER`, `stop NAME`,
- * `destroy NAME`. The machine shares this one's network, so there is one at a time, and its root is the folder that
- * `exec` does not need: `PIKU_MACHINES/NAME` (/var/tmp/machines).
+ * Whole Debian machines with their own systemd and network, made by machine.sh, and stories of one that begins with nothing on it.
+ * (A machine that is a board already: installed.ts.) For root on Debian; by hand:
+ *
+ *   sh test/setup.sh machines && bun build.ts --all && bun test --timeout 60000 ./test/machines/install.test.ts
  */
 import { afterAll, beforeAll, describe, test } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
+import { examples, type Files, ok, type Ran } from "../e2e/board.ts";
 import type { Block } from "../e2e/docs.ts";
-import { examples, type Files, ok, type Ran } from "../e2e/sandbox.ts";
 import { skipped } from "../e2e/story.ts";
+import { machine as command, noMachines, script } from "./command.ts";
 
-const command = process.env.PIKU_MACHINE;
 export const dist = path.resolve(import.meta.dir, "../../dist");
 
-/** `dist` on a web server: machines share our network. */
-export function serveDist() {
+/** `dist` on a web server that this machine alone reaches; its address is there once the machine has booted. */
+export function serveDist(machine: Machine) {
   const fetch = ({ url }: Request) => new Response(Bun.file(`${dist}/${new URL(url).pathname}`));
-  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch });
-  return { address: `http://127.0.0.1:${server.port}`, stop: () => server.stop(true) };
+  let server: ReturnType<typeof Bun.serve> | undefined;
+  return {
+    get address() {
+      server ??= Bun.serve({ port: 0, hostname: machine.gateway, fetch });
+      return `http://${machine.gateway}:${server.port}`;
+    },
+    stop: () => server?.stop(true),
+  };
 }
 
 /** What a page shows to root about install.sh, which does not know its own address here. */
@@ -32,48 +38,60 @@ export interface Kind {
   suite: string;
   /** A cap such as 512M. */
   memory?: string;
+  /** What install.sh installs is there already, which saves a minute. */
+  baked?: boolean;
 }
 
 export class Machine {
-  readonly name = `piku-${process.pid}`;
+  static #made = 0;
+  readonly name = `fresh-${process.pid}-${++Machine.#made}`;
   readonly folder = fs.mkdtempSync("/tmp/piku-machine-");
-  readonly root = `${process.env.PIKU_MACHINES || "/var/tmp/machines"}/${this.name}`;
+  /** Its root folder, from here. */
+  readonly root = command("root", this.name).stdout.trim();
+  /** Its address, and ours as it sees us: once it has booted. */
+  address = "";
   readonly #repos = new Map<string, string>();
 
   constructor(readonly kind: Kind) {}
 
+  get gateway() {
+    return this.address.replace(/\d+$/, (last) => String(Number(last) - 1));
+  }
+
   async create() {
     ok(await this.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", `${this.folder}/id`]));
     fs.writeFileSync(`${this.folder}/gitconfig`, "[user]\n  name = A Pupil\n  email = pupil@example.test\n");
-    ok(await this.run([command!, "create", this.name, this.kind.arch, this.kind.suite]));
+    const { arch, suite, baked } = this.kind;
+    ok(await this.machine("create", "--arch", arch, "--suite", suite, ...(baked ? ["--baked"] : [])));
   }
 
   async boot() {
-    const { memory } = this.kind;
-    // What is moved later keeps the memory that it has outside.
-    const capped = `mkdir -p "$1" && echo ${memory} >"$1/memory.limit_in_bytes" && echo $$ >"$1/cgroup.procs" && shift && exec "$@"`;
-    const words = memory ? ["sh", "-c", capped, "sh", `/sys/fs/cgroup/memory/${this.name}`] : [];
-    ok(await this.run([...words, command!, "boot", this.name]));
+    ok(await this.machine("boot", ...(this.kind.memory ? [this.kind.memory] : [])));
+    this.address = ok(await this.machine("address")).stdout.trim();
   }
 
   async stop() {
-    // An emulator gives the signal that means this another number. An emulated machine needs more time, too.
-    const down = await this.run([command!, "exec", this.name, "systemctl", "poweroff"]);
-    for (let i = 0; i < 90 && down.status === 0; i++, await Bun.sleep(1000))
-      if ((await this.run([command!, "exec", this.name, "true"])).status !== 0) break;
-    await this.run([command!, "stop", this.name]);
+    await this.machine("stop");
+  }
+
+  /** Takes away its power. */
+  async cut() {
+    await this.machine("cut");
   }
 
   /** Most megabytes that were ever used, where there is a cap. */
   async mostMemory(): Promise<number> {
-    const file = `/sys/fs/cgroup/memory/${this.name}/memory.max_usage_in_bytes`;
-    return Math.round(Number(fs.readFileSync(file, "utf8")) / 2 ** 20);
+    return Math.round(Number(ok(await this.machine("memory")).stdout) / 2 ** 20);
   }
 
   async destroy() {
-    await this.stop();
-    await this.run([command!, "destroy", this.name]);
+    await this.machine("destroy");
     fs.rmSync(this.folder, { recursive: true });
+  }
+
+  /** A verb of machine.sh, and what follows the machine's name. */
+  machine(verb: string, ...words: string[]): Promise<Ran> {
+    return this.run([script, verb, this.name, ...words]);
   }
 
   /** Puts these files into /root/release of the machine: the release that it is installed from. */
@@ -87,12 +105,12 @@ export class Machine {
 
   /** One line of shell, as root inside. */
   sh(line: string): Promise<Ran> {
-    return this.run([command!, "exec", this.name, "sh", "-c", line]);
+    return this.machine("exec", "sh", "-c", line);
   }
 
   /** `ssh piku@machine LINE`, from outside. */
   ssh(line: string, input = ""): Promise<Ran> {
-    return this.run([...this.#sshWords(), "piku@127.0.0.1", line], { input });
+    return this.run([...this.#sshWords(), `piku@${this.address}`, line], { input });
   }
 
   #sshWords() {
@@ -102,7 +120,7 @@ export class Machine {
 
   /** What nginx answers for a name: the status and the body. */
   async get(host: string, scheme: "http" | "https" = "http", page = "/"): Promise<string> {
-    const resolve = [80, 443].flatMap((port) => ["--resolve", `${host}:${port}:127.0.0.1`]);
+    const resolve = [80, 443].flatMap((port) => ["--resolve", `${host}:${port}:${this.address}`]);
     const url = `${scheme}://${host}${page}`;
     const words = ["-sk", "--noproxy", "*", "--max-time", "30", ...resolve, "-w", "\n%{http_code}", url];
     const { stdout } = await this.run(["curl", ...words]);
@@ -139,7 +157,7 @@ export class Machine {
     await git("add", "--all");
     await git("commit", "--quiet", "--allow-empty", "-m", "Change");
     // The branch that the original knows.
-    return this.run(["git", "push", `piku@127.0.0.1:${app}`, "main:master"], { cwd: folder });
+    return this.run(["git", "push", `piku@${this.address}:${app}`, "main:master"], { cwd: folder });
   }
 
   /** Seconds, for the one who reads the tests' output. */
@@ -172,14 +190,17 @@ type Tell = (name: string, body: () => Promise<void>) => void;
 export function machines(kinds: readonly Kind[], tell: (machine: Machine, story: Tell) => void, why?: string) {
   for (const kind of kinds) {
     const title = `${kind.suite} ${kind.arch}`;
-    const reason = command ? (process.getuid?.() === 0 ? why : "needs root") : "PIKU_MACHINE is not set";
+    const reason = noMachines(kind.arch) ?? why;
     if (reason) {
       skipped(title, reason);
       continue;
     }
     describe(title, () => {
       const machine = new Machine(kind);
-      beforeAll(() => machine.create(), 1_800_000);
+      beforeAll(() => {
+        command("sweep");
+        return machine.create();
+      }, 1_800_000);
       afterAll(() => machine.destroy(), 120_000);
       tell(machine, (name, body) => test(name, body, 1_800_000));
     });

@@ -68,7 +68,7 @@ machines(
     const apps = ["old", "elder"];
     // The page says what is done here.
     const page = "docs/moving-from-the-original.md";
-    const server = serveDist();
+    const server = serveDist(machine);
     afterAll(() => server.stop());
     const answers = async (name: string, body = name) => {
       let answer = "";
