@@ -8,13 +8,19 @@
 set -eu
 umask 022
 LC_ALL=C
-export LC_ALL DEBIAN_FRONTEND=noninteractive
+# A plain `su` leaves root without the folders of its own programs.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export LC_ALL PATH DEBIAN_FRONTEND=noninteractive
 
 # Where the release is; `npm run build` writes it into dist/install.sh when it is told (PIKU_RELEASES).
 release=
 user=piku
 mark="# Written by piku's install.sh; changes are lost."
 units=/etc/systemd/system
+place=/usr/local/lib/piku
+# A folder of units that /etc goes before.
+vendor=/usr/local/lib/systemd/system
+until_boot="the former piku's services go on until the next boot"
 
 usage() {
   cat <<'END'
@@ -49,7 +55,7 @@ die() {
 }
 
 read_options() {
-  from='' key='' target='' root='' hostname='' domain='' default_site='' uninstall='' first_boot=''
+  from='' key='' target='' root='' hostname='' domain='' default_site='' uninstall='' first_boot='' go_over=''
   while [ $# -gt 0 ]; do
     case $1 in
       --from | --key | --target | --root | --hostname | --domain)
@@ -67,6 +73,7 @@ read_options() {
       --default-site) default_site=1 ;;
       --uninstall) uninstall=1 ;;
       --first-boot) first_boot=1 ;;
+      --go-over) go_over=1 ;;
       --help) usage && exit 0 ;;
       *) die "there is no option '$1'" "sh install.sh --help" ;;
     esac
@@ -74,20 +81,26 @@ read_options() {
   done
   [ "$(id -u)" = 0 ] || die "this must run as root" "sudo sh install.sh ..."
   if [ -n "$key" ]; then [ -r "$key" ] || die "there is no key file '$key'"; fi
-  case $hostname$domain in *[!a-zA-Z0-9.-]*) die "'$hostname$domain' cannot be a name: letters, digits, - and . only" ;; esac
+  is_name "$hostname" || die "'$hostname' is not a valid host name" "letters, digits and -, at most 63, with neither - nor . at an end; such as classroom"
+  is_name "$domain" || die "'$domain' is not a valid domain" "such as school.lan"
   if [ -z "$from" ]; then
     # Beside this script, when it is a file.
     beside=$(dirname "$0")
     if [ -n "$release" ]; then from=$release; elif [ -r "$beside/SHA256SUMS" ]; then from=$beside; fi
   fi
   case $from in
-    '') [ -n "$uninstall" ] || die "it is not known where the release is" "--from https://..., or a folder with SHA256SUMS" ;;
+    '') [ -n "$uninstall$go_over" ] || die "it is not known where the release is" "--from https://..., or a folder with SHA256SUMS" ;;
     http://* | https://*) ;;
     *)
       [ -d "$from" ] || die "there is no folder '$from'"
       from=$(cd "$from" && pwd)
       ;;
   esac
+}
+
+# RFC 1123, and Linux takes no longer one than 64.
+is_name() {
+  [ "${#1}" -le 64 ] && printf '%s\n' "$1" | grep -qE '^(([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)*[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)?$'
 }
 
 # ---- what this machine, or the card, is ----
@@ -132,7 +145,8 @@ find_targets() {
   # A card may come into any board.
   [ -z "$root" ] || return 0
   memory=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)
-  if [ "$memory" -lt 1000 ]; then targets="$big-lite $big$musl"; else targets="$big$musl $big-lite"; fi
+  # Bun's wants libraries on musl that may not be there.
+  if [ "$memory" -lt 1000 ] || [ -n "$musl" ]; then targets="$big-lite $big$musl"; else targets="$big$musl $big-lite"; fi
 }
 
 # dpkg says armhf for a Pi Zero's ARMv6 as well.
@@ -206,7 +220,7 @@ install_packages() {
     apt) dpkg --configure -a && apt-get -q -o DPkg::Lock::Timeout=600 update && apt-get -q -y -o DPkg::Lock::Timeout=600 --no-install-recommends install $missing ;;
     dnf) dnf -q -y install $missing ;;
     apk) apk -q add $missing ;;
-  esac >"$log" 2>&1 </dev/null || die "the packages could not be installed: $(grep -i -E 'err|fail|unable|no space' "$log" | tail -n 1)" "all of it is in $log; then run this again"
+  esac >"$log" 2>&1 </dev/null || die "the packages could not be installed: $(grep -i -E '^E:|err|fail|unable|no space' "$log" | tail -n 1)" "all of it is in $log; then run this again"
 }
 
 is_installed() {
@@ -218,12 +232,15 @@ is_installed() {
 }
 
 home_of() { sed -n "s/^$1:[^:]*:[^:]*:[^:]*:[^:]*:\([^:]*\):.*/\1/p" /etc/passwd; }
+password_of() { sed -n "s/^$1:\([^:]*\):.*/\1/p" /etc/shadow; }
+has_systemd() { [ -d /run/systemd/system ]; }
 
 make_user() {
   if ! id "$user" >/dev/null 2>&1; then
     say "Making the user $user"
-    if command -v useradd >/dev/null; then useradd --create-home --gid "$web" --shell /bin/sh "$user"
-    else adduser -D -G "$web" -s /bin/sh "$user"; fi
+    make_group
+    if command -v useradd >/dev/null; then useradd --create-home --gid "$user" --shell /bin/sh "$user"
+    else adduser -D -G "$user" -s /bin/sh "$user"; fi
     chmod 750 "$(home_of "$user")"
   fi
   # No password fits, so that only keys do; a locked account would keep those out as well.
@@ -231,12 +248,20 @@ make_user() {
   home=$(home_of "$user")
   [ -n "$home" ] || die "the user $user has no home folder"
   # A power cut may have left the user without it.
-  [ -d "$home" ] || install -d -m 750 -o "$user" -g "$web" "$home"
+  [ -d "$home" ] || install -d -m 750 -o "$user" -g "$(id -gn "$user")" "$home"
 }
 
-password_of() { sed -n "s/^$1:\([^:]*\):.*/\1/p" /etc/shadow; }
+make_group() {
+  if grep -q "^$user:" /etc/group; then return; fi
+  if command -v groupadd >/dev/null; then groupadd "$user"; else addgroup "$user"; fi
+}
 
-as_user() { su -s /bin/sh -c 'cd && exec "$@"' -- "$user" sh "$@"; }
+# What was there before, for --uninstall; the first word on each thing counts.
+note() {
+  mkdir -p "$place"
+  grep -qs "^$1=" "$place/before" || printf '%s\n' "$1=$2" >>"$place/before"
+}
+noted() { sed -n "s/^$1=//p" "$place/before" 2>/dev/null || :; }
 
 # Puts a file in its place whole: from stdin, with a mode.
 put() {
@@ -247,179 +272,610 @@ put() {
 
 # The same for a file that has our mark: what somebody else put there is kept beside it.
 put_marked() {
-  if [ -e "$1" ] && ! grep -qF "$mark" "$1" && [ ! -e "$1.original" ]; then cp -p "$1" "$1.original"; fi
+  if [ -e "$1" ] && ! is_ours "$1" && [ ! -e "$1.original" ]; then cp -p "$1" "$1.original"; fi
   put "$@"
 }
+is_ours() { grep -qsF "$mark" "$1"; }
 
-is_script() { [ -f "$1" ] && [ "$(head -c 2 "$1")" = '#!' ]; }
-
-# What was called piku.py and piku before. The original is one of them; the other one may be anything.
-keep_former() {
-  for script in "$home/piku.py" "$home/piku"; do
-    is_script "$script" || continue
-    aside=$home/piku.py.original
-    if [ "$script" = "$home/piku" ] && [ -e "$aside" ]; then aside=$home/piku.original; fi
-    say "Keeping the former ${script##*/} as $aside"
-    cp -p "$script" "$aside.new"
-    mv -f "$aside.new" "$aside"
+# Removes what `put_marked` put there, or brings back what was there before.
+take_away() {
+  for file in "$@"; do
+    is_ours "$file" || continue
+    if [ -e "$file.original" ]; then mv -f "$file.original" "$file"; else rm -f "$file"; fi
   done
 }
 
-put_executable() {
-  say "Putting piku into $home: $version"
-  group=$(id -gn "$user")
-  keep_former
-  cp "$work/piku-$chosen" "$home/.piku.new"
-  chown "$user:$group" "$home/.piku.new"
-  # A name may reach the disk before what it stands for.
-  sync
-  mv -f "$home/.piku.new" "$home/piku"
-  if [ -e "$home/piku.py.original" ]; then
-    ln -sf piku "$home/.piku.py.new"
-    chown -h "$user:$group" "$home/.piku.py.new"
-    mv -f "$home/.piku.py.new" "$home/piku.py"
-  fi
-  as_user "$home/piku" setup
-  case $from in http*) setting PIKU_RELEASES "$from" ;; esac
-  [ -z "$domain" ] || setting PIKU_DOMAIN "$domain"
-  # nginx goes through the home folder to the sites' sockets and files.
-  # shellcheck disable=SC2016 # for the inner shell
-  su -s /bin/sh -c 'test -x "$0"' -- "$web" "$home/.piku/nginx" 2>/dev/null || chmod g+x,o+x "$home"
+# ---- piku's home: whatever lies there is in piku's hands, so root has piku read and write it ----
+
+as_user() { su -s /bin/sh -c 'cd && exec "$@"' -- "$user" sh "$@"; }
+
+# A pipe in piku's home would have it wait for ever.
+piku() { as_user timeout 100 "$home/piku" "$@"; }
+
+# The same with the right to listen on port 80.
+as_web() {
+  setpriv --reuid "$user" --regid "$(id -gn "$user")" --init-groups --no-new-privs --bounding-set -all,+net_bind_service \
+    --inh-caps +net_bind_service --ambient-caps +net_bind_service \
+    env -i HOME="$home" USER="$user" LOGNAME="$user" PATH="$PATH" sh -c 'cd && exec setsid -w "$@"' sh "$@" </dev/null
 }
 
-# A line in the ENV file of the machine, unless it is set.
-setting() {
-  file=$home/.piku/ENV
-  was=$(grep "^$1=" "$file" 2>/dev/null | tail -n 1)
-  if [ -n "$was" ]; then
-    [ "$was" = "$1=$2" ] || warn "$file says $was, and that stays. To change it: $home/piku config:set --global $1=$2, as the user $user"
-    return
+# The beginning of a file, and nothing of what is none.
+# shellcheck disable=SC2016 # for the inner shell
+user_file() { as_user sh -c '[ -f "$1" ] && timeout 10 head -c 100000 "$1"' sh "$1" 2>/dev/null || :; }
+is_script() { [ "$(user_file "$1" | head -c 2)" = '#!' ]; }
+
+# What was called piku.py and piku before. The original is one of them; the other one may be anything.
+# shellcheck disable=SC2016 # for the inner shell
+keep_former() {
+  for script in piku.py piku; do
+    is_script "$home/$script" || continue
+    aside=$home/piku.py.original
+    if [ "$script" = piku ] && [ -e "$aside" ]; then aside=$home/piku.original; fi
+    say "Keeping the former $script as $aside"
+    as_user sh -c 'rm -rf "$2.new" && cp -p "$1" "$2.new" && mv -f "$2.new" "$2"' sh "$home/$script" "$aside"
+    [ "$script" = piku ] || former=1
+  done
+}
+
+# shellcheck disable=SC2016 # for the inner shell
+put_executable() {
+  say "Putting piku into $home: $version"
+  former=
+  keep_former
+  as_user sh -c 'rm -rf "$1" && set -C && cat >"$1" && chmod 755 "$1"' sh "$home/.piku.new" <"$work/piku-$chosen"
+  # A name may reach the disk before what it stands for.
+  sync
+  as_user mv -f "$home/.piku.new" "$home/piku"
+  if [ -e "$home/piku.py.original" ]; then
+    as_user sh -c 'rm -rf "$1" && ln -s piku "$1" && mv -f "$1" "$2"' sh "$home/.piku.py.new" "$home/piku.py"
   fi
-  # shellcheck disable=SC2016 # for the inner shell
-  { awk 1 "$file" 2>/dev/null || :; printf '%s\n' "$1=$2"; } | as_user sh -c 'cat >"$0.new" && chmod 600 "$0.new" && mv -f "$0.new" "$0"' "$file"
+  piku setup
+  case $from in http*) setting PIKU_RELEASES "$from" ;; esac
+  [ -z "$domain" ] || setting PIKU_DOMAIN "$domain"
+}
+
+# The value of a setting in the board's ENV.
+board_setting() {
+  user_file "$home/.piku/ENV" | tr -cd '[:print:]\n' | sed -n "s/^\(export \)\{0,1\}$1=[\"']\{0,1\}\([^\"']*\).*/\2/p" | tail -n 1
+}
+
+# A line in the board's ENV, unless it is set.
+setting() {
+  was=$(board_setting "$1")
+  if [ -z "$was" ]; then
+    change_setting "$1" "$1=$2"
+  elif [ "$was" != "$2" ]; then
+    warn "$home/.piku/ENV says $1=$was, and that stays. To change it: $home/piku config:set --global $1=$2, as the user $user"
+  fi
+}
+
+# Takes a setting's lines away, and adds this one if there is one.
+# shellcheck disable=SC2016 # for the inner shell
+change_setting() {
+  as_user sh -c 'umask 077 && rm -rf "$1.new" && set -C && {
+    [ ! -f "$1" ] || timeout 10 grep -v "^$2=" "$1" || :
+    [ -z "$3" ] || printf "%s\n" "$3"
+  } >"$1.new" && mv -f "$1.new" "$1"' sh "$home/.piku/ENV" "$1" "${2:-}"
 }
 
 add_keys() {
-  authorized=$home/.ssh/authorized_keys
   if [ -n "$key" ]; then
-    as_user "$home/piku" setup:ssh - <"$key" || die "$key holds what is no public key"
+    piku setup:ssh - <"$key" || die "$key holds what is no public key"
     return
   fi
-  ! grep -q '^[^#]' "$authorized" 2>/dev/null || return 0
+  ! user_file "$home/.ssh/authorized_keys" | grep -q '^[^#]' || return 0
   for file in "$(home_of root)/.ssh/authorized_keys" "$(home_of "${SUDO_USER:-root}")/.ssh/authorized_keys"; do
     # Lines with options in front would bring rights of their own.
     if grep -E '^(ssh-|ecdsa-|sk-)' "$file" >"$work/keys" 2>/dev/null; then
       say "Letting in the keys of $file"
-      as_user "$home/piku" setup:ssh - <"$work/keys"
+      piku setup:ssh - <"$work/keys"
       return
     fi
   done
   warn "no key was added. Add yours: $home/piku setup:ssh id_ed25519.pub, as the user $user"
 }
 
-# The emperors of this piku that run: ours, the original's, or one of the distribution's service.
-emperors() {
-  for file in /proc/[0-9]*/cmdline; do
-    line=$(tr '\0' ' ' <"$file" 2>/dev/null) || continue
-    case $line in *uwsgi*"$home/.piku/uwsgi/uwsgi.ini"* | *uwsgi*"$home/.piku/uwsgi-enabled"* | *uwsgi*/piku.ini*) printf '%s\n' "$line" ;; esac
+# ---- whose nginx ----
+
+# The distribution's nginx as it is configured, each file below its name; one that is refused is read file by file.
+read_nginx() {
+  nginx -T 2>/dev/null | grep . || for file in /etc/nginx/nginx.conf "$http_files"/*.conf /etc/nginx/sites-enabled/*; do
+    [ ! -f "$file" ] || { printf '%s\n' "# configuration file $file:" && cat "$file"; }
   done
 }
 
-write_services() {
-  say "Writing the services"
-  # Before anything of the kind runs there is none to leave alone.
-  running=$(emperors)
-  foreign=
-  [ "$(stat -c %h "$home/.piku/uwsgi/uwsgi.ini" 2>/dev/null || echo 1)" = 1 ] || foreign=1
-  case $running in *"$home/.piku/"*) ;; *piku.ini*) foreign=1 ;; esac
-  [ -z "$foreign" ] || warn "another service runs the emperor, by a file that is shared with it; it is left as it is"
-  if [ -d /run/systemd/system ]; then write_units; elif command -v rc-update >/dev/null; then write_openrc; else
-    warn "neither systemd nor OpenRC runs here: start uwsgi --ini $home/.piku/uwsgi/uwsgi.ini yourself, as $user, and reload nginx when $home/.piku/nginx changes"
+# Its files with a site in them, but ours and piku's.
+other_sites() {
+  awk -v ours="$http_files/piku.conf" -v sites="$home/.piku/nginx/" '
+    /^# configuration file / { file = substr($0, 22); sub(/:$/, "", file); next }
+    { sub(/#.*/, "") }
+    file != ours && index(file, sites) != 1 && /(^|[ \t{};])server[ \t]*(\{|$)/ && !seen[file]++ { print file }' "$work/nginx" |
+    while read -r file; do is_welcome "$file" || printf '%s\n' "$file"; done
+}
+
+# Whether a file is the distribution's welcome site and nobody's else, or what the original's instructions make of it.
+is_welcome() {
+  if [ "$manager" = dnf ]; then ! rpm -Vf "$1" | grep -q " $1\$" && return; fi
+  [ -z "$(find /var/www/html -mindepth 1 -maxdepth 1 ! -name 'index.*debian.html' 2>/dev/null)" ] || return
+  ! sed 's/#.*//' "$1" | tr '\n' ' ' | tr ';{}' '[\n*]' | sed 's/[[:space:]]\{1,\}/ /g; s/^ //; s/ $//' | grep -qvxE \
+    "|server|listen (\[::\]:)?(80|443 ssl)( default_server)?|server_name _|root /var/www/html|index .*|location (= /404.html|/)|try_files .uri .uri/ =404|return 404|internal|ssl_reject_handshake on|include $home/.piku/nginx/\*.conf"
+}
+
+# The app whose site answers for unknown names by being the first one.
+default_app() {
+  awk -v sites="$home/.piku/nginx/" '
+    /^# configuration file / { file = substr($0, 22); sub(/:$/, "", file) }
+    $1 == "listen" && $2 ~ /^([^;]*:)?80;?$/ { if (!first) first = file; if (/default_server/) given = 1 }
+    END { if (!given && index(first, sites) == 1) { sub(/.*\//, "", first); sub(/\.conf$/, "", first); print first } }' "$work/nginx"
+}
+
+# Whether anybody listens on a TCP port, and who, unless it is piku: `apache2 (pid 123)`. An nginx counts only when it is `rival`.
+sockets_on() {
+  cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v port="$(printf ':%04X' "$1")" '
+    $4 == "0A" && substr($2, length($2) - 4) == port { print "socket:[" $10 "]" }'
+}
+listener() {
+  sockets=$(sockets_on "$1")
+  [ -n "$sockets" ] || return 0
+  # shellcheck disable=SC2012 # no other tool of every system shows where links lead
+  ls -l /proc/[0-9]*/fd 2>/dev/null | awk '/^\/proc/ { folder = $1 } / -> socket:/ { print folder, $NF }' | grep -F "$sockets" |
+    while read -r folder _; do
+      process=${folder%/fd:}
+      name=$(cat "$process/comm" 2>/dev/null) || continue
+      [ "$(stat -c %U "$process")" != "$user" ] || continue
+      [ "$name" != nginx ] || [ -n "$rival" ] || continue
+      printf '%s\n' "$name (pid ${process#/proc/})"
+      break
+    done
+}
+
+# Decides whether nginx is piku's own or shared, and, where another program has a port, which one it is instead.
+choose_nginx() {
+  read_nginx >"$work/nginx"
+  wanted=$(board_setting PIKU_NGINX)
+  # What was decided here is decided anew.
+  if [ "$wanted" = shared ] && [ -e "$place/shared-because" ]; then wanted=; fi
+  others=$(other_sites | tr '\n' ' ')
+  rival='' taken='' because='' failed='' nginx=own
+  [ -z "$others" ] || [ "$wanted" != own ] || rival=1
+  choose_port http 80 8080
+  http_port=$port
+  choose_port https 443 8443
+  https_port=$port
+  # What does not run, and could not or will not, serves none of its sites.
+  if has_systemd && [ -z "$go_over" ] && ! systemctl is-active --quiet nginx; then
+    if [ -n "$taken" ] || ! systemctl is-enabled --quiet nginx 2>/dev/null; then others=; fi
+  fi
+  if [ "$wanted" = shared ]; then nginx=shared
+  elif [ -z "$go_over" ] && { [ -n "$former" ] || [ -e "$units/piku-go-over.service" ]; }; then
+    nginx=shared because=$until_boot
+  elif [ -n "$others" ] && [ -z "$rival$taken" ]; then
+    nginx=shared because="nginx has other sites than piku's: ${others% }. With PIKU_NGINX=own in $home/.piku/ENV piku has one of its own, on other ports"
   fi
 }
 
-# Units of the original's under other names than ours, which would do the same a second time.
-other_units() {
-  for unit in "$units"/*.service "$units"/*.path; do
-    case ${unit##*/} in uwsgi-piku.service | piku-nginx.*) continue ;; esac
-    if grep -qsE "$home/\.piku/(uwsgi/uwsgi\.ini|nginx\$)" "$unit"; then printf '%s\n' "${unit##*/}"; fi
-  done
+choose_port() {
+  name=PIKU_$(printf %s "$1" | tr '[:lower:]' '[:upper:]')_PORT
+  port=$(board_setting "$name" | tr -cd 0-9)
+  who=$(listener "${port:-$2}")
+  if [ -z "$who" ]; then
+    port=${port:-$2}
+  elif [ -n "$port" ]; then
+    warn "port $port, which $name says in $home/.piku/ENV, is taken by $who"
+  else
+    port=$3
+    while [ -n "$(sockets_on "$port")" ]; do port=$((port + 1)); done
+    taken="$taken $2"
+    say "Port $2 is taken by $who, so sites are at port $port ($name in $home/.piku/ENV): $1://$(uname -n):$port/"
+    change_setting "$name" "$name=$port"
+  fi
 }
 
-write_units() {
-  before=$(cat "$units/uwsgi-piku.service" 2>/dev/null || :)
-  for unit in $(other_units); do
-    systemctl is-enabled --quiet "$unit" || continue
-    say "Turning off $unit, which ours takes the place of, from the next boot on"
-    systemctl disable --quiet "$unit"
-  done
-  put_marked "$units/uwsgi-piku.service" 644 <<END
+# ---- nginx of piku's own ----
+
+has_own() { is_ours "$units/piku-web.service" || is_ours /etc/init.d/piku-web; }
+
+# Older ones have no -e, and complain of a log in /var/log that they may not open.
+web_command() {
+  log=
+  if nginx -v 2>&1 | awk -F'[/.]' '/version/ { exit !($2 > 1 || $3 > 19 || ($3 == 19 && $4 + 0 >= 5)) }'; then log='-e stderr '; fi
+  printf '%s\n' "$log-c $home/.piku/web/nginx.conf"
+}
+
+# Folders for caches besides piku's own (PIKU_FOLDERS).
+other_folders() {
+  board_setting PIKU_FOLDERS | tr : '\n' | grep -E '^/[A-Za-z0-9._/+@-]+$' | grep -vE '/\.\.(/|$)' | sed 's/^/ -/' | tr -d '\n'
+}
+
+# What no nginx needs. A compiler of regular expressions does need memory that is written and executed.
+nginx_walls="NoNewPrivileges=yes
+ProtectSystem=strict
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictSUIDSGID=yes
+RestrictRealtime=yes
+RestrictNamespaces=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+LockPersonality=yes
+SystemCallArchitectures=native"
+
+write_web_unit() {
+  put_marked "$units/piku-web.service" 644 <<END
 $mark
 [Unit]
-Description=piku's uWSGI emperor
+Description=piku's nginx
 After=network.target nss-lookup.target
+StartLimitIntervalSec=0
 
 [Service]
 User=$user
-Group=$(id -gn "$user")
+Group=$group
 Environment=HOME=$home
-ExecStartPre=-$home/piku recover
-ExecStart=$(command -v uwsgi) --ini $home/.piku/uwsgi/uwsgi.ini
+# A site that nginx refuses, or whose port is taken, is set aside.
+ExecStartPre=-$home/piku web
+ExecStart=$(command -v nginx) $(web_command) -g "daemon off;"
+ExecReload=/bin/kill -HUP \$MAINPID
 KillSignal=SIGQUIT
-# The emperor ends the apps, each by its own signal.
 KillMode=mixed
-TimeoutStopSec=60
+TimeoutStartSec=300
+TimeoutStopSec=10
 Restart=always
-Type=notify
-NotifyAccess=all
+RestartSec=1
+UMask=0077
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+$nginx_walls
+ReadWritePaths=$home/.piku$(other_folders)
+PrivateTmp=yes
+PrivateIPC=yes
+ProtectProc=invisible
+RemoveIPC=yes
+KeyringMode=private
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+SystemCallErrorNumber=EPERM
 
 [Install]
 WantedBy=multi-user.target
 END
-  put_marked "$units/piku-nginx.path" 644 <<END
+}
+
+write_web_openrc() {
+  # Without it every user of the machine may listen on port 80.
+  if supervise-daemon --help 2>&1 | grep -q -e --capabilities && command -v setpriv >/dev/null; then
+    right='capabilities="^cap_net_bind_service"'
+    try="setpriv --reuid $user --regid $group --init-groups --inh-caps +net_bind_service --ambient-caps +net_bind_service env HOME=$home"
+  else
+    right='' try="su -s /bin/sh $user -c 'exec \"\$@\"' -- sh"
+    printf '%s\n' "$mark" net.ipv4.ip_unprivileged_port_start=80 | put_marked /etc/sysctl.d/piku.conf 644
+    sysctl -q -p /etc/sysctl.d/piku.conf
+  fi
+  put_marked /etc/init.d/piku-web 755 <<END
+#!/sbin/openrc-run
+$mark
+description="piku's nginx"
+supervisor=supervise-daemon
+command=$(command -v nginx)
+command_args="$(web_command) -g 'daemon off;'"
+command_user=$user:$group
+$right
+respawn_delay=1
+respawn_max=0
+extra_started_commands=reload
+depend() { need net; }
+# A site that nginx refuses, or whose port is taken, is set aside.
+start_pre() { $try $home/piku web || :; }
+reload() { supervise-daemon \$RC_SVCNAME --signal HUP; }
+END
+}
+
+# Goes over to it when all sites that are there would do; else nginx stays shared, and it is said why.
+go_own() {
+  group=$(id -gn "$user")
+  [ "$group" != "$web" ] || { make_group && group=$user; }
+  if has_own; then
+    start_own
+    return
+  fi
+  say "Giving piku an nginx of its own"
+  app=$(default_app)
+  [ -z "$app" ] || setting PIKU_DEFAULT_APP "$app"
+  if ! as_web timeout 100 "$home/piku" web --try 2>"$work/why"; then
+    stay_shared "$(sed 's/^Error: //' "$work/why" | tr '\n' ' ')"
+    return
+  fi
+  start_own
+}
+
+stay_shared() {
+  nginx=shared because=$1 failed=1
+  warn "nginx stays shared: $because"
+}
+
+start_own() {
+  if has_systemd; then
+    folders=$(grep -s ^ReadWritePaths= "$units/piku-web.service" || :)
+    write_web_unit
+    start_own_unit
+  elif command -v rc-update >/dev/null; then
+    write_web_openrc
+    if ! rc-service -q piku-web status >/dev/null 2>&1; then
+      [ -n "$others" ] || { rc-service -q --ifstarted nginx stop && rc-update -q del nginx 2>/dev/null; } || :
+      rc-update -q add piku-web && rc-service -q piku-web start
+    else rc-service -q piku-web reload; fi
+  else
+    warn "neither systemd nor OpenRC runs here: start nginx $(web_command) yourself, as $user, with the right to listen on port $http_port"
+  fi
+  [ "$nginx" = own ] || return 0
+  leave_shared
+}
+
+start_own_unit() {
+  systemctl daemon-reload
+  systemctl enable --quiet piku-web
+  if systemctl is-active --quiet piku-web; then
+    if [ "$folders" = "$(grep ^ReadWritePaths= "$units/piku-web.service")" ]; then systemctl reload piku-web; else systemctl restart piku-web; fi
+    return
+  fi
+  # At boot systemd is busy with what starts; this goes before all of it.
+  if [ -n "$go_over" ]; then
+    note nginx "$(systemctl is-enabled nginx 2>/dev/null || :)"
+    systemctl disable --quiet nginx
+    systemctl stop --no-block nginx
+    systemctl start --no-block piku-web
+    return
+  fi
+  if [ -z "$others" ]; then stop_nginx; fi
+  start_quickly
+  if ! answers; then
+    systemctl disable --quiet --now piku-web
+    journalctl -u piku-web -n 20 -o cat --no-pager >"$work/why" 2>/dev/null || :
+    take_away "$units/piku-web.service"
+    systemctl daemon-reload
+    stay_shared "nginx of piku's own did not answer on port $http_port: $(grep emerg "$work/why" | tail -n 1)"
+    [ -n "$others" ] || systemctl start nginx
+    return
+  fi
+  [ -n "$others" ] || { systemctl disable --quiet nginx && systemctl stop nginx; }
+}
+
+# It closes its ports at once, and ends when its last request has.
+stop_nginx() {
+  note nginx "$(systemctl is-enabled nginx 2>/dev/null || :)"
+  master=$(systemctl show -p MainPID --value nginx)
+  # What may take long is done before: in between nobody answers.
+  mkdir -p /run/systemd/system/piku-web.service.d
+  printf '%s\n' '[Service]' ExecStartPre= >/run/systemd/system/piku-web.service.d/first.conf
+  systemctl daemon-reload
+  [ "${master:-0}" = 0 ] || kill -QUIT "$master"
+  wait_for_port
+}
+
+start_quickly() {
+  systemctl start piku-web || :
+  rm -rf /run/systemd/system/piku-web.service.d
+  systemctl daemon-reload
+}
+
+# Any answer will do, and so will a connection that is closed without one.
+answers() {
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    curl -s -o /dev/null --noproxy '*' --max-time 5 "http://127.0.0.1:$http_port/" && return
+    [ $? != 52 ] || return 0
+    sleep 0.5
+  done
+  return 1
+}
+
+# It closes its ports at once. Its caches another nginx could not write; they fill again.
+# shellcheck disable=SC2016 # for the inner shell
+stop_own() {
+  has_own || return 0
+  if has_systemd; then systemctl disable --quiet piku-web && systemctl stop --no-block piku-web; else rc-service -q piku-web stop; rc-update -q del piku-web; fi
+  wait_for_port
+  as_user sh -c 'rm -rf .piku/cache/*/[0-9a-f] .piku/cache/*/nginx/[0-9a-f]' 2>/dev/null || :
+  take_away "$units/piku-web.service" /etc/init.d/piku-web /etc/sysctl.d/piku.conf
+}
+
+wait_for_port() {
+  tries=0
+  while [ -n "$(sockets_on "$http_port")" ] && [ $tries -lt 200 ]; do sleep 0.01 && tries=$((tries + 1)); done
+}
+
+# Takes away what tied piku to the distribution's nginx.
+leave_shared() {
+  retire_path
+  if has_systemd && is_ours "$units/piku-nginx.socket"; then systemctl disable --quiet --now piku-nginx.socket; fi
+  take_away "$units/piku-nginx.socket" "$units/piku-nginx@.service" "$units/nginx.service.d/piku.conf" "$place/reload"
+  rmdir "$units/nginx.service.d" 2>/dev/null || :
+  conf=$http_files/piku.conf
+  for file in $(other_includes); do
+    if is_welcome "$file"; then
+      note welcome "$(describe_welcome "$file")"
+      turn_off_welcome "$(noted welcome)"
+    else warn "$file includes piku's sites still: take that line out of it"; fi
+  done
+  if is_ours "$conf"; then
+    note welcome "$(noted_welcome)"
+    take_away "$conf"
+    [ -z "$others" ] || reload_nginx
+  fi
+  if command -v usermod >/dev/null; then
+    if [ "$(id -gn "$user")" = "$web" ]; then
+      note group "$web"
+      usermod -g "$user" "$user"
+    elif [ -n "$(noted member)" ] && id -Gn "$user" | grep -qw "$web"; then gpasswd -d "$user" "$web" >/dev/null; fi
+  fi
+  set_sockets "$group" g-s 600
+  if [ -e "$place/shared-because" ]; then
+    rm -f "$place/shared-because"
+    change_setting PIKU_NGINX
+  fi
+}
+
+# Version 1, and the original, had a path unit.
+retire_path() {
+  [ -e "$units/piku-nginx.path" ] && has_systemd || return 0
+  systemctl disable --quiet --now piku-nginx.path
+  for file in "$units/piku-nginx.path" "$units/piku-nginx.service"; do
+    # What was kept of the original's comes back with --uninstall.
+    if is_ours "$file" && [ ! -e "$file.original" ]; then rm -f "$file"; fi
+  done
+  systemctl daemon-reload
+}
+
+# ---- the distribution's nginx, shared ----
+
+go_shared() {
+  say "Sharing the distribution's nginx${because:+: $because}"
+  # What failed is a fault to doctor, and what is so on purpose is none.
+  if [ -n "$failed" ]; then change_setting PIKU_NGINX; else change_setting PIKU_NGINX PIKU_NGINX=shared; fi
+  mkdir -p "$place"
+  if [ -n "$because" ]; then printf '%s\n' "$because" | put "$place/shared-because" 644; fi
+  group=$(id -gn "$user")
+  if ! id -Gn "$user" | grep -qw "$web"; then
+    note member "$web"
+    if command -v usermod >/dev/null; then usermod -aG "$web" "$user"; else addgroup "$user" "$web"; fi
+  fi
+  set_sockets "$web" g+sx 660
+  # nginx goes through the home folder to the sites' sockets and files.
+  # shellcheck disable=SC2016 # for the inner shell
+  su -s /bin/sh -c 'test -x "$0"' -- "$web" "$home/.piku/nginx" 2>/dev/null || chmod g+x,o+x "$home"
+  stop_own
+  write_nginx
+  if has_systemd; then write_shared_units; elif command -v rc-update >/dev/null; then write_shared_openrc; fi
+}
+
+# Whom the workers' sockets let in: new ones by their folder and their file, and those that are there already.
+# shellcheck disable=SC2016 # for the inner shell
+set_sockets() {
+  change_vassals "s/^chmod-socket *=.*/chmod-socket = $3/"
+  as_user sh -c '
+    chgrp "$1" .piku/sockets && chmod "$2" .piku/sockets
+    find .piku/sockets .piku/nginx -type s -user "$4" -exec chgrp "$1" {} + -exec chmod "$3" {} +' sh "$1" "$2" "$3" "$user"
+}
+
+# Changes workers' files for their next start. Their times stay, so that the emperor starts none again now. A worker whose group is
+# not the emperor's would not start, and needs none.
+# shellcheck disable=SC2016 # for the inner shell
+change_vassals() {
+  as_user sh -c 'cd .piku && find uwsgi-enabled uwsgi-available releases -type f -name "*.ini" | while read -r file; do
+    sed -e "/^gid *=/d" -e "$1" "$file" >"$file.new" && touch -r "$file" "$file.new" && chmod 600 "$file.new" &&
+      if cmp -s "$file" "$file.new"; then rm "$file.new"; else mv -f "$file.new" "$file"; fi
+  done' sh "$1"
+}
+
+# A request on the socket has nginx read its files, and is answered with what it says of them.
+write_shared_units() {
+  retire_path
+  put_marked "$place/reload" 755 <<END
+#!/bin/sh
+$mark
+# Answers one HTTP request on stdin, whatever it is: nginx reads its files again; 500 with its own words when it does not take them.
+set -u
+answer() {
+  printf 'HTTP/1.0 %s\r\nContent-Type: text/plain\r\nContent-Length: %s\r\n\r\n%s' "\$1" "\${#2}" "\$2"
+  exit 0
+}
+# Those that are not leaving.
+workers() {
+  cat /proc/[0-9]*/stat 2>/dev/null | awk -v master="\$master" '{ pid = \$1; sub(/^.*\) /, ""); if (\$2 == master) print pid }' |
+    while read -r pid; do
+      case \$(tr -d '\0' <"/proc/\$pid/cmdline") in 'nginx: worker process') echo "\$pid" ;; esac
+    done 2>/dev/null
+}
+while read -r line && [ "\${#line}" -gt 1 ]; do :; done
+exec 9>/run/piku/reload.lock
+flock -w 60 9 || answer '500 Busy' 'other reloads of nginx take too long'
+master=\$(systemctl show -p MainPID --value nginx)
+[ "\${master:-0}" != 0 ] || answer '500 Down' 'nginx does not run; on the board: sudo systemctl start nginx'
+said=\$(nginx -t 2>&1) || answer '500 Refused' "\$(printf '%s\n' "\$said" | grep -F '[emerg]' | head -n 1)"
+before=\$(workers)
+said=\$(systemctl reload nginx 2>&1) || answer '500 Refused' "\$said"
+tries=0
+while [ \$tries -lt 100 ]; do
+  now=\$(workers)
+  if [ -n "\$now" ] && ! printf '%s\n' "\$now" | grep -qxF "\$before"; then answer '200 OK' ''; fi
+  sleep 0.1
+  tries=\$((tries + 1))
+done
+answer '500 Refused' "\$(tail -n 50 /var/log/nginx/error.log | grep -F '[emerg]' | tail -n 1)"
+END
+  walls="$nginx_walls
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE
+ReadWritePaths=/var/log/nginx /var/lib/nginx /run -$home/.piku/logs -$home/.piku/cache$(folders_of_others)
+ReadOnlyPaths=-/run/systemd -/run/udev -/run/tmpfiles.d"
+  put_marked "$units/piku-nginx.socket" 644 <<END
 $mark
 [Unit]
-Description=piku's sites have changed
+Description=piku asks here that nginx reads its sites
 
-[Path]
-PathChanged=$home/.piku/nginx
+[Socket]
+ListenStream=/run/piku/nginx.sock
+SocketUser=$user
+SocketMode=0600
+Accept=yes
+MaxConnections=256
+TriggerLimitIntervalSec=0
 
 [Install]
-WantedBy=multi-user.target
+WantedBy=sockets.target
 END
-  put_marked "$units/piku-nginx.service" 644 <<END
+  put_marked "$units/piku-nginx@.service" 644 <<END
 $mark
 [Unit]
 Description=nginx reads piku's sites
+CollectMode=inactive-or-failed
 
 [Service]
-Type=oneshot
-ExecStart=$(command -v systemctl) reload nginx
+ExecStart=$place/reload
+StandardInput=socket
+StandardOutput=socket
+StandardError=journal
+RuntimeMaxSec=120
+$walls
 END
   systemctl daemon-reload
-  systemctl enable --quiet piku-nginx.path nginx "$sshd"
-  [ -n "$foreign" ] || systemctl enable --quiet uwsgi-piku.service
-  systemctl start piku-nginx.path "$sshd"
-  later=
-  [ -n "$foreign" ] || [ "$before" = "$(cat "$units/uwsgi-piku.service")" ] || later="; the new service takes over at the next boot"
-  if [ -n "$running" ]; then say "The emperor that runs goes on, so that no app stops$later"
-  elif [ -z "$foreign" ]; then systemctl start uwsgi-piku.service || die "the emperor does not start" "journalctl -u uwsgi-piku"; fi
+  systemctl enable --quiet nginx
+  systemctl enable --quiet --now piku-nginx.socket
+  harden_nginx
 }
 
-write_openrc() {
-  put_marked /etc/init.d/uwsgi-piku 755 <<END
-#!/sbin/openrc-run
-$mark
-description="piku's uWSGI emperor"
-supervisor=supervise-daemon
-command=$(command -v uwsgi)
-command_args="--ini $home/.piku/uwsgi/uwsgi.ini"
-command_user=$user:$(id -gn "$user")
-depend() { need net; }
-start_pre() { su -s /bin/sh $user -c "$home/piku recover" || :; }
-END
-  mkdir -p /usr/local/lib/piku
-  put_marked /usr/local/lib/piku/reload 755 <<END
+# Where the logs and caches of nginx's other sites are.
+folders_of_others() {
+  awk -v sites="$home/.piku/nginx/" '
+    /^# configuration file / { file = substr($0, 22); sub(/:$/, "", file) }
+    index(file, sites) != 1 && $1 ~ /^((access|error)_log|[a-z_]+_path)$/ {
+      path = $2; sub(/;$/, "", path); if ($1 ~ /_log$/) sub(/\/[^\/]*$/, "", path)
+      if (path ~ /^\/[A-Za-z0-9._\/+@-]+$/) print " -" path
+    }' "$work/nginx" | sort -u | tr -d '\n'
+}
+
+# The walls around it, if it would still start within them; a former piku's goes on without until the next boot.
+harden_nginx() {
+  file=$units/nginx.service.d/piku.conf
+  [ "$(printf '%s\n' "$mark" '[Service]' "$walls")" != "$(cat "$file" 2>/dev/null || :)" ] || return 0
+  printf '%s\n' "$walls" | sed 's/^/--property=/' >"$work/properties"
+  set --
+  while read -r property; do set -- "$@" "$property"; done <"$work/properties"
+  if ! systemd-run --quiet --wait --collect --pipe "$@" "$(command -v nginx)" -t -q >"$work/why" 2>&1 </dev/null; then
+    warn "nginx would not start within walls, so it has none: $(tail -n 1 "$work/why")"
+    return
+  fi
+  mkdir -p "$units/nginx.service.d"
+  printf '%s\n' "$mark" '[Service]' "$walls" | put_marked "$file" 644
+  systemctl daemon-reload
+  [ "$because" != "$until_boot" ] && [ -z "$go_over" ] || return 0
+  systemctl restart nginx || { take_away "$file" && systemctl daemon-reload && systemctl restart nginx; }
+}
+
+write_shared_openrc() {
+  put_marked "$place/reload" 755 <<END
 #!/bin/sh
 $mark
 exec rc-service nginx reload
@@ -430,20 +886,17 @@ $mark
 description="nginx reads piku's sites when they have changed"
 supervisor=supervise-daemon
 command=/bin/busybox
-command_args="inotifyd /usr/local/lib/piku/reload $home/.piku/nginx:yn"
+command_args="inotifyd $place/reload $home/.piku/nginx:yn"
 depend() { need nginx; }
 END
-  rc-update -q add nginx && rc-update -q add "$sshd" && rc-update -q add piku-nginx && rc-service -q "$sshd" start
-  [ -n "$foreign" ] || rc-update -q add uwsgi-piku
-  [ -n "$running$foreign" ] || rc-service -q uwsgi-piku start
-  rc-service -q nginx start && rc-service -q piku-nginx restart
+  rc-update -q add nginx && rc-update -q add piku-nginx && rc-service -q nginx start && rc-service -q piku-nginx restart
 }
 
 # A server of its own for https, since an unknown name would fall to the first app. It is the default by being the first, so that
 # an app can take its place (NGINX_DEFAULT).
 https_server() {
   sixth=
-  [ -e /proc/net/if_inet6 ] && sixth='  listen [::]:443 ssl;'
+  [ -e /proc/net/if_inet6 ] && sixth="  listen [::]:$https_port ssl;"
   if nginx -v 2>&1 | awk -F'[/.]' '/version/ { exit !($2 > 1 || $3 > 19 || ($3 == 19 && $4 + 0 >= 4)) }'; then
     answer='  ssl_reject_handshake on;'
   else
@@ -453,7 +906,7 @@ https_server() {
   ssl_certificate_key /etc/nginx/piku-default.key;
   return 444;'
   fi
-  printf '%s\n' 'server {' '  listen 443 ssl;' ${sixth:+"$sixth"} "$answer" '}'
+  printf '%s\n' 'server {' "  listen $https_port ssl;" ${sixth:+"$sixth"} "$answer" '}'
 }
 
 # Files of nginx's, but ours, that include piku's sites: the original's instructions say the default site.
@@ -461,13 +914,14 @@ other_includes() {
   grep -RlsF "$home/.piku/nginx/*.conf" /etc/nginx | grep -v -e "^$http_files/piku.conf" -e '\.original$' -e /sites-available/ || :
 }
 
-# The distribution's welcome site, on and off, by what it is: `FILE`, or `LINK -> FILE`. Our file for nginx has a note of it.
+# The distribution's welcome site, on and off, by what it is: `FILE`, or `LINK -> FILE`. There is a note of it.
 noted_welcome() { sed -n 's/^# turned off: //p' "$conf" 2>/dev/null || :; }
 find_welcome() {
   welcome=/etc/nginx/sites-enabled/default
   case $http_files in */http.d) welcome=$http_files/default.conf ;; esac
-  if [ -L "$welcome" ]; then printf '%s\n' "$welcome -> $(readlink "$welcome")"; elif [ -f "$welcome" ]; then printf '%s\n' "$welcome"; fi
+  describe_welcome "$welcome"
 }
+describe_welcome() { if [ -L "$1" ]; then printf '%s\n' "$1 -> $(readlink "$1")"; elif [ -f "$1" ]; then printf '%s\n' "$1"; fi; }
 turn_off_welcome() {
   case $1 in
     '') ;;
@@ -484,7 +938,6 @@ turn_on_welcome() {
 }
 
 write_nginx() {
-  say "Showing nginx the way to piku's sites"
   conf=$http_files/piku.conf
   welcome=
   [ -z "$default_site" ] || welcome=$(find_welcome)
@@ -499,6 +952,8 @@ write_nginx() {
   {
     printf '%s\n' "$mark"
     [ -z "$kept" ] || printf '%s\n' "# turned off: $kept"
+    # nginx's own is too small for a long name.
+    grep -q '^[[:space:]]*server_names_hash_bucket_size' "$work/nginx" || printf '%s\n' 'server_names_hash_bucket_size 128;'
     https_server
     printf '%s\n' "$include"
   } | put_marked "$conf" 644
@@ -508,7 +963,203 @@ write_nginx() {
     turn_on_welcome "$welcome"
     die "nginx refuses its configuration: $(grep emerg "$work/why" | head -n 1)" "what was there before is in place again; mend it, then run this again"
   fi
-  if [ -d /run/systemd/system ]; then systemctl reload-or-restart nginx; else rc-service -q nginx reload; fi
+  reload_nginx
+}
+
+reload_nginx() {
+  # It starts behind this.
+  if [ -n "$go_over" ]; then return
+  elif has_systemd; then systemctl reload-or-restart nginx
+  elif command -v rc-service >/dev/null; then rc-service -q nginx reload
+  else nginx -s reload 2>/dev/null || warn "nginx does not run: start it"; fi
+}
+
+# ---- the emperor ----
+
+# The emperors of this piku that run: ours, the original's, or one of the distribution's service.
+emperors() {
+  for file in /proc/[0-9]*/cmdline; do
+    line=$({ tr '\0' ' ' <"$file"; } 2>/dev/null) || continue
+    case $line in *uwsgi*"$home/.piku/uwsgi/uwsgi.ini"* | *uwsgi*"$home/.piku/uwsgi-enabled"* | *uwsgi*/piku.ini*) printf '%s\n' "$line" ;; esac
+  done
+}
+
+write_services() {
+  say "Writing the services"
+  # Before anything of the kind runs there is none to leave alone.
+  running=$(emperors)
+  foreign=
+  [ "$(stat -c %h "$home/.piku/uwsgi/uwsgi.ini" 2>/dev/null || echo 1)" = 1 ] || foreign=1
+  case $running in *"$home/.piku/"*) ;; *piku.ini*) foreign=1 ;; esac
+  [ -z "$foreign" ] || warn "another service runs the emperor, by a file that is shared with it; it is left as it is"
+  if has_systemd; then write_units; elif command -v rc-update >/dev/null; then write_openrc; else
+    warn "neither systemd nor OpenRC runs here: start uwsgi --ini $home/.piku/uwsgi/uwsgi.ini yourself, as $user"
+  fi
+}
+
+# Units of the original's under other names than ours, which would do the same a second time.
+other_units() {
+  for unit in "$units"/*.service "$units"/*.path; do
+    case ${unit##*/} in uwsgi-piku.service | piku-*) continue ;; esac
+    if grep -qsE "$home/\.piku/(uwsgi/uwsgi\.ini|nginx\$)" "$unit"; then printf '%s\n' "${unit##*/}"; fi
+  done
+}
+
+write_units() {
+  before=$(cat "$units/uwsgi-piku.service" 2>/dev/null || :)
+  for unit in $(other_units); do
+    systemctl is-enabled --quiet "$unit" || continue
+    say "Turning off $unit, which ours takes the place of, from the next boot on"
+    systemctl disable --quiet "$unit"
+  done
+  # The former piku's emperor tells by a child of its own.
+  notify=main
+  [ "$because" != "$until_boot" ] || notify=all
+  put_marked "$units/uwsgi-piku.service" 644 <<END
+$mark
+[Unit]
+Description=piku's uWSGI emperor
+After=network.target nss-lookup.target
+StartLimitIntervalSec=0
+
+[Service]
+User=$user
+Group=$group
+Environment=HOME=$home
+ExecStartPre=-$home/piku recover
+ExecStart=$(command -v uwsgi) --ini $home/.piku/uwsgi/uwsgi.ini
+KillSignal=SIGQUIT
+# The emperor ends the apps, each by its own signal.
+KillMode=mixed
+TimeoutStopSec=60
+Restart=always
+RestartSec=1
+Type=notify
+NotifyAccess=$notify
+Delegate=memory pids cpu
+
+[Install]
+WantedBy=multi-user.target
+END
+  # What a shared nginx serves of an app's files it reads as another user.
+  hidden=
+  [ "$nginx" = shared ] || hidden=UMask=0027
+  mkdir -p "$vendor/uwsgi-piku.service.d"
+  put_marked "$vendor/uwsgi-piku.service.d/walls.conf" 644 <<END
+$mark
+# Without these, for sudo in apps for example:
+#   mkdir -p $units/uwsgi-piku.service.d && ln -s /dev/null $units/uwsgi-piku.service.d/walls.conf && reboot
+[Service]
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+ProtectSystem=full
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+RestrictSUIDSGID=yes
+RestrictRealtime=yes
+RestrictNamespaces=user mnt pid
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_BLUETOOTH AF_CAN AF_PACKET
+LockPersonality=yes
+KeyringMode=private
+RemoveIPC=yes
+SystemCallArchitectures=native
+SystemCallFilter=~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap
+SystemCallErrorNumber=EPERM
+TasksMax=50%
+MemoryHigh=85%
+$hidden
+END
+  systemctl daemon-reload
+  systemctl enable --quiet "$sshd"
+  [ -n "$foreign" ] || systemctl enable --quiet uwsgi-piku.service
+  [ -z "$go_over" ] || return 0
+  systemctl start "$sshd"
+  later=
+  [ -n "$foreign" ] || [ "$before" = "$(cat "$units/uwsgi-piku.service")" ] || later="; the new service takes over at the next boot"
+  if [ -n "$running" ]; then say "The emperor that runs goes on, so that no app stops$later"
+  elif [ -z "$foreign" ]; then systemctl start uwsgi-piku.service || die "the emperor does not start" "journalctl -u uwsgi-piku"; fi
+}
+
+write_openrc() {
+  put_marked /etc/init.d/uwsgi-piku 755 <<END
+#!/sbin/openrc-run
+$mark
+description="piku's uWSGI emperor"
+supervisor=supervise-daemon
+command=$(command -v uwsgi)
+command_args="--ini $home/.piku/uwsgi/uwsgi.ini"
+command_user=$user:$group
+respawn_delay=1
+respawn_max=0
+depend() { need net; }
+start_pre() { su -s /bin/sh $user -c "$home/piku recover" || :; }
+END
+  rc-update -q add "$sshd" && rc-service -q "$sshd" start
+  [ -n "$foreign" ] || rc-update -q add uwsgi-piku
+  [ -n "$running$foreign" ] || rc-service -q uwsgi-piku start
+}
+
+# ---- sshd ----
+
+# Many clients at once, and no passwords for piku's user. What sshd refuses is taken back.
+write_sshd() {
+  conf=/etc/ssh/sshd_config.d/piku.conf
+  if ! grep -qisE '^[[:space:]]*include[[:space:]].*sshd_config\.d/\*' /etc/ssh/sshd_config; then
+    say "sshd_config does not include sshd_config.d, so how sshd lets clients in stays as it is"
+    return
+  fi
+  # Debian's default drops clients of a class that push at once. Somebody's own number stays.
+  many=
+  [ -n "$(is_ours $conf || sshd -T 2>/dev/null | grep -v '^maxstartups 10:30:100$' | grep ^maxstartups)" ] || many='MaxStartups 100:30:200'
+  put_marked $conf 644 <<END
+$mark
+$many
+Match User $user
+  PasswordAuthentication no
+  KbdInteractiveAuthentication no
+Match all
+END
+  if ! sshd -t 2>"$work/why"; then
+    take_away $conf
+    warn "sshd refuses $conf, so it is away again: $(head -n 1 "$work/why")"
+    return
+  fi
+  reload_sshd
+}
+
+# Where systemd listens for it, sshd could not listen again after a reload, and ended. A restart leaves sessions alone as well.
+reload_sshd() {
+  if has_systemd && systemctl is-active --quiet "$sshd.socket"; then systemctl try-restart "$sshd"
+  elif has_systemd; then systemctl try-reload-or-restart "$sshd"
+  elif command -v rc-service >/dev/null; then rc-service -q --ifstarted "$sshd" reload; fi
+}
+
+# What keeps all keys of piku's user out, by sshd's own word; sets the port that it listens on.
+check_sshd() {
+  sshd -T -C "user=$user,host=localhost,addr=127.0.0.1" >"$work/sshd" 2>/dev/null || :
+  ssh_port=$(sed -n 's/^port //p' "$work/sshd" | head -n 1)
+  why=
+  grep -qx 'pubkeyauthentication no' "$work/sshd" && why="PubkeyAuthentication is no"
+  is_among denyusers "$user" && why="DenyUsers names $user"
+  ! grep -q '^allowusers ' "$work/sshd" || is_among allowusers "$user" || why="AllowUsers does not name $user"
+  for name in $(id -Gn "$user"); do ! is_among denygroups "$name" || why="DenyGroups names $user's group $name"; done
+  if grep -q '^allowgroups ' "$work/sshd"; then
+    allowed=
+    for name in $(id -Gn "$user"); do is_among allowgroups "$name" && allowed=1; done
+    [ -n "$allowed" ] || why="AllowGroups names no group of $user"
+  fi
+  [ -z "$why" ] || warn "no key can let anybody in as $user: $why in sshd's configuration. Change that in /etc/ssh/sshd_config, then: systemctl reload $sshd"
+}
+# Whether one of the patterns that sshd has for this keyword fits.
+is_among() {
+  # shellcheck disable=SC2254 # a pattern it is
+  for pattern in $(set -f && sed -n "s/^$1 //p" "$work/sshd"); do
+    case $2 in ${pattern%@*}) return 0 ;; esac
+  done
+  return 1
 }
 
 name_machine() {
@@ -540,12 +1191,66 @@ install_here() {
   need_space "$home" "$(size_of "$chosen")"
   put_executable
   add_keys
-  write_services
-  write_nginx
-  [ -z "$first_boot" ] || rm -f /usr/local/lib/piku/first-boot
+  choose_nginx
+  go
+  # The former piku's services end with the machine; what takes their place is made before any of it starts again.
+  if [ "$because" = "$until_boot" ]; then wait_for_boot; fi
+  write_sshd
+  check_sshd
+  [ -z "$first_boot" ] || rm -f "$place/first-boot"
   [ ! -e "$home/piku.py.original" ] || say "The way back to the former piku: sh install.sh --uninstall"
   sync
-  say "Done. On your machine: git remote add piku $user@$(uname -n):APP && git push piku main"
+  say_done
+}
+
+go() {
+  if [ "$nginx" = own ]; then go_own; fi
+  if [ "$nginx" = shared ]; then go_shared; fi
+  write_services
+}
+
+wait_for_boot() {
+  fetch install.sh
+  verify install.sh
+  put "$place/install.sh" 755 <"$work/install.sh"
+  put_marked "$units/piku-go-over.service" 644 <<END
+$mark
+[Unit]
+Description=piku gets an nginx of its own
+Before=piku-web.service nginx.service uwsgi-piku.service
+ConditionPathExists=$place/install.sh
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh $place/install.sh --go-over
+# Whatever holds it up, the board starts.
+TimeoutStartSec=600
+
+[Install]
+WantedBy=multi-user.target
+END
+  systemctl daemon-reload
+  systemctl enable --quiet piku-go-over
+}
+
+# What was put off until a boot.
+go_over_here() {
+  find_distribution
+  home=$(home_of "$user")
+  former=
+  choose_nginx
+  go
+  # Not before: nginx waits for it.
+  systemctl disable --quiet piku-go-over
+  rm -f "$units/piku-go-over.service"
+}
+
+# A name is known to few: the address reaches the board from everywhere in its network.
+say_done() {
+  address=$(ip -o route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
+  at=$user@${address:-$(uname -n)}:APP
+  [ "${ssh_port:-22}" = 22 ] || at=ssh://$user@${address:-$(uname -n)}:$ssh_port/APP
+  say "Done. On your machine: git remote add piku $at && git push piku main${address:+   (or $(uname -n) in place of $address, where that name is known)}"
 }
 
 # ---- a card ----
@@ -559,7 +1264,7 @@ prepare_card() {
   find_targets
   # shellcheck disable=SC2086 # a list of words
   get_executable ${target:-$targets}
-  place=$root/usr/local/lib/piku
+  place=$root$place
   say "Putting piku into $place"
   mkdir -p "$place"
   executables=piku-$chosen
@@ -613,14 +1318,6 @@ END
 
 # ---- the way back ----
 
-# Removes what `put_marked` put there, or brings back what was there before.
-take_away() {
-  for file in "$@"; do
-    grep -qsF "$mark" "$file" || continue
-    if [ -e "$file.original" ]; then mv -f "$file.original" "$file"; else rm -f "$file"; fi
-  done
-}
-
 uninstall_here() {
   find_distribution
   home=$(home_of "$user")
@@ -630,42 +1327,81 @@ uninstall_here() {
   original=
   if [ -e "$home/piku.py.original" ]; then
     say "Bringing back the former piku"
-    mv -f "$home/piku.py.original" "$home/piku.py"
+    as_user mv -f "$home/piku.py.original" "$home/piku.py"
   fi
   if is_script "$home/piku.py"; then original=1; fi
   say "Taking away keys, hooks and the timer of piku"
-  as_user "$home/piku" setup --undo
+  piku setup --undo
   say "Taking away the services"
-  if [ -d /run/systemd/system ]; then
-    for unit in uwsgi-piku.service piku-nginx.path; do
-      if [ -z "$original" ] && [ -e "$units/$unit" ]; then systemctl disable --quiet --now "$unit"; fi
-    done
-    for unit in $(other_units); do [ -z "$original" ] || systemctl enable --quiet "$unit"; done
-    take_away "$units/uwsgi-piku.service" "$units/piku-nginx.path" "$units/piku-nginx.service" "$units/piku-first-boot.service"
-    rm -f "$units"/multi-user.target.wants/piku-first-boot.service
-    systemctl daemon-reload
-  elif command -v rc-update >/dev/null; then
-    for name in uwsgi-piku piku-nginx; do [ -n "$original" ] || { rc-service -q $name stop; rc-update -q del $name; } || :; done
-    take_away /etc/init.d/uwsgi-piku /etc/init.d/piku-nginx
+  if has_systemd; then uninstall_units; elif command -v rc-update >/dev/null; then uninstall_openrc; fi
+  if is_ours /etc/ssh/sshd_config.d/piku.conf; then
+    take_away /etc/ssh/sshd_config.d/piku.conf
+    reload_sshd
   fi
-  conf=$http_files/piku.conf
-  turn_on_welcome "$(noted_welcome)"
-  if [ -n "$original" ] && [ -z "$(other_includes)" ]; then
-    say "Leaving $conf, by which nginx knows the apps"
-  else
-    take_away "$conf"
-    rm -f /etc/nginx/piku-default.crt /etc/nginx/piku-default.key
-  fi
-  nginx -t -q && if [ -d /run/systemd/system ]; then systemctl reload nginx; else rc-service -q nginx reload; fi
-  rm -rf "$home/piku.old" /usr/local/lib/piku
+  [ ! -e "$place/shared-because" ] || change_setting PIKU_NGINX
+  as_user rm -rf "$home/piku.old"
   [ -z "$original" ] || as_user "$home/piku.py" setup >/dev/null
+  rm -rf "$place"
   # Last, since this goes by it when it is run again.
-  if [ -e "$home/piku.original" ]; then mv -f "$home/piku.original" "$home/piku"; else rm "$home/piku"; fi
+  if [ -e "$home/piku.original" ]; then as_user mv -f "$home/piku.original" "$home/piku"; else as_user rm "$home/piku"; fi
   if [ -n "$original" ]; then
     say "Done. Apps go on as they are, and the former piku has them again"
   else
     say "Done. The apps and their data are left in $home/.piku, and so are the user $user and the packages"
   fi
+}
+
+uninstall_units() {
+  if [ -e "$units/piku-nginx.socket" ]; then systemctl disable --quiet --now piku-nginx.socket; fi
+  if [ -e "$units/piku-go-over.service" ]; then systemctl disable --quiet piku-go-over; fi
+  if [ -z "$original" ] && [ -e "$units/uwsgi-piku.service" ]; then systemctl disable --quiet --now uwsgi-piku; fi
+  for unit in $(other_units); do [ -z "$original" ] || systemctl enable --quiet "$unit"; done
+  retire_path
+  rm -f "$units"/multi-user.target.wants/piku-first-boot.service
+  take_away "$units/uwsgi-piku.service" "$units/piku-go-over.service" "$units/piku-first-boot.service" "$units"/piku-nginx[.@]* \
+    "$units/nginx.service.d/piku.conf" "$vendor/uwsgi-piku.service.d/walls.conf"
+  rmdir "$units/nginx.service.d" "$vendor/uwsgi-piku.service.d" 2>/dev/null || :
+  systemctl daemon-reload
+  give_back_nginx
+  systemctl daemon-reload
+  if [ -n "$original" ] && [ -e "$units/piku-nginx.path" ]; then systemctl enable --quiet --now piku-nginx.path; fi
+}
+
+uninstall_openrc() {
+  for name in uwsgi-piku piku-nginx; do
+    [ -e "/etc/init.d/$name" ] || continue
+    [ "$name$original" = uwsgi-piku1 ] || { rc-service -q $name stop; rc-update -q del $name; } || :
+  done
+  take_away /etc/init.d/uwsgi-piku /etc/init.d/piku-nginx
+  give_back_nginx
+}
+
+# The distribution's nginx as it was; with an original, which goes on by it, its group and its sites as well.
+give_back_nginx() {
+  conf=$http_files/piku.conf
+  http_port=$(board_setting PIKU_HTTP_PORT | tr -cd 0-9)
+  http_port=${http_port:-80}
+  turn_on_welcome "$(noted_welcome)"
+  turn_on_welcome "$(noted welcome)"
+  if [ -n "$original" ]; then
+    if [ -n "$(noted group)" ]; then usermod -g "$web" "$user"; fi
+    set_sockets "$web" g+sx 660
+  elif [ -n "$(noted member)" ] && command -v gpasswd >/dev/null; then
+    gpasswd -d "$user" "$web" >/dev/null || :
+  fi
+  if [ -n "$original" ] && [ -e "$conf" ] && [ -z "$(other_includes)" ]; then
+    say "Leaving $conf, by which nginx knows the apps"
+  else
+    take_away "$conf"
+    rm -f /etc/nginx/piku-default.crt /etc/nginx/piku-default.key
+  fi
+  stop_own
+  if has_systemd; then
+    if [ "$(noted nginx)" = enabled ]; then
+      systemctl enable --quiet nginx
+      systemctl start nginx || warn "nginx does not start: journalctl -u nginx"
+    elif nginx -t -q; then systemctl try-reload-or-restart nginx; fi
+  elif nginx -t -q; then reload_nginx; fi
 }
 
 main() {
@@ -674,6 +1410,7 @@ main() {
   trap 'rm -rf "$work"' EXIT
   trap 'exit 1' HUP INT TERM
   if [ -n "$uninstall" ]; then uninstall_here
+  elif [ -n "$go_over" ]; then go_over_here
   elif [ -n "$root" ]; then prepare_card
   else install_here; fi
 }

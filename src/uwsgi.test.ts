@@ -28,7 +28,7 @@ import {
 const appBelow = (root: string, name = "blog") =>
   appOf(pathsOf(memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: root } })), name);
 const app = appBelow("/p");
-const user = { uid: 1000, gid: 1001 };
+const user = { uid: 1000 };
 const workerOf = (worker: Partial<Worker>): Worker => ({
   kind: "web",
   ordinal: 1,
@@ -38,7 +38,7 @@ const workerOf = (worker: Partial<Worker>): Worker => ({
   ...worker,
 });
 
-const head = (kind: string, uid = "uid = 1000\ngid = 1001\n") => `[uwsgi]
+const head = (kind: string, uid = "uid = 1000\n") => `[uwsgi]
 ; Written by piku; changes are lost.
 chdir = /p/apps/blog
 ${uid}master = true
@@ -215,7 +215,7 @@ test.each(vassals)("the vassal of %s", (_, worker, expected) => {
 
 test("root is not given up", () => {
   const worker = workerOf({ kind: "worker" });
-  expect(renderVassal(vassalPairs(app, worker, { uid: 0, gid: 0 }))).toBe(
+  expect(renderVassal(vassalPairs(app, worker, { uid: 0 }))).toBe(
     `${head("worker", "")}reload-mercy = 30\nprocesses = 0\nlog-master-stream = true\nattach-daemon = exec sh /p/releases/blog/run-7/worker.1.sh\n${tail}`,
   );
 });

@@ -290,18 +290,14 @@ const logFormat =
 const timed: Pair = ["log-encoder", "format \x1e${strftime:%%Y-%%m-%%dT%%H:%%M:%%S%%z} ${msgnl}"];
 
 /** The lines of a worker's vassal, in the original's order and with its defaults. */
-export function vassalPairs(app: App, worker: Worker, user: { uid: number; gid: number }): Pair[] {
+export function vassalPairs(app: App, worker: Worker, user: { uid: number }): Pair[] {
   const { kind, settings } = worker;
   const files = filesOf(app, worker);
   return [
     ["chdir", app.tree],
-    // uWSGI takes a 0 for a name; root has nothing to give up anyway.
-    ...(user.uid > 0
-      ? ([
-          ["uid", user.uid],
-          ["gid", user.gid],
-        ] as const)
-      : []),
+    // uWSGI takes a 0 for a name; root has nothing to give up anyway. No `gid`: one that is not the emperor's would keep the worker from
+    // starting, and the group of piku's user changes when its nginx becomes its own.
+    ...(user.uid > 0 ? ([["uid", user.uid]] as const) : []),
     ["master", "true"],
     ["project", app.name],
     ["procname-prefix", `${app.name}:${kind}:`],

@@ -288,9 +288,13 @@ export function tryWeb(host: Host, paths: Paths): { aside: string[]; complaint?:
 
 /** Renames the logs and caches of sites that belong to another user: nginx as piku's could not write them, and would refuse its files. */
 function leaveAside(host: Host, { cache, logs }: Paths): string[] {
+  // The original's caches are the apps' folders themselves; what lies in another user's folder goes with it.
   const others = (folder: string, ...words: string[]) =>
     host
-      .capture(["find", folder, "-mindepth", "2", "-maxdepth", "2", ...words, "!", "-user", String(host.uid), "-print"])
+      .capture([
+        ...["find", folder, "-mindepth", "1", "-maxdepth", "2", ...words],
+        ...["!", "-user", String(host.uid), "-print", "-prune"],
+      ])
       .stdout.split("\n")
       .filter((path) => path !== "" && !path.endsWith(formerEnding));
   const found = [...others(cache, "-type", "d"), ...others(logs, "-type", "f", "-name", "nginx.*.log")];

@@ -142,9 +142,7 @@ hold("a Procfile's kinds are names and its commands lines, or it is refused", pr
   for (const warning of read?.warnings ?? []) demand(!/[\x00-\x1f]/.test(warning), "warning", warning);
   for (const [name, command] of Object.entries(read?.workers ?? {})) {
     demand(/^[A-Za-z0-9][\w-]{0,39}$/.test(name) && command !== "" && !/[\n\0]/.test(command), "worker", name, command);
-    const vassal = unlessRefused(() =>
-      renderVassal(vassalPairs(app, workerOf(name, command), { uid: 1000, gid: 1000 })),
-    );
+    const vassal = unlessRefused(() => renderVassal(vassalPairs(app, workerOf(name, command), { uid: 1000 })));
     if (vassal !== undefined) demandPlain(vassal);
     const file = `blog_${name}.1-7.ini`;
     const owner = parseVassal(file, vassal ?? "project = blog\n");

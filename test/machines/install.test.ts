@@ -32,14 +32,14 @@ machines(kinds, (machine, story) => {
     const ran = ok(await machine.sh(`${install} --key /root/id.pub`));
     machine.told("installed in", ran);
     expect(ran.stdout.match(/^-----> .*/gm)!.join("\n")).toMatch(
-      /Getting piku-linux-\S+ from .*\n.*Installing packages: .*\n.*Making the user piku\n.*Putting piku into \/home\/piku: piku \S+ \(linux-.*\n.*Writing the services\n.*Showing nginx .*\n.*Done\. /,
+      /Getting piku-linux-\S+ from .*\n.*Installing packages: .*\n.*Making the user piku\n.*Putting piku into \/home\/piku: piku \S+ \(linux-.*\n.*Giving piku an nginx of its own\n.*Writing the services\n.*Done\. .*git remote add piku piku@[0-9.]+:APP /,
     );
     expect(ran.stderr).toBe("");
     expect(ok(await machine.sh("grep ^piku: /etc/shadow")).stdout).toStartWith("piku:*:");
   });
 
-  story("the whole platform, idle, is one process of at most 8 MB", async () => {
-    const { stdout } = ok(await machine.sh("ps -o rss=,args= -u piku"));
+  story("the whole platform, idle, is one process of at most 8 MB beside nginx", async () => {
+    const { stdout } = ok(await machine.sh("ps -o rss=,args= -u piku | grep -v ' nginx: '"));
     const lines = stdout
       .trim()
       .split("\n")
@@ -51,8 +51,34 @@ machines(kinds, (machine, story) => {
     if (machine.kind.arch === "amd64") expect(Number(lines[0]!.split(" ")[0])).toBeLessThanOrEqual(8 * 1024);
   });
 
-  story("a name that is none gets nothing over https", async () => {
+  story("a name that is none gets a word over http, and nothing over https", async () => {
+    expect(await machine.get("nobody.test")).toStartWith("404 There is no site of this name");
     expect(await machine.get("nobody.test", "https")).toBe("000 ");
+  });
+
+  story("nginx and the emperor are piku's, each within walls; nothing in its home is root's", async () => {
+    const lines = ok(await machine.sh("systemd-analyze security --no-pager piku-web uwsgi-piku")).stdout;
+    const scores = [...lines.matchAll(/^(\S+)\.service +([\d.]+) OK/gm)].map(([, unit, score]) => [
+      unit,
+      Number(score),
+    ]);
+    expect(scores.map(([unit]) => unit)).toEqual(["piku-web", "uwsgi-piku"]);
+    expect(scores[0]![1]).toBeLessThanOrEqual(2.4);
+    expect(scores[1]![1]).toBeLessThanOrEqual(4);
+    expect(
+      ok(await machine.sh("id -Gn piku; systemctl is-active nginx; find /home/piku ! -user piku; true")).stdout,
+    ).toBe("piku\ninactive\n");
+  });
+
+  story("sshd takes a class at once, and no passwords for piku; for others it is as it was", async () => {
+    const asked = async (name: string) =>
+      ok(
+        await machine.sh(
+          `sshd -T -C user=${name},host=x,addr=127.0.0.1 | grep -E '^(maxstartups|passwordauth)' | sort`,
+        ),
+      ).stdout;
+    expect(await asked("piku")).toBe("maxstartups 100:30:200\npasswordauthentication no\n");
+    expect(await asked("root")).toBe("maxstartups 100:30:200\npasswordauthentication yes\n");
   });
 
   story("a Flask app with packages and a static one are pushed and answer", async () => {
@@ -116,20 +142,20 @@ machines(kinds, (machine, story) => {
     expect(ran.output).toContain("The apps and their data are left in /home/piku/.piku");
     const left = ok(
       await machine.sh(
-        "ls /home/piku /etc/systemd/system /etc/nginx/conf.d; cat /home/piku/.ssh/authorized_keys; ls /home/piku/.piku/repos/*/hooks; ps -o args= -u piku; true",
+        "ls /home/piku /etc/systemd/system /etc/nginx/conf.d /etc/ssh/sshd_config.d /usr/local/lib; cat /home/piku/.ssh/authorized_keys; ls /home/piku/.piku/repos/*/hooks; ps -o args= -u piku; true",
       ),
     ).stdout;
-    expect(left).not.toMatch(/uwsgi|piku-nginx|piku\.conf|pre-receive|ssh-ed25519|^piku/m);
-    expect(await machine.get("flask.test")).not.toContain("Flask");
+    expect(left).not.toMatch(/uwsgi|piku-|piku\.conf|pre-receive|ssh-ed25519|^piku/m);
+    // The distribution's own is back.
+    expect(await machine.get("flask.test")).toContain("Welcome to nginx!");
     expect(ok(await machine.sh("ls /home/piku/.piku/apps")).stdout).toBe("flask\nstatic\n");
     expect((await machine.ssh("apps")).status).toBe(255);
   });
 
   story("installed again, the apps answer again", async () => {
-    ok(await machine.sh(`${install} --key /root/id.pub --default-site`));
+    ok(await machine.sh(`${install} --key /root/id.pub`));
     for (let i = 0; i < 100 && (await machine.get("flask.test")) !== "200 Hello from Flask\n"; i++)
       await Bun.sleep(100);
     await answers();
-    expect((await machine.get("nobody.test")).slice(0, 4)).not.toBe("000 ");
   });
 });
