@@ -1,5 +1,5 @@
 import { version } from "../package.json" with { type: "json" };
-import { type App, printable } from "./app.ts";
+import { type App, parseAppName, printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import { commitOf, isCommit } from "./git.ts";
 import type { Host } from "./host/host.ts";
@@ -32,50 +32,84 @@ const seal = (sum: string) =>
   `\\037\\213\\010\\020\\0\\0\\0\\0\\0\\003piku backup 1 sha256 ${sum}\\0\\003\\0${"\\0".repeat(8)}`;
 const sealed = 106;
 
-const stageOf = ({ root }: Paths) => `${root}/.backup`;
+const stagesOf = ({ root }: Paths) => `${root}/.backup`;
 
-/** A folder of its own for somebody who makes or reads a backup; gone in the end. One at a time has it. */
-export function withStage<T>(host: Host, action: (stage: string) => T): T {
+/**
+ * A folder of its own for somebody who makes or reads a backup; gone in the end. Each process has one, so that nobody waits for
+ * a client that sends or reads nothing. A key that is bound to apps has one for each of them (`typed`), so that it cannot fill the
+ * disk with any number of them.
+ */
+export function withStage<T>(host: Host, typed: string | undefined, action: (stage: string) => T): T {
   const paths = pathsOf(host);
   // A client that goes away must not leave its rubbish behind.
   host.persist();
-  const done = alone(host, paths, () => {
-    try {
-      host.mkdir(`${stageOf(paths)}/files`, 0o700);
-      return { result: action(stageOf(paths)) };
-    } finally {
-      host.remove(stageOf(paths));
-    }
+  const isBound = host.env().PIKU_KEY_APPS !== undefined && typed !== undefined;
+  const stage = `${stagesOf(paths)}/${isBound ? `app.${parseAppName(typed)}` : `call.${host.pid}`}`;
+  const lock = withTurn(host, paths, "backup", undefined, "", () => {
+    dropStages(host, paths);
+    if (host.stat(stage))
+      throw new PikuError(
+        `another backup or restore of app '${typed}' is under way`,
+        "wait for it, or end it at its other end",
+      );
+    host.mkdir(`${stage}/files`, 0o700);
+    return host.lock(`${stage}/lock`);
   });
-  if (!done) throw new PikuError("another backup or restore is under way", "wait for it, or end it at its other end");
-  return done.result;
-}
-
-/** Removes what a power cut left of a backup or restore, unless somebody is at it. */
-export const dropStage = (host: Host) => void alone(host, pathsOf(host), () => {});
-
-function alone<T>(host: Host, paths: Paths, action: () => T): T | undefined {
-  host.mkdir(paths.locks, 0o700);
-  const lock = host.lock(`${paths.locks}/backup`);
-  if (!lock) return undefined;
   try {
-    host.remove(stageOf(paths));
-    return action();
+    return action(stage);
   } finally {
-    lock.release();
+    host.remove(`${stage}/files`);
+    lock?.release();
+    dropStage(host);
   }
 }
+
+/** Removes what a power cut, or the end of a process, left of backups and restores. */
+export const dropStage = (host: Host) =>
+  withTurn(host, pathsOf(host), "backup", undefined, "", () => dropStages(host, pathsOf(host)));
+
+function dropStages(host: Host, paths: Paths): void {
+  for (const name of host.list(stagesOf(paths))) {
+    const stage = `${stagesOf(paths)}/${name}`;
+    const lock = host.stat(stage)?.type === "directory" ? host.lock(`${stage}/lock`) : undefined;
+    if (!lock && host.stat(`${stage}/lock`)) continue;
+    host.remove(stage);
+    lock?.release();
+  }
+  if (host.list(stagesOf(paths)).length === 0) host.remove(stagesOf(paths));
+}
+
+/*
+ * Ends the program whose id is in the file \`mover\` once it has moved nothing for so many seconds: a client that has vanished, or
+ * wants to be in the way. Its own output is nobody's, or whoever asked would wait for its last sleep.
+ */
+const patience = "120";
+const watching = `
+watch() {
+  was=
+  while sleep "$patience"; do
+    is=$(cat "/proc/$(cat "$stage/mover")/io") || exit
+    [ "$is" != "$was" ] || kill "$(cat "$stage/mover")"
+    was=$is
+  done
+}
+watch </dev/null >/dev/null 2>&1 &
+watcher=$!
+`;
 
 const writing = `
 set -e
 mkfifo "$stage/copy"
 sha256sum <"$stage/copy" >"$stage/sum" &
+summing=$!
+${watching}
 {
   { tar -cS --ignore-failed-read -C "$stage/files" "$@" -C "$root" --no-recursion --null --verbatim-files-from -T "$stage/list" \\
       2>"$stage/errors" || [ $? = 1 ] || echo tar >"$stage/failed"
   } | gzip || echo gzip >"$stage/failed"
-} | tee "$stage/copy" || echo tee >"$stage/failed"
-wait
+} | sh -c 'echo $$ >"$stage/mover"; exec tee "$stage/copy"' || echo tee >"$stage/failed"
+kill "$watcher" || :
+wait "$summing"
 if grep -vE 'No such file or directory$|file changed as we read it$|File removed before we read it$|File shrank|: Exiting' "$stage/errors" >&2
 then exit 1; fi
 [ ! -e "$stage/failed" ] && printf '${seal("%s")}' "$(cut -c -64 "$stage/sum")"
@@ -89,7 +123,8 @@ export function writeBackup(host: Host, apps: readonly App[], board: boolean): v
   const paths = pathsOf(host);
   const python = findTool(host, "python3");
   if (!python) throw new PikuError("a backup needs python3, for SQLite", "on the server: sudo apt install python3");
-  withStage(host, (stage) => {
+  const only = apps.length === 1 && !board ? apps[0]!.name : undefined;
+  withStage(host, only, (stage) => {
     const manifest: Manifest = {
       format: 1,
       piku: version,
@@ -110,7 +145,7 @@ export function writeBackup(host: Host, apps: readonly App[], board: boolean): v
     host.write(`${stage}/files/piku.json`, `${JSON.stringify(manifest, null, 1)}\n`);
     const odd = listFiles(host, stage, python, apps, board);
     const members = ["piku.json", ...host.list(`${stage}/files`).filter((name) => name !== "piku.json")];
-    const env = { ...host.env(), LC_ALL: "C", stage, root: paths.root };
+    const env = { ...host.env(), LC_ALL: "C", stage, root: paths.root, patience };
     if (host.run(["sh", "-c", writing, "sh", ...members], { env }) !== 0)
       throw new PikuError("the backup is not whole: do not keep it");
     if (odd.length > 0)
@@ -293,7 +328,7 @@ function listFiles(host: Host, stage: string, python: string, apps: readonly App
     root: paths.root,
     files: `${stage}/files`,
     list: `${stage}/list`,
-    git: ["git", "-c", "core.hooksPath=/dev/null"],
+    git: ["git", "--no-replace-objects", "-c", "core.hooksPath=/dev/null"],
     trees: apps
       .filter(({ tree }) => host.stat(`${tree}/.`)?.type === "directory")
       .map((app) => ({
@@ -318,11 +353,15 @@ function listFiles(host: Host, stage: string, python: string, apps: readonly App
 const reading = `
 cd "$stage" && mkfifo whole end || exit
 [ -z "$file" ] || exec <"$file"
-head -c -${sealed} <whole | sha256sum >sum &
-tail -c ${sealed} <end >seal &
-tee whole end | tar -xzp --no-same-owner -C files "$@" 2>errors
+head -c -${sealed} <whole | sha256sum >sum & summing=$!
+tail -c ${sealed} <end >seal & sealing=$!
+${watching}
+sh -c 'echo $$ >mover; exec tee whole end' | tar -xzp --no-same-owner -C files "$@" 2>errors
 status=$?
-wait
+kill "$watcher"
+wait "$summing" "$sealing"
+# Nobody is to become somebody else by what a stranger packed.
+find files -type f -perm /6000 -exec chmod ug-s -- {} + || status=1
 own='files/((apps|data)/[^/]+|plugins|hooks|acme)/.+'
 kept='files/((repos|envs|releases)/[^/]+/.+|(nginx|sockets)/[^/]+|piku\\.json|ENV|authorized_keys)'
 find files -regextype posix-extended ! -type d ! \\( -type f -regex "$own|$kept" \\) ! \\( -type l -regex "$own" \\) \\
@@ -336,12 +375,12 @@ exit $status
  * has may be in it, and links only among the files of apps.
  */
 export function readBackup(host: Host, stage: string, file = "", ...member: string[]): Manifest {
-  const env = { ...host.env(), LC_ALL: "C", stage, file };
+  const env = { ...host.env(), LC_ALL: "C", stage, file, patience };
   const status = host.run(["sh", "-c", reading, "sh", ...member], { env });
   const sum = /piku backup 1 sha256 ([0-9a-f]{64})/.exec(host.read(`${stage}/seal`) ?? "")?.[1];
   const about = `${stage}/files/piku.json`;
   const content = host.stat(about)?.type === "file" ? host.read(about) : undefined;
-  const errors = host.read(`${stage}/errors`) ?? "";
+  const errors = host.readFrom(`${stage}/errors`, 0, true, 64 * 1024).text;
   const complaint = errors.trim().split("\n")[0];
   const isWhole = status === 0 && sum !== undefined && host.read(`${stage}/sum`)?.startsWith(sum);
   // A full disk may have no room for what tar says of it.

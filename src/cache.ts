@@ -1,5 +1,6 @@
 import { type App, printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
+import { cacheHint, mayCache } from "./folders.ts";
 import { type Settings, wholeNumberIn } from "./settings.ts";
 import { text } from "./text.ts";
 
@@ -27,8 +28,11 @@ const usual = {
   NGINX_CACHE_EXPIRY: "86400",
 };
 
-/** The cache that an app's NGINX_CACHE_ settings ask for; undefined without NGINX_CACHE_PREFIXES. Throws for values that are none. */
-export function planCache(app: App, settings: Settings): Cache | undefined {
+/**
+ * The cache that an app's NGINX_CACHE_ settings ask for; undefined without NGINX_CACHE_PREFIXES. `allowed` are the folders of
+ * PIKU_FOLDERS. Throws for invalid values, and for a folder that is neither the app's own nor allowed.
+ */
+export function planCache(app: App, settings: Settings, allowed: readonly string[] = []): Cache | undefined {
   const prefixes = (settings.NGINX_CACHE_PREFIXES ?? "").split(",").map((item) => item.trim().replace(/^\/+/, ""));
   const given = [...new Set(prefixes.filter((prefix) => prefix !== ""))];
   if (given.length === 0) return undefined;
@@ -41,7 +45,7 @@ export function planCache(app: App, settings: Settings): Cache | undefined {
   const seconds = (key: keyof typeof usual) => wholeNumberIn(settings, usual, key);
   return {
     prefixes: given,
-    folder: cacheFolder(app, settings.NGINX_CACHE_PATH),
+    folder: cacheFolder(app, settings.NGINX_CACHE_PATH, allowed),
     gigabytes: Math.max(1, seconds("NGINX_CACHE_SIZE")),
     content: seconds("NGINX_CACHE_TIME"),
     redirects: seconds("NGINX_CACHE_REDIRECTS"),
@@ -51,14 +55,19 @@ export function planCache(app: App, settings: Settings): Cache | undefined {
   };
 }
 
-/** A folder of nginx's own: it takes it for its own user, so nothing else may lie in there. */
-function cacheFolder(app: App, given: string | undefined): string {
+/** A folder of nginx's own: it removes from there what it does not know, and as root takes it for its own user. */
+function cacheFolder(app: App, given: string | undefined, allowed: readonly string[]): string {
   if (!given) return `${app.cache}/nginx`;
-  const folder = given.length > 4096 ? "" : given.replace(/\/+$/, "");
-  if (!/^\/[\w./+@-]+$/.test(folder) || `${folder}/`.includes("/../"))
+  const folder = given.length > 4096 ? "" : given.replace(/(\/\.?)*$/, "");
+  if (!/^\/[\w./+@-]+$/.test(folder) || /\/(\.{0,2})\//.test(`${folder}/`))
     throw new PikuError(
       `NGINX_CACHE_PATH: '${printable(given)}' cannot be the folder of a cache`,
-      "write an absolute path, such as /var/cache/nginx/blog, or leave it out",
+      `write an absolute path, such as ${app.cache}/pages, or leave it out`,
+    );
+  if (!mayCache(app, folder, allowed))
+    throw new PikuError(
+      `NGINX_CACHE_PATH: '${printable(given)}' is outside of the app's own cache folder`,
+      cacheHint(app, folder, allowed),
     );
   return folder;
 }

@@ -19,10 +19,10 @@ import { keepCommit, subjectOf } from "./git.ts";
 import { askHook, hookFacts, tellHook } from "./hooks.ts";
 import type { Host } from "./host/host.ts";
 import { whoAsks, withTurn } from "./locks.ts";
-import { maintenanceFile } from "./maintenance.ts";
+import { isClosed } from "./maintenance.ts";
 import { followedBy, type Plan, planDeploy, type Request, releaseOf } from "./plan.ts";
 import { siteKinds } from "./procfile.ts";
-import { adopt, recover, settleFiles, stoppedFile } from "./recovery.ts";
+import { adopt, markStarted, recover, settleFiles } from "./recovery.ts";
 import {
   cancelFile,
   forgetRelease,
@@ -44,7 +44,7 @@ import { addressesOf, renderSite, serverName } from "./site.ts";
 import { pointTo, switchSite } from "./switch.ts";
 import { type Recorder, record } from "./transcript.ts";
 import { applyTree, planTree } from "./tree.ts";
-import { graceOf, type Vassal, vassalName, type Worker, wholeNumber } from "./uwsgi.ts";
+import { graceOf, isInside, slotFlag, socketLink, type Vassal, vassalName, type Worker, wholeNumber } from "./uwsgi.ts";
 import { voiceOf } from "./voice.ts";
 
 /**
@@ -54,6 +54,8 @@ import { voiceOf } from "./voice.ts";
  */
 export function deploy(host: Host, app: App, request: (live: Release | undefined) => Request, cause: string): void {
   const underLock = () => {
+    // It may have been destroyed while this command waited for its turn.
+    if (!host.stat(app.repo)) throw new PikuError(`app '${app.name}' not found.`, "`apps` lists what is deployed");
     recover(host, app);
     adopt(host, app);
     const live = liveRelease(host, app);
@@ -177,6 +179,8 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   keepFiles(host, plan, release);
   if (plan.site) ensureDaily(host, app.paths);
   step("switch", () => {
+    // A site that is new to nginx must find the new processes at once.
+    if (!isLookedAt(host, app, release)) pointTo(host, app, release);
     switchSite(host, plan);
     pointTo(host, app, release);
   });
@@ -184,10 +188,15 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
   voice.log(`-----> Release ${number} of app '${app.name}' is live.`);
   if (plan.site) certify(host, { app, site: plan.site, settings: plan.settings, reload: plan.reload });
   for (const line of whereabouts(host, plan)) voice.log(line);
-  if (host.stat(maintenanceFile(app)))
-    voice.log(`-----> Visitors do not see it yet; to open it: maintenance:off ${app.name}`);
+  if (isClosed(host, app)) voice.log(`-----> Visitors do not see it yet; to open it: maintenance:off ${app.name}`);
   if (request.only === undefined && [...kept.keys()].some(({ cron }) => !cron))
     voice.log(`-----> Workers go on as they are (PIKU_AUTO_RESTART); restart them with: restart ${app.name}`);
+}
+
+/** Whether the site that nginx has now looks at what sends requests to a release: the flag for its ports, or the links to its sockets. */
+function isLookedAt(host: Host, app: App, { workers }: Release): boolean {
+  const looked = Object.keys(workers).some(isInside) ? socketLink(app, 1) : slotFlag(app);
+  return (host.read(app.site) ?? "").includes(looked);
 }
 
 /** Starts the new processes and waits until they are healthy: beside those that they follow, or in their place. */
@@ -235,7 +244,7 @@ function goBeyondReturn(host: Host, { app, request }: Plan, release: Release, fo
     host.write(`${app.envs}/ENV`, request.serverSettings, 0o600);
   }
   writeLive(host, app, release.number);
-  host.remove(stoppedFile(app));
+  markStarted(host, app);
   removeJournal(host, app);
 }
 

@@ -1,6 +1,8 @@
 import { clientPairs, findClient, publicNames } from "./acme.ts";
 import type { App } from "./app.ts";
+import { cacheFoldersIn } from "./directives.ts";
 import { explain } from "./errors.ts";
+import { isBelow, removeCache } from "./folders.ts";
 import type { Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
 import { stop } from "./recovery.ts";
@@ -25,33 +27,67 @@ function removeApp(host: Host, app: App): void {
   const voice = voiceOf(host);
   stop(host, app);
   forgetCertificate(host, app);
+  const elsewhere = cacheFoldersIn(host.read(app.site) ?? "").filter((folder) => !isBelow(folder, app.cache));
   if (host.stat(app.site)) {
     voice.log(`--> Removing file '${app.site}'`);
     removeSite(host, app);
   }
+  removeCaches(host, app, elsewhere);
   // The work tree last: while it is there, so is the app.
   const folders = [app.repo, app.envs, app.logs, app.releases, `${paths.acme}/${app.name}`, app.tree];
   for (const folder of folders.filter((path) => host.stat(path))) {
     voice.log(`--> Removing folder '${folder}'`);
     host.remove(folder);
   }
+  const below = (folder: string, isIts: (name: string) => boolean) =>
+    host
+      .list(folder)
+      .filter(isIts)
+      .map((name) => `${folder}/${name}`);
+  const isVassal = (folder: string) => (name: string) =>
+    name.startsWith(app.name) && parseVassal(name, host.read(`${folder}/${name}`) ?? "")?.app === app.name;
   const files = [
-    ...["sock", "key", "crt"].map((ending) => `${paths.nginx}/${app.name}.${ending}`),
-    ...host
-      .list(paths.sockets)
-      .filter((name) => ownsSocket(app.name, name))
-      .map((name) => `${paths.sockets}/${name}`),
-    ...host
-      .list(paths.available)
-      .filter((name) => parseVassal(name, host.read(`${paths.available}/${name}`) ?? "")?.app === app.name)
-      .map((name) => `${paths.available}/${name}`),
+    ...below(paths.nginx, (name) => ownsSiteFile(app.name, name)),
+    ...below(paths.sockets, (name) => ownsSocket(app.name, name)),
+    ...below(paths.available, isVassal(paths.available)),
   ];
-  for (const file of files.filter((path) => host.stat(path))) {
+  for (const file of files) {
     voice.log(`--> Removing file '${file}'`);
     host.remove(file);
   }
-  for (const folder of [app.data, app.cache].filter((path) => host.stat(path)))
-    voice.log(`==> Preserving folder '${folder}'`);
+  if (host.stat(app.data)) voice.log(`==> Preserving folder '${app.data}'`);
+}
+
+/** Removes what nginx has kept for an app, here and elsewhere. Where it is not ours to remove, whoever may is told how. */
+function removeCaches(host: Host, app: App, elsewhere: readonly string[]): void {
+  const voice = voiceOf(host);
+  const attempt = (folder: string, remove: () => boolean) => {
+    try {
+      if (remove()) voice.log(`--> Removing folder '${folder}'`);
+      else voice.log(`==> Preserving folder '${folder}'`);
+    } catch {
+      voice.warn(`'${folder}' stays: some of it is nginx's own. On the server: sudo rm -r ${folder}`);
+    }
+  };
+  if (host.stat(app.cache)) {
+    attempt(app.cache, () => {
+      removeBusy(host, app.cache);
+      return true;
+    });
+  }
+  for (const folder of elsewhere.filter((path) => host.stat(path))) attempt(folder, () => removeCache(host, folder));
+}
+
+/** Removes a folder into which a worker of nginx's that is leaving may still write. */
+function removeBusy(host: Host, folder: string): void {
+  for (let round = 1; host.stat(folder); round++) {
+    try {
+      host.remove(folder);
+    } catch (error) {
+      if (round === 5) throw error;
+      host.sleep(100);
+    }
+  }
 }
 
 /** Has the client that got an app's certificate let go of it, or it would be renewed for ever. */
@@ -69,6 +105,10 @@ function forgetCertificate(host: Host, app: App): void {
   }
 }
 
+/** Whether a name in the folder of sites is this app's: its site, certificate, key and what the original kept there. */
+const ownsSiteFile = (app: string, name: string) =>
+  name.startsWith(`${app}.`) && /^[a-z]+$/.test(name.slice(app.length + 1));
+
 /** Whether a name in the folder of sockets is this app's, and not one of an app whose name begins with it. */
 const ownsSocket = (app: string, name: string) =>
-  name.startsWith(`${app}.`) && /^(b|html|\d+(-\d+)?\.sock)$/.test(name.slice(app.length + 1));
+  name.startsWith(`${app}.`) && /^(b|html|\d+(-\d+)?\.(sock|http))$/.test(name.slice(app.length + 1));

@@ -1,4 +1,5 @@
 import { appOf, listApps } from "./app.ts";
+import { listensIn, serverNamesIn } from "./directives.ts";
 import { explain } from "./errors.ts";
 import { listVassals, requireEmperor } from "./generation.ts";
 import type { Host } from "./host/host.ts";
@@ -16,7 +17,7 @@ import { type KeyLine, parseKeyLines } from "./ssh.ts";
 import { surveyProcesses } from "./status.ts";
 import { shellQuote } from "./text.ts";
 import { readCertificate } from "./tls.ts";
-import { listensOf, readComplaint, refusedSites, webFiles } from "./web.ts";
+import { readComplaint, refusedSites, webFiles } from "./web.ts";
 
 /** What a check has found: a fact, or what is wrong and what to do about it. */
 export interface Finding {
@@ -516,14 +517,18 @@ function askSites(host: Host, sites: ReadonlyMap<string, string>): [app: string,
 /** Where a site's last server, the one that asks the app, can be reached on the board itself; undefined for names that are patterns only. */
 export function addressIn(site: string): { scheme: string; host: string; address: string; port: number } | undefined {
   const server = site.slice(Math.max(0, site.lastIndexOf("\nserver {")));
-  const listen = listensOf(server).find(({ address }) => address !== undefined);
-  const names = /^\s*server_name\s+([^;]+);/m.exec(server)?.[1]?.split(/\s+/) ?? [];
-  const plain = names.map((name) => name.replace(/^\*?\./, "piku.").replace(/^_$/, "piku.invalid"));
-  const host = plain.find((name) => /^[\w.-]+$/.test(name));
-  if (!listen || !host) return undefined;
-  const secure = new RegExp(`^\\s*listen\\s+\\S*${listen.port}\\s[^;]*\\bssl\\b`, "m").test(server);
-  const address = listen.address === "0.0.0.0" ? "127.0.0.1" : listen.address!;
-  return { scheme: secure ? "https" : "http", host, address, port: listen.port };
+  const listen = listensIn(server).find((one) => !one.startsWith("["));
+  const [, address = "", port = ""] = /^(.*):(\d+)$/.exec(listen ?? "") ?? [];
+  const names = [...serverNamesIn(server)].map((name) => name.replace(/^\*\./, "piku.").replace(/^_$/, "piku.invalid"));
+  const host = names.find((name) => /^[\w.-]+$/.test(name));
+  if (port === "" || !host) return undefined;
+  const isSecure = new RegExp(`^\\s*listen\\s+\\S*${port}\\s[^;]*\\bssl\\b`, "m").test(server);
+  return {
+    scheme: isSecure ? "https" : "http",
+    host,
+    address: address === "*" ? "127.0.0.1" : address,
+    port: Number(port),
+  };
 }
 
 /** The board's settings, where they can be read. */

@@ -1,3 +1,5 @@
+import { TooLarge } from "./host/host.ts";
+
 /**
  * Something went wrong that the user can put right: what happened, and in `hint` what to do next.
  * `exitCode` is 1, or 2 for a command line that was not understood. Shown by `main.ts` and nowhere else.
@@ -34,6 +36,7 @@ const systemPattern = /^(ENOSPC|EDQUOT|EROFS|EACCES|EPERM|EIO|EMFILE|ENFILE|ENOT
 /** What to tell of any error: a sentence, and what to do next; the stack only for what nobody has foreseen. */
 export function explain(error: unknown): { message: string; hint?: string } {
   if (error instanceof PikuError) return error;
+  if (error instanceof TooLarge) return { message: error.message, hint: "this is more than piku reads at once" };
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   const system = systemPattern.exec(message)?.[1];
   if (system === undefined) return { message: `this is a fault of piku's own: ${message}`, hint: stack };

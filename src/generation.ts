@@ -5,11 +5,11 @@ import { newestLog, saidByApp, setLogAside } from "./logs.ts";
 import type { Paths } from "./paths.ts";
 import {
   commandLines,
-  connectionsTo,
-  connectionsToSocket,
+  hasConnections,
   isAlive,
   isGroupAlive,
   isListening,
+  isSocketConnected,
   killedForMemory,
   listeningPorts,
   pidIn,
@@ -184,18 +184,16 @@ function health(host: Host, app: App, started: Started): Health {
   const files = filesOf(app, worker);
   const master = pidIn(host, files.master);
   const cursed = `curse the uwsgi instance ${vassalName(app.name, worker)} `;
-  if (host.readFrom(emperorLog(app.paths), started.emperorLogAt).text.includes(cursed)) {
+  if (host.search(emperorLog(app.paths), (lines) => lines.includes(cursed), started.emperorLogAt)) {
     return { failed: isInside(worker.kind) ? "the app could not be loaded" : "uWSGI could not start it" };
   }
   if (master === undefined) return "starting";
   if (isInside(worker.kind)) {
-    const said = host.readFrom(files.log, 0).text;
+    const hasSaid = (words: string) => host.search(files.log, (lines) => lines.includes(words));
     // uWSGI starts a process again for ever that ended because Java found no class.
-    if (loadsLate(worker.kind) && said.includes("DAMN ! worker")) return { failed: "the app could not be loaded" };
+    if (loadsLate(worker.kind) && hasSaid("DAMN ! worker")) return { failed: "the app could not be loaded" };
     if (host.stat(files.ready)) return answers(host, started, files.http);
-    return !isAlive(host, master) || said.includes("GAME OVER")
-      ? { failed: "the app could not be loaded" }
-      : "starting";
+    return !isAlive(host, master) || hasSaid("GAME OVER") ? { failed: "the app could not be loaded" } : "starting";
   }
   if (isCron(worker.kind)) return isAlive(host, master) ? "healthy" : { failed: "uWSGI could not start it" };
   const daemon = pidIn(host, files.daemon);
@@ -318,9 +316,9 @@ function unhealthy(host: Host, app: App, { worker, killedBefore }: Started, why:
 /** Whether anybody is still connected to a worker of a generation that is to leave. */
 function isBusy(host: Host, app: App, { kind, ordinal, release }: Vassal): boolean {
   if (release === undefined) return false;
-  if (isInside(kind)) return connectionsToSocket(host, socketOf(app, ordinal, release)) > 0;
+  if (isInside(kind)) return isSocketConnected(host, socketOf(app, ordinal, release));
   const port = portOf(host, app, { kind, ordinal, release });
-  return port !== undefined && connectionsTo(host, port) > 0;
+  return port !== undefined && hasConnections(host, port);
 }
 
 /** The port that a worker was given, from its launcher. */
@@ -329,13 +327,19 @@ export function portOf(host: Host, app: App, worker: Pick<Worker, "kind" | "ordi
   return port === undefined || worker.kind !== "web" ? undefined : Number(port);
 }
 
+const quiet = 150;
+
 /** Waits until nobody is connected to these workers for a moment, at most `grace` milliseconds. */
 export function drain(host: Host, app: App, vassals: readonly Vassal[], grace: number): void {
   const start = host.ticks();
   // nginx may have chosen an address before the switch and not connected yet.
   host.sleep(300);
-  for (let idle = 0; idle < 4 && host.ticks() - start < grace; host.sleep(50)) {
-    idle = vassals.some((vassal) => isBusy(host, app, vassal)) ? 0 : idle + 1;
+  for (let idleSince: number | undefined; host.ticks() - start < grace; ) {
+    const look = host.ticks();
+    idleSince = vassals.some((vassal) => isBusy(host, app, vassal)) ? undefined : (idleSince ?? look);
+    if (idleSince !== undefined && look - idleSince >= quiet) return;
+    // Where there are tens of thousands of sockets a look takes the kernel 40 ms: a tenth of a processor is enough.
+    host.sleep(Math.max(50, 10 * (host.ticks() - look)));
   }
 }
 

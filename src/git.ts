@@ -22,7 +22,33 @@ export const parseUpdates = (input: string): Update[] =>
     .filter((words) => words.length === 3 && isCommit(words[0]!) && isCommit(words[1]!))
     .map(([before, after, reference]) => ({ before: before!, after: after!, reference: reference! }));
 
+/** Bytes of a list of references that a push may have: some 10,000 of them. */
+export const largestUpdates = 2 * 1024 * 1024;
+
 const branchPrefix = "refs/heads/";
+
+// Names that git reads otherwise wherever a revision may stand: its own files, ids, options, and the beginnings of full names.
+const misleading = /^(@|([A-Z]+_)*HEAD|[0-9a-f]{40}|[0-9a-f]{64}|-.*|(refs|heads|tags|remotes)\/.*)$/s;
+
+/**
+ * Refuses references that are neither branches nor tags, and names by which git would find something else: a `refs/replace/`
+ * would show piku another commit than is deployed. What is there already may be deleted.
+ */
+export function refuseReferences(updates: readonly Update[]): void {
+  for (const { reference } of updates.filter(({ after }) => !/^0+$/.test(after))) {
+    const name = /^refs\/(?:heads|tags)\/(.+)$/s.exec(reference)?.[1];
+    if (name === undefined)
+      throw new PikuError(
+        `'${printable(reference)}' is neither a branch nor a tag`,
+        "push only those, such as: git push piku main",
+      );
+    if (misleading.test(name))
+      throw new PikuError(
+        `no branch or tag can be called '${printable(name)}' here, since git takes that for something else`,
+        "give it another name",
+      );
+  }
+}
 
 /** The branch of a push that is deployed: main, master, else the first; and the branches that are not. */
 export function branchToDeploy(updates: readonly Update[]): { update?: Update; others: string[] } {
@@ -53,9 +79,11 @@ export const gitArgv = (dir: string, ...words: string[]) => ["git", ...careful, 
 /**
  * The environment for git: `incoming` is the folder in which a push's objects wait to be accepted (git's quarantine).
  */
-function gitEnv(host: Host, incoming?: string): Record<string, string> {
+export function gitEnv(host: Host, incoming?: string): Record<string, string> {
   const env: Record<string, string> = {
     ...host.env(),
+    // What is looked at must be what is deployed.
+    GIT_NO_REPLACE_OBJECTS: "1",
     GIT_TERMINAL_PROMPT: "0",
     GIT_ALLOW_PROTOCOL: "https:http:ssh:git",
   };
@@ -63,9 +91,12 @@ function gitEnv(host: Host, incoming?: string): Record<string, string> {
   return env;
 }
 
+// Names of as many files as a commit may have, and of as many that a build made.
+const largestOutput = 64 * 1024 * 1024;
+
 /** Runs git and gives what it printed; throws with its own words when it fails. */
 function git(host: Host, dir: string, words: string[], incoming?: string, how: Exec & { input?: string } = {}): Ran {
-  const ran = host.capture(gitArgv(dir, ...words), { env: gitEnv(host, incoming), ...how });
+  const ran = host.capture(gitArgv(dir, ...words), { env: gitEnv(host, incoming), most: largestOutput, ...how });
   if (ran.status !== 0)
     throw new PikuError(
       `git ${words[0]} failed: ${ran.stderr.trim().split("\n").at(-1) || `exit status ${ran.status}`}`,
@@ -112,16 +143,59 @@ export const namesOf = (host: Host, { app, id, incoming }: Commit): string[] =>
       return name === undefined ? [] : [kind === "tree" ? `${name}/` : name];
     });
 
-/** Symbolic links of a commit: name -> what it points to. */
-export const linksOf = (host: Host, { app, id, incoming }: Commit): Map<string, string> =>
-  new Map(
-    git(host, app.repo, ["ls-tree", "-r", "-z", id], incoming)
-      .stdout.split("\0")
-      .flatMap((entry) => {
-        const [, blob, name] = /^120000 blob (\S+)\t([\s\S]*)$/.exec(entry) ?? [];
-        return name === undefined ? [] : [[name, git(host, app.repo, ["cat-file", "blob", blob!], incoming).stdout]];
-      }),
+// Counted as they come: a dozen objects of some bytes can be a million names, and all of them would have to be kept.
+const countScript = `"$@" | head -c "$most" | tr '\\n\\0' '?\\n' | wc -lc`;
+const usualName = 200;
+
+/**
+ * Refuses a commit of more than so many files and folders, before git or piku takes the memory for them. Folders count too:
+ * git takes empty ones with a push, and they would take for ever.
+ */
+export function refuseManyNames(host: Host, { app, id, incoming }: Commit, most: number): void {
+  const bytes = most * usualName;
+  const argv = gitArgv(app.repo, "ls-tree", "-r", "-t", "-z", "--name-only", id);
+  const env = { ...gitEnv(host, incoming), LC_ALL: "C", most: String(bytes) };
+  const counted = host
+    .capture(["sh", "-c", countScript, "sh", ...argv], { env })
+    .stdout.trim()
+    .split(/\s+/)
+    .map(Number);
+  const [names = 0, length = 0] = counted;
+  if (names <= most && length < bytes) return;
+  throw new PikuError(
+    `the commit has more than ${most} files and folders`,
+    "leave out what a build makes (.gitignore), or on the server: set PIKU_MAX_FILES in ~/.piku/ENV",
   );
+}
+
+const linksScript = `"$@" | LC_ALL=C grep -z '^120000 '`;
+
+/** Symbolic links of a commit: name -> what it points to. */
+export function linksOf(host: Host, { app, id, incoming }: Commit): Map<string, string> {
+  const argv = gitArgv(app.repo, "ls-tree", "-r", "-z", id);
+  const env = gitEnv(host, incoming);
+  const entries = listed(host.capture(["sh", "-c", linksScript, "sh", ...argv], { env, most: largestOutput }).stdout);
+  const links = entries.flatMap((entry) => {
+    const [, blob, name] = /^120000 blob (\S+)\t([\s\S]*)$/.exec(entry) ?? [];
+    return name === undefined ? [] : [{ blob: blob!, name }];
+  });
+  const texts = textsOf(host, app, incoming, [...new Set(links.map(({ blob }) => blob))]);
+  return new Map(links.map(({ blob, name }) => [name, texts.get(blob) ?? ""]));
+}
+
+/**
+ * The texts of blobs, by one call of git. Behind each of them git says that it has nothing of a name which nobody can know
+ * before: a blob may hold whatever else git could say.
+ */
+function textsOf(host: Host, app: App, incoming: string | undefined, blobs: readonly string[]): Map<string, string> {
+  if (blobs.length === 0) return new Map();
+  const mark = host.read("/proc/sys/kernel/random/uuid")?.trim() ?? `piku-${host.pid}-${host.now()}`;
+  const input = blobs.map((blob) => `${blob}\n${mark}\n`).join("");
+  const { stdout } = git(host, app.repo, ["cat-file", "--batch"], incoming, { input });
+  const texts = stdout.split(`\n${mark} missing\n`).slice(0, -1);
+  if (texts.length !== blobs.length) throw new PikuError("git cat-file did not give all symbolic links of the commit");
+  return new Map(blobs.map((blob, i) => [blob, texts[i]!.slice(texts[i]!.indexOf("\n") + 1)]));
+}
 
 /** The id of whatever a revision names, or undefined. */
 export function revision(host: Host, dir: string, name: string): string | undefined {
@@ -196,21 +270,26 @@ export function idlePushes(host: Host, app: App, isDeploying: () => boolean): ()
 
 /** Runs git's half of a push or a fetch on our own stdin and stdout; its exit status. `most`: the size of a push, as git-config(1) has it. */
 export const serve = (host: Host, app: App, service: "receive-pack" | "upload-pack", most: string) =>
-  host.run([
-    "git",
-    "-c",
-    "core.fsync=committed,reference",
-    "-c",
-    "transfer.hideRefs=refs/piku",
-    "-c",
-    `receive.maxInputSize=${most}`,
-    // A core.hooksPath in the user's own configuration would have pushes accepted and nothing deployed.
-    "-c",
-    `core.hooksPath=${app.repo}/hooks`,
-    ...modest,
-    service,
-    app.repo,
-  ]);
+  host.run(
+    [
+      "git",
+      "-c",
+      "core.fsync=committed,reference",
+      "-c",
+      "transfer.hideRefs=refs/piku",
+      "-c",
+      `receive.maxInputSize=${most}`,
+      // No receive.fsckObjects: it refuses what old versions of git have written, and with it the whole history of an old
+      // repository. What it would find and could do harm here (names that lead out of a tree) is refused at a checkout.
+      // A core.hooksPath in the user's own configuration would have pushes accepted and nothing deployed.
+      "-c",
+      `core.hooksPath=${app.repo}/hooks`,
+      ...modest,
+      service,
+      app.repo,
+    ],
+    { env: { ...host.env(), GIT_NO_REPLACE_OBJECTS: "1" } },
+  );
 
 /** Makes a fresh clone show what was pushed last, whatever its branch is called. */
 export function pointHead(host: Host, app: App, branch: string): void {

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { parseOptions } from "./include.ts";
+import { memoryHost } from "./host/memory.ts";
+import { parseOptions, withIncluded } from "./include.ts";
 
 test.each<[string, [string, string][]]>([
   ["", []],
@@ -65,4 +66,25 @@ test.each([
   ].map((option) => [`# first\n${option}=x`, `uwsgi.conf line 2: '${option}' cannot be set here`]),
 ])("parseOptions refuses %j", (content, message) => {
   expect(() => parseOptions(content, "uwsgi.conf")).toThrow(message);
+});
+
+test.each<[string, Record<string, string>, string]>([
+  ["gzip on;", {}, "gzip on;"],
+  ["include a.conf;", { "/etc/nginx/a.conf": "a;" }, "include a.conf;\na;"],
+  ["include /x/*.conf;", { "/x/a.conf": "a;", "/x/b.conf": "b;", "/x/c": "c;" }, "include /x/*.conf;\na;\nb;"],
+  [
+    "include '/x/a';",
+    { "/x/a": "include /x/b;", "/x/b": "include /x/a;" },
+    "include '/x/a';\ninclude /x/b;\ninclude /x/a;",
+  ],
+  ["include /none; # include /x/a;", { "/x/a": "a;" }, "include /none; # include /x/a;\n"],
+])("withIncluded(%j)", (text, files, expected) => {
+  expect(withIncluded(memoryHost({ files }), text)).toBe(expected);
+});
+
+test.each([
+  [{ "/x": "a".repeat(600_000), "/y": "a".repeat(600_000) }, "'/y' makes more than 1 MB of included files"],
+  [{ "/x/y": "" }, "the included file '/x' cannot be read"],
+])("withIncluded refuses what is too much, and what cannot be read", (files, message) => {
+  expect(() => withIncluded(memoryHost({ files: files as never }), "include /x; include /y;")).toThrow(message);
 });

@@ -2,8 +2,11 @@ import type { App } from "./app.ts";
 import type { Host } from "./host/host.ts";
 import type { Paths } from "./paths.ts";
 
-/** What is done one at a time: pushes to an app, changes of an app, the short parts that all apps share, and updates of piku. */
-export type Turn = "push" | "deploy" | "machine" | "update";
+/**
+ * What is done one at a time: pushes to an app, changes of an app, restores of an app, the short parts that all apps share,
+ * updates of piku, and making or clearing the folders of backups.
+ */
+export type Turn = "push" | "deploy" | "restore" | "machine" | "update" | "backup";
 
 const fileOf = (paths: Paths, turn: Turn, app?: App) => `${paths.locks}/${app ? `${app.name}.` : ""}${turn}`;
 
@@ -18,7 +21,9 @@ export function whoAsks(host: Host): string {
 
 /** Whether somebody holds this lock right now. */
 export function isHeld(host: Host, paths: Paths, turn: Turn, app?: App): boolean {
-  const lock = host.lock(fileOf(paths, turn, app));
+  const file = fileOf(paths, turn, app);
+  if (!host.stat(file)) return false;
+  const lock = host.lock(file);
   lock?.release();
   return lock === undefined;
 }
@@ -47,7 +52,8 @@ export function holdersOf(host: Host, paths: Paths, turn: Turn, app?: App): numb
 
 /**
  * Does something while holding a lock of the kernel's, which ends with this process however it ends. Waits for its
- * turn, and says once for whom; `meanwhile` is called about once a second.
+ * turn, and says once for whom; `meanwhile` is called about once a second. The lock files of an app of which nothing is
+ * left go with whoever held its turn last.
  */
 export function withTurn<T>(
   host: Host,
@@ -72,6 +78,11 @@ export function withTurn<T>(
       host.write(noteOf(file), `${what} by ${whoAsks(host)}, since ${new Date(host.now()).toISOString()}\n`, 0o600);
     return action();
   } finally {
+    // Those who wait open the file anew each time, and see when they have locked one that is gone (`Host.lock`).
+    if (app && isGone(host, app)) for (const path of [noteOf(file), file]) host.remove(path);
     lock.release();
   }
 }
+
+const isGone = (host: Host, { tree, repo, envs, releases }: App) =>
+  [tree, repo, envs, releases].every((path) => !host.stat(path));

@@ -27,11 +27,16 @@ export function restoreLogs(host: Host, app: App, release: number): void {
   for (const name of host.list(app.logs)) {
     const [, log, number] = setAside.exec(name) ?? [];
     if (log === undefined || Number(number) !== release) continue;
-    const said = host.read(`${app.logs}/${log}`);
-    if (said && isTurned(said)) host.rename(`${app.logs}/${name}`, `${app.logs}/${log}.old`);
+    const [former, fresh] = [`${app.logs}/${name}`, `${app.logs}/${log}`];
+    if (isTurned(host, fresh)) host.rename(former, `${fresh}.old`);
     else {
-      if (said) host.append(`${app.logs}/${name}`, said);
-      host.rename(`${app.logs}/${name}`, `${app.logs}/${log}`);
+      for (
+        let piece = host.readFrom(fresh, 0, true);
+        piece.text !== "";
+        piece = host.readFrom(fresh, piece.offset, true)
+      )
+        host.append(former, piece.text);
+      host.rename(former, fresh);
     }
   }
 }
@@ -40,13 +45,19 @@ export function restoreLogs(host: Host, app: App, release: number): void {
  * Whether a log is not the one that a new process began: uWSGI of the live release, which found its own large enough just then,
  * has called the new one's file `.old` by mistake, and gone on in this one.
  */
-const isTurned = (said: string) => said.startsWith(mark) && !said.startsWith(startBegins, stampLength);
+function isTurned(host: Host, log: string): boolean {
+  const said = host.readFrom(log, 0, true, 1024).text;
+  return said.startsWith(mark) && !said.startsWith(startBegins, stampLength);
+}
 
-/** What a process that has just been started says. */
+const mostOfNewest = 1024 * 1024;
+
+/** What a process that has just been started says; the end of it, where that is more than 1 MB. */
 export function newestLog(host: Host, app: App, worker: Worker): string {
   const { log } = filesOf(app, worker);
-  const said = host.readFrom(log, 0, true).text;
-  return withoutTimes(isTurned(said) ? host.readFrom(`${log}.old`, 0, true).text : said);
+  const file = isTurned(host, log) ? `${log}.old` : log;
+  const start = Math.max(0, (host.stat(file)?.size ?? 0) - mostOfNewest);
+  return withoutTimes(host.readFrom(file, start, true, mostOfNewest).text);
 }
 
 /** Removes logs from before releases that are not the live one. */
@@ -202,12 +213,29 @@ export function turnSiteLogs(host: Host, paths: Paths): void {
 /** The logs of an app's workers. */
 export function workerLogs(host: Host, app: App): Log[] {
   const names = host.list(app.logs);
+  const former = new Map<string, string[]>();
+  for (const name of names) {
+    const log = name.endsWith(".old") ? name.slice(0, -".old".length) : setAside.exec(name)?.[1];
+    if (log === undefined) continue;
+    const files = former.get(log);
+    if (files) files.push(`${app.logs}/${name}`);
+    else former.set(log, [`${app.logs}/${name}`]);
+  }
   return names.flatMap((name) => {
     const label = /^([\w-]+\.\d+)\.log$/.exec(name)?.[1];
-    const former = names.filter((other) => other === `${name}.old` || setAside.exec(other)?.[1] === name);
-    const files = former.map((other) => `${app.logs}/${other}`);
-    return label ? [{ label, file: `${app.logs}/${name}`, former: files, read: readLines }] : [];
+    return label ? [{ label, file: `${app.logs}/${name}`, former: former.get(name) ?? [], read: readLines }] : [];
   });
+}
+
+/** The newest `most` of some logs, in their order: an app can make any number of files. */
+export function newestLogs(host: Host, logs: readonly Log[], most: number): Log[] {
+  if (logs.length <= most) return [...logs];
+  const newest = logs
+    .map((log) => ({ log, modified: host.stat(log.file)?.modified ?? 0 }))
+    .sort((a, b) => b.modified - a.modified)
+    .slice(0, most);
+  const wanted = new Set(newest.map(({ log }) => log));
+  return logs.filter((log) => wanted.has(log));
 }
 
 /** What an app's deploys have said, as logs: a file each. */
@@ -223,18 +251,35 @@ export const deployLogs = (host: Host, app: App): Log[] =>
 
 // Of a log that an app has let grow beyond the usual.
 const mostBytes = 4 * 1024 * 1024;
+const mostLines = 50_000;
+const mostFormer = 20;
+
+/** The last lines of a text, which ends with one. Not all of them are taken apart: 4 MB can be two million lines. */
+function endOf(text: string, most: number): string[] {
+  let from = text.length - 1;
+  for (let lines = 0; lines < most && from >= 0; lines++) from = text.lastIndexOf("\n", from - 1);
+  return text
+    .slice(from + 1)
+    .split("\n")
+    .slice(0, -1);
+}
 
 /** The last lines of a log, at most `most`, none from before `since`; and how far its file was read. */
 export function lastLines(host: Host, log: Log, most: number, since: number): { lines: Line[]; offset: number } {
   const modified = (file: string) => host.stat(file)?.modified ?? 0;
-  const former = [...log.former].sort((a, b) => modified(b) - modified(a));
+  const former = log.former
+    .map((file) => ({ file, modified: modified(file) }))
+    .sort((a, b) => b.modified - a.modified)
+    .slice(0, mostFormer)
+    .map(({ file }) => file);
   let lines: Line[] = [];
   let offset = host.stat(log.file)?.size ?? 0;
   for (const file of [log.file, ...former]) {
     if (lines.length >= most || modified(file) < since) continue;
     const start = Math.max(0, (host.stat(file)?.size ?? 0) - mostBytes);
-    const read = host.readFrom(file, start);
-    const { said, starting } = withoutStarts(read.text.split("\n").slice(start > 0 ? 1 : 0, -1));
+    const read = host.readFrom(file, start, false, mostBytes);
+    const whole = start > 0 ? read.text.slice(read.text.indexOf("\n") + 1) : read.text;
+    const { said, starting } = withoutStarts(endOf(whole, mostLines));
     const raw = [...said, ...starting];
     const from = Math.max(0, raw.length - most);
     const marked =

@@ -16,6 +16,8 @@ const own = {
   // Where Cloudflare says from which addresses its servers ask.
   PIKU_CLOUDFLARE_IPS: "https://api.cloudflare.com/client/v4/ips",
   PIKU_MAX_PUSH: "1g",
+  PIKU_MAX_FILES: "100000",
+  PIKU_FOLDERS: "",
 };
 
 /** The ports of all sites. */
@@ -41,8 +43,12 @@ export interface Machine {
   domain?: string;
   /** How large a push may be, as git-config(1) writes sizes. */
   largestPush: string;
+  /** How many files and folders a commit may have. */
+  mostFiles: number;
   /** Where the addresses of Cloudflare are. */
   cloudflare: string;
+  /** Folders that sites may serve, or keep replies in, beside an app's own. */
+  folders: string[];
 }
 
 /** Reads the machine's ENV file, or what it is going to be. Throws with file and line. */
@@ -59,6 +65,11 @@ export function readMachine(host: Host, file: string, content = host.read(file) 
     );
   if (!/^\d{1,9}[kmg]?$/i.test(PIKU_MAX_PUSH))
     throw new PikuError(`${file}: PIKU_MAX_PUSH is '${printable(PIKU_MAX_PUSH)}'`, "write a size, such as 500m or 2g");
+  if (!/^[1-9]\d{0,6}$/.test(machine.PIKU_MAX_FILES))
+    throw new PikuError(
+      `${file}: PIKU_MAX_FILES is '${printable(machine.PIKU_MAX_FILES)}'`,
+      "write a number of files, such as 200000",
+    );
   return {
     settings: Object.fromEntries(Object.entries(all).filter(([key]) => !Object.hasOwn(own, key))),
     ports: {
@@ -71,8 +82,22 @@ export function readMachine(host: Host, file: string, content = host.read(file) 
     releases: PIKU_RELEASES || undefined,
     domain: PIKU_DOMAIN || undefined,
     largestPush: PIKU_MAX_PUSH,
+    mostFiles: Number(machine.PIKU_MAX_FILES),
     cloudflare: machine.PIKU_CLOUDFLARE_IPS,
+    folders: folderList(machine.PIKU_FOLDERS, `${file}: PIKU_FOLDERS`),
   };
+}
+
+/** Absolute folders with `:` between. Throws, naming `what`. */
+function folderList(value: string, what: string): string[] {
+  const given = value.split(":").filter((folder) => folder !== "");
+  const bad = given.find((folder) => !/^\/[^\x00-\x1f"$\\]*$/.test(folder) || /^\/+$|\/\.{1,2}\//.test(`${folder}/`));
+  if (bad !== undefined)
+    throw new PikuError(
+      `${what}: '${printable(bad)}' cannot be a folder`,
+      "write absolute paths with ':' between them, such as /srv/photos:/mnt/usb",
+    );
+  return given.map((folder) => folder.replace(/\/+/g, "/").replace(/\/$/, ""));
 }
 
 /** A port as somebody wrote it. Throws, naming `what`, for one that is none. */

@@ -1,7 +1,9 @@
 import type { App } from "./app.ts";
+import type { Host } from "./host/host.ts";
+import { withTurn } from "./locks.ts";
 import { text } from "./text.ts";
 
-/** The page that nginx shows in the place of an app while this file is there. */
+/** The page that nginx shows in the place of an app while this file is there: of maintenance:on, or of `stop`. */
 export const maintenanceFile = (app: App) => `${app.paths.sockets}/${app.name}.html`;
 
 // A status that nothing else uses, so that an app's own pages for 503 stay what they are.
@@ -28,12 +30,13 @@ export const renderMaintenance = (file: string) =>
 
 const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
-/** The page itself; `message` is text, not HTML. */
-export const renderPage = (message: string) => text`
+/** The page itself; `message` is text, not HTML. `generator` says what has made it. */
+export const renderPage = (message: string, generator = "piku maintenance:on") => text`
   <!doctype html>
   <html>
   <head>
   <meta charset="utf-8">
+  <meta name="generator" content="${generator}">
   <meta name="viewport" content="width=device-width">
   <title>503</title>
   <style>body { font: 1.25em/1.5 sans-serif; max-width: 30em; margin: 20vh auto; padding: 0 1em; text-align: center }</style>
@@ -42,3 +45,46 @@ export const renderPage = (message: string) => text`
   <p>${message.replace(/[&<>"']/g, (letter) => entities[letter]!).replace(/\s*\n\s*/g, "<br>")}</p>
   </body>
   </html>`;
+
+const byStop = "piku stop";
+
+/** The page of an app that is stopped: whoever listens on its port by then is not asked. */
+export const stoppedPage = renderPage("This app is stopped.\nWhoever looks after it can start it again.", byStop);
+
+/** Whether a page is that of a stopped app; every other one, also an older piku's, is somebody's own. */
+const isOfStop = (page: string) => page.includes(`<meta name="generator" content="${byStop}">`);
+
+/** The page that an app is to have: the one of maintenance:on as long as there is one, else that of a stopped app. */
+export const pageFor = (present: string | undefined, isStopped: boolean): string | undefined =>
+  present !== undefined && !isOfStop(present) ? present : isStopped ? stoppedPage : undefined;
+
+/** Whether an app is closed by maintenance:on. */
+export function isClosed(host: Host, app: App): boolean {
+  const present = host.read(maintenanceFile(app));
+  return present !== undefined && !isOfStop(present);
+}
+
+/** Makes an app's page the one that it is to have. */
+export function settlePage(host: Host, app: App, isStopped: boolean): void {
+  changePage(host, app, (present) => pageFor(present, isStopped));
+}
+
+/** Closes an app's site with a page. */
+export const closeSite = (host: Host, app: App, message: string) => changePage(host, app, () => renderPage(message));
+
+/** Opens it again: a stopped app shows that it is stopped. */
+export const openSite = (host: Host, app: App, isStopped: boolean) =>
+  changePage(host, app, () => pageFor(undefined, isStopped));
+
+/** One at a time: a page of maintenance:on must not go because a deploy ends at the same moment. */
+function changePage(host: Host, app: App, change: (present: string | undefined) => string | undefined): void {
+  const file = maintenanceFile(app);
+  const present = host.read(file);
+  if (change(present) === present) return;
+  withTurn(host, app.paths, "machine", undefined, "", () => {
+    const page = change(host.read(file));
+    if (page === undefined) return host.remove(file);
+    host.mkdir(app.paths.sockets);
+    host.write(file, page);
+  });
+}

@@ -9,6 +9,7 @@ import { memoryHost } from "./host/memory.ts";
 import { readMachine } from "./machine.ts";
 import { askNginx, readSites, refuseSecondDefault, refuseTakenNames } from "./nginx.ts";
 import { pathsOf } from "./paths.ts";
+import { refuseTakenAddress } from "./plan.ts";
 import type { Workers } from "./procfile.ts";
 import type { Settings } from "./settings.ts";
 import {
@@ -82,7 +83,12 @@ test.each<[string, Mapping]>([
   ["public", { url: "", folder: `${tree}/public` }],
   ["public/", { url: "", folder: `${tree}/public` }],
   ["/public", { url: "", folder: `${tree}/public` }],
-  ["./public/.", { url: "", folder: `${tree}/./public` }],
+  ["./public/.", { url: "", folder: `${tree}/public` }],
+  ["a//b", { url: "", folder: `${tree}/a/b` }],
+  ["/d:/p/data/blog/up", { url: "/d", folder: "/p/data/blog/up" }],
+  ["/m:/p/envs/blog/.0123456789abcdef/x", { url: "/m", folder: "/p/envs/blog/.0123456789abcdef/x" }],
+  ["/m:/p/envs/blog/node_modules/x", { url: "/m", folder: "/p/envs/blog/node_modules/x" }],
+  ["/u:/mnt/usb disk/a", { url: "/u", folder: "/mnt/usb disk/a" }],
   ["/static:public", { url: "/static", folder: `${tree}/public` }],
   ["/:public", { url: "", folder: `${tree}/public` }],
   ["/a/b/:c/d/", { url: "/a/b", folder: `${tree}/c/d` }],
@@ -90,7 +96,7 @@ test.each<[string, Mapping]>([
   ["my files", { url: "", folder: `${tree}/my files` }],
   ["public; rm -rf '{}'", { url: "", folder: `${tree}/public; rm -rf '{}'` }],
 ])("static: %s", (command, expected) => {
-  expect(parseMappings(app, { static: command }, {})).toEqual([expected]);
+  expect(parseMappings(app, { static: command }, {}, machine.folders)).toEqual([expected]);
 });
 
 test.each<[string, Mapping[]]>([
@@ -98,15 +104,15 @@ test.each<[string, Mapping[]]>([
   [" , ", []],
   ["/static:public", [{ url: "/static", folder: `${tree}/public` }]],
   [
-    "/a:b, /c.d:/e/f ,/:.",
+    "/a:b, /c.d:/srv/f ,/:.",
     [
       { url: "/a", folder: `${tree}/b` },
-      { url: "/c.d", folder: "/e/f" },
+      { url: "/c.d", folder: "/srv/f" },
       { url: "", folder: tree },
     ],
   ],
 ])("NGINX_STATIC_PATHS=%s", (value, expected) => {
-  expect(parseMappings(app, {}, { NGINX_STATIC_PATHS: value })).toEqual(expected);
+  expect(parseMappings(app, {}, { NGINX_STATIC_PATHS: value }, machine.folders)).toEqual(expected);
 });
 
 test("the static worker comes before NGINX_STATIC_PATHS", () => {
@@ -132,8 +138,22 @@ test.each([
   ["/..:x", "is no mapping"],
   ["/{:x", "is no mapping"],
   ["/(a|b):x", "is no mapping"],
+  ["/e:/etc", "'/etc' is outside of app 'blog'"],
+  ["/e:/srvx", "is outside of app 'blog'"],
+  ["/e:/var/www/x", "is outside of app 'blog'"],
+  ["/d:/p/data/bank", "'/p/data/bank' is outside of app 'blog'"],
+  ["/d:/p/data/blog2", "is outside of app 'blog'"],
+  ["/d:/p/apps/blog.b", "is outside of app 'blog'"],
+  ["/d:/p/data/", "holds settings and keys"],
+  ["/d:/p/envs/blog", "holds settings and keys"],
+  ["/d:/p/envs/blog/ENV", "holds settings and keys"],
+  ["/d:/p/envs/blog/.original", "holds settings and keys"],
+  ["/d:/p/envs/blog2/node_modules", "holds settings and keys"],
+  ["/d:/p/releases/blog", "holds settings and keys"],
+  ["/d:/p//./envs", "holds settings and keys"],
+  ["/d:/", "holds settings and keys"],
 ])("static: %s is refused", (command, message) => {
-  expect(() => parseMappings(app, { static: command }, {})).toThrow(message);
+  expect(() => parseMappings(app, { static: command }, {}, ["/srv", "/"])).toThrow(message);
 });
 
 test.each(["static:public", "public", "/a", "/a:b\n/c:d", "/é:x", "/a:$b"])(
@@ -145,7 +165,14 @@ test.each(["static:public", "public", "/a", "/a:b\n/c:d", "/é:x", "/a:$b"])(
   },
 );
 
-const machine = { http2: "listen", ipv6: true, ports: { http: 80, https: 443 }, deployer: "192.0.2.7" } as const;
+const machine = {
+  http2: "listen",
+  countsSent: true,
+  ipv6: true,
+  ports: { http: 80, https: 443 },
+  folders: ["/srv", "/mnt/usb disk"],
+  deployer: "192.0.2.7",
+} as const;
 const cache: Cache = {
   prefixes: ["a", "b"],
   folder: "/p/cache/blog/nginx",
@@ -238,7 +265,7 @@ test.each<[string, Workers, Settings, Backend | undefined, Partial<Site> | undef
       NGINX_CACHE_ANY: "3",
       NGINX_CACHE_CONTROL: "4",
       NGINX_CACHE_EXPIRY: "5",
-      NGINX_CACHE_PATH: "/var/cache/nginx/blog/",
+      NGINX_CACHE_PATH: "/srv/cache/blog/",
     },
     backend,
     {
@@ -246,7 +273,7 @@ test.each<[string, Workers, Settings, Backend | undefined, Partial<Site> | undef
       backend,
       cache: {
         prefixes: ["a", "b"],
-        folder: "/var/cache/nginx/blog",
+        folder: "/srv/cache/blog",
         gigabytes: 2,
         content: 1,
         redirects: 2,
@@ -279,6 +306,7 @@ test.each<[string, Workers, Settings, Backend | undefined, Partial<Site> | undef
     ipv4: "0.0.0.0",
     ipv6: "[::]",
     http2: "listen",
+    countsSent: true,
     certificate: "/p/nginx/blog.crt",
     key: "/p/nginx/blog.key",
     httpsOnly: false,
@@ -318,6 +346,24 @@ test.each<[Settings, string]>([
   [{ NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_SIZE: "1g" }, "NGINX_CACHE_SIZE is '1g'"],
   [{ NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: "cache" }, "NGINX_CACHE_PATH: 'cache' cannot be"],
   [{ NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: "/a/../b" }, "NGINX_CACHE_PATH: '/a/../b' cannot be"],
+  ...[
+    "/etc/victim",
+    "/p",
+    "/p/data/bank",
+    "/p/cache",
+    "/p/cache/blog2",
+    "/p/data/blog",
+    "/",
+    "/srvx",
+    "/p/apps/blog/x",
+  ].map((folder): [Settings, string] => [
+    { NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: folder },
+    folder === "/" ? "'/' cannot be" : `NGINX_CACHE_PATH: '${folder}' is outside of the app's own cache folder`,
+  ]),
+  [
+    { NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: "/p/cache/blog/./x" },
+    "NGINX_CACHE_PATH: '/p/cache/blog/./x' cannot be",
+  ],
   [{ NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: '/a"b' }, "NGINX_CACHE_PATH: '/a\"b' cannot be"],
 ])("%j is refused", (settings, message) => {
   expect(() => planSite(app, {}, { NGINX_SERVER_NAME: "a.example", ...settings }, machine, backend)).toThrow(message);
@@ -386,12 +432,39 @@ const proxy = `proxy_http_version 1.1;
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
     proxy_set_header X-Remote-Address $remote_addr;
     proxy_set_header X-Forwarded-Port $server_port;
-    proxy_set_header X-Request-Start $msec;`;
+    proxy_set_header X-Request-Start $msec;
+    proxy_set_header Proxy "";`;
 const connection = `set $piku_connection close;
   if ($http_upgrade) { set $piku_connection upgrade; }`;
 const plain = `${connection}
   location / {
     proxy_pass http://blog;
+    ${proxy}
+  }`;
+const two = `upstream blog~a {
+  server 127.0.0.1:20001 max_fails=0;
+  server 127.0.0.1:20002 max_fails=0;
+}
+upstream blog~b {
+  server 127.0.0.1:20003 max_fails=0;
+  server 127.0.0.1:20004 max_fails=0;
+}
+`;
+const slotted = `set $piku_slot blog~a;
+  if (-f /p/sockets/blog.b) { set $piku_slot blog~b; }
+  location / {
+    proxy_pass http://$piku_slot;
+    ${proxy}
+  }
+  error_page 502 = @piku_switched;
+  location @piku_switched {
+    set $piku_tried $piku_slot;
+    set $piku_slot blog~a;
+    if (-f /p/sockets/blog.b) { set $piku_slot blog~b; }
+    if ($piku_slot = $piku_tried) { return 502; }
+    set $piku_sent "$request_method $upstream_bytes_sent";
+    if ($piku_sent ~ "^(POST|LOCK|PATCH) .*[1-9]") { return 502; }
+    proxy_pass http://$piku_slot;
     ${proxy}
   }`;
 const one = `upstream blog {
@@ -419,7 +492,8 @@ const uwsgi = `uwsgi_param QUERY_STRING $query_string;
     uwsgi_param HTTP_X_FORWARDED_FOR $proxy_add_x_forwarded_for;
     uwsgi_param HTTP_X_REMOTE_ADDRESS $remote_addr;
     uwsgi_param HTTP_X_FORWARDED_PORT $server_port;
-    uwsgi_param HTTP_X_REQUEST_START $msec;`;
+    uwsgi_param HTTP_X_REQUEST_START $msec;
+    uwsgi_param HTTP_PROXY "";`;
 const small = { ...cache, prefixes: ["a", "b.xml"], gigabytes: 2, redirects: 1, others: 2, browsers: 60, unused: 7 };
 const zone = (
   protocol: string,
@@ -580,35 +654,43 @@ server {
   ],
   "web with two slots": [
     siteOf({ backend: slots }),
+    `${written}${two}server {
+  ${listen}
+  ${common}
+  ${noGit}
+  ${connection}
+  ${slotted}
+}
+`,
+  ],
+  "web with two slots, for an nginx before 1.15.8": [
+    siteOf({ backend: slots, countsSent: false }),
+    `${written}${two}server {
+  ${listen}
+  ${common}
+  ${noGit}
+  ${connection}
+  ${slotted.replace(/set \$piku_sent.*\n.*\n/, 'if ($request_method ~ "^(POST|LOCK|PATCH)$") { return 502; }\n')}
+}
+`,
+  ],
+  "web with two slots, and an include file that passes requests on by itself": [
+    siteOf({ backend: slots, include: "location /x {\n  proxy_pass http://blog;\n}\n" }),
     `${written}upstream blog {
   server 127.0.0.1:20001 max_fails=0;
   server 127.0.0.1:20002 max_fails=0;
   server 127.0.0.1:20003 max_fails=0 backup;
   server 127.0.0.1:20004 max_fails=0 backup;
 }
-upstream blog~a {
-  server 127.0.0.1:20001 max_fails=0;
-  server 127.0.0.1:20002 max_fails=0;
-  server 127.0.0.1:20003 max_fails=0 backup;
-  server 127.0.0.1:20004 max_fails=0 backup;
-}
-upstream blog~b {
-  server 127.0.0.1:20003 max_fails=0;
-  server 127.0.0.1:20004 max_fails=0;
-  server 127.0.0.1:20001 max_fails=0 backup;
-  server 127.0.0.1:20002 max_fails=0 backup;
-}
-server {
+${two}server {
   ${listen}
   ${common}
   ${noGit}
-  ${connection}
-  set $piku_slot blog~a;
-  if (-f /p/sockets/blog.b) { set $piku_slot blog~b; }
-  location / {
-    proxy_pass http://$piku_slot;
-    ${proxy}
+  location /x {
+    proxy_pass http://blog;
   }
+  ${connection}
+  ${slotted}
 }
 `,
   ],
@@ -644,6 +726,7 @@ server {
     uwsgi_param HTTP_X_REMOTE_ADDRESS $remote_addr;
     uwsgi_param HTTP_X_FORWARDED_PORT $server_port;
     uwsgi_param HTTP_X_REQUEST_START $msec;
+    uwsgi_param HTTP_PROXY "";
   }
 }
 `,
@@ -860,25 +943,28 @@ withNginx("nginx -t says what it dislikes, and where (skipped without nginx and 
 test.each<[string, ReturnType<typeof askNginx>]>([
   [
     "nginx version: nginx/1.22.1\nconfigure arguments: --with-http_v2_module",
-    { http2: "listen", limits: true, rejects: true, hasLogOption: true },
+    { http2: "listen", countsSent: true, limits: true, rejects: true, hasLogOption: true },
   ],
   [
     "nginx version: nginx/1.25.1 (Ubuntu)\n--with-http_v2_module",
-    { http2: "directive", limits: true, rejects: true, hasLogOption: true },
+    { http2: "directive", countsSent: true, limits: true, rejects: true, hasLogOption: true },
   ],
   [
     "nginx version: nginx/1.25.0\n--with-http_v2_module",
-    { http2: "listen", limits: true, rejects: true, hasLogOption: true },
+    { http2: "listen", countsSent: true, limits: true, rejects: true, hasLogOption: true },
   ],
   [
     "nginx version: nginx/2.0.0\n--with-http_v2_module",
-    { http2: "directive", limits: true, rejects: true, hasLogOption: true },
+    { http2: "directive", countsSent: true, limits: true, rejects: true, hasLogOption: true },
   ],
   [
     "nginx version: nginx/1.18.0\n--with-http_v2_module --without-http_limit_conn_module",
-    { http2: "listen", limits: false, rejects: false, hasLogOption: false },
+    { http2: "listen", countsSent: true, limits: false, rejects: false, hasLogOption: false },
   ],
-  ["nginx version: nginx/1.19.4\n", { http2: "none", limits: true, rejects: true, hasLogOption: false }],
+  [
+    "nginx version: nginx/1.19.4\n",
+    { http2: "none", countsSent: true, limits: true, rejects: true, hasLogOption: false },
+  ],
 ])("askNginx: %j", (stderr, expected) => {
   expect(askNginx(memoryHost({ answer: () => ({ stderr }) }))).toEqual(expected);
 });
@@ -901,6 +987,7 @@ test("readSites", () => {
 const others = new Map([
   ["blog", "server_name own.example;"],
   ["shop", "server {\n  server_name Shop.example   www.shop.example;\n}\nserver { \n\tserver_name _;\n}\n"],
+  ["line", "server{server_name inside.example;server_name x 'quoted.example' second.example .dotted.example;}"],
   ["old", "  # server_name note.example;\n  server_name\n    lines.example\n    more.example;\n"],
 ]);
 
@@ -913,9 +1000,38 @@ test.each([
   [["www.shop.example"], "the server name 'www.shop.example' belongs to app 'shop'"],
   [["_"], "the server name '_' belongs to app 'shop'"],
   [["more.example"], "the server name 'more.example' belongs to app 'old'"],
+  [["inside.example"], "the server name 'inside.example' belongs to app 'line'"],
+  [["second.example"], "the server name 'second.example' belongs to app 'line'"],
+  [["quoted.example"], "the server name 'quoted.example' belongs to app 'line'"],
+  [["dotted.example"], "the server name 'dotted.example' belongs to app 'line'"],
 ])("refuseTakenNames(%j)", (wanted, message) => {
   const refuse = () => refuseTakenNames(wanted, "blog", others);
   if (message === undefined) expect(refuse).not.toThrow();
+  else expect(refuse).toThrow(message);
+});
+
+test.each<[string[], [string, string][], string | undefined]>([
+  [["*:80", "[::]:80"], [["shop", "listen 80; listen [::]:80;"]], undefined],
+  [["10.0.0.1:80"], [], undefined],
+  [["10.0.0.1:80"], [["shop", "listen 0.0.0.0:80;"]], "the address 10.0.0.1:80 would be taken from app 'shop'"],
+  [["127.0.0.1:80"], [["shop", "listen *:80;"]], "would be taken from app 'shop'"],
+  [["localhost:80"], [["shop", "listen 80;"]], "would be taken from app 'shop'"],
+  [["[2001:db8::1]:443"], [["shop", "listen 443; listen [::]:443 ssl;"]], "would be taken from app 'shop'"],
+  [["[2001:db8::1]:443"], [["shop", "listen 443;"]], undefined],
+  [["10.0.0.1:8080"], [["shop", "listen 80;"]], undefined],
+  [["10.0.0.1:80"], [["shop", "listen 10.0.0.1:80;"]], undefined],
+  [["10.0.0.1:80"], [["blog", "listen 80;"]], undefined],
+  [
+    ["10.0.0.1:80"],
+    [
+      ["blog", "listen 10.0.0.1:80;"],
+      ["shop", "listen 80;"],
+    ],
+    undefined,
+  ],
+])("refuseTakenAddress(%j) beside %j", (listens, sites, message) => {
+  const refuse = () => refuseTakenAddress(listens, "blog", new Map(sites));
+  if (message === undefined) refuse();
   else expect(refuse).toThrow(message);
 });
 
@@ -930,6 +1046,13 @@ test.each<[string, Record<string, string>, [string, string][], string | undefine
     "app 'shop' answers for unknown names already",
   ],
   ["another port", {}, [["shop", "listen 0.0.0.0:8080 default_server;"]], undefined],
+  [
+    "one line",
+    {},
+    [["shop", "server{listen 443 ssl default_server;}"]],
+    "app 'shop' answers for unknown names already",
+  ],
+  ["the old word", {}, [["shop", "listen\n80\ndefault;"]], "app 'shop' answers for unknown names already"],
   ["a comment", { "/etc/nginx/conf.d/a.conf": "# listen 80 default_server;" }, [], undefined],
   [
     "Debian's own site",

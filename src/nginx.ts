@@ -1,3 +1,4 @@
+import { defaultPortsIn, serverNamesIn } from "./directives.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import type { Ports } from "./machine.ts";
@@ -9,6 +10,8 @@ export type Http2 = "listen" | "directive" | "none";
 /** What this machine's nginx can do. */
 export interface Abilities {
   http2: Http2;
+  /** Whether it tells how much of a request has been sent (`$upstream_bytes_sent`, since 1.15.8). */
+  countsSent: boolean;
   /** Whether it can count connections; Debian's nginx-light could not, up to Debian 11. */
   limits: boolean;
   /** `ssl_reject_handshake`, since 1.19.4. */
@@ -26,6 +29,7 @@ export function askNginx(host: Host): Abilities {
   const hasHttp2 = stderr.includes("--with-http_v2_module");
   return {
     http2: !hasHttp2 ? "none" : atLeast(version, [1, 25, 1]) ? "directive" : "listen",
+    countsSent: atLeast(version, [1, 15, 8]),
     limits: !/--without-http_(limit_conn|geo|map)_module/.test(stderr),
     rejects: atLeast(version, [1, 19, 4]),
     hasLogOption: atLeast(version, [1, 19, 5]),
@@ -37,32 +41,39 @@ function atLeast(version: readonly number[], wanted: readonly number[]): boolean
   return at < 0 || (version[at] ?? 0) > wanted[at]!;
 }
 
+const largestSite = 2 * 1024 * 1024;
+
+/** The text of a site; nothing of one that is larger than any of ours: an app may have put it there. */
+export const readSite = (host: Host, path: string): string =>
+  (host.stat(path)?.size ?? 0) > largestSite ? "" : (host.read(path) ?? "");
+
 /** The sites that piku's folder holds: app -> text. */
 export const readSites = (host: Host, paths: Paths): Map<string, string> =>
   new Map(
     host
       .list(paths.nginx)
       .filter((name) => name.endsWith(".conf") && !name.startsWith("."))
-      .map((name) => [name.slice(0, -".conf".length), host.read(`${paths.nginx}/${name}`) ?? ""]),
+      .map((name) => [name.slice(0, -".conf".length), readSite(host, `${paths.nginx}/${name}`)]),
   );
 
-/** Refuses a server name that another app's site has. */
-export function refuseTakenNames(names: readonly string[], app: string, sites: ReadonlyMap<string, string>): void {
+/** Refuses a server name that another app's site has, wherever in a file it stands. */
+export function refuseTakenNames(
+  names: readonly string[],
+  app: string,
+  sites: ReadonlyMap<string, string>,
+  hostname?: string,
+): void {
   for (const [other, site] of sites) {
     if (other === app) continue;
-    const theirs = new Set(
-      [...site.matchAll(/^\s*server_name\s+([^;]+);/gm)].flatMap(([, list]) => list!.toLowerCase().split(/\s+/)),
-    );
+    const theirs = serverNamesIn(site, hostname);
     const taken = names.find((name) => theirs.has(name));
     if (taken)
       throw new PikuError(
         `the server name '${taken}' belongs to app '${other}'`,
-        "give NGINX_SERVER_NAME another value, or take it away from that app first",
+        "take another one (NGINX_SERVER_NAME, or the file of NGINX_INCLUDE_FILE), or take it away from that app first",
       );
   }
 }
-
-const defaultListen = /^\s*listen\s+(?:[^\s;]*:)?(\d+)\s[^;#]*\bdefault_server\b/gm;
 
 /** Refuses a second site that answers for unknown names: nginx has one for each port, and refuses all sites otherwise. */
 export function refuseSecondDefault(
@@ -72,8 +83,7 @@ export function refuseSecondDefault(
   ports: Ports,
   isShared: boolean,
 ): void {
-  const isTaken = (text: string) =>
-    [...text.matchAll(defaultListen)].some(([, port]) => Object.values(ports).includes(Number(port)));
+  const isTaken = (text: string) => defaultPortsIn(text).some((port) => Object.values(ports).includes(port));
   const other = [...sites].find(([name, site]) => name !== app && isTaken(site))?.[0];
   if (other)
     throw new PikuError(

@@ -1,10 +1,12 @@
 import { type App, printable } from "./app.ts";
 import { ensureRanges } from "./cloudflare.ts";
+import { defaultPortsIn, listensIn, serverNamesIn } from "./directives.ts";
 import { PikuError } from "./errors.ts";
-import { type Commit, linksOf } from "./git.ts";
+import { refuseCacheFolder, refuseServedLinks } from "./folders.ts";
+import { type Commit, linksOf, refuseManyNames } from "./git.ts";
 import type { Host } from "./host/host.ts";
-import { includedFile, parseOptions } from "./include.ts";
-import { portNumber } from "./machine.ts";
+import { includedFile, parseOptions, withIncluded } from "./include.ts";
+import { type Machine, portNumber, readMachine } from "./machine.ts";
 import { askNginx, readSites, refuseSecondDefault, refuseTakenNames } from "./nginx.ts";
 import { type Place, refuseTakenPort, takePorts } from "./ports.ts";
 import {
@@ -21,7 +23,16 @@ import type { Release, Slot } from "./releases.ts";
 import { isShared } from "./reload.ts";
 import type { Runtime, Source } from "./runtimes/runtime.ts";
 import type { Settings } from "./settings.ts";
-import { hasSite, planBackend, planSite, readInclude, refuseLinksOut, type Site, siteNames } from "./site.ts";
+import {
+  hasSite,
+  planBackend,
+  planSite,
+  readInclude,
+  refuseLinksOut,
+  renderSite,
+  type Site,
+  siteNames,
+} from "./site.ts";
 import { type Survey, surveyCommit } from "./survey.ts";
 import { isOn } from "./text.ts";
 import {
@@ -87,6 +98,8 @@ export interface Plan {
  */
 export function planDeploy(host: Host, request: Request, live: Release | undefined, release: number): Plan {
   const { app } = request.commit;
+  if (request.commit.id !== live?.commit)
+    refuseManyNames(host, request.commit, readMachine(host, app.paths.settings).mostFiles);
   const survey = surveyCommit(host, request.commit, request.serverSettings);
   const { procfile, settings, environment, machine, names } = survey;
   const { workers: commands } = procfile;
@@ -111,15 +124,11 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
   const nginx = place.names.length > 0 && hasSite(commands, settings, backend) ? askNginx(host) : undefined;
   const ipv6 = host.stat("/proc/net/if_inet6") !== undefined;
   const site =
-    nginx &&
-    planSite(app, commands, settings, { ...machine, http2: nginx.http2, ipv6, deployer: deployerOf(host) }, backend);
+    nginx && planSite(app, commands, settings, { ...machine, ...nginx, ipv6, deployer: deployerOf(host) }, backend);
   if (site) {
-    const sites = readSites(host, app.paths);
-    refuseTakenNames([...site.names, ...site.redirected], app.name, sites);
-    if (site.isDefault) refuseSecondDefault(host, app.name, sites, machine.ports, shared);
     if (site.cloudflare) ensureRanges(host, app.paths, machine);
-    if (site.statics.length > 0) refuseLinksOut(app, site.statics, linksOf(host, request.commit));
     site.include = readInclude(host, request.commit, deployed);
+    refuseSite(host, request.commit, site, machine, shared);
   }
   return {
     app,
@@ -139,6 +148,53 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
     reload: machine.reload,
     warnings: survey.warnings,
   };
+}
+
+/** Refuses a site that would take something from others: a name, the part of the default site, or a folder. */
+function refuseSite(host: Host, commit: Commit, site: Site, { ports, folders }: Machine, isShared: boolean): void {
+  const { app } = commit;
+  // What another app includes, and cannot be read, must not keep this one from being deployed.
+  const whole = (theirs: string) => {
+    try {
+      return withIncluded(host, theirs);
+    } catch {
+      return theirs;
+    }
+  };
+  const sites = new Map([...readSites(host, app.paths)].map(([name, theirs]) => [name, whole(theirs)]));
+  const text = withIncluded(host, renderSite(site));
+  const hostname = host.read("/proc/sys/kernel/hostname")?.trim();
+  refuseTakenNames([...serverNamesIn(text, hostname)], app.name, sites, hostname);
+  refuseTakenAddress(listensIn(text), app.name, sites);
+  if (defaultPortsIn(text).some((port) => Object.values(ports).includes(port)))
+    refuseSecondDefault(host, app.name, sites, ports, isShared);
+  if (site.cache) refuseCacheFolder(host, app, site.cache.folder, folders, sites);
+  if (site.statics.length === 0) return;
+  refuseServedLinks(
+    host,
+    app,
+    site.statics.map(({ folder }) => folder),
+    folders,
+  );
+  refuseLinksOut(app, site.statics, linksOf(host, commit));
+}
+
+/**
+ * Refuses an address of its own for a site while others listen everywhere: nginx would ask none of them for what comes to this address,
+ * whatever name is asked for. What a site has already stays.
+ */
+export function refuseTakenAddress(listens: readonly string[], app: string, sites: ReadonlyMap<string, string>): void {
+  const own = new Set(listensIn(sites.get(app) ?? ""));
+  const isEverywhere = (listen: string) => /^(\*|\[::\]):/.test(listen);
+  const everywhere = (listen: string) => listen.replace(/^(\[)?.*:/, (_, six) => (six ? "[::]:" : "*:"));
+  for (const listen of listens.filter((one) => !isEverywhere(one) && !own.has(one))) {
+    const other = [...sites].find(([name, site]) => name !== app && listensIn(site).includes(everywhere(listen)))?.[0];
+    if (other)
+      throw new PikuError(
+        `the address ${printable(listen)} would be taken from app '${other}', which listens everywhere`,
+        "leave the address out (NGINX_IPV4_ADDRESS, NGINX_IPV6_ADDRESS, NGINX_INCLUDE_FILE), or give the other apps one of their own first: config:set --global NGINX_IPV4_ADDRESS=...",
+      );
+  }
 }
 
 /** The address from which somebody gave this command by ssh (ssh(1): SSH_CLIENT). */

@@ -14,7 +14,7 @@ export interface Plugin {
 /** The plugins of this board, or those of some names. The original's, which are folders of Python, are none. */
 export const listPlugins = (host: Host, paths: Paths, names = host.list(paths.plugins)): Plugin[] =>
   names
-    .filter((name) => /^[a-z][\w-]*$/.test(name) && isExecutable(host, `${paths.plugins}/${name}`))
+    .filter((name) => /^[a-z][\w-]{0,99}$/.test(name) && isExecutable(host, `${paths.plugins}/${name}`))
     .map((name) => ({
       name,
       file: `${paths.plugins}/${name}`,

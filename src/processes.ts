@@ -22,10 +22,8 @@ export const commandLines = (host: Host, fits: (title: string) => boolean): Proc
 
 /** The fields of a process's stat behind its name, which may hold blanks and brackets (proc(5)); undefined when it is gone, or a zombie. */
 function statFields(host: Host, pid: number): string[] | undefined {
-  const fields = host
-    .read(`/proc/${pid}/stat`)
-    ?.replace(/^.*\) /s, "")
-    .split(" ");
+  const stat = host.read(`/proc/${pid}/stat`);
+  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
   return !fields || fields[0] === "Z" || fields[0] === "X" ? undefined : fields;
 }
 
@@ -77,9 +75,11 @@ export function familyOf(every: readonly Running[], roots: readonly number[]): R
 export const memoryOf = (host: Host, pid: number) =>
   1024 * Number(/^VmRSS:\s+(\d+)/m.exec(host.read(`/proc/${pid}/status`) ?? "")?.[1] ?? 0);
 
-/** A process's command line, its words joined with blanks; empty when it is gone. */
+const longestTitle = 64 * 1024;
+
+/** The beginning of a process's command line, its words joined with blanks; empty when it is gone. A process can have one of megabytes. */
 export const titleOf = (host: Host, pid: number) =>
-  (host.read(`/proc/${pid}/cmdline`) ?? "").replaceAll("\0", " ").trim();
+  host.readFrom(`/proc/${pid}/cmdline`, 0, true, longestTitle).text.replaceAll("\0", " ").trim();
 
 /** Whether anybody of a process group is alive. */
 export const isGroupAlive = (host: Host, group: number) =>
@@ -94,31 +94,41 @@ export function pidIn(host: Host, file: string): number | undefined {
   return Number.isInteger(pid) && pid > 1 ? pid : undefined;
 }
 
-interface Socket {
+/** The tables of this machine's TCP sockets, one for each family (proc(5)). */
+const tcpTables = ["/proc/net/tcp", "/proc/net/tcp6"];
+
+// `sl: local-address:port remote-address:port state …`, numbers in hexadecimal.
+const socketLine = /^ *\d+: [0-9A-F]+:([0-9A-F]{4}) \S+ ([0-9A-F]{2}) /;
+const listening = "0A";
+const established = "01";
+
+interface Listener {
   port: number;
-  state: string;
   inode: string;
 }
 
-/** The TCP sockets of the machine, both families (proc(5): /proc/net/tcp). */
-const tcpSockets = (host: Host): Socket[] =>
-  ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((file) =>
-    (host.read(file) ?? "")
-      .split("\n")
-      .slice(1)
-      .flatMap((line) => {
-        const fields = line.trim().split(/\s+/);
-        const port = Number.parseInt(fields[1]?.split(":")[1] ?? "", 16);
-        return Number.isNaN(port) ? [] : [{ port, state: fields[3]!, inode: fields[9]! }];
+/**
+ * Gives the TCP sockets that listen to `test` until it is true for one; whether it was. The kernel lists them first
+ * (tcp_seq_next in net/ipv4/tcp_ipv4.c), so reading ends at the first that does not listen: a busy machine has tens of
+ * thousands of others, most of them in TIME_WAIT.
+ */
+const someListener = (host: Host, test: (listener: Listener) => boolean) =>
+  tcpTables.some((file) => {
+    let isFound = false;
+    host.search(file, (lines) =>
+      lines.split("\n").some((line) => {
+        const [, port, state] = socketLine.exec(line) ?? [];
+        if (port === undefined) return false;
+        if (state !== listening) return true;
+        isFound = test({ port: Number.parseInt(port, 16), inode: line.trim().split(/\s+/)[9]! });
+        return isFound;
       }),
-  );
-
-const established = "01";
-const listening = "0A";
+    );
+    return isFound;
+  });
 
 /** Whether something listens on this TCP port. */
-export const isListening = (host: Host, port: number) =>
-  tcpSockets(host).some((socket) => socket.port === port && socket.state === listening);
+export const isListening = (host: Host, port: number) => someListener(host, (listener) => listener.port === port);
 
 /** The TCP ports on which a process, or one of its group, listens. */
 export function listeningPorts(host: Host, group: number): number[] {
@@ -128,26 +138,41 @@ export function listeningPorts(host: Host, group: number): number[] {
   const links = members.flatMap((pid) =>
     host.list(`/proc/${pid}/fd`).map((descriptor) => host.readLink(`/proc/${pid}/fd/${descriptor}`)),
   );
-  const isTheirs = ({ state, inode }: Socket) => state === listening && links.includes(`socket:[${inode}]`);
-  return [
-    ...new Set(
-      tcpSockets(host)
-        .filter(isTheirs)
-        .map(({ port }) => port),
-    ),
-  ];
+  const ports = new Set<number>();
+  someListener(host, ({ port, inode }) => {
+    if (links.includes(`socket:[${inode}]`)) ports.add(port);
+    return false;
+  });
+  return [...ports];
 }
 
-/** How many connections to this TCP port are open. */
-export const connectionsTo = (host: Host, port: number) =>
-  tcpSockets(host).filter((socket) => socket.port === port && socket.state === established).length;
+/**
+ * Whether anybody is connected to this TCP port. Established connections stand among those in TIME_WAIT, so all of the table
+ * has to be looked through: by a search for the port, which costs less than the kernel takes to write the table.
+ */
+export function hasConnections(host: Host, port: number): boolean {
+  const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
+  return tcpTables.some((file) =>
+    host.search(file, (lines) => {
+      for (let at = lines.indexOf(wanted); at >= 0; at = lines.indexOf(wanted, at + 1)) {
+        // Behind a local port stand the remote address and the state; behind a remote one no such state.
+        if (lines.startsWith(`${established} `, lines.indexOf(" ", at + wanted.length) + 1)) return true;
+      }
+      return false;
+    }),
+  );
+}
 
-/** How many connections to this unix socket are open (/proc/net/unix: state 03 is connected). */
-export const connectionsToSocket = (host: Host, path: string) =>
-  (host.read("/proc/net/unix") ?? "").split("\n").filter((line) => {
-    const fields = line.trim().split(/\s+/);
-    return fields[5] === "03" && fields[7] === path;
-  }).length;
+/** Whether anybody is connected to this unix socket (/proc/net/unix: state 03 is connected). */
+export const isSocketConnected = (host: Host, path: string) =>
+  host.search("/proc/net/unix", (lines) => {
+    const ending = ` ${path}\n`;
+    for (let at = lines.indexOf(ending); at >= 0; at = lines.indexOf(ending, at + 1)) {
+      const fields = lines.slice(lines.lastIndexOf("\n", at) + 1, at).split(/\s+/);
+      if (fields.at(-2) === "03") return true;
+    }
+    return false;
+  });
 
 /** How many processes the kernel has ended so far because memory had run out (proc(5): /proc/vmstat). */
 export const killedForMemory = (host: Host) =>

@@ -1,6 +1,6 @@
 import { printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
-import { meaningfulLines } from "./text.ts";
+import { linesOf, meaningfulLines } from "./text.ts";
 
 /** Kind -> command, in the order of the Procfile. */
 export type Workers = Record<string, string>;
@@ -164,7 +164,7 @@ function fieldNumber(word: string, field: Field): number | undefined {
 
 /** Reads SCALING: `kind:count` a line, as the original writes it. Lines that are none are left out. */
 export function parseScaling(content: string): Scaling {
-  const entries = content.split("\n").map((line) => /^\s*([\w-]+)\s*:\s*(\d{1,4})\s*$/.exec(line));
+  const entries = linesOf(content, "SCALING").map((line) => /^\s*([\w-]+)\s*:\s*(\d{1,4})\s*$/.exec(line));
   return Object.fromEntries(entries.filter((entry) => entry !== null).map(([, kind, count]) => [kind!, Number(count)]));
 }
 

@@ -3,6 +3,7 @@ import { listVassals, restoreVassals, stopVassals } from "./generation.ts";
 import { commitOf } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { restoreLogs } from "./logs.ts";
+import { settlePage } from "./maintenance.ts";
 import type { Paths } from "./paths.ts";
 import { parseScaling, renderScaling } from "./procfile.ts";
 import {
@@ -53,20 +54,27 @@ export function adopt(host: Host, app: App): void {
 }
 
 /**
- * Puts an app right after a deploy that failed or was ended, at whatever point: `live` says which release it is, and
- * everything else is made to agree with it. Nothing to do when no deploy is under way.
+ * Puts an app right after a deploy or a stop that failed or was ended, at whatever point: `live` says which release it is, the
+ * mark of `stop` whether it runs, and everything else is made to agree with them.
  */
 export function recover(host: Host, app: App): void {
   host.end({ status: jobFile(app) }, 2_000);
   const journal = readJournal(host, app);
-  if (!journal) return;
+  if (journal) finishDeploy(host, app, journal);
+  if (isStopped(host, app)) finishStop(host, app, endPatience);
+  else settlePage(host, app, false);
+}
+
+const endPatience = 2_000;
+
+function finishDeploy(host: Host, app: App, journal: Journal): void {
   const live = liveRelease(host, app);
   // Requests go back to what still runs before anything is ended.
   if (live) pointTo(host, app, live);
-  if (live?.number === journal.release) host.remove(stoppedFile(app));
+  if (live?.number === journal.release) markStarted(host, app);
   else undo(host, app, journal, live);
   if (live) {
-    if (!host.stat(stoppedFile(app))) restoreVassals(host, app, live.vassals);
+    if (!isStopped(host, app)) restoreVassals(host, app, live.vassals);
     settleFiles(host, app, live);
     restoreSite(host, app, live);
   }
@@ -76,7 +84,7 @@ export function recover(host: Host, app: App): void {
 /** Takes back what a deploy did that did not go live. What an earlier one has replaced goes on leaving by itself. */
 function undo(host: Host, app: App, journal: Journal, live: Release | undefined): void {
   const isIts = ({ release }: Vassal) => release === journal.release;
-  stopVassals(host, app, listVassals(host, app.paths, app.name).filter(isIts), 2_000);
+  stopVassals(host, app, listVassals(host, app.paths, app.name).filter(isIts), endPatience);
   restoreLogs(host, app, journal.release);
   if (journal.made) host.remove(app.tree);
   else if (journal.tree) restoreTree(host, app, journal.release);
@@ -110,23 +118,36 @@ export function settleFiles(host: Host, app: App, release: Release): void {
 /** A mark that an app was stopped, so that nothing but a deploy starts it. */
 export const stoppedFile = (app: App) => `${app.releases}/stopped`;
 
+/** Whether an app was stopped. */
+export const isStopped = (host: Host, app: App) => host.stat(stoppedFile(app)) !== undefined;
+
+/** Says that an app runs again, and takes the page of a stopped one away. For a release that is live. */
+export function markStarted(host: Host, app: App): void {
+  host.remove(stoppedFile(app));
+  settlePage(host, app, false);
+}
+
 const patience = 30_000;
 
-/** Ends an app's workers; its site stays. Gives whether there were any. For those who hold the app's turn. */
-export function stop(host: Host, app: App): boolean {
+/** Ends an app's workers; its site stays, and says so. For those who hold the app's turn. */
+export function stop(host: Host, app: App): void {
   recover(host, app);
-  const vassals = listVassals(host, app.paths, app.name);
   host.mkdir(app.releases, 0o700);
   host.write(stoppedFile(app), "");
-  stopVassals(host, app, vassals, patience);
-  return vassals.length > 0;
+  finishStop(host, app, patience);
+}
+
+/** Nobody is asked any more before anybody is ended: whoever has the port next is not to answer for the app. */
+function finishStop(host: Host, app: App, grace: number): void {
+  settlePage(host, app, true);
+  stopVassals(host, app, listVassals(host, app.paths, app.name), grace);
 }
 
 /** Names of the apps that have workers. */
 export const appsWithWorkers = (host: Host, paths: Paths): Set<string> =>
   new Set(listVassals(host, paths).map(({ app }) => app));
 
-/** Whether an app is up: it has workers, or a site without any. `working`: those that have, for a call for many apps. */
+/** Whether an app is up: it has workers, or a site without any that is not stopped. `working`: those that have, for a call for many apps. */
 export const isUp = (host: Host, app: App, working?: ReadonlySet<string>) =>
   (working ? working.has(app.name) : listVassals(host, app.paths, app.name).length > 0) ||
-  (host.stat(app.site) !== undefined && readableLive(host, app)?.vassals.length === 0);
+  (host.stat(app.site) !== undefined && !isStopped(host, app) && readableLive(host, app)?.vassals.length === 0);

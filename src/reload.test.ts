@@ -95,8 +95,8 @@ test("one app's site stopped every change of the others': what has no release is
   const host = board({ "nginx/junk.conf": "bad" });
   const why = 'unknown directive "bad" in junk.conf:1';
   expect([...changeNginx(host, paths, undefined, change(host, "blog", "good"))]).toEqual([["junk", why]]);
-  expect(host.list("/p/nginx")).toEqual(["blog.conf", "junk.refused", "none"]);
-  expect(host.read("/p/nginx/junk.refused")).toBe(`# Set aside by piku, since nginx refuses it: ${why}\nbad`);
+  expect(host.list("/p/nginx")).toEqual(["blog.conf", "junk.refusal", "junk.refused", "none"]);
+  expect(host.read("/p/nginx/junk.refusal")).toBe(`${why}\n`);
 });
 
 test("a number of a process that is somebody else's by now is told nothing that could end it", () => {

@@ -1,9 +1,9 @@
-import { type App, appOf, parseAppName } from "./app.ts";
+import { type App, appOf, parseAppName, printable } from "./app.ts";
 import type { Manifest } from "./backup.ts";
 import { deploy } from "./deploy.ts";
 import { destroy } from "./destroy.ts";
 import { Ended, explain, PikuError } from "./errors.ts";
-import { ensureRepository, ensureTree, fillTree } from "./git.ts";
+import { ensureRepository, ensureTree, fillTree, refuseManyNames } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
 import { readMachine } from "./machine.ts";
@@ -32,13 +32,18 @@ export function restoreBackup(
   if (only && wanted.length === 0)
     throw new PikuError(
       `the backup has no app '${only.name}'`,
-      `it has ${manifest.apps.map(({ name }) => name).join(", ") || "none"}`,
+      `it has ${manifest.apps.map(({ name }) => printable(name)).join(", ") || "none"}`,
     );
   const apps = wanted.map(({ name, ...rest }) => ({ ...rest, app: appOf(paths, parseAppName(name)) }));
-  const there = apps.filter(({ app }) => isThere(host, app));
-  const left = force ? [] : there;
-  if (!only && manifest.board) restoreBoard(host, paths, files);
-  const failed = apps.filter((one) => left.includes(one) || !restoreApp(host, files, one, there.includes(one)));
+  if (!only && manifest.board) withTurn(host, paths, "machine", undefined, "", () => restoreBoard(host, paths, files));
+  const left: Wanted[] = [];
+  const failed = apps.filter((one) =>
+    withTurn(host, paths, "restore", one.app, "restore", () => {
+      const replaces = isThere(host, one.app);
+      if (replaces && !force) left.push(one);
+      return (replaces && !force) || !restoreApp(host, files, one, replaces);
+    }),
+  );
   if (left.length > 0)
     voiceOf(host).error(
       `there is something of ${left.map(({ app }) => `'${app.name}'`).join(", ")} on this server, which stays as it is; with --force it is destroyed first, and its data`,
@@ -117,6 +122,7 @@ function place(host: Host, app: App, data: string, files: string, commit: string
   const tree = `${files}/apps/${name}`;
   host.remove(`${tree}/.git`);
   if (commit !== undefined) {
+    refuseManyNames(host, { id: commit, app }, readMachine(host, paths.settings).mostFiles);
     ensureTree(host, app, tree);
     fillTree(host, tree, commit);
   }
@@ -155,7 +161,8 @@ function restoreBoard(host: Host, paths: Paths, files: string): void {
   const different = kept!.filter((key) => own[key] !== theirs[key]);
   if (different.length > 0) voice.warn(`this server keeps its own ${different.join(", ")} in ${paths.settings}`);
   const lines = parseKeyLines(host.read(`${files}/authorized_keys`) ?? "");
-  const keys = lines.flatMap(({ type, blob, comment }) => readKeys(host, `${type} ${blob} ${comment}`, "the backup"));
+  const text = lines.map(({ type, blob, comment }) => `${type} ${blob} ${comment}\n`).join("");
+  const keys = text === "" ? [] : readKeys(host, text, "the backup");
   const added = addKeys(host, keys, ({ blob }) => lines.find((line) => line.blob === blob)?.access);
   if (added.length > 0) voice.start(`Keys: ${added.map(({ fingerprint }) => fingerprint).join(", ")}`);
   for (const name of ["plugins", "hooks", "acme"]) {

@@ -1,6 +1,6 @@
 import { printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
-import { expandVars, literal, meaningfulLines, splitWords } from "./text.ts";
+import { expandVars, linesOf, literal, meaningfulLines, splitWords } from "./text.ts";
 
 /** Names and values of environment variables, in the order in which they were written. */
 export type Settings = Record<string, string>;
@@ -9,6 +9,10 @@ const keyPattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
 // The kernel takes no more than 128 KiB for one, and 2 MiB for all that a program is started with (execve(2)).
 const largestValue = 100_000;
 const largestSum = 1_000_000;
+const mostSettings = 5000;
+
+/** Bytes of settings that can be given at once: all that there may be, with their quotes and comments. */
+export const largestImport = 2 * largestSum;
 
 /** At most so many bytes a text is in UTF-8. */
 const bytesOf = (text: string) => text.length + 2 * (text.match(/[^\x00-\x7f]/g)?.length ?? 0);
@@ -62,7 +66,7 @@ export type ServerLine = { key: string; value: string; line: string } | { kept: 
 
 /** Reads `envs/<app>/ENV`, which `config:set` writes: the value is all that follows the first `=`, to the letter. */
 export function parseServerLines(content: string): ServerLine[] {
-  const lines = content.split("\n");
+  const lines = linesOf(content, "the app's file of settings");
   if (lines.at(-1) === "") lines.pop();
   return lines.map((line) => {
     const at = line.indexOf("=");
@@ -100,7 +104,10 @@ export function changeServerSettings(content: string, changes: Readonly<Record<s
     return value === null ? [] : [`${line.key}=${value}`];
   });
   const added = [...left].flatMap(([key, value]) => (value === null ? [] : [`${key}=${value}`]));
-  return [...lines, ...added].map((line) => `${line}\n`).join("");
+  const changed = [...lines, ...added].map((line) => `${line}\n`).join("");
+  // Taking some away must always be possible.
+  if (changed.length > content.length) checkSum(parseServerSettings(changed));
+  return changed;
 }
 
 /**
@@ -169,6 +176,7 @@ export function parseAssignments(words: readonly string[], where = "config:set")
 export function parseImport(content: string, where = "stdin"): Settings {
   if (content.includes("\ufffd")) throw new PikuError(`${where} is not a text in UTF-8`);
   const settings = /^\ufeff?\s*\{/.test(content) ? parseJson(content, where) : parseShell(content, where);
+  checkSum(settings);
   if (Object.keys(settings).length > 0) return settings;
   throw new PikuError(`there is no setting in ${where}`, "e.g.: piku config:import blog <settings.txt");
 }
@@ -207,11 +215,14 @@ function parseShell(content: string, file: string): Settings {
 }
 
 function wordsOfLine(line: string, where: string): string[] {
+  let words: string[];
   try {
-    return splitWords(line).words;
+    words = splitWords(line, mostSettings + 1).words;
   } catch {
     throw new PikuError(`${where}: a quote is not closed`, "a setting is one line");
   }
+  if (words.length > mostSettings) throw new PikuError(`${where} has more than ${mostSettings} words`);
+  return words;
 }
 
 /** Where the value of a setting comes from. */
@@ -298,13 +309,21 @@ export function layered(base: Settings, layers: readonly Settings[]): Settings {
       checkValue(key, live[key], "settings");
     }
   }
-  const sum = Object.entries(live).reduce((bytes, [key, value]) => bytes + bytesOf(key) + bytesOf(value), 0);
+  checkSum(live);
+  return { ...live };
+}
+
+/** Refuses more than a process can get. */
+function checkSum(settings: Settings): void {
+  const entries = Object.entries(settings);
+  const sum = entries.reduce((bytes, [key, value]) => bytes + bytesOf(key) + bytesOf(value), 0);
   if (sum > largestSum)
     throw new PikuError(
       "the settings together are larger than 1 MB",
       "put large things in files below the data folder",
     );
-  return { ...live };
+  if (entries.length > mostSettings)
+    throw new PikuError(`there are more than ${mostSettings} settings`, "put them in a file below the data folder");
 }
 
 /** A setting that is a whole number, or what it usually is. Throws for one that is none. */

@@ -2,7 +2,9 @@ import { defu } from "defu";
 import { type App, printable } from "./app.ts";
 import { type Cache, planCache, renderCacheLocation, renderCacheZone } from "./cache.ts";
 import { rangesFile } from "./cloudflare.ts";
+import { readDirectives } from "./directives.ts";
 import { PikuError } from "./errors.ts";
+import { isBelow, mayServe, servedHint } from "./folders.ts";
 import type { Commit } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { includedFile } from "./include.ts";
@@ -32,6 +34,8 @@ export interface Site {
   ipv6?: string;
   /** How this nginx is told to speak HTTP/2: since 1.25.1 by a directive of its own. */
   http2: Http2;
+  /** Whether this nginx can tell how much of a request was sent to the app: since 1.15.8. */
+  countsSent: boolean;
   certificate: string;
   key: string;
   httpsOnly: boolean;
@@ -57,7 +61,7 @@ export interface Site {
 
 /**
  * Where requests go. The live generation is at `first`; with a `flag`, a file that is there or not, it is at
- * `second` while the file is there. The other addresses stand by, for a request that was sent on during a switch.
+ * `second` while the file is there, and nobody asks at the other addresses: whoever listens there may be anybody.
  */
 export interface Backend {
   protocol: "uwsgi" | "http";
@@ -108,12 +112,19 @@ function parseRedirected(settings: Settings, names: readonly string[]): string[]
 
 /**
  * The static mappings of an app: its `static` worker (`/`, `dir` or `/url:dir`), then NGINX_STATIC_PATHS
- * (`/url:dir,/url2:/an/absolute/dir`). Throws for a mapping that is none, or that leaves the app.
+ * (`/url:dir,/url2:/an/absolute/dir`). `allowed` are the folders of PIKU_FOLDERS. Throws for a mapping that is none, or that
+ * leaves the app.
  */
-export function parseMappings(app: App, workers: Workers, settings: Settings): Mapping[] {
+export function parseMappings(
+  app: App,
+  workers: Workers,
+  settings: Settings,
+  allowed: readonly string[] = [],
+): Mapping[] {
   const items = (settings.NGINX_STATIC_PATHS ?? "").split(",").map((item) => item.trim());
-  const paths = items.filter((item) => item !== "").map((item) => mapping(app, item, "NGINX_STATIC_PATHS"));
-  const worker = workers.static === undefined ? [] : [mapping(app, staticWorker(workers.static), "the static worker")];
+  const paths = items.filter((item) => item !== "").map((item) => mapping(app, item, "NGINX_STATIC_PATHS", allowed));
+  const worker =
+    workers.static === undefined ? [] : [mapping(app, staticWorker(workers.static), "the static worker", allowed)];
   const twice = paths.find(({ url }, i) => paths.findIndex((other) => other.url === url) !== i);
   if (twice) throw new PikuError(`NGINX_STATIC_PATHS maps '${twice.url || "/"}' twice`);
   return [...worker, ...paths.filter(({ url }) => worker.every((other) => other.url !== url))];
@@ -123,12 +134,10 @@ export function parseMappings(app: App, workers: Workers, settings: Settings): M
 const staticWorker = (command: string) =>
   /^\/[^:]*:/.test(command) ? command : `/:${command.replace(/^\/+/, "") || "."}`;
 
-const isBelow = (path: string, folder: string) => `${path}/`.startsWith(`${folder}/`);
-
 // PATH_MAX of Linux.
 const longestPath = 4096;
 
-function mapping(app: App, item: string, where: string): Mapping {
+function mapping(app: App, item: string, where: string, allowed: readonly string[]): Mapping {
   const [, url = "", folder = ""] = /^([^:]*):(.*)$/.exec(item) ?? [];
   const hint = "write /url:folder, the folder below the app or an absolute one, such as /static:public";
   if (item.length > longestPath || !/^\/[\w.~/-]*$/.test(url) || url.includes(".."))
@@ -136,13 +145,21 @@ function mapping(app: App, item: string, where: string): Mapping {
   if (!/^[^\x00-\x1f"$\\]+$/.test(folder) || `/${folder}/`.includes("/../")) {
     throw new PikuError(`${where}: '${printable(folder)}' cannot be a folder of static files`, hint);
   }
-  const absolute = (folder.startsWith("/") ? folder : `${app.tree}/${folder}`).replace(/(\/\.)*\/*$/, "");
-  const { root, apps, data } = app.paths;
-  const isShown = [apps, data].some((shown) => absolute !== shown && isBelow(absolute, shown));
-  if (isBelow(root, absolute) || (isBelow(absolute, root) && !isShown))
-    throw new PikuError(`${where}: '${printable(folder)}' holds settings and keys of this server`, hint);
+  const absolute = `/${(folder.startsWith("/") ? folder : `${app.tree}/${folder}`).split("/").filter(isPart).join("/")}`;
+  if (!mayServe(app, absolute, allowed)) {
+    const { root, apps, data } = app.paths;
+    const isShown = [apps, data].some((shown) => absolute !== shown && isBelow(absolute, shown));
+    if (isBelow(root, absolute) || (isBelow(absolute, root) && !isShown))
+      throw new PikuError(`${where}: '${printable(folder)}' holds settings and keys of this server`, hint);
+    throw new PikuError(
+      `${where}: '${printable(folder)}' is outside of app '${app.name}'`,
+      servedHint(app, absolute, allowed),
+    );
+  }
   return { url: url.replace(/\/+$/, ""), folder: absolute };
 }
+
+const isPart = (part: string) => part !== "" && part !== ".";
 
 /** Where a site listens unless its settings, or the board's, say otherwise. */
 export const everywhere = { NGINX_IPV4_ADDRESS: "0.0.0.0", NGINX_IPV6_ADDRESS: "[::]" };
@@ -166,11 +183,20 @@ export function planSite(
   app: App,
   workers: Workers,
   settings: Settings,
-  machine: { http2: Http2; ipv6: boolean; ports: Ports; defaultApp?: string; deployer?: string },
+  machine: {
+    http2: Http2;
+    countsSent: boolean;
+    ipv6: boolean;
+    ports: Ports;
+    /** PIKU_FOLDERS. */
+    folders: readonly string[];
+    defaultApp?: string;
+    deployer?: string;
+  },
   backend: Backend | undefined,
 ): Site | undefined {
   const certified = certifiedOf(app, settings, machine.ports);
-  const statics = parseMappings(app, workers, settings);
+  const statics = parseMappings(app, workers, settings, machine.folders);
   if (certified.names.length === 0 || (!backend && statics.length === 0)) return undefined;
   const { NGINX_IPV6_ADDRESS } = defu(settings, everywhere);
   return {
@@ -181,6 +207,7 @@ export function planSite(
         ? address(NGINX_IPV6_ADDRESS, "NGINX_IPV6_ADDRESS", /^\[[0-9a-fA-F:.]+\]$/)
         : undefined,
     http2: machine.http2,
+    countsSent: machine.countsSent,
     httpsOnly: isOn(settings.NGINX_HTTPS_ONLY),
     challenges: app.paths.acme,
     maintenance: maintenanceFile(app),
@@ -190,7 +217,7 @@ export function planSite(
     allowGit: isOn(settings.NGINX_ALLOW_GIT_FOLDERS),
     hidesFiles: "php" in workers,
     logs: isOn(settings.NGINX_LOG) ? app.logs : undefined,
-    cache: backend && planCache(app, settings),
+    cache: backend && planCache(app, settings, machine.folders),
     cloudflare: isOn(settings.NGINX_CLOUDFLARE_ACL)
       ? { ranges: rangesFile(app.paths), deployer: machine.deployer }
       : undefined,
@@ -230,7 +257,7 @@ export const protocolOf = (workers: Workers): Backend["protocol"] =>
 
 /** The text of a site's file. */
 export const renderSite = (site: Site) => `# Written by piku; changes are lost.
-${site.backend ? renderUpstreams(site.app, site.backend) : ""}${site.backend && site.cache ? renderCacheZone(site.app, cacheOf(site.backend), site.cache) : ""}${site.redirected.length > 0 ? renderRedirected(site) : ""}${site.httpsOnly ? renderHttpsOnly(site) : ""}${text`
+${site.backend ? renderUpstreams(site, site.backend) : ""}${site.backend && site.cache ? renderCacheZone(site.app, cacheOf(site.backend), site.cache) : ""}${site.redirected.length > 0 ? renderRedirected(site) : ""}${site.httpsOnly ? renderHttpsOnly(site) : ""}${text`
   server {
     ${!site.httpsOnly && listen(site, site.ports.http)}
     ${listenSecurely(site)}
@@ -319,20 +346,27 @@ const renderHttpsOnly = (site: Site) => text`
 // A name that no app can have, so that an app called `x.b` is not taken for the other set of ports of `x`.
 const slotName = (app: string, slot: "a" | "b") => `${app}~${slot}`;
 
-/** The upstream of the app's name, which include files of the original name too, and the two that the switch uses. */
-function renderUpstreams(app: string, { first, second }: Backend): string {
-  const upstream = (name: string, live: string[], standby: string[]) => text`
+/**
+ * The upstream of the app's name, and the two that the switch uses. Where there are two only an include file names the first,
+ * which then has the ports of both: nginx is not reloaded for a switch.
+ */
+function renderUpstreams({ app, include }: Site, { first, second }: Backend): string {
+  const upstream = (name: string, live: string[], standby: string[] = []) => text`
     upstream ${name} {
       ${live.map((server) => `server ${server} max_fails=0;`).join("\n")}
       ${standby.map((server) => `server ${server} max_fails=0 backup;`).join("\n") || undefined}
     }`;
-  if (!second) return upstream(app, first, []);
+  if (!second) return upstream(app, first);
   return (
-    upstream(app, first, second) +
-    upstream(slotName(app, "a"), first, second) +
-    upstream(slotName(app, "b"), second, first)
+    (include && passesItself(include) ? upstream(app, first, second) : "") +
+    upstream(slotName(app, "a"), first) +
+    upstream(slotName(app, "b"), second)
   );
 }
+
+/** Whether an include file may send requests to an upstream by itself. */
+const passesItself = (include: string) =>
+  readDirectives(include).some(([directive]) => directive === "include" || directive!.endsWith("_pass"));
 
 const uwsgiParams: [string, string][] = [
   ["QUERY_STRING", "$query_string"],
@@ -375,6 +409,8 @@ function passLines({ app, cloudflare }: Site, { protocol, flag }: Backend): stri
       ...forwarded.map(
         ([name, value]) => `uwsgi_param HTTP_${name.toUpperCase().replaceAll("-", "_")} ${client(value)};`,
       ),
+      // httpoxy: a visitor's `Proxy:` would be the app's HTTP_PROXY.
+      'uwsgi_param HTTP_PROXY "";',
     ];
   return [
     `proxy_pass http://${upstream};`,
@@ -383,6 +419,7 @@ function passLines({ app, cloudflare }: Site, { protocol, flag }: Backend): stri
     "proxy_set_header Connection $piku_connection;",
     "proxy_set_header Host $host;",
     ...forwarded.map(([name, value]) => `proxy_set_header ${name} ${client(value)};`),
+    'proxy_set_header Proxy "";',
   ];
 }
 
@@ -397,16 +434,35 @@ function renderBackend(site: Site): string | false {
     ...(protocol === "http"
       ? ["set $piku_connection close;", "if ($http_upgrade) { set $piku_connection upgrade; }"]
       : []),
-    // stat(2) for each request: the switch is one file that is made or removed.
-    ...(flag
-      ? [`set $piku_slot ${slotName(app, "a")};`, `if (-f ${flag}) { set $piku_slot ${slotName(app, "b")}; }`]
-      : []),
+    ...(flag ? [chooseSlot(app, flag)] : []),
     ...(cache ? [renderCacheLocation(app, cacheOf(backend), cache, pass)] : []),
     `location ${statics.some(({ url }) => url === "") ? "@app" : "/"} {`,
     ...pass.map((line) => `  ${line}`),
     "}",
+    ...(flag ? [renderSwitched(site, flag, pass)] : []),
   ].join("\n");
 }
+
+/** stat(2) for each request: the switch is one file that is made or removed. */
+const chooseSlot = (app: string, flag: string) =>
+  `set $piku_slot ${slotName(app, "a")};\nif (-f ${flag}) { set $piku_slot ${slotName(app, "b")}; }`;
+
+/**
+ * For a request that was on its way while it was switched: nginx chooses where it goes before it has read all of it, which takes
+ * minutes for a large one, and finds nobody there. It goes to the live generation then, unless the other one has got
+ * some of it and it is none to be sent twice (as by proxy_next_upstream). An include file's own page for 502 goes first.
+ */
+const renderSwitched = ({ app, countsSent }: Site, flag: string, pass: readonly string[]) =>
+  text`
+  error_page 502 = @piku_switched;
+  location @piku_switched {
+    set $piku_tried $piku_slot;
+    ${chooseSlot(app, flag)}
+    if ($piku_slot = $piku_tried) { return 502; }
+    ${countsSent && 'set $piku_sent "$request_method $upstream_bytes_sent";'}
+    ${countsSent ? 'if ($piku_sent ~ "^(POST|LOCK|PATCH) .*[1-9]") { return 502; }' : 'if ($request_method ~ "^(POST|LOCK|PATCH)$") { return 502; }'}
+    ${pass.join("\n")}
+  }`.trimEnd();
 
 const renderStatics = (site: Site) =>
   site.statics.map((mapping) => renderMapping(site, mapping)).join("\n") || undefined;

@@ -2,7 +2,7 @@ import { namedApp, printable } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { type Paths, pathsOf } from "./paths.ts";
-import { shellQuote, splitWords } from "./text.ts";
+import { linesOf, shellQuote, splitWords } from "./text.ts";
 
 const longestCommand = 256 * 1024;
 
@@ -52,6 +52,9 @@ export function refuseForeign(
   );
 }
 
+/** Bytes of public keys that can be given at once: a class of a hundred. */
+export const largestKeys = 64 * 1024;
+
 /** A public key as `ssh-keygen` knows it. */
 export interface Key {
   type: string;
@@ -85,36 +88,67 @@ export interface KeyLine extends Omit<Key, "fingerprint"> {
 const types =
   "ssh-(?:ed25519|rsa)|ecdsa-sha2-nistp(?:256|384|521)|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\\.com";
 const keyTypes = new RegExp(`^(${types})$`);
-const linePattern = new RegExp(
-  `^\\s*(?!#)(?:((?:[^\\s"]|"(?:[^"\\\\]|\\\\.)*")+)\\s+)?(${types})\\s+([A-Za-z0-9+/]+={0,3})(?:\\s+(.*?))?\\s*$`,
-);
+const keyPattern = new RegExp(`^\\s*(${types})\\s+([A-Za-z0-9+/]+={0,3})(?=\\s|$)`);
 
 /** The lines of authorized_keys that are keys; all others are left out. */
 export const parseKeyLines = (content: string): KeyLine[] =>
-  content.split("\n").flatMap((line, at) => {
-    const [, options = "", type, blob, comment = ""] = linePattern.exec(line) ?? [];
-    if (type === undefined || blob === undefined) return [];
-    const about = (pattern: RegExp) => pattern.exec(options)?.[1];
-    const name = about(/command="[^"]*\bFINGERPRINT=\S+ NAME=([\w.@+-]+)/);
-    const access = name && {
-      name,
-      added: about(/\bPIKU_KEY_ADDED=([\d-]+)/),
-      apps: about(/\bPIKU_KEY_APPS=([\w.,-]+)/)?.split(","),
-      until: about(/\bexpiry-time="(\d+Z?)"/),
-    };
+  linesOf(content, "authorized_keys").flatMap((line, at) => {
+    const text = line.trim();
+    const first = text.slice(0, endOfWord(text));
+    const options = keyTypes.test(first) ? "" : first;
+    const rest = text.slice(options.length);
+    const [found, type, blob] = keyPattern.exec(rest) ?? [];
+    if (found === undefined || text.startsWith("#") || (options !== "" && !/^\s/.test(rest))) return [];
+    const comment = rest.slice(found.length).trim();
+    if (/[\r\u2028\u2029]/.test(comment)) return [];
     const isTied = /(^|,)command="/.test(options);
-    return [{ at, type, blob, comment, isTied, access: access || undefined }];
+    return [{ at, type: type!, blob: blob!, comment, isTied, access: accessOf(options) }];
   });
+
+// Piece by piece, as in `splitWords`: one pattern for a whole word remembers where each of its letters began.
+const optionPiece = /[^\s"]+|"[^"\\]*(?:\\.[^"\\]*)*"/y;
+
+/** How long the first word of a line is; quotes in it may hold blanks (sshd(8)). */
+function endOfWord(line: string): number {
+  let at = 0;
+  do {
+    optionPiece.lastIndex = at;
+    if (optionPiece.test(line)) at = optionPiece.lastIndex;
+    else break;
+  } while (at < line.length);
+  return at;
+}
+
+/** What the options in front of a key say of it, where piku or the original wrote them. */
+function accessOf(options: string): Access | undefined {
+  const about = (pattern: RegExp) => pattern.exec(options)?.[1];
+  const name = about(/command="[^"]*\bFINGERPRINT=\S{1,100} NAME=([\w.@+-]+)/);
+  if (!name) return undefined;
+  return {
+    name,
+    added: about(/\bPIKU_KEY_ADDED=([\d-]+)/),
+    apps: about(/\bPIKU_KEY_APPS=([\w.,-]+)/)?.split(","),
+    until: about(/\bexpiry-time="(\d+Z?)"/),
+  };
+}
 
 /**
  * Reads public keys, one a line; blank and comment lines are passed over. Throws, naming the line, for anything else,
  * options in front of a key included: a line must not bring rights of its own.
  */
 export function readKeys(host: Host, content: string, file: string): Key[] {
-  const lines = content.split("\n").map((line, index) => ({ line: line.trim(), where: `${file} line ${index + 1}` }));
-  const keys = lines
-    .filter(({ line }) => line !== "" && !line.startsWith("#"))
-    .map(({ line, where }) => readKey(host, line, where));
+  const lines = linesOf(content, file).map((line, index) => ({
+    line: line.trim(),
+    where: `${file} line ${index + 1}`,
+  }));
+  const written = lines.filter(({ line }) => line !== "" && !line.startsWith("#")).map(readKey);
+  const fingerprints = fingerprintsOf(host, written);
+  const keys = written.map(({ where, ...key }, i) => {
+    const fingerprint = fingerprints[i];
+    if (fingerprint !== undefined) return { ...key, fingerprint };
+    const { stderr } = askKeygen(host, [key]);
+    throw new PikuError(`${where} is not a public key: ${stderr.trim()}`, keyHint);
+  });
   if (keys.length === 0)
     throw new PikuError(
       `there is no public key in ${file}`,
@@ -123,21 +157,36 @@ export function readKeys(host: Host, content: string, file: string): Key[] {
   return keys;
 }
 
-function readKey(host: Host, line: string, where: string): Key {
+const keyHint = "a line is 'ssh-ed25519 AAAA… name', with nothing in front";
+
+function readKey({ line, where }: { line: string; where: string }): Omit<Key, "fingerprint"> & { where: string } {
   const [type = "", blob = "", ...comment] = line.split(/\s+/);
-  const hint = "a line is 'ssh-ed25519 AAAA… name', with nothing in front";
   if (!keyTypes.test(type) || !/^[A-Za-z0-9+/]+={0,3}$/.test(blob))
-    throw new PikuError(`${where} is not a public key`, hint);
-  const { fingerprint, complaint } = askKeygen(host, { type, blob });
-  if (!fingerprint) throw new PikuError(`${where} is not a public key: ${complaint}`, hint);
-  return { type, blob, comment: comment.join(" ").replace(/[^\x20-\x7e\u00a0-\uffff]/g, "?"), fingerprint };
+    throw new PikuError(`${where} is not a public key`, keyHint);
+  return { type, blob, comment: comment.join(" ").replace(/[^\x20-\x7e\u00a0-\uffff]/g, "?"), where };
 }
 
-/** The fingerprint of a key; undefined, with its complaint, when `ssh-keygen` does not take it: such a key lets nobody in. */
-export function askKeygen(host: Host, { type, blob }: Pick<Key, "type" | "blob">) {
-  const { status, stdout, stderr } = host.capture(["ssh-keygen", "-l", "-f", "-"], { input: `${type} ${blob}\n` });
-  return { fingerprint: status === 0 ? stdout.split(" ")[1] : undefined, complaint: stderr.trim() };
+/**
+ * The fingerprints of keys, in their order, by one call of `ssh-keygen`; undefined for one that it does not take: such a key
+ * lets nobody in.
+ */
+export function fingerprintsOf(host: Host, keys: readonly Pick<Key, "type" | "blob">[]): (string | undefined)[] {
+  if (keys.length === 0) return [];
+  const told = askKeygen(host, keys).stdout.split("\n");
+  const found = new Map(
+    told.map((line) => {
+      const [, fingerprint, at] = line.split(" ");
+      return [at, fingerprint];
+    }),
+  );
+  return keys.map((_, at) => found.get(String(at)));
 }
+
+/** What `ssh-keygen` says of keys; their numbers come back as their names. */
+const askKeygen = (host: Host, keys: readonly Pick<Key, "type" | "blob">[]) =>
+  host.capture(["ssh-keygen", "-l", "-f", "-"], {
+    input: keys.map(({ type, blob }, at) => `${type} ${blob} ${at}\n`).join(""),
+  });
 
 /** The options in front of a key in authorized_keys(5) that tie it to this executable. */
 export function forcedOptions(host: Host, paths: Paths, fingerprint: string, access: Access): string {
@@ -165,7 +214,7 @@ export const keysFile = (host: Host) => `${pathsOf(host).home}/.ssh/authorized_k
 /** The text of authorized_keys. Throws when it would not come back as it was. */
 export function authorizedKeys(host: Host, file = keysFile(host)): string {
   const content = host.read(file) ?? "";
-  const line = content.split("\n").findIndex((one) => one.includes("\ufffd"));
+  const line = linesOf(content, file).findIndex((one) => one.includes("\ufffd"));
   if (line >= 0)
     throw new PikuError(
       `${file} line ${line + 1} is not UTF-8`,
@@ -180,9 +229,7 @@ export function addKeys(host: Host, keys: readonly Key[], accessOf?: (key: Key) 
   const file = keysFile(host);
   const before = authorizedKeys(host, file);
   const known = new Set(parseKeyLines(before).map(({ blob }) => blob));
-  const added = keys.filter(
-    ({ blob }, index) => !known.has(blob) && keys.findIndex((key) => key.blob === blob) === index,
-  );
+  const added = keys.filter(({ blob }) => !known.has(blob) && known.add(blob));
   if (added.length > 0) {
     const lines = added.map((key) => `${keyLine(host, paths, key, accessOf?.(key))}\n`).join("");
     host.mkdir(`${paths.home}/.ssh`, 0o700);

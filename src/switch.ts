@@ -9,7 +9,7 @@ import { renderSite } from "./site.ts";
 import { makeCertificate, needsCertificate, type Pair, pairChange } from "./tls.ts";
 import { isInside, slotFlag, socketLink, socketOf } from "./uwsgi.ts";
 import { voiceOf } from "./voice.ts";
-import { refusedSite, tellAside } from "./web.ts";
+import { forgetRefused, refusedSite, tellAside } from "./web.ts";
 
 /**
  * Makes the site the one of the plan. nginx itself tests it, by reading its files again with the rights that it has: what it refuses is
@@ -42,9 +42,8 @@ function replaceSite(
   certificate?: { staged: Pair; site: Pair },
 ): void {
   const before = host.read(app.site);
-  const refused = refusedSite(app.paths, app.name);
   const pair = certificate && pairChange(host, certificate.site, certificate.staged);
-  if (before === wanted && !pair && !host.stat(refused)) return;
+  if (before === wanted && !pair && !host.stat(refusedSite(app.paths, app.name))) return;
   const aside = changeNginx(host, app.paths, reload, {
     app,
     make() {
@@ -56,7 +55,7 @@ function replaceSite(
       pair?.undo();
     },
   });
-  host.remove(refused);
+  forgetRefused(host, app.paths, app.name);
   tellAside(host, aside);
 }
 
@@ -72,6 +71,8 @@ export function pointTo(host: Host, app: App, release: Release): void {
     const number = followedBy(release, { kind, ordinal }) ?? release.number;
     host.link(socketOf(app, ordinal, number).split("/").at(-1)!, socketLink(app, ordinal));
   }
+  // The site from before may still look at it.
+  if (kind !== undefined) return;
   if (release.slot === "b") host.write(slotFlag(app), "");
   else host.remove(slotFlag(app));
 }

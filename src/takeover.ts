@@ -5,7 +5,7 @@ import type { Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
 import type { Paths } from "./paths.ts";
 import { authorizedKeys, forcedOptions, keysFile } from "./ssh.ts";
-import { shellQuote } from "./text.ts";
+import { linesOf, shellQuote } from "./text.ts";
 
 /** Where the original is, by its own instructions, and what it is called once this executable has its place. */
 export const originalOf = (paths: Paths) => `${paths.home}/piku.py`;
@@ -46,7 +46,7 @@ export function takeOver(host: Host, paths: Paths): number {
  * original in its old place, keys and hooks are the original's again.
  */
 export function giveBack(host: Host, paths: Paths): void {
-  const isThere = host.read(originalOf(paths))?.startsWith("#!") ?? false;
+  const isThere = host.readFrom(originalOf(paths), 0, true, 1000).text.startsWith("#!");
   for (const app of repositories(host, paths)) {
     const hook = `${app.repo}/hooks/pre-receive`;
     if (/ git-hook /.test(host.read(hook) ?? "")) host.remove(hook);
@@ -69,7 +69,7 @@ const repositories = (host: Host, paths: Paths): App[] =>
 const changeKeys = (host: Host, paths: Paths, change: (line: string) => string | undefined): number =>
   withTurn(host, paths, "machine", undefined, "", () => {
     const file = keysFile(host);
-    const before = (host.read(file) ?? "").split("\n");
+    const before = linesOf(host.read(file) ?? "", file);
     const after = before.map(change);
     const changed = before.filter((line, index) => line !== after[index]).length;
     if (changed === 0) return 0;

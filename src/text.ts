@@ -1,4 +1,4 @@
-import { usageError } from "./errors.ts";
+import { PikuError, usageError } from "./errors.ts";
 
 /**
  * A template for configuration files: drops blank lines and the indent of the first line, and gives a value of
@@ -133,10 +133,17 @@ function distance(a: string, b: string): number {
 /** `1`, `on`, `true`, `enabled`, `yes`, `y` in any case, as the original reads a switch. */
 export const isOn = (value: string | undefined) => /^(1|on|true|enabled|yes|y)$/i.test(value ?? "");
 
+const mostLines = 20_000;
+
+/** The lines of a file that people or piku write. Throws for one of more than 20,000: each line costs more memory than its letters. */
+export function linesOf(content: string, file: string): string[] {
+  const lines = content.split("\n", mostLines + 1);
+  if (lines.length > mostLines) throw new PikuError(`${file} has more than ${mostLines} lines`);
+  return lines;
+}
+
 /** The lines of a file that people write, without blank and comment lines, a byte order mark and blanks around; and where each stands. */
 export const meaningfulLines = (content: string, file: string): { line: string; where: string }[] =>
-  content
-    .replace(/^\ufeff/, "")
-    .split("\n")
+  linesOf(content.replace(/^\ufeff/, ""), file)
     .map((raw, index) => ({ line: raw.trim(), where: `${file} line ${index + 1}` }))
     .filter(({ line }) => line !== "" && !line.startsWith("#"));

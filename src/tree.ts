@@ -7,6 +7,7 @@ import {
   commitOf,
   differenceOf,
   ensureTree,
+  gitEnv,
   moveTree,
   revertFiles,
   untracked,
@@ -31,8 +32,11 @@ export interface Made {
   modified: number;
 }
 
+// Of some hundred thousand names.
+const largestList = 64 * 1024 * 1024;
+
 export const madeBy = (host: Host, app: App, release: number | undefined): Made[] =>
-  release === undefined ? [] : (JSON.parse(host.read(releaseFiles(app, release).made) ?? "[]") as Made[]);
+  release === undefined ? [] : (JSON.parse(host.read(releaseFiles(app, release).made, largestList) ?? "[]") as Made[]);
 
 /** Which files of the build tree go live, and which of them only a build makes: a runtime's row says. */
 export interface Outputs {
@@ -106,7 +110,7 @@ const restoreStrange = 'xargs -0 rm -f -- < "$names" && tar --unlink-first -xf "
 /** Keeps, or puts back, the files with names that are no UTF-8 in which two commits differ. */
 function strangeFiles(host: Host, app: App, release: number, script: string, env: Record<string, string> = {}): void {
   const { strange: names, strangeKept: kept } = releaseFiles(app, release);
-  const ran = host.capture(["sh", "-c", script], { cwd: app.tree, env: { ...host.env(), ...env, names, kept } });
+  const ran = host.capture(["sh", "-c", script], { cwd: app.tree, env: { ...gitEnv(host), ...env, names, kept } });
   if (ran.status !== 0) throw new PikuError(`files could not be kept: ${ran.stderr.trim().split("\n").at(-1)}`);
 }
 
@@ -248,7 +252,7 @@ const looksUnchanged = (now: Entry | undefined, before: Entry | undefined) =>
 export function restoreTree(host: Host, app: App, release: number): void {
   const files = releaseFiles(app, release);
   const shown = host.read(files.shown) || undefined;
-  const names = (file: string) => JSON.parse(host.read(file) ?? "[]") as string[];
+  const names = (file: string) => JSON.parse(host.read(file, largestList) ?? "[]") as string[];
   freshly(host, app, names(files.modified), () => {
     for (const name of names(files.added)) removeFile(host, app, name);
     if (host.stat(files.strange)) strangeFiles(host, app, release, restoreStrange);

@@ -4,7 +4,6 @@ import { pathsOf } from "./paths.ts";
 import {
   asDefault,
   blamedSite,
-  listensOf,
   prepareWeb,
   readComplaint,
   refusedSites,
@@ -136,21 +135,6 @@ test.each([
   if (complaint !== undefined) expect(blamedSite(complaint)).toBe(blamed);
 });
 
-test.each([
-  ["listen 80;", [{ address: "0.0.0.0", port: 80 }]],
-  [
-    "listen 192.0.2.1:8080 ssl;\nlisten [::]:8080;",
-    [
-      { address: "192.0.2.1", port: 8080 },
-      { address: undefined, port: 8080 },
-    ],
-  ],
-  ["  listen *:81 default_server;", [{ address: "0.0.0.0", port: 81 }]],
-  ["# listen 80;\nlisten unix:/run/x.sock;\nlisten localhost;", []],
-])("listensOf(%j)", (site, expected) => {
-  expect(listensOf(site)).toEqual(expected);
-});
-
 /** A board whose nginx refuses the sites that hold `bad`, by name or without one. */
 function board(sites: Record<string, string>, blame = true, taken: number[] = []) {
   const files = Object.fromEntries(Object.entries(sites).map(([name, text]) => [`/p/nginx/${name}`, text]));
@@ -180,7 +164,7 @@ for (const blame of [true, false])
     );
     const why = blame ? 'unknown directive "bad" in b.conf:1' : "host not found in upstream";
     expect([...prepareWeb(host, paths)]).toEqual([["b", why]]);
-    expect(host.list("/p/nginx")).toEqual([".x.conf", "a.conf", "b.crt", "b.refused", "c.conf"]);
+    expect(host.list("/p/nginx")).toEqual([".x.conf", "a.conf", "b.crt", "b.refusal", "b.refused", "c.conf"]);
     expect(host.read("/p/nginx/a.conf")).toBe("good a");
     expect([...refusedSites(host, paths)]).toEqual([["b", why]]);
     expect(host.stat("/p/web/nginx.pid")).toBeUndefined();
@@ -188,7 +172,7 @@ for (const blame of [true, false])
     host.write("/p/nginx/b.refused", host.read("/p/nginx/b.refused")!.replace("bad b", "good b"));
     expect([...prepareWeb(host, paths)]).toEqual([]);
     expect(host.read("/p/nginx/b.conf")).toBe("good b");
-    expect(host.stat("/p/nginx/b.refused")).toBeUndefined();
+    expect(host.list("/p/nginx")).toEqual([".x.conf", "a.conf", "b.conf", "b.crt", "c.conf"]);
   });
 
 test("a site with a port that another program has is set aside, which nginx -t does not see", () => {
@@ -197,15 +181,15 @@ test("a site with a port that another program has is set aside, which nginx -t d
     true,
     [80, 8080],
   );
-  expect([...prepareWeb(host, paths)]).toEqual([["a", "another program of the board has port 8080"]]);
-  expect(host.list("/p/nginx")).toEqual(["a.refused", "b.conf"]);
+  expect([...prepareWeb(host, paths)]).toEqual([["a", "another program of the board has *:8080"]]);
+  expect(host.list("/p/nginx")).toEqual(["a.refusal", "a.refused", "b.conf"]);
 });
 
 test("a newer site is not replaced by one that was set aside before", () => {
-  const host = board({ "a.conf": "new", "a.refused": "# Set aside by piku, since nginx refuses it: x\nold\n" });
+  const host = board({ "a.conf": "new", "a.refused": "old", "a.refusal": "x\n" });
   prepareWeb(host, paths);
   expect(host.read("/p/nginx/a.conf")).toBe("new");
-  expect(host.stat("/p/nginx/a.refused")).toBeUndefined();
+  expect(host.list("/p/nginx")).toEqual(["a.conf"]);
 });
 
 test("a main file that nginx refuses is told, and sites are where they were", () => {

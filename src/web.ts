@@ -1,9 +1,10 @@
 import { defu } from "defu";
 import { printable } from "./app.ts";
+import { listensIn } from "./directives.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { type Ports, readMachine } from "./machine.ts";
-import { askNginx } from "./nginx.ts";
+import { askNginx, readSite } from "./nginx.ts";
 import type { Paths } from "./paths.ts";
 import { isListening } from "./processes.ts";
 import { everywhere } from "./site.ts";
@@ -175,16 +176,20 @@ export function readComplaint({ nginx }: Paths, said: string): string | undefine
 export const blamedSite = (complaint: string): string | undefined =>
   /(?:^|[\s"'])([A-Za-z0-9][\w.-]*)\.(?:conf|crt|key)(?=[:"'\s]|$)/.exec(complaint)?.[1];
 
-/** A site that nginx refused, and is set aside: under this name nginx does not read it. */
+/** A site that nginx refused, and is set aside: under this name nginx does not read it. Beside it lies why. */
 export const refusedSite = ({ nginx }: Paths, name: string) => `${nginx}/${name}.refused`;
-
-const refusal = "# Set aside by piku, since nginx refuses it: ";
+const refusalOf = ({ nginx }: Paths, name: string) => `${nginx}/${name}.refusal`;
 
 /** Takes a site away from nginx, and notes why. */
 export function setAside(host: Host, paths: Paths, name: string, why: string): void {
-  const site = `${paths.nginx}/${name}.conf`;
-  host.write(refusedSite(paths, name), `${refusal}${why}\n${host.read(site) ?? ""}`);
-  host.remove(site);
+  host.write(refusalOf(paths, name), `${why}\n`);
+  host.rename(`${paths.nginx}/${name}.conf`, refusedSite(paths, name));
+}
+
+/** Forgets a site that was set aside. */
+export function forgetRefused(host: Host, paths: Paths, name: string): void {
+  host.remove(refusedSite(paths, name));
+  host.remove(refusalOf(paths, name));
 }
 
 /** Says which sites were set aside, and what to do. */
@@ -198,20 +203,17 @@ export function tellAside(host: Host, aside: ReadonlyMap<string, string>): void 
 /** Gives a site that was set aside back to nginx, unless there is a newer one. */
 function bringBack(host: Host, paths: Paths, name: string): void {
   const site = `${paths.nginx}/${name}.conf`;
-  const aside = refusedSite(paths, name);
-  const content = host.read(aside) ?? "";
-  if (!host.stat(site))
-    host.write(site, content.startsWith(refusal) ? content.slice(content.indexOf("\n") + 1) : content);
-  host.remove(aside);
+  if (!host.stat(site)) host.rename(refusedSite(paths, name), site);
+  forgetRefused(host, paths, name);
 }
 
 /** Sites that are set aside, and why. */
 export const refusedSites = (host: Host, paths: Paths): Map<string, string> =>
   new Map(
-    named(host, paths, ".refused").map((name) => {
-      const [first = ""] = (host.read(refusedSite(paths, name)) ?? "").split("\n");
-      return [name, first.startsWith(refusal) ? first.slice(refusal.length) : "nginx refused it"];
-    }),
+    named(host, paths, ".refused").map((name) => [
+      name,
+      host.read(refusalOf(paths, name))?.trim() || "it does not say why",
+    ]),
   );
 
 const named = (host: Host, { nginx }: Paths, ending: string) =>
@@ -235,7 +237,7 @@ export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
     setAside(host, paths, name, why);
     aside.set(name, why);
   };
-  for (const [name, port] of takenPorts(host, paths)) refuse(name, `another program of the board has port ${port}`);
+  for (const [name, listen] of takenPorts(host, paths)) refuse(name, `another program of the board has ${listen}`);
   for (;;) {
     const complaint = complaintOf(host, paths);
     if (complaint === undefined) return aside;
@@ -257,26 +259,22 @@ export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
 }
 
 /** Sites that listen on a port of their own which another program has, while nginx does not run. */
-function takenPorts(host: Host, paths: Paths): Map<string, number> {
+function takenPorts(host: Host, paths: Paths): Map<string, string> {
   const { ports } = readMachine(host, paths.settings);
-  const usual = Object.values(ports);
+  const isTaken = (listen: string) => {
+    const [, address = "", port = ""] = /^(.*):(\d+)$/.exec(listen) ?? [];
+    if (Object.values(ports).includes(Number(port))) return false;
+    return address.startsWith("[")
+      ? isListening(host, Number(port))
+      : !host.canBind(address === "*" ? "0.0.0.0" : address, Number(port));
+  };
   return new Map(
-    named(host, paths, ".conf").flatMap((name): [string, number][] => {
-      const content = host.read(`${paths.nginx}/${name}.conf`) ?? "";
-      const taken = listensOf(content).find(({ address, port }) =>
-        usual.includes(port) ? false : address === undefined ? isListening(host, port) : !host.canBind(address, port),
-      );
-      return taken ? [[name, taken.port]] : [];
+    named(host, paths, ".conf").flatMap((name): [string, string][] => {
+      const taken = listensIn(readSite(host, `${paths.nginx}/${name}.conf`)).find(isTaken);
+      return taken ? [[name, taken]] : [];
     }),
   );
 }
-
-/** Where the servers of a site listen; without an IPv4 address for those of IPv6, and of all addresses. */
-export const listensOf = (site: string): { address?: string; port: number }[] =>
-  [...site.matchAll(/^[ \t]*listen[ \t]+(?:([\d.]+|\*|\[[^\]]*\]):)?(\d+)(?=[\s;])/gm)].map(([, address, port]) => ({
-    address: address === undefined || address === "*" ? "0.0.0.0" : address.startsWith("[") ? undefined : address,
-    port: Number(port),
-  }));
 
 /**
  * Makes ready for an nginx of piku's own what a shared one has left, and tries all sites as they are. Gives what was left aside, since it

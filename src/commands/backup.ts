@@ -47,12 +47,13 @@ function everyName(host: Host, { apps, repos, envs, data }: Paths): string[] {
 function verify(host: Host, file: string | undefined): void {
   const path = file === undefined || file === "-" ? undefined : absolute(host, file);
   if (path !== undefined && !host.stat(path)) throw new PikuError(`there is no file '${path}' on the server`);
-  const manifest = withStage(host, (stage) => readBackup(host, stage, path, "piku.json"));
+  const manifest = withStage(host, file, (stage) => readBackup(host, stage, path, "piku.json"));
   voiceOf(host).log(`-----> It is whole. ${renderManifest(manifest)}`);
 }
 
-const renderManifest = ({ created, board, apps }: Manifest) =>
-  `Of ${created.slice(0, 16).replace("T", " ")} UTC: ${[...apps.map(({ name }) => name), ...(board ? ["and what belongs to all apps"] : [])].join(", ")}.`;
+/** What a backup holds; somebody else may have written what it says of itself. */
+export const renderManifest = ({ created, board, apps }: Manifest) =>
+  `Of ${printable(created.slice(0, 16).replace("T", " "))} UTC: ${[...apps.map(({ name }) => printable(name)), ...(board ? ["and what belongs to all apps"] : [])].join(", ")}.`;
 
 export const restore = (host: Host) =>
   defineCommand({
@@ -67,7 +68,7 @@ export const restore = (host: Host) =>
     run({ args }) {
       const only = args.app === undefined ? undefined : namedApp(host, args.app);
       if (host.isTerminal(0)) throw usageError("the backup comes from stdin", "ssh piku@host restore <board.tar.gz");
-      withStage(host, (stage) => {
+      withStage(host, only?.name, (stage) => {
         const manifest = readBackup(host, stage);
         voiceOf(host).log(`-----> The backup is whole. ${renderManifest(manifest)}`);
         restoreBackup(host, stage, manifest, only, args.force === true);

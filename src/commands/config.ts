@@ -13,6 +13,7 @@ import { liveRelease, nextNumber, type Release, releaseFiles } from "../releases
 import {
   changeServerSettings,
   changeSettings,
+  largestImport,
   masked,
   type Origin,
   originsOf,
@@ -199,7 +200,7 @@ export const configImport = (host: Host) =>
     args: { app: appArg, "no-restart": laterArg },
     run({ args, rawArgs }) {
       const app = namedApp(host, args.app);
-      set(host, app.name, "config:import", parseImport(host.stdin()), rawArgs);
+      set(host, app.name, "config:import", parseImport(host.stdin(largestImport)), rawArgs);
     },
   });
 

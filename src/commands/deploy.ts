@@ -134,8 +134,7 @@ export const stopApp = (host: Host) =>
       if (!isUp(host, app))
         throw new PikuError(`app '${app.name}' does not run.`, `start it with: restart ${app.name}`);
       voiceOf(host).log(`Stopping app '${app.name}'...`);
-      if (!withTurn(host, app.paths, "deploy", app, "stop", () => stop(host, app)))
-        voiceOf(host).log("It has no processes: nginx serves its files by itself.");
+      withTurn(host, app.paths, "deploy", app, "stop", () => stop(host, findApp(host, args.app)));
     },
   });
 

@@ -8,9 +8,11 @@ import {
   dropStaleLocks,
   ensureRepository,
   idlePushes,
+  largestUpdates,
   parseUpdates,
   pointHead,
   refuseBranch,
+  refuseReferences,
   serve,
 } from "../git.ts";
 import type { Host } from "../host/host.ts";
@@ -29,7 +31,9 @@ export const gitHook = (host: Host, incoming: string | undefined) =>
     args: { app: appArg },
     run({ args }) {
       const app = appOf(pathsOf(host), parseAppName(args.app));
-      const { update, others } = branchToDeploy(parseUpdates(host.stdin()));
+      const updates = parseUpdates(host.stdin(largestUpdates));
+      refuseReferences(updates);
+      const { update, others } = branchToDeploy(updates);
       const voice = voiceOf(host);
       if (!update) return voice.log("-----> Only branches are deployed; this push has none.");
       const branch = branchName(update.reference);

@@ -7,11 +7,12 @@ import { pathsOf } from "../paths.ts";
 import {
   type Access,
   addKeys,
-  askKeygen,
   authorizedKeys,
+  fingerprintsOf,
   type Key,
   type KeyLine,
   keysFile,
+  largestKeys,
   parseKeyLines,
   readKeys,
 } from "../ssh.ts";
@@ -23,11 +24,14 @@ import { warnOfPlain } from "./setup.ts";
 type Listed = KeyLine & Pick<Key, "fingerprint">;
 
 /** Every key of authorized_keys, with its fingerprint. */
-const listKeys = (host: Host): Listed[] =>
-  parseKeyLines(authorizedKeys(host)).flatMap((line) => {
-    const { fingerprint } = askKeygen(host, line);
+function listKeys(host: Host): Listed[] {
+  const lines = parseKeyLines(authorizedKeys(host));
+  const fingerprints = fingerprintsOf(host, lines);
+  return lines.flatMap((line, i) => {
+    const fingerprint = fingerprints[i];
     return fingerprint ? [{ ...line, fingerprint }] : [];
   });
+}
 
 const nameOf = ({ access, comment }: KeyLine) =>
   access && access.name !== "default" ? access.name : comment || "default";
@@ -73,7 +77,7 @@ export const keys = (host: Host) =>
         key.access?.added ?? "-",
         reach(key),
         key.access?.until ? dayOf(key.access.until) : "-",
-        nameOf(key),
+        printable(nameOf(key)),
       ]);
       const shown = host.isTerminal(1) ? [heading, ...rows] : rows;
       for (const line of columns(shown)) host.say(line);
@@ -100,7 +104,7 @@ export const keysAdd = (host: Host) =>
         until: args.until === undefined ? undefined : lastDay(host, args.until),
       };
       if (host.isTerminal(0)) host.complain("Paste the public key, then press Return and Ctrl-D.");
-      const read = readKeys(host, host.stdin(), "stdin");
+      const read = readKeys(host, host.stdin(largestKeys), "stdin");
       if (read.length > 1)
         throw new PikuError(`there are ${read.length} keys in stdin`, "add each of them under a name of its own");
       const key = read[0]!;

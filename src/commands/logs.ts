@@ -2,11 +2,23 @@ import { defineCommand } from "citty";
 import { findApp, printable } from "../app.ts";
 import { PikuError, usageError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import { deployLogs, type Line, type Log, lastLines, siteLogs, withoutStarts, workerLogs } from "../logs.ts";
+import {
+  deployLogs,
+  type Line,
+  type Log,
+  lastLines,
+  newestLogs,
+  siteLogs,
+  withoutStarts,
+  workerLogs,
+} from "../logs.ts";
 import { parseSpan } from "../text.ts";
 import { appArg } from "./arguments.ts";
 
 const history = 20;
+const mostLogs = 200;
+/** Bytes that are read of a log at once while it is followed. */
+const piece = 256 * 1024;
 
 /** One log that is followed. */
 interface Followed {
@@ -58,11 +70,12 @@ export const logs = (host: Host) =>
           `nginx keeps no log of its own for app '${app.name}'`,
           `from now on: config:set ${app.name} NGINX_LOG=true`,
         );
-      const find = () => [
+      const findAll = () => [
         ...workerLogs(host, app).filter(wanted),
         ...(args.nginx ? siteLogs(host, app) : []),
         ...(args.deploys ? deployLogs(host, app) : []),
       ];
+      const find = () => newestLogs(host, findAll(), mostLogs);
       const found = find();
       if (found.length === 0) return host.complain(`No logs found for app '${app.name}'.`);
       const width = Math.max(...found.map(({ label }) => label.length));
@@ -106,8 +119,10 @@ function follow(host: Host, logs: Followed[], find: () => Log[], show: Show): vo
   const reader = host.parent();
   // Nothing tells that a client has gone but the end of whoever started us, or a write that fails.
   while (host.parent() === reader) {
+    const before = logs.map(({ offset }) => offset);
     show(logs.flatMap((log) => added(host, log)));
-    host.sleep(500);
+    // They may have more than was read at once.
+    if (logs.every(({ offset }, i) => offset - before[i]! < piece / 2)) host.sleep(500);
     for (const log of find()) if (logs.every(({ file }) => file !== log.file)) logs.push(followed(host, log, 0));
   }
 }
@@ -120,12 +135,12 @@ function added(host: Host, log: Followed): (Line & { label: string })[] {
     const folder = log.file.slice(0, log.file.lastIndexOf("/"));
     const files = host.list(folder).map((name) => `${folder}/${name}`);
     const former = files.find((file) => file.startsWith(log.file) && host.stat(file)?.inode === log.inode);
-    const last = former ? host.readFrom(former, log.offset) : { text: "", offset: log.offset };
+    const last = former ? host.readFrom(former, log.offset, false, piece) : { text: "", offset: log.offset };
     rest = last.text;
     log.left.set(log.inode, last.offset);
     Object.assign(log, { inode: entry.inode, offset: log.left.get(entry.inode) ?? 0 });
   } else if (entry && entry.size < log.offset) log.offset = 0;
-  const { text, offset } = host.readFrom(log.file, log.offset);
+  const { text, offset } = host.readFrom(log.file, log.offset, false, piece);
   log.offset = offset;
   const news = `${rest}${text}`.split("\n").slice(0, -1);
   const { said, starting } = withoutStarts([...log.held, ...news]);

@@ -2,7 +2,8 @@ import { defineCommand } from "citty";
 import { findApp } from "../app.ts";
 import { PikuError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import { maintenanceFile, renderPage } from "../maintenance.ts";
+import { closeSite, isClosed, maintenanceFile, openSite } from "../maintenance.ts";
+import { isStopped } from "../recovery.ts";
 import { voiceOf } from "../voice.ts";
 import { appArg } from "./arguments.ts";
 
@@ -20,7 +21,7 @@ export const maintenanceOn = (host: Host) =>
       if (!site.includes(maintenanceFile(app)))
         throw new PikuError(`the site of app '${app.name}' is of an older piku`, `first: restart ${app.name}`);
       const message = args.message || "This site is being worked on. Please come back in a while.";
-      host.write(maintenanceFile(app), renderPage(message));
+      closeSite(host, app, message);
       voiceOf(host).log(`-----> App '${app.name}' is closed; to open it: maintenance:off ${app.name}`);
     },
   });
@@ -31,8 +32,10 @@ export const maintenanceOff = (host: Host) =>
     args: { app: appArg },
     run({ args }) {
       const app = findApp(host, args.app);
-      const wasClosed = host.stat(maintenanceFile(app)) !== undefined;
-      host.remove(maintenanceFile(app));
+      const wasClosed = isClosed(host, app);
+      const stopped = isStopped(host, app);
+      openSite(host, app, stopped);
       voiceOf(host).log(wasClosed ? `-----> App '${app.name}' is open.` : `App '${app.name}' was not closed.`);
+      if (stopped) voiceOf(host).log(`-----> It is stopped; start it with: restart ${app.name}`);
     },
   });

@@ -5,7 +5,7 @@ import type { Host } from "../host/host.ts";
 import { withTurn } from "../locks.ts";
 import { closed, folders, ownFolders, type Paths, pathsOf } from "../paths.ts";
 import { closeToOthers } from "../rights.ts";
-import { addKeys, authorizedKeys, keysFile, parseKeyLines, readKeys } from "../ssh.ts";
+import { addKeys, authorizedKeys, keysFile, largestKeys, parseKeyLines, readKeys } from "../ssh.ts";
 import { giveBack, takeOver } from "../takeover.ts";
 import { findTool } from "../tools.ts";
 import { renderEmperor } from "../uwsgi.ts";
@@ -61,7 +61,7 @@ export const setupSsh = (host: Host) =>
     args: { file: { type: "positional", description: "a file with public keys, or -", required: true } },
     run({ args, rawArgs }) {
       const name = rawArgs[0] === "-" ? "-" : args.file;
-      const content = name === "-" ? host.stdin() : host.read(absolute(host, name));
+      const content = name === "-" ? host.stdin(largestKeys) : host.read(absolute(host, name), largestKeys);
       if (content === undefined) throw new PikuError(`public key file '${name}' not found.`);
       const keys = readKeys(host, content, name === "-" ? "stdin" : name);
       const added = withTurn(host, pathsOf(host), "machine", undefined, "", () => addKeys(host, keys));

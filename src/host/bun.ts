@@ -58,8 +58,15 @@ export const host: Host = posixHost({
       process.off("SIGINT", ignore).off("SIGQUIT", ignore);
     }
   },
-  capture: (argv, { input, ...child }) =>
-    spawn(argv, { ...child, stdin: input ?? "ignore", stdout: "pipe", stderr: "pipe" }),
+  capture: (argv, { input, most, ...child }) =>
+    spawn(argv, {
+      ...child,
+      stdin: input ?? "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+      maxBuffer: most,
+      killSignal: "SIGKILL",
+    }),
   kill: (pid, signal) => attempt("kill", String(pid), () => process.kill(pid, signal)),
   flock(descriptor, path) {
     // The lock is on the open file description that we share with the child, so it stays when the child is gone.
@@ -97,6 +104,8 @@ interface Stdio {
   stdin: "inherit" | "ignore" | number | Uint8Array;
   stdout: "inherit" | "ignore" | "pipe";
   stderr: "inherit" | "ignore" | "pipe";
+  maxBuffer?: number;
+  killSignal?: "SIGKILL";
 }
 
 function spawn(argv: readonly string[], options: Child & Stdio) {
@@ -105,6 +114,7 @@ function spawn(argv: readonly string[], options: Child & Stdio) {
     status: ran.exitCode ?? statusOfSignal(String(ran.signalCode)),
     stdout: (ran.stdout ?? new Uint8Array(0)) as Uint8Array,
     stderr: (ran.stderr ?? new Uint8Array(0)) as Uint8Array,
+    isCut: ran.exitedDueToMaxBuffer === true,
   };
 }
 

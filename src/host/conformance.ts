@@ -60,6 +60,53 @@ export const fileChecks: Record<string, Check> = {
     same(host.readFrom(path, 20), { text: "halb\n", offset: 25 });
     same(host.readFrom(path, 99), { text: "", offset: 99 });
   },
+  "read refuses what is larger than it may be"(host, folder) {
+    host.write(`${folder}/a`, "1234€");
+    same([host.read(`${folder}/a`, 7), host.read(`${folder}/a`)], ["1234€", "1234€"]);
+    throws(`the file '${folder}/a' is larger than 0 KB`, () => host.read(`${folder}/a`, 6));
+    host.write(`${folder}/b`, "x".repeat(4 * 1024 * 1024 + 1));
+    throws(`the file '${folder}/b' is larger than 4 MB`, () => host.read(`${folder}/b`));
+    same(host.read(`${folder}/b`, 17 * 1024 * 1024)?.length, 4 * 1024 * 1024 + 1);
+  },
+  "readFrom gives a large file in pieces of whole lines"(host, folder) {
+    const path = `${folder}/log`;
+    host.write(path, "one\ntwo €\nthree");
+    same(host.readFrom(path, 0, false, 9), { text: "one\n", offset: 4 });
+    same(host.readFrom(path, 4, false, 9), { text: "two €\n", offset: 12 });
+    same(host.readFrom(path, 0, true, 12), { text: "one\ntwo €\n", offset: 12 });
+    same(host.readFrom(path, 12, true, 12), { text: "three", offset: 17 });
+    // A line that is longer comes in parts, and no character is cut.
+    same(host.readFrom(path, 4, false, 6), { text: "two ", offset: 8 });
+    same(host.readFrom(path, 8, false, 6), { text: "€\n", offset: 12 });
+  },
+  "search sees each line whole, and ends where it has found"(host, folder) {
+    const path = `${folder}/log`;
+    const lines = Array.from({ length: 20_000 }, (_, i) => `zeile ${i} €\n`);
+    host.write(path, `${lines.join("")}last`);
+    const seen: string[] = [];
+    same(
+      host.search(path, (text) => {
+        seen.push(text);
+        return text.includes("zeile 50 €\n");
+      }),
+      true,
+    );
+    same(seen.join("").length < 300_000 && seen.every((text) => text.endsWith("\n")), true);
+    const all: string[] = [];
+    same(
+      host.search(path, (text) => all.push(text) < 0),
+      false,
+    );
+    same(all.join("") === `${lines.join("")}last`, true);
+    same(
+      host.search(path, (text) => text.includes("zeile 0 "), 12),
+      false,
+    );
+    same(
+      host.search(`${folder}/none`, () => true),
+      false,
+    );
+  },
   "list is sorted and names everything"(host, folder) {
     for (const name of ["b", ".x", "a", "ä", "B"]) host.write(`${folder}/${name}`, "");
     same(host.list(folder), [".x", "B", "a", "b", "ä"]);
@@ -176,8 +223,30 @@ export const systemChecks = (program: readonly string[], takenPort: number): Rec
   },
   "capture of 3 MB on both pipes"(host) {
     const fill = "head -c 3000000 /dev/zero | tr '\\0'";
-    const ran = host.capture(["sh", "-c", `${fill} e >&2; ${fill} o; ${fill} e >&2`]);
+    const ran = host.capture(["sh", "-c", `${fill} e >&2; ${fill} o; ${fill} e >&2`], { most: 8_000_000 });
     same([ran.status, ran.stdout.length, ran.stderr.length], [0, 3000000, 6000000]);
+  },
+  "capture ends a child that prints more than it may"(host) {
+    const before = host.ticks();
+    throws("'yes' printed more than 1 MB", () => host.capture(["yes"], { most: 1024 * 1024 }));
+    throws("'sh' printed more than 4 MB", () => host.capture(["sh", "-c", "trap '' TERM; yes >&2"]));
+    same(host.ticks() - before < 10_000, true);
+    same(host.capture(["printf", "1234"], { most: 4 }).stdout, "1234");
+  },
+  "many short reads take no more memory than what they bring"(host, folder) {
+    // As of a file below /proc: 4 KB for each call. 1031 is F_SETPIPE_SZ.
+    host.capture(["mkfifo", `${folder}/pipe`]);
+    const line = "import fcntl, sys; f = open(sys.argv[1], 'wb'); fcntl.fcntl(f, 1031, 4096); f.write(b'x' * 8000000)";
+    const writer = ["python3", "-c", line, `${folder}/pipe`];
+    const job = host.start(writer, { log: `${folder}/log`, status: `${folder}/status` });
+    const memory = () => Number(/^VmHWM:\s+(\d+)/m.exec(host.read("/proc/self/status")!)![1]);
+    const before = memory();
+    same(host.read(`${folder}/pipe`, 8_000_000)?.length, 8_000_000);
+    same(memory() - before < 60_000, true);
+    same(
+      wait(host, () => host.poll(job)),
+      0,
+    );
   },
   "capture gives input, and nothing unless asked"(host) {
     same(host.capture(["cat"], { input: "zwölf" }).stdout, "zwölf");
@@ -233,6 +302,23 @@ export const systemChecks = (program: readonly string[], takenPort: number): Rec
     same((Number.parseInt(stdout.match(/SigIgn:\s*(\w+)/)![1]!.slice(-8), 16) >> 12) & 1, 0);
     same(stdout.trim().split("\n").slice(1), ["0", "1", "2", "3"]);
     lock!.release();
+  },
+  "a lock excludes others also where each holder removes its file"(host, folder) {
+    const path = `${folder}/removed`;
+    const log = `${folder}/log`;
+    const lock = host.lock(path)!;
+    const jobs = ["a", "b", "c"].map((name) =>
+      host.start([...program, "remove-lock", path, "20"], { log, status: `${folder}/${name}` }),
+    );
+    host.sleep(300);
+    host.remove(path);
+    lock.release();
+    for (const job of jobs)
+      same(
+        wait(host, () => host.poll(job)),
+        0,
+      );
+    same([host.read(log), host.stat(path)], ["in\nout\n".repeat(60), undefined]);
   },
   "a job runs, writes its log and leaves its status"(host, folder) {
     const log = `${folder}/log`;
@@ -365,6 +451,8 @@ export const systemChecks = (program: readonly string[], takenPort: number): Rec
   "stdin is read to its end"(host) {
     const line = '{ printf zw; sleep 0.2; printf "ölf\\n"; } | "$@"';
     same(host.capture(["sh", "-c", line, "sh", ...program, "echo"]).stdout, "zwölf\n\n");
+    const over = host.capture(["sh", "-c", 'yes | "$@"', "sh", ...program, "echo"]);
+    same(over, { status: 0, stdout: "what comes on stdin is larger than 1 MB\n", stderr: "" });
   },
   ports(host) {
     same([host.canBind("127.0.0.1", takenPort), host.canBind("0.0.0.0", takenPort)], [false, false]);
@@ -422,6 +510,19 @@ export const roles: Record<string, (host: Host, args: readonly string[]) => numb
     host.sleep(100_000);
     return 0;
   },
+  "remove-lock"(host, [path, rounds]) {
+    for (let round = 0; round < Number(rounds); ) {
+      const lock = host.lock(path!);
+      if (!lock) continue;
+      host.say("in");
+      host.sleep(1);
+      host.say("out");
+      host.remove(path!);
+      lock.release();
+      round++;
+    }
+    return 0;
+  },
   offer(host, [result]) {
     const started = host.ticks();
     const text = "é".repeat(700);
@@ -449,7 +550,11 @@ export const roles: Record<string, (host: Host, args: readonly string[]) => numb
     }
   },
   echo(host) {
-    host.say(host.stdin());
+    try {
+      host.say(host.stdin(1024 * 1024));
+    } catch (error) {
+      host.say((error as Error).message);
+    }
     return 0;
   },
 };

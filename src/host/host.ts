@@ -10,6 +10,19 @@ export interface Entry {
   inode: number;
 }
 
+/** There was more to read than there may be. Its message is a sentence for people; `explain` shows it as it is. */
+export class TooLarge extends Error {
+  /** `what`: the file or the program, as the beginning of a sentence; `most`: bytes. */
+  constructor(what: string, verb: "is larger than" | "printed more than", most: number) {
+    const size = most >= 1024 * 1024 ? `${Math.floor(most / 1024 / 1024)} MB` : `${Math.floor(most / 1024)} KB`;
+    super(`${what.replace(/\p{Cc}/gu, "?")} ${verb} ${size}`);
+    this.name = "TooLarge";
+  }
+}
+
+/** How many bytes a file may have that is read whole, or a child may print, unless the caller says otherwise. */
+export const usualMost = 4 * 1024 * 1024;
+
 /** How a child is run. Without `env` it gets `host.env()`; with it, nothing else. */
 export interface Exec {
   cwd?: string;
@@ -58,10 +71,22 @@ export interface Host {
   env(): Record<string, string>;
   setEnv(env: Record<string, string>): void;
 
-  /** The whole of a text file (also one below /proc), or undefined when it is not there. */
-  read(path: string): string | undefined;
-  /** The text from byte `offset` to the last whole line, and the offset behind it. Empty when the file is not there. `whole`: also the last, unended line. */
-  readFrom(path: string, offset: number, whole?: boolean): { text: string; offset: number };
+  /**
+   * The whole of a text file (also one below /proc), or undefined when it is not there. Throws `TooLarge` for one of more
+   * than `most` bytes (4 MB unless given).
+   */
+  read(path: string, most?: number): string | undefined;
+  /**
+   * A piece of a text file: from byte `offset` to the last whole line within `most` bytes (1 MB unless given), and the offset
+   * behind it. Empty when there is nothing more, or no file. A line longer than `most` is given in parts. `whole`: also
+   * the last, unended line.
+   */
+  readFrom(path: string, offset: number, whole?: boolean, most?: number): { text: string; offset: number };
+  /**
+   * Gives the lines of a text file to `test`, some at a time and never more than fit into little memory, until it is true for
+   * some. Whether it was. Starts at byte `offset`; false when the file is not there.
+   */
+  search(path: string, test: (lines: string) => boolean, offset?: number): boolean;
   /** Replaces a file whole: written beside its place as `.<name>.tmp`, synced, renamed, its folder synced. Mode 0644 unless given. */
   write(path: string, text: string, mode?: number): void;
   /** Adds to a file, which is made with this mode (0600 unless given) when it is not there. */
@@ -87,8 +112,11 @@ export interface Host {
 
   /** Runs a child on our own stdin, stdout and stderr; its exit status as in `Ran`. 127 when it cannot be started. */
   run(argv: readonly string[], how?: Exec): number;
-  /** Runs a child with `input` (nothing unless given) as its stdin and collects what it prints. */
-  capture(argv: readonly string[], how?: Exec & { input?: string }): Ran;
+  /**
+   * Runs a child with `input` (nothing unless given) as its stdin and collects what it prints. Ends it and throws `TooLarge`
+   * when that is more than `most` bytes on stdout or on stderr (4 MB unless given).
+   */
+  capture(argv: readonly string[], how?: Exec & { input?: string; most?: number }): Ran;
   /** Starts a child in a session of its own that reads nothing and appends its output to the file `log`. */
   start(argv: readonly string[], how: Exec & { log: string; status: string }): Job;
   /** The exit status of a job, or undefined while it runs. A job that vanished without one has 137. */
@@ -106,8 +134,8 @@ export interface Host {
   complain(line: string): void;
   /** Writes as much of `text` to stdout as it takes without waiting; the number of characters taken, -1 when nobody reads. */
   offer(text: string): number;
-  /** All of stdin as text. */
-  stdin(): string;
+  /** All of stdin as text. Throws `TooLarge` when it has more than `most` bytes. */
+  stdin(most: number): string;
   /** Whether this descriptor (0, 1, 2) is a terminal. */
   isTerminal(descriptor: number): boolean;
 
@@ -116,7 +144,7 @@ export interface Host {
   ticks(): number;
   sleep(milliseconds: number): void;
 
-  /** Takes the exclusive kernel lock on this file (made when it is not there, 0600), or undefined when it is held. Never inherited by children. */
+  /** Takes the exclusive kernel lock on this file (made when it is not there, 0600), or undefined when it is held. Never inherited by children. Its holder may remove the file: the next one then gets the lock of a new file. */
   lock(path: string): Lock | undefined;
   /** Whether a TCP port of this IPv4 address can be bound right now. */
   canBind(address: string, port: number): boolean;

@@ -1,4 +1,4 @@
-import type { Entry, Exec, Host, Job, Ran } from "./host.ts";
+import { type Entry, type Exec, type Host, type Job, type Ran, TooLarge, usualMost } from "./host.ts";
 import { SystemError } from "./posix.ts";
 
 /** What a test looks at and turns, beside the Host itself. */
@@ -109,15 +109,24 @@ export function memoryHost({ files = {}, env = {}, answer = () => undefined }: S
       environment = { ...next };
     },
 
-    read(path) {
+    read(path, most = usualMost) {
       const node = nodes.get(resolve(path));
       if (node?.type === "directory") throw new SystemError("EISDIR", "read", path);
+      if (node && node.text.length > most / 4 && byteLength(node.text) > most)
+        throw new TooLarge(`the file '${path}'`, "is larger than", most);
       return node?.text;
     },
-    readFrom(path, offset, whole = false) {
-      const rest = dropBytes(host.read(path) ?? "", offset);
-      const text = whole ? rest : rest.slice(0, rest.lastIndexOf("\n") + 1);
+    readFrom(path, offset, whole = false, most = 1024 * 1024) {
+      const all = dropBytes(host.read(path) ?? "", offset);
+      const rest = takeBytes(all, most);
+      const isPart = rest.length < all.length;
+      const lines = rest.slice(0, rest.lastIndexOf("\n") + 1);
+      const text = lines && (isPart || !whole) ? lines : isPart || whole ? rest : "";
       return { text, offset: offset + byteLength(text) };
+    },
+    search(path, test, offset = 0) {
+      const lines = dropBytes(host.read(path) ?? "", offset).match(/[^\n]*\n|[^\n]+$/g) ?? [];
+      return lines.some((line) => test(line));
     },
     write(path, text, mode = 0o644) {
       place(path, "file", mode, text, "write");
@@ -246,6 +255,16 @@ const bytesOf = (character: string) => {
 };
 
 const byteLength = (text: string) => [...text].reduce((sum, character) => sum + bytesOf(character), 0);
+
+function takeBytes(text: string, count: number): string {
+  const characters = [...text];
+  let at = 0;
+  for (let taken = 0; at < characters.length; at++) {
+    taken += bytesOf(characters[at]!);
+    if (taken > count) break;
+  }
+  return characters.slice(0, at).join("");
+}
 
 function dropBytes(text: string, count: number): string {
   const characters = [...text];

@@ -1,4 +1,4 @@
-import type { Entry, Exec, Host, Ran } from "./host.ts";
+import { type Entry, type Exec, type Host, type Ran, TooLarge, usualMost } from "./host.ts";
 import { endJob, pollJob, startJob } from "./jobs.ts";
 
 /**
@@ -38,7 +38,8 @@ export interface System {
   free(path: string): { bytes: number; inodes: number };
   /** With our own stdin, stdout and stderr. */
   run(argv: readonly string[], how: Child): number;
-  capture(argv: readonly string[], how: Child & { input?: Uint8Array }): Collected;
+  /** Ends the child when it has printed more than `most` bytes on either. */
+  capture(argv: readonly string[], how: Child & { input?: Uint8Array; most: number }): Collected;
   kill(pid: number, signal: number): void;
   /** False when it is held by someone else. */
   flock(descriptor: number, path: string): boolean;
@@ -58,6 +59,8 @@ export interface Collected {
   status: number;
   stdout: Uint8Array;
   stderr: Uint8Array;
+  /** Whether there was more than there may be. */
+  isCut: boolean;
 }
 
 /** A failed system call: `ENOSPC: write '/a/b'`. */
@@ -113,6 +116,9 @@ export const typeOf = (mode: number): Entry["type"] => types.get(mode & 0o170000
 // PIPE_BUF is 4096: such a write goes into a pipe whole or not at all, so a character is never cut in two.
 const unitsPerChunk = 4096 / 4;
 
+const blockSize = 65_536;
+const pieceSize = 1024 * 1024;
+
 /** Builds the Host that both engines share. */
 export function posixHost(system: System): Host {
   let environment = system.environment;
@@ -136,18 +142,35 @@ export function posixHost(system: System): Host {
     }
   };
 
-  const readAll = (descriptor: number, offset: number | undefined, path: string) => {
-    const parts: Uint8Array[] = [];
-    let total = 0;
-    while (true) {
-      const part = new Uint8Array(total < 65536 ? 16384 : 262144);
+  // One for all reads: below /proc the kernel gives 4 KB a call, and a buffer for each would be kept with them.
+  const block = new Uint8Array(blockSize);
+
+  /** Gives what is read to `take`, which must not keep it, until that is true or there is no more. */
+  const readBlocks = (
+    descriptor: number,
+    offset: number | undefined,
+    path: string,
+    take: (bytes: Uint8Array) => boolean,
+  ) => {
+    for (let total = 0; ; ) {
       const at = offset === undefined ? undefined : offset + total;
-      const taken = tolerate(() => system.read(descriptor, part, at, path), "EAGAIN");
-      if (taken === 0) return joined(parts);
+      const taken = tolerate(() => system.read(descriptor, block, at, path), "EAGAIN");
       if (taken === undefined) system.sleep(5);
-      else parts.push(part.subarray(0, taken));
+      else if (taken === 0 || take(block.subarray(0, taken))) return;
       total += taken ?? 0;
     }
+  };
+
+  /** All that there is, or the first bytes of it that are more than `most`. */
+  const readAll = (descriptor: number, offset: number | undefined, path: string, most: number) => {
+    const parts: Uint8Array[] = [];
+    let total = 0;
+    readBlocks(descriptor, offset, path, (bytes) => {
+      parts.push(bytes.slice());
+      total += bytes.length;
+      return total > most;
+    });
+    return joined(parts);
   };
 
   const withOpen = <T>(path: string, flags: number, mode: number, use: (descriptor: number) => T): T => {
@@ -159,9 +182,9 @@ export function posixHost(system: System): Host {
     }
   };
 
-  const readBytes = (path: string, offset?: number) =>
+  const reading = <T>(path: string, use: (file: number) => T) =>
     // ESRCH: a process that ended while its file below /proc was read.
-    tolerate(() => withOpen(path, readOnly, 0, (file) => readAll(file, offset, path)), "ENOENT", "ENOTDIR", "ESRCH");
+    tolerate(() => withOpen(path, readOnly, 0, use), "ENOENT", "ENOTDIR", "ESRCH");
 
   // Some file systems cannot sync a folder and say EINVAL; there is nothing more to do then.
   const syncFolder = (path: string) =>
@@ -220,14 +243,34 @@ export function posixHost(system: System): Host {
       environment = { ...env };
     },
 
-    read(path) {
-      const bytes = readBytes(path);
+    read(path, most = usualMost) {
+      const bytes = reading(path, (file) => readAll(file, undefined, path, most));
+      if (bytes && bytes.length > most) throw new TooLarge(`the file '${path}'`, "is larger than", most);
       return bytes && system.decode(bytes);
     },
-    readFrom(path, offset, whole = false) {
-      const bytes = readBytes(path, offset) ?? new Uint8Array(0);
-      const text = whole ? bytes : bytes.subarray(0, bytes.lastIndexOf(10) + 1);
-      return { text: system.decode(text), offset: offset + text.length };
+    readFrom(path, offset, whole = false, most = pieceSize) {
+      const all = reading(path, (file) => readAll(file, offset, path, most)) ?? new Uint8Array(0);
+      const bytes = all.subarray(0, most);
+      const isPart = all.length > most;
+      const lines = bytes.lastIndexOf(10) + 1;
+      const length =
+        lines > 0 && (isPart || !whole) ? lines : isPart ? wholeCharacters(bytes) : whole ? bytes.length : 0;
+      return { text: system.decode(bytes.subarray(0, length)), offset: offset + length };
+    },
+    search(path, test, offset = 0) {
+      let rest = new Uint8Array(0);
+      let isFound = false;
+      reading(path, (file) =>
+        readBlocks(file, offset === 0 ? undefined : offset, path, (bytes) => {
+          const all = joined([rest, bytes]);
+          const lines = all.lastIndexOf(10) + 1;
+          const length = lines === 0 && all.length > pieceSize ? wholeCharacters(all) : lines;
+          rest = all.slice(length);
+          isFound = length > 0 && test(system.decode(all.subarray(0, length)));
+          return isFound;
+        }),
+      );
+      return isFound || (rest.length > 0 && test(system.decode(rest)));
     },
     write(path, text, mode = 0o644) {
       replace(path, (temporary) => {
@@ -290,12 +333,15 @@ export function posixHost(system: System): Host {
     capture(argv, how = {}): Ran {
       const child = childOf(argv, how);
       const input = how.input === undefined ? undefined : system.encode(how.input);
+      const most = how.most ?? usualMost;
+      let ran: Collected;
       try {
-        const { status, stdout, stderr } = system.capture(argv, { ...child, input });
-        return { status, stdout: system.decode(stdout), stderr: system.decode(stderr) };
+        ran = system.capture(argv, { ...child, input, most });
       } catch (error) {
         return { status: 127, stdout: "", stderr: `${cannotRun(argv, error)}\n` };
       }
+      if (ran.isCut) throw new TooLarge(`'${argv[0]}'`, "printed more than", most);
+      return { status: ran.status, stdout: system.decode(ran.stdout), stderr: system.decode(ran.stderr) };
     },
     start: (argv, how) => startJob(host, argv, how),
     poll: (job) => pollJob(host, job),
@@ -337,7 +383,11 @@ export function posixHost(system: System): Host {
       }
       return taken;
     },
-    stdin: () => system.decode(readAll(0, undefined, "stdin")),
+    stdin(most) {
+      const bytes = readAll(0, undefined, "stdin", most);
+      if (bytes.length > most) throw new TooLarge("what comes on stdin", "is larger than", most);
+      return system.decode(bytes);
+    },
     isTerminal: (descriptor) => system.isTerminal(descriptor),
 
     now: () => Date.now(),
@@ -352,7 +402,12 @@ export function posixHost(system: System): Host {
         open = false;
       };
       try {
-        if (system.flock(descriptor, path)) return { release };
+        if (system.flock(descriptor, path)) {
+          // Whoever held it may have removed the file: then this is a lock on nothing, and others hold the new file's.
+          if (statOf(path)?.inode === system.stat(`/proc/self/fd/${descriptor}`, true).inode) return { release };
+          release();
+          return host.lock(path);
+        }
       } catch (error) {
         release();
         throw error;
@@ -398,6 +453,16 @@ function joined(parts: Uint8Array[]): Uint8Array {
     at += part.length;
   }
   return whole;
+}
+
+/** How many of these bytes are whole characters of UTF-8: the last one may be cut. All of them where there is no end in sight. */
+function wholeCharacters(bytes: Uint8Array): number {
+  for (let back = 1; back <= 4 && back < bytes.length; back++) {
+    const byte = bytes[bytes.length - back]!;
+    if (byte < 0x80) break;
+    if (byte >= 0xc0) return bytes.length - back;
+  }
+  return bytes.length;
 }
 
 function chunkAt(text: string, at: number): string {

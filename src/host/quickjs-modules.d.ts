@@ -54,6 +54,13 @@ declare module "piku:native" {
     stdout: number,
     stderr: number,
   ): number;
+  export function capture(
+    argv: readonly string[],
+    env: readonly string[],
+    cwd: string | undefined,
+    stdin: number,
+    most: number,
+  ): [status: number, stdout: ArrayBuffer, stderr: ArrayBuffer, isCut: boolean];
   export function persist(): void;
 }
 

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,30 +34,35 @@ CALL(error_name) {
   return JS_NewString(ctx, name ? name : "EUNKNOWN");
 }
 
+/* How many bytes at `bytes` are one character of UTF-8; 0 when they are none, and `bad` those that make one U+FFFD. */
+static size_t character(const uint8_t *bytes, size_t left, size_t *bad) {
+  uint8_t lead = bytes[0], low = 0x80, high = 0xbf;
+  size_t i = 1;
+  int more = lead < 0x80 ? 0 : lead < 0xc2 ? -1 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : lead < 0xf5 ? 3 : -1;
+  if (lead == 0xe0) low = 0xa0;
+  if (lead == 0xed) high = 0x9f;
+  if (lead == 0xf0) low = 0x90;
+  if (lead == 0xf4) high = 0x8f;
+  for (; more > 0 && i < left && bytes[i] >= low && bytes[i] <= high; more--, i++) low = 0x80, high = 0xbf;
+  *bad = i;
+  return more == 0 ? i : 0;
+}
+
 /* QuickJS's own decoder swallows the byte behind a stray one, even a newline: so each bad sequence becomes U+FFFD here. */
 CALL(decode) {
-  size_t size, length = 0, i = 0, from = number(ctx, argv[1]), to = number(ctx, argv[2]);
+  size_t size, length = 0, bad, from = number(ctx, argv[1]), to = number(ctx, argv[2]), stray = 0;
   const uint8_t *bytes = JS_GetArrayBuffer(ctx, &size, argv[0]);
   if (!bytes && size) return JS_EXCEPTION;
   if (from > to || to > size) return JS_ThrowRangeError(ctx, "decode");
-  char *text = js_malloc(ctx, (to - from) * 3 + 1);
+  for (size_t i = from; i < to; i += bad)
+    if (!character(bytes + i, to - i, &bad)) stray++;
+  if (!stray) return JS_NewStringLen(ctx, (const char *)bytes + from, to - from);
+  char *text = js_malloc(ctx, to - from + stray * 3);
   if (!text) return JS_EXCEPTION;
-  for (i = from; i < to;) {
-    uint8_t lead = bytes[i], low = 0x80, high = 0xbf;
-    size_t start = i++;
-    int more = lead < 0x80 ? 0 : lead < 0xc2 ? -1 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : lead < 0xf5 ? 3 : -1;
-    if (lead == 0xe0) low = 0xa0;
-    if (lead == 0xed) high = 0x9f;
-    if (lead == 0xf0) low = 0x90;
-    if (lead == 0xf4) high = 0x8f;
-    for (; more > 0 && i < to && bytes[i] >= low && bytes[i] <= high; more--, i++) low = 0x80, high = 0xbf;
-    if (more == 0) {
-      memcpy(text + length, bytes + start, i - start);
-      length += i - start;
-    } else {
-      memcpy(text + length, "\xef\xbf\xbd", 3);
-      length += 3;
-    }
+  for (size_t i = from; i < to; i += bad) {
+    size_t whole = character(bytes + i, to - i, &bad);
+    memcpy(text + length, whole ? (const char *)bytes + i : "\xef\xbf\xbd", whole ? whole : 3);
+    length += whole ? whole : 3;
   }
   JSValue string = JS_NewStringLen(ctx, text, length);
   js_free(ctx, text);
@@ -147,19 +153,58 @@ CALL(persist) {
   return JS_UNDEFINED;
 }
 
-/* run(argv, ["NAME=value", ...], cwd, stdin, stdout, stderr): the child's exit status. Unlike os.exec it tells why it failed,
-   looks in the child's own PATH, gives the child the default SIGPIPE, and, like a shell, leaves ^C and ^\ to the child from
-   before there is one. */
-CALL(run) {
+/* What comes out of a child's pipe. */
+struct output {
+  int from;
+  uint8_t *bytes;
+  size_t length, size;
+};
+
+/* Reads what is there; false when memory or `most` does not suffice. */
+static int take(struct output *out, size_t most) {
+  if (out->size - out->length < 65536) {
+    size_t size = out->size ? out->size * 2 : 65536;
+    uint8_t *bytes = realloc(out->bytes, size);
+    if (!bytes) return 0;
+    out->bytes = bytes, out->size = size;
+  }
+  ssize_t taken = read(out->from, out->bytes + out->length, out->size - out->length);
+  if (taken > 0) out->length += taken;
+  if (taken == 0 || (taken < 0 && errno != EINTR && errno != EAGAIN)) close(out->from), out->from = -1;
+  return out->length <= most;
+}
+
+/* Takes what the child prints until both pipes are closed, or until it has ended: what it leaves behind may keep them open.
+   True when there was too much. */
+static int collect(pid_t pid, struct output out[2], size_t most, int *status, int *ended) {
+  while (out[0].from >= 0 || out[1].from >= 0) {
+    struct pollfd pipes[2] = {{.fd = out[0].from, .events = POLLIN}, {.fd = out[1].from, .events = POLLIN}};
+    int ready = poll(pipes, 2, *ended ? 0 : 100);
+    if (ready == 0 && *ended) break;
+    if (ready == 0) *ended = waitpid(pid, status, WNOHANG) == pid;
+    for (int i = 0; ready > 0 && i < 2; i++)
+      if (pipes[i].revents && !take(&out[i], most)) return 1;
+  }
+  return 0;
+}
+
+/* Runs a child and gives its exit status, or negative errno. Unlike os.exec it tells why it failed, looks in the child's own PATH,
+   gives the child the default SIGPIPE, and, like a shell, leaves ^C and ^\ to the child from before there is one.
+   With `out`, stdout and stderr are collected there. */
+static int run_child(JSContext *ctx, JSValueConst *argv, int stdio[3], struct output *out, size_t most, int *is_cut) {
   extern char **environ;
-  int report[2], status = 0, error = 0, stdio[3] = {number(ctx, argv[3]), number(ctx, argv[4]), number(ctx, argv[5])};
+  int report[2], pipes[2][2] = {{-1, -1}, {-1, -1}}, status = 0, error = 0, ended = 0;
   struct sigaction ignore = {.sa_handler = SIG_IGN}, interrupt, quit;
-  if (pipe2(report, O_CLOEXEC) < 0) return result(ctx, -1);
+  if (pipe2(report, O_CLOEXEC) < 0) return -errno;
+  for (int i = 0; out && i < 2 && !error; i++) {
+    if (pipe2(pipes[i], O_CLOEXEC) < 0) error = errno;
+    out[i].from = pipes[i][0], stdio[i + 1] = pipes[i][1];
+  }
   char **arguments = strings(ctx, argv[0]), **env = strings(ctx, argv[1]);
   const char *cwd = JS_IsUndefined(argv[2]) ? NULL : JS_ToCString(ctx, argv[2]);
   sigaction(SIGINT, &ignore, &interrupt);
   sigaction(SIGQUIT, &ignore, &quit);
-  pid_t pid = fork();
+  pid_t pid = error ? -1 : fork();
   if (pid == 0) {
     for (int i = 0; i < 3 && !error; i++)
       if (dup2(stdio[i], i) < 0) error = errno;
@@ -175,11 +220,16 @@ CALL(run) {
     if (write(3, &error, sizeof error) < 0) _exit(126);
     _exit(127);
   }
-  if (pid < 0) error = errno;
+  if (pid < 0 && !error) error = errno;
   close(report[1]);
+  for (int i = 0; i < 2; i++)
+    if (pipes[i][1] >= 0) close(pipes[i][1]);
   while (pid > 0 && read(report[0], &error, sizeof error) < 0 && errno == EINTR) {}
   close(report[0]);
-  while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+  if (pid > 0 && out && collect(pid, out, most, &status, &ended)) *is_cut = 1, kill(pid, SIGKILL);
+  for (int i = 0; out && i < 2; i++)
+    if (out[i].from >= 0) close(out[i].from);
+  while (pid > 0 && !ended && waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
   sigaction(SIGINT, &interrupt, NULL);
   sigaction(SIGQUIT, &quit, NULL);
   JS_FreeCString(ctx, cwd);
@@ -187,8 +237,29 @@ CALL(run) {
   for (char **p = env; p && *p; p++) free(*p);
   free(arguments);
   free(env);
-  if (error) return JS_NewInt32(ctx, -error);
-  return JS_NewInt32(ctx, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+  if (error) return -error;
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* run(argv, ["NAME=value", ...], cwd, stdin, stdout, stderr): the child's exit status */
+CALL(run) {
+  int stdio[3] = {number(ctx, argv[3]), number(ctx, argv[4]), number(ctx, argv[5])};
+  return JS_NewInt32(ctx, run_child(ctx, argv, stdio, NULL, 0, NULL));
+}
+
+static void free_bytes(JSRuntime *runtime, void *opaque, void *bytes) { free(bytes); }
+
+/* capture(argv, ["NAME=value", ...], cwd, stdin, most): [exit status, stdout, stderr, whether there was more] */
+CALL(capture) {
+  struct output out[2] = {{.from = -1}, {.from = -1}};
+  int stdio[3] = {number(ctx, argv[3]), -1, -1}, is_cut = 0;
+  int status = run_child(ctx, argv, stdio, out, number(ctx, argv[4]), &is_cut);
+  JSValue found = JS_NewArray(ctx);
+  JS_SetPropertyUint32(ctx, found, 0, JS_NewInt32(ctx, status));
+  for (int i = 0; i < 2; i++)
+    JS_SetPropertyUint32(ctx, found, i + 1, JS_NewArrayBuffer(ctx, out[i].bytes, out[i].length, free_bytes, NULL, 0));
+  JS_SetPropertyUint32(ctx, found, 3, JS_NewBool(ctx, is_cut));
+  return found;
 }
 
 static const JSCFunctionListEntry calls[] = {
@@ -198,7 +269,7 @@ static const JSCFunctionListEntry calls[] = {
   JS_CFUNC_DEF("chmod", 2, change_mode), JS_CFUNC_DEF("mkdir", 2, make_folder), JS_CFUNC_DEF("fsync", 1, sync_file),
   JS_CFUNC_DEF("flock", 1, lock_file), JS_CFUNC_DEF("getuid", 0, user), JS_CFUNC_DEF("getgid", 0, group),
   JS_CFUNC_DEF("getppid", 0, parent), JS_CFUNC_DEF("memoryFile", 0, memory_file), JS_CFUNC_DEF("free", 1, free_space),
-  JS_CFUNC_DEF("canBind", 2, can_bind), JS_CFUNC_DEF("run", 6, run),
+  JS_CFUNC_DEF("canBind", 2, can_bind), JS_CFUNC_DEF("run", 6, run), JS_CFUNC_DEF("capture", 5, capture),
   JS_CFUNC_DEF("persist", 0, persist),
 };
 

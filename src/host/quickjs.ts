@@ -76,39 +76,26 @@ function write(descriptor: number, bytes: Uint8Array, path: string): number {
 }
 
 function run(argv: readonly string[], { cwd, env }: Child, stdin: number, stdout: number, stderr: number): number {
-  const pairs = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  return succeed(native.run(argv, pairs, cwd, stdin, stdout, stderr), "run", argv[0]!);
+  return succeed(native.run(argv, pairsOf(env), cwd, stdin, stdout, stderr), "run", argv[0]!);
 }
 
-/** The child reads and writes files in memory: whatever it fills first, nobody waits for anybody. */
-function capture(argv: readonly string[], child: Child & { input?: Uint8Array }): Collected {
-  const files: number[] = [];
-  const memoryFile = () => {
-    const file = succeed(native.memoryFile(), "memfd_create", argv[0]!);
-    files.push(file);
-    return file;
-  };
+const pairsOf = (env: Child["env"]) => Object.entries(env).map(([name, value]) => `${name}=${value}`);
+
+/** The child reads from a file in memory, so that nobody waits for it to read before it writes. */
+function capture(
+  argv: readonly string[],
+  { cwd, env, input, most }: Child & { input?: Uint8Array; most: number },
+): Collected {
+  const stdin = succeed(native.memoryFile(), "memfd_create", argv[0]!);
   try {
-    const [stdin, stdout, stderr] = [memoryFile(), memoryFile(), memoryFile()];
-    let input = child.input ?? new Uint8Array(0);
-    while (input.length > 0) input = input.subarray(write(stdin, input, "stdin"));
+    for (let rest = input ?? new Uint8Array(0); rest.length > 0; ) rest = rest.subarray(write(stdin, rest, "stdin"));
     os.seek(stdin, 0, 0);
-    const status = run(argv, child, stdin, stdout, stderr);
-    return { status, stdout: contents(stdout), stderr: contents(stderr) };
+    const [status, stdout, stderr, isCut] = native.capture(argv, pairsOf(env), cwd, stdin, most);
+    succeed(status, "run", argv[0]!);
+    return { status, stdout: new Uint8Array(stdout), stderr: new Uint8Array(stderr), isCut };
   } finally {
-    for (const file of files) os.close(file);
+    os.close(stdin);
   }
-}
-
-function contents(file: number): Uint8Array {
-  const bytes = new Uint8Array(os.seek(file, 0, 2));
-  os.seek(file, 0, 0);
-  for (let at = 0; at < bytes.length; ) {
-    const taken = os.read(file, bytes.buffer, at, bytes.length - at);
-    if (taken <= 0) break;
-    at += taken;
-  }
-  return bytes;
 }
 
 const failure = (error: number, call: string, path: string) =>

@@ -18,8 +18,9 @@ stories((board, story) => {
     const line = "dns:add blog 'two words' --flag --help";
     const ran = fails(board.sshRaw(line, { input: "from stdin" }), 7);
     const fingerprint = /FINGERPRINT=(\S+)/.exec(read(`${board.home}/.ssh/authorized_keys`))![1];
+    const root = board.inside(board.pikuRoot);
     expect(ran.stdout).toBe(
-      `<blog><two words><--flag><--help><dns:add><${board.pikuRoot}><${board.pikuRoot}/data><${fingerprint}>from stdin`,
+      `<blog><two words><--flag><--help><dns:add><${root}><${root}/data><${fingerprint}>from stdin`,
     );
     expect(ok(board.ssh("help")).stdout).toMatch(/Plugins:\n {2}dns +Point a name at an app\n/);
     expect(ok(board.ssh("help", "dns")).stdout).toBe("e.g.: piku dns\n\nPoint a name at an app.\n");

@@ -7,7 +7,7 @@ import { memoryHost } from "../../src/host/memory.ts";
 import { pathsOf } from "../../src/paths.ts";
 import { planSite, renderSite } from "../../src/site.ts";
 import { fc, hostile, seed, unlessRefused } from "../fuzz/hold.ts";
-import { demandSite, siteSettings } from "../fuzz/site.ts";
+import { allowedFolders, demandSite, siteSettings } from "../fuzz/site.ts";
 import { type Files, fails, list, ok, type Ran, read } from "./sandbox.ts";
 import { stories } from "./story.ts";
 
@@ -302,7 +302,8 @@ if __name__ == "__main__":
 
   story(`nginx reads of every site exactly the directives that are meant (PIKU_SEED=${seed})`, () => {
     const paths = pathsOf(memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: board.pikuRoot } }));
-    const machine = { http2: "none", ipv6: false, ports: { http: board.httpPort, https: board.httpsPort } } as const;
+    const ports = { http: board.httpPort, https: board.httpsPort };
+    const machine = { http2: "none", countsSent: true, ipv6: false, ports, folders: allowedFolders } as const;
     const folder = `${board.folder}/sites`;
     fs.mkdirSync(`${folder}/temp`, { recursive: true });
     ok(

@@ -77,7 +77,7 @@ stories((board, story) => {
       `dark  blue\n$5 % 'quoted' "twice"\nruns\n`,
     );
     const { stdout } = ok(board.ssh("run", "runs", "--", "env"));
-    expect(stdout).toContain(`\nDATA_ROOT=${board.pikuRoot}/data/runs\n`);
+    expect(stdout).toContain(`\nDATA_ROOT=${board.inside(board.pikuRoot)}/data/runs\n`);
     expect(stdout).not.toMatch(/^(FINGERPRINT|SSH_ORIGINAL_COMMAND|BUN_)/m);
   });
 

@@ -57,7 +57,7 @@ const pairOf = (board: Board, app: string) => ({
 });
 
 /** The reload of a board whose certificate was put in place by hand. */
-const reload = (board: Board) => ok(board.run(["kill", "-HUP", read(`${board.pikuRoot}/web/nginx.pid`).trim()]));
+const reload = (board: Board) => ok(board.on(["kill", "-HUP", read(`${board.pikuRoot}/web/nginx.pid`).trim()]));
 
 const numbers = (count: number) => Array.from({ length: count }, () => 20_000 + Math.floor(Math.random() * 10_000));
 

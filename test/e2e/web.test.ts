@@ -37,7 +37,7 @@ stories((board, story) => {
       says: `the site of 'zz' is set aside, since nginx refuses it: unknown directive "no" in zz.conf:1`,
       remedy: "deploy zz, or destroy it",
     });
-    fs.rmSync(`${board.pikuRoot}/nginx/zz.refused`);
+    for (const ending of ["refused", "refusal"]) fs.rmSync(`${board.pikuRoot}/nginx/zz.${ending}`);
     expect(findings().filter(({ check, ok }) => check === "sites" && !ok)).toEqual([]);
   });
 

@@ -33,7 +33,7 @@ import {
   type Worker,
 } from "../../src/uwsgi.ts";
 import { demand, fc, hold, hostile, seed, unlessRefused } from "./hold.ts";
-import { demandSite, siteSettings } from "./site.ts";
+import { allowedFolders, demandSite, siteSettings } from "./site.ts";
 
 host.say(`PIKU_SEED=${seed}`);
 
@@ -142,9 +142,7 @@ hold("a Procfile's kinds are names and its commands lines, or it is refused", pr
   for (const warning of read?.warnings ?? []) demand(!/[\x00-\x1f]/.test(warning), "warning", warning);
   for (const [name, command] of Object.entries(read?.workers ?? {})) {
     demand(/^[A-Za-z0-9][\w-]{0,39}$/.test(name) && command !== "" && !/[\n\0]/.test(command), "worker", name, command);
-    const vassal = unlessRefused(() =>
-      renderVassal(vassalPairs(app, workerOf(name, command), { uid: 1000 })),
-    );
+    const vassal = unlessRefused(() => renderVassal(vassalPairs(app, workerOf(name, command), { uid: 1000 })));
     if (vassal !== undefined) demandPlain(vassal);
     const file = `blog_${name}.1-7.ini`;
     const owner = parseVassal(file, vassal ?? "project = blog\n");
@@ -353,7 +351,8 @@ hold(
 // ---- nginx ----
 
 hold("a site has the directives that are meant and no others, or is refused", siteSettings, (asked) => {
-  const machine = { http2: "listen", ipv6: true, ports: { http: 80, https: 443 } } as const;
+  const ports = { http: 80, https: 443 };
+  const machine = { http2: "listen", countsSent: true, ipv6: true, ports, folders: allowedFolders } as const;
   const site = unlessRefused(() => planSite(app, asked.workers, asked.settings, machine, asked.backend));
   if (!site) return;
   demandSite(site, renderSite(site));
@@ -391,7 +390,7 @@ hold(
     const board = memoryHost({
       env: { HOME: "/home/piku" },
       files: { "/home/piku/.ssh/authorized_keys": before },
-      answer: (argv) => (argv[0] === "ssh-keygen" ? { stdout: "256 SHA256:abc+/= name (ED25519)" } : undefined),
+      answer: (argv) => (argv[0] === "ssh-keygen" ? { stdout: "256 SHA256:abc+/= 0 (ED25519)" } : undefined),
     });
     const added = unlessRefused(() => addKeys(board, readKeys(board, content, "id.pub")));
     const after = board.read("/home/piku/.ssh/authorized_keys")!;

@@ -1,0 +1,369 @@
+/** What somebody who may push, or set settings, or who shares the machine, could do by a site; each does no harm. */
+import { expect } from "bun:test";
+import { spawn, spawnSync } from "node:child_process";
+import fs from "node:fs";
+import { probeSource, slowSource, webProbe, wsgiProbe } from "./probe.ts";
+import { type Board, eventually, fails, freePorts, list, ok, read } from "./sandbox.ts";
+import { stories } from "./story.ts";
+import { asking, sshing, watching } from "./watch.ts";
+
+/** Somebody else's server on a port of an app's: it answers with what it was sent. */
+function listenOn(board: Board, port: number) {
+  const source = `import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+
+class Page(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(("eve " + str(self.headers["Cookie"])).encode())
+
+
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Page).serve_forever()
+`;
+  const child = spawn("python3", ["-c", source, String(port)], { stdio: "ignore" });
+  eventually(() => expect(board.get("/", { port }).body).toStartWith("eve"));
+  return () => void child.kill("SIGKILL");
+}
+
+/** The two ports of a web app, the live one first. */
+function portsOf(board: Board, app: string): [live: number, other: number] {
+  const { a, b } = JSON.parse(read(`${board.pikuRoot}/releases/${app}/ports.json`)) as Record<"a" | "b", number[]>;
+  const isSecond = fs.existsSync(`${board.pikuRoot}/sockets/${app}.b`);
+  return isSecond ? [b[0]!, a[0]!] : [a[0]!, b[0]!];
+}
+
+stories((board, story) => {
+  const root = () => board.pikuRoot;
+  const get = (app: string, url = "/", how = {}) => board.get(url, { host: `${app}.test`, ...how });
+  const set = (app: string, ...settings: string[]) => board.ssh("config:set", app, ...settings);
+  const outside = () => `${board.folder}/outside`;
+
+  story("A1: a cache folder is the app's own, or one that the board allows", async () => {
+    ok(board.push(board.repo(undefined, webProbe("ben.test")), "ben"));
+    ok(board.push(board.repo(undefined, webProbe("bank.test")), "bank"));
+    fs.writeFileSync(`${root()}/data/bank/db.sqlite3`, "money");
+    fs.mkdirSync(`${outside()}/photos`, { recursive: true });
+    fs.writeFileSync(`${outside()}/photos/a.jpg`, "a photo");
+    const cached = (folder: string) => set("ben", "NGINX_CACHE_PREFIXES=/long", `NGINX_CACHE_PATH=${folder}`);
+    for (const folder of [
+      "/etc/victim",
+      root(),
+      `${root()}/cache`,
+      `${root()}/cache/bank`,
+      `${root()}/data/bank`,
+      `${root()}/data/ben`,
+      `${outside()}/photos`,
+    ]) {
+      const { output } = fails(cached(folder), 1);
+      expect(output).toContain("is outside of the app's own cache folder");
+      expect(output).toContain(`config:set --global PIKU_FOLDERS=${folder}`);
+      expect(output).toContain(`ReadWritePaths=${folder}`);
+    }
+    // A link that the app has put where its cache is to be.
+    fs.mkdirSync(`${root()}/cache/ben`, { recursive: true });
+    fs.symlinkSync("../../data/bank", `${root()}/cache/ben/nginx`);
+    expect(fails(set("ben", "NGINX_CACHE_PREFIXES=/long"), 1).output).toContain(`leads to '${root()}/data/bank'`);
+    fs.rmSync(`${root()}/cache/ben/nginx`);
+    fs.mkdirSync(`${root()}/cache/ben/nginx/a`, { recursive: true });
+    fs.symlinkSync("../../../../data/bank", `${root()}/cache/ben/nginx/a/b0`);
+    expect(fails(set("ben", "NGINX_CACHE_PREFIXES=/long"), 1).output).toMatch(/holds something else.*a\/b0/);
+    fs.rmSync(`${root()}/cache/ben/nginx`, { recursive: true });
+    // What the board allows is looked at all the same.
+    ok(board.ssh("config:set", "--global", `PIKU_FOLDERS=${outside()}`));
+    expect(fails(cached(`${outside()}/photos`), 1).output).toMatch(/holds something else.*a\.jpg/);
+    ok(cached(`${outside()}/pages`));
+    const states = [1, 2].map(() => get("ben", "/long").headers["x-cache"]);
+    expect(states).toEqual(["MISS", "HIT"]);
+    // A folder with nginx's own files is taken again, and another app's is not.
+    ok(set("ben", "NGINX_CACHE_TIME=60"));
+    expect(fails(set("bank", "NGINX_CACHE_PREFIXES=/x", `NGINX_CACHE_PATH=${outside()}/pages/x`), 1).output).toContain(
+      "belongs to app 'ben'",
+    );
+    expect([read(`${root()}/data/bank/db.sqlite3`), read(`${outside()}/photos/a.jpg`)]).toEqual(["money", "a photo"]);
+    ok(board.ssh("config:unset", "ben", "NGINX_CACHE_PREFIXES"));
+  });
+
+  story("A11: settings alone show nobody another app's data, or the machine's", () => {
+    ok(board.ssh("config:unset", "--global", "PIKU_FOLDERS"));
+    const data = `${root()}/data/bank`;
+    for (const folder of ["/etc", data, `${root()}/apps/bank`, `${outside()}/photos`]) {
+      const { output } = fails(set("ben", `NGINX_STATIC_PATHS=/d:${folder}`), 1);
+      expect(output).toContain(`'${folder}' is outside of app 'ben'`);
+      expect(output).toContain(`config:set --global PIKU_FOLDERS=${folder}`);
+    }
+    fs.symlinkSync("../bank", `${root()}/data/ben/x`);
+    expect(fails(set("ben", `NGINX_STATIC_PATHS=/d:${root()}/data/ben/x`), 1).output).toContain("out of the app");
+    fs.rmSync(`${root()}/data/ben/x`);
+    fs.writeFileSync(`${root()}/data/ben/own.txt`, "own");
+    ok(set("ben", `NGINX_STATIC_PATHS=/d:${root()}/data/ben`));
+    expect(get("ben", "/d/own.txt").body).toBe("own");
+    ok(board.ssh("config:set", "--global", `PIKU_FOLDERS=/mnt:${outside()}/photos`));
+    ok(set("ben", `NGINX_STATIC_PATHS=/p:${outside()}/photos`));
+    expect(get("ben", "/p/a.jpg").body).toBe("a photo");
+  });
+
+  story("A11: an include file takes no name, and not the part of the default site", () => {
+    const app = (extra: string) => ({
+      ...webProbe("aaa.test"),
+      ENV: "NGINX_SERVER_NAME=aaa.test\nNGINX_INCLUDE_FILE=n.conf\n",
+      "n.conf": extra,
+    });
+    ok(set("bank", "NGINX_DEFAULT=true", "NGINX_SERVER_NAME=bank.test,Two.Bank.test"));
+    fs.writeFileSync(`${outside()}/more.conf`, "server_name bank.test;\n");
+    const repo = board.repo(undefined, app(""));
+    ok(board.push(repo, "aaa"));
+    const server = `listen 127.0.0.1:${board.httpPort}`;
+    const hidden = [
+      "server_name bank.test;",
+      "server_name x.test BANK.TEST;",
+      `gzip_types a/b; server_name "bank.test";`,
+      "server_name\n  x.test # mine\n  'two.bank.test';",
+      "server_name .bank.test;",
+      `}\nserver { ${server}; server_name bank.test; return 200 mine;`,
+      `}\nserver { ${server}; "server_name" bank.test; return 200 mine;`,
+      `include ${outside()}/*.conf;`,
+    ];
+    for (const [i, extra] of hidden.entries()) {
+      repo.commit(`Take a name ${i}`, app(extra));
+      expect(fails(board.push(repo, "aaa"), 1).output).toMatch(
+        /the server name '(two\.)?bank\.test' belongs to app 'bank'/,
+      );
+    }
+    repo.commit("Take what is unknown", app(`}\nserver { ${server} default_server; return 200 mine;`));
+    expect(fails(board.push(repo, "aaa"), 1).output).toContain("app 'bank' answers for unknown names already");
+    expect([get("bank").body, get("aaa").body, board.get("/", { host: "unknown.test" }).body]).toEqual([
+      "one",
+      "one",
+      "one",
+    ]);
+    // One that is nobody's is fine, and is the app's then.
+    repo.commit("A name of its own", app("server_name more.test;"));
+    ok(board.push(repo, "aaa"));
+    expect(board.get("/", { host: "more.test" }).body).toBe("one");
+    expect(fails(set("bank", "NGINX_SERVER_NAME=bank.test,more.test"), 1).output).toContain("belongs to app 'aaa'");
+  });
+
+  story("A11: an address of its own takes nothing from apps that listen everywhere", () => {
+    ok(set("bank", "NGINX_IPV4_ADDRESS=0.0.0.0"));
+    const taking = { ...webProbe("taking.test"), ENV: "NGINX_SERVER_NAME=taking.test\n" };
+    const message = `the address 127.0.0.1:${board.httpPort} would be taken from app 'bank'`;
+    expect(fails(board.push(board.repo(undefined, taking), "taking"), 1).output).toContain(message);
+    const included = {
+      ...taking,
+      ENV: `${taking.ENV}NGINX_IPV4_ADDRESS=0.0.0.0\nNGINX_INCLUDE_FILE=n.conf\n`,
+      "n.conf": `listen 127.0.0.1:${board.httpPort};\n`,
+    };
+    expect(fails(board.push(board.repo(undefined, included), "taking"), 1).output).toContain(message);
+    ok(set("bank", "NGINX_IPV4_ADDRESS=127.0.0.1"));
+    expect(get("bank").body).toBe("one");
+  });
+
+  story("A10: whoever takes the other port, or that of a stopped app, is asked for nothing", async () => {
+    const [live, other] = portsOf(board, "bank");
+    expect(read(`${root()}/nginx/bank.conf`)).not.toContain("backup");
+    let end = listenOn(board, other);
+    try {
+      expect(fails(set("bank", "A=1"), 1).output).toContain(`port ${other}`);
+      // The app crashes for good: nobody but nginx answers for it.
+      fs.renameSync(`${root()}/apps/bank/app.py`, `${root()}/apps/bank/gone.py`);
+      process.kill(Number(get("bank", "/pid").body), "SIGKILL");
+      for (let i = 0; i < 6; i++) {
+        const { status, body } = get("bank", "/", { headers: { Cookie: "secret=1" } });
+        expect([status, body.includes("eve")]).toEqual([502, false]);
+      }
+      fs.renameSync(`${root()}/apps/bank/gone.py`, `${root()}/apps/bank/app.py`);
+    } finally {
+      end();
+    }
+    ok(board.ssh("restart", "bank"));
+    const [now, then] = portsOf(board, "bank");
+    expect([now, then]).toEqual([other, live]);
+    ok(board.ssh("stop", "bank"));
+    for (const port of [now, then]) {
+      end = listenOn(board, port);
+      try {
+        for (const how of [{}, { https: true }]) {
+          const { status, body, headers } = get("bank", "/", how);
+          expect([status, headers["content-type"]]).toEqual([503, "text/html"]);
+          expect(body).toContain("This app is stopped.");
+        }
+      } finally {
+        end();
+      }
+    }
+    expect(ok(board.ssh("maintenance:off", "bank")).stdout).toContain("start it with: restart bank");
+    expect(get("bank").status).toBe(503);
+    // A machine that comes up again lets it be.
+    ok(board.piku("recover"));
+    expect(get("bank").body).toContain("This app is stopped.");
+    ok(board.ssh("restart", "bank"));
+    expect(get("bank").body).toBe("one");
+  });
+
+  story("A10: a stopped site of files shows that it is stopped, too", () => {
+    const files = { Procfile: "static: /\n", ENV: "NGINX_SERVER_NAME=files.test\n", "index.html": "front\n" };
+    ok(board.push(board.repo(undefined, files), "files"));
+    ok(board.ssh("stop", "files"));
+    expect([get("files").status, get("files").body.includes("This app is stopped.")]).toEqual([503, true]);
+    expect(fails(board.ssh("stop", "files"), 1).stderr).toContain("does not run");
+    ok(board.ssh("restart", "files"));
+    expect(get("files").body).toBe("front\n");
+  });
+
+  story("A10: no request fails while it is switched, and no upload that began before", async () => {
+    // Read before the answer begins: nginx lets go of the rest of what was sent then.
+    const counting = slowSource
+      .replace(
+        "time.sleep",
+        'taken = len(self.rfile.read(int(self.headers.get("Content-Length") or 0)))\n        time.sleep',
+      )
+      .replace('b"done"', 'b"done " + str(taken).encode()');
+    const app = board.repo(undefined, {
+      ...webProbe("busy.test"),
+      "app.py": counting,
+      ENV: "NGINX_SERVER_NAME=busy.test\nNGINX_INCLUDE_FILE=n.conf\n",
+      "n.conf": "client_max_body_size 20m;\n",
+    });
+    ok(board.push(app, "busy"));
+    const watch = watching(board, "busy.test", "/0");
+    const size = 4_000_000;
+    fs.writeFileSync(`${board.folder}/body`, Buffer.alloc(size));
+    const upload = () =>
+      new Promise<string>((resolve) => {
+        const words = [
+          "-s",
+          "--limit-rate",
+          "1000k",
+          "--data-binary",
+          `@${board.folder}/body`,
+          "-H",
+          "Host: busy.test",
+        ];
+        const child = spawn("curl", [...words, `http://127.0.0.1:${board.httpPort}/0`]);
+        let text = "";
+        child.stdout.on("data", (data) => (text += data));
+        child.on("close", () => resolve(text));
+      });
+    for (let i = 0; i < 3; i++) {
+      const uploads = [upload(), upload()];
+      await Bun.sleep(300);
+      const [before] = portsOf(board, "busy");
+      ok(await sshing(board, "restart", "busy"));
+      // What was replaced has left before the uploads are through.
+      eventually(() =>
+        expect(list(`${root()}/uwsgi-enabled`).filter((name) => name.startsWith("busy_"))).toHaveLength(1),
+      );
+      expect(portsOf(board, "busy")[0]).not.toBe(before);
+      expect(await Promise.all(uploads)).toEqual([`done ${size}`, `done ${size}`]);
+    }
+    const { asked, failed } = await watch();
+    expect(failed).toEqual([]);
+    expect(asked).toBeGreaterThan(100);
+  });
+
+  story("A10: no request fails either when an app gets its two ports only now", async () => {
+    const [port = 0] = freePorts(1);
+    const files = { ...webProbe("late.test"), ENV: `NGINX_SERVER_NAME=late.test\nPORT=${port}\n` };
+    const app = board.repo(undefined, files);
+    ok(board.push(app, "late"));
+    const watch = watching(board, "late.test");
+    app.commit("Any port", { ENV: "NGINX_SERVER_NAME=late.test\n", "app.py": probeSource("two") });
+    ok(await board.pushing(app, "late"));
+    expect(get("late").body).toBe("two");
+    app.commit("Inside", { ...wsgiProbe("late.test", "three") });
+    ok(await board.pushing(app, "late"));
+    app.commit("Outside", { ...webProbe("late.test", "four") });
+    ok(await board.pushing(app, "late"));
+    ok(await sshing(board, "restart", "late"));
+    expect(get("late").body).toBe("four");
+    const { asked, failed } = await watch();
+    expect([failed, asked > 100]).toEqual([[], true]);
+  });
+
+  story("A17: a visitor's `Proxy:` is not the app's HTTP_PROXY", () => {
+    const headers = { Proxy: "http://evil.test" };
+    ok(board.push(board.repo(undefined, wsgiProbe("inside.test")), "inside"));
+    for (const app of ["inside", "ben"]) {
+      const { body } = get(app, "/headers", { headers });
+      expect(body).toContain("HTTP_HOST=");
+      expect(body).not.toContain("evil");
+    }
+  });
+
+  story("destroy leaves nothing of an app but its data", async () => {
+    /** Everything below piku's folder that is not the test of nginx's and not an app's data. */
+    const everything = () =>
+      ok(board.run(["find", root(), "-path", `${root()}/.nginx-test`, "-prune", "-o", "-print"], { cwd: "/" }))
+        .stdout.split("\n")
+        .filter((path) => path !== "" && !path.startsWith(`${root()}/data/gone`))
+        .sort();
+    const kinds: [string, Record<string, string>][] = [
+      ["web", webProbe("gone.test")],
+      ["wsgi", wsgiProbe("gone.test")],
+      ["static", { Procfile: "static: /\n", ENV: "NGINX_SERVER_NAME=gone.test\n", "index.html": "front\n" }],
+      ["cron", { Procfile: "cron: 0 0 1 1 * true\nworker: sleep 1000\n", ENV: "" }],
+      ["cached", { ...webProbe("gone.test"), ENV: "NGINX_SERVER_NAME=gone.test\nNGINX_CACHE_PREFIXES=/long\n" }],
+      ["logged", { ...webProbe("gone.test"), ENV: "NGINX_SERVER_NAME=gone.test\nNGINX_LOG=true\n" }],
+    ] as [string, Record<string, string>][];
+    // Apps whose names begin alike keep all that is theirs.
+    for (const name of ["gone2", "gone.b", "gone_web"])
+      ok(board.push(board.repo(undefined, webProbe(`${name.replace("_", "-")}.test`)), name));
+    await settled();
+    const before = everything();
+    for (const [kind, files] of kinds) {
+      const app = board.repo(undefined, files);
+      ok(board.push(app, "gone"));
+      app.commit("Again");
+      ok(board.push(app, "gone"));
+      if (kind !== "cron") expect([kind, get("gone", "/long").status]).toEqual([kind, kind === "static" ? 404 : 200]);
+      if (kind === "cached") expect(list(`${root()}/cache/gone/nginx`)).not.toEqual([]);
+      ok(
+        board.ssh("maintenance:on", "gone").status === 0 || kind === "cron"
+          ? board.ssh("ps", "gone")
+          : board.ssh("ps", ""),
+      );
+      ok(board.ssh("destroy", "gone"));
+      await settled();
+      expect([kind, everything().filter((path) => !before.includes(path))]).toEqual([kind, []]);
+      expect([kind, before.filter((path) => !everything().includes(path))]).toEqual([kind, []]);
+    }
+    const failing = board.repo(undefined, { ...webProbe("gone.test"), "app.py": "raise SystemExit(1)\n" });
+    fails(board.push(failing, "gone"), 1);
+    ok(board.ssh("destroy", "gone"));
+    expect(everything()).toEqual(before);
+    for (const name of ["gone2", "gone.b", "gone-web"])
+      expect(board.get("/", { host: `${name}.test` }).body).toBe("one");
+
+    /** Waits for what deploys have left behind. */
+    async function settled() {
+      const busy = () => spawnSync("pgrep", ["-f", `${board.home}/piku retire`]).status === 0;
+      for (let i = 0; i < 100 && busy(); i++) await Bun.sleep(100);
+    }
+  });
+
+  story(
+    "an app that is destroyed while others wait for its turn is there again, or is not, but never half",
+    async () => {
+      const app = board.repo(undefined, webProbe("race.test"));
+      for (let i = 0; i < 3; i++) {
+        ok(board.push(app, "race"));
+        app.commit(`Again ${i}`, { "app.py": probeSource(`v${i}`) });
+        const all = await Promise.all([
+          sshing(board, "destroy", "race", "--force"),
+          board.pushing(app, "race"),
+          sshing(board, "restart", "race"),
+        ]);
+        ok(all[0]!);
+        // Whoever came last decides; bank answers for names that are nobody's.
+        const isThere = fs.existsSync(`${root()}/repos/race`);
+        expect([isThere, await asking(board, "race.test", "/")]).toEqual([isThere, isThere ? `200 v${i}` : "200 one"]);
+        if (isThere) ok(board.ssh("destroy", "race", "--force"));
+        for (const folder of ["releases", "envs", "apps", "repos"])
+          expect(list(`${root()}/${folder}`)).not.toContain("race");
+        expect(list(`${root()}/locks`).filter((name) => name.startsWith("race."))).toEqual([]);
+      }
+    },
+  );
+});
