@@ -291,7 +291,7 @@ take_away() {
 as_user() { su -s /bin/sh -c 'cd && exec "$@"' -- "$user" sh "$@"; }
 
 # A pipe in piku's home would have it wait for ever.
-piku() { as_user timeout 100 "$home/piku" "$@"; }
+piku() { as_user timeout 60 "$home/piku" "$@"; }
 
 # The same with the right to listen on port 80.
 as_web() {
@@ -378,12 +378,12 @@ add_keys() {
 
 # ---- whose nginx ----
 
-# The distribution's nginx as it is configured: all of it, and root's own files of it, each below its name. Sites of piku's could write
+# The distribution's nginx as it is configured: all of it, and root's own files of it but ours, each below its name. Sites of piku's could write
 # such a name as well, so what root goes by is read from the files themselves.
 read_nginx() {
   nginx -T >"$work/dump" 2>/dev/null || printf '# configuration file %s:\n' /etc/nginx/nginx.conf "$http_files"/*.conf /etc/nginx/sites-enabled/* >"$work/dump"
   sed -n 's/^# configuration file \(.*\):$/\1/p' "$work/dump" | while read -r file; do
-    case $file in /proc/* | /sys/* | /dev/* | "$home"/*) continue ;; esac
+    case $file in /proc/* | /sys/* | /dev/* | "$home"/* | "$http_files/piku.conf") continue ;; esac
     if [ -f "$file" ] && [ "$(stat -L -c %U "$file")" = root ]; then
       printf '%s\n' "# configuration file $file:"
       cat "$file"
@@ -391,12 +391,12 @@ read_nginx() {
   done >"$work/nginx"
 }
 
-# Its files with a site in them, but ours.
+# Those with a site in them.
 other_sites() {
-  awk -v ours="$http_files/piku.conf" '
+  awk '
     /^# configuration file / { file = substr($0, 22); sub(/:$/, "", file); next }
     { sub(/#.*/, "") }
-    file != ours && /(^|[ \t{};])server[ \t]*(\{|$)/ && !seen[file]++ { print file }' "$work/nginx" |
+    /(^|[ \t{};])server[ \t]*(\{|$)/ && !seen[file]++ { print file }' "$work/nginx" |
     while read -r file; do is_welcome "$file" || printf '%s\n' "$file"; done
 }
 
@@ -592,7 +592,7 @@ go_own() {
   say "Giving piku an nginx of its own"
   app=$(default_app)
   [ -z "$app" ] || setting PIKU_DEFAULT_APP "$app"
-  if ! as_web timeout 100 "$home/piku" web --try 2>"$work/why"; then
+  if ! as_web timeout 60 "$home/piku" web --try 2>"$work/why"; then
     stay_shared "$(sed 's/^Error: //' "$work/why" | tr '\n' ' ')"
     return
   fi
@@ -781,6 +781,8 @@ change_vassals() {
 # A request on the socket has nginx read its files, and is answered with what it says of them.
 write_shared_units() {
   retire_path
+  errors=$(awk '$1 == "error_log" && $2 ~ /^\// { sub(/;$/, "", $2); print $2; exit }' /etc/nginx/nginx.conf)
+  errors=${errors:-/var/log/nginx/error.log}
   put_marked "$place/reload" 755 <<END
 #!/bin/sh
 $mark
@@ -802,21 +804,33 @@ exec 9>/run/piku/reload.lock
 flock -w 60 9 || answer '500 Busy' 'other reloads of nginx take too long'
 master=\$(systemctl show -p MainPID --value nginx)
 [ "\${master:-0}" != 0 ] || answer '500 Down' 'nginx does not run; on the board: sudo systemctl start nginx'
-said=\$(nginx -t 2>&1) || answer '500 Refused' "\$(printf '%s\n' "\$said" | grep -F '[emerg]' | head -n 1)"
+# nginx itself tries its files, within its own walls, and goes on with the old ones when it refuses them.
+from=\$(wc -c <$errors)
 before=\$(workers)
-said=\$(systemctl reload nginx 2>&1) || answer '500 Refused' "\$said"
+kill -HUP "\$master"
 tries=0
 while [ \$tries -lt 100 ]; do
+  sleep 0.1
+  # It tries a port that is taken for some seconds.
+  said=\$(tail -c +\$((from + 1)) $errors | grep -F '[emerg]' | grep -v ' bind() to ' | head -n 1)
+  [ -z "\$said" ] || answer '500 Refused' "\$said"
   now=\$(workers)
   if [ -n "\$now" ] && ! printf '%s\n' "\$now" | grep -qxF "\$before"; then answer '200 OK' ''; fi
-  sleep 0.1
   tries=\$((tries + 1))
 done
-answer '500 Refused' "\$(tail -n 50 /var/log/nginx/error.log | grep -F '[emerg]' | tail -n 1)"
+answer '500 Silent' 'nginx did not read its files within 10 seconds; $errors may tell why'
 END
+  # systemd would follow a link that an app puts there, and open another folder to root's nginx.
+  piku_folders='' real=''
+  for folder in "$home/.piku/logs" "$home/.piku/cache"; do
+    if [ -L "$folder" ]; then warn "$folder is a link, so a shared nginx may not write there"; continue; fi
+    piku_folders="$piku_folders -$folder"
+    real="${real}ConditionPathIsSymbolicLink=!$folder
+"
+  done
   walls="$nginx_walls
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE
-ReadWritePaths=/var/log/nginx /var/lib/nginx /run -$home/.piku/logs -$home/.piku/cache$(folders_of_others)
+ReadWritePaths=/var/log/nginx /var/lib/nginx /run$piku_folders$(folders_of_others)
 ReadOnlyPaths=-/run/systemd -/run/udev -/run/tmpfiles.d"
   put_marked "$units/piku-nginx.socket" 644 <<END
 $mark
@@ -846,7 +860,9 @@ StandardInput=socket
 StandardOutput=socket
 StandardError=journal
 RuntimeMaxSec=120
-$walls
+$nginx_walls
+CapabilityBoundingSet=CAP_DAC_READ_SEARCH
+ReadWritePaths=/run/piku
 END
   systemctl daemon-reload
   systemctl enable --quiet nginx
@@ -866,7 +882,8 @@ folders_of_others() {
 # The walls around it, if it would still start within them; a former piku's goes on without until the next boot.
 harden_nginx() {
   file=$units/nginx.service.d/piku.conf
-  [ "$(printf '%s\n' "$mark" '[Service]' "$walls")" != "$(cat "$file" 2>/dev/null || :)" ] || return 0
+  printf '%s\n' "$mark" '[Unit]' "$real" '[Service]' "$walls" >"$work/walls"
+  ! cmp -s "$work/walls" "$file" || return 0
   printf '%s\n' "$walls" | sed 's/^/--property=/' >"$work/properties"
   set --
   while read -r property; do set -- "$@" "$property"; done <"$work/properties"
@@ -875,7 +892,7 @@ harden_nginx() {
     return
   fi
   mkdir -p "$units/nginx.service.d"
-  printf '%s\n' "$mark" '[Service]' "$walls" | put_marked "$file" 644
+  put_marked "$file" 644 <"$work/walls"
   systemctl daemon-reload
   [ "$because" != "$until_boot" ] && [ -z "$go_over" ] || return 0
   systemctl restart nginx || { take_away "$file" && systemctl daemon-reload && systemctl restart nginx; }
@@ -960,7 +977,7 @@ write_nginx() {
     printf '%s\n' "$mark"
     [ -z "$kept" ] || printf '%s\n' "# turned off: $kept"
     # nginx's own is too small for a long name.
-    grep -q '^[[:space:]]*server_names_hash_bucket_size' "$work/nginx" || printf '%s\n' 'server_names_hash_bucket_size 128;'
+    grep -q '^[[:space:]]*server_names_hash_bucket_size' "$work/nginx" || printf '%s\n' 'server_names_hash_bucket_size 512;'
     https_server
     printf '%s\n' "$include"
   } | put_marked "$conf" 644

@@ -349,7 +349,6 @@ server {
       "/srv/x.conf",
       "",
     ],
-    ["ours", part("/etc/nginx/conf.d/piku.conf", listens("443 ssl")), "", ""],
     ["a server of an upstream", part("/etc/nginx/conf.d/up.conf", "upstream x {\n  server 127.0.0.1:80;\n}"), "", ""],
     ["a comment", part("/etc/nginx/nginx.conf", "#  server {\n#    listen 80;"), "", ""],
     ["on one line", part("/etc/nginx/nginx.conf", "http { server { listen 81; } }"), "/etc/nginx/nginx.conf", ""],
@@ -377,9 +376,10 @@ server {
       part(mine, "access_log /etc/cron.d/y;"),
       part(theirs, "access_log /etc/cron.d/x;"),
       part("/dev/zero", ""),
+      part("/etc/nginx/conf.d/piku.conf", "access_log /srv/ours/x.log;"),
     ];
     fs.writeFileSync(`${folder}/said`, dump.join(""));
-    const world = `work=${folder} home=/home/piku; nginx() { cat ${folder}/said; }; stat() { case $4 in ${theirs}) echo piku ;; *) echo root ;; esac; }`;
+    const world = `work=${folder} home=/home/piku http_files=/etc/nginx/conf.d; nginx() { cat ${folder}/said; }; stat() { case $4 in ${theirs}) echo piku ;; *) echo root ;; esac; }`;
     expect(tell(shell, `${world}; read_nginx; folders_of_others`)).toBe("-/srv/logs");
     fs.rmSync(folder, { recursive: true });
   });

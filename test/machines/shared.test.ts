@@ -89,6 +89,22 @@ machines(kinds, (machine, story) => {
       expect(await shows(machine, askForReload)).toBe("200");
     });
 
+  story("attacks A2: a link in place of the folder of logs opened the folder behind it to root's nginx", async () => {
+    const folder = "/srv/pikuhome/.piku";
+    ok(await site(machine, "server { listen 8099; access_log /etc/victim/pwned.log; }\n"));
+    const swap = `cd ${folder} && mv logs kept && ln -s /etc/victim logs`;
+    ok(await machine.sh(`su piku -s /bin/sh -c '${swap}'`));
+    await machine.sh(askForReload);
+    await machine.sh("systemctl restart nginx");
+    expect(await shows(machine, "ls /etc/victim")).toBe("theirs");
+    ok(
+      await machine.sh(
+        `su piku -s /bin/sh -c 'cd ${folder} && rm logs nginx/zz.conf && mv kept logs' && systemctl restart nginx`,
+      ),
+    );
+    expect(await machine.get("other.test")).toBe("200 theirs\n");
+  });
+
   story("both serve after a boot; walls are what systemd says", async () => {
     await machine.stop();
     await machine.boot();
