@@ -554,11 +554,11 @@ END
 
 write_web_openrc() {
   # Without it every user of the machine may listen on port 80.
-  if supervise-daemon --help 2>&1 | grep -q -e --capabilities && command -v setpriv >/dev/null; then
+  if supervise-daemon --help 2>&1 | grep -q -e --capabilities && setpriv --help 2>&1 | grep -q -e --reuid; then
     right='capabilities="^cap_net_bind_service"'
-    try="setpriv --reuid $user --regid $group --init-groups --inh-caps +net_bind_service --ambient-caps +net_bind_service env HOME=$home"
+    prepare="setpriv --reuid $user --regid $group --init-groups --inh-caps +net_bind_service --ambient-caps +net_bind_service env HOME=$home $home/piku web"
   else
-    right='' try="su -s /bin/sh $user -c 'exec \"\$@\"' -- sh"
+    right='' prepare="su -s /bin/sh $user -c '$home/piku web'"
     printf '%s\n' "$mark" net.ipv4.ip_unprivileged_port_start=80 | put_marked /etc/sysctl.d/piku.conf 644
     sysctl -q -p /etc/sysctl.d/piku.conf
   fi
@@ -576,7 +576,7 @@ respawn_max=0
 extra_started_commands=reload
 depend() { need net; }
 # A site that nginx refuses, or whose port is taken, is set aside.
-start_pre() { $try $home/piku web || :; }
+start_pre() { $prepare || :; }
 reload() { supervise-daemon \$RC_SVCNAME --signal HUP; }
 END
 }

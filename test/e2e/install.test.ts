@@ -1,5 +1,5 @@
 /** install.sh as far as it goes without a machine of its own: that shells read it, and what it decides. */
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
@@ -382,6 +382,58 @@ server {
     const world = `work=${folder} home=/home/piku http_files=/etc/nginx/conf.d; nginx() { cat ${folder}/said; }; stat() { case $4 in ${theirs}) echo piku ;; *) echo root ;; esac; }`;
     expect(tell(shell, `${world}; read_nginx; folders_of_others`)).toBe("-/srv/logs");
     fs.rmSync(folder, { recursive: true });
+  });
+
+  describe(`${name}: OpenRC, as far as its files go`, () => {
+    const bin = fs.mkdtempSync("/tmp/piku-bin-");
+    afterAll(() => fs.rmSync(bin, { recursive: true }));
+    for (const tool of ["rc-update", "rc-service", "sysctl", "uwsgi"])
+      fs.writeFileSync(`${bin}/${tool}`, `#!/bin/sh\necho "${tool} $*"\n`, { mode: 0o755 });
+    fs.writeFileSync(`${bin}/setpriv`, "#!/bin/sh\necho --reuid\n", { mode: 0o755 });
+    fs.writeFileSync(`${bin}/nginx`, "#!/bin/sh\necho nginx version: nginx/1.28.0 >&2\n", { mode: 0o755 });
+    const world = `PATH=${bin}:$PATH; has_systemd() { false; }; web=nginx sshd=sshd running= foreign= others= because= nginx=own group=piku units=$home/units
+mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc/*/*; do echo "== $file"; cat "$file"; sh -n "$file"; done; }`;
+    const supervise = (help: string) =>
+      fs.writeFileSync(`${bin}/supervise-daemon`, `#!/bin/sh\necho '${help}'\n`, { mode: 0o755 });
+
+    test("a supervisor that can give the right to listen on port 80", () => {
+      supervise("--capabilities <arg>");
+      const told = inFolder({}, `${world}; write_web_openrc; write_openrc; read_all`);
+      expect(told).toContain('capabilities="^cap_net_bind_service"');
+      expect(told).toContain(`command_args="-e stderr -c ~/.piku/web/nginx.conf -g 'daemon off;'"`);
+      expect(told).toMatch(
+        /start_pre\(\) \{ setpriv .*--ambient-caps \+net_bind_service env HOME=~ ~\/piku web \|\| :; \}/,
+      );
+      expect(told).not.toContain("sysctl.d");
+      expect(told).toContain("rc-update -q add uwsgi-piku\nrc-service -q uwsgi-piku start");
+    });
+
+    test("an older one: everybody may, from then on", () => {
+      supervise("--umask <arg>");
+      const told = inFolder({}, `${world}; write_web_openrc; read_all`);
+      expect(told).toContain("net.ipv4.ip_unprivileged_port_start=80");
+      expect(told).toContain("-c '~/piku web' || :; }");
+      expect(told).not.toContain("capabilities=");
+      const away = inFolder(
+        {},
+        `${world}; write_web_openrc; http_port=1; stop_own; ls -A $home/etc/init.d $home/etc/sysctl.d`,
+      );
+      expect(away).toEndWith("~/etc/init.d:\n\n~/etc/sysctl.d:");
+    });
+  });
+
+  test(`${name}: boards F3: without systemd and OpenRC it ended in the middle`, () => {
+    const bin = fs.mkdtempSync("/tmp/piku-bin-");
+    for (const tool of ["sh", "awk", "mkdir", "cat", "sed", "tr", "grep", "stat", "id", "nginx"])
+      fs.symlinkSync(Bun.which(tool)!, `${bin}/${tool}`);
+    const world = `PATH=${bin}; has_systemd() { false; }; warn() { echo "$*"; }; leave_shared() { :; }; others= nginx=own http_port=80 because= go_over=`;
+    const told = inFolder({}, `${world}; start_own; write_services; reload_nginx; echo on`);
+    expect(told).toContain(
+      "neither systemd nor OpenRC runs here: start nginx -e stderr -c ~/.piku/web/nginx.conf yourself",
+    );
+    expect(told).toContain("neither systemd nor OpenRC runs here: start uwsgi --ini ~/.piku/uwsgi/uwsgi.ini yourself");
+    expect(told).toEndWith("on");
+    fs.rmSync(bin, { recursive: true });
   });
 
   test(`${name}: a port that another program has is taken, and it is named`, () => {
