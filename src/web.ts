@@ -201,7 +201,7 @@ export function tellAside(host: Host, aside: ReadonlyMap<string, string>): void 
 }
 
 /** Gives a site that was set aside back to nginx, unless there is a newer one. */
-function bringBack(host: Host, paths: Paths, name: string): void {
+export function bringBack(host: Host, paths: Paths, name: string): void {
   const site = `${paths.nginx}/${name}.conf`;
   if (!host.stat(site)) host.rename(refusedSite(paths, name), site);
   forgetRefused(host, paths, name);
