@@ -384,6 +384,21 @@ server {
     fs.rmSync(folder, { recursive: true });
   });
 
+  test.each([
+    ["", ""],
+    ["PIKU_FOLDERS=/srv/photos:/mnt/usb\n", "-/srv/photos -/mnt/usb"],
+    ["export PIKU_FOLDERS='/srv/a'\nPIKU_FOLDERS=\"/srv/b\"\n", "-/srv/b"],
+    // Nothing of it is a line or a word of the unit's.
+    ["PIKU_FOLDERS=/srv/a /etc:/srv/%h:relative:/srv/../etc:/srv/ok\n", "-/srv/ok"],
+  ])(`${name}: folders of the board's settings that piku's nginx may write: %j`, (settings, expected) => {
+    expect(inFolder({ ".piku/ENV": settings }, "other_folders")).toBe(expected);
+  });
+
+  test(`${name}: a setting that is no file was waited for`, () => {
+    const line = `rm $home/.piku/ENV; mkfifo $home/.piku/ENV; board_setting A; rm $home/.piku/ENV; ln -s /dev/zero $home/.piku/ENV; board_setting A; change_setting A A=1; cat $home/.piku/ENV`;
+    expect(inFolder({ ".piku/ENV": "" }, line)).toBe("A=1");
+  });
+
   describe(`${name}: OpenRC, as far as its files go`, () => {
     const bin = fs.mkdtempSync("/tmp/piku-bin-");
     afterAll(() => fs.rmSync(bin, { recursive: true }));
