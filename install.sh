@@ -290,8 +290,12 @@ take_away() {
 
 as_user() { su -s /bin/sh -c 'cd && exec "$@"' -- "$user" sh "$@"; }
 
-# A pipe in piku's home would have it wait for ever.
-piku() { as_user timeout 60 "$home/piku" "$@"; }
+piku() {
+  status=0
+  as_user timeout 60 "$home/piku" "$@" || status=$?
+  [ $status != 124 ] || die "$home/piku $1 did not end within a minute" "a pipe in $home/.piku would have it wait: find $home/.piku -type p"
+  return $status
+}
 
 # The same with the right to listen on port 80.
 as_web() {
