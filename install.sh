@@ -543,7 +543,6 @@ CapabilityBoundingSet=CAP_NET_BIND_SERVICE
 $nginx_walls
 ReadWritePaths=$home/.piku$(other_folders)
 PrivateTmp=yes
-PrivateIPC=yes
 ProtectProc=invisible
 RemoveIPC=yes
 KeyringMode=private
@@ -648,7 +647,7 @@ start_own_unit() {
     journalctl -u piku-web -n 20 -o cat --no-pager >"$work/why" 2>/dev/null || :
     take_away "$units/piku-web.service"
     systemctl daemon-reload
-    stay_shared "nginx of piku's own did not answer on port $http_port: $(grep emerg "$work/why" | tail -n 1)"
+    stay_shared "nginx of piku's own did not answer on port $http_port: $(grep -E 'emerg|Failed' "$work/why" | tail -n 1)"
     [ -n "$others" ] || systemctl start nginx
     return
   fi
