@@ -458,7 +458,7 @@ choose_nginx() {
     if [ -n "$taken" ] || ! systemctl is-enabled --quiet nginx 2>/dev/null; then others=; fi
   fi
   if [ "$wanted" = shared ]; then nginx=shared
-  elif [ -z "$go_over" ] && { [ -n "$former" ] || [ -e "$units/piku-go-over.service" ]; }; then
+  elif has_systemd && [ -z "$go_over" ] && { [ -n "$former" ] || [ -e "$units/piku-go-over.service" ]; }; then
     nginx=shared because=$until_boot
   elif [ -n "$others" ] && [ -z "$rival$taken" ]; then
     nginx=shared because="nginx has other sites than piku's: ${others% }. With PIKU_NGINX=own in $home/.piku/ENV piku has one of its own, on other ports"
