@@ -39,7 +39,7 @@ machines(kinds, (machine, story) => {
   });
 
   story("the whole platform, idle, is one process of at most 8 MB beside nginx", async () => {
-    const { stdout } = ok(await machine.sh("ps -o rss=,args= -u piku | grep -v ' nginx: '"));
+    const { stdout } = ok(await machine.sh("ps -o rss=,args= -u piku | grep -vE ' nginx: |/sbin/nginx '"));
     const lines = stdout
       .trim()
       .split("\n")
