@@ -9,7 +9,7 @@ import { asking, sshing, watching } from "./watch.ts";
 
 /** Somebody else's server on a port of an app's: it answers with what it was sent. */
 function listenOn(board: Sandbox, port: number) {
-  const source = `import sys
+  const source = `import sys, time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 
@@ -20,10 +20,15 @@ class Page(BaseHTTPRequestHandler):
         self.wfile.write(("eve " + str(self.headers["Cookie"])).encode())
 
 
-HTTPServer(("127.0.0.1", int(sys.argv[1])), Page).serve_forever()
+for patience in range(300):
+    # What an app's last deploy has replaced may still be leaving it.
+    try:
+        HTTPServer(("127.0.0.1", int(sys.argv[1])), Page).serve_forever()
+    except OSError:
+        time.sleep(0.1)
 `;
   const child = spawn("python3", ["-c", source, String(port)], { stdio: "ignore" });
-  eventually(() => expect(board.get("/", { port }).body).toStartWith("eve"));
+  eventually(() => expect(board.get("/", { port }).body).toStartWith("eve"), 40);
   return () => void child.kill("SIGKILL");
 }
 
@@ -161,6 +166,8 @@ stories((board, story) => {
   });
 
   story("A10: whoever takes the other port, or that of a stopped app, is asked for nothing", async () => {
+    // So long a deploy waits for a port to become free.
+    ok(set("bank", "PIKU_GRACE=2"));
     const [live, other] = portsOf(board, "bank");
     expect(read(`${root()}/nginx/bank.conf`)).not.toContain("backup");
     let end = listenOn(board, other);
