@@ -137,9 +137,9 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
       backend,
     );
   if (site) {
-    if (site.cloudflare) ensureRanges(host, app.paths, machine);
     site.include = readInclude(host, request.commit, deployed);
     refuseSite(host, request.commit, site, machine);
+    if (site.cloudflare) ensureRanges(host, app.paths, machine);
   }
   return {
     app,
