@@ -27,8 +27,8 @@ export const largestUpdates = 2 * 1024 * 1024;
 
 const branchPrefix = "refs/heads/";
 
-// Names that git reads otherwise wherever a revision may stand: its own files, ids, options, and the beginnings of full names.
-const misleading = /^(@|([A-Z]+_)*HEAD|[0-9a-f]{40}|[0-9a-f]{64}|-.*|(refs|heads|tags|remotes)\/.*)$/s;
+// Names that git reads otherwise wherever a revision may stand: its own files, ids, and the beginnings of full names.
+const misleading = /^(@|([A-Z]+_)*HEAD|[0-9a-f]{40}|[0-9a-f]{64}|(refs|heads|tags|remotes)\/.*)$/s;
 
 /**
  * Refuses references that are neither branches nor tags, and names by which git would find something else: a `refs/replace/`

@@ -75,7 +75,7 @@ stories((board, story) => {
       "tags/FETCH_HEAD",
       `heads/${head}`,
       "tags/refs/heads/main",
-      "tags/-x",
+      "heads/tags/x",
     ]) {
       const { output } = fails(board.push(app, "refs", `HEAD:refs/${name}`), 1);
       expect(output).toContain("since git takes that for something else");
