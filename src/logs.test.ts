@@ -204,7 +204,7 @@ test("only the newest of too many logs are shown", () => {
     host.write(`${folder}/${name}`, "a\n");
   }
   expect(newestLogs(host, workerLogs(host, app), 3).map(({ label }) => label)).toEqual(["web.1", "web.3", "web.4"]);
-  expect(newestLogs(host, workerLogs(host, app), 5)).toHaveLength(5);
+  expect(newestLogs(host, workerLogs(host, app), 5).length).toBe(5);
 });
 
 test("of a log of many lines only the last ones are taken apart", () => {

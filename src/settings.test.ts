@@ -425,3 +425,13 @@ test.each([
 ])("%#: an import of too many things", (content, message) => {
   expect(() => parseImport(content)).toThrow(message);
 });
+
+test("values that are made to hold up a pattern are masked and written at once", () => {
+  const start = Date.now();
+  const value = `@${"://u:".repeat(19_000)}`;
+  expect(masked({ key: "A", value, from: "server", isLive: true })).toBe(value);
+  expect(masked({ key: "A", value: `${value}p@h`, from: "server", isLive: true })).toBe("@://u:********@h");
+  const slashes = "\\".repeat(99_000);
+  expect(parseSettings(changeSettings("", { A: ` '${slashes}` }, "ENV")).A).toBe(` '${slashes}`);
+  expect(Date.now() - start).toBeLessThan(2000);
+});

@@ -243,7 +243,7 @@ test.each([
   ["a key that does not end", `ssh-ed25519 ${"A".repeat(300_000)}!`, 0],
 ])("a line of authorized_keys with %s is read at once", (_, line, count) => {
   const start = Date.now();
-  expect(parseKeyLines(line)).toHaveLength(count);
+  expect(parseKeyLines(line).length).toBe(count);
   expect(Date.now() - start).toBeLessThan(2000);
 });
 
