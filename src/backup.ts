@@ -80,7 +80,7 @@ function dropStages(host: Host, paths: Paths): void {
 }
 
 /*
- * Ends the program whose id is in the file \`mover\` once it has moved nothing for so many seconds: a client that has vanished, or
+ * Ends the program whose id is in the file `mover` once it has moved nothing for so many seconds: a client that has vanished, or
  * wants to be in the way. Its own output is nobody's, or whoever asked would wait for its last sleep.
  */
 const patience = "120";
@@ -103,7 +103,10 @@ watcher=$!
 
 function refuseIdle(host: Host, stage: string, did: "read" | "sent"): void {
   if (host.stat(`${stage}/idle`))
-    throw new PikuError(`the other end has ${did} nothing for ${patience} seconds`, "try again; nothing was changed");
+    throw new PikuError(
+      `the other end has ${did} nothing for ${patience} seconds`,
+      did === "sent" ? "nothing was restored; try again" : "the backup is not whole: do not keep it",
+    );
 }
 
 const writing = `

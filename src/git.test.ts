@@ -125,7 +125,7 @@ test.each([
   ["  100000 5000000\n", undefined],
   ["0 0", undefined],
   ["100001 5000000", "the commit has more than 100000 files and folders"],
-  ["3 20000000", "the commit has more than 100000 files and folders"],
+  ["3 20000000", "the names of the commit's files and folders are together longer than 20 MB"],
 ])("a commit whose names are counted as %j", (counted, message) => {
   const { host, commit } = commitIn(() => counted);
   const refuse = () => refuseManyNames(host, commit, 100_000);
