@@ -279,7 +279,9 @@ const refusalOf = (app: App | undefined, complaint: string) =>
   app
     ? new PikuError(
         `nginx refuses the site of app '${app.name}': ${complaint}`,
-        "look at the NGINX_ settings and NGINX_INCLUDE_FILE",
+        complaint.startsWith("bind() ")
+          ? "another program of the server has that port; where it is nginx itself, with another address: sudo systemctl restart piku-web"
+          : "look at the NGINX_ settings and NGINX_INCLUDE_FILE",
       )
     : new PikuError(`nginx refuses its files: ${complaint}`, "`doctor` says more");
 

@@ -136,10 +136,30 @@ export function writeMain(host: Host, paths: Paths): boolean {
     rejects,
   });
   host.mkdir(paths.web, 0o700);
+  linkNeighbours(host, paths);
   if (!rejects && !host.stat(files.key)) makeUnknown(host, paths);
   if (host.read(files.main) === main) return false;
   host.write(files.main, main, 0o600);
   return true;
+}
+
+// What lies beside the distribution's main file, and is named without its folder: nginx looks beside the main file that it was given.
+const neighbours = [
+  "fastcgi.conf",
+  "fastcgi_params",
+  "mime.types",
+  "proxy_params",
+  "scgi_params",
+  "snippets",
+  "uwsgi_params",
+];
+
+/** Gives include files of apps what they find beside the distribution's main file, such as `include fastcgi_params;`. */
+function linkNeighbours(host: Host, { web }: Paths): void {
+  for (const name of neighbours) {
+    const target = `/etc/nginx/${name}`;
+    if (host.stat(target) && host.readLink(`${web}/${name}`) !== target) host.link(target, `${web}/${name}`);
+  }
 }
 
 function checked(address: string, pattern: RegExp, paths: Paths, key: string): string {
