@@ -8,6 +8,7 @@
  * story writes into an app or a command is good there too; piku itself prints the path that it knows (`inside`). Links with an
  * absolute target, and objects that git borrows, lead elsewhere from here: `on` looks at such things from within.
  */
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
@@ -16,6 +17,7 @@ import {
   filesBelow,
   type How,
   handedOn,
+  kill,
   makeKeys,
   ok,
   type Ran,
@@ -180,6 +182,16 @@ export class InstalledBoard extends Board {
       cwd: "/",
       env: { ...process.env } as Record<string, string>,
     });
+  }
+
+  begin(argv: readonly string[]) {
+    const mark = `STORY=${crypto.randomUUID()}`;
+    const as = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "env", mark];
+    spawn(script, ["exec", this.name, ...as, ...argv], { stdio: "ignore" });
+    return () => {
+      const isIt = (pid: number) => readProc(String(pid), "environ").split("\0").includes(mark);
+      for (const pid of this.#all().filter(isIt)) kill(pid, "SIGKILL");
+    };
   }
 
   /** Runs the release's install.sh on the machine. */
