@@ -69,6 +69,7 @@ emulated() { case $1 in arm64) echo aarch64 ;; armhf | armel) echo arm ;; *) ech
 
 # The same with the packages of a board: `bake SUITE ARCH FOLDER`.
 bake() {
+  [ -n "$(packages_of_board)" ] || die "install.sh has no packages for Debian where they were"
   from=$(system "$1" "$2" '')
   cp -a --reflink=auto "$from" "$3"
   give_certificates "$3"
