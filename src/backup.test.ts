@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { parseManifest } from "./backup.ts";
+import { renderManifest } from "./commands/backup.ts";
 
 const created = "2026-01-01T00:00:00.000Z";
 const commit = "1".repeat(40);
@@ -34,4 +35,11 @@ test.each([
 
 test("one of a newer piku is told from one that is damaged", () => {
   expect(() => parseManifest('{"format":2,"more":[]}')).toThrow("the backup was made by a newer piku");
+});
+
+test("what a backup says of itself is shown as text", () => {
+  const manifest = parseManifest(
+    written({ created: "\u001b]0;x\u0007", apps: [{ name: "\u001b[2Jevil" }, { name: "blog" }] }),
+  );
+  expect(renderManifest(manifest)).toBe("Of ?]0;x? UTC: ?[2Jevil, blog.");
 });

@@ -80,7 +80,7 @@ function dropStages(host: Host, paths: Paths): void {
 }
 
 /*
- * Ends the program whose id is in the file \`mover\` once it has moved nothing for so many seconds: a client that has vanished, or
+ * Ends the program whose id is in the file `mover` once it has moved nothing for so many seconds: a client that has vanished, or
  * wants to be in the way. Its own output is nobody's, or whoever asked would wait for its last sleep.
  */
 const patience = "120";
@@ -89,13 +89,25 @@ watch() {
   was=
   while sleep "$patience"; do
     is=$(cat "/proc/$(cat "$stage/mover")/io") || exit
-    [ "$is" != "$was" ] || kill "$(cat "$stage/mover")"
+    if [ "$is" = "$was" ]; then
+      : >"$stage/idle"
+      # Of this one the shell says nothing.
+      kill -s PIPE "$(cat "$stage/mover")"
+    fi
     was=$is
   done
 }
 watch </dev/null >/dev/null 2>&1 &
 watcher=$!
 `;
+
+function refuseIdle(host: Host, stage: string, did: "read" | "sent"): void {
+  if (host.stat(`${stage}/idle`))
+    throw new PikuError(
+      `the other end has ${did} nothing for ${patience} seconds`,
+      did === "sent" ? "nothing was restored; try again" : "the backup is not whole: do not keep it",
+    );
+}
 
 const writing = `
 set -e
@@ -146,8 +158,9 @@ export function writeBackup(host: Host, apps: readonly App[], board: boolean): v
     const odd = listFiles(host, stage, python, apps, board);
     const members = ["piku.json", ...host.list(`${stage}/files`).filter((name) => name !== "piku.json")];
     const env = { ...host.env(), LC_ALL: "C", stage, root: paths.root, patience };
-    if (host.run(["sh", "-c", writing, "sh", ...members], { env }) !== 0)
-      throw new PikuError("the backup is not whole: do not keep it");
+    const status = host.run(["sh", "-c", writing, "sh", ...members], { env });
+    refuseIdle(host, stage, "read");
+    if (status !== 0) throw new PikuError("the backup is not whole: do not keep it");
     if (odd.length > 0)
       throw new PikuError(
         `the backup is whole, but what looks like SQLite's is none or busy, and taken as it is: ${odd.join(", ")}`,
@@ -377,6 +390,7 @@ exit $status
 export function readBackup(host: Host, stage: string, file = "", ...member: string[]): Manifest {
   const env = { ...host.env(), LC_ALL: "C", stage, file, patience };
   const status = host.run(["sh", "-c", reading, "sh", ...member], { env });
+  refuseIdle(host, stage, "sent");
   const sum = /piku backup 1 sha256 ([0-9a-f]{64})/.exec(host.read(`${stage}/seal`) ?? "")?.[1];
   const about = `${stage}/files/piku.json`;
   const content = host.stat(about)?.type === "file" ? host.read(about) : undefined;

@@ -52,11 +52,19 @@ test("nothing is left of an app but its data, and nothing goes of those whose na
 test("what nginx keeps elsewhere goes, where there is nothing else in it", () => {
   const answer = ([program, folder]: readonly string[]) =>
     program === "find" && folder === "/srv/photos" ? { stdout: "/srv/photos/a\n" } : undefined;
-  const site = 'proxy_cache_path "/srv/pages" x; proxy_cache_path "/srv/photos" x;';
-  const files = { ...filesOf(["blog"]), "/p/nginx/blog.conf": site, "/srv/pages/a/b0/key": "", "/srv/photos/a": "" };
+  const site = ["/srv/pages", "/srv/photos", "/p/data/bank"]
+    .map((folder) => `proxy_cache_path "${folder}" x;`)
+    .join("");
+  const files = {
+    ...filesOf(["blog"]),
+    "/p/nginx/blog.conf": site,
+    "/srv/pages/a/b0/key": "",
+    "/srv/photos/a": "",
+    "/p/data/bank/db": "",
+  };
   const host = memoryHost({ env, files, answer });
   destroy(host, appOf(pathsOf(host), "blog"));
-  expect(everything(host, "/srv")).toEqual(["/srv/photos/a"]);
+  expect([...everything(host, "/srv"), ...everything(host, "/p/data")]).toEqual(["/srv/photos/a", "/p/data/bank/db"]);
   expect(host.said.join("\n")).toContain("==> Preserving folder '/srv/photos'");
 });
 

@@ -27,7 +27,8 @@ function removeApp(host: Host, app: App): void {
   const voice = voiceOf(host);
   stop(host, app);
   forgetCertificate(host, app);
-  const elsewhere = cacheFoldersIn(host.read(app.site) ?? "").filter((folder) => !isBelow(folder, app.cache));
+  // A piku of before took any folder, also another app's.
+  const elsewhere = cacheFoldersIn(host.read(app.site) ?? "").filter((folder) => !isBelow(folder, paths.root));
   if (host.stat(app.site)) {
     voice.log(`--> Removing file '${app.site}'`);
     removeSite(host, app);

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { appOf } from "./app.ts";
 import { isBelow, mayCache, mayServe, refuseCacheFolder, refuseServedLinks, removeCache } from "./folders.ts";
 import { type MemoryHost, memoryHost } from "./host/memory.ts";
+import { readMachine } from "./machine.ts";
 import { pathsOf } from "./paths.ts";
 
 const env = { HOME: "/home/piku", PIKU_ROOT: "/p" };
@@ -190,3 +191,18 @@ test("a cache elsewhere is removed, and nothing else with it", () => {
   expect([removeCache(cache, "/srv/photos"), removeCache(photos, "/srv/photos")]).toEqual([true, false]);
   expect([cache.stat("/srv/photos"), photos.read("/srv/photos/a")]).toEqual([undefined, ""]);
 });
+
+test.each<[string, string[]]>([
+  ["", []],
+  ["/srv/photos", ["/srv/photos"]],
+  ["/srv/photos/:/mnt//usb disk:", ["/srv/photos", "/mnt/usb disk"]],
+])("PIKU_FOLDERS=%s", (value, folders) => {
+  expect(readMachine(memoryHost(), "/ENV", `PIKU_FOLDERS=${value}`).folders).toEqual(folders);
+});
+
+test.each(["/", "//", "photos", "/srv:photos", "/srv/../etc", "/srv/.", "/a$b", '/a\\"b', "~/photos"])(
+  "PIKU_FOLDERS=%s is refused",
+  (value) => {
+    expect(() => readMachine(memoryHost(), "/ENV", `PIKU_FOLDERS='${value}'`)).toThrow(/PIKU_FOLDERS: '.*' cannot be/);
+  },
+);

@@ -27,8 +27,8 @@ export const largestUpdates = 2 * 1024 * 1024;
 
 const branchPrefix = "refs/heads/";
 
-// Names that git reads otherwise wherever a revision may stand: its own files, ids, options, and the beginnings of full names.
-const misleading = /^(@|([A-Z]+_)*HEAD|[0-9a-f]{40}|[0-9a-f]{64}|-.*|(refs|heads|tags|remotes)\/.*)$/s;
+// Names that git reads otherwise wherever a revision may stand: its own files, ids, and the beginnings of full names.
+const misleading = /^(@|([A-Z]+_)*HEAD|[0-9a-f]{40}|[0-9a-f]{64}|(refs|heads|tags|remotes)\/.*)$/s;
 
 /**
  * Refuses references that are neither branches nor tags, and names by which git would find something else: a `refs/replace/`
@@ -95,7 +95,13 @@ export function gitEnv(host: Host, incoming?: string): Record<string, string> {
 const largestOutput = 64 * 1024 * 1024;
 
 /** Runs git and gives what it printed; throws with its own words when it fails. */
-function git(host: Host, dir: string, words: string[], incoming?: string, how: Exec & { input?: string } = {}): Ran {
+function git(
+  host: Host,
+  dir: string,
+  words: string[],
+  incoming?: string,
+  how: Exec & { input?: string; most?: number } = {},
+): Ran {
   const ran = host.capture(gitArgv(dir, ...words), { env: gitEnv(host, incoming), most: largestOutput, ...how });
   if (ran.status !== 0)
     throw new PikuError(
@@ -163,7 +169,9 @@ export function refuseManyNames(host: Host, { app, id, incoming }: Commit, most:
   const [names = 0, length = 0] = counted;
   if (names <= most && length < bytes) return;
   throw new PikuError(
-    `the commit has more than ${most} files and folders`,
+    names > most
+      ? `the commit has more than ${most} files and folders`
+      : `the names of the commit's files and folders are together longer than ${Math.round(bytes / 1_000_000)} MB`,
     "leave out what a build makes (.gitignore), or on the server: set PIKU_MAX_FILES in ~/.piku/ENV",
   );
 }
@@ -183,6 +191,8 @@ export function linksOf(host: Host, { app, id, incoming }: Commit): Map<string, 
   return new Map(links.map(({ blob, name }) => [name, texts.get(blob) ?? ""]));
 }
 
+const largestLinks = 16 * 1024 * 1024;
+
 /**
  * The texts of blobs, by one call of git. Behind each of them git says that it has nothing of a name which nobody can know
  * before: a blob may hold whatever else git could say.
@@ -191,7 +201,7 @@ function textsOf(host: Host, app: App, incoming: string | undefined, blobs: read
   if (blobs.length === 0) return new Map();
   const mark = host.read("/proc/sys/kernel/random/uuid")?.trim() ?? `piku-${host.pid}-${host.now()}`;
   const input = blobs.map((blob) => `${blob}\n${mark}\n`).join("");
-  const { stdout } = git(host, app.repo, ["cat-file", "--batch"], incoming, { input });
+  const { stdout } = git(host, app.repo, ["cat-file", "--batch"], incoming, { input, most: largestLinks });
   const texts = stdout.split(`\n${mark} missing\n`).slice(0, -1);
   if (texts.length !== blobs.length) throw new PikuError("git cat-file did not give all symbolic links of the commit");
   return new Map(blobs.map((blob, i) => [blob, texts[i]!.slice(texts[i]!.indexOf("\n") + 1)]));

@@ -6,6 +6,7 @@ import {
   type Line,
   lastLines,
   newestLog,
+  newestLogs,
   nginxTime,
   readLines,
   restoreLogs,
@@ -193,4 +194,22 @@ test.each<[string, number | undefined]>([
   ["what is neither", undefined],
 ])("nginxTime: %s", (written, expected) => {
   expect(nginxTime(written)).toBe(expected);
+});
+
+test("only the newest of too many logs are shown", () => {
+  const names = Array.from({ length: 5 }, (_, i) => `web.${i}.log`);
+  const { host, app } = boardWith({ other: "" });
+  for (const [i, name] of names.entries()) {
+    host.clock = noon + (i === 1 ? 60_000 : i * 1000);
+    host.write(`${folder}/${name}`, "a\n");
+  }
+  expect(newestLogs(host, workerLogs(host, app), 3).map(({ label }) => label)).toEqual(["web.1", "web.3", "web.4"]);
+  expect(newestLogs(host, workerLogs(host, app), 5).length).toBe(5);
+});
+
+test("of a log of many lines only the last ones are taken apart", () => {
+  const { host, app } = boardWith({ other: "" });
+  host.write(`${folder}/web.1.log`, `${"a\n".repeat(60_000)}b\n`);
+  const { lines } = lastLines(host, workerLogs(host, app)[0]!, Number.POSITIVE_INFINITY, 0);
+  expect([lines.length, lines.at(-1)!.text]).toEqual([50_000, "b"]);
 });

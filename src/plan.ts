@@ -126,9 +126,9 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
   const site =
     nginx && planSite(app, commands, settings, { ...machine, ...nginx, ipv6, deployer: deployerOf(host) }, backend);
   if (site) {
-    if (site.cloudflare) ensureRanges(host, app.paths, machine);
     site.include = readInclude(host, request.commit, deployed);
     refuseSite(host, request.commit, site, machine, shared);
+    if (site.cloudflare) ensureRanges(host, app.paths, machine);
   }
   return {
     app,

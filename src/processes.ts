@@ -109,7 +109,7 @@ interface Listener {
 
 /**
  * Gives the TCP sockets that listen to `test` until it is true for one; whether it was. The kernel lists them first
- * (tcp_seq_next in net/ipv4/tcp_ipv4.c), so reading ends at the first that does not listen: a busy machine has tens of
+ * (tcp_seq_next in net/ipv4/tcp_ipv4.c, Linux 4.4 and later), so reading ends at the first that does not listen: a busy machine has tens of
  * thousands of others, most of them in TIME_WAIT.
  */
 const someListener = (host: Host, test: (listener: Listener) => boolean) =>

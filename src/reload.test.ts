@@ -39,7 +39,8 @@ function board(sites: Record<string, string>, { isHidden = false } = {}): Memory
       .list("/p/nginx")
       .find((file) => file.endsWith(".conf") && host.read(`/p/nginx/${file}`)!.includes("bad"));
     if (guilty) {
-      log("emerg", `unknown directive "bad" in /p/nginx/${guilty}:1`);
+      const where = host.read(`/p/nginx/${guilty}`)!.includes("nameless") ? "" : ` in /p/nginx/${guilty}:1`;
+      log("emerg", `unknown directive "bad"${where}`);
       return true;
     }
     const former = workers;
@@ -97,6 +98,40 @@ test("one app's site stopped every change of the others': what has no release is
   expect([...changeNginx(host, paths, undefined, change(host, "blog", "good"))]).toEqual([["junk", why]]);
   expect(host.list("/p/nginx")).toEqual(["blog.conf", "junk.refusal", "junk.refused", "none"]);
   expect(host.read("/p/nginx/junk.refusal")).toBe(`${why}\n`);
+});
+
+test("nginx does not always say whose site it refuses: it is looked for, and only that one is set aside", () => {
+  const released = { "releases/good/live": "1\n", "releases/good/1.conf": "good", "nginx/good.conf": "good" };
+  const junk = { "nginx/hand.conf": "good, by hand", "nginx/junk.conf": "bad and nameless" };
+  const host = board({ ...released, ...junk });
+  const why = 'unknown directive "bad"';
+  host.clock += 1000;
+  host.write("/p/nginx/junk.conf", "bad and nameless");
+  expect([...changeNginx(host, paths, undefined, change(host, "blog", "new"))]).toEqual([["junk", why]]);
+  expect(host.list("/p/nginx")).toEqual([
+    "blog.conf",
+    "good.conf",
+    "hand.conf",
+    "junk.refusal",
+    "junk.refused",
+    "none",
+  ]);
+  // Also one that its release made so.
+  const own = {
+    "releases/odd/live": "1\n",
+    "releases/odd/1.conf": "bad and nameless",
+    "nginx/odd.conf": "bad and nameless",
+  };
+  const other = board({ ...released, ...own });
+  expect([...changeNginx(other, paths, undefined, change(other, "blog", "new"))]).toEqual([["odd", why]]);
+  expect(other.list("/p/nginx")).toEqual(["blog.conf", "good.conf", "none", "odd.refusal", "odd.refused"]);
+});
+
+test("an app whose site was refused before, and is refused again: it is set aside, and the others are free", () => {
+  const host = board({ "nginx/blog.conf": "bad before", "nginx/other.conf": "good" });
+  const attempt = () => changeNginx(host, paths, undefined, change(host, "blog", "bad again"));
+  expect(attempt).toThrow("nginx refuses the site of app 'blog': unknown directive");
+  expect(host.list("/p/nginx")).toEqual(["blog.refusal", "blog.refused", "none", "other.conf"]);
 });
 
 test("a number of a process that is somebody else's by now is told nothing that could end it", () => {

@@ -2,10 +2,11 @@ import type { App } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { readMachine } from "./machine.ts";
+import { readSite, readSites } from "./nginx.ts";
 import type { Paths } from "./paths.ts";
 import { commandLines, everyProcess, pidIn, titleOf } from "./processes.ts";
 import { releasedSite } from "./releases.ts";
-import { blamedSite, readComplaint, setAside, webFiles, writeMain } from "./web.ts";
+import { blamedSite, bringBack, readComplaint, setAside, webFiles, writeMain } from "./web.ts";
 
 /**
  * The nginx that serves the sites right now: piku's own; one that others use too, which takes a reload by a socket of install.sh's;
@@ -199,17 +200,20 @@ export function changeNginx(
     const complaint = attempt(() => reload(host, paths, running), undo);
     if (complaint === undefined) return aside;
     undo();
+    const { app } = change;
+    if (app && aside.has(app.name)) {
+      // What was there before is refused as well.
+      setAside(host, paths, app.name, aside.get(app.name)!);
+      throw refusalOf(app, complaint);
+    }
     // Whether it is this change that nginx refuses shows without it.
     const without = reload(host, paths, running);
-    const blamed = without === undefined ? undefined : blamedSite(without);
-    if (
-      without === undefined ||
-      blamed === undefined ||
-      blamed === change.app?.name ||
-      !host.stat(`${paths.nginx}/${blamed}.conf`)
-    )
-      throw refusalOf(change.app, without ?? complaint, without === undefined);
-    putRight(host, paths, blamed, without, aside);
+    if (without === undefined) throw refusalOf(app, complaint);
+    if (!clearAway(host, paths, running, without, aside))
+      throw new PikuError(
+        `nginx refuses its files as they are, so no site can be changed: ${without}`,
+        "`doctor` says more",
+      );
   }
 }
 
@@ -230,28 +234,56 @@ function changeMain(host: Host, paths: Paths): () => void {
   return writeMain(host, paths) && before !== undefined ? () => host.write(main, before, 0o600) : () => {};
 }
 
+/**
+ * Finds the sites for which nginx refuses its files, and puts them right or aside; whether it takes them by then. It may name one. Else it
+ * is looked for among the files that no release made, the newest first, and then among all others.
+ */
+function clearAway(host: Host, paths: Paths, running: Running, complaint: string, aside: Map<string, string>): boolean {
+  const sites = readSites(host, paths);
+  const path = (name: string) => `${paths.nginx}/${name}.conf`;
+  const isTaken = (name: string, why: string) => {
+    putRight(host, paths, name, why, aside);
+    return reload(host, paths, running) === undefined;
+  };
+  const blamed = blamedSite(complaint);
+  if (blamed !== undefined && sites.has(blamed) && isTaken(blamed, complaint)) return true;
+  const modified = (name: string) => host.stat(path(name))?.modified ?? 0;
+  const others = [...sites.keys()].filter((name) => host.stat(path(name)));
+  const isOdd = (name: string) => releasedSite(host, paths, name) !== sites.get(name);
+  const odd = others.filter(isOdd).sort((a, b) => modified(b) - modified(a));
+  if (odd.some((name) => isTaken(name, complaint))) return true;
+  return others.some((name) => {
+    if (!host.stat(path(name)) || odd.includes(name)) return false;
+    setAside(host, paths, name, complaint);
+    if (reload(host, paths, running) !== undefined) {
+      bringBack(host, paths, name);
+      return false;
+    }
+    aside.set(name, complaint);
+    return true;
+  });
+}
+
 /** Gives a site that nginx refuses the text that its release went live with, or sets it aside where it has that already. */
 function putRight(host: Host, paths: Paths, name: string, why: string, aside: Map<string, string>): void {
   const site = `${paths.nginx}/${name}.conf`;
   const released = releasedSite(host, paths, name);
-  if (released !== undefined && released !== host.read(site)) host.write(site, released);
+  if (released !== undefined && released !== readSite(host, site)) host.write(site, released);
   else {
     setAside(host, paths, name, why);
     aside.set(name, why);
   }
 }
 
-function refusalOf(app: App | undefined, complaint: string, isOurs: boolean): PikuError {
-  if (isOurs && app)
-    return new PikuError(
-      `nginx refuses the site of app '${app.name}': ${complaint}`,
-      "look at the NGINX_ settings and NGINX_INCLUDE_FILE",
-    );
-  return new PikuError(
-    `nginx refuses its files as they are, so no site can be changed: ${complaint}`,
-    "`doctor` says more",
-  );
-}
+const refusalOf = (app: App | undefined, complaint: string) =>
+  app
+    ? new PikuError(
+        `nginx refuses the site of app '${app.name}': ${complaint}`,
+        complaint.startsWith("bind() ")
+          ? "another program of the server has that port; where it is nginx itself, with another address: sudo systemctl restart piku-web"
+          : "look at the NGINX_ settings and NGINX_INCLUDE_FILE",
+      )
+    : new PikuError(`nginx refuses its files: ${complaint}`, "`doctor` says more");
 
 /** Has nginx write into logs of the usual names again, after those that it writes have got others; for those who hold the turn of the machine. */
 export function reopenLogs(host: Host, paths: Paths, command: string | undefined, change: Change): void {

@@ -401,3 +401,37 @@ test.each([
 ])("masked %s=%s", (key, value, expected) => {
   expect(masked({ key, value, from: "server" } as Origin)).toBe(expected);
 });
+
+test("settings that no app could get are refused when they are set, and can always be taken away", () => {
+  const large = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`K${i}`, "v".repeat(90_000)]));
+  expect(() => changeServerSettings("", large)).toThrow("the settings together are larger than 1 MB");
+  const { K0, ...fewer } = large;
+  const file = changeServerSettings("", fewer);
+  expect(() => changeServerSettings(file, { K0: K0! })).toThrow("the settings together are larger than 1 MB");
+  const written = `${file}K0=${K0}\nK12=${K0}\n`;
+  expect(changeServerSettings(written, { K12: null })).toBe(`${file}K0=${K0}\n`);
+  const many = Object.fromEntries(Array.from({ length: 5001 }, (_, i) => [`K${i}`, ""]));
+  expect(() => changeServerSettings("", many)).toThrow("there are more than 5000 settings");
+});
+
+test.each([
+  ["A=1 ".repeat(6000), "stdin line 1 has more than 5000 words"],
+  ["A=1\n".repeat(20_001), "stdin has more than 20000 lines"],
+  [Array.from({ length: 5001 }, (_, i) => `K${i}=1\n`).join(""), "there are more than 5000 settings"],
+  [
+    JSON.stringify(Object.fromEntries(Array.from({ length: 5001 }, (_, i) => [`K${i}`, "1"]))),
+    "more than 5000 settings",
+  ],
+])("%#: an import of too many things", (content, message) => {
+  expect(() => parseImport(content)).toThrow(message);
+});
+
+test("values that are made to hold up a pattern are masked and written at once", () => {
+  const start = Date.now();
+  const value = `@${"://u:".repeat(19_000)}`;
+  expect(masked({ key: "A", value, from: "server", isLive: true })).toBe(value);
+  expect(masked({ key: "A", value: `${value}p@h`, from: "server", isLive: true })).toBe("@://u:********@h");
+  const slashes = "\\".repeat(99_000);
+  expect(parseSettings(changeSettings("", { A: ` '${slashes}` }, "ENV")).A).toBe(` '${slashes}`);
+  expect(Date.now() - start).toBeLessThan(2000);
+});

@@ -139,10 +139,10 @@ export function changeSettings(
 /** A value as it has to stand in an ENV file. */
 function written(key: string, value: string, file: string): string {
   // `parseSettings` leaves a single backslash in front of a `$` to `expandVars`.
-  const escaped = value.replace(/\\+(?=\$)|["\\]/g, (found, at: number) =>
-    found.startsWith("\\") && value[at + found.length] === "$"
-      ? "\\".repeat(Math.max(1, 2 * found.length - 2))
-      : `\\${found}`,
+  const escaped = value.replace(/\\+|"/g, (found, at: number) =>
+    found === '"'
+      ? '\\"'
+      : "\\".repeat(value[at + found.length] === "$" ? Math.max(1, 2 * found.length - 2) : 2 * found.length),
   );
   const forms = [...(/^\s*['"]/.test(value) ? [] : [value]), `"${escaped}"`];
   const form = forms.find((text) => parseSettings(`${key}=${text} # x`)[key] === value);
@@ -262,11 +262,14 @@ const secretName = /SECRET|TOKEN|PASS|PWD|CREDENTIAL|PRIVATE|SALT|AUTH(?!OR)|KEY
 
 /** A value without what should not be read over somebody's shoulder: all of it by the setting's name, or the password in an address. */
 export const masked = ({ key, value, from }: Origin): string =>
-  value === "" || from === "piku"
-    ? value
-    : secretName.test(key)
-      ? "********"
-      : value.replace(/(:\/\/[^\s/:@]*:)\S+@/g, "$1********@");
+  value === "" || from === "piku" ? value : secretName.test(key) ? "********" : value.replace(/\S+/g, maskedPassword);
+
+/** A word without the password of the address in it. Not by one pattern, which would look for the `@` from each `://` again. */
+function maskedPassword(word: string): string {
+  const found = /:\/\/[^/:@]*:/.exec(word);
+  const [from, to] = found ? [found.index + found[0].length, word.lastIndexOf("@")] : [0, 0];
+  return from < to ? `${word.slice(0, from)}********${word.slice(to)}` : word;
+}
 
 function checkKey(key: string, where: string): void {
   // Debian's shell ends when it is given anything but a number.

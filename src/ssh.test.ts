@@ -7,6 +7,7 @@ import { pathsOf } from "./paths.ts";
 import {
   type Access,
   addKeys,
+  fingerprintsOf,
   type Key,
   keyLine,
   parseKeyLines,
@@ -227,4 +228,29 @@ test.each<[string | undefined, Record<string, unknown>, boolean, string | undefi
   const ask = () => refuseForeign(host, "x", args, opensAll);
   if (refused === undefined) ask();
   else expect(ask).toThrow(`this key is not for ${refused}`);
+});
+
+const someKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJsTV3a1tqcQ4jP1u5O4nR9yB8C6tT1u2yq3VfVn0Yk5";
+
+test.each([
+  ["a comment with blanks", `${someKey} x${" ".repeat(300_000)}y`, 1],
+  ["blanks around it", `${" ".repeat(300_000)}${someKey}${" ".repeat(300_000)}`, 1],
+  ["a word in front", `${"o".repeat(300_000)} ${someKey}`, 1],
+  ["quotes in front", `${'a="b c",'.repeat(30_000)}d ${someKey}`, 1],
+  ["a quote that is not closed", `command="${"a ".repeat(150_000)} ${someKey}`, 0],
+  ["backslashes in a quote", `command="${"\\\\".repeat(150_000)}" ${someKey}`, 1],
+  ["the beginning of our own words, again and again", `command="${"FINGERPRINT=".repeat(30_000)}" ${someKey}`, 1],
+  ["a key that does not end", `ssh-ed25519 ${"A".repeat(300_000)}!`, 0],
+])("a line of authorized_keys with %s is read at once", (_, line, count) => {
+  const start = Date.now();
+  expect(parseKeyLines(line).length).toBe(count);
+  expect(Date.now() - start).toBeLessThan(2000);
+});
+
+test("the fingerprints of all keys come from one call, and a key that ssh-keygen does not take has none", () => {
+  const host = memoryHost({ answer: () => ({ stdout: "256 SHA256:one 0 (ED25519)\n2048 SHA256:two 2 (RSA)\n" }) });
+  const key = { type: "ssh-ed25519", blob: "AAAA" };
+  expect(fingerprintsOf(host, [key, key, key])).toEqual(["SHA256:one", undefined, "SHA256:two"]);
+  expect(fingerprintsOf(host, [])).toEqual([]);
+  expect(host.ran).toEqual([["ssh-keygen", "-l", "-f", "-"]]);
 });

@@ -4,7 +4,7 @@ import { paint } from "./voice.ts";
 const farewell = 10_000;
 
 /** Bytes of a transcript that are kept: half of them from its beginning, half from its end. */
-export const largestTranscript = 10 * 1024 * 1024;
+const largestTranscript = 10 * 1024 * 1024;
 const half = largestTranscript / 2;
 
 // How much the middle has to grow before its room is given back again.

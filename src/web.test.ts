@@ -98,6 +98,14 @@ test.each([
   expect(writeMain(host, paths)).toBe(false);
 });
 
+test("an app's include file named a file beside the distribution's main file", () => {
+  const host = memoryHost({ env, files: { "/etc/nginx/fastcgi_params": "x" }, answer: () => ({ stderr: version }) });
+  host.mkdir("/p");
+  writeMain(host, paths);
+  expect(host.read("/p/web/fastcgi_params")).toBe("x");
+  expect(host.list("/p/web")).toEqual(["fastcgi_params", "nginx.conf"]);
+});
+
 test("an address of the board's that is none is named with its file", () => {
   const files = { "/p/ENV": "NGINX_IPV4_ADDRESS=1;2\n" };
   const host = memoryHost({ env, files, answer: () => ({ stderr: version }) });

@@ -136,10 +136,30 @@ export function writeMain(host: Host, paths: Paths): boolean {
     rejects,
   });
   host.mkdir(paths.web, 0o700);
+  linkNeighbours(host, paths);
   if (!rejects && !host.stat(files.key)) makeUnknown(host, paths);
   if (host.read(files.main) === main) return false;
   host.write(files.main, main, 0o600);
   return true;
+}
+
+// What lies beside the distribution's main file, and is named without its folder: nginx looks beside the main file that it was given.
+const neighbours = [
+  "fastcgi.conf",
+  "fastcgi_params",
+  "mime.types",
+  "proxy_params",
+  "scgi_params",
+  "snippets",
+  "uwsgi_params",
+];
+
+/** Gives include files of apps what they find beside the distribution's main file, such as `include fastcgi_params;`. */
+function linkNeighbours(host: Host, { web }: Paths): void {
+  for (const name of neighbours) {
+    const target = `/etc/nginx/${name}`;
+    if (host.stat(target) && host.readLink(`${web}/${name}`) !== target) host.link(target, `${web}/${name}`);
+  }
 }
 
 function checked(address: string, pattern: RegExp, paths: Paths, key: string): string {
@@ -201,7 +221,7 @@ export function tellAside(host: Host, aside: ReadonlyMap<string, string>): void 
 }
 
 /** Gives a site that was set aside back to nginx, unless there is a newer one. */
-function bringBack(host: Host, paths: Paths, name: string): void {
+export function bringBack(host: Host, paths: Paths, name: string): void {
   const site = `${paths.nginx}/${name}.conf`;
   if (!host.stat(site)) host.rename(refusedSite(paths, name), site);
   forgetRefused(host, paths, name);

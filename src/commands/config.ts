@@ -14,6 +14,7 @@ import {
   changeServerSettings,
   changeSettings,
   largestImport,
+  layered,
   masked,
   type Origin,
   originsOf,
@@ -149,7 +150,9 @@ function changeGlobal(host: Host, changes: Record<string, string | null>): void 
   const keys = Object.keys(changes);
   withTurn(host, paths, "machine", undefined, "", () => {
     const content = changeSettings(host.read(paths.settings) ?? "", changes, paths.settings);
-    readMachine(host, paths.settings, content);
+    const { settings } = readMachine(host, paths.settings, content);
+    // More than any app could get would be found out by each deploy.
+    if (keys.some((key) => changes[key] !== null)) layered({}, [settings]);
     for (const key of keys) voice.log(`${changes[key] === null ? "Unsetting" : "Setting"} ${key} for all apps`);
     host.write(paths.settings, content, host.stat(paths.settings)?.mode ?? 0o600);
   });

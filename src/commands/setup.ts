@@ -30,6 +30,8 @@ export const setup = (host: Host) =>
         voice.log(`Creating '${folder}'.`);
         host.mkdir(folder, closed.includes(name) ? 0o700 : 0o755);
       }
+      // Version 1 tried sites in there.
+      host.remove(`${paths.root}/.nginx-test`);
       const taken = takeOver(host, paths);
       if (taken > 0) voice.log(`Keys of the former piku that are this one's now: ${taken}.`);
       closeToOthers(

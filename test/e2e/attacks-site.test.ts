@@ -3,13 +3,13 @@ import { expect } from "bun:test";
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { probeSource, slowSource, webProbe, wsgiProbe } from "./probe.ts";
-import { type Board, eventually, fails, freePorts, list, ok, read } from "./sandbox.ts";
+import { type Board, eventually, type Files, fails, freePorts, list, ok, read } from "./sandbox.ts";
 import { anyBoard, stories } from "./story.ts";
 import { asking, running, sshing, watching } from "./watch.ts";
 
 /** Somebody else's server on a port of an app's: it answers with what it was sent. */
 function listenOn(board: Board, port: number) {
-  const source = `import sys
+  const source = `import sys, time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 
@@ -20,10 +20,15 @@ class Page(BaseHTTPRequestHandler):
         self.wfile.write(("eve " + str(self.headers["Cookie"])).encode())
 
 
-HTTPServer(("127.0.0.1", int(sys.argv[1])), Page).serve_forever()
+for patience in range(300):
+    # What an app's last deploy has replaced may still be leaving it.
+    try:
+        HTTPServer(("127.0.0.1", int(sys.argv[1])), Page).serve_forever()
+    except OSError:
+        time.sleep(0.1)
 `;
   const end = board.begin(["python3", "-c", source, String(port)]);
-  eventually(() => expect(board.get("/", { port, local: true }).body).toStartWith("eve"));
+  eventually(() => expect(board.get("/", { port, local: true }).body).toStartWith("eve"), 40);
   return end;
 }
 
@@ -160,24 +165,22 @@ stories((board, story) => {
   });
 
   story("A11: an address of its own takes nothing from apps that listen everywhere", () => {
-    ok(set("bank", "NGINX_IPV4_ADDRESS=0.0.0.0"));
-    const named = "NGINX_SERVER_NAME=taking.test\n";
-    const taking = { ...webProbe("taking.test"), ENV: `${named}NGINX_IPV4_ADDRESS=127.0.0.1\n` };
-    // Other apps listen everywhere on an installed board.
-    const whose = board.isInstalled ? "\\w+" : "bank";
-    const message = new RegExp(`the address 127\\.0\\.0\\.1:${board.httpPort} would be taken from app '${whose}'`);
-    expect(fails(board.push(board.repo(undefined, taking), "taking"), 1).output).toMatch(message);
-    const included = {
-      ...taking,
-      ENV: `${named}NGINX_IPV4_ADDRESS=0.0.0.0\nNGINX_INCLUDE_FILE=n.conf\n`,
-      "n.conf": `listen 127.0.0.1:${board.httpPort};\n`,
-    };
-    expect(fails(board.push(board.repo(undefined, included), "taking"), 1).output).toMatch(message);
-    ok(board.ssh("config:unset", "bank", "NGINX_IPV4_ADDRESS"));
-    expect(get("bank").body).toBe("one");
+    // Not on the sandbox's own ports: its server listens on 127.0.0.1 there, and nginx cannot have both in one reload.
+    const [port = 0] = freePorts(1);
+    const app = (name: string, listen: string) => ({
+      ...webProbe(`${name}.test`),
+      ENV: `NGINX_SERVER_NAME=${name}.test\nNGINX_INCLUDE_FILE=n.conf\n`,
+      "n.conf": `listen ${listen};\n`,
+    });
+    ok(board.push(board.repo(undefined, app("everywhere", `0.0.0.0:${port}`)), "everywhere"));
+    const { output } = fails(board.push(board.repo(undefined, app("taking", `127.0.0.1:${port}`)), "taking"), 1);
+    expect(output).toContain(`the address 127.0.0.1:${port} would be taken from app 'everywhere'`);
+    expect(board.get("/", { host: "everywhere.test", port }).body).toBe("one");
   });
 
   story("A10: whoever takes the other port, or that of a stopped app, is asked for nothing", async () => {
+    // So long a deploy waits for a port to become free.
+    ok(set("bank", "PIKU_GRACE=2"));
     const [live, other] = portsOf(board, "bank");
     expect(read(`${root()}/nginx/bank.conf`)).not.toContain("backup");
     let end = listenOn(board, other);
@@ -310,20 +313,20 @@ stories((board, story) => {
   });
 
   story("destroy leaves nothing of an app but its data", async () => {
-    /** Everything below piku's folder that is not the test of nginx's and not an app's data. */
+    /** Everything below piku's folder that is not an app's data. */
     const everything = () =>
-      ok(board.run(["find", root(), "-path", `${root()}/.nginx-test`, "-prune", "-o", "-print"], { cwd: "/" }))
+      ok(board.run(["find", root()], { cwd: "/" }))
         .stdout.split("\n")
         .filter((path) => path !== "" && !path.startsWith(`${root()}/data/gone`))
         .sort();
-    const kinds: [string, Record<string, string>][] = [
+    const kinds: [string, Files][] = [
       ["web", webProbe("gone.test")],
       ["wsgi", wsgiProbe("gone.test")],
       ["static", { Procfile: "static: /\n", ENV: "NGINX_SERVER_NAME=gone.test\n", "index.html": "front\n" }],
       ["cron", { Procfile: "cron: 0 0 1 1 * true\nworker: sleep 1000\n", ENV: "" }],
       ["cached", { ...webProbe("gone.test"), ENV: "NGINX_SERVER_NAME=gone.test\nNGINX_CACHE_PREFIXES=/long\n" }],
       ["logged", { ...webProbe("gone.test"), ENV: "NGINX_SERVER_NAME=gone.test\nNGINX_LOG=true\n" }],
-    ] as [string, Record<string, string>][];
+    ];
     // Apps whose names begin alike keep all that is theirs.
     for (const name of ["gone2", "gone.b", "gone_web"])
       ok(board.push(board.repo(undefined, webProbe(`${name.replace("_", "-")}.test`)), name));
@@ -336,11 +339,7 @@ stories((board, story) => {
       ok(board.push(app, "gone"));
       if (kind !== "cron") expect([kind, get("gone", "/long").status]).toEqual([kind, kind === "static" ? 404 : 200]);
       if (kind === "cached") expect(list(`${root()}/cache/gone/nginx`)).not.toEqual([]);
-      ok(
-        board.ssh("maintenance:on", "gone").status === 0 || kind === "cron"
-          ? board.ssh("ps", "gone")
-          : board.ssh("ps", ""),
-      );
+      if (kind !== "cron") ok(board.ssh("maintenance:on", "gone"));
       ok(board.ssh("destroy", "gone"));
       await settled();
       expect([kind, everything().filter((path) => !before.includes(path))]).toEqual([kind, []]);
@@ -379,7 +378,8 @@ stories((board, story) => {
         if (isThere) ok(board.ssh("destroy", "race", "--force"));
         for (const folder of ["releases", "envs", "apps", "repos"])
           expect(list(`${root()}/${folder}`)).not.toContain("race");
-        expect(list(`${root()}/locks`).filter((name) => name.startsWith("race."))).toEqual([]);
+        // What was to let the former processes leave may still look for them.
+        eventually(() => expect(list(`${root()}/locks`).filter((name) => name.startsWith("race."))).toEqual([]));
       }
     },
   );

@@ -119,8 +119,11 @@ time.sleep(1000)
     ok(board.ssh("config:set", "front", "NGINX_LOG=true"));
     board.get("/names", { host: "front.test" });
     board.get("/names", { host: "kept.test" });
-    ok(board.ssh("stop", "front"));
-    expect(board.get("/long", { host: "front.test" }).status).toBe(502);
+    // It ends, and cannot start again.
+    const source = `${board.pikuRoot}/apps/front/app.py`;
+    fs.renameSync(source, `${source}.away`);
+    process.kill(Number(board.get("/pid", { host: "front.test" }).body), "SIGKILL");
+    eventually(() => expect(board.get("/long", { host: "front.test" }).status).toBe(502));
     const lines = shown("front", "--nginx", "--since", "1h");
     const at = (pattern: RegExp) => lines.findIndex((line) => pattern.test(line));
     expect(at(/^web\.1 +\| probe one listens/)).toBeGreaterThan(-1);
@@ -136,6 +139,7 @@ time.sleep(1000)
     eventually(() => expect(read(log)).toMatch(/^[\d.]+ [^\n]*"GET \/late HTTP[^\n]*\n$/));
     expect(fs.statSync(`${log}.old`).size).toBeGreaterThan(1 << 20);
     expect(shown("front", "--nginx", "-n", "9").some((line) => line.includes("GET /late"))).toBe(true);
+    fs.renameSync(`${source}.away`, source);
     ok(board.ssh("restart", "front"));
     fs.appendFileSync(log, `${"x".repeat(1 << 20)}\n`);
     ok(board.piku("daily"));

@@ -1,102 +1,218 @@
-/** What made an app of anybody's root, or opened it to others, on a board that install.sh made; each does no harm. */
+/** What attackers did to an installed board of version 1, and what a board with an nginx of its own makes of it: by ssh and http from outside. */
 import { expect } from "bun:test";
-import { eventually, fails, ok } from "../e2e/board.ts";
+import fs from "node:fs";
+import net from "node:net";
+import { eventually, fails, list, ok, read } from "../e2e/board.ts";
 import { webProbe, wsgiProbe } from "../e2e/probe.ts";
 import { installedStories } from "../e2e/story.ts";
 
 installedStories((board, story) => {
-  const sh = (line: string) => board.asRoot(["sh", "-c", line]);
-  const page = (name: string) => board.get("/", { host: `${name}.test` }).body;
-  /** What has changed outside of piku's home since the mark was made. */
-  const changed = () =>
-    ok(sh("find / -xdev -newer /mark -type f ! -path '/home/piku/*' ! -path '/var/log/*' ! -path '/srv/story/*'"))
-      .stdout;
+  const page = (name: string) => board.get("/", { host: `${name}.test` });
+  const shell = (line: string) => board.asRoot(["sh", "-c", line]);
+  /** What an app's push runs before it is built: whatever its pusher likes, as piku's user. */
+  const attacker = (script: string) => ({
+    Procfile: "preflight: sh attack.sh\nstatic: public\n",
+    ENV: "NGINX_SERVER_NAME=ben.test\nNGINX_LOG=true\n",
+    "attack.sh": script,
+    "public/index.html": "ben\n",
+  });
+  const ben = board.repo.bind(board, undefined);
+  const outside = () =>
+    ok(
+      shell(
+        "find / -xdev -newer /root/release/SHA256SUMS -cnewer /srv/story/began ! -path '/home/piku/*' ! -path '/home/piku' ! -path '/srv/*' ! -path '/proc/*' ! -path '/var/log/*' ! -path '/tmp*' ! -path '/var/tmp*' ! -path '/run/*' ! -path '/root*' -type f",
+      ),
+    ).stdout;
 
-  story("A2: a site that an app wrote by hand had root's nginx write a file of its choice", () => {
-    ok(board.push(board.repo(undefined, webProbe("calm.test")), "calm"));
-    ok(sh("touch /mark && sleep 1"));
+  story("a bank, a library, and a stranger with a key for one app", () => {
+    ok(board.push(board.repo(undefined, webProbe("bank.test", "bank")), "bank"));
+    ok(board.ssh("config:set", "bank", "SECRET=topsecret123"));
+    ok(board.push(board.repo(undefined, wsgiProbe("books.test", "books")), "books"));
+    ok(shell("touch /srv/story/began && sleep 1 && touch /etc/control"));
+    expect(outside()).toBe("/etc/control\n");
+    ok(shell("rm /etc/control"));
+  });
+
+  story("A2 (a): a push had root's nginx write a library that every program of root's loads", () => {
     const conf = [
-      "log_format pwn escape=none '/home/piku/.piku/data/ben/e.so';",
+      'log_format pwn escape=none "/home/piku/.piku/data/ben/e.so";',
       "server { listen 8099; access_log /etc/ld.so.preload pwn; location / { return 200 ok; } }",
-      "",
-    ].join("\n");
-    const app = board.repo(undefined, {
-      ...webProbe("ben.test"),
-      "zz.conf": conf,
-      Procfile: "preflight: cp zz.conf ~/.piku/nginx/zz.conf\nweb: exec python3 app.py\n",
-    });
-    board.push(app, "ben");
-    ok(board.ssh("config:set", "calm", "NGINX_SERVER_NAME=calm.test,other.test"));
-    for (let i = 0; i < 5; i++) board.get("/", { port: 8099 });
-    ok(board.asRoot(["systemctl", "restart", "piku-web"]));
+    ];
+    const script = `cat >~/.piku/nginx/zz.conf <<'END'\n${conf.join("\n")}\nEND\n`;
+    const pushed = ok(board.push(ben(attacker(script)), "ben")).output;
+    expect(pushed).toMatch(
+      /nginx refuses the site of 'zz', which was set aside: open\(\) "\/etc\/ld\.so\.preload" failed/,
+    );
     board.get("/", { port: 8099 });
-    expect(changed()).toBe("");
-    eventually(() => expect([page("calm"), page("other")]).toEqual(["one", "one"]));
-    // As whom the app may do that: only as itself.
-    expect(ok(sh("ps -o user= -C nginx | sort -u")).stdout).toBe("piku\n");
-    ok(board.on(["rm", "-f", `${board.pikuRoot}/nginx/zz.conf`]));
-  });
-
-  story("A2: a log that an app had made a link let a visitor write a file of root's", () => {
-    ok(sh("touch /mark && sleep 1"));
-    const app = board.repo(undefined, {
-      ...webProbe("ben.test"),
-      ENV: "NGINX_SERVER_NAME=ben.test\nNGINX_LOG=true\n",
-      Procfile:
-        "preflight: mkdir -p ~/.piku/logs/ben; ln -sf /etc/profile.d/pwn.sh ~/.piku/logs/ben/nginx.access.log\nweb: exec python3 app.py\n",
-    });
-    board.push(app, "ben");
-    board.get("/", { host: "ben.test", headers: { "User-Agent": "$(id >/PWNED-BY-LOG)" } });
+    expect(ok(shell("ls /etc/ld.so.preload 2>/dev/null; id -u")).stdout).toBe("0\n");
+    // At the next start of nginx neither.
     ok(board.asRoot(["systemctl", "restart", "piku-web"]));
-    board.get("/", { host: "ben.test", headers: { "User-Agent": "$(id >/PWNED-BY-LOG)" } });
-    expect(changed()).toBe("");
-    eventually(() => expect(page("calm")).toBe("one"));
-    ok(board.ssh("destroy", "ben", "--force"));
+    expect(ok(shell("ls /etc/ld.so.preload 2>/dev/null; true")).stdout).toBe("");
+    eventually(() => expect(page("bank").body).toBe("bank"));
+    expect(outside()).toBe("");
   });
 
-  story("A3: an app that touches the folder of sites 30 times stopped every site's change", () => {
-    const app = board.repo(undefined, {
-      ...webProbe("touch.test"),
-      Procfile:
-        "preflight: for i in $(seq 30); do touch ~/.piku/nginx ~/.piku/nginx/touched; sleep 0.1; done\nweb: exec python3 app.py\n",
-    });
-    ok(board.push(app, "touch"));
-    for (const name of ["first", "second"]) {
-      ok(board.ssh("config:set", "touch", `NGINX_SERVER_NAME=${name}.test`));
-      expect(page(name)).toBe("one");
-    }
-    ok(board.ssh("destroy", "touch", "--force"));
-  });
-
-  story("A4: whatever runs as www-data had the apps inside uWSGI load its code", () => {
-    ok(board.push(board.repo(undefined, wsgiProbe("books.test")), "books"));
-    expect(page("books")).toBe("one");
-    const socket = ok(board.on(["sh", "-c", "ls ~/.piku/sockets/*books*.sock | head -n 1"])).stdout.trim();
-    const connect = ["python3", "-c", "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])", socket];
-    const stranger = ["setpriv", "--reuid=www-data", "--regid=www-data", "--clear-groups"];
-    ok(board.on(connect));
-    expect(fails(board.asRoot([...stranger, ...connect])).stderr).toContain("Permission denied");
-    for (const folder of ["apps/books", "data/books", "envs/books", "logs/books"])
-      fails(board.asRoot([...stranger, "ls", `/home/piku/.piku/${folder}`]));
-    // Nor is piku one of them, who would read what the web's other services keep.
-    expect(ok(board.on(["id", "-Gn"])).stdout).toBe("piku\n");
-  });
-
-  story("A16: a name of 81 characters was taken, and then stopped nginx", () => {
-    const name = `${"a".repeat(40)}.${"b".repeat(35)}.test`;
-    ok(board.ssh("config:set", "calm", `NGINX_SERVER_NAME=${name}`));
-    expect(board.get("/", { host: name }).body).toBe("one");
+  story("A2 (b): a visitor of an app's wrote a file of root's through a link in place of its log", () => {
+    const link =
+      "rm -f ~/.piku/logs/ben/nginx.access.log; ln -s /etc/profile.d/pwn.sh ~/.piku/logs/ben/nginx.access.log\n";
+    const told = () => board.get("/", { host: "ben.test", headers: { "User-Agent": "$(id>/PWNED-BY-LOG)" } }).body;
+    const written = () => ok(shell("ls /etc/profile.d/pwn.sh /PWNED-BY-LOG 2>/dev/null; true")).stdout;
+    const repo = ben(attacker(link));
+    ok(board.push(repo, "ben", "+main"));
+    expect(told()).toBe("ben\n");
+    expect(written()).toBe("");
+    // Made anew once it is live, it is refused at the next start of nginx, and stops none of the others.
+    ok(board.on(["sh", "-c", link]));
     ok(board.asRoot(["systemctl", "restart", "piku-web"]));
-    eventually(() => expect(board.get("/", { host: name }).body).toBe("one"));
+    eventually(() => expect(page("bank").body).toBe("bank"));
+    told();
+    expect(written()).toBe("");
+    expect(outside()).toBe("");
+    expect(board.ssh("doctor").stdout).toMatch(
+      /the site of 'ben' is set aside, since nginx refuses it: open\(\) ".*Read-only file system/,
+    );
+    ok(board.ssh("deploy", "ben"));
+    expect(told()).toBe("ben\n");
   });
 
-  story("A18: an app has no way to more rights, and a build of it none to other people's folders", () => {
-    const app = board.repo(undefined, {
-      Procfile:
-        "worker: for f in /etc/x /usr/x /home/x; do touch $f; done; grep -i nonewprivs /proc/self/status; exec sleep 1000\n",
-    });
-    ok(board.push(app, "rights"));
-    expect(ok(board.ssh("logs", "rights", "--no-follow")).stdout).toMatch(/NoNewPrivs:\s+1/);
-    expect(ok(sh("ls /etc /usr /home")).stdout).not.toMatch(/^x$/m);
+  story("A1: with settings alone root's nginx emptied any folder, and took it over", () => {
+    ok(
+      shell(
+        "mkdir -p /etc/victim && echo theirs >/etc/victim/a.txt && mkdir -p /srv/photos && chown piku: /srv/photos && echo x >/srv/photos/b.jpg",
+      ),
+    );
+    const before = ok(shell("ls -lan /etc/victim /srv/photos")).stdout;
+    for (const folder of [
+      "/etc/victim",
+      "/srv/photos",
+      `${board.inside(board.pikuRoot)}/data/bank`,
+      "/home/piku/.piku",
+    ])
+      expect(
+        fails(board.ssh("config:set", "books", "NGINX_CACHE_PREFIXES=/thumbs", `NGINX_CACHE_PATH=${folder}`), 1).output,
+      ).toContain("NGINX_CACHE_PATH");
+    expect(ok(shell("ls -lan /etc/victim /srv/photos")).stdout).toBe(before);
+    ok(shell("rm -r /etc/victim /srv/photos"));
+  });
+
+  story("A3: thirty changes of the folder of sites in a moment ended all changes for good", () => {
+    ok(board.on(["sh", "-c", "for i in $(seq 30); do touch ~/.piku/nginx/x$i && rm ~/.piku/nginx/x$i; done"]));
+    for (let i = 0; i < 8; i++) ok(board.ssh("config:set", "ben", `NGINX_SERVER_NAME=ben${i}.test`));
+    expect(page("ben7").body).toBe("ben\n");
+    ok(board.ssh("config:set", "ben", "NGINX_SERVER_NAME=ben.test"));
+  });
+
+  story("A4: whatever ran as www-data could have a wsgi app load its code, and read every secret", () => {
+    ok(
+      shell(
+        'printf \'def application(e, s):\\n  s("200 OK", [])\\n  return [b"x"]\\n\' >/var/tmp/evil.py && chmod 644 /var/tmp/evil.py',
+      ),
+    );
+    const ask = [
+      "import socket, sys, struct",
+      "s = socket.socket(socket.AF_UNIX)",
+      "s.connect(sys.argv[1])",
+      'v = b"".join(struct.pack("<H", len(w)) + w for p in [(b"UWSGI_FILE", b"/var/tmp/evil.py"), (b"SCRIPT_NAME", b"/p"), (b"REQUEST_METHOD", b"GET"), (b"PATH_INFO", b"/p")] for w in p)',
+      's.sendall(struct.pack("<BHB", 0, len(v), 0) + v)',
+      "print(s.recv(4096))",
+    ].join("\n");
+    fs.writeFileSync(`${board.folder}/ask.py`, ask);
+    const socket = "/home/piku/.piku/sockets/books.1.sock";
+    const as = (user: string) =>
+      board.asRoot(["su", "-s", "/bin/sh", user, "-c", `python3 /srv/story/ask.py ${socket}`]);
+    for (const user of ["www-data", "nobody"]) expect(fails(as(user)).output).toContain("Permission denied");
+    expect(ok(shell("stat -Lc %a:%U:%G /home/piku/.piku/sockets/books.1.sock; id -Gn piku")).stdout).toBe(
+      "600:piku:piku\npiku\n",
+    );
+    expect(fails(board.asRoot(["su", "-s", "/bin/sh", "www-data", "-c", "ls /home/piku"])).output).toContain(
+      "Permission denied",
+    );
+  });
+
+  story(
+    "A13: 1,700 connections of one address, silent or slow, kept everybody out; more than 400 requests at once are one address's fault",
+    async () => {
+      const slow = `import os, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Page(BaseHTTPRequestHandler):
+    def do_GET(self):
+        time.sleep(3)
+        self.send_response(200)
+        self.end_headers()
+ThreadingHTTPServer.request_queue_size = 1024
+ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page).serve_forever()
+`;
+      ok(board.push(board.repo(undefined, { ...webProbe("slow.test"), "app.py": slow }), "slow"));
+      const connect = (says: string) => {
+        const socket = net.connect(board.httpPort, board.address);
+        let answer = "";
+        socket.on("error", () => {});
+        socket.on("data", (data) => (answer += data));
+        if (says) socket.on("connect", () => socket.write(says));
+        return { socket, status: () => answer.slice(9, 12) };
+      };
+      const idle = Array.from({ length: 1700 }, (_, i) =>
+        connect(i % 2 ? "" : "GET / HTTP/1.1\r\nHost: bank.test\r\n"),
+      );
+      await Bun.sleep(1000);
+      expect(page("bank").body).toBe("bank");
+      for (const { socket } of idle) socket.destroy();
+      const get = "GET / HTTP/1.1\r\nHost: slow.test\r\nConnection: close\r\n\r\n";
+      // A class behind one address.
+      const some = Array.from({ length: 200 }, () => connect(get));
+      await Bun.sleep(8000);
+      expect(some.filter(({ status }) => status() !== "200").map(({ status }) => status())).toEqual([]);
+      const many = Array.from({ length: 600 }, () => connect(get));
+      await Bun.sleep(2000);
+      expect(many.filter(({ status }) => status() === "429").length).toBeGreaterThan(100);
+      for (const { socket } of [...some, ...many]) socket.destroy();
+      expect(board.get("/", { host: "bank.test", local: true }).body).toBe("bank");
+      ok(board.ssh("destroy", "slow", "--force"));
+    },
+  );
+
+  story("A16: a name of 81 letters was taken by piku and refused by nginx", () => {
+    const long = `${"a".repeat(60)}.${"b".repeat(60)}.${"c".repeat(60)}.test`;
+    ok(board.ssh("config:set", "ben", `NGINX_SERVER_NAME=ben.test,${long}`));
+    expect(board.get("/", { host: long }).body).toBe("ben\n");
+  });
+
+  story("A18: an app gains no rights, and still starts a wall of its own below the hardened emperor", () => {
+    const jail = `#!/bin/sh
+[ "$JAILED" ] || JAILED=1 exec unshare --user --map-current-user --keep-caps --mount sh "$0" "$@"
+set -e
+new=$HOME/.piku/locks
+mount -t tmpfs -o mode=755,size=1m tmpfs "$new"
+for d in apps/jail envs/jail; do
+  [ ! -d "$HOME/.piku/$d" ] || { mkdir -p "$new/.piku/$d" && mount --bind "$HOME/.piku/$d" "$new/.piku/$d"; }
+done
+mount --rbind "$new" "$HOME"
+cd "$HOME/.piku/apps/jail"
+exec setpriv --inh-caps=-all --ambient-caps=-all --no-new-privs "$@"
+`;
+    const source = `${read(`${board.repo(undefined, webProbe("jail.test")).folder}/app.py`).replace(
+      'elif path == "/pid":',
+      'elif path == "/seen":\n        body = " ".join(sorted(os.listdir(os.path.expanduser("~/.piku/apps")))).encode()\n    elif path == "/rights":\n        body = open("/proc/self/status").read().encode()\n    elif path == "/pid":',
+    )}`;
+    const files = {
+      ...webProbe("jail.test"),
+      Procfile: "web: sh jail.sh python3 app.py\n",
+      "jail.sh": jail,
+      "app.py": source,
+    };
+    ok(board.push(board.repo(undefined, files), "jail"));
+    expect(board.get("/seen", { host: "jail.test" }).body).toBe("jail");
+    expect(board.get("/rights", { host: "jail.test" }).body).toMatch(/^NoNewPrivs:\s+1$/m);
+    ok(board.ssh("destroy", "jail", "--force"));
+  });
+
+  story("nothing of all that is left, and doctor has nothing to say", () => {
+    for (const name of list(`${board.pikuRoot}/nginx`))
+      if (/^zz\./.test(name)) fs.rmSync(`${board.pikuRoot}/nginx/${name}`);
+    const found = JSON.parse(board.ssh("doctor", "--json").stdout) as { check: string; ok: boolean }[];
+    // A machine in a container does not set its own clock.
+    expect(found.filter(({ check, ok }) => !ok && check !== "clock")).toEqual([]);
+    expect(page("bank").body).toBe("bank");
+    expect(page("books").body).toBe("books");
   });
 });
