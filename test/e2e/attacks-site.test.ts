@@ -1,11 +1,11 @@
 /** What somebody who may push, or set settings, or who shares the machine, could do by a site; each does no harm. */
 import { expect } from "bun:test";
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { probeSource, slowSource, webProbe, wsgiProbe } from "./probe.ts";
 import { type Board, eventually, type Files, fails, freePorts, list, ok, read } from "./sandbox.ts";
-import { stories } from "./story.ts";
-import { asking, sshing, watching } from "./watch.ts";
+import { anyBoard, stories } from "./story.ts";
+import { asking, running, sshing, watching } from "./watch.ts";
 
 /** Somebody else's server on a port of an app's: it answers with what it was sent. */
 function listenOn(board: Board, port: number) {
@@ -27,9 +27,9 @@ for patience in range(300):
     except OSError:
         time.sleep(0.1)
 `;
-  const child = spawn("python3", ["-c", source, String(port)], { stdio: "ignore" });
-  eventually(() => expect(board.get("/", { port }).body).toStartWith("eve"), 40);
-  return () => void child.kill("SIGKILL");
+  const end = board.begin(["python3", "-c", source, String(port)]);
+  eventually(() => expect(board.get("/", { port, local: true }).body).toStartWith("eve"), 40);
+  return end;
 }
 
 /** The two ports of a web app, the live one first. */
@@ -44,6 +44,15 @@ stories((board, story) => {
   const get = (app: string, url = "/", how = {}) => board.get(url, { host: `${app}.test`, ...how });
   const set = (app: string, ...settings: string[]) => board.ssh("config:set", app, ...settings);
   const outside = () => `${board.folder}/outside`;
+  /** The same as the board calls it, for settings and what piku says. */
+  const inside = (folder: string) => board.inside(folder);
+
+  /** What the message says root has to do for a folder of PIKU_FOLDERS. */
+  const allow = (folder: string) => {
+    const place = "/etc/systemd/system/piku-web.service.d";
+    const line = `mkdir -p ${place} && printf '[Service]\\nReadWritePaths=%s\\n' "$0" >${place}/folders.conf`;
+    ok(board.asRoot(["sh", "-c", `${line} && systemctl daemon-reload && systemctl restart piku-web`, folder]));
+  };
 
   story("A1: a cache folder is the app's own, or one that the board allows", async () => {
     ok(board.push(board.repo(undefined, webProbe("ben.test")), "ben"));
@@ -60,7 +69,7 @@ stories((board, story) => {
       `${root()}/data/bank`,
       `${root()}/data/ben`,
       `${outside()}/photos`,
-    ]) {
+    ].map(inside)) {
       const { output } = fails(cached(folder), 1);
       expect(output).toContain("is outside of the app's own cache folder");
       expect(output).toContain(`config:set --global PIKU_FOLDERS=${folder}`);
@@ -69,23 +78,26 @@ stories((board, story) => {
     // A link that the app has put where its cache is to be.
     fs.mkdirSync(`${root()}/cache/ben`, { recursive: true });
     fs.symlinkSync("../../data/bank", `${root()}/cache/ben/nginx`);
-    expect(fails(set("ben", "NGINX_CACHE_PREFIXES=/long"), 1).output).toContain(`leads to '${root()}/data/bank'`);
+    expect(fails(set("ben", "NGINX_CACHE_PREFIXES=/long"), 1).output).toContain(
+      `leads to '${inside(root())}/data/bank'`,
+    );
     fs.rmSync(`${root()}/cache/ben/nginx`);
     fs.mkdirSync(`${root()}/cache/ben/nginx/a`, { recursive: true });
     fs.symlinkSync("../../../../data/bank", `${root()}/cache/ben/nginx/a/b0`);
     expect(fails(set("ben", "NGINX_CACHE_PREFIXES=/long"), 1).output).toMatch(/holds something else.*a\/b0/);
     fs.rmSync(`${root()}/cache/ben/nginx`, { recursive: true });
     // What the board allows is looked at all the same.
-    ok(board.ssh("config:set", "--global", `PIKU_FOLDERS=${outside()}`));
-    expect(fails(cached(`${outside()}/photos`), 1).output).toMatch(/holds something else.*a\.jpg/);
-    ok(cached(`${outside()}/pages`));
+    ok(board.ssh("config:set", "--global", `PIKU_FOLDERS=${inside(outside())}`));
+    expect(fails(cached(inside(`${outside()}/photos`)), 1).output).toMatch(/holds something else.*a\.jpg/);
+    if (board.isInstalled) allow(inside(outside()));
+    ok(cached(inside(`${outside()}/pages`)));
     const states = [1, 2].map(() => get("ben", "/long").headers["x-cache"]);
     expect(states).toEqual(["MISS", "HIT"]);
     // A folder with nginx's own files is taken again, and another app's is not.
     ok(set("ben", "NGINX_CACHE_TIME=60"));
-    expect(fails(set("bank", "NGINX_CACHE_PREFIXES=/x", `NGINX_CACHE_PATH=${outside()}/pages/x`), 1).output).toContain(
-      "belongs to app 'ben'",
-    );
+    expect(
+      fails(set("bank", "NGINX_CACHE_PREFIXES=/x", `NGINX_CACHE_PATH=${inside(outside())}/pages/x`), 1).output,
+    ).toContain("belongs to app 'ben'");
     expect([read(`${root()}/data/bank/db.sqlite3`), read(`${outside()}/photos/a.jpg`)]).toEqual(["money", "a photo"]);
     ok(board.ssh("config:unset", "ben", "NGINX_CACHE_PREFIXES"));
   });
@@ -93,19 +105,21 @@ stories((board, story) => {
   story("A11: settings alone show nobody another app's data, or the machine's", () => {
     ok(board.ssh("config:unset", "--global", "PIKU_FOLDERS"));
     const data = `${root()}/data/bank`;
-    for (const folder of ["/etc", data, `${root()}/apps/bank`, `${outside()}/photos`]) {
+    for (const folder of ["/etc", data, `${root()}/apps/bank`, `${outside()}/photos`].map(inside)) {
       const { output } = fails(set("ben", `NGINX_STATIC_PATHS=/d:${folder}`), 1);
       expect(output).toContain(`'${folder}' is outside of app 'ben'`);
       expect(output).toContain(`config:set --global PIKU_FOLDERS=${folder}`);
     }
     fs.symlinkSync("../bank", `${root()}/data/ben/x`);
-    expect(fails(set("ben", `NGINX_STATIC_PATHS=/d:${root()}/data/ben/x`), 1).output).toContain("out of the app");
+    expect(fails(set("ben", `NGINX_STATIC_PATHS=/d:${inside(root())}/data/ben/x`), 1).output).toContain(
+      "out of the app",
+    );
     fs.rmSync(`${root()}/data/ben/x`);
     fs.writeFileSync(`${root()}/data/ben/own.txt`, "own");
-    ok(set("ben", `NGINX_STATIC_PATHS=/d:${root()}/data/ben`));
+    ok(set("ben", `NGINX_STATIC_PATHS=/d:${inside(root())}/data/ben`));
     expect(get("ben", "/d/own.txt").body).toBe("own");
-    ok(board.ssh("config:set", "--global", `PIKU_FOLDERS=/mnt:${outside()}/photos`));
-    ok(set("ben", `NGINX_STATIC_PATHS=/p:${outside()}/photos`));
+    ok(board.ssh("config:set", "--global", `PIKU_FOLDERS=/mnt:${inside(outside())}/photos`));
+    ok(set("ben", `NGINX_STATIC_PATHS=/p:${inside(outside())}/photos`));
     expect(get("ben", "/p/a.jpg").body).toBe("a photo");
   });
 
@@ -119,7 +133,7 @@ stories((board, story) => {
     fs.writeFileSync(`${outside()}/more.conf`, "server_name bank.test;\n");
     const repo = board.repo(undefined, app(""));
     ok(board.push(repo, "aaa"));
-    const server = `listen 127.0.0.1:${board.httpPort}`;
+    const server = `listen ${board.isInstalled ? "" : "127.0.0.1:"}${board.httpPort}`;
     const hidden = [
       "server_name bank.test;",
       "server_name x.test BANK.TEST;",
@@ -128,7 +142,7 @@ stories((board, story) => {
       "server_name .bank.test;",
       `}\nserver { ${server}; server_name bank.test; return 200 mine;`,
       `}\nserver { ${server}; "server_name" bank.test; return 200 mine;`,
-      `include ${outside()}/*.conf;`,
+      `include ${inside(outside())}/*.conf;`,
     ];
     for (const [i, extra] of hidden.entries()) {
       repo.commit(`Take a name ${i}`, app(extra));
@@ -174,7 +188,7 @@ stories((board, story) => {
       expect(fails(set("bank", "A=1"), 1).output).toContain(`port ${other}`);
       // The app crashes for good: nobody but nginx answers for it.
       fs.renameSync(`${root()}/apps/bank/app.py`, `${root()}/apps/bank/gone.py`);
-      process.kill(Number(get("bank", "/pid").body), "SIGKILL");
+      process.kill(board.pidOf(Number(get("bank", "/pid").body)), "SIGKILL");
       for (let i = 0; i < 6; i++) {
         const { status, body } = get("bank", "/", { headers: { Cookie: "secret=1" } });
         expect([status, body.includes("eve")]).toEqual([502, false]);
@@ -247,7 +261,7 @@ stories((board, story) => {
           "-H",
           "Host: busy.test",
         ];
-        const child = spawn("curl", [...words, `http://127.0.0.1:${board.httpPort}/0`]);
+        const child = spawn("curl", [...words, board.url(board.address, "/0")]);
         let text = "";
         child.stdout.on("data", (data) => (text += data));
         child.on("close", () => resolve(text));
@@ -340,7 +354,7 @@ stories((board, story) => {
 
     /** Waits for what deploys have left behind. */
     async function settled() {
-      const busy = () => spawnSync("pgrep", ["-f", `${board.home}/piku retire`]).status === 0;
+      const busy = () => running(board, "retire").length > 0;
       for (let i = 0; i < 100 && busy(); i++) await Bun.sleep(100);
     }
   });
@@ -369,4 +383,4 @@ stories((board, story) => {
       }
     },
   );
-});
+}, anyBoard);

@@ -88,6 +88,8 @@ export abstract class Board {
   abstract on(argv: readonly string[], how?: How): Ran;
   /** The same as root, for stories that need to be told by root. */
   abstract asRoot(argv: readonly string[], how?: How): Ran;
+  /** Begins a program of somebody else's on the board, who is not its user where that can be; gives what ends it. */
+  abstract begin(argv: readonly string[]): () => void;
   /** The environment of everything that runs on the board. */
   abstract boardEnv(): Record<string, string>;
   abstract startEmperor(): void;

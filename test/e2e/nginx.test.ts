@@ -145,7 +145,7 @@ stories((board, story) => {
     const unknown = () => board.get("/", { host: "nobody-knows.test" });
     expect(unknown().status).toBe(404);
     const app = board.repo(undefined, { ...webProbe("x", "default"), ENV: "NGINX_DEFAULT=true\n" });
-    expect(ok(board.push(app, "front")).output).toContain("http://127.0.0.1:");
+    expect(ok(board.push(app, "front")).output).toContain(board.url(board.address));
     expect(unknown()).toMatchObject({ status: 200, body: "default" });
     expect(board.get("/", { host: "nobody-knows.test", https: true }).body).toBe("default");
     expect(board.get("/", { host: "kept-web.test" }).body).toBe("one");

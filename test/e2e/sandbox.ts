@@ -105,6 +105,11 @@ export class Sandbox extends Board {
     return this.on(argv, how);
   }
 
+  begin(argv: readonly string[]) {
+    const child = spawn(argv[0]!, argv.slice(1), { stdio: "ignore" });
+    return () => void child.kill("SIGKILL");
+  }
+
   boardEnv(): Record<string, string> {
     return { ...handedOn(), HOME: this.home, USER: user(), LOGNAME: user(), PATH: systemPath };
   }

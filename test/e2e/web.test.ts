@@ -3,8 +3,8 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import net from "node:net";
 import { webProbe } from "./probe.ts";
-import { fails, list, ok, read } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { eventually, fails, freePorts, list, ok, read } from "./sandbox.ts";
+import { anyBoard, stories } from "./story.ts";
 import { asking, sshing, watching } from "./watch.ts";
 
 stories((board, story) => {
@@ -67,9 +67,9 @@ stories((board, story) => {
   });
 
   story("a port that another program has is named, and what was there goes on", async () => {
-    const server = net.createServer().listen(0, "127.0.0.1");
-    await new Promise((resolve) => server.once("listening", resolve));
-    const { port } = server.address() as net.AddressInfo;
+    const [port = 0] = freePorts(1);
+    const end = board.begin(["python3", "-m", "http.server", "--bind", "127.0.0.1", String(port)]);
+    eventually(() => expect(board.get("/", { port, local: true }).status).toBe(200));
     const app = board.repo("static", {
       ENV: "NGINX_SERVER_NAME=port.test\nNGINX_INCLUDE_FILE=extra.conf\n",
       "extra.conf": `listen 127.0.0.1:${port};\n`,
@@ -77,14 +77,14 @@ stories((board, story) => {
     expect(fails(board.push(app, "port"), 1).output).toContain(
       `nginx refuses the site of app 'port': bind() to 127.0.0.1:${port} failed (98: Address already in use)`,
     );
-    server.close();
+    end();
     ok(board.push(app, "port"));
-    expect(board.get("/", { port, host: "port.test" }).status).toBe(200);
+    expect(board.get("/", { port, host: "port.test", local: true }).status).toBe(200);
   });
 
   story("1,700 connections of one address that say nothing, or little, kept everybody out", async () => {
     const sockets = Array.from({ length: 1700 }, (_, i) => {
-      const socket = net.connect(board.httpPort, "127.0.0.1");
+      const socket = net.connect(board.httpPort, board.address);
       socket.on("error", () => {});
       if (i % 2 === 0) socket.on("connect", () => socket.write("GET / HTTP/1.1\r\nHost: calm.test\r\n"));
       return socket;
@@ -94,4 +94,4 @@ stories((board, story) => {
     for (const socket of sockets) socket.destroy();
     expect(answers).toEqual([200, 200, 200, 200, 200]);
   });
-});
+}, anyBoard);

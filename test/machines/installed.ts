@@ -8,6 +8,7 @@
  * story writes into an app or a command is good there too; piku itself prints the path that it knows (`inside`). Links with an
  * absolute target, and objects that git borrows, lead elsewhere from here: `on` looks at such things from within.
  */
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
@@ -16,6 +17,7 @@ import {
   filesBelow,
   type How,
   handedOn,
+  kill,
   makeKeys,
   ok,
   type Ran,
@@ -70,6 +72,7 @@ export class InstalledBoard extends Board {
   /** Whether what a story wrote as root becomes the board's own; a story that looks for files of root's turns it off. */
   settles = true;
   #root = "";
+  #init = 0;
   #user = { uid: 0, gid: 0 };
 
   get home() {
@@ -99,6 +102,7 @@ export class InstalledBoard extends Board {
 
   boot() {
     ok(machine("boot", this.name));
+    this.#init = Number(ok(machine("init", this.name)).stdout);
     this.address = ok(machine("address", this.name)).stdout.trim();
     this.clientAddress = this.address.replace(/\d+$/, (last) => String(Number(last) - 1));
     this.setUpClient("piku", read(`${this.#root}/etc/ssh/ssh_host_ed25519_key.pub`));
@@ -121,29 +125,31 @@ export class InstalledBoard extends Board {
 
   /** Of the board's user, as the sandbox lists only those of its own. */
   processes(): number[] {
-    return this.#all().filter((pid) => fs.statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === this.#user.uid);
+    const isTheirs = (pid: number) => fs.statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === this.#user.uid;
+    return this.#all(isTheirs);
   }
 
-  /** Every process in the machine's namespace of processes, or below one that is. */
-  #all(): number[] {
-    const space = (pid: number) => {
+  /** Every such process in the machine's namespace of processes, or in one below it. */
+  #all(isWanted: (pid: number) => boolean = () => true): number[] {
+    const space = (pid: number | string) => {
       try {
         return fs.readlinkSync(`/proc/${pid}/ns/pid`);
       } catch {
         return "";
       }
     };
-    const init = Number(ok(machine("init", this.name)).stdout);
-    const ours = space(init);
+    const [ours, here] = [space(this.#init), space("self")];
+    const parentOf = (pid: number) => Number(readProc(String(pid), "stat").split(") ").at(-1)!.split(" ")[1]);
+    const isBelow = (pid: number): boolean => pid === this.#init || (pid > 1 && isBelow(parentOf(pid)));
+    const isInside = (pid: number) => {
+      const its = space(pid);
+      return its === ours || (its !== "" && its !== here && isBelow(pid));
+    };
     const pids = fs
       .readdirSync("/proc")
       .filter((name) => /^\d+$/.test(name))
       .map(Number);
-    const parents = new Map(
-      pids.map((pid) => [pid, Number(readProc(String(pid), "stat").split(") ").at(-1)!.split(" ")[1])]),
-    );
-    const isBelow = (pid: number): boolean => pid === init || (pid > 1 && isBelow(parents.get(pid) ?? 0));
-    return pids.filter((pid) => space(pid) === ours || isBelow(pid));
+    return pids.filter((pid) => isWanted(pid) && isInside(pid));
   }
 
   pidOf(inner: number): number {
@@ -180,6 +186,16 @@ export class InstalledBoard extends Board {
       cwd: "/",
       env: { ...process.env } as Record<string, string>,
     });
+  }
+
+  begin(argv: readonly string[]) {
+    const mark = `STORY=${crypto.randomUUID()}`;
+    const as = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "env", mark];
+    spawn(script, ["exec", this.name, ...as, ...argv], { stdio: "ignore" });
+    return () => {
+      const isIt = (pid: number) => readProc(String(pid), "environ").split("\0").includes(mark);
+      for (const pid of this.#all().filter(isIt)) kill(pid, "SIGKILL");
+    };
   }
 
   /** Runs the release's install.sh on the machine. */

@@ -13,6 +13,7 @@
 #   machine.sh stop NAME | cut NAME         shuts it down; takes away its power
 #   machine.sh destroy NAME | list
 #   machine.sh sweep                        destroys the machines whose owner is gone
+#   machine.sh system SUITE ARCH            makes the system that machines begin as, unless it is there, and prints its folder
 #
 # A machine belongs to the process that called `create`; PIKU_MACHINE_OWNER names another by its id, such as 1 for one that stays
 # until it is destroyed. Machines lie below PIKU_MACHINES (/var/lib/piku-machines), the systems that they begin as in the cache
@@ -68,6 +69,7 @@ emulated() { case $1 in arm64) echo aarch64 ;; armhf | armel) echo arm ;; *) ech
 
 # The same with the packages of a board: `bake SUITE ARCH FOLDER`.
 bake() {
+  [ -n "$(packages_of_board)" ] || die "install.sh has no packages for Debian where they were"
   from=$(system "$1" "$2" '')
   cp -a --reflink=auto "$from" "$3"
   give_certificates "$3"
@@ -89,7 +91,7 @@ system() {
   if [ ! -d "$place" ]; then
     mkdir -p "$cache"
     rm -rf --one-file-system "$place.new"
-    ("$way" "$1" "$2" "$place.new") >"$place.new.log" 2>&1 9>&- || { tail -n 5 "$place.new.log" >&2; exit 1; }
+    ("$way" "$1" "$2" "$place.new") >"$place.new.log" 2>&1 || { tail -n 5 "$place.new.log" >&2; exit 1; }
     mv "$place.new" "$place"
   fi
   printf '%s\n' "$place"
@@ -135,10 +137,7 @@ create() {
     [ -z "$(init_of "$from")" ] || die "$from runs"
     layers=$home/$from/upper:$(cat "$home/$from/layers")
   else
-    exec 8>"$home/.base-$suite-$arch.lock"
-    flock 8
-    layers=$(system "$suite" "$arch" "$baked" 8>&-)
-    exec 8>&-
+    layers=$(alone "system-$suite-$arch" system "$suite" "$arch" "$baked")
   fi
   new=$home/$name
   mkdir -p "$new/upper" "$new/work" "$new/root"
@@ -330,6 +329,7 @@ case $verb in
 esac
 case $verb in
   create | boot | stop | destroy) "$verb" "$@" ;;
+  system) alone "system-$1-$2" system "$1" "$2" '' ;;
   sweep) alone sweep sweep ;;
   exec) enter "$@" ;;
   cut) cut_power "$1" ;;

@@ -5,8 +5,10 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { build } from "../../build.ts";
+import { ok } from "../e2e/board.ts";
 import { skipped } from "../e2e/story.ts";
 import { buildUnitTests, runUnitTests } from "../quickjs/program.ts";
+import { machine, noMachines } from "./command.ts";
 import { dist } from "./machine.ts";
 
 const root = path.resolve(import.meta.dir, "../..");
@@ -21,8 +23,9 @@ interface Row {
   untried?: string;
 }
 
-// An emulator takes Bun's executable, whose libraries are the processor's own, from a root of that processor.
-const arm64 = process.env.PIKU_ARM64_ROOT;
+// An emulator takes the libraries that Bun's executable needs from a system of that processor.
+const noArm64 = noMachines("arm64");
+const arm64 = noArm64 ? "" : ok(machine("system", "bookworm", "arm64")).stdout.trim();
 const rows: Row[] = [
   { name: "linux-x64", size: 115 },
   { name: "linux-x64-lite", size: 2.3 },
@@ -30,8 +33,8 @@ const rows: Row[] = [
   {
     name: "linux-arm64",
     size: 115,
-    emulator: ["qemu-aarch64-static", "-L", arm64 ?? ""],
-    untried: arm64 ? undefined : "PIKU_ARM64_ROOT names no root of arm64",
+    emulator: ["qemu-aarch64-static", "-L", arm64],
+    untried: noArm64,
   },
   { name: "linux-arm64-musl", size: 115, untried: "no system with musl to run it on" },
   { name: "linux-arm64-lite", size: 2.3, emulator: ["qemu-aarch64-static"] },
