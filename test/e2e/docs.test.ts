@@ -96,7 +96,8 @@ exec "/usr/bin/\${0##*/}" -F "$config" "$@"`;
       if (second) others.push(second);
       bringPrograms(second);
       // Nothing of a board of these pages goes out into the world.
-      standIn(board, "curl", "exit 0\n");
+      // What asks somebody out there; piku itself asks the board.
+      standIn(board, "curl", `case "$*" in *ntfy.sh*) exit 0 ;; *) exec /usr/bin/curl "$@" ;; esac\n`);
       const session = at("session");
       const folder = fs.existsSync(at("hello")) ? at("hello") : path.dirname(session);
       fs.writeFileSync(session, `PWD='${folder}'\n`);
