@@ -31,7 +31,7 @@ if (wanted("stories")) await together(3, [...named([shortProof]), ...testFiles("
 if (wanted("long")) {
   process.env.PIKU_LONG = "1";
   // What takes longest begins first; those that take all of the machine are told alone.
-  const e2e = ["faults", "harm", "input"].map((name) => `test/e2e/${name}.test.ts`);
+  const e2e = ["attacks-site", "attacks", "web", "faults", "harm", "input"].map((name) => `test/e2e/${name}.test.ts`);
   const alone = ["concurrency", "load", "wrk"].map((name) => `test/long/${name}.test.ts`);
   const others = testFiles("test/long").filter((file) => !alone.includes(file));
   const first = "test/long/harm.test.ts";
@@ -42,7 +42,7 @@ if (wanted("machines")) {
   process.env.PIKU_LONG = "1";
   const others = testFiles("test/machines").filter((file) => file !== shortProof);
   // Stories that no installed board can tell would only be skipped.
-  const tellable = (file: string) => fs.readFileSync(path.join(root, file), "utf8").includes("anyBoard");
+  const tellable = (file: string) => /anyBoard/i.test(fs.readFileSync(path.join(root, file), "utf8"));
   if (!noMachines()) for (const target of targets) installed(target);
   await together(2, [...named([shortProof]), ...testFiles("test/e2e").filter(tellable)], { PIKU_BOARD: "installed" });
   for (const file of others) await bunTest(file);

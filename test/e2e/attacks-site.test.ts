@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { probeSource, slowSource, webProbe, wsgiProbe } from "./probe.ts";
 import { type Board, eventually, type Files, fails, freePorts, list, ok, read } from "./sandbox.ts";
-import { anyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, stories } from "./story.ts";
 import { asking, running, sshing, watching } from "./watch.ts";
 
 /** Somebody else's server on a port of an app's: it answers with what it was sent. */
@@ -383,4 +383,4 @@ stories((board, story) => {
       }
     },
   );
-}, anyBoard);
+}, longOnAnyBoard);

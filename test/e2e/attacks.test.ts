@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import { webProbe } from "./probe.ts";
 import { eventually, type Files, fails, list, ok, type Ran, type Repo, read } from "./sandbox.ts";
-import { anyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, stories } from "./story.ts";
 
 /** A gzipped tar with the seal that `backup` puts behind one. */
 const sealed = (content: Buffer) => {
@@ -274,4 +274,4 @@ stories((board, story) => {
   story("what is live answers after all of it", () => {
     for (const name of ["swap", "refs", "bomb", "links", "loud", "ben"]) expect(page(name)).toBe("one");
   });
-}, anyBoard);
+}, longOnAnyBoard);

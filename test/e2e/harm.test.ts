@@ -4,12 +4,11 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { probeSource, slowSource, webProbe, wsgiProbe } from "./probe.ts";
 import { eventually, type Files, fails, list, ok, type Repo, read } from "./sandbox.ts";
-import { anyBoard, skipped, stories, unlessLong } from "./story.ts";
+import { longOnAnyBoard, skipped, stories } from "./story.ts";
 import { asking, commandOf, live, running, sshing, watching } from "./watch.ts";
 
 const failing = "release: false\nweb: exec python3 app.py\n";
 
-const told = { ...anyBoard, ...unlessLong };
 stories((board, story) => {
   const root = () => board.pikuRoot;
   const deployed = (name: string, files: Files): Repo => {
@@ -614,4 +613,4 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
       }
     },
   );
-}, told);
+}, longOnAnyBoard);

@@ -76,3 +76,6 @@ export const unlessLong: Told = {
   unless: ({ name }) =>
     process.env.PIKU_LONG || name.endsWith("-lite") ? undefined : "npm run test:long tells them of this executable",
 };
+
+/** Such stories that can be told on a board of either sort. */
+export const longOnAnyBoard: Told = { ...anyBoard, ...unlessLong };

@@ -4,7 +4,7 @@ import fs from "node:fs";
 import net from "node:net";
 import { webProbe } from "./probe.ts";
 import { eventually, fails, freePorts, list, ok, read } from "./sandbox.ts";
-import { anyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, stories } from "./story.ts";
 import { asking, sshing, watching } from "./watch.ts";
 
 stories((board, story) => {
@@ -94,4 +94,4 @@ stories((board, story) => {
     for (const socket of sockets) socket.destroy();
     expect(answers).toEqual([200, 200, 200, 200, 200]);
   });
-}, anyBoard);
+}, longOnAnyBoard);
