@@ -96,6 +96,18 @@ export const listApps = (host: Host, paths: Paths, known?: ReadonlySet<string>) 
       (name) => !name.startsWith(".") && (known?.has(name) || host.stat(`${paths.apps}/${name}`)?.type === "directory"),
     );
 
+/**
+ * The text of a file of any app's, for a look at all of them: nothing where it is not there or cannot be read. What one app has done to
+ * its own must not keep the others from theirs.
+ */
+export function readOfAny(host: Host, path: string): string {
+  try {
+    return host.read(path) ?? "";
+  } catch {
+    return "";
+  }
+}
+
 /** Refuses a new name that another app has in other letters: nginx compares upstream names without case. */
 export function refuseTwin(host: Host, app: App): void {
   const twin = listApps(host, app.paths).find(

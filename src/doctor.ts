@@ -1,4 +1,4 @@
-import { appOf, listApps } from "./app.ts";
+import { type App, appOf, listApps } from "./app.ts";
 import { listensIn, serverNamesIn } from "./directives.ts";
 import { explain } from "./errors.ts";
 import { listVassals, requireEmperor } from "./generation.ts";
@@ -9,7 +9,7 @@ import { readSites } from "./nginx.ts";
 import { folders, ownFolders, type Paths } from "./paths.ts";
 import { everyProcess, isListening, killedForMemory } from "./processes.ts";
 import { appsWithWorkers, stoppedFile } from "./recovery.ts";
-import { liveNumber, readJournal, releasedSite } from "./releases.ts";
+import { readableNumber, readJournal, releasedSite } from "./releases.ts";
 import { type Running, runningNginx } from "./reload.ts";
 import { type Mode, modesOf } from "./rights.ts";
 import { memoryLeft } from "./room.ts";
@@ -371,7 +371,7 @@ export function surveyBoard(host: Host, paths: Paths): Board {
   const working = appsWithWorkers(host, paths);
   // What the original stopped has no workers either, and no record that tells.
   const meant = apps.filter((app) =>
-    liveNumber(host, app) === undefined ? working.has(app.name) : !host.stat(stoppedFile(app)),
+    readableNumber(host, app) === undefined ? working.has(app.name) : !host.stat(stoppedFile(app)),
   );
   const sites = readSites(host, paths);
   const nginx = surveyNginx(host, paths);
@@ -434,7 +434,7 @@ export function surveyBoard(host: Host, paths: Paths): Board {
     leftovers: appless.filter((name) => !waiting.includes(name)),
     waiting,
     unfinished: apps
-      .filter((app) => readJournal(host, app) && !isHeld(host, paths, "deploy", app))
+      .filter((app) => isUnfinished(host, app) && !isHeld(host, paths, "deploy", app))
       .map(({ name }) => name),
   };
 }
@@ -453,6 +453,15 @@ function complaintOf(attempt: () => void): Finding | undefined {
   } catch (error) {
     const { message, hint } = explain(error);
     return { says: message, remedy: (hint ?? "").replace(/^on the server: /, "") };
+  }
+}
+
+/** Whether a deploy was cut off; also where its journal cannot be read. */
+function isUnfinished(host: Host, app: App): boolean {
+  try {
+    return readJournal(host, app) !== undefined;
+  } catch {
+    return true;
   }
 }
 

@@ -1,4 +1,4 @@
-import { TooLarge } from "./host/host.ts";
+import { NotAFile, TooLarge } from "./host/host.ts";
 
 /**
  * Something went wrong that the user can put right: what happened, and in `hint` what to do next.
@@ -37,6 +37,7 @@ const systemPattern = /^(ENOSPC|EDQUOT|EROFS|EACCES|EPERM|EIO|EMFILE|ENFILE|ENOT
 export function explain(error: unknown): { message: string; hint?: string } {
   if (error instanceof PikuError) return error;
   if (error instanceof TooLarge) return { message: error.message, hint: "this is more than piku reads at once" };
+  if (error instanceof NotAFile) return { message: error.message, hint: "remove it, or put back what was there" };
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   const system = systemPattern.exec(message)?.[1];
   if (system === undefined) return { message: `this is a fault of piku's own: ${message}`, hint: stack };

@@ -1,4 +1,4 @@
-import type { App } from "./app.ts";
+import { type App, readOfAny } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { newestLog, saidByApp, setLogAside } from "./logs.ts";
@@ -75,7 +75,7 @@ export const listVassals = (host: Host, paths: Paths, app?: string): Vassal[] =>
   host
     .list(paths.enabled)
     .filter((file) => file.endsWith(".ini") && (app === undefined || file.startsWith(`${app}_`)))
-    .flatMap((file) => parseVassal(file, isClear(file) ? "" : (host.read(`${paths.enabled}/${file}`) ?? "")) ?? [])
+    .flatMap((file) => parseVassal(file, isClear(file) ? "" : readOfAny(host, `${paths.enabled}/${file}`)) ?? [])
     .filter((vassal) => app === undefined || vassal.app === app);
 
 /** Writes what a worker is started from: its launcher or its envdir, and a copy of its vassal. */

@@ -1,10 +1,10 @@
-import { type App, appOf } from "./app.ts";
+import { type App, appOf, readOfAny } from "./app.ts";
 import type { Entry, Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
 import { readMachine } from "./machine.ts";
 import type { Paths } from "./paths.ts";
 import { parseScaling } from "./procfile.ts";
-import { liveNumber, numbersOf, releaseFiles } from "./releases.ts";
+import { numbersOf, readableNumber, releaseFiles } from "./releases.ts";
 import { reopenLogs } from "./reload.ts";
 import { filesOf, type Worker } from "./uwsgi.ts";
 import { webFiles } from "./web.ts";
@@ -319,13 +319,13 @@ export function boundLogs(host: Host, paths: Paths): void {
     });
   const all = host.list(paths.logs).map((name) => {
     const app = appOf(paths, name);
-    const scaling = parseScaling(host.read(`${app.envs}/SCALING`) ?? "");
+    const scaling = parseScaling(readOfAny(host, `${app.envs}/SCALING`));
     const isWritten = (file: string) => {
       if (nginxLogFile.test(file)) return true;
       const [, kind, ordinal] = /^([\w-]+)\.(\d+)\.log$/.exec(file) ?? [];
       return kind !== undefined && Number(ordinal) <= (scaling[kind] ?? 0);
     };
-    const live = liveNumber(host, app);
+    const live = readableNumber(host, app);
     const names = host.list(app.logs);
     const transcripts = deployLogs(host, app).map(({ file }) => file);
     const [last = "", present = ""] = [

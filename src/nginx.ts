@@ -43,9 +43,21 @@ function atLeast(version: readonly number[], wanted: readonly number[]): boolean
 
 const largestSite = 2 * 1024 * 1024;
 
-/** The text of a site; nothing of one that is larger than any of ours: an app may have put it there. */
-export const readSite = (host: Host, path: string): string =>
-  (host.stat(path)?.size ?? 0) > largestSite ? "" : (host.read(path) ?? "");
+/** Whether there is a file at a path, or a link to one: nginx waits for ever for a pipe to be written to. */
+export function isPlainFile(host: Host, path: string): boolean {
+  const entry = host.stat(path);
+  const real = entry?.type === "link" ? host.realPath(path) : path;
+  return real !== undefined && host.stat(real)?.type === "file";
+}
+
+/** The text of a site; nothing of what cannot be read or is larger than any of ours: an app may have put it there. */
+export function readSite(host: Host, path: string): string {
+  try {
+    return isPlainFile(host, path) ? (host.read(path, largestSite) ?? "") : "";
+  } catch {
+    return "";
+  }
+}
 
 /** The sites that piku's folder holds: app -> text. */
 export const readSites = (host: Host, paths: Paths): Map<string, string> =>

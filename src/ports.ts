@@ -1,4 +1,4 @@
-import { type App, listApps } from "./app.ts";
+import { type App, listApps, readOfAny } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
@@ -53,15 +53,24 @@ export function takePorts(host: Host, app: App, count: number, fixed: number | u
   });
 }
 
-const readPorts = (host: Host, app: App): Record<Slot, number[]> =>
-  JSON.parse(host.read(portsFile(app)) ?? '{"a":[],"b":[]}');
+const readPorts = (host: Host, app: App): Record<Slot, number[]> => parsePorts(host.read(portsFile(app)) ?? "");
 
 /** Ports that an app has, or has been given by its settings. */
 function appPorts(host: Host, app: App, name: string): number[] {
-  const content = host.read(`${app.paths.releases}/${name}/ports.json`);
-  const own = content ? (JSON.parse(content) as Record<Slot, number[]>) : { a: [], b: [] };
-  const live = Number(parseServerSettings(host.read(`${app.paths.envs}/${name}/LIVE_ENV`) ?? "").PORT);
-  return [...own.a, ...own.b, ...(live > 0 ? [live] : [])];
+  const { a, b } = parsePorts(readOfAny(host, `${app.paths.releases}/${name}/ports.json`));
+  const live = Number(parseServerSettings(readOfAny(host, `${app.paths.envs}/${name}/LIVE_ENV`)).PORT);
+  return [...a, ...b, ...(live > 0 ? [live] : [])];
+}
+
+/** The two sets of ports in an app's list; none of a list that the app has spoilt. */
+function parsePorts(content: string): Record<Slot, number[]> {
+  const numbers = (set: unknown) => (Array.isArray(set) ? set.filter(Number.isInteger) : []);
+  try {
+    const { a, b } = JSON.parse(content) as Record<Slot, unknown>;
+    return { a: numbers(a), b: numbers(b) };
+  } catch {
+    return { a: [], b: [] };
+  }
 }
 
 /** Refuses a port that another app has, or another program. */

@@ -1,4 +1,4 @@
-import { type App, appOf } from "./app.ts";
+import { type App, appOf, readOfAny } from "./app.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import type { Paths } from "./paths.ts";
@@ -77,8 +77,8 @@ export const releaseFiles = (app: App, number: number) => ({
 /** The site that an app's live release went live with; undefined where there is none, or its record is damaged. */
 export function releasedSite(host: Host, paths: Paths, name: string): string | undefined {
   const app = appOf(paths, name);
-  const number = liveNumber(host, app);
-  return number === undefined ? undefined : host.read(releaseFiles(app, number).site);
+  const number = readableNumber(host, app);
+  return number === undefined ? undefined : readOfAny(host, releaseFiles(app, number).site) || undefined;
 }
 
 const journalFile = (app: App) => below(app, "journal.json");
@@ -106,6 +106,15 @@ export const writeRelease = (host: Host, app: App, release: Release) =>
 export function liveRelease(host: Host, app: App): Release | undefined {
   const number = liveNumber(host, app);
   return number === undefined ? undefined : readRelease(host, app, number);
+}
+
+/** The number of the live release, where it can be read; for a look at all apps. */
+export function readableNumber(host: Host, app: App): number | undefined {
+  try {
+    return liveNumber(host, app);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The live release, where its record can be read: what is damaged must not keep other apps from being shown. */

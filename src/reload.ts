@@ -6,7 +6,7 @@ import { readSite, readSites } from "./nginx.ts";
 import type { Paths } from "./paths.ts";
 import { commandLines, everyProcess, pidIn, titleOf } from "./processes.ts";
 import { releasedSite } from "./releases.ts";
-import { blamedSite, bringBack, readComplaint, setAside, webFiles, writeMain } from "./web.ts";
+import { blamedSite, bringBack, readComplaint, setAside, setStrangeAside, webFiles, writeMain } from "./web.ts";
 
 /**
  * The nginx that serves the sites right now: piku's own; one that others use too, which takes a reload by a socket of install.sh's;
@@ -42,9 +42,10 @@ export function isShared(host: Host, paths: Paths): boolean {
 function ownMaster(host: Host, paths: Paths): number | undefined {
   const { main, pid } = webFiles(paths);
   const noted = pidIn(host, pid);
-  if (noted === undefined) return undefined;
-  const title = titleOf(host, noted);
-  return title.includes(main) || (title === "" && doesAnswer(host, paths, noted)) ? noted : undefined;
+  const title = noted === undefined ? "" : titleOf(host, noted);
+  if (noted !== undefined && (title.includes(main) || (title === "" && doesAnswer(host, paths, noted)))) return noted;
+  // An app may have written another number, or removed the file.
+  return masters(host).find(({ title }) => title.includes(main))?.pid;
 }
 
 const answerPatience = 1_000;
@@ -79,33 +80,44 @@ function reload(host: Host, paths: Paths, running: Running): string | undefined 
 }
 
 /**
- * HUP to our own nginx. It tests its files by itself and goes on with the old ones when it refuses them. What has come of it stands in its
- * log; it took when new workers have started and those from before no longer accept.
+ * HUP to our own nginx. It tests its files by itself and goes on with the old ones when it refuses them, which stands in its log. It took
+ * when new workers have started and those from before no longer accept.
  */
 function reloadOwn(host: Host, paths: Paths, master: number): string | undefined {
   const { errors } = webFiles(paths);
+  beginLog(host, errors, master);
   const from = host.stat(errors)?.size ?? 0;
-  const isLeaving = (pid: number, log: string) => log.includes(` ${pid}#${pid}: gracefully shutting down`);
   const earlier = host.readFrom(errors, Math.max(0, from - 262_144)).text;
-  const before = workersOf(host, master).filter((pid) => !isLeaving(pid, earlier));
+  const before = workersOf(host, master);
   host.signal(master, "HUP");
   for (const start = host.ticks(); host.ticks() - start < patience; host.sleep(10)) {
     const [, said = ""] = host.readFrom(errors, from).text.split(/: reconfiguring\n/, 2);
     // nginx tries a port that is taken for some seconds.
     const refused = said.split("\n").filter((line) => line.includes("[emerg]") && !line.includes(" bind() to "));
     if (refused.length > 0) return readComplaint(paths, said);
-    if (!said.includes(": start worker process ")) continue;
     const now = workersOf(host, master);
-    if (before.every((pid) => !now.includes(pid) || isLeaving(pid, said))) {
-      // Where /proc hides the workers nothing tells that the former ones have stopped: nginx waits 0.1 s before it tells them.
-      if (before.length === 0) host.sleep(200);
-      return undefined;
-    }
+    // A full disk takes no log.
+    if (!said.includes(": start worker process ") && now.every((pid) => before.includes(pid))) continue;
+    const leaving = (pid: number) => `${earlier}${said}`.includes(` ${pid}#${pid}: gracefully shutting down`);
+    const isGone = (pid: number) =>
+      !now.includes(pid) || leaving(pid) || titleOf(host, pid).includes("is shutting down");
+    if (!before.every(isGone)) continue;
+    // Where /proc hides the workers nothing tells that the former ones have stopped: nginx waits 0.1 s before it tells them.
+    if (before.length === 0) host.sleep(200);
+    return undefined;
   }
   throw new PikuError(
     "nginx did not read its new configuration within 10 seconds",
     "on the server: systemctl status piku-web",
   );
+}
+
+/** Sees to it that what nginx says can be read: an app may have removed its log, or have put something else in its place. */
+function beginLog(host: Host, log: string, master: number): void {
+  if (host.stat(log)?.type === "file") return;
+  host.remove(log);
+  host.signal(master, "USR1");
+  for (const start = host.ticks(); host.ticks() - start < answerPatience && !host.stat(log); ) host.sleep(10);
 }
 
 /** The processes that a master has started; kernels without CONFIG_PROC_CHILDREN tell it process by process only. */
@@ -189,7 +201,7 @@ export function changeNginx(
   change: Change,
 ): Map<string, string> {
   const running = runningNginx(host, paths, command);
-  const aside = new Map<string, string>();
+  const aside = setStrangeAside(host, paths);
   for (;;) {
     const undoMain = running.way === "own" ? changeMain(host, paths) : () => {};
     change.make();
@@ -234,6 +246,9 @@ function changeMain(host: Host, paths: Paths): () => void {
   return writeMain(host, paths) && before !== undefined ? () => host.write(main, before, 0o600) : () => {};
 }
 
+// Of files that no release made so many are tried one by one; each takes nginx a moment.
+const fewSites = 20;
+
 /**
  * Finds the sites for which nginx refuses its files, and puts them right or aside; whether it takes them by then. It may name one. Else it
  * is looked for among the files that no release made, the newest first, and then among all others.
@@ -251,7 +266,9 @@ function clearAway(host: Host, paths: Paths, running: Running, complaint: string
   const others = [...sites.keys()].filter((name) => host.stat(path(name)));
   const isOdd = (name: string) => releasedSite(host, paths, name) !== sites.get(name);
   const odd = others.filter(isOdd).sort((a, b) => modified(b) - modified(a));
-  if (odd.some((name) => isTaken(name, complaint))) return true;
+  if (odd.slice(0, fewSites).some((name) => isTaken(name, complaint))) return true;
+  for (const name of odd.slice(fewSites)) putRight(host, paths, name, complaint, aside);
+  if (odd.length > fewSites && reload(host, paths, running) === undefined) return true;
   return others.some((name) => {
     if (!host.stat(path(name)) || odd.includes(name)) return false;
     setAside(host, paths, name, complaint);

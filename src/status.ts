@@ -1,4 +1,4 @@
-import { type App, appOf, listApps } from "./app.ts";
+import { type App, appOf, listApps, readOfAny } from "./app.ts";
 import { listVassals, portOf, processesOf, startsOf } from "./generation.ts";
 import type { Host } from "./host/host.ts";
 import { readMachine } from "./machine.ts";
@@ -46,7 +46,7 @@ export interface AppStatus {
 export function surveyProcesses(host: Host, app: App, every = everyProcess(host)): ProcessStatus[] {
   const live = readableLive(host, app);
   const vassals = listVassals(host, app.paths, app.name).filter(({ file }) => !live || live.vassals.includes(file));
-  return Object.entries(parseScaling(host.read(`${app.envs}/SCALING`) ?? ""))
+  return Object.entries(parseScaling(readOfAny(host, `${app.envs}/SCALING`)))
     .filter(([kind]) => kind !== "static")
     .flatMap(([kind, count]) => Array.from({ length: count }, (_, i) => ({ kind, ordinal: i + 1 })))
     .map(({ kind, ordinal }) => ({
@@ -91,7 +91,7 @@ function statusOf(
 /** Where a worker was told to listen: its launcher knows, or its vassal where it runs inside uWSGI, or is the original's. */
 const portOfVassal = (host: Host, app: App, vassal: Vassal): number | undefined => {
   const told = /^(?:http-socket = \S*:|env = PORT=)(\d+)$/m.exec(
-    host.read(`${app.paths.enabled}/${vassal.file}`) ?? "",
+    readOfAny(host, `${app.paths.enabled}/${vassal.file}`),
   );
   if (told) return Number(told[1]);
   return vassal.release === undefined ? undefined : portOf(host, app, { ...vassal, release: vassal.release });

@@ -1,4 +1,4 @@
-import { type App, listApps, printable } from "./app.ts";
+import { type App, listApps, printable, readOfAny } from "./app.ts";
 import { environmentFolder, environmentKey } from "./environment.ts";
 import { PikuError } from "./errors.ts";
 import { type Commit, fileOf, namesOf } from "./git.ts";
@@ -130,7 +130,7 @@ function baseSettings(host: Host, app: App, environment: string | undefined): Se
 function refuseTwinFiles(host: Host, app: App, kinds: readonly string[]): void {
   for (const other of listApps(host, app.paths)) {
     if (other === app.name) continue;
-    const theirs = Object.keys(parseScaling(host.read(`${app.paths.envs}/${other}/SCALING`) ?? "")).map(
+    const theirs = Object.keys(parseScaling(readOfAny(host, `${app.paths.envs}/${other}/SCALING`))).map(
       (kind) => `${other}_${kind}`,
     );
     const twin = kinds.find((kind) => theirs.includes(`${app.name}_${kind}`));

@@ -4,7 +4,7 @@ import { listensIn } from "./directives.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { type Ports, readMachine } from "./machine.ts";
-import { askNginx, readSite } from "./nginx.ts";
+import { askNginx, isPlainFile, readSite } from "./nginx.ts";
 import type { Paths } from "./paths.ts";
 import { isListening } from "./processes.ts";
 import { everywhere } from "./site.ts";
@@ -203,7 +203,16 @@ const refusalOf = ({ nginx }: Paths, name: string) => `${nginx}/${name}.refusal`
 /** Takes a site away from nginx, and notes why. */
 export function setAside(host: Host, paths: Paths, name: string, why: string): void {
   host.write(refusalOf(paths, name), `${why}\n`);
+  host.remove(refusedSite(paths, name));
   host.rename(`${paths.nginx}/${name}.conf`, refusedSite(paths, name));
+}
+
+/** Sets aside what has the name of a site and is none, such as a folder or a pipe: nginx would wait for that for ever. Gives which. */
+export function setStrangeAside(host: Host, paths: Paths): Map<string, string> {
+  const strange = named(host, paths, ".conf").filter((name) => !isPlainFile(host, `${paths.nginx}/${name}.conf`));
+  const why = "it is not a file";
+  for (const name of strange) setAside(host, paths, name, why);
+  return new Map(strange.map((name) => [name, why]));
 }
 
 /** Forgets a site that was set aside. */
@@ -248,11 +257,12 @@ const named = (host: Host, { nginx }: Paths, ending: string) =>
  * when nginx refuses its files also without any site.
  */
 export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
+  for (const path of Object.values(webFiles(paths))) if (host.stat(path) && !isPlainFile(host, path)) host.remove(path);
   writeMain(host, paths);
   // What a power cut left names a process that is somebody else's by now.
   host.remove(webFiles(paths).pid);
   for (const name of named(host, paths, ".refused")) bringBack(host, paths, name);
-  const aside = new Map<string, string>();
+  const aside = setStrangeAside(host, paths);
   const refuse = (name: string, why: string) => {
     setAside(host, paths, name, why);
     aside.set(name, why);
@@ -268,7 +278,14 @@ export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
   // nginx names none, so each is tried with those before.
   const names = named(host, paths, ".conf");
   for (const name of names) setAside(host, paths, name, "it was being tried");
-  const bare = complaintOf(host, paths);
+  let bare = complaintOf(host, paths);
+  if (bare !== undefined) {
+    // An app may have put something else in the place of a log, or of a folder of nginx's.
+    host.remove(`${paths.web}.former`);
+    host.rename(paths.web, `${paths.web}.former`);
+    writeMain(host, paths);
+    bare = complaintOf(host, paths);
+  }
   for (const name of names) {
     bringBack(host, paths, name);
     const complaint = bare === undefined ? complaintOf(host, paths) : undefined;

@@ -235,18 +235,29 @@ export const systemChecks = (program: readonly string[], takenPort: number): Rec
   },
   "many short reads take no more memory than what they bring"(host, folder) {
     // As of a file below /proc: 4 KB for each call. 1031 is F_SETPIPE_SZ.
-    host.capture(["mkfifo", `${folder}/pipe`]);
+    const pipe = `/dev/shm/piku-${host.pid}`;
+    host.capture(["mkfifo", pipe]);
     const line = "import fcntl, sys; f = open(sys.argv[1], 'wb'); fcntl.fcntl(f, 1031, 4096); f.write(b'x' * 8000000)";
-    const writer = ["python3", "-c", line, `${folder}/pipe`];
-    const job = host.start(writer, { log: `${folder}/log`, status: `${folder}/status` });
+    const job = host.start(["python3", "-c", line, pipe], { log: `${folder}/log`, status: `${folder}/status` });
     const memory = () => Number(/^VmHWM:\s+(\d+)/m.exec(host.read("/proc/self/status")!)![1]);
     const before = memory();
-    same(host.read(`${folder}/pipe`, 8_000_000)?.length, 8_000_000);
+    same(host.read(pipe, 8_000_000)?.length, 8_000_000);
     same(memory() - before < 60_000, true);
     same(
       wait(host, () => host.poll(job)),
       0,
     );
+    host.remove(pipe);
+  },
+  "a pipe in a file's place is not waited for"(host, folder) {
+    const pipe = `${folder}/pipe`;
+    host.capture(["mkfifo", pipe]);
+    host.link(pipe, `${folder}/link`);
+    for (const path of [pipe, `${folder}/link`]) {
+      throws(`'${path}' is not a file`, () => host.read(path));
+      throws(`'${path}' is not a file`, () => host.readFrom(path, 0));
+      throws(`'${path}' is not a file`, () => host.search(path, () => true));
+    }
   },
   "capture gives input, and nothing unless asked"(host) {
     same(host.capture(["cat"], { input: "zwölf" }).stdout, "zwölf");

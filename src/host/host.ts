@@ -20,6 +20,14 @@ export class TooLarge extends Error {
   }
 }
 
+/** What was to be read is no file, but a pipe or a device that might give nothing for ever. Its message is a sentence as well. */
+export class NotAFile extends Error {
+  constructor(path: string) {
+    super(`'${path.replace(/\p{Cc}/gu, "?")}' is not a file`);
+    this.name = "NotAFile";
+  }
+}
+
 /** How many bytes a file may have that is read whole, or a child may print, unless the caller says otherwise. */
 export const usualMost = 4 * 1024 * 1024;
 
@@ -73,7 +81,7 @@ export interface Host {
 
   /**
    * The whole of a text file (also one below /proc), or undefined when it is not there. Throws `TooLarge` for one of more
-   * than `most` bytes (4 MB unless given).
+   * than `most` bytes (4 MB unless given), and, as the next two, `NotAFile` for a pipe or a device that is not below /dev.
    */
   read(path: string, most?: number): string | undefined;
   /**

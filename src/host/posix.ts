@@ -1,4 +1,4 @@
-import { type Entry, type Exec, type Host, type Ran, TooLarge, usualMost } from "./host.ts";
+import { type Entry, type Exec, type Host, NotAFile, type Ran, TooLarge, usualMost } from "./host.ts";
 import { endJob, pollJob, startJob } from "./jobs.ts";
 
 /**
@@ -183,8 +183,17 @@ export function posixHost(system: System): Host {
   };
 
   const reading = <T>(path: string, use: (file: number) => T) =>
-    // ESRCH: a process that ended while its file below /proc was read.
-    tolerate(() => withOpen(path, readOnly, 0, use), "ENOENT", "ENOTDIR", "ESRCH");
+    tolerate(
+      () => {
+        // An app may put a pipe in a file's place, which would be waited for for ever. What a shell names for `<(...)` is below /dev.
+        if (!path.startsWith("/dev/") && system.stat(checked(path), true).type === "other") throw new NotAFile(path);
+        return withOpen(path, readOnly, 0, use);
+      },
+      // ESRCH: a process that ended while its file below /proc was read.
+      "ENOENT",
+      "ENOTDIR",
+      "ESRCH",
+    );
 
   // Some file systems cannot sync a folder and say EINVAL; there is nothing more to do then.
   const syncFolder = (path: string) =>

@@ -41,6 +41,30 @@ stories((board, story) => {
     expect(findings().filter(({ check, ok }) => check === "sites" && !ok)).toEqual([]);
   });
 
+  const tricks: [title: string, script: string][] = [
+    ["a folder", "mkdir nginx/trick.conf"],
+    ["a pipe", "mkfifo nginx/trick.conf"],
+    ["a link to a device", "ln -s /dev/zero nginx/trick.conf"],
+    ["a link to nothing", "ln -s /nowhere nginx/trick.conf"],
+    ["a file that nobody may read", "echo x >nginx/trick.conf && chmod 0 nginx/trick.conf"],
+    ["a file of 5 MB", "yes junk | head -c 5000000 >nginx/trick.conf"],
+    ["junk with a blank and a quote in its name", `echo junk >"nginx/it's a trick.conf"`],
+    ["30 files of junk", "for i in $(seq 30); do echo 'log_format main $nothing;' >nginx/trick$i.conf; done"],
+    ["nginx's log removed", "rm web/error.log && echo junk >nginx/trick.conf"],
+    ["a folder in place of nginx's log", "rm -f web/error.log && mkdir web/error.log && echo junk >nginx/trick.conf"],
+    ["a pipe in place of nginx's log", "rm -rf web/error.log && mkfifo web/error.log"],
+    ["another process's number", "sleep 1000 & echo $! >web/nginx.pid"],
+    ["nginx's folder removed", "rm -r web"],
+  ];
+  for (const [i, [title, script]] of tricks.entries())
+    story(`an app's trick with nginx's files stops no other app: ${title}`, () => {
+      ok(board.on(["sh", "-c", `cd ${board.inside(board.pikuRoot)} && { ${script}; } >/dev/null 2>&1`]));
+      ok(board.ssh("config:set", "busy", `NGINX_SERVER_NAME=trick${i}.test`));
+      expect(board.get("/", { host: `trick${i}.test` }).status).toBe(200);
+      expect(board.get("/", { host: "calm.test" }).body).toBe("one");
+      ok(board.on(["sh", "-c", `cd ${board.inside(board.pikuRoot)}/nginx && rm -rf *trick*`]));
+    });
+
   story("a site that somebody spoilt is put right by the next change of another's", () => {
     const before = read(site("calm"));
     fs.writeFileSync(site("calm"), `${before}nonsense\n`);

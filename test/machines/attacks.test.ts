@@ -206,6 +206,36 @@ exec setpriv --inh-caps=-all --ambient-caps=-all --no-new-privs "$@"
     ok(board.ssh("destroy", "jail", "--force"));
   });
 
+  story("a board full of an app's tricks starts, and so does each of the others", () => {
+    const tricks = [
+      "mkdir nginx/trick1.conf; mkfifo nginx/trick2.conf; ln -s /dev/zero nginx/trick3.conf; echo junk >nginx/trick4.conf",
+      "echo 'log_format main $nothing;' >nginx/trick5.conf; echo 'server { listen 22; }' >nginx/trick6.conf",
+      "rm -f releases/ben/journal.json envs/ben/LIVE_ENV; mkfifo releases/ben/journal.json envs/ben/LIVE_ENV uwsgi-enabled/a_b_c.1.ini",
+      "echo 1 >web/nginx.pid; rm -f web/error.log; mkdir web/error.log; echo junk >web/nginx.conf",
+    ].join("; ");
+    ok(board.on(["sh", "-c", `cd ~/.piku && { ${tricks}; }`]));
+    board.settles = false;
+    ok(board.asRoot(["systemctl", "restart", "piku-web"]));
+    eventually(() => expect([page("bank").body, page("books").body]).toEqual(["bank", "books"]), 30);
+    board.reboot();
+    eventually(() => expect([page("bank").body, page("books").body]).toEqual(["bank", "books"]), 60);
+    ok(board.ssh("config:set", "bank", "A=1"));
+    ok(board.ssh("config:set", "books", "NGINX_SERVER_NAME=books.test,more.test"));
+    expect(board.get("/", { host: "more.test" }).body).toBe("books");
+    ok(board.ssh("apps"));
+    const found = JSON.parse(board.ssh("doctor", "--json").stdout) as { says: string }[];
+    for (let i = 1; i <= 6; i++)
+      expect(found.filter(({ says }) => says.startsWith(`the site of 'trick${i}' is set aside`))).toHaveLength(1);
+    ok(
+      board.on([
+        "sh",
+        "-c",
+        "cd ~/.piku && rm -rf nginx/trick* uwsgi-enabled/a_b_c.1.ini releases/ben/journal.json envs/ben/LIVE_ENV",
+      ]),
+    );
+    ok(board.ssh("deploy", "ben"));
+  });
+
   story("nothing of all that is left, and doctor has nothing to say", () => {
     for (const name of list(`${board.pikuRoot}/nginx`))
       if (/^zz\./.test(name)) fs.rmSync(`${board.pikuRoot}/nginx/${name}`);
