@@ -12,7 +12,7 @@ const page = "/.piku-maintenance";
 
 /**
  * The part of a site that closes it while `file` is there: one stat(2) a request, and no reload to switch. A certificate
- * authority is let through.
+ * authority is let through. The page may go between nginx's look at it and its being read.
  */
 export const renderMaintenance = (file: string) =>
   text`
@@ -24,8 +24,14 @@ export const renderMaintenance = (file: string) =>
     internal;
     root ${file.slice(0, file.lastIndexOf("/"))};
     try_files ${file.slice(file.lastIndexOf("/"))} =503;
+    recursive_error_pages on;
+    error_page 404 = @piku_opened;
     add_header Retry-After 300 always;
     add_header Cache-Control no-store always;
+  }
+  location @piku_opened {
+    if ($request_uri = ${page}) { return 404; }
+    return 503;
   }`.trimEnd();
 
 const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };

@@ -416,8 +416,14 @@ const common = `${names}
     internal;
     root /p/sockets;
     try_files /blog.html =503;
+    recursive_error_pages on;
+    error_page 404 = @piku_opened;
     add_header Retry-After 300 always;
     add_header Cache-Control no-store always;
+  }
+  location @piku_opened {
+    if ($request_uri = /.piku-maintenance) { return 404; }
+    return 503;
   }`;
 const listen = `listen 0.0.0.0:80;
   listen [::]:80;

@@ -67,7 +67,7 @@ stories((board, story) => {
       expect(ok(call("config:get", "A")).stdout).toBe("1\n");
       expect(ok(call("config")).stdout).toContain("A=1");
       expect(ok(call("ps")).stdout).toMatch(/web\W+1/);
-      expect(ok(call("run", "pwd")).stdout).toBe(`${board.pikuRoot}/apps/client\n`);
+      expect(ok(call("run", "pwd")).stdout).toBe(`${board.inside(board.pikuRoot)}/apps/client\n`);
       ok(call("ps:scale", "web=1"));
       ok(call("restart"));
       ok(call("stop"));
