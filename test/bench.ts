@@ -170,7 +170,7 @@ const loaded: Record<string, Files> = {
 /** Requests a second that a board answers from 8 connections at once; how many were none. */
 function requests({ board }: Contestant, host: string): number {
   const url = `http://127.0.0.1:${board.httpPort}/`;
-  const ran = ok(board.run(["wrk", "-t", "2", "-c", "8", "-d", "4s", "-H", `Host: ${host}`, url]));
+  const ran = ok(board.run(["wrk", "-t", "2", "-c", "8", "-d", "4s", "--timeout", "10s", "-H", `Host: ${host}`, url]));
   if (/Non-2xx|Socket errors/.test(ran.stdout)) throw new Error(ran.stdout);
   return Number(/Requests\/sec:\s+([\d.]+)/.exec(ran.stdout)![1]);
 }
