@@ -4,7 +4,13 @@ import { addressIn, type Board, checks, mountOf, plainCopies } from "./doctor.ts
 const day = 86_400_000;
 const now = Date.UTC(2026, 10, 25);
 
-const nginx: Board["nginx"] = { way: "own", isByHand: false, web: "active", installer: "run install.sh" };
+const nginx: Board["nginx"] = {
+  way: "own",
+  isStuck: false,
+  isByHand: false,
+  web: "active",
+  installer: "run install.sh",
+};
 const old = { ...nginx, way: "watched", web: undefined, watch: "active" } as const;
 
 const well: Board = {
@@ -101,6 +107,11 @@ test.each<[string, Partial<Board>, string[]]>([
       ],
     },
     ["visitors of app 'a' get 502 from nginx", "visitors of app 'b' get no answer"],
+  ],
+  [
+    "nginx",
+    { nginx: { ...nginx, isStuck: true } },
+    ["nginx's master waits for ever for one of its files, so no site can change"],
   ],
   ["nginx", { deaf: [80] }, ["nobody listens on port 80"]],
   [

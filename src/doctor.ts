@@ -1,4 +1,4 @@
-import { type App, appOf, listApps } from "./app.ts";
+import { type App, appOf, listApps, printable } from "./app.ts";
 import { listensIn, serverNamesIn } from "./directives.ts";
 import { explain } from "./errors.ts";
 import { listVassals, requireEmperor } from "./generation.ts";
@@ -10,7 +10,7 @@ import { folders, ownFolders, type Paths } from "./paths.ts";
 import { everyProcess, isListening, killedForMemory } from "./processes.ts";
 import { appsWithWorkers, stoppedFile } from "./recovery.ts";
 import { readableNumber, readJournal, releasedSite } from "./releases.ts";
-import { type Running, runningNginx } from "./reload.ts";
+import { isStuck, type Running, runningNginx } from "./reload.ts";
 import { type Mode, modesOf } from "./rights.ts";
 import { memoryLeft } from "./room.ts";
 import { type KeyLine, parseKeyLines } from "./ssh.ts";
@@ -30,6 +30,8 @@ export interface Finding {
 interface Nginx {
   way: Running["way"];
   wanted?: "own" | "shared";
+  /** Whether its master no longer takes signals, as one does that waits for a pipe among its files. */
+  isStuck: boolean;
   /** Whether it reloads by a command of the administrator's. */
   isByHand: boolean;
   /** What systemd says of piku-web.service, and of the unit of version 1 that watches the sites; undefined where there is none. */
@@ -116,13 +118,16 @@ export const checks: Record<string, (board: Board) => Finding[]> = {
   settings: ({ settings }) => findings("what is there for all apps can be read", settings ? [settings] : []),
   emperor: ({ emperor }) => findings("uWSGI's emperor runs", emperor ? [emperor] : []),
   nginx: ({ nginx, deaf }) => {
-    const { way, wanted, isByHand, web, watch, because, installer } = nginx;
+    const { way, wanted, isStuck, isByHand, web, watch, because, installer } = nginx;
     const [unit, name] =
       way === "own" || (way === "none" && wanted !== "shared") ? ["piku-web", "own"] : ["nginx", "shared"];
     const remedy = `sudo systemctl restart ${unit}; \`sudo journalctl -u ${unit}\` tells why`;
     if (way === "none") return [{ says: "nginx is not running", remedy }];
     const isOld = way === "watched" && !isByHand;
     return findings(name === "own" ? "nginx runs, and is piku's own" : "nginx runs, shared with others", [
+      ...(isStuck
+        ? [{ says: "nginx's master waits for ever for one of its files, so no site can change", remedy }]
+        : []),
       ...deaf.map((port) => ({ says: `nobody listens on port ${port}`, remedy })),
       ...(web !== undefined && way === "own" && web !== "active"
         ? [{ says: `nginx runs, but not by its unit, which is ${web}`, remedy }]
@@ -159,8 +164,8 @@ export const checks: Record<string, (board: Board) => Finding[]> = {
           ]
         : []),
       ...refused.map(([app, why]) => ({
-        says: `the site of '${app}' is set aside, since nginx refuses it: ${why}`,
-        remedy: `deploy ${app}, or destroy it`,
+        says: `the site of '${printable(app)}' is set aside, since nginx refuses it: ${why}`,
+        remedy: `deploy ${printable(app)}, or destroy it`,
       })),
       ...lost.map((app) => ({ says: `app '${app}' has no site, but its release had one`, remedy: `restart ${app}` })),
       ...altered.map((app) => ({
@@ -468,8 +473,10 @@ function isUnfinished(host: Host, app: App): boolean {
 function surveyNginx(host: Host, paths: Paths): Nginx {
   const { nginx: wanted, reload, releases } = readable(host, paths) ?? {};
   const from = releases?.startsWith("http") ? `curl -fsSL ${releases}/install.sh | sudo sh` : "sudo sh install.sh";
+  const running = runningNginx(host, paths, reload);
   return {
-    way: runningNginx(host, paths, reload).way,
+    way: running.way,
+    isStuck: running.way === "own" && isStuck(host, running.master),
     wanted,
     isByHand: reload !== undefined,
     web: unitState(host, "piku-web.service"),
@@ -487,7 +494,8 @@ const unitState = (host: Host, unit: string): string | undefined =>
 function lastComplaint(host: Host, paths: Paths): string | undefined {
   const { errors } = webFiles(paths);
   const end = host.readFrom(errors, Math.max(0, (host.stat(errors)?.size ?? 0) - 262_144)).text;
-  return readComplaint(paths, end.slice(Math.max(0, end.lastIndexOf(": reconfiguring\n"))));
+  const begins = [": reconfiguring\n", ": start worker processes\n"];
+  return readComplaint(paths, end.slice(Math.max(0, ...begins.map((line) => end.lastIndexOf(line)))));
 }
 
 const mostAsked = 200;

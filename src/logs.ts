@@ -2,6 +2,7 @@ import { type App, appOf, readOfAny } from "./app.ts";
 import type { Entry, Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
 import { readMachine } from "./machine.ts";
+import { nginxLogs } from "./nginx.ts";
 import type { Paths } from "./paths.ts";
 import { parseScaling } from "./procfile.ts";
 import { numbersOf, readableNumber, releaseFiles } from "./releases.ts";
@@ -150,8 +151,6 @@ export interface Log {
   read(raw: readonly string[], before: number): Line[];
 }
 
-/** What nginx writes about a site, in logs of these names (NGINX_LOG). */
-export const nginxLogs = ["access", "error"] as const;
 const nginxLogFile = /^nginx\.(access|error)\.log$/;
 
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

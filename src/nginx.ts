@@ -4,6 +4,9 @@ import type { Host } from "./host/host.ts";
 import type { Ports } from "./machine.ts";
 import type { Paths } from "./paths.ts";
 
+/** What nginx writes about a site, in logs of these names (NGINX_LOG). */
+export const nginxLogs = ["access", "error"] as const;
+
 /** How this nginx is told to speak HTTP/2: by an option of `listen`, by a directive of its own, or not at all. */
 export type Http2 = "listen" | "directive" | "none";
 

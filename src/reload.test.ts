@@ -85,6 +85,20 @@ test("a change that nginx refuses is taken back, and said in nginx's own words",
   expect(hups(host)).toBe(2);
 });
 
+test("nginx waited for ever for a pipe among its files: its unit starts it anew", () => {
+  const host = board({ "nginx/blog.conf": "good" });
+  host.mkdir("/etc/systemd/system");
+  host.write("/etc/systemd/system/piku-web.service", "");
+  host.write(`/proc/${master}/status`, "SigPnd:\t0000000000000000\nShdPnd:\t0000000008000000\n");
+  const signalled: string[] = [];
+  host.signal = (_, name) => signalled.push(name) > 0;
+  expect(() => changeNginx(host, paths, undefined, change(host, "blog", "new"))).toThrow(
+    "nginx was stuck in its files",
+  );
+  expect(signalled).toEqual(["HUP", "WINCH", "KILL"]);
+  expect(host.read("/p/nginx/blog.conf")).toBe("good");
+});
+
 test("one app's site stopped every change of the others': it gets the text of its release again", () => {
   const host = board({ "nginx/junk.conf": "bad", "releases/junk/live": "3\n", "releases/junk/3.conf": "as it was" });
   expect([...changeNginx(host, paths, undefined, change(host, "blog", "good"))]).toEqual([]);

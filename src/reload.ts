@@ -90,6 +90,7 @@ function reloadOwn(host: Host, paths: Paths, master: number): string | undefined
   const earlier = host.readFrom(errors, Math.max(0, from - 262_144)).text;
   const before = workersOf(host, master);
   host.signal(master, "HUP");
+  let looks = 0;
   for (const start = host.ticks(); host.ticks() - start < patience; host.sleep(10)) {
     const [, said = ""] = host.readFrom(errors, from).text.split(/: reconfiguring\n/, 2);
     // nginx tries a port that is taken for some seconds.
@@ -101,15 +102,37 @@ function reloadOwn(host: Host, paths: Paths, master: number): string | undefined
     const leaving = (pid: number) => `${earlier}${said}`.includes(` ${pid}#${pid}: gracefully shutting down`);
     const isGone = (pid: number) =>
       !now.includes(pid) || leaving(pid) || titleOf(host, pid).includes("is shutting down");
-    if (!before.every(isGone)) continue;
+    // They say so a moment before they stop accepting, and /proc may leave out a process while another one ends.
+    looks = before.every(isGone) ? looks + 1 : 0;
+    if (looks < 3) continue;
     // Where /proc hides the workers nothing tells that the former ones have stopped: nginx waits 0.1 s before it tells them.
     if (before.length === 0) host.sleep(200);
     return undefined;
   }
+  if (host.stat(webUnit) && isStuck(host, master) && host.signal(master, "KILL"))
+    throw new PikuError(
+      "nginx was stuck in its files for 10 seconds, and is being started anew without those that stop it",
+      "try again in half a minute; `doctor` names what was set aside",
+    );
   throw new PikuError(
     "nginx did not read its new configuration within 10 seconds",
     "on the server: systemctl status piku-web",
   );
+}
+
+// Where it exists, systemd starts nginx anew, and `piku web` sees to its files before.
+const webUnit = "/etc/systemd/system/piku-web.service";
+
+/**
+ * Whether nginx's master takes no signals: it reads its files meanwhile, and waits for ever where one of them is a pipe. A signal that it
+ * does not take stays pending (proc(5): ShdPnd). Where /proc hides that, it does not show.
+ */
+export function isStuck(host: Host, master: number): boolean {
+  const isPending = () => /^ShdPnd:\s*0*[1-9a-f]/m.test(host.read(`/proc/${master}/status`) ?? "");
+  host.signal(master, "WINCH");
+  for (const start = host.ticks(); host.ticks() - start < answerPatience; host.sleep(10))
+    if (!isPending()) return false;
+  return true;
 }
 
 /** Sees to it that what nginx says can be read: an app may have removed its log, or have put something else in its place. */

@@ -1,7 +1,6 @@
 import type { App } from "./app.ts";
 import type { Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
-import { nginxLogs } from "./logs.ts";
 import { readMachine } from "./machine.ts";
 import { followedBy, type Plan } from "./plan.ts";
 import { type Release, releaseFiles } from "./releases.ts";
@@ -10,7 +9,7 @@ import { renderSite } from "./site.ts";
 import { makeCertificate, needsCertificate, type Pair, pairChange } from "./tls.ts";
 import { isInside, slotFlag, socketLink, socketOf } from "./uwsgi.ts";
 import { voiceOf } from "./voice.ts";
-import { forgetRefused, refusedSite, tellAside } from "./web.ts";
+import { clearLogs, forgetRefused, refusedSite, tellAside } from "./web.ts";
 
 /**
  * Makes the site the one of the plan. nginx itself tests it, by reading its files again with the rights that it has: what it refuses is
@@ -25,19 +24,13 @@ export function switchSite(host: Host, plan: Plan): void {
     if (staged) voice.start("generating self-signed certificate");
     const wanted = renderSite(site);
     if (host.read(app.site) === wanted && !staged) return;
-    if (site.logs) clearLogs(host, site.logs);
+    if (site.logs) {
+      host.mkdir(site.logs);
+      clearLogs(host, site.logs);
+    }
     voice.start(`nginx will map app '${app.name}' to hostname(s) '${site.names.join(" ")}'`);
     replaceSite(host, app, reload, wanted, staged && { staged, site });
   });
-}
-
-/** Makes room for nginx's logs of a site: what an app has put in their place, such as a link to somewhere else, nginx would write into, or refuse. */
-function clearLogs(host: Host, folder: string): void {
-  host.mkdir(folder);
-  for (const name of nginxLogs) {
-    const file = `${folder}/nginx.${name}.log`;
-    if (host.stat(file) && host.stat(file)!.type !== "file") host.remove(file);
-  }
 }
 
 /**

@@ -151,7 +151,7 @@ function board(sites: Record<string, string>, blame = true, taken: number[] = []
     files: { ...files, "/p/web/nginx.pid": "99\n" },
     answer(argv) {
       if (argv[1] === "-V") return { stderr: version };
-      if (argv[1] !== "-t") return undefined;
+      if (!argv.includes("-t")) return undefined;
       const guilty = host
         .list("/p/nginx")
         .find((name) => /^[^.].*\.conf$/.test(name) && host.read(`/p/nginx/${name}`)!.includes("bad"));
@@ -204,8 +204,8 @@ test("a main file that nginx refuses is told, and sites are where they were", ()
   const host = memoryHost({
     env,
     files: { "/p/nginx/a.conf": "A" },
-    answer: ([, word]) =>
-      word === "-t"
+    answer: (argv) =>
+      argv.includes("-t")
         ? { status: 1, stderr: "nginx: [emerg] no such module in /etc/nginx/modules/x.conf:1\n" }
         : { stderr: version },
   });

@@ -1,10 +1,10 @@
 import { defu } from "defu";
 import { printable } from "./app.ts";
-import { listensIn } from "./directives.ts";
+import { listensIn, readDirectives } from "./directives.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { type Ports, readMachine } from "./machine.ts";
-import { askNginx, isPlainFile, readSite } from "./nginx.ts";
+import { askNginx, isPlainFile, nginxLogs, readSite } from "./nginx.ts";
 import type { Paths } from "./paths.ts";
 import { isListening } from "./processes.ts";
 import { everywhere } from "./site.ts";
@@ -178,8 +178,11 @@ function makeUnknown(host: Host, paths: Paths): void {
 
 /** nginx's complaint about its files as they are, or undefined. For those who may bind the board's ports: `nginx -t` does. */
 function complaintOf(host: Host, paths: Paths): string | undefined {
-  const ran = host.capture(["nginx", "-t", "-q", ...logOption(host), "-c", webFiles(paths).main]);
-  return ran.status === 0 ? undefined : readComplaint(paths, ran.stderr);
+  // A pipe among what a site names would be waited for for ever.
+  const patience = ["timeout", "-s", "KILL", "20"];
+  const ran = host.capture([...patience, "nginx", "-t", "-q", ...logOption(host), "-c", webFiles(paths).main]);
+  if (ran.status === 0) return undefined;
+  return readComplaint(paths, ran.stderr) ?? "it does not get to the end of its files within 20 seconds";
 }
 
 /** nginx before 1.19.5 has no such option, and complains of a log in /var/log that it may not open, but goes on. */
@@ -207,12 +210,38 @@ export function setAside(host: Host, paths: Paths, name: string, why: string): v
   host.rename(`${paths.nginx}/${name}.conf`, refusedSite(paths, name));
 }
 
-/** Sets aside what has the name of a site and is none, such as a folder or a pipe: nginx would wait for that for ever. Gives which. */
+const moveJunk = `
+LC_ALL=C
+count=0
+for file in "$nginx"/*.conf; do
+  name=\${file##*/}
+  case $name in *[!" "-~]*) ;; *) [ \${#name} -gt 200 ] || continue ;; esac
+  count=$((count + 1)) && mv -f -- "$file" "$web/junk-$count"
+done`;
+
+/**
+ * Sets aside what has the name of a site and is none, such as a folder or a pipe: nginx would wait for that for ever. Gives which. What has
+ * a name that no app has, nor anybody types, goes into nginx's own folder. For pipes in the place of logs there are new ones.
+ */
 export function setStrangeAside(host: Host, paths: Paths): Map<string, string> {
-  const strange = named(host, paths, ".conf").filter((name) => !isPlainFile(host, `${paths.nginx}/${name}.conf`));
+  const { logs, nginx, web } = paths;
+  const isOdd = (name: string) => name.length > 200 || /[^ -~]/.test(name);
+  if (named(host, paths, ".conf").some(isOdd))
+    host.capture(["sh", "-c", moveJunk], { env: { ...host.env(), nginx, web } });
+  for (const app of host.list(logs)) clearLogs(host, `${logs}/${app}`);
+  const strange = named(host, paths, ".conf").filter((name) => !isPlainFile(host, `${nginx}/${name}.conf`));
   const why = "it is not a file";
   for (const name of strange) setAside(host, paths, name, why);
   return new Map(strange.map((name) => [name, why]));
+}
+
+/** Removes what an app has put in the place of nginx's logs: a link nginx would write through, a pipe it would wait for. */
+export function clearLogs(host: Host, folder: string): void {
+  for (const name of nginxLogs) {
+    const file = `${folder}/nginx.${name}.log`;
+    const type = host.stat(file)?.type;
+    if (type !== undefined && type !== "file") host.remove(file);
+  }
 }
 
 /** Forgets a site that was set aside. */
@@ -225,7 +254,7 @@ export function forgetRefused(host: Host, paths: Paths, name: string): void {
 export function tellAside(host: Host, aside: ReadonlyMap<string, string>): void {
   for (const [name, why] of aside)
     voiceOf(host).warn(
-      `nginx refuses the site of '${name}', which was set aside: ${why}. To have it back: deploy ${name}`,
+      `nginx refuses the site of '${printable(name)}', which was set aside: ${why}. To have it back: deploy ${printable(name)}`,
     );
 }
 
@@ -267,6 +296,9 @@ export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
     setAside(host, paths, name, why);
     aside.set(name, why);
   };
+  for (const name of named(host, paths, ".conf"))
+    if (namesPipe(host, readSite(host, `${paths.nginx}/${name}.conf`)))
+      refuse(name, "it names a pipe, for which nginx would wait for ever");
   for (const [name, listen] of takenPorts(host, paths)) refuse(name, `another program of the board has ${listen}`);
   for (;;) {
     const complaint = complaintOf(host, paths);
@@ -294,6 +326,15 @@ export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
   if (bare !== undefined) throw new PikuError(`nginx refuses its main file: ${bare}`, `look at ${paths.settings}`);
   return aside;
 }
+
+/** Whether some directive of a site names a pipe. Devices are no pipes: logs go to /dev/null. */
+const namesPipe = (host: Host, site: string): boolean =>
+  readDirectives(site)
+    .flat()
+    .some((word) => {
+      const real = word.startsWith("/") && !word.startsWith("/dev/") ? host.realPath(word) : undefined;
+      return real !== undefined && host.stat(real)?.type === "other";
+    });
 
 /** Sites that listen on a port of their own which another program has, while nginx does not run. */
 function takenPorts(host: Host, paths: Paths): Map<string, string> {
