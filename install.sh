@@ -4,7 +4,8 @@
 #   curl -fsSL URL/install.sh | sh -s -- [--key FILE] [...]     as root; run it again to upgrade
 #   sh install.sh --root /mnt/card --key id.pub                 prepares a card; it comes up by itself
 #
-# POSIX sh, nothing else. All of it is in functions, so that a download that was cut short does nothing.
+# POSIX sh, nothing else. All of it is in braces, so that a download that was cut short does nothing.
+{
 set -eu
 umask 022
 LC_ALL=C
@@ -60,14 +61,7 @@ read_options() {
     case $1 in
       --from | --key | --target | --root | --hostname | --domain)
         [ -n "${2:-}" ] || die "$1 needs a value" "sh install.sh --help"
-        case $1 in
-          --from) from=${2%/} ;;
-          --key) key=$2 ;;
-          --target) target=$2 ;;
-          --root) root=${2%/} ;;
-          --hostname) hostname=$2 ;;
-          --domain) domain=$2 ;;
-        esac
+        eval "${1#--}=\$2"
         shift
         ;;
       --default-site) default_site=1 ;;
@@ -79,6 +73,7 @@ read_options() {
     esac
     shift
   done
+  from=${from%/} root=${root%/}
   [ "$(id -u)" = 0 ] || die "this must run as root" "sudo sh install.sh ..."
   if [ -n "$key" ]; then [ -r "$key" ] || die "there is no key file '$key'"; fi
   is_name "$hostname" || die "'$hostname' is not a valid host name" "letters, digits and -, at most 63, with neither - nor . at an end; such as classroom"
@@ -167,6 +162,7 @@ need_space() {
 
 # ---- the release ----
 
+# Downloads a file of the release into $work, and checks it by SHA256SUMS.
 fetch() {
   case $from in
     http://* | https://*)
@@ -179,14 +175,12 @@ fetch() {
       fi
       ;;
     *) cp "$from/$1" "$work/$1" 2>"$work/why" ;;
-  esac || die "$1 could not be got from $from: $(tail -n 1 "$work/why")" "look at the network and the address, then run this again"
-}
-
-verify() {
+  esac || die "could not download $1 from $from: $(tail -n 1 "$work/why")" "look at the network and the address, then run this again"
+  [ "$1" != SHA256SUMS ] || return 0
   wanted=$(sed -n "s/^\([0-9a-f]\{64\}\) [ *]$1\$/\1/p" "$work/SHA256SUMS")
   [ -n "$wanted" ] || die "the release at $from has no $1"
   [ "$(sha256sum "$work/$1" | cut -d' ' -f1)" = "$wanted" ] ||
-    die "$1 is not the file that SHA256SUMS speaks of" "the download may have been cut short: run this again"
+    die "checksum mismatch: $1" "the download may have been cut short: run this again"
 }
 
 # Gets the first of these targets that the release has and, unless it is for a card, that runs here.
@@ -196,7 +190,6 @@ get_executable() {
     grep -q " [ *]piku-$name\$" "$work/SHA256SUMS" || continue
     say "Getting piku-$name from $from"
     fetch "piku-$name"
-    verify "piku-$name"
     chmod 755 "$work/piku-$name"
     chosen=$name
     [ -z "$root" ] || return 0
@@ -1238,7 +1231,6 @@ go() {
 
 wait_for_boot() {
   fetch install.sh
-  verify install.sh
   put "$place/install.sh" 755 <"$work/install.sh"
   put_marked "$units/piku-go-over.service" 644 <<END
 $mark
@@ -1294,20 +1286,17 @@ prepare_card() {
   place=$root$place
   say "Putting piku into $place"
   mkdir -p "$place"
-  executables=piku-$chosen
+  fetch install.sh
+  files="install.sh piku-$chosen"
   # Every board runs the armv6 one; most would rather have the other.
   if [ "$chosen" = linux-armv6 ] && [ -z "$target" ] && grep -q ' [ *]piku-linux-armv7$' "$work/SHA256SUMS"; then
     fetch piku-linux-armv7
-    verify piku-linux-armv7
-    executables="$executables piku-linux-armv7"
+    files="$files piku-linux-armv7"
   fi
-  for name in $executables; do
-    cp "$work/$name" "$place/$name"
-    chmod 755 "$place/$name"
+  for name in $files; do
+    put "$place/$name" 755 <"$work/$name"
     grep " [ *]$name\$" "$work/SHA256SUMS"
   done | put "$place/SHA256SUMS" 644
-  fetch install.sh
-  put "$place/install.sh" 755 <"$work/install.sh"
   set -- --first-boot --from /usr/local/lib/piku
   if [ -n "$key" ]; then
     put "$place/key.pub" 644 <"$key"
@@ -1443,3 +1432,4 @@ main() {
 }
 
 main "$@"
+}

@@ -55,7 +55,7 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
       "cd /root/release; cp piku-linux-x64 kept; printf x >>piku-linux-x64",
       install,
       "cd /root/release; mv kept piku-linux-x64",
-      /^Error: piku-linux-x64 is not the file that SHA256SUMS speaks of\nHint: .*run this again$/,
+      /^Error: checksum mismatch: piku-linux-x64\nHint: .*run this again$/,
     ],
     [
       "an executable that was cut short",
@@ -141,7 +141,7 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
     ok(await machine.sh("apt-get -q update && apt-get -q -y --no-install-recommends install curl"));
     const ran = await machine.sh(`${install} --from http://127.0.0.1:9/piku`);
     expect(error(ran)).toMatch(
-      /^Error: SHA256SUMS could not be got from http:\/\/127.0.0.1:9\/piku: curl: .*\nHint: look at the network/,
+      /^Error: could not download SHA256SUMS from http:\/\/127.0.0.1:9\/piku: curl: .*\nHint: look at the network/,
     );
     expect(await traces()).toBe("0\n");
   });
