@@ -21,6 +21,7 @@ units=/etc/systemd/system
 place=/usr/local/lib/piku
 # A folder of units that /etc goes before.
 vendor=/usr/local/lib/systemd/system
+nginx_drop_in=$units/nginx.service.d/piku.conf
 until_boot="the former piku's services go on until the next boot"
 
 usage() {
@@ -378,7 +379,8 @@ add_keys() {
 # The distribution's nginx as it is configured: all of it, and root's own files of it but ours, each below its name. Sites of piku's could write
 # such a name as well, so what root goes by is read from the files themselves.
 read_nginx() {
-  nginx -T >"$work/dump" 2>/dev/null || printf '# configuration file %s:\n' /etc/nginx/nginx.conf "$http_files"/*.conf /etc/nginx/sites-enabled/* >"$work/dump"
+  try_nginx "$nginx_drop_in" -T >"$work/dump" 2>/dev/null ||
+    printf '# configuration file %s:\n' /etc/nginx/nginx.conf "$http_files"/*.conf /etc/nginx/sites-enabled/* >"$work/dump"
   sed -n 's/^# configuration file \(.*\):$/\1/p' "$work/dump" | while read -r file; do
     case $file in /proc/* | /sys/* | /dev/* | "$home"/* | "$http_files/piku.conf") continue ;; esac
     if [ -f "$file" ] && [ "$(stat -L -c %U "$file")" = root ]; then
@@ -479,11 +481,13 @@ choose_port() {
 
 has_own() { is_ours "$units/piku-web.service" || is_ours /etc/init.d/piku-web; }
 
+# Whether nginx is at least 1.19 with this patch level.
+nginx_is_1_19() { nginx -v 2>&1 | awk -F'[/.]' -v patch="$1" '/version/ { exit !($2 > 1 || $3 > 19 || ($3 == 19 && $4 + 0 >= patch)) }'; }
+
 # Older ones have no -e, and complain of a log in /var/log that they may not open.
 web_command() {
-  log=
-  if nginx -v 2>&1 | awk -F'[/.]' '/version/ { exit !($2 > 1 || $3 > 19 || ($3 == 19 && $4 + 0 >= 5)) }'; then log='-e stderr '; fi
-  printf '%s\n' "$log-c $home/.piku/web/nginx.conf"
+  ! nginx_is_1_19 5 || printf '%s ' -e stderr
+  printf '%s\n' "-c $home/.piku/web/nginx.conf"
 }
 
 # Folders for caches besides piku's own (PIKU_FOLDERS).
@@ -491,22 +495,29 @@ other_folders() {
   board_setting PIKU_FOLDERS | tr : '\n' | grep -E '^/[A-Za-z0-9._/+@-]+$' | grep -vE '/\.\.(/|$)' | sed 's/^/ -/' | tr -d '\n'
 }
 
-# What no nginx needs. A compiler of regular expressions does need memory that is written and executed.
-nginx_walls="NoNewPrivileges=yes
-ProtectSystem=strict
-PrivateDevices=yes
-ProtectClock=yes
-ProtectControlGroups=yes
+# What neither apps nor nginx need.
+walls="NoNewPrivileges=yes
 ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
 RestrictSUIDSGID=yes
 RestrictRealtime=yes
-RestrictNamespaces=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 LockPersonality=yes
 SystemCallArchitectures=native"
+# For piku's own services only.
+user_walls="ProtectProc=invisible
+RemoveIPC=yes
+KeyringMode=private
+SystemCallErrorNumber=EPERM"
+# nginx's regular expressions are compiled into memory that is written and executed, so MemoryDenyWriteExecute is not among them.
+nginx_walls="$walls
+ProtectSystem=strict
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+RestrictNamespaces=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK"
 
 write_web_unit() {
   put_marked "$units/piku-web.service" 644 <<END
@@ -534,14 +545,11 @@ UMask=0077
 AmbientCapabilities=CAP_NET_BIND_SERVICE
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE
 $nginx_walls
+$user_walls
 ReadWritePaths=$home/.piku$(other_folders)
 PrivateTmp=yes
-ProtectProc=invisible
-RemoveIPC=yes
-KeyringMode=private
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged
-SystemCallErrorNumber=EPERM
 
 [Install]
 WantedBy=multi-user.target
@@ -695,7 +703,7 @@ wait_for_port() {
 leave_shared() {
   retire_path
   if has_systemd && is_ours "$units/piku-nginx.socket"; then systemctl disable --quiet --now piku-nginx.socket; fi
-  take_away "$units/piku-nginx.socket" "$units/piku-nginx@.service" "$units/nginx.service.d/piku.conf" "$place/reload"
+  take_away "$units/piku-nginx.socket" "$units/piku-nginx@.service" "$nginx_drop_in" "$place/reload"
   rmdir "$units/nginx.service.d" 2>/dev/null || :
   conf=$http_files/piku.conf
   for file in $(other_includes); do
@@ -751,6 +759,7 @@ go_shared() {
   # shellcheck disable=SC2016 # for the inner shell
   su -s /bin/sh -c 'test -x "$0"' -- "$web" "$home/.piku/nginx" 2>/dev/null || chmod g+x,o+x "$home"
   stop_own
+  make_walls
   write_nginx
   if has_systemd; then write_shared_units; elif command -v rc-update >/dev/null; then write_shared_openrc; fi
 }
@@ -816,18 +825,6 @@ while [ \$tries -lt 100 ]; do
 done
 answer '500 Silent' 'nginx did not read its files within 10 seconds; $errors may tell why'
 END
-  # systemd would follow a link that an app puts there, and open another folder to root's nginx.
-  piku_folders='' real=''
-  for folder in "$home/.piku/logs" "$home/.piku/cache"; do
-    if [ -L "$folder" ]; then warn "$folder is a link, so a shared nginx may not write there"; continue; fi
-    piku_folders="$piku_folders -$folder"
-    real="${real}ConditionPathIsSymbolicLink=!$folder
-"
-  done
-  walls="$nginx_walls
-CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE
-ReadWritePaths=/var/log/nginx /var/lib/nginx /run$piku_folders$(folders_of_others)
-ReadOnlyPaths=-/run/systemd -/run/udev -/run/tmpfiles.d"
   put_marked "$units/piku-nginx.socket" 644 <<END
 $mark
 [Unit]
@@ -875,23 +872,54 @@ folders_of_others() {
     }' "$work/nginx" | sort -u | tr -d '\n'
 }
 
-# The walls around it, if it would still start within them; a former piku's goes on without until the next boot.
+# The walls around a shared nginx, into $work/walls.
+make_walls() {
+  piku_folders='' real=''
+  for folder in "$home/.piku/logs" "$home/.piku/cache"; do
+    # systemd would follow a link that an app puts there, and open another folder to root's nginx.
+    if [ -L "$folder" ]; then warn "$folder is a link, so a shared nginx may not write there"; continue; fi
+    piku_folders="$piku_folders -$folder"
+    real="${real}ConditionPathIsSymbolicLink=!$folder
+"
+  done
+  cat >"$work/walls" <<END
+$mark
+[Unit]
+$real
+[Service]
+$nginx_walls
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE
+ReadWritePaths=/var/log/nginx /var/lib/nginx /run$piku_folders$(folders_of_others)
+ReadOnlyPaths=-/run/systemd -/run/udev -/run/tmpfiles.d
+END
+}
+
+# nginx within the walls of this drop-in.
+in_walls() {
+  sed -n '/^\[Service\]/,$ s/^[A-Z].*=/--property=&/p' "$1" >"$work/properties"
+  shift
+  set -- "$(command -v nginx)" "$@"
+  while read -r property; do set -- "$property" "$@"; done <"$work/properties"
+  systemd-run --quiet --wait --collect --pipe "$@" </dev/null
+}
+
+# The same once its service has walls: even when it only reads its files, nginx makes the logs and caches that piku's sites name.
+try_nginx() {
+  if [ -e "$nginx_drop_in" ]; then in_walls "$@"; else shift && nginx "$@"; fi
+}
+
+# A former piku's nginx goes on without walls until the next boot.
 harden_nginx() {
-  file=$units/nginx.service.d/piku.conf
-  printf '%s\n' "$mark" '[Unit]' "$real" '[Service]' "$walls" >"$work/walls"
-  ! cmp -s "$work/walls" "$file" || return 0
-  printf '%s\n' "$walls" | sed 's/^/--property=/' >"$work/properties"
-  set --
-  while read -r property; do set -- "$@" "$property"; done <"$work/properties"
-  if ! systemd-run --quiet --wait --collect --pipe "$@" "$(command -v nginx)" -t -q >"$work/why" 2>&1 </dev/null; then
+  ! cmp -s "$work/walls" "$nginx_drop_in" || return 0
+  if ! in_walls "$work/walls" -t -q >"$work/why" 2>&1; then
     warn "nginx would not start within walls, so it has none: $(tail -n 1 "$work/why")"
     return
   fi
   mkdir -p "$units/nginx.service.d"
-  put_marked "$file" 644 <"$work/walls"
+  put_marked "$nginx_drop_in" 644 <"$work/walls"
   systemctl daemon-reload
   [ "$because" != "$until_boot" ] && [ -z "$go_over" ] || return 0
-  systemctl restart nginx || { take_away "$file" && systemctl daemon-reload && systemctl restart nginx; }
+  systemctl restart nginx || { take_away "$nginx_drop_in" && systemctl daemon-reload && systemctl restart nginx; }
 }
 
 write_shared_openrc() {
@@ -915,18 +943,17 @@ END
 # A server of its own for https, since an unknown name would fall to the first app. It is the default by being the first, so that
 # an app can take its place (NGINX_DEFAULT).
 https_server() {
-  sixth=
-  [ -e /proc/net/if_inet6 ] && sixth="  listen [::]:$https_port ssl;"
-  if nginx -v 2>&1 | awk -F'[/.]' '/version/ { exit !($2 > 1 || $3 > 19 || ($3 == 19 && $4 + 0 >= 4)) }'; then
-    answer='  ssl_reject_handshake on;'
+  printf '%s\n' 'server {' "  listen $https_port ssl;"
+  [ ! -e /proc/net/if_inet6 ] || printf '%s\n' "  listen [::]:$https_port ssl;"
+  if nginx_is_1_19 4; then
+    printf '%s\n' '  ssl_reject_handshake on;'
   else
-    [ -e /etc/nginx/piku-default.key ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 \
+    # The certificate is written after its key.
+    [ -s /etc/nginx/piku-default.crt ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 \
       -subj /CN=invalid -keyout /etc/nginx/piku-default.key -out /etc/nginx/piku-default.crt 2>/dev/null
-    answer='  ssl_certificate /etc/nginx/piku-default.crt;
-  ssl_certificate_key /etc/nginx/piku-default.key;
-  return 444;'
+    printf '  %s;\n' 'ssl_certificate /etc/nginx/piku-default.crt' 'ssl_certificate_key /etc/nginx/piku-default.key' 'return 444'
   fi
-  printf '%s\n' 'server {' "  listen $https_port ssl;" ${sixth:+"$sixth"} "$answer" '}'
+  printf '%s\n' '}'
 }
 
 # Files of nginx's, but ours, that include piku's sites: the original's instructions say the default site.
@@ -978,7 +1005,7 @@ write_nginx() {
     printf '%s\n' "$include"
   } | put_marked "$conf" 644
   turn_off_welcome "$welcome"
-  if ! nginx -t -q 2>"$work/why"; then
+  if ! try_nginx "$work/walls" -t -q 2>"$work/why"; then
     if [ -e "$work/piku.conf" ]; then mv "$work/piku.conf" "$conf"; else rm "$conf"; fi
     turn_on_welcome "$welcome"
     die "nginx refuses its configuration: $(grep emerg "$work/why" | head -n 1)" "what was there before is in place again; mend it, then run this again"
@@ -1070,24 +1097,13 @@ $mark
 # Without these, for sudo in apps for example:
 #   mkdir -p $units/uwsgi-piku.service.d && ln -s /dev/null $units/uwsgi-piku.service.d/walls.conf && reboot
 [Service]
-NoNewPrivileges=yes
+$walls
+$user_walls
 CapabilityBoundingSet=
 ProtectSystem=full
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
-RestrictSUIDSGID=yes
-RestrictRealtime=yes
 RestrictNamespaces=user mnt pid
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_BLUETOOTH AF_CAN AF_PACKET
-LockPersonality=yes
-KeyringMode=private
-RemoveIPC=yes
-SystemCallArchitectures=native
 SystemCallFilter=~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap
-SystemCallErrorNumber=EPERM
 TasksMax=50%
 MemoryHigh=85%
 $hidden
@@ -1131,9 +1147,9 @@ write_sshd() {
     say "sshd_config does not include sshd_config.d, so how sshd lets clients in stays as it is"
     return
   fi
-  # Debian's default drops clients of a class that push at once. Somebody's own number stays.
-  many=
-  [ -n "$(is_ours $conf || sshd -T 2>/dev/null | grep -v '^maxstartups 10:30:100$' | grep ^maxstartups)" ] || many='MaxStartups 100:30:200'
+  # Debian's default drops clients of a class that push at once. The administrator's own number stays.
+  many='MaxStartups 100:30:200'
+  if ! grep -qsx "$many" $conf && sshd -T 2>/dev/null | grep '^maxstartups ' | grep -qvx 'maxstartups 10:30:100'; then many=; fi
   put_marked $conf 644 <<END
 $mark
 $many
@@ -1157,27 +1173,33 @@ reload_sshd() {
   elif command -v rc-service >/dev/null; then rc-service -q --ifstarted "$sshd" reload; fi
 }
 
-# What keeps all keys of piku's user out, by sshd's own word; sets the port that it listens on.
+# Warns of what keeps all keys of piku's user out, as sshd says; sets the port that it listens on.
 check_sshd() {
   sshd -T -C "user=$user,host=localhost,addr=127.0.0.1" >"$work/sshd" 2>/dev/null || :
   ssh_port=$(sed -n 's/^port //p' "$work/sshd" | head -n 1)
-  why=
-  grep -qx 'pubkeyauthentication no' "$work/sshd" && why="PubkeyAuthentication is no"
-  is_among denyusers "$user" && why="DenyUsers names $user"
-  ! grep -q '^allowusers ' "$work/sshd" || is_among allowusers "$user" || why="AllowUsers does not name $user"
-  for name in $(id -Gn "$user"); do ! is_among denygroups "$name" || why="DenyGroups names $user's group $name"; done
-  if grep -q '^allowgroups ' "$work/sshd"; then
-    allowed=
-    for name in $(id -Gn "$user"); do is_among allowgroups "$name" && allowed=1; done
-    [ -n "$allowed" ] || why="AllowGroups names no group of $user"
-  fi
-  [ -z "$why" ] || warn "no key can let anybody in as $user: $why in sshd's configuration. Change that in /etc/ssh/sshd_config, then: systemctl reload $sshd"
+  groups=$(id -Gn "$user")
+  # shellcheck disable=SC2086 # a list of words
+  if grep -qx 'pubkeyauthentication no' "$work/sshd"; then why="PubkeyAuthentication is no"
+  elif matches denyusers "$user"; then why="DenyUsers names $user"
+  elif matches denygroups $groups; then why="DenyGroups names a group of $user"
+  elif has_pattern allowusers && ! matches allowusers "$user"; then why="AllowUsers does not name $user"
+  elif has_pattern allowgroups && ! matches allowgroups $groups; then why="AllowGroups names no group of $user"
+  else return 0; fi
+  warn "no key can let anybody in as $user: $why in sshd's configuration. Change that in /etc/ssh/sshd_config, then: systemctl reload $sshd"
 }
-# Whether one of the patterns that sshd has for this keyword fits.
-is_among() {
-  # shellcheck disable=SC2254 # a pattern it is
-  for pattern in $(set -f && sed -n "s/^$1 //p" "$work/sshd"); do
-    case $2 in ${pattern%@*}) return 0 ;; esac
+has_pattern() { grep -q "^$1 " "$work/sshd"; }
+
+# Whether one of sshd's patterns for a keyword fits one of these names.
+matches() {
+  patterns=$(sed -n "s/^$1 //p" "$work/sshd" | tr ' ' '\n')
+  shift
+  for name in "$@"; do
+    while read -r pattern; do
+      # shellcheck disable=SC2254 # a pattern it is
+      case $name in ${pattern%@*}) return 0 ;; esac
+    done <<END
+$patterns
+END
   done
   return 1
 }
@@ -1375,7 +1397,7 @@ uninstall_units() {
   retire_path
   rm -f "$units"/multi-user.target.wants/piku-first-boot.service
   take_away "$units/uwsgi-piku.service" "$units/piku-go-over.service" "$units/piku-first-boot.service" "$units"/piku-nginx[.@]* \
-    "$units/nginx.service.d/piku.conf" "$vendor/uwsgi-piku.service.d/walls.conf"
+    "$nginx_drop_in" "$vendor/uwsgi-piku.service.d/walls.conf"
   rmdir "$units/nginx.service.d" "$vendor/uwsgi-piku.service.d" 2>/dev/null || :
   systemctl daemon-reload
   give_back_nginx
