@@ -556,6 +556,31 @@ WantedBy=multi-user.target
 END
 }
 
+# A service of OpenRC's: its name, what it is, what it needs, its program and its words; more lines from stdin.
+write_openrc_service() {
+  {
+    cat <<END
+#!/sbin/openrc-run
+$mark
+description="$2"
+supervisor=supervise-daemon
+command=$(command -v "$4")
+command_args="$5"
+respawn_delay=1
+respawn_max=0
+depend() { need $3; }
+END
+    cat
+  } | put_marked "/etc/init.d/$1" 755
+}
+
+remove_openrc_service() {
+  is_ours "/etc/init.d/$1" || return 0
+  rc-service -q "$1" stop || :
+  rc-update -q del "$1" || :
+  take_away "/etc/init.d/$1"
+}
+
 write_web_openrc() {
   # Without it every user of the machine may listen on port 80.
   if supervise-daemon --help 2>&1 | grep -q -e --capabilities && setpriv --help 2>&1 | grep -q -e --reuid; then
@@ -566,19 +591,10 @@ write_web_openrc() {
     printf '%s\n' "$mark" net.ipv4.ip_unprivileged_port_start=80 | put_marked /etc/sysctl.d/piku.conf 644
     sysctl -q -p /etc/sysctl.d/piku.conf
   fi
-  put_marked /etc/init.d/piku-web 755 <<END
-#!/sbin/openrc-run
-$mark
-description="piku's nginx"
-supervisor=supervise-daemon
-command=$(command -v nginx)
-command_args="$(web_command) -g 'daemon off;'"
+  write_openrc_service piku-web "piku's nginx" net nginx "$(web_command) -g 'daemon off;'" <<END
 command_user=$user:$group
 $right
-respawn_delay=1
-respawn_max=0
 extra_started_commands=reload
-depend() { need net; }
 # A site that nginx refuses, or whose port is taken, is set aside.
 start_pre() { $prepare || :; }
 reload() { supervise-daemon \$RC_SVCNAME --signal HUP; }
@@ -688,10 +704,11 @@ answers() {
 # shellcheck disable=SC2016 # for the inner shell
 stop_own() {
   has_own || return 0
-  if has_systemd; then systemctl disable --quiet piku-web && systemctl stop --no-block piku-web; else rc-service -q piku-web stop; rc-update -q del piku-web; fi
+  if has_systemd; then systemctl disable --quiet piku-web && systemctl stop --no-block piku-web; fi
+  remove_openrc_service piku-web
   wait_for_port
   as_user sh -c 'rm -rf .piku/cache/*/[0-9a-f] .piku/cache/*/nginx/[0-9a-f]' 2>/dev/null || :
-  take_away "$units/piku-web.service" /etc/init.d/piku-web /etc/sysctl.d/piku.conf
+  take_away "$units/piku-web.service" /etc/sysctl.d/piku.conf
 }
 
 wait_for_port() {
@@ -701,10 +718,7 @@ wait_for_port() {
 
 # Takes away what tied piku to the distribution's nginx.
 leave_shared() {
-  retire_path
-  if has_systemd && is_ours "$units/piku-nginx.socket"; then systemctl disable --quiet --now piku-nginx.socket; fi
-  take_away "$units/piku-nginx.socket" "$units/piku-nginx@.service" "$nginx_drop_in" "$place/reload"
-  rmdir "$units/nginx.service.d" 2>/dev/null || :
+  remove_reloader
   conf=$http_files/piku.conf
   for file in $(other_includes); do
     if is_welcome "$file"; then
@@ -728,6 +742,15 @@ leave_shared() {
     rm -f "$place/shared-because"
     change_setting PIKU_NGINX
   fi
+}
+
+# What has the distribution's nginx read piku's sites, and its walls.
+remove_reloader() {
+  retire_path
+  remove_openrc_service piku-nginx
+  if is_ours "$units/piku-nginx.socket" && has_systemd; then systemctl disable --quiet --now piku-nginx.socket; fi
+  take_away "$units/piku-nginx.socket" "$units/piku-nginx@.service" "$nginx_drop_in" "$place/reload"
+  rmdir "$units/nginx.service.d" 2>/dev/null || :
 }
 
 # Version 1, and the original, had a path unit.
@@ -764,23 +787,17 @@ go_shared() {
   if has_systemd; then write_shared_units; elif command -v rc-update >/dev/null; then write_shared_openrc; fi
 }
 
-# Whom the workers' sockets let in: new ones by their folder and their file, and those that are there already.
+# Whom the workers' sockets let in: those that are there, and new ones by their folder and the workers' files. The times of these files
+# stay, so that the emperor starts none again now. A worker whose group is not the emperor's would not start, and needs none.
 # shellcheck disable=SC2016 # for the inner shell
 set_sockets() {
-  change_vassals "s/^chmod-socket *=.*/chmod-socket = $3/"
-  as_user sh -c '
-    chgrp "$1" .piku/sockets && chmod "$2" .piku/sockets
-    find .piku/sockets .piku/nginx -type s -user "$4" -exec chgrp "$1" {} + -exec chmod "$3" {} +' sh "$1" "$2" "$3" "$user"
-}
-
-# Changes workers' files for their next start. Their times stay, so that the emperor starts none again now. A worker whose group is
-# not the emperor's would not start, and needs none.
-# shellcheck disable=SC2016 # for the inner shell
-change_vassals() {
-  as_user sh -c 'cd .piku && find uwsgi-enabled uwsgi-available releases/*/run-* -type f -name "*.ini" 2>/dev/null | while read -r file; do
-    sed -e "/^gid *=/d" -e "$1" "$file" >"$file.new" && touch -r "$file" "$file.new" && chmod 600 "$file.new" &&
-      if cmp -s "$file" "$file.new"; then rm "$file.new"; else mv -f "$file.new" "$file"; fi
-  done' sh "$1"
+  as_user sh -c 'cd .piku
+    find uwsgi-enabled uwsgi-available releases/*/run-* -type f -name "*.ini" 2>/dev/null | while read -r file; do
+      sed -e "/^gid *=/d" -e "s/^chmod-socket *=.*/chmod-socket = $3/" "$file" >"$file.new" && touch -r "$file" "$file.new" &&
+        chmod 600 "$file.new" && if cmp -s "$file" "$file.new"; then rm "$file.new"; else mv -f "$file.new" "$file"; fi
+    done
+    chgrp "$1" sockets && chmod "$2" sockets
+    find sockets nginx -type s -user "$4" -exec chgrp "$1" {} + -exec chmod "$3" {} +' sh "$1" "$2" "$3" "$user"
 }
 
 # A request on the socket has nginx read its files, and is answered with what it says of them.
@@ -928,15 +945,8 @@ write_shared_openrc() {
 $mark
 exec rc-service nginx reload
 END
-  put_marked /etc/init.d/piku-nginx 755 <<END
-#!/sbin/openrc-run
-$mark
-description="nginx reads piku's sites when they have changed"
-supervisor=supervise-daemon
-command=/bin/busybox
-command_args="inotifyd $place/reload $home/.piku/nginx:yn"
-depend() { need nginx; }
-END
+  write_openrc_service piku-nginx "nginx reads piku's sites when they have changed" nginx busybox \
+    "inotifyd $place/reload $home/.piku/nginx:yn" </dev/null
   rc-update -q add nginx && rc-update -q add piku-nginx && rc-service -q nginx start && rc-service -q piku-nginx restart
 }
 
@@ -1120,17 +1130,8 @@ END
 }
 
 write_openrc() {
-  put_marked /etc/init.d/uwsgi-piku 755 <<END
-#!/sbin/openrc-run
-$mark
-description="piku's uWSGI emperor"
-supervisor=supervise-daemon
-command=$(command -v uwsgi)
-command_args="--ini $home/.piku/uwsgi/uwsgi.ini"
+  write_openrc_service uwsgi-piku "piku's uWSGI emperor" net uwsgi "--ini $home/.piku/uwsgi/uwsgi.ini" <<END
 command_user=$user:$group
-respawn_delay=1
-respawn_max=0
-depend() { need net; }
 start_pre() { su -s /bin/sh $user -c "$home/piku recover" || :; }
 END
   rc-update -q add "$sshd" && rc-service -q "$sshd" start
@@ -1390,15 +1391,14 @@ uninstall_here() {
 }
 
 uninstall_units() {
-  if [ -e "$units/piku-nginx.socket" ]; then systemctl disable --quiet --now piku-nginx.socket; fi
   if [ -e "$units/piku-go-over.service" ]; then systemctl disable --quiet piku-go-over; fi
   if [ -z "$original" ] && [ -e "$units/uwsgi-piku.service" ]; then systemctl disable --quiet --now uwsgi-piku; fi
   for unit in $(other_units); do [ -z "$original" ] || systemctl enable --quiet "$unit"; done
-  retire_path
+  remove_reloader
   rm -f "$units"/multi-user.target.wants/piku-first-boot.service
-  take_away "$units/uwsgi-piku.service" "$units/piku-go-over.service" "$units/piku-first-boot.service" "$units"/piku-nginx[.@]* \
-    "$nginx_drop_in" "$vendor/uwsgi-piku.service.d/walls.conf"
-  rmdir "$units/nginx.service.d" "$vendor/uwsgi-piku.service.d" 2>/dev/null || :
+  take_away "$units/uwsgi-piku.service" "$units/piku-go-over.service" "$units/piku-first-boot.service" "$units/piku-nginx.path" \
+    "$units/piku-nginx.service" "$vendor/uwsgi-piku.service.d/walls.conf"
+  rmdir "$vendor/uwsgi-piku.service.d" 2>/dev/null || :
   systemctl daemon-reload
   give_back_nginx
   systemctl daemon-reload
@@ -1406,11 +1406,9 @@ uninstall_units() {
 }
 
 uninstall_openrc() {
-  for name in uwsgi-piku piku-nginx; do
-    [ -e "/etc/init.d/$name" ] || continue
-    [ "$name$original" = uwsgi-piku1 ] || { rc-service -q $name stop; rc-update -q del $name; } || :
-  done
-  take_away /etc/init.d/uwsgi-piku /etc/init.d/piku-nginx
+  remove_reloader
+  # With an original the emperor goes on until the machine ends.
+  if [ -z "$original" ]; then remove_openrc_service uwsgi-piku; else take_away /etc/init.d/uwsgi-piku; fi
   give_back_nginx
 }
 
