@@ -312,14 +312,14 @@ keep_former() {
     if [ "$script" = piku ] && [ -e "$aside" ]; then aside=$home/piku.original; fi
     say "Keeping the former $script as $aside"
     as_user sh -c 'rm -rf "$2.new" && cp -p "$1" "$2.new" && mv -f "$2.new" "$2"' sh "$home/$script" "$aside"
-    [ "$script" = piku ] || former=1
+    # Until the next boot: a run that is cut off here is followed by one that still waits for it.
+    [ "$script" = piku ] || { mkdir -p "$place" && : >"$place/former"; }
   done
 }
 
 # shellcheck disable=SC2016 # for the inner shell
 put_executable() {
   say "Putting piku into $home: $version"
-  former=
   keep_former
   as_user sh -c 'rm -rf "$1" && set -C && cat >"$1" && chmod 755 "$1"' sh "$home/.piku.new" <"$work/piku-$chosen"
   # A name may reach the disk before what it stands for.
@@ -453,7 +453,7 @@ choose_nginx() {
     if [ -n "$taken" ] || ! systemctl is-enabled --quiet nginx 2>/dev/null; then others=; fi
   fi
   if [ "$wanted" = shared ]; then nginx=shared
-  elif has_systemd && [ -z "$go_over" ] && { [ -n "$former" ] || [ -e "$units/piku-go-over.service" ]; }; then
+  elif has_systemd && [ -z "$go_over" ] && { [ -e "$place/former" ] || [ -e "$units/piku-go-over.service" ]; }; then
     nginx=shared because=$until_boot
   elif [ -n "$others" ] && [ -z "$rival$taken" ]; then
     nginx=shared because="nginx has other sites than piku's: ${others% }. With PIKU_NGINX=own in $home/.piku/ENV piku has one of its own, on other ports"
@@ -605,16 +605,14 @@ END
 go_own() {
   group=$(id -gn "$user")
   [ "$group" != "$web" ] || { make_group && group=$user; }
-  if has_own; then
-    start_own
-    return
-  fi
-  say "Giving piku an nginx of its own"
-  app=$(default_app)
-  [ -z "$app" ] || setting PIKU_DEFAULT_APP "$app"
-  if ! as_web timeout 60 "$home/piku" web --try 2>"$work/why"; then
-    stay_shared "$(sed 's/^Error: //' "$work/why" | tr '\n' ' ')"
-    return
+  if ! has_own; then
+    say "Giving piku an nginx of its own"
+    app=$(default_app)
+    [ -z "$app" ] || setting PIKU_DEFAULT_APP "$app"
+    if ! as_web timeout 60 "$home/piku" web --try 2>"$work/why"; then
+      stay_shared "$(sed 's/^Error: //' "$work/why" | tr '\n' ' ')"
+      return
+    fi
   fi
   start_own
 }
@@ -625,24 +623,23 @@ stay_shared() {
 }
 
 start_own() {
-  if has_systemd; then
-    folders=$(grep -s ^ReadWritePaths= "$units/piku-web.service" || :)
-    write_web_unit
-    start_own_unit
-  elif command -v rc-update >/dev/null; then
+  if has_systemd; then start_own_unit
+  elif ! command -v rc-update >/dev/null; then
+    warn "neither systemd nor OpenRC runs here: start nginx $(web_command) yourself, as $user, with the right to listen on port $http_port"
+  else
     write_web_openrc
-    if ! rc-service -q piku-web status >/dev/null 2>&1; then
+    if rc-service -q piku-web status >/dev/null 2>&1; then rc-service -q piku-web reload
+    else
       [ -n "$others" ] || { rc-service -q --ifstarted nginx stop && rc-update -q del nginx 2>/dev/null; } || :
       rc-update -q add piku-web && rc-service -q piku-web start
-    else rc-service -q piku-web reload; fi
-  else
-    warn "neither systemd nor OpenRC runs here: start nginx $(web_command) yourself, as $user, with the right to listen on port $http_port"
+    fi
   fi
-  [ "$nginx" = own ] || return 0
-  leave_shared
+  if [ "$nginx" = own ]; then leave_shared; fi
 }
 
 start_own_unit() {
+  folders=$(grep -s ^ReadWritePaths= "$units/piku-web.service" || :)
+  write_web_unit
   systemctl daemon-reload
   if systemctl is-active --quiet piku-web; then
     if [ "$folders" = "$(grep ^ReadWritePaths= "$units/piku-web.service")" ]; then systemctl reload piku-web; else systemctl restart piku-web; fi
@@ -657,37 +654,32 @@ start_own_unit() {
     systemctl start --no-block piku-web
     return
   fi
-  if [ -z "$others" ]; then stop_nginx; fi
-  start_quickly
-  if ! answers; then
+  [ -n "$others" ] || stop_nginx
+  systemctl start piku-web || :
+  rm -rf /run/systemd/system/piku-web.service.d
+  systemctl daemon-reload
+  if answers; then
+    systemctl enable --quiet piku-web
+    [ -n "$others" ] || { systemctl disable --quiet nginx && systemctl stop nginx; }
+  else
     systemctl stop piku-web
     journalctl -u piku-web -n 20 -o cat --no-pager >"$work/why" 2>/dev/null || :
     take_away "$units/piku-web.service"
     systemctl daemon-reload
     stay_shared "nginx of piku's own did not answer on port $http_port: $(grep -E 'emerg|Failed' "$work/why" | tail -n 1)"
-    [ -n "$others" ] || systemctl start nginx
-    return
+    [ -n "$others" ] || systemctl start nginx || :
   fi
-  systemctl enable --quiet piku-web
-  [ -n "$others" ] || { systemctl disable --quiet nginx && systemctl stop nginx; }
 }
 
-# It closes its ports at once, and ends when its last request has.
+# It closes its ports at once, and ends when its last request has. In between nobody answers, so what may take long is done before.
 stop_nginx() {
   note nginx "$(systemctl is-enabled nginx 2>/dev/null || :)"
   master=$(systemctl show -p MainPID --value nginx)
-  # What may take long is done before: in between nobody answers.
   mkdir -p /run/systemd/system/piku-web.service.d
   printf '%s\n' '[Service]' ExecStartPre= >/run/systemd/system/piku-web.service.d/first.conf
   systemctl daemon-reload
   [ "${master:-0}" = 0 ] || kill -QUIT "$master"
   wait_for_port
-}
-
-start_quickly() {
-  systemctl start piku-web || :
-  rm -rf /run/systemd/system/piku-web.service.d
-  systemctl daemon-reload
 }
 
 # Any answer will do, and so will a connection that is closed without one.
@@ -1026,7 +1018,7 @@ write_nginx() {
 reload_nginx() {
   # It starts behind this.
   if [ -n "$go_over" ]; then return
-  elif has_systemd; then systemctl reload-or-restart nginx
+  elif has_systemd; then systemctl reload-or-restart nginx || die "nginx does not start" "journalctl -u nginx; then run this again"
   elif command -v rc-service >/dev/null; then rc-service -q nginx reload
   else nginx -s reload 2>/dev/null || warn "nginx does not run: start it"; fi
 }
@@ -1238,6 +1230,7 @@ install_here() {
   go
   # The former piku's services end with the machine; what takes their place is made before any of it starts again.
   if [ "$because" = "$until_boot" ]; then wait_for_boot; fi
+  rm -f "$place/former"
   write_sshd
   check_sshd
   [ -z "$first_boot" ] || rm -f "$place/first-boot"
@@ -1279,7 +1272,6 @@ END
 go_over_here() {
   find_distribution
   home=$(home_of "$user")
-  former=
   choose_nginx
   go
   # Not before: nginx waits for it.

@@ -124,6 +124,16 @@ for (const shell of shells) {
     expect(inFolder({ "work/piku-x": "" }, world)).toBe(".piku.new\nwork\nsync\npiku\nwork");
   });
 
+  test(`${name}: a take-over that was cut off, and run again, no longer waited for the next boot`, () => {
+    const world = `read_nginx() { :; }; other_sites() { :; }; choose_port() { port=$2; }; go_over=; units=$home/units`;
+    const files = { "piku.py": `${original}1`, "work/piku-x": "\x7fELF" };
+    const again = `(put_executable); choose_nginx; echo "$nginx: $because"`;
+    expect(inFolder(files, `${takeover}; ${world}; ${again}`)).toBe(
+      "shared: the former piku's services go on until the next boot",
+    );
+    expect(inFolder({ "work/piku-x": "" }, `${takeover}; ${world}; ${again}`)).toBe("own:");
+  });
+
   describe(`${name}: --uninstall`, () => {
     const world = `home_of() { echo $home; }; find_distribution() { http_files=$home/http.d web=$user; }; nginx() { :; }; units=$home/units vendor=$home/vendor;
 set_sockets() { :; }; systemctl() { echo "systemctl $*"; }; other_includes() { :; }; systemctl() { echo "systemctl $*"; }`;
@@ -423,6 +433,17 @@ mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc
       expect(told).toContain("rc-update -q add uwsgi-piku\nrc-service -q uwsgi-piku start");
     });
 
+    test("what reloaded a shared nginx stayed when piku got one of its own", () => {
+      const shared = "place=$home/place; mkdir $home/place; write_shared_openrc";
+      const own = `mkdir -p $home/http.d; http_files=$home/http.d; id() { :; }; set_sockets() { :; }; group=piku; leave_shared`;
+      const told = inFolder(
+        {},
+        `${world}; ${shared}; ls $home/etc/init.d $home/place; ${own}; ls $home/etc/init.d $home/place`,
+      );
+      expect(told).toContain("~/etc/init.d:\npiku-nginx\n\n~/place:\nreload\n");
+      expect(told).toEndWith("rc-service -q piku-nginx stop\nrc-update -q del piku-nginx\n~/etc/init.d:\n\n~/place:");
+    });
+
     test("an older one: everybody may, from then on", () => {
       supervise("--umask <arg>");
       const told = inFolder({}, `${world}; write_web_openrc; read_all`);
@@ -436,6 +457,39 @@ mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc
       expect(away).toEndWith("~/etc/init.d:\n\n~/etc/sysctl.d:");
     });
   });
+
+  test.each([
+    ["maxstartups 10:30:100", "MaxStartups 100:30:200"],
+    ["", "MaxStartups 100:30:200"],
+    ["maxstartups 5:30:60", ""],
+  ])(`${name}: the second run replaced the administrator's own number of clients at once: %j`, (says, expected) => {
+    const world = `user=piku; work=$home; sshd() { [ "$1" != -T ] || echo '${says}'; }; reload_sshd() { :; }`;
+    const files = { "etc/ssh/sshd_config": "Include /etc/ssh/sshd_config.d/*.conf\n", "etc/ssh/sshd_config.d/x": "" };
+    const look = "grep MaxStartups $home/etc/ssh/sshd_config.d/piku.conf || :";
+    expect(inFolder(files, `${world}; write_sshd; ${look}`)).toBe(expected);
+    expect(inFolder(files, `${world}; write_sshd; write_sshd; ${look}`)).toBe(expected);
+  });
+
+  test.each([
+    ["allowusers *", ""],
+    ["allowusers p?ku", ""],
+    ["allowusers admin pi*@10.0.0.0/8", ""],
+    ["allowusers admin\nallowusers pi", "AllowUsers does not name piku"],
+    ["denyusers *", "DenyUsers names piku"],
+    ["allowgroups ssh web*", ""],
+    ["allowgroups ssh", "AllowGroups names no group of piku"],
+    ["denygroups x web", "DenyGroups names a group of piku"],
+    ["pubkeyauthentication no", "PubkeyAuthentication is no"],
+    ["port 22", ""],
+  ])(
+    `${name}: patterns of sshd were taken for names of files, and a key for one that is kept out: %j`,
+    (says, expected) => {
+      const world = `user=piku sshd=ssh work=$home; cd $home; sshd() { printf '%s\\n' '${says}'; }; id() { echo piku web; }`;
+      const told = inFolder({ x: "", y: "" }, `${world}; check_sshd 2>&1`);
+      expect(told).toStartWith(expected && `Warning: no key can let anybody in as piku: ${expected} in sshd's`);
+      if (!expected) expect(told).toBe("");
+    },
+  );
 
   test(`${name}: boards F3: without systemd and OpenRC it ended in the middle`, () => {
     const bin = fs.mkdtempSync("/tmp/piku-bin-");
