@@ -246,6 +246,9 @@ make_user() {
   [ -d "$home" ] || install -d -m 750 -o "$user" -g "$(id -gn "$user")" "$home"
 }
 
+join_group() { if command -v usermod >/dev/null; then usermod -aG "$1" "$user"; else addgroup "$user" "$1"; fi; }
+leave_group() { if command -v gpasswd >/dev/null; then gpasswd -d "$user" "$1" >/dev/null; else delgroup "$user" "$1"; fi; }
+is_member() { id -Gn "$user" | tr ' ' '\n' | grep -qxF "$1"; }
 make_group() {
   if grep -q "^$user:" /etc/group; then return; fi
   if command -v groupadd >/dev/null; then groupadd "$user"; else addgroup "$user"; fi
@@ -253,6 +256,7 @@ make_group() {
 
 # What was there before, for --uninstall; the first word on each thing counts.
 note() {
+  [ -n "$2" ] || return 0
   mkdir -p "$place"
   grep -qs "^$1=" "$place/before" || printf '%s\n' "$1=$2" >>"$place/before"
 }
@@ -265,10 +269,10 @@ put() {
   mv -f "$1.new" "$1"
 }
 
-# The same for a file that has our mark: what somebody else put there is kept beside it.
+# The same with our mark, below a first line that names an interpreter; another's file in its place is kept beside it.
 put_marked() {
   if [ -e "$1" ] && ! is_ours "$1" && [ ! -e "$1.original" ]; then cp -p "$1" "$1.original"; fi
-  put "$@"
+  awk -v mark="$mark" 'NR == 1 && /^#!/ { print; print mark; next } NR == 1 { print mark } { print }' | put "$@"
 }
 is_ours() { grep -qsF "$mark" "$1"; }
 
@@ -521,7 +525,6 @@ RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK"
 
 write_web_unit() {
   put_marked "$units/piku-web.service" 644 <<END
-$mark
 [Unit]
 Description=piku's nginx
 After=network.target nss-lookup.target
@@ -561,7 +564,6 @@ write_openrc_service() {
   {
     cat <<END
 #!/sbin/openrc-run
-$mark
 description="$2"
 supervisor=supervise-daemon
 command=$(command -v "$4")
@@ -588,7 +590,7 @@ write_web_openrc() {
     prepare="setpriv --reuid $user --regid $group --init-groups --inh-caps +net_bind_service --ambient-caps +net_bind_service env HOME=$home $home/piku web"
   else
     right='' prepare="su -s /bin/sh $user -c '$home/piku web'"
-    printf '%s\n' "$mark" net.ipv4.ip_unprivileged_port_start=80 | put_marked /etc/sysctl.d/piku.conf 644
+    echo net.ipv4.ip_unprivileged_port_start=80 | put_marked /etc/sysctl.d/piku.conf 644
     sysctl -q -p /etc/sysctl.d/piku.conf
   fi
   write_openrc_service piku-web "piku's nginx" net nginx "$(web_command) -g 'daemon off;'" <<END
@@ -713,9 +715,9 @@ leave_shared() {
   remove_reloader
   conf=$http_files/piku.conf
   for file in $(other_includes); do
-    if is_welcome "$file"; then
-      note welcome "$(describe_welcome "$file")"
-      turn_off_welcome "$(noted welcome)"
+    welcome=$(describe_welcome "$file")
+    ! is_welcome "$file" || note welcome "$welcome"
+    if [ "$(noted welcome)" = "$welcome" ]; then turn_off_welcome "$welcome"
     else warn "$file includes piku's sites still: take that line out of it"; fi
   done
   if is_ours "$conf"; then
@@ -723,11 +725,11 @@ leave_shared() {
     take_away "$conf"
     [ -z "$others" ] || reload_nginx
   fi
-  if command -v usermod >/dev/null; then
-    if [ "$(id -gn "$user")" = "$web" ]; then
-      note group "$web"
-      usermod -g "$user" "$user"
-    elif [ -n "$(noted member)" ] && id -Gn "$user" | grep -qw "$web"; then gpasswd -d "$user" "$web" >/dev/null; fi
+  if [ "$(id -gn "$user")" != "$web" ]; then
+    [ -z "$(noted member)" ] || ! is_member "$web" || leave_group "$web"
+  elif command -v usermod >/dev/null; then
+    note group "$web"
+    usermod -g "$user" "$user"
   fi
   set_sockets "$group" g-s 600
   if [ -e "$place/shared-because" ]; then
@@ -765,10 +767,7 @@ go_shared() {
   mkdir -p "$place"
   if [ -n "$because" ]; then printf '%s\n' "$because" | put "$place/shared-because" 644; fi
   group=$(id -gn "$user")
-  if ! id -Gn "$user" | grep -qw "$web"; then
-    note member "$web"
-    if command -v usermod >/dev/null; then usermod -aG "$web" "$user"; else addgroup "$user" "$web"; fi
-  fi
+  is_member "$web" || { note member "$web" && join_group "$web"; }
   set_sockets "$web" g+sx 660
   # nginx goes through the home folder to the sites' sockets and files.
   # shellcheck disable=SC2016 # for the inner shell
@@ -799,7 +798,6 @@ write_shared_units() {
   errors=${errors:-/var/log/nginx/error.log}
   put_marked "$place/reload" 755 <<END
 #!/bin/sh
-$mark
 # Answers one HTTP request on stdin, whatever it is: nginx reads its files again; 500 with its own words when it does not take them.
 set -u
 answer() {
@@ -835,7 +833,6 @@ done
 answer '500 Silent' 'nginx did not read its files within 10 seconds; $errors may tell why'
 END
   put_marked "$units/piku-nginx.socket" 644 <<END
-$mark
 [Unit]
 Description=piku asks here that nginx reads its sites
 
@@ -851,7 +848,6 @@ TriggerLimitIntervalSec=0
 WantedBy=sockets.target
 END
   put_marked "$units/piku-nginx@.service" 644 <<END
-$mark
 [Unit]
 Description=nginx reads piku's sites
 CollectMode=inactive-or-failed
@@ -892,7 +888,6 @@ make_walls() {
 "
   done
   cat >"$work/walls" <<END
-$mark
 [Unit]
 $real
 [Service]
@@ -919,7 +914,7 @@ try_nginx() {
 
 # A former piku's nginx goes on without walls until the next boot.
 harden_nginx() {
-  ! cmp -s "$work/walls" "$nginx_drop_in" || return 0
+  ! sed 1d "$nginx_drop_in" 2>/dev/null | cmp -s - "$work/walls" || return 0
   if ! in_walls "$work/walls" -t -q >"$work/why" 2>&1; then
     warn "nginx would not start within walls, so it has none: $(tail -n 1 "$work/why")"
     return
@@ -934,7 +929,6 @@ harden_nginx() {
 write_shared_openrc() {
   put_marked "$place/reload" 755 <<END
 #!/bin/sh
-$mark
 exec rc-service nginx reload
 END
   write_openrc_service piku-nginx "nginx reads piku's sites when they have changed" nginx busybox \
@@ -975,14 +969,15 @@ turn_off_welcome() {
   case $1 in
     '') ;;
     *' -> '*) rm -f "${1%% -> *}" ;;
-    *) mv -f "$1" "$1.original" ;;
+    # Beside it nginx could include it still.
+    *) mkdir -p "$place" && mv -f "$1" "$place/welcome" ;;
   esac
 }
 turn_on_welcome() {
   case $1 in
     '') ;;
     *' -> '*) ln -sfn "${1#* -> }" "${1%% -> *}" ;;
-    *) [ ! -e "$1.original" ] || mv -f "$1.original" "$1" ;;
+    *) for aside in "$1.original" "$place/welcome"; do [ ! -e "$aside" ] || mv -f "$aside" "$1"; done ;;
   esac
 }
 
@@ -999,7 +994,6 @@ write_nginx() {
   fi
   [ ! -e "$conf" ] || cp -p "$conf" "$work/piku.conf"
   {
-    printf '%s\n' "$mark"
     [ -z "$kept" ] || printf '%s\n' "# turned off: $kept"
     # nginx's own is too small for a long name.
     grep -q '^[[:space:]]*server_names_hash_bucket_size' "$work/nginx" || printf '%s\n' 'server_names_hash_bucket_size 512;'
@@ -1065,7 +1059,6 @@ write_units() {
   notify=main
   [ "$because" != "$until_boot" ] || notify=all
   put_marked "$units/uwsgi-piku.service" 644 <<END
-$mark
 [Unit]
 Description=piku's uWSGI emperor
 After=network.target nss-lookup.target
@@ -1095,7 +1088,6 @@ END
   [ "$nginx" = shared ] || hidden=UMask=0027
   mkdir -p "$vendor/uwsgi-piku.service.d"
   put_marked "$vendor/uwsgi-piku.service.d/walls.conf" 644 <<END
-$mark
 # Without these, for sudo in apps for example:
 #   mkdir -p $units/uwsgi-piku.service.d && ln -s /dev/null $units/uwsgi-piku.service.d/walls.conf && reboot
 [Service]
@@ -1144,7 +1136,6 @@ write_sshd() {
   many='MaxStartups 100:30:200'
   if ! grep -qsx "$many" $conf && sshd -T 2>/dev/null | grep '^maxstartups ' | grep -qvx 'maxstartups 10:30:100'; then many=; fi
   put_marked $conf 644 <<END
-$mark
 $many
 Match User $user
   PasswordAuthentication no
@@ -1249,7 +1240,6 @@ wait_for_boot() {
   fetch install.sh
   put "$place/install.sh" 755 <"$work/install.sh"
   put_marked "$units/piku-go-over.service" 644 <<END
-$mark
 [Unit]
 Description=piku gets an nginx of its own
 Before=piku-web.service nginx.service uwsgi-piku.service
@@ -1322,7 +1312,6 @@ prepare_card() {
   name_machine
   : >"$place/first-boot"
   put_marked "$root/etc/systemd/system/piku-first-boot.service" 644 <<END
-$mark
 [Unit]
 Description=piku is installed, once the network is up
 Wants=network-online.target
@@ -1414,9 +1403,7 @@ give_back_nginx() {
   if [ -n "$original" ]; then
     if [ -n "$(noted group)" ]; then usermod -g "$web" "$user"; fi
     set_sockets "$web" g+sx 660
-  elif [ -n "$(noted member)" ] && command -v gpasswd >/dev/null; then
-    gpasswd -d "$user" "$web" >/dev/null || :
-  fi
+  elif [ -n "$(noted member)" ] && is_member "$web"; then leave_group "$web"; fi
   if [ -n "$original" ] && [ -e "$conf" ] && [ -z "$(other_includes)" ]; then
     say "Leaving $conf, by which nginx knows the apps"
   else
