@@ -5,6 +5,7 @@
 #   sh install.sh --root /mnt/card --key id.pub                 prepares a card; it comes up by itself
 #
 # POSIX sh, nothing else. All of it is in braces, so that a download that was cut short does nothing.
+# shellcheck disable=SC2016 # what is in single quotes is for an inner shell
 {
 set -eu
 umask 022
@@ -38,8 +39,7 @@ Usage: sh install.sh [options]
 END
 }
 
-# The words of os-release; tried or not; the package manager; nginx's user; where nginx reads http files; the service of sshd;
-# what is installed.
+# IDs of os-release; tried or not; package manager; nginx's user; folder of nginx's http files; service of sshd; packages.
 distributions() {
   cat <<'END'
 debian,raspbian,ubuntu tried apt www-data /etc/nginx/conf.d ssh git openssh-server nginx uwsgi-core uwsgi-plugin-python3 python3-venv openssl curl ca-certificates
@@ -85,7 +85,7 @@ read_options() {
     if [ -n "$release" ]; then from=$release; elif [ -r "$beside/SHA256SUMS" ]; then from=$beside; fi
   fi
   case $from in
-    '') [ -n "$uninstall$go_over" ] || die "it is not known where the release is" "--from https://..., or a folder with SHA256SUMS" ;;
+    '') [ -n "$uninstall$go_over" ] || die "no address of a release is known" "--from https://..., or a folder with SHA256SUMS" ;;
     http://* | https://*) ;;
     *)
       [ -d "$from" ] || die "there is no folder '$from'"
@@ -242,7 +242,7 @@ make_user() {
   case $(password_of "$user") in '!' | '!!') printf '%s\n' "$user:*" | chpasswd -e ;; esac
   home=$(home_of "$user")
   [ -n "$home" ] || die "the user $user has no home folder"
-  # A power cut may have left the user without it.
+  # A power cut may have left the user without a home.
   [ -d "$home" ] || install -d -m 750 -o "$user" -g "$(id -gn "$user")" "$home"
 }
 
@@ -302,13 +302,11 @@ as_web() {
     env -i HOME="$home" USER="$user" LOGNAME="$user" PATH="$PATH" sh -c 'cd && exec setsid -w "$@"' sh "$@" </dev/null
 }
 
-# The beginning of a file, and nothing of what is none.
-# shellcheck disable=SC2016 # for the inner shell
+# The beginning of a regular file.
 user_file() { as_user sh -c '[ -f "$1" ] && timeout 10 head -c 100000 "$1"' sh "$1" 2>/dev/null || :; }
 is_script() { [ "$(user_file "$1" | head -c 2)" = '#!' ]; }
 
-# What was called piku.py and piku before. The original is one of them; the other one may be anything.
-# shellcheck disable=SC2016 # for the inner shell
+# Sets former scripts aside: the original is called piku.py or piku; the other one may be anything.
 keep_former() {
   for script in piku.py piku; do
     is_script "$home/$script" || continue
@@ -321,7 +319,6 @@ keep_former() {
   done
 }
 
-# shellcheck disable=SC2016 # for the inner shell
 put_executable() {
   say "Putting piku into $home: $version"
   keep_former
@@ -346,24 +343,23 @@ board_setting() {
 setting() {
   was=$(board_setting "$1")
   if [ -z "$was" ]; then
-    change_setting "$1" "$1=$2"
+    change_setting "$1" "$2"
   elif [ "$was" != "$2" ]; then
     warn "$home/.piku/ENV says $1=$was, and that stays. To change it: $home/piku config:set --global $1=$2, as the user $user"
   fi
 }
 
-# Takes a setting's lines away, and adds this one if there is one.
-# shellcheck disable=SC2016 # for the inner shell
+# Gives a setting this value; without one, removes it.
 change_setting() {
   as_user sh -c 'umask 077 && rm -rf "$1.new" && set -C && {
     [ ! -f "$1" ] || timeout 10 grep -v "^$2=" "$1" || :
-    [ -z "$3" ] || printf "%s\n" "$3"
+    [ -z "$3" ] || printf "%s=%s\n" "$2" "$3"
   } >"$1.new" && mv -f "$1.new" "$1"' sh "$home/.piku/ENV" "$1" "${2:-}"
 }
 
 add_keys() {
   if [ -n "$key" ]; then
-    piku setup:ssh - <"$key" || die "$key holds what is no public key"
+    piku setup:ssh - <"$key" || die "$key does not contain a valid public key"
     return
   fi
   ! user_file "$home/.ssh/authorized_keys" | grep -q '^[^#]' || return 0
@@ -380,8 +376,7 @@ add_keys() {
 
 # ---- whose nginx ----
 
-# The distribution's nginx as it is configured: all of it, and root's own files of it but ours, each below its name. Sites of piku's could write
-# such a name as well, so what root goes by is read from the files themselves.
+# nginx's configuration into $work/dump; root's own files of it into $work/nginx, read one by one, since piku's sites can forge a heading.
 read_nginx() {
   try_nginx "$nginx_drop_in" -T >"$work/dump" 2>/dev/null ||
     printf '# configuration file %s:\n' /etc/nginx/nginx.conf "$http_files"/*.conf /etc/nginx/sites-enabled/* >"$work/dump"
@@ -403,7 +398,7 @@ other_sites() {
     while read -r file; do is_welcome "$file" || printf '%s\n' "$file"; done
 }
 
-# Whether a file is the distribution's welcome site and nobody's else, or what the original's instructions make of it.
+# Whether a file is the distribution's welcome site, unchanged, or as the original's instructions change it.
 is_welcome() {
   if [ "$manager" = dnf ]; then ! rpm -Vf "$1" | grep -q " $1\$" && return; fi
   [ -z "$(find /var/www/html -mindepth 1 -maxdepth 1 ! -name 'index.*debian.html' 2>/dev/null)" ] || return
@@ -419,7 +414,7 @@ default_app() {
     END { if (!given && index(first, sites) == 1) { sub(/.*\//, "", first); sub(/\.conf$/, "", first); print first } }' "$work/dump"
 }
 
-# Whether anybody listens on a TCP port, and who, unless it is piku: `apache2 (pid 123)`. An nginx counts only when it is `rival`.
+# Who else listens on a TCP port: `apache2 (pid 123)`. nginx counts only when it is a `rival`.
 sockets_on() {
   cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v port="$(printf ':%04X' "$1")" '
     $4 == "0A" && substr($2, length($2) - 4) == port { print "socket:[" $10 "]" }'
@@ -452,7 +447,7 @@ choose_nginx() {
   http_port=$port
   choose_port https 443 8443
   https_port=$port
-  # What does not run, and could not or will not, serves none of its sites.
+  # An nginx that is off, or cannot have its ports, serves none of its sites.
   if has_systemd && [ -z "$go_over" ] && ! systemctl is-active --quiet nginx; then
     if [ -n "$taken" ] || ! systemctl is-enabled --quiet nginx 2>/dev/null; then others=; fi
   fi
@@ -477,7 +472,7 @@ choose_port() {
     while [ -n "$(sockets_on "$port")" ]; do port=$((port + 1)); done
     taken="$taken $2"
     say "Port $2 is taken by $who, so sites are at port $port ($name in $home/.piku/ENV): $1://$(uname -n):$port/"
-    change_setting "$name" "$name=$port"
+    change_setting "$name" "$port"
   fi
 }
 
@@ -694,8 +689,7 @@ answers() {
   return 1
 }
 
-# It closes its ports at once. Its caches another nginx could not write; they fill again.
-# shellcheck disable=SC2016 # for the inner shell
+# It closes its ports at once. Another nginx could not write its caches; they fill again.
 stop_own() {
   has_own || return 0
   if has_systemd; then systemctl disable --quiet piku-web && systemctl stop --no-block piku-web; fi
@@ -763,14 +757,13 @@ retire_path() {
 go_shared() {
   say "Sharing the distribution's nginx${because:+: $because}"
   # What failed is a fault to doctor, and what is so on purpose is none.
-  if [ -n "$failed" ]; then change_setting PIKU_NGINX; else change_setting PIKU_NGINX PIKU_NGINX=shared; fi
+  if [ -n "$failed" ]; then change_setting PIKU_NGINX; else change_setting PIKU_NGINX shared; fi
   mkdir -p "$place"
   if [ -n "$because" ]; then printf '%s\n' "$because" | put "$place/shared-because" 644; fi
   group=$(id -gn "$user")
   is_member "$web" || { note member "$web" && join_group "$web"; }
   set_sockets "$web" g+sx 660
   # nginx goes through the home folder to the sites' sockets and files.
-  # shellcheck disable=SC2016 # for the inner shell
   su -s /bin/sh -c 'test -x "$0"' -- "$web" "$home/.piku/nginx" 2>/dev/null || chmod g+x,o+x "$home"
   stop_own
   make_walls
@@ -778,9 +771,8 @@ go_shared() {
   if has_systemd; then write_shared_units; elif command -v rc-update >/dev/null; then write_shared_openrc; fi
 }
 
-# Whom the workers' sockets let in: those that are there, and new ones by their folder and the workers' files. The times of these files
-# stay, so that the emperor starts none again now. A worker whose group is not the emperor's would not start, and needs none.
-# shellcheck disable=SC2016 # for the inner shell
+# Sockets of workers: their GROUP, MODE of their folder, MODE. Workers' files keep their times, so that none restarts now, and name no
+# group, since the emperor could not give it.
 set_sockets() {
   as_user sh -c 'cd .piku
     find uwsgi-enabled uwsgi-available releases/*/run-* -type f -name "*.ini" 2>/dev/null | while read -r file; do
@@ -936,8 +928,7 @@ END
   rc-update -q add nginx && rc-update -q add piku-nginx && rc-service -q nginx start && rc-service -q piku-nginx restart
 }
 
-# A server of its own for https, since an unknown name would fall to the first app. It is the default by being the first, so that
-# an app can take its place (NGINX_DEFAULT).
+# Answers unknown names over https, in place of the first app. The default by being first, so that NGINX_DEFAULT can take its place.
 https_server() {
   printf '%s\n' 'server {' "  listen $https_port ssl;"
   [ ! -e /proc/net/if_inet6 ] || printf '%s\n' "  listen [::]:$https_port ssl;"
@@ -1269,7 +1260,7 @@ go_over_here() {
   rm -f "$units/piku-go-over.service"
 }
 
-# A name is known to few: the address reaches the board from everywhere in its network.
+# With the address, which works where the board's name is unknown.
 say_done() {
   address=$(ip -o route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
   at=$user@${address:-$(uname -n)}:APP

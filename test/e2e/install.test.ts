@@ -405,7 +405,7 @@ server {
   });
 
   test(`${name}: a setting that is no file was waited for`, () => {
-    const line = `rm $home/.piku/ENV; mkfifo $home/.piku/ENV; board_setting A; rm $home/.piku/ENV; ln -s /dev/zero $home/.piku/ENV; board_setting A; change_setting A A=1; cat $home/.piku/ENV`;
+    const line = `rm $home/.piku/ENV; mkfifo $home/.piku/ENV; board_setting A; rm $home/.piku/ENV; ln -s /dev/zero $home/.piku/ENV; board_setting A; change_setting A 1; cat $home/.piku/ENV`;
     expect(inFolder({ ".piku/ENV": "" }, line)).toBe("A=1");
   });
 

@@ -159,7 +159,7 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
 
   story("a key file that holds none; the distribution's nginx, which is broken, is nothing to piku", async () => {
     expect(error(await machine.sh(`${install} --key /root/release/SHA256SUMS`))).toContain(
-      "Error: /root/release/SHA256SUMS holds what is no public key",
+      "Error: /root/release/SHA256SUMS does not contain a valid public key",
     );
     fs.writeFileSync(`${machine.root}/etc/nginx/conf.d/other.conf`, "no_such_directive;\n");
     ok(await machine.sh(install));
