@@ -627,8 +627,9 @@ start_own() {
     write_web_openrc
     if rc-service -q piku-web status >/dev/null 2>&1; then rc-service -q piku-web reload
     else
-      [ -n "$others" ] || { rc-service -q --ifstarted nginx stop && rc-update -q del nginx 2>/dev/null; } || :
-      rc-update -q add piku-web && rc-service -q piku-web start
+      [ -n "$others" ] || { rc-service -q --ifstarted nginx stop && rc-update -q del nginx 2>/dev/null && note nginx enabled; } || :
+      rc-update -q add piku-web
+      rc-service -q piku-web start || { remove_openrc_service piku-web && stay_shared "nginx of piku's own does not start: rc-service piku-web start"; }
     fi
   fi
   if [ "$nginx" = own ]; then leave_shared; fi
@@ -637,35 +638,34 @@ start_own() {
 start_own_unit() {
   folders=$(grep -s ^ReadWritePaths= "$units/piku-web.service" || :)
   write_web_unit
+  rm -rf /run/systemd/system/piku-web.service.d
   systemctl daemon-reload
   if systemctl is-active --quiet piku-web; then
     if [ "$folders" = "$(grep ^ReadWritePaths= "$units/piku-web.service")" ]; then systemctl reload piku-web; else systemctl restart piku-web; fi
-    return
-  fi
-  # At boot systemd is busy with what starts; this goes before all of it.
-  if [ -n "$go_over" ]; then
+  elif [ -n "$go_over" ]; then
+    # At boot systemd is busy with what starts; this goes before all of it.
     note nginx "$(systemctl is-enabled nginx 2>/dev/null || :)"
-    systemctl disable --quiet nginx
     systemctl stop --no-block nginx
-    systemctl enable --quiet piku-web
+    systemctl disable --quiet nginx
     systemctl start --no-block piku-web
-    return
-  fi
-  [ -n "$others" ] || stop_nginx
-  systemctl start piku-web || :
-  rm -rf /run/systemd/system/piku-web.service.d
-  systemctl daemon-reload
-  if answers; then
-    systemctl enable --quiet piku-web
-    [ -n "$others" ] || { systemctl disable --quiet nginx && systemctl stop nginx; }
   else
-    systemctl stop piku-web
-    journalctl -u piku-web -n 20 -o cat --no-pager >"$work/why" 2>/dev/null || :
-    take_away "$units/piku-web.service"
+    [ -n "$others" ] || stop_nginx
+    systemctl start piku-web || :
+    rm -rf /run/systemd/system/piku-web.service.d
     systemctl daemon-reload
-    stay_shared "nginx of piku's own did not answer on port $http_port: $(grep -E 'emerg|Failed' "$work/why" | tail -n 1)"
-    [ -n "$others" ] || systemctl start nginx || :
+    if ! answers; then
+      systemctl stop piku-web
+      journalctl -u piku-web -n 20 -o cat --no-pager >"$work/why" 2>/dev/null || :
+      take_away "$units/piku-web.service"
+      systemctl daemon-reload
+      stay_shared "nginx of piku's own did not answer on port $http_port: $(grep -E 'emerg|Failed' "$work/why" | tail -n 1)"
+      [ -n "$others" ] || systemctl start nginx || :
+      return 0
+    fi
   fi
+  systemctl enable --quiet piku-web
+  # Also when this was cut off before.
+  [ -n "$others$go_over" ] || { systemctl disable --quiet nginx && systemctl stop nginx; }
 }
 
 # It closes its ports at once, and ends when its last request has. In between nobody answers, so what may take long is done before.
@@ -925,7 +925,8 @@ exec rc-service nginx reload
 END
   write_openrc_service piku-nginx "nginx reads piku's sites when they have changed" nginx busybox \
     "inotifyd $place/reload $home/.piku/nginx:yn" </dev/null
-  rc-update -q add nginx && rc-update -q add piku-nginx && rc-service -q nginx start && rc-service -q piku-nginx restart
+  rc-update -q add nginx && rc-update -q add piku-nginx
+  { rc-service -q nginx start && rc-service -q piku-nginx restart; } || warn "nginx does not start: rc-service nginx start"
 }
 
 # Answers unknown names over https, in place of the first app. The default by being first, so that NGINX_DEFAULT can take its place.
@@ -950,11 +951,6 @@ other_includes() {
 
 # The distribution's welcome site, on and off, by what it is: `FILE`, or `LINK -> FILE`. There is a note of it.
 noted_welcome() { sed -n 's/^# turned off: //p' "$conf" 2>/dev/null || :; }
-find_welcome() {
-  welcome=/etc/nginx/sites-enabled/default
-  case $http_files in */http.d) welcome=$http_files/default.conf ;; esac
-  describe_welcome "$welcome"
-}
 describe_welcome() { if [ -L "$1" ]; then printf '%s\n' "$1 -> $(readlink "$1")"; elif [ -f "$1" ]; then printf '%s\n' "$1"; fi; }
 turn_off_welcome() {
   case $1 in
@@ -975,7 +971,8 @@ turn_on_welcome() {
 write_nginx() {
   conf=$http_files/piku.conf
   welcome=
-  [ -z "$default_site" ] || welcome=$(find_welcome)
+  case $http_files in */http.d) file=$http_files/default.conf ;; *) file=/etc/nginx/sites-enabled/default ;; esac
+  [ -z "$default_site" ] || welcome=$(describe_welcome "$file")
   kept=${welcome:-$(noted_welcome)}
   include="include $home/.piku/nginx/*.conf;"
   other=$(other_includes)
@@ -1004,7 +1001,7 @@ reload_nginx() {
   # It starts behind this.
   if [ -n "$go_over" ]; then return
   elif has_systemd; then systemctl reload-or-restart nginx || die "nginx does not start" "journalctl -u nginx; then run this again"
-  elif command -v rc-service >/dev/null; then rc-service -q nginx reload
+  elif command -v rc-service >/dev/null; then rc-service -q nginx reload || rc-service -q nginx start || warn "nginx does not start: rc-service nginx start"
   else nginx -s reload 2>/dev/null || warn "nginx does not run: start it"; fi
 }
 
@@ -1407,7 +1404,10 @@ give_back_nginx() {
       systemctl enable --quiet nginx
       systemctl start nginx || warn "nginx does not start: journalctl -u nginx"
     elif nginx -t -q; then systemctl try-reload-or-restart nginx; fi
-  elif nginx -t -q; then reload_nginx; fi
+  else
+    if [ "$(noted nginx)" = enabled ]; then rc-update -q add nginx; fi
+    if nginx -t -q; then reload_nginx; fi
+  fi
 }
 
 main() {

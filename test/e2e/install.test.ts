@@ -491,6 +491,13 @@ mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc
     },
   );
 
+  test(`${name}: going over that was cut off before its nginx was enabled had none after the next boot`, () => {
+    const world = `systemctl() { echo "systemctl $*"; }; nginx() { :; }; user=piku group=piku others= go_over= units=$home`;
+    const told = inFolder({ "piku-web.service": "" }, `${world}; start_own_unit`);
+    expect(told).toEndWith("systemctl enable --quiet piku-web\nsystemctl disable --quiet nginx\nsystemctl stop nginx");
+    expect(told).not.toContain("start piku-web");
+  });
+
   test(`${name}: boards F3: without systemd and OpenRC it ended in the middle`, () => {
     const bin = fs.mkdtempSync("/tmp/piku-bin-");
     for (const tool of ["sh", "awk", "mkdir", "cat", "sed", "tr", "grep", "stat", "id", "nginx"])
