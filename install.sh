@@ -707,16 +707,16 @@ wait_for_port() {
 # Takes away what tied piku to the distribution's nginx.
 leave_shared() {
   remove_reloader
-  conf=$http_files/piku.conf
+  http_file=$http_files/piku.conf
   for file in $(other_includes); do
     welcome=$(describe_welcome "$file")
     ! is_welcome "$file" || note welcome "$welcome"
     if [ "$(noted welcome)" = "$welcome" ]; then turn_off_welcome "$welcome"
     else warn "$file includes piku's sites still: take that line out of it"; fi
   done
-  if is_ours "$conf"; then
+  if is_ours "$http_file"; then
     note welcome "$(noted_welcome)"
-    take_away "$conf"
+    take_away "$http_file"
     [ -z "$others" ] || reload_nginx
   fi
   if [ "$(id -gn "$user")" != "$web" ]; then
@@ -950,7 +950,7 @@ other_includes() {
 }
 
 # The distribution's welcome site, on and off, by what it is: `FILE`, or `LINK -> FILE`. There is a note of it.
-noted_welcome() { sed -n 's/^# turned off: //p' "$conf" 2>/dev/null || :; }
+noted_welcome() { sed -n 's/^# turned off: //p' "$http_file" 2>/dev/null || :; }
 describe_welcome() { if [ -L "$1" ]; then printf '%s\n' "$1 -> $(readlink "$1")"; elif [ -f "$1" ]; then printf '%s\n' "$1"; fi; }
 turn_off_welcome() {
   case $1 in
@@ -969,7 +969,7 @@ turn_on_welcome() {
 }
 
 write_nginx() {
-  conf=$http_files/piku.conf
+  http_file=$http_files/piku.conf
   welcome=
   case $http_files in */http.d) file=$http_files/default.conf ;; *) file=/etc/nginx/sites-enabled/default ;; esac
   [ -z "$default_site" ] || welcome=$(describe_welcome "$file")
@@ -980,17 +980,17 @@ write_nginx() {
     say "nginx includes piku's sites already, by $(printf %s "$other" | tr '\n' ' ')"
     include=
   fi
-  [ ! -e "$conf" ] || cp -p "$conf" "$work/piku.conf"
+  [ ! -e "$http_file" ] || cp -p "$http_file" "$work/piku.conf"
   {
     [ -z "$kept" ] || printf '%s\n' "# turned off: $kept"
     # nginx's own is too small for a long name.
     grep -q '^[[:space:]]*server_names_hash_bucket_size' "$work/nginx" || printf '%s\n' 'server_names_hash_bucket_size 512;'
     https_server
     printf '%s\n' "$include"
-  } | put_marked "$conf" 644
+  } | put_marked "$http_file" 644
   turn_off_welcome "$welcome"
   if ! try_nginx "$work/walls" -t -q 2>"$work/why"; then
-    if [ -e "$work/piku.conf" ]; then mv "$work/piku.conf" "$conf"; else rm "$conf"; fi
+    if [ -e "$work/piku.conf" ]; then mv "$work/piku.conf" "$http_file"; else rm "$http_file"; fi
     turn_on_welcome "$welcome"
     die "nginx refuses its configuration: $(grep emerg "$work/why" | head -n 1)" "what was there before is in place again; mend it, then run this again"
   fi
@@ -1115,15 +1115,15 @@ END
 
 # Many clients at once, and no passwords for piku's user. What sshd refuses is taken back.
 write_sshd() {
-  conf=/etc/ssh/sshd_config.d/piku.conf
+  sshd_file=/etc/ssh/sshd_config.d/piku.conf
   if ! grep -qisE '^[[:space:]]*include[[:space:]].*sshd_config\.d/\*' /etc/ssh/sshd_config; then
     say "sshd_config does not include sshd_config.d, so how sshd lets clients in stays as it is"
     return
   fi
   # Debian's default drops clients of a class that push at once. The administrator's own number stays.
   many='MaxStartups 100:30:200'
-  if ! grep -qsx "$many" $conf && sshd -T 2>/dev/null | grep '^maxstartups ' | grep -qvx 'maxstartups 10:30:100'; then many=; fi
-  put_marked $conf 644 <<END
+  if ! grep -qsx "$many" $sshd_file && sshd -T 2>/dev/null | grep '^maxstartups ' | grep -qvx 'maxstartups 10:30:100'; then many=; fi
+  put_marked $sshd_file 644 <<END
 $many
 Match User $user
   PasswordAuthentication no
@@ -1131,8 +1131,8 @@ Match User $user
 Match all
 END
   if ! sshd -t 2>"$work/why"; then
-    take_away $conf
-    warn "sshd refuses $conf, so it is away again: $(head -n 1 "$work/why")"
+    take_away $sshd_file
+    warn "sshd refuses $sshd_file, so it is away again: $(head -n 1 "$work/why")"
     return
   fi
   reload_sshd
@@ -1272,10 +1272,10 @@ prepare_card() {
   find_distribution
   [ -e "$root/lib/systemd/systemd" ] || [ -e "$root/usr/lib/systemd/systemd" ] || die "the system in $root has no systemd"
   if [ -z "$key" ]; then warn "no key is on the card: nobody can push to it until one is added (--key FILE)"; fi
-  need_space "$root" 20
   find_targets
   # shellcheck disable=SC2086 # a list of words
   get_executable ${target:-$targets}
+  need_space "$root" $(($(size_of "$chosen") * 2))
   place=$root$place
   say "Putting piku into $place"
   mkdir -p "$place"
@@ -1286,10 +1286,8 @@ prepare_card() {
     fetch piku-linux-armv7
     files="$files piku-linux-armv7"
   fi
-  for name in $files; do
-    put "$place/$name" 755 <"$work/$name"
-    grep " [ *]$name\$" "$work/SHA256SUMS"
-  done | put "$place/SHA256SUMS" 644
+  for name in $files; do put "$place/$name" 755 <"$work/$name"; done
+  for name in $files; do grep " [ *]$name\$" "$work/SHA256SUMS"; done | put "$place/SHA256SUMS" 644
   set -- --first-boot --from /usr/local/lib/piku
   if [ -n "$key" ]; then
     put "$place/key.pub" 644 <"$key"
@@ -1383,7 +1381,7 @@ uninstall_openrc() {
 
 # The distribution's nginx as it was; with an original, which goes on by it, its group and its sites as well.
 give_back_nginx() {
-  conf=$http_files/piku.conf
+  http_file=$http_files/piku.conf
   http_port=$(board_setting PIKU_HTTP_PORT | tr -cd 0-9)
   http_port=${http_port:-80}
   turn_on_welcome "$(noted_welcome)"
@@ -1392,10 +1390,10 @@ give_back_nginx() {
     if [ -n "$(noted group)" ]; then usermod -g "$web" "$user"; fi
     set_sockets "$web" g+sx 660
   elif [ -n "$(noted member)" ] && is_member "$web"; then leave_group "$web"; fi
-  if [ -n "$original" ] && [ -e "$conf" ] && [ -z "$(other_includes)" ]; then
-    say "Leaving $conf, by which nginx knows the apps"
+  if [ -n "$original" ] && [ -e "$http_file" ] && [ -z "$(other_includes)" ]; then
+    say "Leaving $http_file, by which nginx knows the apps"
   else
-    take_away "$conf"
+    take_away "$http_file"
     rm -f /etc/nginx/piku-default.crt /etc/nginx/piku-default.key
   fi
   stop_own
