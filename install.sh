@@ -518,27 +518,39 @@ ProtectControlGroups=yes
 RestrictNamespaces=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK"
 
-write_web_unit() {
-  put_marked "$units/piku-web.service" 644 <<END
+# A service of systemd's that runs as piku's user: its name, what it is; more lines of it from stdin.
+write_systemd_service() {
+  {
+    cat <<END
 [Unit]
-Description=piku's nginx
+Description=$2
 After=network.target nss-lookup.target
 StartLimitIntervalSec=0
+
+[Install]
+WantedBy=multi-user.target
 
 [Service]
 User=$user
 Group=$group
 Environment=HOME=$home
+KillSignal=SIGQUIT
+KillMode=mixed
+Restart=always
+RestartSec=1
+END
+    cat
+  } | put_marked "$units/$1.service" 644
+}
+
+write_web_unit() {
+  write_systemd_service piku-web "piku's nginx" <<END
 # A site that nginx refuses, or whose port is taken, is set aside.
 ExecStartPre=-$home/piku web
 ExecStart=$(command -v nginx) $(web_command) -g "daemon off;"
 ExecReload=/bin/kill -HUP \$MAINPID
-KillSignal=SIGQUIT
-KillMode=mixed
 TimeoutStartSec=300
 TimeoutStopSec=10
-Restart=always
-RestartSec=1
 UMask=0077
 AmbientCapabilities=CAP_NET_BIND_SERVICE
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE
@@ -548,13 +560,10 @@ ReadWritePaths=$home/.piku$(other_folders)
 PrivateTmp=yes
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged
-
-[Install]
-WantedBy=multi-user.target
 END
 }
 
-# A service of OpenRC's: its name, what it is, what it needs, its program and its words; more lines from stdin.
+# A service of OpenRC's: its name, what it is, what it needs, its program and arguments; more lines from stdin.
 write_openrc_service() {
   {
     cat <<END
@@ -1046,30 +1055,14 @@ write_units() {
   # The former piku's emperor tells by a child of its own.
   notify=main
   [ "$because" != "$until_boot" ] || notify=all
-  put_marked "$units/uwsgi-piku.service" 644 <<END
-[Unit]
-Description=piku's uWSGI emperor
-After=network.target nss-lookup.target
-StartLimitIntervalSec=0
-
-[Service]
-User=$user
-Group=$group
-Environment=HOME=$home
+  # The emperor alone gets the signal, and ends the apps, each by its own.
+  write_systemd_service uwsgi-piku "piku's uWSGI emperor" <<END
 ExecStartPre=-$home/piku recover
 ExecStart=$(command -v uwsgi) --ini $home/.piku/uwsgi/uwsgi.ini
-KillSignal=SIGQUIT
-# The emperor ends the apps, each by its own signal.
-KillMode=mixed
 TimeoutStopSec=60
-Restart=always
-RestartSec=1
 Type=notify
 NotifyAccess=$notify
 Delegate=memory pids cpu
-
-[Install]
-WantedBy=multi-user.target
 END
   # What a shared nginx serves of an app's files it reads as another user.
   hidden=
