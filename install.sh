@@ -229,6 +229,7 @@ is_installed() {
 home_of() { sed -n "s/^$1:[^:]*:[^:]*:[^:]*:[^:]*:\([^:]*\):.*/\1/p" /etc/passwd; }
 password_of() { sed -n "s/^$1:\([^:]*\):.*/\1/p" /etc/shadow; }
 has_systemd() { [ -d /run/systemd/system ]; }
+has_openrc() { command -v rc-update >/dev/null; }
 
 make_user() {
   if ! id "$user" >/dev/null 2>&1; then
@@ -630,7 +631,7 @@ stay_shared() {
 
 start_own() {
   if has_systemd; then start_own_unit
-  elif ! command -v rc-update >/dev/null; then
+  elif ! has_openrc; then
     warn "neither systemd nor OpenRC runs here: start nginx $(web_command) yourself, as $user, with the right to listen on port $http_port"
   else
     write_web_openrc
@@ -645,6 +646,7 @@ start_own() {
 }
 
 start_own_unit() {
+  [ -n "$others" ] || note nginx "$(systemctl is-enabled nginx 2>/dev/null || :)"
   folders=$(grep -s ^ReadWritePaths= "$units/piku-web.service" || :)
   write_web_unit
   rm -rf /run/systemd/system/piku-web.service.d
@@ -653,9 +655,6 @@ start_own_unit() {
     if [ "$folders" = "$(grep ^ReadWritePaths= "$units/piku-web.service")" ]; then systemctl reload piku-web; else systemctl restart piku-web; fi
   elif [ -n "$go_over" ]; then
     # At boot systemd is busy with what starts; this goes before all of it.
-    note nginx "$(systemctl is-enabled nginx 2>/dev/null || :)"
-    systemctl stop --no-block nginx
-    systemctl disable --quiet nginx
     systemctl start --no-block piku-web
   else
     [ -n "$others" ] || stop_nginx
@@ -674,12 +673,14 @@ start_own_unit() {
   fi
   systemctl enable --quiet piku-web
   # Also when this was cut off before.
-  [ -n "$others$go_over" ] || { systemctl disable --quiet nginx && systemctl stop nginx; }
+  if [ -z "$others" ]; then
+    systemctl disable --quiet nginx
+    systemctl stop ${go_over:+--no-block} nginx
+  fi
 }
 
 # It closes its ports at once, and ends when its last request has. In between nobody answers, so what may take long is done before.
 stop_nginx() {
-  note nginx "$(systemctl is-enabled nginx 2>/dev/null || :)"
   master=$(systemctl show -p MainPID --value nginx)
   mkdir -p /run/systemd/system/piku-web.service.d
   printf '%s\n' '[Service]' ExecStartPre= >/run/systemd/system/piku-web.service.d/first.conf
@@ -777,7 +778,7 @@ go_shared() {
   stop_own
   make_walls
   write_nginx
-  if has_systemd; then write_shared_units; elif command -v rc-update >/dev/null; then write_shared_openrc; fi
+  if has_systemd; then write_shared_units; elif has_openrc; then write_shared_openrc; fi
 }
 
 # Sockets of workers: their GROUP, MODE of their folder, MODE. Workers' files keep their times, so that none restarts now, and name no
@@ -1010,7 +1011,7 @@ reload_nginx() {
   # It starts behind this.
   if [ -n "$go_over" ]; then return
   elif has_systemd; then systemctl reload-or-restart nginx || die "nginx does not start" "journalctl -u nginx; then run this again"
-  elif command -v rc-service >/dev/null; then rc-service -q nginx reload || rc-service -q nginx start || warn "nginx does not start: rc-service nginx start"
+  elif has_openrc; then rc-service -q nginx reload || rc-service -q nginx start || warn "nginx does not start: rc-service nginx start"
   else nginx -s reload 2>/dev/null || warn "nginx does not run: start it"; fi
 }
 
@@ -1032,7 +1033,7 @@ write_services() {
   [ "$(stat -c %h "$home/.piku/uwsgi/uwsgi.ini" 2>/dev/null || echo 1)" = 1 ] || foreign=1
   case $running in *"$home/.piku/"*) ;; *piku.ini*) foreign=1 ;; esac
   [ -z "$foreign" ] || warn "another service runs the emperor, by a file that is shared with it; it is left as it is"
-  if has_systemd; then write_units; elif command -v rc-update >/dev/null; then write_openrc; else
+  if has_systemd; then write_units; elif has_openrc; then write_openrc; else
     warn "neither systemd nor OpenRC runs here: start uwsgi --ini $home/.piku/uwsgi/uwsgi.ini yourself, as $user"
   fi
 }
@@ -1135,7 +1136,7 @@ END
 reload_sshd() {
   if has_systemd && systemctl is-active --quiet "$sshd.socket"; then systemctl try-restart "$sshd"
   elif has_systemd; then systemctl try-reload-or-restart "$sshd"
-  elif command -v rc-service >/dev/null; then rc-service -q --ifstarted "$sshd" reload; fi
+  elif has_openrc; then rc-service -q --ifstarted "$sshd" reload; fi
 }
 
 # Warns of what keeps all keys of piku's user out, as sshd says; sets the port that it listens on.
@@ -1332,7 +1333,7 @@ uninstall_here() {
   say "Taking away keys, hooks and the timer of piku"
   piku setup --undo
   say "Taking away the services"
-  if has_systemd; then uninstall_units; elif command -v rc-update >/dev/null; then uninstall_openrc; fi
+  if has_systemd; then uninstall_units; elif has_openrc; then uninstall_openrc; fi
   if is_ours /etc/ssh/sshd_config.d/piku.conf; then
     take_away /etc/ssh/sshd_config.d/piku.conf
     reload_sshd
@@ -1401,6 +1402,7 @@ give_back_nginx() {
   fi
 }
 
+# One run does one of four things.
 main() {
   read_options "$@"
   work=$(mktemp -d)

@@ -498,6 +498,15 @@ mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc
     expect(told).not.toContain("systemctl start piku-web");
   });
 
+  test(`${name}: going over at a boot turned off the distribution's nginx although it has other sites`, () => {
+    const world = `systemctl() { [ "$1" != is-active ] && echo "systemctl $*"; }; nginx() { :; }; user=piku group=piku go_over=1 units=$home`;
+    const told = (others: string) =>
+      inFolder({ "piku-web.service": "" }, `${world} others=${others}; start_own_unit`).split("\n").slice(1);
+    const ours = ["systemctl start --no-block piku-web", "systemctl enable --quiet piku-web"];
+    expect(told("x")).toEqual(ours);
+    expect(told("")).toEqual([...ours, "systemctl disable --quiet nginx", "systemctl stop --no-block nginx"]);
+  });
+
   test(`${name}: boards F3: without systemd and OpenRC it ended in the middle`, () => {
     const bin = fs.mkdtempSync("/tmp/piku-bin-");
     for (const tool of ["sh", "awk", "mkdir", "cat", "sed", "tr", "grep", "stat", "id", "nginx"])
