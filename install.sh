@@ -902,7 +902,11 @@ END
 
 # nginx within the walls of this drop-in.
 in_walls() {
-  sed -n '/^\[Service\]/,$ s/^[A-Z].*=/--property=&/p' "$1" >"$work/properties"
+  # An app may have put a link there since, which systemd would follow.
+  for folder in "$home/.piku/logs" "$home/.piku/cache"; do
+    [ ! -L "$folder" ] || printf '%s\n' "s, -$folder\\( \\|\$\\),\\1,"
+  done >"$work/links"
+  sed -f "$work/links" "$1" | sed -n '/^\[Service\]/,$ s/^[A-Z].*=/--property=&/p' >"$work/properties"
   shift
   set -- "$(command -v nginx)" "$@"
   while read -r property; do set -- "$property" "$@"; done <"$work/properties"

@@ -101,6 +101,9 @@ machines(kinds, (machine, story) => {
     await machine.sh(askForReload);
     await machine.sh("systemctl restart nginx");
     expect(await shows(machine, "ls /etc/victim")).toBe("theirs");
+    // Run again, install.sh has nginx read its files as well.
+    await machine.sh(install);
+    expect(await shows(machine, "ls /etc/victim")).toBe("theirs");
     ok(
       await machine.sh(
         `su piku -s /bin/sh -c 'cd ${folder} && rm logs nginx/zz.conf && mv kept logs' && systemctl restart nginx`,
