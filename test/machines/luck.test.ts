@@ -62,7 +62,7 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
       "cd /root/release; cp piku-linux-x64 kept; truncate -s 1000000 piku-linux-x64",
       install,
       "cd /root/release; mv kept piku-linux-x64",
-      /^Error: piku-linux-x64 is not the file/,
+      /^Error: checksum mismatch: piku-linux-x64/,
     ],
     [
       "sums that were cut short",
