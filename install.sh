@@ -4,7 +4,9 @@
 #   curl -fsSL URL/install.sh | sh -s -- [--key FILE] [...]     as root; run it again to upgrade
 #   sh install.sh --root /mnt/card --key id.pub                 prepares a card; it comes up by itself
 #
-# POSIX sh, nothing else. All of it is in functions, so that a download that was cut short does nothing.
+# POSIX sh, nothing else. All of it is in braces, so that a download that was cut short does nothing.
+# shellcheck disable=SC2016 # what is in single quotes is for an inner shell
+{
 set -eu
 umask 022
 LC_ALL=C
@@ -20,6 +22,7 @@ units=/etc/systemd/system
 place=/usr/local/lib/piku
 # A folder of units that /etc goes before.
 vendor=/usr/local/lib/systemd/system
+nginx_drop_in=$units/nginx.service.d/piku.conf
 until_boot="the former piku's services go on until the next boot"
 
 usage() {
@@ -36,8 +39,7 @@ Usage: sh install.sh [options]
 END
 }
 
-# The words of os-release; tried or not; the package manager; nginx's user; where nginx reads http files; the service of sshd;
-# what is installed.
+# IDs of os-release; tried or not; package manager; nginx's user; folder of nginx's http files; service of sshd; packages.
 distributions() {
   cat <<'END'
 debian,raspbian,ubuntu tried apt www-data /etc/nginx/conf.d ssh git openssh-server nginx uwsgi-core uwsgi-plugin-python3 python3-venv openssl curl ca-certificates
@@ -60,14 +62,7 @@ read_options() {
     case $1 in
       --from | --key | --target | --root | --hostname | --domain)
         [ -n "${2:-}" ] || die "$1 needs a value" "sh install.sh --help"
-        case $1 in
-          --from) from=${2%/} ;;
-          --key) key=$2 ;;
-          --target) target=$2 ;;
-          --root) root=${2%/} ;;
-          --hostname) hostname=$2 ;;
-          --domain) domain=$2 ;;
-        esac
+        eval "${1#--}=\$2"
         shift
         ;;
       --default-site) default_site=1 ;;
@@ -79,6 +74,7 @@ read_options() {
     esac
     shift
   done
+  from=${from%/} root=${root%/}
   [ "$(id -u)" = 0 ] || die "this must run as root" "sudo sh install.sh ..."
   if [ -n "$key" ]; then [ -r "$key" ] || die "there is no key file '$key'"; fi
   is_name "$hostname" || die "'$hostname' is not a valid host name" "letters, digits and -, at most 63, with neither - nor . at an end; such as classroom"
@@ -89,7 +85,7 @@ read_options() {
     if [ -n "$release" ]; then from=$release; elif [ -r "$beside/SHA256SUMS" ]; then from=$beside; fi
   fi
   case $from in
-    '') [ -n "$uninstall$go_over" ] || die "it is not known where the release is" "--from https://..., or a folder with SHA256SUMS" ;;
+    '') [ -n "$uninstall$go_over" ] || die "no address of a release is known" "--from https://..., or a folder with SHA256SUMS" ;;
     http://* | https://*) ;;
     *)
       [ -d "$from" ] || die "there is no folder '$from'"
@@ -167,6 +163,7 @@ need_space() {
 
 # ---- the release ----
 
+# Downloads a file of the release into $work, and checks it by SHA256SUMS.
 fetch() {
   case $from in
     http://* | https://*)
@@ -179,14 +176,12 @@ fetch() {
       fi
       ;;
     *) cp "$from/$1" "$work/$1" 2>"$work/why" ;;
-  esac || die "$1 could not be got from $from: $(tail -n 1 "$work/why")" "look at the network and the address, then run this again"
-}
-
-verify() {
+  esac || die "could not download $1 from $from: $(tail -n 1 "$work/why")" "look at the network and the address, then run this again"
+  [ "$1" != SHA256SUMS ] || return 0
   wanted=$(sed -n "s/^\([0-9a-f]\{64\}\) [ *]$1\$/\1/p" "$work/SHA256SUMS")
   [ -n "$wanted" ] || die "the release at $from has no $1"
   [ "$(sha256sum "$work/$1" | cut -d' ' -f1)" = "$wanted" ] ||
-    die "$1 is not the file that SHA256SUMS speaks of" "the download may have been cut short: run this again"
+    die "checksum mismatch: $1" "the download may have been cut short: run this again"
 }
 
 # Gets the first of these targets that the release has and, unless it is for a card, that runs here.
@@ -196,7 +191,6 @@ get_executable() {
     grep -q " [ *]piku-$name\$" "$work/SHA256SUMS" || continue
     say "Getting piku-$name from $from"
     fetch "piku-$name"
-    verify "piku-$name"
     chmod 755 "$work/piku-$name"
     chosen=$name
     [ -z "$root" ] || return 0
@@ -235,6 +229,7 @@ is_installed() {
 home_of() { sed -n "s/^$1:[^:]*:[^:]*:[^:]*:[^:]*:\([^:]*\):.*/\1/p" /etc/passwd; }
 password_of() { sed -n "s/^$1:\([^:]*\):.*/\1/p" /etc/shadow; }
 has_systemd() { [ -d /run/systemd/system ]; }
+has_openrc() { command -v rc-update >/dev/null; }
 
 make_user() {
   if ! id "$user" >/dev/null 2>&1; then
@@ -248,10 +243,13 @@ make_user() {
   case $(password_of "$user") in '!' | '!!') printf '%s\n' "$user:*" | chpasswd -e ;; esac
   home=$(home_of "$user")
   [ -n "$home" ] || die "the user $user has no home folder"
-  # A power cut may have left the user without it.
+  # A power cut may have left the user without a home.
   [ -d "$home" ] || install -d -m 750 -o "$user" -g "$(id -gn "$user")" "$home"
 }
 
+join_group() { if command -v usermod >/dev/null; then usermod -aG "$1" "$user"; else addgroup "$user" "$1"; fi; }
+leave_group() { if command -v gpasswd >/dev/null; then gpasswd -d "$user" "$1" >/dev/null; else delgroup "$user" "$1"; fi; }
+is_member() { id -Gn "$user" | tr ' ' '\n' | grep -qxF "$1"; }
 make_group() {
   if grep -q "^$user:" /etc/group; then return; fi
   if command -v groupadd >/dev/null; then groupadd "$user"; else addgroup "$user"; fi
@@ -259,6 +257,7 @@ make_group() {
 
 # What was there before, for --uninstall; the first word on each thing counts.
 note() {
+  [ -n "$2" ] || return 0
   mkdir -p "$place"
   grep -qs "^$1=" "$place/before" || printf '%s\n' "$1=$2" >>"$place/before"
 }
@@ -271,10 +270,10 @@ put() {
   mv -f "$1.new" "$1"
 }
 
-# The same for a file that has our mark: what somebody else put there is kept beside it.
+# The same with our mark, below a first line that names an interpreter; another's file in its place is kept beside it.
 put_marked() {
   if [ -e "$1" ] && ! is_ours "$1" && [ ! -e "$1.original" ]; then cp -p "$1" "$1.original"; fi
-  put "$@"
+  awk -v mark="$mark" 'NR == 1 && /^#!/ { print; print mark; next } NR == 1 { print mark } { print }' | put "$@"
 }
 is_ours() { grep -qsF "$mark" "$1"; }
 
@@ -304,13 +303,11 @@ as_web() {
     env -i HOME="$home" USER="$user" LOGNAME="$user" PATH="$PATH" sh -c 'cd && exec setsid -w "$@"' sh "$@" </dev/null
 }
 
-# The beginning of a file, and nothing of what is none.
-# shellcheck disable=SC2016 # for the inner shell
+# The beginning of a regular file.
 user_file() { as_user sh -c '[ -f "$1" ] && timeout 10 head -c 100000 "$1"' sh "$1" 2>/dev/null || :; }
 is_script() { [ "$(user_file "$1" | head -c 2)" = '#!' ]; }
 
-# What was called piku.py and piku before. The original is one of them; the other one may be anything.
-# shellcheck disable=SC2016 # for the inner shell
+# Sets former scripts aside: the original is called piku.py or piku; the other one may be anything.
 keep_former() {
   for script in piku.py piku; do
     is_script "$home/$script" || continue
@@ -318,14 +315,13 @@ keep_former() {
     if [ "$script" = piku ] && [ -e "$aside" ]; then aside=$home/piku.original; fi
     say "Keeping the former $script as $aside"
     as_user sh -c 'rm -rf "$2.new" && cp -p "$1" "$2.new" && mv -f "$2.new" "$2"' sh "$home/$script" "$aside"
-    [ "$script" = piku ] || former=1
+    # Until the next boot: a run that is cut off here is followed by one that still waits for it.
+    [ "$script" = piku ] || { mkdir -p "$place" && : >"$place/former"; }
   done
 }
 
-# shellcheck disable=SC2016 # for the inner shell
 put_executable() {
   say "Putting piku into $home: $version"
-  former=
   keep_former
   as_user sh -c 'rm -rf "$1" && set -C && cat >"$1" && chmod 755 "$1"' sh "$home/.piku.new" <"$work/piku-$chosen"
   # A name may reach the disk before what it stands for.
@@ -348,24 +344,23 @@ board_setting() {
 setting() {
   was=$(board_setting "$1")
   if [ -z "$was" ]; then
-    change_setting "$1" "$1=$2"
+    change_setting "$1" "$2"
   elif [ "$was" != "$2" ]; then
     warn "$home/.piku/ENV says $1=$was, and that stays. To change it: $home/piku config:set --global $1=$2, as the user $user"
   fi
 }
 
-# Takes a setting's lines away, and adds this one if there is one.
-# shellcheck disable=SC2016 # for the inner shell
+# Gives a setting this value; without one, removes it.
 change_setting() {
   as_user sh -c 'umask 077 && rm -rf "$1.new" && set -C && {
     [ ! -f "$1" ] || timeout 10 grep -v "^$2=" "$1" || :
-    [ -z "$3" ] || printf "%s\n" "$3"
+    [ -z "$3" ] || printf "%s=%s\n" "$2" "$3"
   } >"$1.new" && mv -f "$1.new" "$1"' sh "$home/.piku/ENV" "$1" "${2:-}"
 }
 
 add_keys() {
   if [ -n "$key" ]; then
-    piku setup:ssh - <"$key" || die "$key holds what is no public key"
+    piku setup:ssh - <"$key" || die "$key does not contain a valid public key"
     return
   fi
   ! user_file "$home/.ssh/authorized_keys" | grep -q '^[^#]' || return 0
@@ -382,10 +377,10 @@ add_keys() {
 
 # ---- whose nginx ----
 
-# The distribution's nginx as it is configured: all of it, and root's own files of it but ours, each below its name. Sites of piku's could write
-# such a name as well, so what root goes by is read from the files themselves.
+# nginx's configuration into $work/dump; root's own files of it into $work/nginx, read one by one, since piku's sites can forge a heading.
 read_nginx() {
-  nginx -T >"$work/dump" 2>/dev/null || printf '# configuration file %s:\n' /etc/nginx/nginx.conf "$http_files"/*.conf /etc/nginx/sites-enabled/* >"$work/dump"
+  try_nginx "$nginx_drop_in" -T >"$work/dump" 2>/dev/null ||
+    printf '# configuration file %s:\n' /etc/nginx/nginx.conf "$http_files"/*.conf /etc/nginx/sites-enabled/* >"$work/dump"
   sed -n 's/^# configuration file \(.*\):$/\1/p' "$work/dump" | while read -r file; do
     case $file in /proc/* | /sys/* | /dev/* | "$home"/* | "$http_files/piku.conf") continue ;; esac
     if [ -f "$file" ] && [ "$(stat -L -c %U "$file")" = root ]; then
@@ -404,7 +399,7 @@ other_sites() {
     while read -r file; do is_welcome "$file" || printf '%s\n' "$file"; done
 }
 
-# Whether a file is the distribution's welcome site and nobody's else, or what the original's instructions make of it.
+# Whether a file is the distribution's welcome site, unchanged, or as the original's instructions change it.
 is_welcome() {
   if [ "$manager" = dnf ]; then ! rpm -Vf "$1" | grep -q " $1\$" && return; fi
   [ -z "$(find /var/www/html -mindepth 1 -maxdepth 1 ! -name 'index.*debian.html' 2>/dev/null)" ] || return
@@ -420,7 +415,7 @@ default_app() {
     END { if (!given && index(first, sites) == 1) { sub(/.*\//, "", first); sub(/\.conf$/, "", first); print first } }' "$work/dump"
 }
 
-# Whether anybody listens on a TCP port, and who, unless it is piku: `apache2 (pid 123)`. An nginx counts only when it is `rival`.
+# Who else listens on a TCP port: `apache2 (pid 123)`. nginx counts only when it is a `rival`.
 sockets_on() {
   cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v port="$(printf ':%04X' "$1")" '
     $4 == "0A" && substr($2, length($2) - 4) == port { print "socket:[" $10 "]" }'
@@ -453,12 +448,12 @@ choose_nginx() {
   http_port=$port
   choose_port https 443 8443
   https_port=$port
-  # What does not run, and could not or will not, serves none of its sites.
+  # An nginx that is off, or cannot have its ports, serves none of its sites.
   if has_systemd && [ -z "$go_over" ] && ! systemctl is-active --quiet nginx; then
     if [ -n "$taken" ] || ! systemctl is-enabled --quiet nginx 2>/dev/null; then others=; fi
   fi
   if [ "$wanted" = shared ]; then nginx=shared
-  elif has_systemd && [ -z "$go_over" ] && { [ -n "$former" ] || [ -e "$units/piku-go-over.service" ]; }; then
+  elif has_systemd && [ -z "$go_over" ] && { [ -e "$place/former" ] || [ -e "$units/piku-go-over.service" ]; }; then
     nginx=shared because=$until_boot
   elif [ -n "$others" ] && [ -z "$rival$taken" ]; then
     nginx=shared because="nginx has other sites than piku's: ${others% }. With PIKU_NGINX=own in $home/.piku/ENV piku has one of its own, on other ports"
@@ -478,7 +473,7 @@ choose_port() {
     while [ -n "$(sockets_on "$port")" ]; do port=$((port + 1)); done
     taken="$taken $2"
     say "Port $2 is taken by $who, so sites are at port $port ($name in $home/.piku/ENV): $1://$(uname -n):$port/"
-    change_setting "$name" "$name=$port"
+    change_setting "$name" "$port"
   fi
 }
 
@@ -486,11 +481,13 @@ choose_port() {
 
 has_own() { is_ours "$units/piku-web.service" || is_ours /etc/init.d/piku-web; }
 
+# Whether nginx is at least 1.19 with this patch level.
+nginx_is_1_19() { nginx -v 2>&1 | awk -F'[/.]' -v patch="$1" '/version/ { exit !($2 > 1 || $3 > 19 || ($3 == 19 && $4 + 0 >= patch)) }'; }
+
 # Older ones have no -e, and complain of a log in /var/log that they may not open.
 web_command() {
-  log=
-  if nginx -v 2>&1 | awk -F'[/.]' '/version/ { exit !($2 > 1 || $3 > 19 || ($3 == 19 && $4 + 0 >= 5)) }'; then log='-e stderr '; fi
-  printf '%s\n' "$log-c $home/.piku/web/nginx.conf"
+  ! nginx_is_1_19 5 || printf '%s ' -e stderr
+  printf '%s\n' "-c $home/.piku/web/nginx.conf"
 }
 
 # Folders for caches besides piku's own (PIKU_FOLDERS).
@@ -498,61 +495,97 @@ other_folders() {
   board_setting PIKU_FOLDERS | tr : '\n' | grep -E '^/[A-Za-z0-9._/+@-]+$' | grep -vE '/\.\.(/|$)' | sed 's/^/ -/' | tr -d '\n'
 }
 
-# What no nginx needs. A compiler of regular expressions does need memory that is written and executed.
-nginx_walls="NoNewPrivileges=yes
-ProtectSystem=strict
-PrivateDevices=yes
-ProtectClock=yes
-ProtectControlGroups=yes
+# What neither apps nor nginx need.
+walls="NoNewPrivileges=yes
 ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
 RestrictSUIDSGID=yes
 RestrictRealtime=yes
-RestrictNamespaces=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 LockPersonality=yes
 SystemCallArchitectures=native"
+# For piku's own services only.
+user_walls="ProtectProc=invisible
+RemoveIPC=yes
+KeyringMode=private
+SystemCallErrorNumber=EPERM"
+# nginx's regular expressions are compiled into memory that is written and executed, so MemoryDenyWriteExecute is not among them.
+nginx_walls="$walls
+ProtectSystem=strict
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+RestrictNamespaces=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK"
 
-write_web_unit() {
-  put_marked "$units/piku-web.service" 644 <<END
-$mark
+# A service of systemd's that runs as piku's user: its name, what it is; more lines of it from stdin.
+write_systemd_service() {
+  {
+    cat <<END
 [Unit]
-Description=piku's nginx
+Description=$2
 After=network.target nss-lookup.target
 StartLimitIntervalSec=0
+
+[Install]
+WantedBy=multi-user.target
 
 [Service]
 User=$user
 Group=$group
 Environment=HOME=$home
+KillSignal=SIGQUIT
+KillMode=mixed
+Restart=always
+RestartSec=1
+END
+    cat
+  } | put_marked "$units/$1.service" 644
+}
+
+write_web_unit() {
+  write_systemd_service piku-web "piku's nginx" <<END
 # A site that nginx refuses, or whose port is taken, is set aside.
 ExecStartPre=-$home/piku web
 ExecStart=$(command -v nginx) $(web_command) -g "daemon off;"
 ExecReload=/bin/kill -HUP \$MAINPID
-KillSignal=SIGQUIT
-KillMode=mixed
 TimeoutStartSec=300
 TimeoutStopSec=10
-Restart=always
-RestartSec=1
 UMask=0077
 AmbientCapabilities=CAP_NET_BIND_SERVICE
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE
 $nginx_walls
+$user_walls
 ReadWritePaths=$home/.piku$(other_folders)
 PrivateTmp=yes
-ProtectProc=invisible
-RemoveIPC=yes
-KeyringMode=private
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged
-SystemCallErrorNumber=EPERM
-
-[Install]
-WantedBy=multi-user.target
 END
+}
+
+# A service of OpenRC's: its name, what it is, what it needs, its program and arguments; more lines from stdin.
+write_openrc_service() {
+  {
+    cat <<END
+#!/sbin/openrc-run
+description="$2"
+supervisor=supervise-daemon
+command=$(command -v "$4")
+command_args="$5"
+respawn_delay=1
+respawn_max=0
+depend() { need $3; }
+END
+    cat
+  } | put_marked "/etc/init.d/$1" 755
+}
+
+remove_openrc_service() {
+  is_ours "/etc/init.d/$1" || return 0
+  rc-service -q "$1" stop || :
+  rc-update -q del "$1" || :
+  take_away "/etc/init.d/$1"
 }
 
 write_web_openrc() {
@@ -562,22 +595,13 @@ write_web_openrc() {
     prepare="setpriv --reuid $user --regid $group --init-groups --inh-caps +net_bind_service --ambient-caps +net_bind_service env HOME=$home $home/piku web"
   else
     right='' prepare="su -s /bin/sh $user -c '$home/piku web'"
-    printf '%s\n' "$mark" net.ipv4.ip_unprivileged_port_start=80 | put_marked /etc/sysctl.d/piku.conf 644
+    echo net.ipv4.ip_unprivileged_port_start=80 | put_marked /etc/sysctl.d/piku.conf 644
     sysctl -q -p /etc/sysctl.d/piku.conf
   fi
-  put_marked /etc/init.d/piku-web 755 <<END
-#!/sbin/openrc-run
-$mark
-description="piku's nginx"
-supervisor=supervise-daemon
-command=$(command -v nginx)
-command_args="$(web_command) -g 'daemon off;'"
+  write_openrc_service piku-web "piku's nginx" net nginx "$(web_command) -g 'daemon off;'" <<END
 command_user=$user:$group
 $right
-respawn_delay=1
-respawn_max=0
 extra_started_commands=reload
-depend() { need net; }
 # A site that nginx refuses, or whose port is taken, is set aside.
 start_pre() { $prepare || :; }
 reload() { supervise-daemon \$RC_SVCNAME --signal HUP; }
@@ -588,16 +612,14 @@ END
 go_own() {
   group=$(id -gn "$user")
   [ "$group" != "$web" ] || { make_group && group=$user; }
-  if has_own; then
-    start_own
-    return
-  fi
-  say "Giving piku an nginx of its own"
-  app=$(default_app)
-  [ -z "$app" ] || setting PIKU_DEFAULT_APP "$app"
-  if ! as_web timeout 60 "$home/piku" web --try 2>"$work/why"; then
-    stay_shared "$(sed 's/^Error: //' "$work/why" | tr '\n' ' ')"
-    return
+  if ! has_own; then
+    say "Giving piku an nginx of its own"
+    app=$(default_app)
+    [ -z "$app" ] || setting PIKU_DEFAULT_APP "$app"
+    if ! as_web timeout 60 "$home/piku" web --try 2>"$work/why"; then
+      stay_shared "$(sed 's/^Error: //' "$work/why" | tr '\n' ' ')"
+      return
+    fi
   fi
   start_own
 }
@@ -608,69 +630,63 @@ stay_shared() {
 }
 
 start_own() {
-  if has_systemd; then
-    folders=$(grep -s ^ReadWritePaths= "$units/piku-web.service" || :)
-    write_web_unit
-    start_own_unit
-  elif command -v rc-update >/dev/null; then
-    write_web_openrc
-    if ! rc-service -q piku-web status >/dev/null 2>&1; then
-      [ -n "$others" ] || { rc-service -q --ifstarted nginx stop && rc-update -q del nginx 2>/dev/null; } || :
-      rc-update -q add piku-web && rc-service -q piku-web start
-    else rc-service -q piku-web reload; fi
-  else
+  if has_systemd; then start_own_unit
+  elif ! has_openrc; then
     warn "neither systemd nor OpenRC runs here: start nginx $(web_command) yourself, as $user, with the right to listen on port $http_port"
+  else
+    write_web_openrc
+    if rc-service -q piku-web status >/dev/null 2>&1; then rc-service -q piku-web reload
+    else
+      [ -n "$others" ] || { rc-service -q --ifstarted nginx stop && rc-update -q del nginx 2>/dev/null && note nginx enabled; } || :
+      rc-update -q add piku-web
+      rc-service -q piku-web start || { remove_openrc_service piku-web && stay_shared "nginx of piku's own does not start: rc-service piku-web start"; }
+    fi
   fi
-  [ "$nginx" = own ] || return 0
-  leave_shared
+  if [ "$nginx" = own ]; then leave_shared; fi
 }
 
 start_own_unit() {
+  [ -n "$others" ] || note nginx "$(systemctl is-enabled nginx 2>/dev/null || :)"
+  folders=$(grep -s ^ReadWritePaths= "$units/piku-web.service" || :)
+  write_web_unit
+  rm -rf /run/systemd/system/piku-web.service.d
   systemctl daemon-reload
   if systemctl is-active --quiet piku-web; then
     if [ "$folders" = "$(grep ^ReadWritePaths= "$units/piku-web.service")" ]; then systemctl reload piku-web; else systemctl restart piku-web; fi
-    return
-  fi
-  # At boot systemd is busy with what starts; this goes before all of it.
-  if [ -n "$go_over" ]; then
-    note nginx "$(systemctl is-enabled nginx 2>/dev/null || :)"
-    systemctl disable --quiet nginx
-    systemctl stop --no-block nginx
-    systemctl enable --quiet piku-web
+  elif [ -n "$go_over" ]; then
+    # At boot systemd is busy with what starts; this goes before all of it.
     systemctl start --no-block piku-web
-    return
-  fi
-  if [ -z "$others" ]; then stop_nginx; fi
-  start_quickly
-  if ! answers; then
-    systemctl stop piku-web
-    journalctl -u piku-web -n 20 -o cat --no-pager >"$work/why" 2>/dev/null || :
-    take_away "$units/piku-web.service"
+  else
+    [ -n "$others" ] || stop_nginx
+    systemctl start piku-web || :
+    rm -rf /run/systemd/system/piku-web.service.d
     systemctl daemon-reload
-    stay_shared "nginx of piku's own did not answer on port $http_port: $(grep -E 'emerg|Failed' "$work/why" | tail -n 1)"
-    [ -n "$others" ] || systemctl start nginx
-    return
+    if ! answers; then
+      systemctl stop piku-web
+      journalctl -u piku-web -n 20 -o cat --no-pager >"$work/why" 2>/dev/null || :
+      take_away "$units/piku-web.service"
+      systemctl daemon-reload
+      stay_shared "nginx of piku's own did not answer on port $http_port: $(grep -E 'emerg|Failed' "$work/why" | tail -n 1)"
+      [ -n "$others" ] || systemctl start nginx || :
+      return 0
+    fi
   fi
   systemctl enable --quiet piku-web
-  [ -n "$others" ] || { systemctl disable --quiet nginx && systemctl stop nginx; }
+  # Also when this was cut off before.
+  if [ -z "$others" ]; then
+    systemctl disable --quiet nginx
+    systemctl stop ${go_over:+--no-block} nginx
+  fi
 }
 
-# It closes its ports at once, and ends when its last request has.
+# It closes its ports at once, and ends when its last request has. In between nobody answers, so what may take long is done before.
 stop_nginx() {
-  note nginx "$(systemctl is-enabled nginx 2>/dev/null || :)"
   master=$(systemctl show -p MainPID --value nginx)
-  # What may take long is done before: in between nobody answers.
   mkdir -p /run/systemd/system/piku-web.service.d
   printf '%s\n' '[Service]' ExecStartPre= >/run/systemd/system/piku-web.service.d/first.conf
   systemctl daemon-reload
   [ "${master:-0}" = 0 ] || kill -QUIT "$master"
   wait_for_port
-}
-
-start_quickly() {
-  systemctl start piku-web || :
-  rm -rf /run/systemd/system/piku-web.service.d
-  systemctl daemon-reload
 }
 
 # Any answer will do, and so will a connection that is closed without one.
@@ -683,14 +699,14 @@ answers() {
   return 1
 }
 
-# It closes its ports at once. Its caches another nginx could not write; they fill again.
-# shellcheck disable=SC2016 # for the inner shell
+# It closes its ports at once. Another nginx could not write its caches; they fill again.
 stop_own() {
   has_own || return 0
-  if has_systemd; then systemctl disable --quiet piku-web && systemctl stop --no-block piku-web; else rc-service -q piku-web stop; rc-update -q del piku-web; fi
+  if has_systemd; then systemctl disable --quiet piku-web && systemctl stop --no-block piku-web; fi
+  remove_openrc_service piku-web
   wait_for_port
   as_user sh -c 'rm -rf .piku/cache/*/[0-9a-f] .piku/cache/*/nginx/[0-9a-f]' 2>/dev/null || :
-  take_away "$units/piku-web.service" /etc/init.d/piku-web /etc/sysctl.d/piku.conf
+  take_away "$units/piku-web.service" /etc/sysctl.d/piku.conf
 }
 
 wait_for_port() {
@@ -700,33 +716,39 @@ wait_for_port() {
 
 # Takes away what tied piku to the distribution's nginx.
 leave_shared() {
-  retire_path
-  if has_systemd && is_ours "$units/piku-nginx.socket"; then systemctl disable --quiet --now piku-nginx.socket; fi
-  take_away "$units/piku-nginx.socket" "$units/piku-nginx@.service" "$units/nginx.service.d/piku.conf" "$place/reload"
-  rmdir "$units/nginx.service.d" 2>/dev/null || :
-  conf=$http_files/piku.conf
+  remove_reloader
+  http_file=$http_files/piku.conf
   for file in $(other_includes); do
-    if is_welcome "$file"; then
-      note welcome "$(describe_welcome "$file")"
-      turn_off_welcome "$(noted welcome)"
+    welcome=$(describe_welcome "$file")
+    ! is_welcome "$file" || note welcome "$welcome"
+    if [ "$(noted welcome)" = "$welcome" ]; then turn_off_welcome "$welcome"
     else warn "$file includes piku's sites still: take that line out of it"; fi
   done
-  if is_ours "$conf"; then
+  if is_ours "$http_file"; then
     note welcome "$(noted_welcome)"
-    take_away "$conf"
+    take_away "$http_file"
     [ -z "$others" ] || reload_nginx
   fi
-  if command -v usermod >/dev/null; then
-    if [ "$(id -gn "$user")" = "$web" ]; then
-      note group "$web"
-      usermod -g "$user" "$user"
-    elif [ -n "$(noted member)" ] && id -Gn "$user" | grep -qw "$web"; then gpasswd -d "$user" "$web" >/dev/null; fi
+  if [ "$(id -gn "$user")" != "$web" ]; then
+    [ -z "$(noted member)" ] || ! is_member "$web" || leave_group "$web"
+  elif command -v usermod >/dev/null; then
+    note group "$web"
+    usermod -g "$user" "$user"
   fi
   set_sockets "$group" g-s 600
   if [ -e "$place/shared-because" ]; then
     rm -f "$place/shared-because"
     change_setting PIKU_NGINX
   fi
+}
+
+# What has the distribution's nginx read piku's sites, and its walls.
+remove_reloader() {
+  retire_path
+  remove_openrc_service piku-nginx
+  if is_ours "$units/piku-nginx.socket" && has_systemd; then systemctl disable --quiet --now piku-nginx.socket; fi
+  take_away "$units/piku-nginx.socket" "$units/piku-nginx@.service" "$nginx_drop_in" "$place/reload"
+  rmdir "$units/nginx.service.d" 2>/dev/null || :
 }
 
 # Version 1, and the original, had a path unit.
@@ -745,40 +767,30 @@ retire_path() {
 go_shared() {
   say "Sharing the distribution's nginx${because:+: $because}"
   # What failed is a fault to doctor, and what is so on purpose is none.
-  if [ -n "$failed" ]; then change_setting PIKU_NGINX; else change_setting PIKU_NGINX PIKU_NGINX=shared; fi
+  if [ -n "$failed" ]; then change_setting PIKU_NGINX; else change_setting PIKU_NGINX shared; fi
   mkdir -p "$place"
   if [ -n "$because" ]; then printf '%s\n' "$because" | put "$place/shared-because" 644; fi
   group=$(id -gn "$user")
-  if ! id -Gn "$user" | grep -qw "$web"; then
-    note member "$web"
-    if command -v usermod >/dev/null; then usermod -aG "$web" "$user"; else addgroup "$user" "$web"; fi
-  fi
+  is_member "$web" || { note member "$web" && join_group "$web"; }
   set_sockets "$web" g+sx 660
   # nginx goes through the home folder to the sites' sockets and files.
-  # shellcheck disable=SC2016 # for the inner shell
   su -s /bin/sh -c 'test -x "$0"' -- "$web" "$home/.piku/nginx" 2>/dev/null || chmod g+x,o+x "$home"
   stop_own
+  make_walls
   write_nginx
-  if has_systemd; then write_shared_units; elif command -v rc-update >/dev/null; then write_shared_openrc; fi
+  if has_systemd; then write_shared_units; elif has_openrc; then write_shared_openrc; fi
 }
 
-# Whom the workers' sockets let in: new ones by their folder and their file, and those that are there already.
-# shellcheck disable=SC2016 # for the inner shell
+# Sockets of workers: their GROUP, MODE of their folder, MODE. Workers' files keep their times, so that none restarts now, and name no
+# group, since the emperor could not give it.
 set_sockets() {
-  change_vassals "s/^chmod-socket *=.*/chmod-socket = $3/"
-  as_user sh -c '
-    chgrp "$1" .piku/sockets && chmod "$2" .piku/sockets
-    find .piku/sockets .piku/nginx -type s -user "$4" -exec chgrp "$1" {} + -exec chmod "$3" {} +' sh "$1" "$2" "$3" "$user"
-}
-
-# Changes workers' files for their next start. Their times stay, so that the emperor starts none again now. A worker whose group is
-# not the emperor's would not start, and needs none.
-# shellcheck disable=SC2016 # for the inner shell
-change_vassals() {
-  as_user sh -c 'cd .piku && find uwsgi-enabled uwsgi-available releases/*/run-* -type f -name "*.ini" 2>/dev/null | while read -r file; do
-    sed -e "/^gid *=/d" -e "$1" "$file" >"$file.new" && touch -r "$file" "$file.new" && chmod 600 "$file.new" &&
-      if cmp -s "$file" "$file.new"; then rm "$file.new"; else mv -f "$file.new" "$file"; fi
-  done' sh "$1"
+  as_user sh -c 'cd .piku
+    find uwsgi-enabled uwsgi-available releases/*/run-* -type f -name "*.ini" 2>/dev/null | while read -r file; do
+      sed -e "/^gid *=/d" -e "s/^chmod-socket *=.*/chmod-socket = $3/" "$file" >"$file.new" && touch -r "$file" "$file.new" &&
+        chmod 600 "$file.new" && if cmp -s "$file" "$file.new"; then rm "$file.new"; else mv -f "$file.new" "$file"; fi
+    done
+    chgrp "$1" sockets && chmod "$2" sockets
+    find sockets nginx -type s -user "$4" -exec chgrp "$1" {} + -exec chmod "$3" {} +' sh "$1" "$2" "$3" "$user"
 }
 
 # A request on the socket has nginx read its files, and is answered with what it says of them.
@@ -788,7 +800,6 @@ write_shared_units() {
   errors=${errors:-/var/log/nginx/error.log}
   put_marked "$place/reload" 755 <<END
 #!/bin/sh
-$mark
 # Answers one HTTP request on stdin, whatever it is: nginx reads its files again; 500 with its own words when it does not take them.
 set -u
 answer() {
@@ -823,20 +834,7 @@ while [ \$tries -lt 100 ]; do
 done
 answer '500 Silent' 'nginx did not read its files within 10 seconds; $errors may tell why'
 END
-  # systemd would follow a link that an app puts there, and open another folder to root's nginx.
-  piku_folders='' real=''
-  for folder in "$home/.piku/logs" "$home/.piku/cache"; do
-    if [ -L "$folder" ]; then warn "$folder is a link, so a shared nginx may not write there"; continue; fi
-    piku_folders="$piku_folders -$folder"
-    real="${real}ConditionPathIsSymbolicLink=!$folder
-"
-  done
-  walls="$nginx_walls
-CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE
-ReadWritePaths=/var/log/nginx /var/lib/nginx /run$piku_folders$(folders_of_others)
-ReadOnlyPaths=-/run/systemd -/run/udev -/run/tmpfiles.d"
   put_marked "$units/piku-nginx.socket" 644 <<END
-$mark
 [Unit]
 Description=piku asks here that nginx reads its sites
 
@@ -852,7 +850,6 @@ TriggerLimitIntervalSec=0
 WantedBy=sockets.target
 END
   put_marked "$units/piku-nginx@.service" 644 <<END
-$mark
 [Unit]
 Description=nginx reads piku's sites
 CollectMode=inactive-or-failed
@@ -882,58 +879,83 @@ folders_of_others() {
     }' "$work/nginx" | sort -u | tr -d '\n'
 }
 
-# The walls around it, if it would still start within them; a former piku's goes on without until the next boot.
+# The walls around a shared nginx, into $work/walls.
+make_walls() {
+  piku_folders='' real=''
+  for folder in "$home/.piku/logs" "$home/.piku/cache"; do
+    # systemd would follow a link that an app puts there, and open another folder to root's nginx.
+    if [ -L "$folder" ]; then warn "$folder is a link, so a shared nginx may not write there"; continue; fi
+    piku_folders="$piku_folders -$folder"
+    real="${real}ConditionPathIsSymbolicLink=!$folder
+"
+  done
+  cat >"$work/walls" <<END
+[Unit]
+$real
+[Service]
+$nginx_walls
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE
+ReadWritePaths=/var/log/nginx /var/lib/nginx /run$piku_folders$(folders_of_others)
+ReadOnlyPaths=-/run/systemd -/run/udev -/run/tmpfiles.d
+END
+}
+
+# nginx within the walls of this drop-in.
+in_walls() {
+  # An app may have put a link there since, which systemd would follow.
+  for folder in "$home/.piku/logs" "$home/.piku/cache"; do
+    [ ! -L "$folder" ] || printf '%s\n' "s, -$folder\\( \\|\$\\),\\1,"
+  done >"$work/links"
+  sed -f "$work/links" "$1" | sed -n '/^\[Service\]/,$ s/^[A-Z].*=/--property=&/p' >"$work/properties"
+  shift
+  set -- "$(command -v nginx)" "$@"
+  while read -r property; do set -- "$property" "$@"; done <"$work/properties"
+  systemd-run --quiet --wait --collect --pipe "$@" </dev/null
+}
+
+# The same once its service has walls: even when it only reads its files, nginx makes the logs and caches that piku's sites name.
+try_nginx() {
+  if [ -e "$nginx_drop_in" ]; then in_walls "$@"; else shift && nginx "$@"; fi
+}
+
+# A former piku's nginx goes on without walls until the next boot.
 harden_nginx() {
-  file=$units/nginx.service.d/piku.conf
-  printf '%s\n' "$mark" '[Unit]' "$real" '[Service]' "$walls" >"$work/walls"
-  ! cmp -s "$work/walls" "$file" || return 0
-  printf '%s\n' "$walls" | sed 's/^/--property=/' >"$work/properties"
-  set --
-  while read -r property; do set -- "$@" "$property"; done <"$work/properties"
-  if ! systemd-run --quiet --wait --collect --pipe "$@" "$(command -v nginx)" -t -q >"$work/why" 2>&1 </dev/null; then
+  ! sed 1d "$nginx_drop_in" 2>/dev/null | cmp -s - "$work/walls" || return 0
+  if ! in_walls "$work/walls" -t -q >"$work/why" 2>&1; then
     warn "nginx would not start within walls, so it has none: $(tail -n 1 "$work/why")"
     return
   fi
   mkdir -p "$units/nginx.service.d"
-  put_marked "$file" 644 <"$work/walls"
+  put_marked "$nginx_drop_in" 644 <"$work/walls"
   systemctl daemon-reload
   [ "$because" != "$until_boot" ] && [ -z "$go_over" ] || return 0
-  systemctl restart nginx || { take_away "$file" && systemctl daemon-reload && systemctl restart nginx; }
+  systemctl restart nginx || { take_away "$nginx_drop_in" && systemctl daemon-reload && systemctl restart nginx; }
 }
 
 write_shared_openrc() {
   put_marked "$place/reload" 755 <<END
 #!/bin/sh
-$mark
 exec rc-service nginx reload
 END
-  put_marked /etc/init.d/piku-nginx 755 <<END
-#!/sbin/openrc-run
-$mark
-description="nginx reads piku's sites when they have changed"
-supervisor=supervise-daemon
-command=/bin/busybox
-command_args="inotifyd $place/reload $home/.piku/nginx:yn"
-depend() { need nginx; }
-END
-  rc-update -q add nginx && rc-update -q add piku-nginx && rc-service -q nginx start && rc-service -q piku-nginx restart
+  write_openrc_service piku-nginx "nginx reads piku's sites when they have changed" nginx busybox \
+    "inotifyd $place/reload $home/.piku/nginx:yn" </dev/null
+  rc-update -q add nginx && rc-update -q add piku-nginx
+  { rc-service -q nginx start && rc-service -q piku-nginx restart; } || warn "nginx does not start: rc-service nginx start"
 }
 
-# A server of its own for https, since an unknown name would fall to the first app. It is the default by being the first, so that
-# an app can take its place (NGINX_DEFAULT).
+# Answers unknown names over https, in place of the first app. The default by being first, so that NGINX_DEFAULT can take its place.
 https_server() {
-  sixth=
-  [ -e /proc/net/if_inet6 ] && sixth="  listen [::]:$https_port ssl;"
-  if nginx -v 2>&1 | awk -F'[/.]' '/version/ { exit !($2 > 1 || $3 > 19 || ($3 == 19 && $4 + 0 >= 4)) }'; then
-    answer='  ssl_reject_handshake on;'
+  printf '%s\n' 'server {' "  listen $https_port ssl;"
+  [ ! -e /proc/net/if_inet6 ] || printf '%s\n' "  listen [::]:$https_port ssl;"
+  if nginx_is_1_19 4; then
+    printf '%s\n' '  ssl_reject_handshake on;'
   else
-    [ -e /etc/nginx/piku-default.key ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 \
+    # The certificate is written after its key.
+    [ -s /etc/nginx/piku-default.crt ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 \
       -subj /CN=invalid -keyout /etc/nginx/piku-default.key -out /etc/nginx/piku-default.crt 2>/dev/null
-    answer='  ssl_certificate /etc/nginx/piku-default.crt;
-  ssl_certificate_key /etc/nginx/piku-default.key;
-  return 444;'
+    printf '  %s;\n' 'ssl_certificate /etc/nginx/piku-default.crt' 'ssl_certificate_key /etc/nginx/piku-default.key' 'return 444'
   fi
-  printf '%s\n' 'server {' "  listen $https_port ssl;" ${sixth:+"$sixth"} "$answer" '}'
+  printf '%s\n' '}'
 }
 
 # Files of nginx's, but ours, that include piku's sites: the original's instructions say the default site.
@@ -942,32 +964,29 @@ other_includes() {
 }
 
 # The distribution's welcome site, on and off, by what it is: `FILE`, or `LINK -> FILE`. There is a note of it.
-noted_welcome() { sed -n 's/^# turned off: //p' "$conf" 2>/dev/null || :; }
-find_welcome() {
-  welcome=/etc/nginx/sites-enabled/default
-  case $http_files in */http.d) welcome=$http_files/default.conf ;; esac
-  describe_welcome "$welcome"
-}
+noted_welcome() { sed -n 's/^# turned off: //p' "$http_file" 2>/dev/null || :; }
 describe_welcome() { if [ -L "$1" ]; then printf '%s\n' "$1 -> $(readlink "$1")"; elif [ -f "$1" ]; then printf '%s\n' "$1"; fi; }
 turn_off_welcome() {
   case $1 in
     '') ;;
     *' -> '*) rm -f "${1%% -> *}" ;;
-    *) mv -f "$1" "$1.original" ;;
+    # Beside it nginx could include it still.
+    *) mkdir -p "$place" && mv -f "$1" "$place/welcome" ;;
   esac
 }
 turn_on_welcome() {
   case $1 in
     '') ;;
     *' -> '*) ln -sfn "${1#* -> }" "${1%% -> *}" ;;
-    *) [ ! -e "$1.original" ] || mv -f "$1.original" "$1" ;;
+    *) for aside in "$1.original" "$place/welcome"; do [ ! -e "$aside" ] || mv -f "$aside" "$1"; done ;;
   esac
 }
 
 write_nginx() {
-  conf=$http_files/piku.conf
+  http_file=$http_files/piku.conf
   welcome=
-  [ -z "$default_site" ] || welcome=$(find_welcome)
+  case $http_files in */http.d) file=$http_files/default.conf ;; *) file=/etc/nginx/sites-enabled/default ;; esac
+  [ -z "$default_site" ] || welcome=$(describe_welcome "$file")
   kept=${welcome:-$(noted_welcome)}
   include="include $home/.piku/nginx/*.conf;"
   other=$(other_includes)
@@ -975,18 +994,17 @@ write_nginx() {
     say "nginx includes piku's sites already, by $(printf %s "$other" | tr '\n' ' ')"
     include=
   fi
-  [ ! -e "$conf" ] || cp -p "$conf" "$work/piku.conf"
+  [ ! -e "$http_file" ] || cp -p "$http_file" "$work/piku.conf"
   {
-    printf '%s\n' "$mark"
     [ -z "$kept" ] || printf '%s\n' "# turned off: $kept"
     # nginx's own is too small for a long name.
     grep -q '^[[:space:]]*server_names_hash_bucket_size' "$work/nginx" || printf '%s\n' 'server_names_hash_bucket_size 512;'
     https_server
     printf '%s\n' "$include"
-  } | put_marked "$conf" 644
+  } | put_marked "$http_file" 644
   turn_off_welcome "$welcome"
-  if ! nginx -t -q 2>"$work/why"; then
-    if [ -e "$work/piku.conf" ]; then mv "$work/piku.conf" "$conf"; else rm "$conf"; fi
+  if ! try_nginx "$work/walls" -t -q 2>"$work/why"; then
+    if [ -e "$work/piku.conf" ]; then mv "$work/piku.conf" "$http_file"; else rm "$http_file"; fi
     turn_on_welcome "$welcome"
     die "nginx refuses its configuration: $(grep emerg "$work/why" | head -n 1)" "what was there before is in place again; mend it, then run this again"
   fi
@@ -996,8 +1014,8 @@ write_nginx() {
 reload_nginx() {
   # It starts behind this.
   if [ -n "$go_over" ]; then return
-  elif has_systemd; then systemctl reload-or-restart nginx
-  elif command -v rc-service >/dev/null; then rc-service -q nginx reload
+  elif has_systemd; then systemctl reload-or-restart nginx || die "nginx does not start" "journalctl -u nginx; then run this again"
+  elif has_openrc; then rc-service -q nginx reload || rc-service -q nginx start || warn "nginx does not start: rc-service nginx start"
   else nginx -s reload 2>/dev/null || warn "nginx does not run: start it"; fi
 }
 
@@ -1019,7 +1037,7 @@ write_services() {
   [ "$(stat -c %h "$home/.piku/uwsgi/uwsgi.ini" 2>/dev/null || echo 1)" = 1 ] || foreign=1
   case $running in *"$home/.piku/"*) ;; *piku.ini*) foreign=1 ;; esac
   [ -z "$foreign" ] || warn "another service runs the emperor, by a file that is shared with it; it is left as it is"
-  if has_systemd; then write_units; elif command -v rc-update >/dev/null; then write_openrc; else
+  if has_systemd; then write_units; elif has_openrc; then write_openrc; else
     warn "neither systemd nor OpenRC runs here: start uwsgi --ini $home/.piku/uwsgi/uwsgi.ini yourself, as $user"
   fi
 }
@@ -1042,59 +1060,30 @@ write_units() {
   # The former piku's emperor tells by a child of its own.
   notify=main
   [ "$because" != "$until_boot" ] || notify=all
-  put_marked "$units/uwsgi-piku.service" 644 <<END
-$mark
-[Unit]
-Description=piku's uWSGI emperor
-After=network.target nss-lookup.target
-StartLimitIntervalSec=0
-
-[Service]
-User=$user
-Group=$group
-Environment=HOME=$home
+  # The emperor alone gets the signal, and ends the apps, each by its own.
+  write_systemd_service uwsgi-piku "piku's uWSGI emperor" <<END
 ExecStartPre=-$home/piku recover
 ExecStart=$(command -v uwsgi) --ini $home/.piku/uwsgi/uwsgi.ini
-KillSignal=SIGQUIT
-# The emperor ends the apps, each by its own signal.
-KillMode=mixed
 TimeoutStopSec=60
-Restart=always
-RestartSec=1
 Type=notify
 NotifyAccess=$notify
 Delegate=memory pids cpu
-
-[Install]
-WantedBy=multi-user.target
 END
   # What a shared nginx serves of an app's files it reads as another user.
   hidden=
   [ "$nginx" = shared ] || hidden=UMask=0027
   mkdir -p "$vendor/uwsgi-piku.service.d"
   put_marked "$vendor/uwsgi-piku.service.d/walls.conf" 644 <<END
-$mark
 # Without these, for sudo in apps for example:
 #   mkdir -p $units/uwsgi-piku.service.d && ln -s /dev/null $units/uwsgi-piku.service.d/walls.conf && reboot
 [Service]
-NoNewPrivileges=yes
+$walls
+$user_walls
 CapabilityBoundingSet=
 ProtectSystem=full
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
-RestrictSUIDSGID=yes
-RestrictRealtime=yes
 RestrictNamespaces=user mnt pid
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_BLUETOOTH AF_CAN AF_PACKET
-LockPersonality=yes
-KeyringMode=private
-RemoveIPC=yes
-SystemCallArchitectures=native
 SystemCallFilter=~@clock @cpu-emulation @module @obsolete @raw-io @reboot @swap
-SystemCallErrorNumber=EPERM
 TasksMax=50%
 MemoryHigh=85%
 $hidden
@@ -1111,17 +1100,8 @@ END
 }
 
 write_openrc() {
-  put_marked /etc/init.d/uwsgi-piku 755 <<END
-#!/sbin/openrc-run
-$mark
-description="piku's uWSGI emperor"
-supervisor=supervise-daemon
-command=$(command -v uwsgi)
-command_args="--ini $home/.piku/uwsgi/uwsgi.ini"
+  write_openrc_service uwsgi-piku "piku's uWSGI emperor" net uwsgi "--ini $home/.piku/uwsgi/uwsgi.ini" <<END
 command_user=$user:$group
-respawn_delay=1
-respawn_max=0
-depend() { need net; }
 start_pre() { su -s /bin/sh $user -c "$home/piku recover" || :; }
 END
   rc-update -q add "$sshd" && rc-service -q "$sshd" start
@@ -1133,16 +1113,15 @@ END
 
 # Many clients at once, and no passwords for piku's user. What sshd refuses is taken back.
 write_sshd() {
-  conf=/etc/ssh/sshd_config.d/piku.conf
+  sshd_file=/etc/ssh/sshd_config.d/piku.conf
   if ! grep -qisE '^[[:space:]]*include[[:space:]].*sshd_config\.d/\*' /etc/ssh/sshd_config; then
     say "sshd_config does not include sshd_config.d, so how sshd lets clients in stays as it is"
     return
   fi
-  # Debian's default drops clients of a class that push at once. Somebody's own number stays.
-  many=
-  [ -n "$(is_ours $conf || sshd -T 2>/dev/null | grep -v '^maxstartups 10:30:100$' | grep ^maxstartups)" ] || many='MaxStartups 100:30:200'
-  put_marked $conf 644 <<END
-$mark
+  # Debian's default drops clients of a class that push at once. The administrator's own number stays.
+  many='MaxStartups 100:30:200'
+  if ! grep -qsx "$many" $sshd_file && sshd -T 2>/dev/null | grep '^maxstartups ' | grep -qvx 'maxstartups 10:30:100'; then many=; fi
+  put_marked $sshd_file 644 <<END
 $many
 Match User $user
   PasswordAuthentication no
@@ -1150,8 +1129,8 @@ Match User $user
 Match all
 END
   if ! sshd -t 2>"$work/why"; then
-    take_away $conf
-    warn "sshd refuses $conf, so it is away again: $(head -n 1 "$work/why")"
+    take_away $sshd_file
+    warn "sshd refuses $sshd_file, so it is away again: $(head -n 1 "$work/why")"
     return
   fi
   reload_sshd
@@ -1161,30 +1140,36 @@ END
 reload_sshd() {
   if has_systemd && systemctl is-active --quiet "$sshd.socket"; then systemctl try-restart "$sshd"
   elif has_systemd; then systemctl try-reload-or-restart "$sshd"
-  elif command -v rc-service >/dev/null; then rc-service -q --ifstarted "$sshd" reload; fi
+  elif has_openrc; then rc-service -q --ifstarted "$sshd" reload; fi
 }
 
-# What keeps all keys of piku's user out, by sshd's own word; sets the port that it listens on.
+# Warns of what keeps all keys of piku's user out, as sshd says; sets the port that it listens on.
 check_sshd() {
   sshd -T -C "user=$user,host=localhost,addr=127.0.0.1" >"$work/sshd" 2>/dev/null || :
   ssh_port=$(sed -n 's/^port //p' "$work/sshd" | head -n 1)
-  why=
-  grep -qx 'pubkeyauthentication no' "$work/sshd" && why="PubkeyAuthentication is no"
-  is_among denyusers "$user" && why="DenyUsers names $user"
-  ! grep -q '^allowusers ' "$work/sshd" || is_among allowusers "$user" || why="AllowUsers does not name $user"
-  for name in $(id -Gn "$user"); do ! is_among denygroups "$name" || why="DenyGroups names $user's group $name"; done
-  if grep -q '^allowgroups ' "$work/sshd"; then
-    allowed=
-    for name in $(id -Gn "$user"); do is_among allowgroups "$name" && allowed=1; done
-    [ -n "$allowed" ] || why="AllowGroups names no group of $user"
-  fi
-  [ -z "$why" ] || warn "no key can let anybody in as $user: $why in sshd's configuration. Change that in /etc/ssh/sshd_config, then: systemctl reload $sshd"
+  groups=$(id -Gn "$user")
+  # shellcheck disable=SC2086 # a list of words
+  if grep -qx 'pubkeyauthentication no' "$work/sshd"; then why="PubkeyAuthentication is no"
+  elif matches denyusers "$user"; then why="DenyUsers names $user"
+  elif matches denygroups $groups; then why="DenyGroups names a group of $user"
+  elif has_pattern allowusers && ! matches allowusers "$user"; then why="AllowUsers does not name $user"
+  elif has_pattern allowgroups && ! matches allowgroups $groups; then why="AllowGroups names no group of $user"
+  else return 0; fi
+  warn "no key can let anybody in as $user: $why in sshd's configuration. Change that in /etc/ssh/sshd_config, then: systemctl reload $sshd"
 }
-# Whether one of the patterns that sshd has for this keyword fits.
-is_among() {
-  # shellcheck disable=SC2254 # a pattern it is
-  for pattern in $(set -f && sed -n "s/^$1 //p" "$work/sshd"); do
-    case $2 in ${pattern%@*}) return 0 ;; esac
+has_pattern() { grep -q "^$1 " "$work/sshd"; }
+
+# Whether one of sshd's patterns for a keyword fits one of these names.
+matches() {
+  patterns=$(sed -n "s/^$1 //p" "$work/sshd" | tr ' ' '\n')
+  shift
+  for name in "$@"; do
+    while read -r pattern; do
+      # shellcheck disable=SC2254 # a pattern it is
+      case $name in ${pattern%@*}) return 0 ;; esac
+    done <<END
+$patterns
+END
   done
   return 1
 }
@@ -1222,6 +1207,7 @@ install_here() {
   go
   # The former piku's services end with the machine; what takes their place is made before any of it starts again.
   if [ "$because" = "$until_boot" ]; then wait_for_boot; fi
+  rm -f "$place/former"
   write_sshd
   check_sshd
   [ -z "$first_boot" ] || rm -f "$place/first-boot"
@@ -1238,10 +1224,8 @@ go() {
 
 wait_for_boot() {
   fetch install.sh
-  verify install.sh
   put "$place/install.sh" 755 <"$work/install.sh"
   put_marked "$units/piku-go-over.service" 644 <<END
-$mark
 [Unit]
 Description=piku gets an nginx of its own
 Before=piku-web.service nginx.service uwsgi-piku.service
@@ -1264,7 +1248,6 @@ END
 go_over_here() {
   find_distribution
   home=$(home_of "$user")
-  former=
   choose_nginx
   go
   # Not before: nginx waits for it.
@@ -1272,7 +1255,7 @@ go_over_here() {
   rm -f "$units/piku-go-over.service"
 }
 
-# A name is known to few: the address reaches the board from everywhere in its network.
+# With the address, which works where the board's name is unknown.
 say_done() {
   address=$(ip -o route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
   at=$user@${address:-$(uname -n)}:APP
@@ -1287,27 +1270,22 @@ prepare_card() {
   find_distribution
   [ -e "$root/lib/systemd/systemd" ] || [ -e "$root/usr/lib/systemd/systemd" ] || die "the system in $root has no systemd"
   if [ -z "$key" ]; then warn "no key is on the card: nobody can push to it until one is added (--key FILE)"; fi
-  need_space "$root" 20
   find_targets
   # shellcheck disable=SC2086 # a list of words
   get_executable ${target:-$targets}
+  need_space "$root" $(($(size_of "$chosen") * 2))
   place=$root$place
   say "Putting piku into $place"
   mkdir -p "$place"
-  executables=piku-$chosen
+  fetch install.sh
+  files="install.sh piku-$chosen"
   # Every board runs the armv6 one; most would rather have the other.
   if [ "$chosen" = linux-armv6 ] && [ -z "$target" ] && grep -q ' [ *]piku-linux-armv7$' "$work/SHA256SUMS"; then
     fetch piku-linux-armv7
-    verify piku-linux-armv7
-    executables="$executables piku-linux-armv7"
+    files="$files piku-linux-armv7"
   fi
-  for name in $executables; do
-    cp "$work/$name" "$place/$name"
-    chmod 755 "$place/$name"
-    grep " [ *]$name\$" "$work/SHA256SUMS"
-  done | put "$place/SHA256SUMS" 644
-  fetch install.sh
-  put "$place/install.sh" 755 <"$work/install.sh"
+  for name in $files; do put "$place/$name" 755 <"$work/$name"; done
+  for name in $files; do grep " [ *]$name\$" "$work/SHA256SUMS"; done | put "$place/SHA256SUMS" 644
   set -- --first-boot --from /usr/local/lib/piku
   if [ -n "$key" ]; then
     put "$place/key.pub" 644 <"$key"
@@ -1318,7 +1296,6 @@ prepare_card() {
   name_machine
   : >"$place/first-boot"
   put_marked "$root/etc/systemd/system/piku-first-boot.service" 644 <<END
-$mark
 [Unit]
 Description=piku is installed, once the network is up
 Wants=network-online.target
@@ -1360,7 +1337,7 @@ uninstall_here() {
   say "Taking away keys, hooks and the timer of piku"
   piku setup --undo
   say "Taking away the services"
-  if has_systemd; then uninstall_units; elif command -v rc-update >/dev/null; then uninstall_openrc; fi
+  if has_systemd; then uninstall_units; elif has_openrc; then uninstall_openrc; fi
   if is_ours /etc/ssh/sshd_config.d/piku.conf; then
     take_away /etc/ssh/sshd_config.d/piku.conf
     reload_sshd
@@ -1379,15 +1356,14 @@ uninstall_here() {
 }
 
 uninstall_units() {
-  if [ -e "$units/piku-nginx.socket" ]; then systemctl disable --quiet --now piku-nginx.socket; fi
   if [ -e "$units/piku-go-over.service" ]; then systemctl disable --quiet piku-go-over; fi
   if [ -z "$original" ] && [ -e "$units/uwsgi-piku.service" ]; then systemctl disable --quiet --now uwsgi-piku; fi
   for unit in $(other_units); do [ -z "$original" ] || systemctl enable --quiet "$unit"; done
-  retire_path
+  remove_reloader
   rm -f "$units"/multi-user.target.wants/piku-first-boot.service
-  take_away "$units/uwsgi-piku.service" "$units/piku-go-over.service" "$units/piku-first-boot.service" "$units"/piku-nginx[.@]* \
-    "$units/nginx.service.d/piku.conf" "$vendor/uwsgi-piku.service.d/walls.conf"
-  rmdir "$units/nginx.service.d" "$vendor/uwsgi-piku.service.d" 2>/dev/null || :
+  take_away "$units/uwsgi-piku.service" "$units/piku-go-over.service" "$units/piku-first-boot.service" "$units/piku-nginx.path" \
+    "$units/piku-nginx.service" "$vendor/uwsgi-piku.service.d/walls.conf"
+  rmdir "$vendor/uwsgi-piku.service.d" 2>/dev/null || :
   systemctl daemon-reload
   give_back_nginx
   systemctl daemon-reload
@@ -1395,17 +1371,15 @@ uninstall_units() {
 }
 
 uninstall_openrc() {
-  for name in uwsgi-piku piku-nginx; do
-    [ -e "/etc/init.d/$name" ] || continue
-    [ "$name$original" = uwsgi-piku1 ] || { rc-service -q $name stop; rc-update -q del $name; } || :
-  done
-  take_away /etc/init.d/uwsgi-piku /etc/init.d/piku-nginx
+  remove_reloader
+  # With an original the emperor goes on until the machine ends.
+  if [ -z "$original" ]; then remove_openrc_service uwsgi-piku; else take_away /etc/init.d/uwsgi-piku; fi
   give_back_nginx
 }
 
 # The distribution's nginx as it was; with an original, which goes on by it, its group and its sites as well.
 give_back_nginx() {
-  conf=$http_files/piku.conf
+  http_file=$http_files/piku.conf
   http_port=$(board_setting PIKU_HTTP_PORT | tr -cd 0-9)
   http_port=${http_port:-80}
   turn_on_welcome "$(noted_welcome)"
@@ -1413,13 +1387,11 @@ give_back_nginx() {
   if [ -n "$original" ]; then
     if [ -n "$(noted group)" ]; then usermod -g "$web" "$user"; fi
     set_sockets "$web" g+sx 660
-  elif [ -n "$(noted member)" ] && command -v gpasswd >/dev/null; then
-    gpasswd -d "$user" "$web" >/dev/null || :
-  fi
-  if [ -n "$original" ] && [ -e "$conf" ] && [ -z "$(other_includes)" ]; then
-    say "Leaving $conf, by which nginx knows the apps"
+  elif [ -n "$(noted member)" ] && is_member "$web"; then leave_group "$web"; fi
+  if [ -n "$original" ] && [ -e "$http_file" ] && [ -z "$(other_includes)" ]; then
+    say "Leaving $http_file, by which nginx knows the apps"
   else
-    take_away "$conf"
+    take_away "$http_file"
     rm -f /etc/nginx/piku-default.crt /etc/nginx/piku-default.key
   fi
   stop_own
@@ -1428,9 +1400,13 @@ give_back_nginx() {
       systemctl enable --quiet nginx
       systemctl start nginx || warn "nginx does not start: journalctl -u nginx"
     elif nginx -t -q; then systemctl try-reload-or-restart nginx; fi
-  elif nginx -t -q; then reload_nginx; fi
+  else
+    if [ "$(noted nginx)" = enabled ]; then rc-update -q add nginx; fi
+    if nginx -t -q; then reload_nginx; fi
+  fi
 }
 
+# One run does one of four things.
 main() {
   read_options "$@"
   work=$(mktemp -d)
@@ -1443,3 +1419,4 @@ main() {
 }
 
 main "$@"
+}

@@ -6,8 +6,8 @@ import path from "node:path";
 
 const script = path.resolve(import.meta.dir, "../../install.sh");
 const shells = [["dash"], ["busybox", "sh"], ["bash", "--posix"]].filter(([name]) => Bun.which(name!));
-// All but the last line, which calls it.
-const functions = fs.readFileSync(script, "utf8").replace(/main "\$@"\n$/, "");
+// All but the line that calls it.
+const functions = fs.readFileSync(script, "utf8").replace(/main "\$@"\n\}\n$/, "}\n");
 // The same for a machine with systemd whose folders are below $home.
 const moved = functions
   .replaceAll("/run/systemd/system", "/")
@@ -122,6 +122,16 @@ for (const shell of shells) {
   test(`${name}: the executable took its place before it was on the disk, and was empty after a power cut`, () => {
     const world = `sync() { ls -A $home; echo sync; }; ${takeover}; ls -A $home`;
     expect(inFolder({ "work/piku-x": "" }, world)).toBe(".piku.new\nwork\nsync\npiku\nwork");
+  });
+
+  test(`${name}: a take-over that was cut off, and run again, no longer waited for the next boot`, () => {
+    const world = `read_nginx() { :; }; other_sites() { :; }; choose_port() { port=$2; }; go_over=; units=$home/units`;
+    const files = { "piku.py": `${original}1`, "work/piku-x": "\x7fELF" };
+    const again = `(put_executable); choose_nginx; echo "$nginx: $because"`;
+    expect(inFolder(files, `${takeover}; ${world}; ${again}`)).toBe(
+      "shared: the former piku's services go on until the next boot",
+    );
+    expect(inFolder({ "work/piku-x": "" }, `${takeover}; ${world}; ${again}`)).toBe("own:");
   });
 
   describe(`${name}: --uninstall`, () => {
@@ -395,7 +405,7 @@ server {
   });
 
   test(`${name}: a setting that is no file was waited for`, () => {
-    const line = `rm $home/.piku/ENV; mkfifo $home/.piku/ENV; board_setting A; rm $home/.piku/ENV; ln -s /dev/zero $home/.piku/ENV; board_setting A; change_setting A A=1; cat $home/.piku/ENV`;
+    const line = `rm $home/.piku/ENV; mkfifo $home/.piku/ENV; board_setting A; rm $home/.piku/ENV; ln -s /dev/zero $home/.piku/ENV; board_setting A; change_setting A 1; cat $home/.piku/ENV`;
     expect(inFolder({ ".piku/ENV": "" }, line)).toBe("A=1");
   });
 
@@ -423,6 +433,17 @@ mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc
       expect(told).toContain("rc-update -q add uwsgi-piku\nrc-service -q uwsgi-piku start");
     });
 
+    test("what reloaded a shared nginx stayed when piku got one of its own", () => {
+      const shared = "place=$home/place; mkdir $home/place; write_shared_openrc";
+      const own = `mkdir -p $home/http.d; http_files=$home/http.d; id() { :; }; set_sockets() { :; }; group=piku; leave_shared`;
+      const told = inFolder(
+        {},
+        `${world}; ${shared}; ls $home/etc/init.d $home/place; ${own}; ls $home/etc/init.d $home/place`,
+      );
+      expect(told).toContain("~/etc/init.d:\npiku-nginx\n\n~/place:\nreload\n");
+      expect(told).toEndWith("rc-service -q piku-nginx stop\nrc-update -q del piku-nginx\n~/etc/init.d:\n\n~/place:");
+    });
+
     test("an older one: everybody may, from then on", () => {
       supervise("--umask <arg>");
       const told = inFolder({}, `${world}; write_web_openrc; read_all`);
@@ -435,6 +456,55 @@ mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc
       );
       expect(away).toEndWith("~/etc/init.d:\n\n~/etc/sysctl.d:");
     });
+  });
+
+  test.each([
+    ["maxstartups 10:30:100", "MaxStartups 100:30:200"],
+    ["", "MaxStartups 100:30:200"],
+    ["maxstartups 5:30:60", ""],
+  ])(`${name}: the second run replaced the administrator's own number of clients at once: %j`, (says, expected) => {
+    const world = `user=piku; work=$home; sshd() { [ "$1" != -T ] || echo '${says}'; }; reload_sshd() { :; }`;
+    const files = { "etc/ssh/sshd_config": "Include /etc/ssh/sshd_config.d/*.conf\n", "etc/ssh/sshd_config.d/x": "" };
+    const look = "grep MaxStartups $home/etc/ssh/sshd_config.d/piku.conf || :";
+    expect(inFolder(files, `${world}; write_sshd; ${look}`)).toBe(expected);
+    expect(inFolder(files, `${world}; write_sshd; write_sshd; ${look}`)).toBe(expected);
+  });
+
+  test.each([
+    ["allowusers *", ""],
+    ["allowusers p?ku", ""],
+    ["allowusers admin pi*@10.0.0.0/8", ""],
+    ["allowusers admin\nallowusers pi", "AllowUsers does not name piku"],
+    ["denyusers *", "DenyUsers names piku"],
+    ["allowgroups ssh web*", ""],
+    ["allowgroups ssh", "AllowGroups names no group of piku"],
+    ["denygroups x web", "DenyGroups names a group of piku"],
+    ["pubkeyauthentication no", "PubkeyAuthentication is no"],
+    ["port 22", ""],
+  ])(
+    `${name}: patterns of sshd were taken for names of files, and a key for one that is kept out: %j`,
+    (says, expected) => {
+      const world = `user=piku sshd=ssh work=$home; cd $home; sshd() { printf '%s\\n' '${says}'; }; id() { echo piku web; }`;
+      const told = inFolder({ x: "", y: "" }, `${world}; check_sshd 2>&1`);
+      expect(told).toStartWith(expected && `Warning: no key can let anybody in as piku: ${expected} in sshd's`);
+      if (!expected) expect(told).toBe("");
+    },
+  );
+
+  test(`${name}: going over that was cut off before its nginx was enabled had none after the next boot`, () => {
+    const world = `systemctl() { echo "systemctl $*"; }; nginx() { :; }; user=piku group=piku others= go_over= units=$home`;
+    const told = inFolder({ "piku-web.service": "" }, `${world}; start_own_unit`);
+    expect(told).toEndWith("systemctl enable --quiet piku-web\nsystemctl disable --quiet nginx\nsystemctl stop nginx");
+    expect(told).not.toContain("systemctl start piku-web");
+  });
+
+  test(`${name}: going over at a boot turned off the distribution's nginx although it has other sites`, () => {
+    const world = `systemctl() { [ "$1" != is-active ] && echo "systemctl $*"; }; nginx() { :; }; user=piku group=piku go_over=1 units=$home`;
+    const told = (others: string) =>
+      inFolder({ "piku-web.service": "" }, `${world} others=${others}; start_own_unit`).split("\n").slice(1);
+    const ours = ["systemctl start --no-block piku-web", "systemctl enable --quiet piku-web"];
+    expect(told("x")).toEqual(ours);
+    expect(told("")).toEqual([...ours, "systemctl disable --quiet nginx", "systemctl stop --no-block nginx"]);
   });
 
   test(`${name}: boards F3: without systemd and OpenRC it ended in the middle`, () => {
@@ -462,7 +532,10 @@ mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc
 
   test(`${name}: a script that was cut short anywhere does nothing`, () => {
     const text = fs.readFileSync(script, "utf8");
-    for (let length = 0; length < text.length - 10; length += 251) {
+    const cuts = Array.from({ length: Math.floor(text.length / 251) }, (_, index) => index * 251);
+    // `w`, of `write_units`, is a program.
+    for (const { index } of text.matchAll(/^[a-z]/gm)) cuts.push(index + 1, index + 4);
+    for (const length of cuts) {
       const ran = spawnSync(shell[0]!, [...shell.slice(1), "-s", "--", "--help"], {
         input: text.slice(0, length),
         encoding: "utf8",

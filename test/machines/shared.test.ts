@@ -85,6 +85,10 @@ machines(kinds, (machine, story) => {
       expect(await shows(machine, `ls ${file} 2>/dev/null; stat -c %U /etc/victim; ls /etc/victim`)).toBe(
         "root\ntheirs",
       );
+      // Run again, install.sh has nginx read its files as well.
+      const again = await machine.sh(install);
+      expect([again.status, again.stderr]).toEqual([1, expect.stringMatching(/refuses.*Read-only file system/)]);
+      expect(await shows(machine, `ls ${file} 2>/dev/null; ls /etc/victim`)).toBe("theirs");
       ok(await machine.sh("rm /srv/pikuhome/.piku/nginx/zz.conf"));
       expect(await shows(machine, askForReload)).toBe("200");
     });
@@ -96,6 +100,9 @@ machines(kinds, (machine, story) => {
     ok(await machine.sh(`su piku -s /bin/sh -c '${swap}'`));
     await machine.sh(askForReload);
     await machine.sh("systemctl restart nginx");
+    expect(await shows(machine, "ls /etc/victim")).toBe("theirs");
+    // Run again, install.sh has nginx read its files as well.
+    await machine.sh(install);
     expect(await shows(machine, "ls /etc/victim")).toBe("theirs");
     ok(
       await machine.sh(
