@@ -756,6 +756,7 @@ server {
     tcp_nopush on;
     disable_symlinks if_not_owner "from=/p/apps/blog/my files";
     try_files $uri $uri.html $uri/ /404.html =404;
+    location = / { rewrite ^ /index.html last; }
     location ~ /\\.(?!well-known/) { return 404; }
     location ~ ^/(ENV|Procfile)$ { return 404; }
   }

@@ -469,7 +469,8 @@ const renderStatics = (site: Site) =>
 
 /**
  * One static mapping. The location and the folder both end in `/`: without it `/static../ENV` would walk out of the
- * folder. A name with a dot in front is no page, nor are an app's own ENV and Procfile.
+ * folder. A name with a dot in front is no page, nor are an app's own ENV and Procfile. The front page goes straight to its file: each
+ * further name that is tried costs several calls to the kernel, since links are looked at (disable_symlinks).
  */
 function renderMapping({ catchAll, backend, allowGit }: Site, { url, folder }: Mapping): string {
   const fallback = url === "" && backend ? "@app" : "=404";
@@ -489,6 +490,7 @@ function renderMapping({ catchAll, backend, allowGit }: Site, { url, folder }: M
       tcp_nopush on;
       disable_symlinks if_not_owner "from=${folder}";
       try_files ${tries.join(" ")};
+      ${url === "" && fallback === "=404" && "location = / { rewrite ^ /index.html last; }"}
       location ~ /\.(?!well-known/${allowGit && "|git"}) { return 404; }
       location ~ ^${url.replaceAll(".", "\\.")}/(ENV|Procfile)$ { return 404; }
     }`.trimEnd();
