@@ -564,7 +564,7 @@ SystemCallFilter=~@privileged
 END
 }
 
-# A service of OpenRC's: its name, what it is, what it needs, its program and arguments; more lines from stdin.
+# A service of OpenRC's: its name, what it is, what it depends on, its program and arguments; more lines from stdin.
 write_openrc_service() {
   {
     cat <<END
@@ -575,7 +575,7 @@ command=$(command -v "$4")
 command_args="$5"
 respawn_delay=1
 respawn_max=0
-depend() { need $3; }
+depend() { $3; }
 END
     cat
   } | put_marked "/etc/init.d/$1" 755
@@ -594,11 +594,12 @@ write_web_openrc() {
     right='capabilities="^cap_net_bind_service"'
     prepare="setpriv --reuid $user --regid $group --init-groups --inh-caps +net_bind_service --ambient-caps +net_bind_service env HOME=$home $home/piku web"
   else
-    right='' prepare="su -s /bin/sh $user -c '$home/piku web'"
+    # Not every OpenRC has a service that reads it at boot.
+    right='' prepare="sysctl -q -p /etc/sysctl.d/piku.conf; su -s /bin/sh $user -c '$home/piku web'"
     echo net.ipv4.ip_unprivileged_port_start=80 | put_marked /etc/sysctl.d/piku.conf 644
     sysctl -q -p /etc/sysctl.d/piku.conf
   fi
-  write_openrc_service piku-web "piku's nginx" net nginx "$(web_command) -g 'daemon off;'" <<END
+  write_openrc_service piku-web "piku's nginx" "use net" nginx "$(web_command) -g 'daemon off;'" <<END
 command_user=$user:$group
 $right
 extra_started_commands=reload
@@ -635,7 +636,8 @@ start_own() {
     warn "neither systemd nor OpenRC runs here: start nginx $(web_command) yourself, as $user, with the right to listen on port $http_port"
   else
     write_web_openrc
-    if rc-service -q piku-web status >/dev/null 2>&1; then rc-service -q piku-web reload
+    if rc-service -q piku-web status >/dev/null 2>&1; then
+      rc-service -q piku-web reload 2>/dev/null || rc-service -q piku-web restart || warn "piku's nginx does not start: rc-service piku-web restart"
     else
       [ -n "$others" ] || { rc-service -q --ifstarted nginx stop && rc-update -q del nginx 2>/dev/null && note nginx enabled; } || :
       rc-update -q add piku-web
@@ -937,7 +939,7 @@ write_shared_openrc() {
 #!/bin/sh
 exec rc-service nginx reload
 END
-  write_openrc_service piku-nginx "nginx reads piku's sites when they have changed" nginx busybox \
+  write_openrc_service piku-nginx "nginx reads piku's sites when they have changed" "need nginx" busybox \
     "inotifyd $place/reload $home/.piku/nginx:yn" </dev/null
   rc-update -q add nginx && rc-update -q add piku-nginx
   { rc-service -q nginx start && rc-service -q piku-nginx restart; } || warn "nginx does not start: rc-service nginx start"
@@ -1015,7 +1017,9 @@ reload_nginx() {
   # It starts behind this.
   if [ -n "$go_over" ]; then return
   elif has_systemd; then systemctl reload-or-restart nginx || die "nginx does not start" "journalctl -u nginx; then run this again"
-  elif has_openrc; then rc-service -q nginx reload || rc-service -q nginx start || warn "nginx does not start: rc-service nginx start"
+  elif has_openrc; then
+    { rc-service -q nginx status >/dev/null 2>&1 && rc-service -q nginx reload; } || rc-service -q nginx start ||
+      warn "nginx does not start: rc-service nginx start"
   else nginx -s reload 2>/dev/null || warn "nginx does not run: start it"; fi
 }
 
@@ -1100,7 +1104,7 @@ END
 }
 
 write_openrc() {
-  write_openrc_service uwsgi-piku "piku's uWSGI emperor" net uwsgi "--ini $home/.piku/uwsgi/uwsgi.ini" <<END
+  write_openrc_service uwsgi-piku "piku's uWSGI emperor" "use net" uwsgi "--ini $home/.piku/uwsgi/uwsgi.ini" <<END
 command_user=$user:$group
 start_pre() { su -s /bin/sh $user -c "$home/piku recover" || :; }
 END
