@@ -45,7 +45,7 @@ export const siteSettings = fc
 
 const directives = new Set(
   `add_header alias allow default deny disable_symlinks error_page gzip gzip_comp_level gzip_min_length gzip_proxied gzip_types gzip_vary if include
-  index internal listen location map return root sendfile server server_name set ssl_certificate ssl_certificate_key tcp_nopush try_files upstream`.split(
+  index internal listen location map recursive_error_pages return rewrite root sendfile server server_name set ssl_certificate ssl_certificate_key tcp_nopush try_files upstream`.split(
     /\s+/,
   ),
 );
@@ -75,6 +75,7 @@ export function demandSite(site: Site, text: string): void {
   const secured = [site.key, ...redirects.map(() => site.key)];
   same("keys", given("ssl_certificate_key"), secured);
   same("includes", given("include"), site.cloudflare ? [site.cloudflare.ranges] : []);
+  same("rewrites", [...new Set(given("rewrite")).add("^\0/index.html\0last")], ["^\0/index.html\0last"]);
   const known = (name: string) => directives.has(name) || /^(proxy_|~\*\(private)/.test(name);
   same(
     "directives",
