@@ -8,7 +8,7 @@ import { type Machine, readMachine } from "./machine.ts";
 import { readSites } from "./nginx.ts";
 import { folders, ownFolders, type Paths } from "./paths.ts";
 import { everyProcess, isListening, killedForMemory } from "./processes.ts";
-import { appsWithWorkers, stoppedFile } from "./recovery.ts";
+import { appsWithWorkers, isStopped } from "./recovery.ts";
 import { readableNumber, readJournal, releasedSite } from "./releases.ts";
 import { isStuck, type Running, runningNginx } from "./reload.ts";
 import { type Mode, modesOf } from "./rights.ts";
@@ -376,7 +376,7 @@ export function surveyBoard(host: Host, paths: Paths): Board {
   const working = appsWithWorkers(host, paths);
   // What the original stopped has no workers either, and no record that tells.
   const meant = apps.filter((app) =>
-    readableNumber(host, app) === undefined ? working.has(app.name) : !host.stat(stoppedFile(app)),
+    readableNumber(host, app) === undefined ? working.has(app.name) : !isStopped(host, app),
   );
   const sites = readSites(host, paths);
   const nginx = surveyNginx(host, paths);

@@ -15,15 +15,20 @@ const dependencies = /^(\.[0-9a-f]{16}|bin|lib|include|node_modules)(\/|$)/;
  * never served: only another app's tree or data, where an entry names it.
  */
 export function mayServe(app: App, folder: string, allowed: readonly string[]): boolean {
-  const { root, apps, data } = app.paths;
+  const { root, apps } = app.paths;
   if ([app.tree, app.data].some((own) => isBelow(folder, own))) return true;
   if (isBelow(folder, app.envs)) return dependencies.test(folder.slice(app.envs.length + 1));
+  if (holdsOurs(app, folder)) return false;
   const isOurs = isBelow(folder, root);
-  if (isBelow(root, folder) || (isOurs && ![apps, data].some((shown) => folder !== shown && isBelow(folder, shown))))
-    return false;
   return allowed.some(
     (entry) => isBelow(folder, entry) && !isBelow(root, entry) && (!isOurs || (entry !== apps && isBelow(entry, root))),
   );
+}
+
+/** Whether a folder has, or is, what piku itself keeps: all below its root but apps' trees and data. */
+export function holdsOurs({ paths: { root, apps, data } }: App, folder: string): boolean {
+  const isShown = [apps, data].some((shown) => folder !== shown && isBelow(folder, shown));
+  return isBelow(root, folder) || (isBelow(folder, root) && !isShown);
 }
 
 /** Whether nginx may keep an app's replies in a folder: one of its own cache, or one that the board allows and that is not piku's. */
@@ -68,11 +73,15 @@ function behindLinks(host: Host, app: App): App {
   return isBelow(own, root!) || isBelow(own, data!) || isBelow(root!, own) ? found : { ...found, data: own };
 }
 
+/** Folders that the board allows, by their names and as they lie behind links. */
+const withAims = (host: Host, allowed: readonly string[]) =>
+  allowed.flatMap((entry) => [entry, leadsTo(host, entry) ?? entry]);
+
 /** Refuses a folder of static files that is a link, or behind one, to something that may not be served. */
 export function refuseServedLinks(host: Host, app: App, folders: readonly string[], allowed: readonly string[]): void {
   if (folders.length === 0) return;
   const real = behindLinks(host, app);
-  const entries = allowed.flatMap((entry) => [entry, leadsTo(host, entry) ?? entry]);
+  const entries = withAims(host, allowed);
   for (const folder of folders) {
     const aim = leadsTo(host, folder);
     if (aim !== undefined && mayServe(real, aim, entries)) continue;
@@ -97,7 +106,7 @@ export function refuseCacheFolder(
 ): void {
   const what = `the cache folder '${printable(folder)}' (NGINX_CACHE_PATH)`;
   const real = behindLinks(host, app);
-  const entries = allowed.flatMap((entry) => [entry, leadsTo(host, entry) ?? entry]);
+  const entries = withAims(host, allowed);
   const aim = leadsTo(host, folder);
   if (aim === undefined || !mayCache(real, aim, entries)) {
     const where = aim === undefined ? "nowhere" : `'${printable(aim)}'`;

@@ -62,14 +62,16 @@ export function readSite(host: Host, path: string): string {
   }
 }
 
+/** The apps with a file of this ending in piku's folder of sites: those that nginx reads end in `.conf`. */
+export const siteNames = (host: Host, { nginx }: Paths, ending = ".conf"): string[] =>
+  host
+    .list(nginx)
+    .filter((name) => name.endsWith(ending) && !name.startsWith("."))
+    .map((name) => name.slice(0, -ending.length));
+
 /** The sites that piku's folder holds: app -> text. */
 export const readSites = (host: Host, paths: Paths): Map<string, string> =>
-  new Map(
-    host
-      .list(paths.nginx)
-      .filter((name) => name.endsWith(".conf") && !name.startsWith("."))
-      .map((name) => [name.slice(0, -".conf".length), readSite(host, `${paths.nginx}/${name}`)]),
-  );
+  new Map(siteNames(host, paths).map((name) => [name, readSite(host, `${paths.nginx}/${name}.conf`)]));
 
 /** Refuses a server name that another app's site has, wherever in a file it stands. */
 export function refuseTakenNames(

@@ -8,7 +8,7 @@ import type { Host } from "./host/host.ts";
 import { withTurn } from "./locks.ts";
 import { readMachine } from "./machine.ts";
 import { type Paths, pathsOf } from "./paths.ts";
-import { stop, stoppedFile } from "./recovery.ts";
+import { isStopped, stop } from "./recovery.ts";
 import { changeSettings, parseSettings } from "./settings.ts";
 import { addKeys, parseKeyLines, readKeys } from "./ssh.ts";
 import { voiceOf } from "./voice.ts";
@@ -131,7 +131,7 @@ function place(host: Host, app: App, data: string, files: string, commit: string
 
 /** Deploys an app as it was. Throws `Ended` when that failed. */
 function start(host: Host, app: App, id: string, branch: string | undefined): void {
-  const wasStopped = host.stat(stoppedFile(app)) !== undefined;
+  const wasStopped = isStopped(host, app);
   const serverSettings = host.read(`${app.envs}/ENV`) ?? "";
   const request = { cause: "restore", commit: { id, app }, branch, serverSettings, builds: true, releases: true };
   deploy(host, app, () => request, "restore");

@@ -4,14 +4,13 @@ import { type Cache, planCache, renderCacheLocation, renderCacheZone } from "./c
 import { rangesFile } from "./cloudflare.ts";
 import { readDirectives } from "./directives.ts";
 import { PikuError } from "./errors.ts";
-import { isBelow, mayServe, servedHint } from "./folders.ts";
+import { holdsOurs, isBelow, mayServe, servedHint } from "./folders.ts";
 import type { Commit } from "./git.ts";
 import type { Host } from "./host/host.ts";
 import { includedFile } from "./include.ts";
 import type { Ports } from "./machine.ts";
 import { maintenanceFile, renderMaintenance } from "./maintenance.ts";
-import type { Http2 } from "./nginx.ts";
-import { nginxLogs } from "./nginx.ts";
+import { type Http2, nginxLogs } from "./nginx.ts";
 import type { Place } from "./ports.ts";
 import { type Scaling, siteKinds, type Workers } from "./procfile.ts";
 import type { Slot } from "./releases.ts";
@@ -147,9 +146,7 @@ function mapping(app: App, item: string, where: string, allowed: readonly string
   }
   const absolute = `/${(folder.startsWith("/") ? folder : `${app.tree}/${folder}`).split("/").filter(isPart).join("/")}`;
   if (!mayServe(app, absolute, allowed)) {
-    const { root, apps, data } = app.paths;
-    const isShown = [apps, data].some((shown) => absolute !== shown && isBelow(absolute, shown));
-    if (isBelow(root, absolute) || (isBelow(absolute, root) && !isShown))
+    if (holdsOurs(app, absolute))
       throw new PikuError(`${where}: '${printable(folder)}' holds settings and keys of this server`, hint);
     throw new PikuError(
       `${where}: '${printable(folder)}' is outside of app '${app.name}'`,

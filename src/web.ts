@@ -4,7 +4,7 @@ import { listensIn, readDirectives } from "./directives.ts";
 import { PikuError } from "./errors.ts";
 import type { Host } from "./host/host.ts";
 import { type Ports, readMachine } from "./machine.ts";
-import { askNginx, isPlainFile, nginxLogs, readSite } from "./nginx.ts";
+import { askNginx, isPlainFile, nginxLogs, readSites, siteNames } from "./nginx.ts";
 import type { Paths } from "./paths.ts";
 import { isListening } from "./processes.ts";
 import { everywhere } from "./site.ts";
@@ -226,10 +226,9 @@ done`;
 export function setStrangeAside(host: Host, paths: Paths): Map<string, string> {
   const { logs, nginx, web } = paths;
   const isOdd = (name: string) => name.length > 200 || /[^ -~]/.test(name);
-  if (named(host, paths, ".conf").some(isOdd))
-    host.capture(["sh", "-c", moveJunk], { env: { ...host.env(), nginx, web } });
+  if (siteNames(host, paths).some(isOdd)) host.capture(["sh", "-c", moveJunk], { env: { ...host.env(), nginx, web } });
   for (const app of host.list(logs)) clearLogs(host, `${logs}/${app}`);
-  const strange = named(host, paths, ".conf").filter((name) => !isPlainFile(host, `${nginx}/${name}.conf`));
+  const strange = siteNames(host, paths).filter((name) => !isPlainFile(host, `${nginx}/${name}.conf`));
   const why = "it is not a file";
   for (const name of strange) setAside(host, paths, name, why);
   return new Map(strange.map((name) => [name, why]));
@@ -268,17 +267,11 @@ export function bringBack(host: Host, paths: Paths, name: string): void {
 /** Sites that are set aside, and why. */
 export const refusedSites = (host: Host, paths: Paths): Map<string, string> =>
   new Map(
-    named(host, paths, ".refused").map((name) => [
+    siteNames(host, paths, ".refused").map((name) => [
       name,
       host.read(refusalOf(paths, name))?.trim() || "it does not say why",
     ]),
   );
-
-const named = (host: Host, { nginx }: Paths, ending: string) =>
-  host
-    .list(nginx)
-    .filter((name) => name.endsWith(ending) && !name.startsWith("."))
-    .map((name) => name.slice(0, -ending.length));
 
 /**
  * Makes nginx's files such that it starts: all sites that it takes together, without those that it refuses, or of which another program
@@ -290,16 +283,18 @@ export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
   writeMain(host, paths);
   // What a power cut left names a process that is somebody else's by now.
   host.remove(webFiles(paths).pid);
-  for (const name of named(host, paths, ".refused")) bringBack(host, paths, name);
+  for (const name of siteNames(host, paths, ".refused")) bringBack(host, paths, name);
   const aside = setStrangeAside(host, paths);
   const refuse = (name: string, why: string) => {
     setAside(host, paths, name, why);
     aside.set(name, why);
   };
-  for (const name of named(host, paths, ".conf"))
-    if (namesPipe(host, readSite(host, `${paths.nginx}/${name}.conf`)))
-      refuse(name, "it names a pipe, for which nginx would wait for ever");
-  for (const [name, listen] of takenPorts(host, paths)) refuse(name, `another program of the board has ${listen}`);
+  const { ports } = readMachine(host, paths.settings);
+  for (const [name, site] of readSites(host, paths)) {
+    const taken = takenPort(host, ports, site);
+    if (namesPipe(host, site)) refuse(name, "it names a pipe, for which nginx would wait for ever");
+    else if (taken) refuse(name, `another program of the board has ${taken}`);
+  }
   for (;;) {
     const complaint = complaintOf(host, paths);
     if (complaint === undefined) return aside;
@@ -308,7 +303,7 @@ export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
     refuse(blamed, complaint);
   }
   // nginx names none, so each is tried with those before.
-  const names = named(host, paths, ".conf");
+  const names = siteNames(host, paths);
   for (const name of names) setAside(host, paths, name, "it was being tried");
   let bare = complaintOf(host, paths);
   if (bare !== undefined) {
@@ -336,9 +331,8 @@ const namesPipe = (host: Host, site: string): boolean =>
       return real !== undefined && host.stat(real)?.type === "other";
     });
 
-/** Sites that listen on a port of their own which another program has, while nginx does not run. */
-function takenPorts(host: Host, paths: Paths): Map<string, string> {
-  const { ports } = readMachine(host, paths.settings);
+/** A port of its own that a site listens on, and that another program has; while nginx does not run. */
+function takenPort(host: Host, ports: Ports, site: string): string | undefined {
   const isTaken = (listen: string) => {
     const [, address = "", port = ""] = /^(.*):(\d+)$/.exec(listen) ?? [];
     if (Object.values(ports).includes(Number(port))) return false;
@@ -346,12 +340,7 @@ function takenPorts(host: Host, paths: Paths): Map<string, string> {
       ? isListening(host, Number(port))
       : !host.canBind(address === "*" ? "0.0.0.0" : address, Number(port));
   };
-  return new Map(
-    named(host, paths, ".conf").flatMap((name): [string, string][] => {
-      const taken = listensIn(readSite(host, `${paths.nginx}/${name}.conf`)).find(isTaken);
-      return taken ? [[name, taken]] : [];
-    }),
-  );
+  return listensIn(site).find(isTaken);
 }
 
 /**
