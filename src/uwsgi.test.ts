@@ -67,6 +67,7 @@ enable-threads = ${threads}
 need-app = true
 ${renewal}listen = ${numbers[0]}
 processes = ${numbers[1]}
+thunder-lock = true
 log-x-forwarded-for = ${forwarded}
 log-format = %%(addr) - %%(user) [%%(ltime)] "%%(method) %%(uri) %%(proto)" %%(status) %%(size) "%%(referer)" "%%(uagent)" %%(msecs)ms
 `;
@@ -106,7 +107,7 @@ const vassals: [string, Worker, string][] = [
   [
     "wsgi that is idle at times",
     wsgiWith({ UWSGI_IDLE: "60" }),
-    `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app").replace("processes = 2\n", "processes = 2\ncheap = true\nidle = 60\n")}${socketLines}${ready.replace("hook-accepting1-once", "hook-post-app")}${tail}`,
+    `${head("wsgi")}reload-mercy = 30\n${wsgi("app:app").replace("thunder-lock = true\n", "thunder-lock = true\ncheap = true\nidle = 60\n")}${socketLines}${ready.replace("hook-accepting1-once", "hook-post-app")}${tail}`,
   ],
   [
     "wsgi without threads",
@@ -152,7 +153,7 @@ const vassals: [string, Worker, string][] = [
   [
     "jwsgi that is idle at times, which is asked once to be loaded",
     workerOf({ kind: "jwsgi", command: "com.example.Hello", listen: onSocket, settings: { UWSGI_IDLE: "9" } }),
-    `${head("jwsgi")}reload-mercy = 30\n${jwsgi}${inside.replace("processes = 2\n", "processes = 2\ncheap = true\nidle = 9\n")}${socketLines}http-socket = /p/sockets/blog.1-7.http\n${ready.replaceAll("wsgi.1", "jwsgi.1").replace("hook-accepting1-once", "hook-post-app")}${tail}`,
+    `${head("jwsgi")}reload-mercy = 30\n${jwsgi}${inside.replace("thunder-lock = true\n", "thunder-lock = true\ncheap = true\nidle = 9\n")}${socketLines}http-socket = /p/sockets/blog.1-7.http\n${ready.replaceAll("wsgi.1", "jwsgi.1").replace("hook-accepting1-once", "hook-post-app")}${tail}`,
   ],
   [
     "rwsgi",

@@ -1,8 +1,22 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
-import { type Board, eventually, type Files, fails, freePorts, list, ok, type Repo, read } from "./sandbox.ts";
+import {
+  alive,
+  type Board,
+  eventually,
+  type Files,
+  fails,
+  freePorts,
+  kill,
+  list,
+  ok,
+  type Repo,
+  read,
+  readProc,
+} from "./sandbox.ts";
 import { anyBoard, skipped, stories } from "./story.ts";
+import { asking } from "./watch.ts";
 
 /** Pushes what must fail; the old version keeps answering and stays the tip, and the next good push goes through. */
 function survives(board: Board, name: string, app: Repo, broken: Files, reason: RegExp, mended: Files) {
@@ -52,6 +66,23 @@ stories((board, story) => {
     const app = deployed(webProbe("preflight.test"), "preflight");
     const broken = { Procfile: "preflight: echo not today; false\nweb: exec python3 app.py\n" };
     survives(board, "preflight", app, broken, /not today/, { Procfile: "web: exec python3 app.py\n" });
+  });
+
+  story("a process of a wsgi app that is killed while it waits for a request keeps nobody waiting", async () => {
+    deployed(wsgiProbe("killed.test"), "killed");
+    const master = String(board.pidOf(Number(board.get("/pid", { host: "killed.test" }).body)));
+    const workers = () => readProc(master, `task/${master}/children`).trim().split(" ").map(Number);
+    for (let round = 0; round < 6; round++) {
+      const [pid] = eventually(() => {
+        const pids = workers();
+        expect(pids).toHaveLength(2);
+        return [pids[round % 2]!];
+      });
+      kill(pid!, "SIGKILL");
+      eventually(() => expect(alive(pid!)).toBe(false));
+      const answers = await Promise.all(Array.from({ length: 8 }, () => asking(board, "killed.test", "/")));
+      expect(new Set(answers)).toEqual(new Set(["200 one"]));
+    }
   });
 
   story("a syntax error in a wsgi app rejects the push, with Python's own words", () => {
