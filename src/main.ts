@@ -1,18 +1,18 @@
 import { type ArgDef, parseArgs, runCommand } from "citty";
 import { exit, host } from "#host";
 import { version } from "../package.json" with { type: "json" };
-import { printable } from "./app.ts";
-import { commandsOf, passesOn } from "./cli.ts";
+import { printable } from "./app/app.ts";
+import { pathsOf } from "./app/paths.ts";
+import { refuseForeign, wordsOf } from "./board/keys.ts";
 import { type Commands, refuseStrayWords } from "./commands/arguments.ts";
-import { Ended, explain, PikuError, usageError } from "./errors.ts";
-import { renderCommandHelp, renderHelp } from "./help.ts";
+import { renderCommandHelp, renderHelp } from "./commands/help.ts";
+import { commandsOf, passesOn } from "./commands/index.ts";
+import { findPlugin, listPlugins, runPlugin } from "./commands/plugins.ts";
 import type { Host } from "./host/host.ts";
-import { pathsOf } from "./paths.ts";
-import { findPlugin, listPlugins, runPlugin } from "./plugins.ts";
-import { refuseForeign, wordsOf } from "./ssh.ts";
-import { nearest } from "./text.ts";
-import { cleanEnvironment } from "./tools.ts";
-import { voiceOf } from "./voice.ts";
+import { cleanEnvironment } from "./host/tools.ts";
+import { Ended, explain, PikuError, usageError } from "./text/errors.ts";
+import { voiceOf } from "./text/output.ts";
+import { nearest } from "./text/text.ts";
 
 /** Runs the command that this call asks for, and gives the exit code. The one place that shows an error. */
 async function main(host: Host): Promise<number> {

@@ -1,12 +1,12 @@
 import { defineCommand } from "citty";
-import { appOf, findApp, listApps } from "../app.ts";
-import { PikuError } from "../errors.ts";
+import { appOf, findApp, listApps } from "../app/app.ts";
+import { pathsOf } from "../app/paths.ts";
+import { type AppStatus, type ProcessStatus, surveyApps, surveyProcesses } from "../board/status.ts";
+import { appsWithWorkers, isUp } from "../deploy/recover.ts";
 import type { Host } from "../host/host.ts";
-import { pathsOf } from "../paths.ts";
-import { everyProcess } from "../processes.ts";
-import { appsWithWorkers, isUp } from "../recovery.ts";
-import { type AppStatus, type ProcessStatus, surveyApps, surveyProcesses } from "../status.ts";
-import { columns, span } from "../text.ts";
+import { everyProcess } from "../host/processes.ts";
+import { PikuError } from "../text/errors.ts";
+import { columns, span } from "../text/text.ts";
 import { appArg, jsonArg } from "./arguments.ts";
 
 export const apps = (host: Host) =>

@@ -1,6 +1,6 @@
 import type { ArgDef, CommandDef } from "citty";
-import { printable } from "../app.ts";
-import { usageError } from "../errors.ts";
+import { printable } from "../app/app.ts";
+import { usageError } from "../text/errors.ts";
 
 declare module "citty" {
   interface CommandMeta {

@@ -1,11 +1,11 @@
 import { defineCommand } from "citty";
-import { appOf, isAppName, namedApp, printable, remainsOf } from "../app.ts";
-import { type Manifest, readBackup, withStage, writeBackup } from "../backup.ts";
-import { PikuError, usageError } from "../errors.ts";
+import { appOf, isAppName, namedApp, printable, remainsOf } from "../app/app.ts";
+import { type Paths, pathsOf } from "../app/paths.ts";
+import { type Manifest, readBackup, withStage, writeBackup } from "../board/backup.ts";
+import { restoreBackup } from "../board/restore.ts";
 import type { Host } from "../host/host.ts";
-import { type Paths, pathsOf } from "../paths.ts";
-import { restoreBackup } from "../restore.ts";
-import { voiceOf } from "../voice.ts";
+import { PikuError, usageError } from "../text/errors.ts";
+import { voiceOf } from "../text/output.ts";
 import { absolute } from "./setup.ts";
 
 const someApp = {

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is printed is a script for bash.
 import { type ArgDef, defineCommand } from "citty";
-import { usageError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { usageError } from "../text/errors.ts";
 import type { Commands } from "./arguments.ts";
 
 export const completion = (host: Host, commands: () => Commands) =>

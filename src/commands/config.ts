@@ -1,15 +1,9 @@
 import { defineCommand } from "citty";
-import { type App, appOf, findApp, listApps, namedApp } from "../app.ts";
-import { deploy } from "../deploy.ts";
-import { Ended, usageError } from "../errors.ts";
-import { commitOf, fileOf } from "../git.ts";
-import type { Host } from "../host/host.ts";
-import { withTurn } from "../locks.ts";
-import { readMachine } from "../machine.ts";
-import { pathsOf } from "../paths.ts";
-import { planDeploy } from "../plan.ts";
-import { recover } from "../recovery.ts";
-import { liveRelease, nextNumber, type Release, releaseFiles } from "../releases.ts";
+import { type App, appOf, findApp, listApps, namedApp } from "../app/app.ts";
+import { readMachine } from "../app/board-settings.ts";
+import { withTurn } from "../app/locks.ts";
+import { pathsOf } from "../app/paths.ts";
+import { liveRelease, nextNumber, type Release, releaseFiles } from "../app/releases.ts";
 import {
   changeServerSettings,
   changeSettings,
@@ -23,9 +17,15 @@ import {
   parseServerSettings,
   parseSettings,
   type Settings,
-} from "../settings.ts";
-import { shellQuote } from "../text.ts";
-import { voiceOf } from "../voice.ts";
+} from "../app/settings.ts";
+import { deploy } from "../deploy/deploy.ts";
+import { planDeploy } from "../deploy/plan.ts";
+import { recover } from "../deploy/recover.ts";
+import type { Host } from "../host/host.ts";
+import { commitOf, fileOf } from "../repository/git.ts";
+import { Ended, usageError } from "../text/errors.ts";
+import { voiceOf } from "../text/output.ts";
+import { shellQuote } from "../text/text.ts";
 import { appArg, jsonArg, many, wordsBehindApp } from "./arguments.ts";
 import { again, serverSettings } from "./requests.ts";
 

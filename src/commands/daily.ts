@@ -1,18 +1,18 @@
 import { defineCommand } from "citty";
-import { type App, appOf, listApps } from "../app.ts";
-import { dropStage } from "../backup.ts";
-import { renew } from "../certify.ts";
-import { refreshRanges } from "../cloudflare.ts";
-import { boundEmperorLog, dailyFiles, isTime } from "../daily.ts";
-import { Ended, explain } from "../errors.ts";
+import { type App, appOf, listApps } from "../app/app.ts";
+import { type Machine, readMachine } from "../app/board-settings.ts";
+import { withTurn } from "../app/locks.ts";
+import { pathsOf } from "../app/paths.ts";
+import { parseServerSettings } from "../app/settings.ts";
+import { dropStage } from "../board/backup.ts";
 import type { Host } from "../host/host.ts";
-import { withTurn } from "../locks.ts";
-import { boundLogs, turnSiteLogs } from "../logs.ts";
-import { type Machine, readMachine } from "../machine.ts";
-import { pathsOf } from "../paths.ts";
-import { parseServerSettings } from "../settings.ts";
-import { certifiedOf } from "../site.ts";
-import { voiceOf } from "../voice.ts";
+import { refreshRanges } from "../site/cloudflare.ts";
+import { renew } from "../site/renew.ts";
+import { certifiedOf } from "../site/site.ts";
+import { Ended, explain } from "../text/errors.ts";
+import { voiceOf } from "../text/output.ts";
+import { boundEmperorLog, dailyFiles, isTime } from "../workers/daily.ts";
+import { boundLogs, turnSiteLogs } from "../workers/logs.ts";
 
 export const daily = (host: Host) =>
   defineCommand({

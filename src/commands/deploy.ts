@@ -1,16 +1,16 @@
 import { defineCommand } from "citty";
-import { type App, findApp, printable, remainsOf } from "../app.ts";
-import { deploy } from "../deploy.ts";
-import { PikuError } from "../errors.ts";
-import { revision } from "../git.ts";
+import { type App, findApp, printable, remainsOf } from "../app/app.ts";
+import { holdersOf, isHeld, whoAsks, withTurn } from "../app/locks.ts";
+import { parseScale, parseScaling } from "../app/procfile.ts";
+import { cancelFile, liveNumber } from "../app/releases.ts";
+import { deploy } from "../deploy/deploy.ts";
+import { isUp, stop } from "../deploy/recover.ts";
+import { retire } from "../deploy/retire.ts";
 import type { Host } from "../host/host.ts";
-import { holdersOf, isHeld, whoAsks, withTurn } from "../locks.ts";
-import { everyProcess, familyOf } from "../processes.ts";
-import { parseScale, parseScaling } from "../procfile.ts";
-import { isUp, stop } from "../recovery.ts";
-import { cancelFile, liveNumber } from "../releases.ts";
-import { retire } from "../retire.ts";
-import { voiceOf } from "../voice.ts";
+import { everyProcess, familyOf } from "../host/processes.ts";
+import { revision } from "../repository/git.ts";
+import { PikuError } from "../text/errors.ts";
+import { voiceOf } from "../text/output.ts";
 import { appArg, many, wordsBehindApp } from "./arguments.ts";
 import { again } from "./requests.ts";
 

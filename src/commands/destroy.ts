@@ -1,8 +1,8 @@
 import { defineCommand } from "citty";
-import { type App, remainsOf } from "../app.ts";
-import { destroy } from "../destroy.ts";
-import { PikuError } from "../errors.ts";
+import { type App, remainsOf } from "../app/app.ts";
+import { destroy } from "../deploy/destroy.ts";
 import type { Host } from "../host/host.ts";
+import { PikuError } from "../text/errors.ts";
 import { appArg } from "./arguments.ts";
 
 export const destroyApp = (host: Host) =>

@@ -1,9 +1,9 @@
 import { defineCommand } from "citty";
-import { checks, surveyBoard } from "../doctor.ts";
-import { Ended } from "../errors.ts";
+import { pathsOf } from "../app/paths.ts";
+import { checks, surveyBoard } from "../board/doctor.ts";
 import type { Host } from "../host/host.ts";
-import { pathsOf } from "../paths.ts";
-import { columns } from "../text.ts";
+import { Ended } from "../text/errors.ts";
+import { columns } from "../text/text.ts";
 import { jsonArg } from "./arguments.ts";
 
 export const doctor = (host: Host) =>

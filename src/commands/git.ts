@@ -1,7 +1,11 @@
 import { defineCommand } from "citty";
-import { appOf, findApp, parseAppName, printable, refuseTwin } from "../app.ts";
-import { deploy } from "../deploy.ts";
-import { Ended, PikuError } from "../errors.ts";
+import { appOf, findApp, parseAppName, printable, refuseTwin } from "../app/app.ts";
+import { readMachine } from "../app/board-settings.ts";
+import { isHeld, withTurn } from "../app/locks.ts";
+import { pathsOf } from "../app/paths.ts";
+import { liveRelease } from "../app/releases.ts";
+import { deploy } from "../deploy/deploy.ts";
+import type { Host } from "../host/host.ts";
 import {
   branchName,
   branchToDeploy,
@@ -14,13 +18,9 @@ import {
   refuseBranch,
   refuseReferences,
   serve,
-} from "../git.ts";
-import type { Host } from "../host/host.ts";
-import { isHeld, withTurn } from "../locks.ts";
-import { readMachine } from "../machine.ts";
-import { pathsOf } from "../paths.ts";
-import { liveRelease } from "../releases.ts";
-import { voiceOf } from "../voice.ts";
+} from "../repository/git.ts";
+import { Ended, PikuError } from "../text/errors.ts";
+import { voiceOf } from "../text/output.ts";
 import { appArg } from "./arguments.ts";
 import { serverSettings } from "./requests.ts";
 

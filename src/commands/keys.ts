@@ -1,9 +1,7 @@
 import { defineCommand } from "citty";
-import { parseAppName, printable } from "../app.ts";
-import { PikuError, usageError } from "../errors.ts";
-import type { Host } from "../host/host.ts";
-import { withTurn } from "../locks.ts";
-import { pathsOf } from "../paths.ts";
+import { parseAppName, printable } from "../app/app.ts";
+import { withTurn } from "../app/locks.ts";
+import { pathsOf } from "../app/paths.ts";
 import {
   type Access,
   addKeys,
@@ -15,9 +13,11 @@ import {
   largestKeys,
   parseKeyLines,
   readKeys,
-} from "../ssh.ts";
-import { columns } from "../text.ts";
-import { voiceOf } from "../voice.ts";
+} from "../board/keys.ts";
+import type { Host } from "../host/host.ts";
+import { PikuError, usageError } from "../text/errors.ts";
+import { voiceOf } from "../text/output.ts";
+import { columns } from "../text/text.ts";
 import { jsonArg } from "./arguments.ts";
 import { warnOfPlain } from "./setup.ts";
 

@@ -1,7 +1,8 @@
 import { defineCommand } from "citty";
-import { findApp, printable } from "../app.ts";
-import { PikuError, usageError } from "../errors.ts";
+import { findApp, printable } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
+import { PikuError, usageError } from "../text/errors.ts";
+import { parseSpan } from "../text/text.ts";
 import {
   deployLogs,
   type Line,
@@ -11,8 +12,7 @@ import {
   siteLogs,
   withoutStarts,
   workerLogs,
-} from "../logs.ts";
-import { parseSpan } from "../text.ts";
+} from "../workers/logs.ts";
 import { appArg } from "./arguments.ts";
 
 const history = 20;

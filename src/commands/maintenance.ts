@@ -1,10 +1,10 @@
 import { defineCommand } from "citty";
-import { findApp } from "../app.ts";
-import { PikuError } from "../errors.ts";
+import { findApp } from "../app/app.ts";
+import { isStopped } from "../deploy/recover.ts";
 import type { Host } from "../host/host.ts";
-import { closeSite, isClosed, maintenanceFile, openSite } from "../maintenance.ts";
-import { isStopped } from "../recovery.ts";
-import { voiceOf } from "../voice.ts";
+import { closeSite, isClosed, maintenanceFile, openSite } from "../site/maintenance.ts";
+import { PikuError } from "../text/errors.ts";
+import { voiceOf } from "../text/output.ts";
 import { appArg } from "./arguments.ts";
 
 export const maintenanceOn = (host: Host) =>

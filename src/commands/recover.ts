@@ -1,13 +1,13 @@
 import { defineCommand } from "citty";
-import { appOf } from "../app.ts";
-import { dropStage } from "../backup.ts";
-import { Ended, explain } from "../errors.ts";
+import { appOf } from "../app/app.ts";
+import { withTurn } from "../app/locks.ts";
+import { pathsOf } from "../app/paths.ts";
+import { dropStage } from "../board/backup.ts";
+import { recover } from "../deploy/recover.ts";
+import { retire } from "../deploy/retire.ts";
 import type { Host } from "../host/host.ts";
-import { withTurn } from "../locks.ts";
-import { pathsOf } from "../paths.ts";
-import { recover } from "../recovery.ts";
-import { retire } from "../retire.ts";
-import { voiceOf } from "../voice.ts";
+import { Ended, explain } from "../text/errors.ts";
+import { voiceOf } from "../text/output.ts";
 
 export const recoverAll = (host: Host) =>
   defineCommand({

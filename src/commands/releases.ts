@@ -1,9 +1,9 @@
 import { defineCommand } from "citty";
-import { type App, findApp, printable } from "../app.ts";
-import { deploy } from "../deploy.ts";
-import { PikuError, usageError } from "../errors.ts";
+import { type App, findApp, printable } from "../app/app.ts";
+import { liveNumber, numbersOf, type Release, readRelease, releaseFiles } from "../app/releases.ts";
+import { deploy } from "../deploy/deploy.ts";
 import type { Host } from "../host/host.ts";
-import { liveNumber, numbersOf, type Release, readRelease, releaseFiles } from "../releases.ts";
+import { PikuError, usageError } from "../text/errors.ts";
 import { appArg, jsonArg } from "./arguments.ts";
 import { again } from "./requests.ts";
 

@@ -1,9 +1,9 @@
-import type { App } from "../app.ts";
-import { PikuError } from "../errors.ts";
-import { commitOf } from "../git.ts";
+import type { App } from "../app/app.ts";
+import type { Release } from "../app/releases.ts";
+import type { Request } from "../deploy/plan.ts";
 import type { Host } from "../host/host.ts";
-import type { Request } from "../plan.ts";
-import type { Release } from "../releases.ts";
+import { commitOf } from "../repository/git.ts";
+import { PikuError } from "../text/errors.ts";
 
 /** An app's settings on the server, as the file holds them. */
 export const serverSettings = (host: Host, app: App) => host.read(`${app.envs}/ENV`) ?? "";

@@ -1,9 +1,9 @@
 import { defineCommand } from "citty";
-import { findApp } from "../app.ts";
-import { Ended, usageError } from "../errors.ts";
+import { findApp } from "../app/app.ts";
+import { parseServerSettings } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
-import { parseServerSettings } from "../settings.ts";
-import { programEnvironment } from "../tools.ts";
+import { programEnvironment } from "../host/tools.ts";
+import { Ended, usageError } from "../text/errors.ts";
 import { appArg } from "./arguments.ts";
 
 export const run = (host: Host) =>

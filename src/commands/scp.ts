@@ -1,8 +1,8 @@
 import { defineCommand } from "citty";
-import { printable } from "../app.ts";
-import { Ended, PikuError, usageError } from "../errors.ts";
+import { printable } from "../app/app.ts";
+import { pathsOf } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
-import { pathsOf } from "../paths.ts";
+import { Ended, PikuError, usageError } from "../text/errors.ts";
 
 /** Where distributions keep the server of the SFTP protocol, which scp speaks since OpenSSH 9. */
 const servers = [

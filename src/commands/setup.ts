@@ -1,16 +1,16 @@
 import { defineCommand } from "citty";
-import { appOf, listApps } from "../app.ts";
-import { PikuError } from "../errors.ts";
+import { appOf, listApps } from "../app/app.ts";
+import { withTurn } from "../app/locks.ts";
+import { closed, folders, ownFolders, type Paths, pathsOf } from "../app/paths.ts";
+import { addKeys, authorizedKeys, keysFile, largestKeys, parseKeyLines, readKeys } from "../board/keys.ts";
+import { closeToOthers } from "../board/rights.ts";
+import { giveBack, takeOver } from "../board/takeover.ts";
 import type { Host } from "../host/host.ts";
-import { withTurn } from "../locks.ts";
-import { closed, folders, ownFolders, type Paths, pathsOf } from "../paths.ts";
-import { closeToOthers } from "../rights.ts";
-import { addKeys, authorizedKeys, keysFile, largestKeys, parseKeyLines, readKeys } from "../ssh.ts";
-import { giveBack, takeOver } from "../takeover.ts";
-import { findTool } from "../tools.ts";
-import { renderEmperor } from "../uwsgi.ts";
-import { voiceOf } from "../voice.ts";
-import { writeMain } from "../web.ts";
+import { findTool } from "../host/tools.ts";
+import { writeMain } from "../site/main-file.ts";
+import { PikuError } from "../text/errors.ts";
+import { voiceOf } from "../text/output.ts";
+import { renderEmperor } from "../workers/vassal.ts";
 
 export const setup = (host: Host) =>
   defineCommand({

@@ -1,11 +1,11 @@
 import { defineCommand } from "citty";
-import { printable } from "../app.ts";
-import { PikuError } from "../errors.ts";
+import { printable } from "../app/app.ts";
+import { readMachine } from "../app/board-settings.ts";
+import { withTurn } from "../app/locks.ts";
+import { pathsOf } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
-import { withTurn } from "../locks.ts";
-import { readMachine } from "../machine.ts";
-import { pathsOf } from "../paths.ts";
-import { voiceOf } from "../voice.ts";
+import { PikuError } from "../text/errors.ts";
+import { voiceOf } from "../text/output.ts";
 
 export const update = (host: Host) =>
   defineCommand({

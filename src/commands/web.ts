@@ -1,10 +1,10 @@
 import { defineCommand } from "citty";
-import { PikuError } from "../errors.ts";
+import { withTurn } from "../app/locks.ts";
+import { pathsOf } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
-import { withTurn } from "../locks.ts";
-import { pathsOf } from "../paths.ts";
-import { voiceOf } from "../voice.ts";
-import { prepareWeb, tellAside, tryWeb } from "../web.ts";
+import { prepareWeb, tellAside, tryWeb } from "../site/main-file.ts";
+import { PikuError } from "../text/errors.ts";
+import { voiceOf } from "../text/output.ts";
 
 export const web = (host: Host) =>
   defineCommand({

@@ -1,8 +1,8 @@
-import { printable } from "../app.ts";
-import { PikuError } from "../errors.ts";
-import { siteKinds } from "../procfile.ts";
-import type { Settings } from "../settings.ts";
-import { splitWords } from "../text.ts";
+import { printable } from "../app/app.ts";
+import { siteKinds } from "../app/procfile.ts";
+import type { Settings } from "../app/settings.ts";
+import { PikuError } from "../text/errors.ts";
+import { splitWords } from "../text/text.ts";
 import type { Runtime, Source, Step } from "./runtime.ts";
 
 const manifest = "package.json";

@@ -1,5 +1,5 @@
-import { PikuError } from "../errors.ts";
-import type { Settings } from "../settings.ts";
+import type { Settings } from "../app/settings.ts";
+import { PikuError } from "../text/errors.ts";
 import { goesLive, relocate } from "./pyproject.ts";
 import type { Runtime, Source, Step } from "./runtime.ts";
 

@@ -2,12 +2,12 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are hostile values.
 import { expect } from "bun:test";
 import fs from "node:fs";
-import { appOf } from "../../src/app.ts";
-import { memoryHost } from "../../src/host/memory.ts";
-import { pathsOf } from "../../src/paths.ts";
-import { planSite, renderSite } from "../../src/site.ts";
+import { appOf } from "../../src/app/app.ts";
+import { pathsOf } from "../../src/app/paths.ts";
+import { planSite, renderSite } from "../../src/site/site.ts";
 import { fc, hostile, seed, unlessRefused } from "../fuzz/hold.ts";
 import { allowedFolders, demandSite, siteSettings } from "../fuzz/site.ts";
+import { memoryHost } from "../host/memory.ts";
 import { type Files, fails, list, ok, type Ran, read } from "./sandbox.ts";
 import { stories } from "./story.ts";
 

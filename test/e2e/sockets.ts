@@ -1,5 +1,5 @@
 import { exit, host } from "#host";
-import { hasConnections, isListening, isSocketConnected } from "../../src/processes.ts";
+import { hasConnections, isListening, isSocketConnected } from "../../src/host/processes.ts";
 
 /** Looks once for each thing that piku asks of the machine's sockets, and says what it found and what that took. */
 const port = Number(host.args[0]);

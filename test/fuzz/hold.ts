@@ -4,7 +4,7 @@ import "./globals.ts";
 import { test } from "bun:test";
 import fc from "fast-check";
 import { host } from "#host";
-import { PikuError } from "../../src/errors.ts";
+import { PikuError } from "../../src/text/errors.ts";
 
 export { fc };
 

@@ -1,14 +1,10 @@
 /** Laws of what is read and written, for whatever anybody may send. Told by both engines; PIKU_LONG tries more. */
 import { Cron as Reference } from "croner";
 import { host } from "#host";
-import { appOf, findApp, namedApp, parseAppName } from "../../src/app.ts";
-import { refuseStrayWords } from "../../src/commands/arguments.ts";
-import { branchToDeploy, parseUpdates } from "../../src/git.ts";
-import { memoryHost } from "../../src/host/memory.ts";
-import { parseOptions } from "../../src/include.ts";
-import { readMachine } from "../../src/machine.ts";
-import { pathsOf } from "../../src/paths.ts";
-import { type Cron, parseCron, parseProcfile, parseScale, parseScaling, planScaling } from "../../src/procfile.ts";
+import { appOf, findApp, namedApp, parseAppName } from "../../src/app/app.ts";
+import { readMachine } from "../../src/app/board-settings.ts";
+import { pathsOf } from "../../src/app/paths.ts";
+import { type Cron, parseCron, parseProcfile, parseScale, parseScaling, planScaling } from "../../src/app/procfile.ts";
 import {
   changeServerSettings,
   layered,
@@ -18,11 +14,14 @@ import {
   parseSettings,
   readDifferently,
   renderSettings,
-} from "../../src/settings.ts";
-import { planSite, refuseLinksOut, renderSite } from "../../src/site.ts";
-import { addKeys, parseSshCommand, readKeys, wordsOf } from "../../src/ssh.ts";
-import { originalKeyLine, ourKeyLine } from "../../src/takeover.ts";
-import { expandVars, literal, nearest, shellQuote, splitWords } from "../../src/text.ts";
+} from "../../src/app/settings.ts";
+import { addKeys, parseSshCommand, readKeys, wordsOf } from "../../src/board/keys.ts";
+import { originalKeyLine, ourKeyLine } from "../../src/board/takeover.ts";
+import { refuseStrayWords } from "../../src/commands/arguments.ts";
+import { branchToDeploy, parseUpdates } from "../../src/repository/git.ts";
+import { parseOptions } from "../../src/repository/include.ts";
+import { planSite, refuseLinksOut, renderSite } from "../../src/site/site.ts";
+import { expandVars, literal, nearest, shellQuote, splitWords } from "../../src/text/text.ts";
 import {
   cronTimes,
   escapeValue,
@@ -31,7 +30,8 @@ import {
   renderVassal,
   vassalPairs,
   type Worker,
-} from "../../src/uwsgi.ts";
+} from "../../src/workers/vassal.ts";
+import { memoryHost } from "../host/memory.ts";
 import { demand, fc, hold, hostile, seed, unlessRefused } from "./hold.ts";
 import { allowedFolders, demandSite, siteSettings } from "./site.ts";
 

@@ -87,7 +87,7 @@ for (const { name, size, emulator = [], untried } of rows) {
       await buildUnitTests(name, `${folder}/unit-${name}`);
       expect(runUnitTests([...emulator, `${folder}/unit-${name}`])).toBeGreaterThan(1000);
       const checks = `${folder}/checks-${name}`;
-      await build(name, `${root}/src/host/conformance-run.ts`, checks);
+      await build(name, `${root}/test/host/conformance-run.ts`, checks);
       const place = fs.mkdtempSync(`${folder}/checks-`);
       const taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
       const ran = spawnSync(

@@ -1,0 +1,210 @@
+import { PikuError } from "../text/errors.ts";
+import { linesOf, meaningfulLines } from "../text/text.ts";
+import { printable } from "./app.ts";
+
+/** Kind -> command, in the order of the Procfile. */
+export type Workers = Record<string, string>;
+
+/** Kind -> how many processes. */
+export type Scaling = Record<string, number>;
+
+export interface Procfile {
+  /** What runs: everything but `preflight` and `release`. */
+  workers: Workers;
+  preflight?: string;
+  release?: string;
+  warnings: string[];
+}
+
+const largest = 64 * 1024;
+const mostKinds = 50;
+const mostProcesses = 64;
+const example = "a Procfile has lines such as `web: python3 app.py`";
+
+/** Kinds that nginx talks to through uWSGI; each of them switches `web` off. */
+export const uwsgiKinds = ["wsgi", "jwsgi", "rwsgi"];
+
+/** Kinds that answer http. */
+export const siteKinds = [...uwsgiKinds, "php", "web"];
+
+/** Whether a kind is run by the clock. */
+export const isCron = (kind: string) => kind.startsWith("cron");
+
+/**
+ * Reads a Procfile: a line is `kind: command`, `#` begins a comment line, the last of two lines of one kind counts.
+ * Throws with file and line for anything else.
+ */
+export function parseProcfile(content: string, file = "Procfile"): Procfile {
+  if (content.length > largest) throw new PikuError(`${file} is larger than 64 KB`, example);
+  if (content.includes("\0") || content.includes("\ufffd")) throw new PikuError(`${file} is not a text file`, example);
+  const found: Workers = {};
+  const warnings: string[] = [];
+  for (const { line, where } of meaningfulLines(content, file)) {
+    const colon = line.indexOf(":");
+    const [kind, command] = [line.slice(0, Math.max(0, colon)).trim(), line.slice(colon + 1).trim()];
+    if (colon < 0 || command === "")
+      throw new PikuError(`${where}: '${printable(line)}' is not 'kind: command'`, example);
+    if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$/.test(kind)) {
+      throw new PikuError(
+        `${where}: '${printable(kind)}' cannot be a kind of worker`,
+        "a kind is up to 40 letters, digits, '_' and '-'",
+      );
+    }
+    if (/[\x00-\x08\x0b-\x1f]/.test(command))
+      throw new PikuError(`${where}: the command has a control character in it`);
+    if (isCron(kind)) parseCron(command, where);
+    if (Object.hasOwn(found, kind))
+      warnings.push(`${where}: there are several '${kind}' workers, only the last one is used.`);
+    found[kind] = command;
+  }
+  if (Object.keys(found).length === 0) throw new PikuError(`${file} has no worker in it`, example);
+  if (Object.keys(found).length > mostKinds) throw new PikuError(`${file} has more than ${mostKinds} kinds of worker`);
+  const { preflight, release, ...workers } = found;
+  const rival = uwsgiKinds.find((kind) => kind in workers);
+  if (rival && "web" in workers) {
+    warnings.push(`found both '${rival}' and 'web' workers, disabling 'web'.`);
+    delete workers.web;
+  }
+  return { workers, preflight, release, warnings };
+}
+
+interface Field {
+  name: string;
+  least: number;
+  most: number;
+  names?: string[];
+}
+
+const months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const days = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+
+const cronFields: Field[] = [
+  { name: "minute", least: 0, most: 59 },
+  { name: "hour", least: 0, most: 23 },
+  { name: "day of the month", least: 1, most: 31 },
+  { name: "month", least: 1, most: 12, names: ["", ...months] },
+  { name: "day of the week", least: 0, most: 7, names: days },
+];
+
+const nicknames: Record<string, string> = {
+  "@yearly": "0 0 1 1 *",
+  "@annually": "0 0 1 1 *",
+  "@monthly": "0 0 1 * *",
+  "@weekly": "0 0 * * 0",
+  "@daily": "0 0 * * *",
+  "@midnight": "0 0 * * *",
+  "@hourly": "0 * * * *",
+};
+
+/** When a cron worker runs: the values of each field, or undefined where every value fits; and what it runs. */
+export interface Cron {
+  minute?: number[];
+  hour?: number[];
+  day?: number[];
+  month?: number[];
+  weekday?: number[];
+  /** Whether a day must fit both day and weekday; one of them is enough otherwise (crontab(5): unless one begins with `*`). */
+  bothDays?: boolean;
+  command: string;
+}
+
+/**
+ * Reads `minute hour day month weekday command` (crontab(5): numbers, names, lists, ranges, steps, `@daily` and its
+ * like). Throws with `where` and the name of the field that does not fit.
+ */
+export function parseCron(line: string, where: string): Cron {
+  const hint = "a cron line is 'minute hour day month weekday command', such as '*/15 * * * * python3 job.py'";
+  const nickname = /^(@\w+)\s+(.+)$/.exec(line);
+  const expanded =
+    nickname && Object.hasOwn(nicknames, nickname[1]!) ? `${nicknames[nickname[1]!]} ${nickname[2]}` : line;
+  const words = /^(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(.+)$/.exec(expanded);
+  if (!words) throw new PikuError(`${where}: '${printable(line)}' is not a cron line`, hint);
+  const [minute, hour, day, month, weekday] = cronFields.map((field, i) => {
+    const values = fieldValues(words[i + 1]!, field);
+    if (!values)
+      throw new PikuError(
+        `${where}: '${printable(words[i + 1]!)}' cannot be the ${field.name} of a cron line (${field.least} to ${field.most})`,
+        hint,
+      );
+    return values === "any" ? undefined : values;
+  });
+  const sundays = weekday && [...new Set(weekday.map((value) => value % 7))].sort((a, b) => a - b);
+  const bothDays = words[3]!.startsWith("*") || words[5]!.startsWith("*");
+  const command = words[6]!;
+  // With either day enough, one list of all days makes it every day.
+  if (!bothDays && !(day && sundays)) return { minute, hour, month, command };
+  return { minute, hour, day, month, weekday: sundays, bothDays: (day && sundays && bothDays) || undefined, command };
+}
+
+/** The values of one cron field, sorted; "any" for all of them; undefined when it is none. */
+function fieldValues(word: string, field: Field): number[] | "any" | undefined {
+  if (word === "*" || word === "*/1") return "any";
+  const values = new Set<number>();
+  for (const part of word.split(",")) {
+    const [, from, to, step] = /^(\*|\w+)(?:-(\w+))?(?:\/(\d+))?$/.exec(part) ?? [];
+    if (from === undefined || (from === "*" && to !== undefined)) return undefined;
+    const first = from === "*" ? field.least : fieldNumber(from, field);
+    const open = from === "*" || (step !== undefined && to === undefined);
+    const last = to !== undefined ? fieldNumber(to, field) : open ? field.most - (field.names === days ? 1 : 0) : first;
+    const by = step === undefined ? 1 : Number(step);
+    if (first === undefined || last === undefined || first > last || by < 1) return undefined;
+    for (let value = first; value <= last; value += by) values.add(value);
+  }
+  const all = field.most - field.least + (field.names === days ? 0 : 1);
+  const distinct = new Set([...values].map((value) => (field.names === days ? value % 7 : value)));
+  return distinct.size === all ? "any" : [...values].sort((a, b) => a - b);
+}
+
+function fieldNumber(word: string, field: Field): number | undefined {
+  const named = field.names?.indexOf(word.toLowerCase().slice(0, 3)) ?? -1;
+  if (named >= 0 && word.length === 3) return named;
+  const value = /^\d{1,2}$/.test(word) ? Number(word) : Number.NaN;
+  return value >= field.least && value <= field.most ? value : undefined;
+}
+
+/** Reads SCALING: `kind:count` a line, as the original writes it. Lines that are none are left out. */
+export function parseScaling(content: string): Scaling {
+  const entries = linesOf(content, "SCALING").map((line) => /^\s*([\w-]+)\s*:\s*(\d{1,4})\s*$/.exec(line));
+  return Object.fromEntries(entries.filter((entry) => entry !== null).map(([, kind, count]) => [kind!, Number(count)]));
+}
+
+/** Writes SCALING. */
+export const renderScaling = (scaling: Scaling) =>
+  Object.entries(scaling)
+    .map(([kind, count]) => `${kind}:${count}\n`)
+    .join("");
+
+/**
+ * How many processes of each kind an app has: what `changes` say, else what there was, else one. Throws for a kind
+ * that the Procfile has not, and for a count that is no whole number from 0 to 64 (0 or 1 for cron and static).
+ */
+export function planScaling(workers: Workers, was: Scaling, changes: Scaling = {}): Scaling {
+  for (const [kind, count] of Object.entries(changes)) {
+    if (!Object.hasOwn(workers, kind)) {
+      throw new PikuError(`worker type '${kind}' is not in the Procfile`, `it has ${Object.keys(workers).join(", ")}`);
+    }
+    if (count > 1 && isSingle(kind)) throw new PikuError(`'${kind}' can only be scaled to 0 or 1`);
+  }
+  const count = (kind: string) =>
+    Math.min(entry(changes, kind) ?? entry(was, kind) ?? 1, isSingle(kind) ? 1 : mostProcesses);
+  return Object.fromEntries(Object.keys(workers).map((kind) => [kind, count(kind)]));
+}
+
+const entry = (scaling: Scaling, kind: string) => (Object.hasOwn(scaling, kind) ? scaling[kind] : undefined);
+
+/** A second process of these kinds would do the same once more. */
+const isSingle = (kind: string) => isCron(kind) || kind === "static";
+
+/** Reads what `ps:scale` got: `kind=count` words. Throws a usage error, or for a count out of range. */
+export function parseScale(words: readonly string[]): Scaling {
+  return Object.fromEntries(
+    words.map((word) => {
+      const [, kind, count] = /^([\w-]+)=(-?\d+)$/.exec(word) ?? [];
+      if (kind === undefined)
+        throw new PikuError(`malformed setting '${printable(word)}'`, "write kind=count, such as web=2", 2);
+      if (Number(count) < 0) throw new PikuError(`cannot scale type '${kind}' below 0`);
+      if (Number(count) > mostProcesses) throw new PikuError(`cannot scale type '${kind}' above ${mostProcesses}`);
+      return [kind, Number(count)];
+    }),
+  );
+}

@@ -1,0 +1,164 @@
+import type { Host } from "../host/host.ts";
+import { PikuError } from "../text/errors.ts";
+import { type App, appOf, readOfAny } from "./app.ts";
+import type { Paths } from "./paths.ts";
+import type { Scaling, Workers } from "./procfile.ts";
+
+/** Which of an app's two sets of ports is live. */
+export type Slot = "a" | "b";
+
+/** What a release is, and all that is needed to bring it back. Holds names of settings, never values. */
+export interface Release {
+  number: number;
+  /** What was asked for: `push`, `deploy`, `config:set`, ... */
+  cause: string;
+  commit?: string;
+  branch?: string;
+  subject?: string;
+  /** The key's fingerprint and name, as the key line gives them. */
+  who?: string;
+  /** When it went live, ISO 8601. */
+  when?: string;
+  /** Names of the settings, or kinds of workers, that were changed by it. */
+  changed: string[];
+  slot: Slot;
+  /** The key of the folder of dependencies, `envs/<app>/.<key>`. */
+  environment?: string;
+  workers: Workers;
+  scaling: Scaling;
+  /** The vassals of this release: its own, and those of an earlier one that go on. */
+  vassals: string[];
+  /** The key of the folder of dependencies of those that go on with an earlier release's (PIKU_AUTO_RESTART). */
+  held?: Record<string, string>;
+  /** How long each step took, in milliseconds. */
+  steps: { title: string; milliseconds: number }[];
+}
+
+/** Removes all that is kept of a release but its transcript. */
+export function forgetRelease(host: Host, app: App, number: number): void {
+  const { transcript, ...files } = releaseFiles(app, number);
+  for (const file of Object.values(files)) host.remove(file);
+}
+
+/** A deploy under way: written before anything that runs is touched, gone when it has ended. */
+export interface Journal {
+  release: number;
+  cause: string;
+  /** Whether the work tree was changed, or made. */
+  tree: boolean;
+  made: boolean;
+}
+
+const below = (app: App, name: string | number) => `${app.releases}/${name}`;
+
+/** Where the parts of one release are kept: its record, its transcript, and copies of the files that go with it. */
+export const releaseFiles = (app: App, number: number) => ({
+  record: below(app, `${number}.json`),
+  transcript: below(app, `${number}.log`),
+  /** ENV as it was before this release. */
+  former: below(app, `${number}.former`),
+  /** Copies of ENV, LIVE_ENV and of the site, as this release has them. */
+  settings: below(app, `${number}.ENV`),
+  live: below(app, `${number}.LIVE_ENV`),
+  site: below(app, `${number}.conf`),
+  /** Files of the work tree as they were before this release was checked out, and the names of those that were not there. */
+  before: below(app, `${number}.before.tar`),
+  added: below(app, `${number}.added`),
+  /** Names that are no UTF-8 of files that it changes, with a zero behind each, and those files as they were before. */
+  strange: below(app, `${number}.strange`),
+  strangeKept: below(app, `${number}.strange.tar`),
+  /** The commit that the work tree showed then, and the names of the tracked files that were changed. */
+  shown: below(app, `${number}.shown`),
+  modified: below(app, `${number}.modified`),
+  /** Files that builds made, up to this release. */
+  made: below(app, `${number}.made`),
+});
+
+/** The site that an app's live release went live with; undefined where there is none, or its record is damaged. */
+export function releasedSite(host: Host, paths: Paths, name: string): string | undefined {
+  const app = appOf(paths, name);
+  const number = readableNumber(host, app);
+  return number === undefined ? undefined : readOfAny(host, releaseFiles(app, number).site) || undefined;
+}
+
+const journalFile = (app: App) => below(app, "journal.json");
+const liveFile = (app: App) => below(app, "live");
+
+/** The number of the release that is live. It is the truth: whatever else disagrees with it is put right by it. */
+export function liveNumber(host: Host, app: App): number | undefined {
+  const number = Number(host.read(liveFile(app))?.trim() || Number.NaN);
+  return Number.isInteger(number) ? number : undefined;
+}
+
+export const writeLive = (host: Host, app: App, number: number) => host.write(liveFile(app), `${number}\n`);
+
+/** The record of a release. Throws when it cannot be read. */
+export function readRelease(host: Host, app: App, number: number): Release {
+  const content = host.read(releaseFiles(app, number).record);
+  if (content === undefined) throw new PikuError(`app '${app.name}' has no release ${number}`);
+  return JSON.parse(content) as Release;
+}
+
+export const writeRelease = (host: Host, app: App, release: Release) =>
+  host.write(releaseFiles(app, release.number).record, `${JSON.stringify(release, null, 1)}\n`);
+
+/** The live release, if there is one. */
+export function liveRelease(host: Host, app: App): Release | undefined {
+  const number = liveNumber(host, app);
+  return number === undefined ? undefined : readRelease(host, app, number);
+}
+
+/** The number of the live release, where it can be read; for a look at all apps. */
+export function readableNumber(host: Host, app: App): number | undefined {
+  try {
+    return liveNumber(host, app);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The live release, where its record can be read: what is damaged must not keep other apps from being shown. */
+export function readableLive(host: Host, app: App): Release | undefined {
+  try {
+    return liveRelease(host, app);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Numbers for which there is any file or folder, ascending: releases, and deploys that failed. */
+export const numbersOf = (host: Host, app: App): number[] =>
+  [...new Set(host.list(app.releases).flatMap((name) => /^(?:run-)?(\d+)(?:\.|$)/.exec(name)?.[1] ?? []))]
+    .map(Number)
+    .sort((a, b) => a - b);
+
+/** The number that the next release gets. */
+export const nextNumber = (host: Host, app: App) => (numbersOf(host, app).at(-1) ?? 0) + 1;
+
+export function readJournal(host: Host, app: App): Journal | undefined {
+  const content = host.read(journalFile(app));
+  if (content === undefined) return undefined;
+  try {
+    return JSON.parse(content) as Journal;
+  } catch {
+    // A damaged disk; the deploy that wrote it is the last one.
+    return { release: numbersOf(host, app).at(-1) ?? 0, cause: "", tree: true, made: false };
+  }
+}
+
+export const writeJournal = (host: Host, app: App, journal: Journal) =>
+  host.write(journalFile(app), JSON.stringify(journal));
+
+export const removeJournal = (host: Host, app: App) => host.remove(journalFile(app));
+
+/** The job that a deploy runs right now; it is ended before the next deploy begins. */
+export const jobFile = (app: App) => below(app, "job");
+
+/** Made by somebody who wants the deploy that is under way to end; holds who it is. */
+export const cancelFile = (app: App) => below(app, "cancel");
+
+const keptReleases = 20;
+
+/** Numbers whose files may go: all but the last 20, and never the live one. */
+export const outdated = (numbers: readonly number[], live: number | undefined) =>
+  numbers.slice(0, Math.max(0, numbers.length - keptReleases)).filter((number) => number !== live);

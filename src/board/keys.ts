@@ -1,0 +1,239 @@
+import { namedApp, printable } from "../app/app.ts";
+import { type Paths, pathsOf } from "../app/paths.ts";
+import type { Host } from "../host/host.ts";
+import { PikuError } from "../text/errors.ts";
+import { linesOf, shellQuote, splitWords } from "../text/text.ts";
+
+const longestCommand = 256 * 1024;
+
+/**
+ * What an ssh client asked for, from `SSH_ORIGINAL_COMMAND` (sshd(8)): words with quotes read and nothing expanded.
+ * The command line of `run` is kept to the letter as one word, since the app's shell reads it. Throws a usage error.
+ */
+export function parseSshCommand(line: string): string[] {
+  if (line.length > longestCommand) throw new PikuError("the command is longer than 256 KB", undefined, 2);
+  const { words, rest } = splitWords(line, 2);
+  if (words[0] !== "run" || words[1] === undefined) return splitWords(line).words;
+  const command = rest.replace(/^--([ \t\r\n]+|$)/, "");
+  return command === "" ? words : [...words, "--", command];
+}
+
+/**
+ * The words of this call. As a forced command they are those of `SSH_ORIGINAL_COMMAND`: the key lines of the original
+ * pass them as arguments too, split by a shell that has expanded `*`. A hook below such a call has words of its own.
+ */
+export function wordsOf(args: readonly string[], env: Readonly<Record<string, string>>): readonly string[] {
+  const line = env.SSH_ORIGINAL_COMMAND;
+  if (line === undefined) return args;
+  const first = line.trim().split(/\s/)[0];
+  return args.length === 0 || args[0] === first ? parseSshCommand(line) : args;
+}
+
+/**
+ * Refuses what a key that is bound to apps (`PIKU_KEY_APPS` of its line) may not do: everything but a command about one of
+ * them. `args`: what the command was given; `opensAll`: whether it is a way to every file, as `run` is.
+ */
+export function refuseForeign(
+  host: Host,
+  name: string,
+  args: Readonly<Record<string, unknown>>,
+  opensAll: boolean,
+): void {
+  const bound = host.env().PIKU_KEY_APPS;
+  if (bound === undefined) return;
+  const { app } = args;
+  const typed = typeof app === "string" ? app.replace(/^\//, "").replace(/\.git$/, "") : "";
+  const isOwn = bound.split(",").includes(typed) && namedApp(host, app as string).name === typed;
+  if (isOwn && !args.global && !opensAll) return;
+  const what = typeof app === "string" && !opensAll && !args.global ? `app '${printable(app)}'` : `'${name}'`;
+  throw new PikuError(
+    `this key is not for ${what}`,
+    `it is for pushes to ${bound.replaceAll(",", ", ")}, and commands about ${bound.includes(",") ? "these apps" : "this app"} but \`run\``,
+  );
+}
+
+/** Bytes of public keys that can be given at once: a class of a hundred. */
+export const largestKeys = 64 * 1024;
+
+/** A public key as `ssh-keygen` knows it. */
+export interface Key {
+  type: string;
+  blob: string;
+  comment: string;
+  fingerprint: string;
+}
+
+/** What piku knows of a key beside the key itself. */
+export interface Access {
+  /** `default` for a key without a name of its own. */
+  name: string;
+  /** The day on which it was added, ISO 8601. */
+  added?: string;
+  /** The apps that it is bound to; all unless given. */
+  apps?: readonly string[];
+  /** When it ends: `YYYYMMDD`, that day's midnight in the server's time (sshd(8): expiry-time). */
+  until?: string;
+}
+
+/** A line of authorized_keys(5) that is a key's. */
+export interface KeyLine extends Omit<Key, "fingerprint"> {
+  /** Counted from 0. */
+  at: number;
+  /** Whether it leads to a command, not to a login. */
+  isTied: boolean;
+  /** Undefined for a line that neither piku nor the original wrote. */
+  access?: Access;
+}
+
+const types =
+  "ssh-(?:ed25519|rsa)|ecdsa-sha2-nistp(?:256|384|521)|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\\.com";
+const keyTypes = new RegExp(`^(${types})$`);
+const keyPattern = new RegExp(`^\\s*(${types})\\s+([A-Za-z0-9+/]+={0,3})(?=\\s|$)`);
+
+/** The lines of authorized_keys that are keys; all others are left out. */
+export const parseKeyLines = (content: string): KeyLine[] =>
+  linesOf(content, "authorized_keys").flatMap((line, at) => {
+    const text = line.trim();
+    const first = text.slice(0, endOfWord(text));
+    const options = keyTypes.test(first) ? "" : first;
+    const rest = text.slice(options.length);
+    const [found, type, blob] = keyPattern.exec(rest) ?? [];
+    if (found === undefined || text.startsWith("#") || (options !== "" && !/^\s/.test(rest))) return [];
+    const comment = rest.slice(found.length).trim();
+    if (/[\r\u2028\u2029]/.test(comment)) return [];
+    const isTied = /(^|,)command="/.test(options);
+    return [{ at, type: type!, blob: blob!, comment, isTied, access: accessOf(options) }];
+  });
+
+// Piece by piece, as in `splitWords`: one pattern for a whole word remembers where each of its letters began.
+const optionPiece = /[^\s"]+|"[^"\\]*(?:\\.[^"\\]*)*"/y;
+
+/** How long the first word of a line is; quotes in it may hold blanks (sshd(8)). */
+function endOfWord(line: string): number {
+  let at = 0;
+  do {
+    optionPiece.lastIndex = at;
+    if (optionPiece.test(line)) at = optionPiece.lastIndex;
+    else break;
+  } while (at < line.length);
+  return at;
+}
+
+/** What the options in front of a key say of it, where piku or the original wrote them. */
+function accessOf(options: string): Access | undefined {
+  const about = (pattern: RegExp) => pattern.exec(options)?.[1];
+  const name = about(/command="[^"]*\bFINGERPRINT=\S{1,100} NAME=([\w.@+-]+)/);
+  if (!name) return undefined;
+  return {
+    name,
+    added: about(/\bPIKU_KEY_ADDED=([\d-]+)/),
+    apps: about(/\bPIKU_KEY_APPS=([\w.,-]+)/)?.split(","),
+    until: about(/\bexpiry-time="(\d+Z?)"/),
+  };
+}
+
+/**
+ * Reads public keys, one a line; blank and comment lines are passed over. Throws, naming the line, for anything else,
+ * options in front of a key included: a line must not bring rights of its own.
+ */
+export function readKeys(host: Host, content: string, file: string): Key[] {
+  const lines = linesOf(content, file).map((line, index) => ({
+    line: line.trim(),
+    where: `${file} line ${index + 1}`,
+  }));
+  const written = lines.filter(({ line }) => line !== "" && !line.startsWith("#")).map(readKey);
+  const fingerprints = fingerprintsOf(host, written);
+  const keys = written.map(({ where, ...key }, i) => {
+    const fingerprint = fingerprints[i];
+    if (fingerprint !== undefined) return { ...key, fingerprint };
+    const { stderr } = askKeygen(host, [key]);
+    throw new PikuError(`${where} is not a public key: ${stderr.trim()}`, keyHint);
+  });
+  if (keys.length === 0)
+    throw new PikuError(
+      `there is no public key in ${file}`,
+      "it is the file that ends in .pub, such as ~/.ssh/id_ed25519.pub",
+    );
+  return keys;
+}
+
+const keyHint = "a line is 'ssh-ed25519 AAAA… name', with nothing in front";
+
+function readKey({ line, where }: { line: string; where: string }): Omit<Key, "fingerprint"> & { where: string } {
+  const [type = "", blob = "", ...comment] = line.split(/\s+/);
+  if (!keyTypes.test(type) || !/^[A-Za-z0-9+/]+={0,3}$/.test(blob))
+    throw new PikuError(`${where} is not a public key`, keyHint);
+  return { type, blob, comment: comment.join(" ").replace(/[^\x20-\x7e\u00a0-\uffff]/g, "?"), where };
+}
+
+/**
+ * The fingerprints of keys, in their order, by one call of `ssh-keygen`; undefined for one that it does not take: such a key
+ * lets nobody in.
+ */
+export function fingerprintsOf(host: Host, keys: readonly Pick<Key, "type" | "blob">[]): (string | undefined)[] {
+  if (keys.length === 0) return [];
+  const told = askKeygen(host, keys).stdout.split("\n");
+  const found = new Map(
+    told.map((line) => {
+      const [, fingerprint, at] = line.split(" ");
+      return [at, fingerprint];
+    }),
+  );
+  return keys.map((_, at) => found.get(String(at)));
+}
+
+/** What `ssh-keygen` says of keys; their numbers come back as their names. */
+const askKeygen = (host: Host, keys: readonly Pick<Key, "type" | "blob">[]) =>
+  host.capture(["ssh-keygen", "-l", "-f", "-"], {
+    input: keys.map(({ type, blob }, at) => `${type} ${blob} ${at}\n`).join(""),
+  });
+
+/** The options in front of a key in authorized_keys(5) that tie it to this executable. */
+export function forcedOptions(host: Host, paths: Paths, fingerprint: string, access: Access): string {
+  const { name, added, apps, until } = access;
+  const settings = {
+    FINGERPRINT: fingerprint,
+    NAME: name,
+    PIKU_KEY_ADDED: added,
+    PIKU_KEY_APPS: apps?.join(","),
+    PIKU_ROOT: paths.root === `${paths.home}/.piku` ? undefined : paths.root,
+  };
+  const words = Object.entries(settings).flatMap(([word, value]) => (value === undefined ? [] : [`${word}=${value}`]));
+  const command = `exec env -u BUN_OPTIONS -u BUN_BE_BUN ${words.join(" ")} ${shellQuote(host.self)}`;
+  const expiry = until === undefined ? "" : `expiry-time="${until}",`;
+  return `restrict,pty,${expiry}command="${command.replaceAll('"', '\\"')}"`;
+}
+
+/** The line of authorized_keys(5) that ties a key to this executable. */
+export const keyLine = (host: Host, paths: Paths, key: Key, access: Access = { name: "default" }) =>
+  `${forcedOptions(host, paths, key.fingerprint, access)} ${key.type} ${key.blob}${key.comment ? ` ${key.comment}` : ""}`;
+
+/** The file of the keys that let somebody in. */
+export const keysFile = (host: Host) => `${pathsOf(host).home}/.ssh/authorized_keys`;
+
+/** The text of authorized_keys. Throws when it would not come back as it was. */
+export function authorizedKeys(host: Host, file = keysFile(host)): string {
+  const content = host.read(file) ?? "";
+  const line = linesOf(content, file).findIndex((one) => one.includes("\ufffd"));
+  if (line >= 0)
+    throw new PikuError(
+      `${file} line ${line + 1} is not UTF-8`,
+      "it is probably the name at the end of the key; mend it",
+    );
+  return content;
+}
+
+/** Adds keys to authorized_keys; what is there stays byte for byte. Gives the keys that were not there before. */
+export function addKeys(host: Host, keys: readonly Key[], accessOf?: (key: Key) => Access | undefined): Key[] {
+  const paths = pathsOf(host);
+  const file = keysFile(host);
+  const before = authorizedKeys(host, file);
+  const known = new Set(parseKeyLines(before).map(({ blob }) => blob));
+  const added = keys.filter(({ blob }) => !known.has(blob) && known.add(blob));
+  if (added.length > 0) {
+    const lines = added.map((key) => `${keyLine(host, paths, key, accessOf?.(key))}\n`).join("");
+    host.mkdir(`${paths.home}/.ssh`, 0o700);
+    host.write(file, before + (before === "" || before.endsWith("\n") ? "" : "\n") + lines, 0o600);
+  }
+  return added;
+}

@@ -1,0 +1,135 @@
+import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
+import { readMachine } from "../app/board-settings.ts";
+import type { Paths } from "../app/paths.ts";
+import { isCron, parseScaling } from "../app/procfile.ts";
+import { readableLive } from "../app/releases.ts";
+import { parseServerSettings } from "../app/settings.ts";
+import { appsWithWorkers, isUp } from "../deploy/recover.ts";
+import type { Host } from "../host/host.ts";
+import { everyProcess, familyOf, memoryOf, type Running } from "../host/processes.ts";
+import { addressesOf, serverName, siteNames } from "../site/site.ts";
+import { isOn } from "../text/text.ts";
+import { listVassals, portOf, processesOf, startsOf } from "../workers/start.ts";
+import { filesOf, isInside, type Vassal } from "../workers/vassal.ts";
+
+/** How one process that an app is to have is doing. */
+export interface ProcessStatus {
+  app: string;
+  /** Kind and number, as its log is called: `web.1`. */
+  process: string;
+  kind: string;
+  up: boolean;
+  /** When it was started last, ISO 8601. */
+  since?: string;
+  /** How often it was started again since its release was; unknown of what the original has started. */
+  restarts?: number;
+  /** Bytes of memory and seconds of CPU time, of it, of all that it has started and of uWSGI's own process above it. */
+  memory?: number;
+  cpu?: number;
+  port?: number;
+}
+
+/** How an app is doing. */
+export interface AppStatus {
+  app: string;
+  running: boolean;
+  release?: number;
+  commit?: string;
+  /** When its release went live, ISO 8601. */
+  since?: string;
+  up: number;
+  wanted: number;
+  url?: string;
+}
+
+/** The processes that an app is to have, and how each is doing. `every`: the processes of the machine, for a call for many apps. */
+export function surveyProcesses(host: Host, app: App, every = everyProcess(host)): ProcessStatus[] {
+  const live = readableLive(host, app);
+  const vassals = listVassals(host, app.paths, app.name).filter(({ file }) => !live || live.vassals.includes(file));
+  return Object.entries(parseScaling(readOfAny(host, `${app.envs}/SCALING`)))
+    .filter(([kind]) => kind !== "static")
+    .flatMap(([kind, count]) => Array.from({ length: count }, (_, i) => ({ kind, ordinal: i + 1 })))
+    .map(({ kind, ordinal }) => ({
+      app: app.name,
+      process: `${kind}.${ordinal}`,
+      kind,
+      ...statusOf(
+        host,
+        app,
+        vassals.find((vassal) => vassal.kind === kind && vassal.ordinal === ordinal),
+        every,
+      ),
+    }));
+}
+
+/** How the process of a vassal is doing. */
+function statusOf(
+  host: Host,
+  app: App,
+  vassal: Vassal | undefined,
+  every: readonly Running[],
+): Omit<ProcessStatus, "app" | "process" | "kind"> {
+  if (!vassal) return { up: false };
+  const { masters, group } = processesOf(host, app, vassal);
+  const { kind, release } = vassal;
+  const files = release === undefined ? undefined : filesOf(app, { ...vassal, release });
+  const isReady = isInside(kind) ? host.stat(files?.ready ?? "/") !== undefined : isCron(kind) || group !== undefined;
+  const up = masters.length > 0 && (files === undefined || isReady);
+  const began = every.find(({ pid }) => pid === (group ?? masters[0]))?.began;
+  const family = familyOf(every, [...masters, ...(group === undefined ? [] : [group])]);
+  return {
+    up,
+    since: up && began !== undefined ? new Date(began).toISOString() : undefined,
+    // A cron line has no process that could end.
+    restarts: files && !isCron(kind) ? Math.max(0, startsOf(host, files) - 1) : undefined,
+    memory: masters.length > 0 ? family.reduce((sum, { pid }) => sum + memoryOf(host, pid), 0) : undefined,
+    cpu: masters.length > 0 ? family.reduce((sum, { cpu }) => sum + cpu, 0) / 1000 : undefined,
+    port: portOfVassal(host, app, vassal),
+  };
+}
+
+/** Where a worker was told to listen: its launcher knows, or its vassal where it runs inside uWSGI, or is the original's. */
+const portOfVassal = (host: Host, app: App, vassal: Vassal): number | undefined => {
+  const told = /^(?:http-socket = \S*:|env = PORT=)(\d+)$/m.exec(
+    readOfAny(host, `${app.paths.enabled}/${vassal.file}`),
+  );
+  if (told) return Number(told[1]);
+  return vassal.release === undefined ? undefined : portOf(host, app, { ...vassal, release: vassal.release });
+};
+
+/** How each app of the machine is doing. */
+export function surveyApps(host: Host, paths: Paths): AppStatus[] {
+  const every = everyProcess(host);
+  const working = appsWithWorkers(host, paths);
+  return listApps(host, paths).map((name) => {
+    const app = appOf(paths, name);
+    const live = readableLive(host, app);
+    const processes = surveyProcesses(host, app, every);
+    return {
+      app: name,
+      running: isUp(host, app, working),
+      release: live?.number,
+      commit: live?.commit,
+      since: live?.when,
+      up: processes.filter(({ up }) => up).length,
+      wanted: processes.length,
+      url: addressOf(host, app),
+    };
+  });
+}
+
+/** Where an app is in a browser, if it has a site. */
+function addressOf(host: Host, app: App): string | undefined {
+  if (!host.stat(app.site)) return undefined;
+  try {
+    const settings = parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? "");
+    const site = {
+      names: siteNames(settings),
+      ports: readMachine(host, app.paths.settings).ports,
+      httpsOnly: isOn(settings.NGINX_HTTPS_ONLY),
+    };
+    return site.names.length > 0 ? addressesOf(site, serverName(host))[0] : undefined;
+  } catch {
+    return undefined;
+  }
+}

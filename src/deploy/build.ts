@@ -1,0 +1,98 @@
+import { jobFile } from "../app/releases.ts";
+import type { Job } from "../host/host.ts";
+import { programEnvironment } from "../host/tools.ts";
+import { buildTree, prepareBuildTree } from "../repository/checkout.ts";
+import { isComplete, markComplete } from "../runtimes/dependencies.ts";
+import type { Step } from "../runtimes/runtime.ts";
+import { PikuError } from "../text/errors.ts";
+import { voiceOf } from "../text/output.ts";
+import type { Plan } from "./plan.ts";
+import { isDiskFull } from "./space.ts";
+import type { Recorder } from "./transcript.ts";
+
+/** preflight, dependencies and the runtime's own build, in the build tree. Gives whether anything may have made files there. */
+export function build(recorder: Recorder, plan: Plan): boolean {
+  const { host } = recorder;
+  const voice = voiceOf(host);
+  const { app, environment, procfile, runtime, source, request } = plan;
+  const folder = environment?.folder ?? app.envs;
+  const installs = environment !== undefined && !isComplete(host, folder);
+  // Scaling and restarting never build, but for a folder that is gone or was never made.
+  const preflight = request.builds ? procfile.preflight : undefined;
+  const builds = (request.builds && runtime.build?.(source, folder)) || [];
+  const makes = preflight !== undefined || builds.length > 0;
+  if (makes || installs) prepareBuildTree(host, request.commit);
+  if (preflight !== undefined) {
+    voice.start("Running preflight.");
+    runJob(recorder, plan, { title: "preflight", argv: ["sh", "-c", preflight] });
+  }
+  if (request.builds) voice.start(`${runtime.name} app detected.`);
+  if (installs) install(recorder, plan, folder);
+  runSteps(recorder, plan, builds);
+  return makes;
+}
+
+/** Fills the folder of dependencies, or leaves none. */
+function install(recorder: Recorder, plan: Plan, folder: string): void {
+  const { host } = recorder;
+  // A folder without its mark was never finished.
+  host.remove(folder);
+  host.mkdir(folder);
+  try {
+    runSteps(recorder, plan, plan.runtime.install?.(plan.source, folder) ?? []);
+  } catch (error) {
+    host.remove(folder);
+    throw error;
+  }
+  markComplete(host, folder);
+}
+
+function runSteps(recorder: Recorder, plan: Plan, steps: readonly Step[]): void {
+  for (const step of steps) {
+    voiceOf(recorder.host).start(`${step.title} for '${plan.app.name}'`);
+    runJob(recorder, plan, step, step.cwd);
+  }
+}
+
+// The first to go when memory is short, and the last to be served, so that what runs goes on running.
+const politely = ["sh", "-c", 'echo 500 >/proc/$$/oom_score_adj; exec nice -n 10 "$@"', "sh"];
+
+const killed = 137;
+
+/** Shows what a job says until it has ended, or for so many milliseconds and then ends it. Gives its exit status. */
+export function attend({ host, show }: Recorder, job: Job, limit = Number.POSITIVE_INFINITY): number {
+  const start = host.ticks();
+  let status = host.poll(job);
+  while (status === undefined) {
+    if (host.ticks() - start > limit) host.end(job, 1_000);
+    host.sleep(50);
+    show();
+    status = host.poll(job);
+  }
+  show();
+  return status;
+}
+
+/** Runs one command of a deploy to its end, showing what it prints. Throws when it fails. */
+function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan.app)): void {
+  const { host, transcript } = recorder;
+  const { app, settings, request } = plan;
+  // Without it git does not know the commit that is being pushed: `git describe` is common in builds.
+  const { incoming } = request.commit;
+  const objects: Record<string, string> = incoming ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: incoming } : {};
+  const env = { ...programEnvironment(host.env()), ...objects, ...settings, ...step.env, PWD: cwd };
+  const argv = cwd === app.tree ? step.argv : [...politely, ...step.argv];
+  const status = attend(recorder, host.start(argv, { cwd, env, log: transcript, status: jobFile(app) }));
+  if (status === 0) return;
+  if (isDiskFull(host, app))
+    throw new PikuError(`${step.title} failed: the server's disk is full`, "make room and try again");
+  const why =
+    status === killed ? "was killed; most likely the server's memory ran out" : `failed with exit status ${status}`;
+  throw new PikuError(`${step.title} ${why}`, "what it said stands above");
+}
+
+/** Runs the Procfile's `release` in the app's work tree. Throws when it fails. */
+export function runRelease(recorder: Recorder, plan: Plan): void {
+  voiceOf(recorder.host).start("Releasing");
+  runJob(recorder, plan, { title: "release", argv: ["sh", "-c", plan.procfile.release!] }, plan.app.tree);
+}

@@ -1,0 +1,115 @@
+import type { App } from "../app/app.ts";
+import { withTurn } from "../app/locks.ts";
+import { parseServerSettings } from "../app/settings.ts";
+import type { Host } from "../host/host.ts";
+import { clientPairs, findClient, publicNames } from "../site/acme.ts";
+import { certificateNames } from "../site/certificate.ts";
+import { cacheFoldersIn } from "../site/directives.ts";
+import { isBelow, removeCache } from "../site/folders.ts";
+import { parseServerNames, siteNames } from "../site/site.ts";
+import { removeSite } from "../site/switch.ts";
+import { explain } from "../text/errors.ts";
+import { voiceOf } from "../text/output.ts";
+import { parseVassal } from "../workers/vassal.ts";
+import { stop } from "./recover.ts";
+
+/** Removes an app: its processes first, its site next, its files last. What it wrote into its data folder stays. */
+export function destroy(host: Host, app: App): void {
+  const { paths } = app;
+  // A push that is live already has its branch still to be moved, in a repository that must be there.
+  withTurn(host, paths, "push", app, "destroy", () =>
+    withTurn(host, paths, "deploy", app, "destroy", () => removeApp(host, app)),
+  );
+}
+
+function removeApp(host: Host, app: App): void {
+  const { paths } = app;
+  const voice = voiceOf(host);
+  stop(host, app);
+  forgetCertificate(host, app);
+  // A piku of before took any folder, also another app's.
+  const elsewhere = cacheFoldersIn(host.read(app.site) ?? "").filter((folder) => !isBelow(folder, paths.root));
+  if (host.stat(app.site)) {
+    voice.log(`--> Removing file '${app.site}'`);
+    removeSite(host, app);
+  }
+  removeCaches(host, app, elsewhere);
+  // The work tree last: while it is there, so is the app.
+  const folders = [app.repo, app.envs, app.logs, app.releases, `${paths.acme}/${app.name}`, app.tree];
+  for (const folder of folders.filter((path) => host.stat(path))) {
+    voice.log(`--> Removing folder '${folder}'`);
+    host.remove(folder);
+  }
+  const below = (folder: string, isIts: (name: string) => boolean) =>
+    host
+      .list(folder)
+      .filter(isIts)
+      .map((name) => `${folder}/${name}`);
+  const isVassal = (folder: string) => (name: string) =>
+    name.startsWith(app.name) && parseVassal(name, host.read(`${folder}/${name}`) ?? "")?.app === app.name;
+  const files = [
+    ...below(paths.nginx, (name) => ownsSiteFile(app.name, name)),
+    ...below(paths.sockets, (name) => ownsSocket(app.name, name)),
+    ...below(paths.available, isVassal(paths.available)),
+  ];
+  for (const file of files) {
+    voice.log(`--> Removing file '${file}'`);
+    host.remove(file);
+  }
+  if (host.stat(app.data)) voice.log(`==> Preserving folder '${app.data}'`);
+}
+
+/** Removes what nginx has kept for an app, here and elsewhere. Where it is not ours to remove, whoever may is told how. */
+function removeCaches(host: Host, app: App, elsewhere: readonly string[]): void {
+  const voice = voiceOf(host);
+  const attempt = (folder: string, remove: () => boolean) => {
+    try {
+      if (remove()) voice.log(`--> Removing folder '${folder}'`);
+      else voice.log(`==> Preserving folder '${folder}'`);
+    } catch {
+      voice.warn(`'${folder}' stays: some of it is nginx's own. On the server: sudo rm -r ${folder}`);
+    }
+  };
+  if (host.stat(app.cache)) {
+    attempt(app.cache, () => {
+      removeBusy(host, app.cache);
+      return true;
+    });
+  }
+  for (const folder of elsewhere.filter((path) => host.stat(path))) attempt(folder, () => removeCache(host, folder));
+}
+
+/** Removes a folder into which a worker of nginx's that is leaving may still write. */
+function removeBusy(host: Host, folder: string): void {
+  for (let round = 1; host.stat(folder); round++) {
+    try {
+      host.remove(folder);
+    } catch (error) {
+      if (round === 5) throw error;
+      host.sleep(100);
+    }
+  }
+}
+
+/** Has the client that got an app's certificate let go of it, or it would be renewed for ever. */
+function forgetCertificate(host: Host, app: App): void {
+  const settings = parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? "");
+  try {
+    const redirected = parseServerNames(settings.NGINX_REDIRECT_FROM);
+    const names = publicNames(certificateNames({ names: siteNames(settings), redirected }), settings.ACME_ROOT_CA);
+    const client = names.length > 0 ? findClient(host, app, settings) : undefined;
+    if (!client || clientPairs(host, client, names).length === 0) return;
+    for (const call of client.forget(names[0]!)) host.capture(["timeout", "60", ...call]);
+  } catch (error) {
+    // Names that the original took and piku does not: none of its certificates has them.
+    voiceOf(host).warn(`its certificate is not given back: ${explain(error).message}`);
+  }
+}
+
+/** Whether a name in the folder of sites is this app's: its site, certificate, key and what the original kept there. */
+const ownsSiteFile = (app: string, name: string) =>
+  name.startsWith(`${app}.`) && /^[a-z]+$/.test(name.slice(app.length + 1));
+
+/** Whether a name in the folder of sockets is this app's, and not one of an app whose name begins with it. */
+const ownsSocket = (app: string, name: string) =>
+  name.startsWith(`${app}.`) && /^(b|html|\d+(-\d+)?\.(sock|http))$/.test(name.slice(app.length + 1));

@@ -1,0 +1,61 @@
+import type { App } from "../app/app.ts";
+import { jobFile } from "../app/releases.ts";
+import { pathVariables } from "../commands/plugins.ts";
+import { isExecutable, programEnvironment } from "../host/tools.ts";
+import { explain, PikuError } from "../text/errors.ts";
+import { voiceOf } from "../text/output.ts";
+import { attend } from "./build.ts";
+import type { Request } from "./plan.ts";
+import type { Recorder } from "./transcript.ts";
+
+// For what only tells somebody: a deploy must not wait for a network that is away.
+const patience = 10_000;
+
+/** What a hook is told of a deploy, beside the app's name, which is its first argument. */
+export const hookFacts = (app: App, release: number, { cause, commit, branch }: Request): Record<string, string> => ({
+  PIKU_APP: app.name,
+  PIKU_RELEASE: String(release),
+  PIKU_CAUSE: cause,
+  PIKU_COMMIT: commit.id,
+  PIKU_BRANCH: branch ?? "",
+});
+
+/** Runs `~/.piku/hooks/pre-deploy`, if there is one. Throws when it does not want the deploy. */
+export function askHook(recorder: Recorder, app: App, facts: Record<string, string>): void {
+  const status = run(recorder, app, "pre-deploy", facts);
+  if (status)
+    throw new PikuError(`the server's pre-deploy hook refuses it (exit status ${status})`, "what it said stands above");
+}
+
+/** Tells `post-deploy` or `deploy-failed` how a deploy ended, for at most 10 seconds; what goes wrong there changes nothing. */
+export function tellHook(
+  recorder: Recorder,
+  app: App,
+  name: "post-deploy" | "deploy-failed",
+  facts: Record<string, string>,
+): void {
+  const voice = voiceOf(recorder.host);
+  try {
+    const status = run(recorder, app, name, facts, patience);
+    if (status) voice.warn(`the server's ${name} hook failed with exit status ${status}.`);
+  } catch (error) {
+    voice.warn(`the server's ${name} hook could not be run: ${explain(error).message}`);
+  }
+}
+
+function run(
+  recorder: Recorder,
+  app: App,
+  name: string,
+  facts: Record<string, string>,
+  limit?: number,
+): number | undefined {
+  const { host, transcript } = recorder;
+  const file = `${hooksOf(app)}/${name}`;
+  if (!isExecutable(host, file)) return undefined;
+  const env = { ...programEnvironment(host.env()), ...pathVariables(host, app.paths), ...facts };
+  const job = host.start([file, app.name], { cwd: app.paths.home, env, log: transcript, status: jobFile(app) });
+  return attend(recorder, job, limit);
+}
+
+const hooksOf = ({ paths }: App) => `${paths.root}/hooks`;

@@ -1,0 +1,63 @@
+import type { App } from "../app/app.ts";
+import { isHeld, withTurn } from "../app/locks.ts";
+import {
+  forgetRelease,
+  liveRelease,
+  numbersOf,
+  outdated,
+  type Release,
+  readJournal,
+  readRelease,
+  releaseFiles,
+} from "../app/releases.ts";
+import { parseServerSettings } from "../app/settings.ts";
+import type { Host } from "../host/host.ts";
+import { holdCommit } from "../repository/git.ts";
+import { linkEnvironment } from "../runtimes/dependencies.ts";
+import { boundLogs, forgetLogs } from "../workers/logs.ts";
+import { drain, staleVassals, stopVassals } from "../workers/start.ts";
+import { graceOf, runFolder } from "../workers/vassal.ts";
+
+/** Lets what is no longer live leave: in a process of its own, so that nobody has to wait for it. */
+export function retireLater(host: Host, app: App): void {
+  const isBusy = staleVassals(host, app).length > 0;
+  // Nobody has to wait for tidying up either: whoever holds the turn does it.
+  if (!isBusy && isHeld(host, app.paths, "deploy", app)) return;
+  if (!isBusy) retire(host, app);
+  else host.start([host.self, "retire", app.name], { log: "/dev/null", status: `${app.releases}/retire` });
+}
+
+/** Ends the workers that belong to no live release as soon as nobody is connected to them, and removes what was theirs. */
+export function retire(host: Host, app: App): void {
+  if (!liveRelease(host, app)) return;
+  const grace = graceOf(parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? ""));
+  const leaving = staleVassals(host, app);
+  if (leaving.length > 0) drain(host, app, leaving, grace);
+  // Much may have happened while they were leaving, so everything is looked at again.
+  withTurn(host, app.paths, "deploy", app, "the end of the former processes, after a deploy", () => {
+    const live = liveRelease(host, app);
+    if (!live || readJournal(host, app)) return;
+    stopVassals(host, app, staleVassals(host, app), grace);
+    tidy(host, app, live);
+  });
+}
+
+/** Removes what neither the live release nor going back to the one before needs. */
+function tidy(host: Host, app: App, live: Release): void {
+  const numbers = numbersOf(host, app);
+  const earlier = numbers.filter((number) => number < live.number);
+  const used = new Set(live.vassals.map((file) => Number(/-(\d+)\.ini$/.exec(file)?.[1] ?? 0)));
+  for (const number of earlier) {
+    if (!used.has(number)) host.remove(runFolder(app, number));
+    host.remove(releaseFiles(app, number).before);
+  }
+  const before = earlier.filter((number) => host.stat(releaseFiles(app, number).record)).at(-1);
+  forgetLogs(host, app, live.number);
+  boundLogs(host, app.paths);
+  linkEnvironment(host, app, live, before === undefined ? undefined : readRelease(host, app, before));
+  for (const number of outdated(numbers, live.number)) {
+    forgetRelease(host, app, number);
+    host.remove(releaseFiles(app, number).transcript);
+    holdCommit(host, app, number, undefined);
+  }
+}

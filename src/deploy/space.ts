@@ -1,0 +1,49 @@
+import type { App } from "../app/app.ts";
+import type { Host } from "../host/host.ts";
+import { buildTree } from "../repository/checkout.ts";
+import { PikuError } from "../text/errors.ts";
+
+const leastBytes = 100 * 1024 * 1024;
+const leastInodes = 500;
+const littleMemory = 64;
+
+/** Refuses a deploy for which the server's disk has no room. */
+export function refuseFullDisk(host: Host, app: App): void {
+  const { bytes, inodes } = host.free(app.paths.root);
+  if (bytes < leastBytes)
+    throw new PikuError(
+      `the server's disk has only ${Math.floor(bytes / 1024 / 1024)} MB left`,
+      "a deploy needs 100 MB; `destroy` an app that is not needed, or make room",
+    );
+  if (inodes < leastInodes)
+    throw new PikuError(`the server's disk has room for only ${inodes} more files`, "a deploy needs 500; make room");
+}
+
+/** Gives back what a deploy that failed has taken of a disk which is too full for the next one. A build tree can be made again. */
+export function makeRoom(host: Host, app: App): void {
+  try {
+    refuseFullDisk(host, app);
+  } catch {
+    host.remove(buildTree(app));
+  }
+}
+
+/** Whether nothing more can be written. */
+export function isDiskFull(host: Host, { paths }: Pick<App, "paths">): boolean {
+  const { bytes, inodes } = host.free(paths.root);
+  return bytes < 64 * 1024 || inodes < 2;
+}
+
+/** Megabytes of memory that new processes can have (proc(5): MemAvailable, in kilobytes); undefined where the kernel does not say. */
+export function memoryLeft(host: Host): number | undefined {
+  const kilobytes = /^MemAvailable:\s+(\d+)/m.exec(host.read("/proc/meminfo") ?? "")?.[1];
+  return kilobytes === undefined ? undefined : Math.floor(Number(kilobytes) / 1024);
+}
+
+/** What to say before a build that may not have enough memory, or nothing. */
+export function memoryWarning(host: Host): string | undefined {
+  const megabytes = memoryLeft(host);
+  return megabytes !== undefined && megabytes < littleMemory
+    ? `the server has only ${megabytes} MB of memory left; a build that needs more is ended.`
+    : undefined;
+}

@@ -1,0 +1,143 @@
+import { type App, listApps, printable, readOfAny } from "../app/app.ts";
+import { type Machine, readMachine } from "../app/board-settings.ts";
+import { type Procfile, parseProcfile, parseScaling, siteKinds } from "../app/procfile.ts";
+import { layered, parseServerSettings, parseSettings, type Settings } from "../app/settings.ts";
+import type { Host } from "../host/host.ts";
+import { findTool } from "../host/tools.ts";
+import { type Commit, fileOf, namesOf } from "../repository/git.ts";
+import { environmentFolder, environmentKey } from "../runtimes/dependencies.ts";
+import { generic } from "../runtimes/generic.ts";
+import { detectRuntime } from "../runtimes/index.ts";
+import type { Runtime, Source } from "../runtimes/runtime.ts";
+import { PikuError } from "../text/errors.ts";
+
+/** What a commit says, and what the server says to it. */
+export interface Survey {
+  /** The Procfile, with the worker that the runtime adds. */
+  procfile: Procfile;
+  names: readonly string[];
+  machine: Machine;
+  runtime: Runtime;
+  source: Source;
+  /** The key and the folder of dependencies. */
+  environment?: { key: string; folder: string };
+  /** What the app's settings amount to, before addresses are known. */
+  settings: Settings;
+  warnings: string[];
+}
+
+/** Reads a commit, before anything is touched. Throws for whatever could not work, with file and line where there are any. */
+export function surveyCommit(host: Host, commit: Commit, serverSettings: string): Survey {
+  const { app } = commit;
+  const names = namesOf(host, commit);
+  const given = readProcfile(host, commit, names);
+  const machine = readMachine(host, app.paths.settings);
+  const shipped = parseSettings(fileOf(host, commit, "ENV") ?? "", "ENV");
+  const layers = [machine.settings, shipped, parseServerSettings(serverSettings)];
+  const source = sourceOf(host, commit, names, given, layered(baseSettings(host, app, undefined), layers));
+  const { runtime, warnings } = chooseRuntime(source, given);
+  const web = runtime.web?.(source);
+  const procfile = web === undefined ? given : { ...given, workers: { ...given.workers, web } };
+  refuseTwinFiles(host, app, Object.keys(procfile.workers));
+  const key = environmentKey(host, runtime, source);
+  const environment = key === undefined ? undefined : { key, folder: environmentFolder(app, key) };
+  const common = baseSettings(host, app, environment?.folder);
+  const base = { ...common, ...runtime.settings(environment?.folder ?? app.envs, common, source) };
+  const settings = layered({ ...base, ...nameBelow(machine, app, procfile) }, layers);
+  return {
+    procfile,
+    names,
+    machine,
+    runtime,
+    source: { ...source, settings },
+    environment,
+    settings,
+    warnings: [...given.warnings, ...warnings],
+  };
+}
+
+/** The server name of an app that has something to serve, below the machine's PIKU_DOMAIN; its own settings go before. */
+const nameBelow = ({ domain }: Machine, app: App, { workers }: Procfile): Settings =>
+  domain && [...siteKinds, "static"].some((kind) => kind in workers)
+    ? { NGINX_SERVER_NAME: `${app.name}.${domain}` }
+    : {};
+
+/** The commit as runtimes see it. */
+const sourceOf = (
+  host: Host,
+  commit: Commit,
+  names: readonly string[],
+  given: Procfile,
+  settings: Settings,
+): Source => ({
+  workers: given.workers,
+  commands: [given.preflight, given.release, ...Object.values(given.workers)].filter((line) => line !== undefined),
+  settings,
+  names,
+  commit: commit.id,
+  // Lock files of some megabytes are not rare.
+  read: (name) => fileOf(host, commit, name, 16 * 1024 * 1024) ?? "",
+  has: (tool) => findTool(host, tool) !== undefined,
+  probe: (...argv) => host.capture(argv).status === 0,
+  ask: (...argv) => host.capture(argv).stdout.trim(),
+});
+
+/** The runtime of an app, and what there is to say about those that lack their tools. Throws when none is left. */
+function chooseRuntime(source: Source, { release, workers }: Procfile): { runtime: Runtime; warnings: string[] } {
+  const { runtime, lacking } = detectRuntime(source);
+  // As the original: an app that builds and serves by itself runs without the tools of a language that it also uses.
+  const brings = release !== undefined && "web" in workers;
+  if (lacking[0] && !brings && (!runtime || runtime === generic)) throw new PikuError(...lackOf(lacking[0]));
+  if (!runtime) throw new PikuError("Could not detect runtime!");
+  return { runtime, warnings: [...lacking.map((one) => lackOf(one).join(". ")), ...(runtime.warns?.(source) ?? [])] };
+}
+
+/** What to tell when the tools of a runtime are missing: the sentence, and the remedy. */
+const lackOf = ({ name, needs, remedy }: Runtime): [string, string] => [
+  `this looks like a ${name} app, but the server has no ${needs.map((tools) => tools.join(" and ")).join(", or ")}`,
+  `on the server: ${remedy ?? "install it"}`,
+];
+
+function readProcfile(host: Host, commit: Commit, names: readonly string[]): Procfile {
+  const content = fileOf(host, commit, "Procfile");
+  if (content !== undefined) return parseProcfile(content);
+  const near = names.find((name) => /^procfile(\.|$)/i.test(name));
+  throw new PikuError(
+    near ? `there is no Procfile, but '${printable(near)}'` : "there is no Procfile",
+    near
+      ? "call it Procfile, with a capital P and no ending; a link to something outside does not count"
+      : "add a file called Procfile with a line such as `web: python3 app.py`",
+  );
+}
+
+/** What every app gets, below its own settings. */
+function baseSettings(host: Host, app: App, environment: string | undefined): Settings {
+  const env = host.env();
+  const folder = environment ?? app.envs;
+  return {
+    APP: app.name,
+    LOG_ROOT: app.paths.logs,
+    DATA_ROOT: app.data,
+    HOME: app.paths.home,
+    USER: env.USER ?? env.LOGNAME ?? "piku",
+    PATH: `${folder}/bin:${env.PATH ?? ""}`,
+    PWD: app.tree,
+    VIRTUAL_ENV: folder,
+  };
+}
+
+/** Refuses a kind whose worker's file would be that of another app's: `foo` with `bar_web`, `foo_bar` with `web`. */
+function refuseTwinFiles(host: Host, app: App, kinds: readonly string[]): void {
+  for (const other of listApps(host, app.paths)) {
+    if (other === app.name) continue;
+    const theirs = Object.keys(parseScaling(readOfAny(host, `${app.paths.envs}/${other}/SCALING`))).map(
+      (kind) => `${other}_${kind}`,
+    );
+    const twin = kinds.find((kind) => theirs.includes(`${app.name}_${kind}`));
+    if (twin)
+      throw new PikuError(
+        `the files of worker '${twin}' would be those of app '${other}'`,
+        "give the worker, or the app, another name",
+      );
+  }
+}

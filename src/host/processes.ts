@@ -1,0 +1,179 @@
+import type { Host } from "./host.ts";
+
+/** One process of the machine, as /proc shows it to everybody. */
+export interface Process {
+  pid: number;
+  parent: number;
+  group: number;
+  title: string;
+}
+
+/** Processes whose command line passes the test; its words are joined with blanks. */
+export const commandLines = (host: Host, fits: (title: string) => boolean): Process[] =>
+  host
+    .list("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      const title = titleOf(host, Number(name));
+      if (!fits(title)) return [];
+      const stat = statOf(host, Number(name));
+      return stat ? [{ ...stat, title }] : [];
+    });
+
+/** The fields of a process's stat behind its name, which may hold blanks and brackets (proc(5)); undefined when it is gone, or a zombie. */
+function statFields(host: Host, pid: number): string[] | undefined {
+  const stat = host.read(`/proc/${pid}/stat`);
+  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return !fields || fields[0] === "Z" || fields[0] === "X" ? undefined : fields;
+}
+
+/** A process's parent and group; undefined when it is gone, or a zombie. */
+export function statOf(host: Host, pid: number): Omit<Process, "title"> | undefined {
+  const fields = statFields(host, pid);
+  return fields && { pid, parent: Number(fields[1]), group: Number(fields[2]) };
+}
+
+/** A process as `Status` counts it. */
+export interface Running {
+  pid: number;
+  parent: number;
+  group: number;
+  /** Milliseconds of CPU time, with that of its children that have ended. */
+  cpu: number;
+  /** When it began, milliseconds since 1970. */
+  began: number;
+}
+
+// USER_HZ of proc(5), the same on every machine that piku is for.
+const tick = 10;
+
+/** Every process that is alive. */
+export function everyProcess(host: Host): Running[] {
+  const uptime = Number((host.read("/proc/uptime") ?? "").split(" ")[0]) * 1000;
+  const booted = host.now() - uptime;
+  return host.list("/proc").flatMap((name) => {
+    const fields = /^\d+$/.test(name) ? statFields(host, Number(name)) : undefined;
+    if (!fields) return [];
+    const [parent, group] = [Number(fields[1]), Number(fields[2])];
+    const cpu = tick * fields.slice(11, 15).reduce((sum, value) => sum + Number(value), 0);
+    return [{ pid: Number(name), parent, group, cpu, began: Math.round(booted + tick * Number(fields[19])) }];
+  });
+}
+
+/** These processes, those of their groups where they lead one, and all that descends from them. */
+export function familyOf(every: readonly Running[], roots: readonly number[]): Running[] {
+  const family = new Set<number>();
+  for (let before = -1; before < family.size; ) {
+    before = family.size;
+    for (const { pid, parent, group } of every)
+      if (roots.includes(pid) || roots.includes(group) || family.has(parent)) family.add(pid);
+  }
+  return every.filter(({ pid }) => family.has(pid));
+}
+
+/** Bytes of memory that a process has (proc(5): VmRSS, in kilobytes whatever the size of a page is). */
+export const memoryOf = (host: Host, pid: number) =>
+  1024 * Number(/^VmRSS:\s+(\d+)/m.exec(host.read(`/proc/${pid}/status`) ?? "")?.[1] ?? 0);
+
+const longestTitle = 64 * 1024;
+
+/** The beginning of a process's command line, its words joined with blanks; empty when it is gone. A process can have one of megabytes. */
+export const titleOf = (host: Host, pid: number) =>
+  host.readFrom(`/proc/${pid}/cmdline`, 0, true, longestTitle).text.replaceAll("\0", " ").trim();
+
+/** Whether anybody of a process group is alive. */
+export const isGroupAlive = (host: Host, group: number) =>
+  host.list("/proc").some((name) => /^\d+$/.test(name) && statOf(host, Number(name))?.group === group);
+
+/** Whether a process is there and alive. */
+export const isAlive = (host: Host, pid: number) => statOf(host, pid) !== undefined;
+
+/** The number in a file that a process wrote about itself. */
+export function pidIn(host: Host, file: string): number | undefined {
+  const pid = Number(host.read(file)?.trim() || Number.NaN);
+  return Number.isInteger(pid) && pid > 1 ? pid : undefined;
+}
+
+/** The tables of this machine's TCP sockets, one for each family (proc(5)). */
+const tcpTables = ["/proc/net/tcp", "/proc/net/tcp6"];
+
+// `sl: local-address:port remote-address:port state …`, numbers in hexadecimal.
+const socketLine = /^ *\d+: [0-9A-F]+:([0-9A-F]{4}) \S+ ([0-9A-F]{2}) /;
+const listening = "0A";
+const established = "01";
+
+interface Listener {
+  port: number;
+  inode: string;
+}
+
+/**
+ * Gives the TCP sockets that listen to `test` until it is true for one; whether it was. The kernel lists them first
+ * (tcp_seq_next in net/ipv4/tcp_ipv4.c, Linux 4.4 and later), so reading ends at the first that does not listen: a busy machine has tens of
+ * thousands of others, most of them in TIME_WAIT.
+ */
+const someListener = (host: Host, test: (listener: Listener) => boolean) =>
+  tcpTables.some((file) => {
+    let isFound = false;
+    host.search(file, (lines) =>
+      lines.split("\n").some((line) => {
+        const [, port, state] = socketLine.exec(line) ?? [];
+        if (port === undefined) return false;
+        if (state !== listening) return true;
+        isFound = test({ port: Number.parseInt(port, 16), inode: line.trim().split(/\s+/)[9]! });
+        return isFound;
+      }),
+    );
+    return isFound;
+  });
+
+/** Whether something listens on this TCP port. */
+export const isListening = (host: Host, port: number) => someListener(host, (listener) => listener.port === port);
+
+/** The TCP ports on which a process, or one of its group, listens. */
+export function listeningPorts(host: Host, group: number): number[] {
+  const members = host
+    .list("/proc")
+    .filter((name) => /^\d+$/.test(name) && statOf(host, Number(name))?.group === group);
+  const links = members.flatMap((pid) =>
+    host.list(`/proc/${pid}/fd`).map((descriptor) => host.readLink(`/proc/${pid}/fd/${descriptor}`)),
+  );
+  const ports = new Set<number>();
+  someListener(host, ({ port, inode }) => {
+    if (links.includes(`socket:[${inode}]`)) ports.add(port);
+    return false;
+  });
+  return [...ports];
+}
+
+/**
+ * Whether anybody is connected to this TCP port. Established connections stand among those in TIME_WAIT, so all of the table
+ * has to be looked through: by a search for the port, which costs less than the kernel takes to write the table.
+ */
+export function hasConnections(host: Host, port: number): boolean {
+  const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
+  return tcpTables.some((file) =>
+    host.search(file, (lines) => {
+      for (let at = lines.indexOf(wanted); at >= 0; at = lines.indexOf(wanted, at + 1)) {
+        // Behind a local port stand the remote address and the state; behind a remote one no such state.
+        if (lines.startsWith(`${established} `, lines.indexOf(" ", at + wanted.length) + 1)) return true;
+      }
+      return false;
+    }),
+  );
+}
+
+/** Whether anybody is connected to this unix socket (/proc/net/unix: state 03 is connected). */
+export const isSocketConnected = (host: Host, path: string) =>
+  host.search("/proc/net/unix", (lines) => {
+    const ending = ` ${path}\n`;
+    for (let at = lines.indexOf(ending); at >= 0; at = lines.indexOf(ending, at + 1)) {
+      const fields = lines.slice(lines.lastIndexOf("\n", at) + 1, at).split(/\s+/);
+      if (fields.at(-2) === "03") return true;
+    }
+    return false;
+  });
+
+/** How many processes the kernel has ended so far because memory had run out (proc(5): /proc/vmstat). */
+export const killedForMemory = (host: Host) =>
+  Number(/^oom_kill (\d+)/m.exec(host.read("/proc/vmstat") ?? "")?.[1] ?? 0);

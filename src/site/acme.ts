@@ -1,0 +1,166 @@
+import { type App, printable } from "../app/app.ts";
+import type { Settings } from "../app/settings.ts";
+import type { Host } from "../host/host.ts";
+import { findTool } from "../host/tools.ts";
+import { PikuError } from "../text/errors.ts";
+import { text } from "../text/text.ts";
+import { isAddress, type Pair } from "./certificate.ts";
+
+/** A program that gets certificates from an authority (RFC 8555), and where it leaves them. */
+export interface Client {
+  name: string;
+  /** What it reads, to be written before it is called: a path and its text. */
+  files: [path: string, text: string][];
+  /** Folders that it writes into, and does not make. */
+  folders: string[];
+  /** Its calls, one after the other, for one certificate of these names. */
+  calls(names: readonly string[]): string[][];
+  /** Where it may have put the certificate whose first name this is; the newest counts. */
+  pairs(first: string): Pair[];
+  /** Its calls to let go of that certificate, so that it does not go on renewing it. */
+  forget(first: string): string[][];
+}
+
+/** The original's authority, unless ACME_ROOT_CA names another, by name or by the address of its directory. */
+const usualAuthority = "letsencrypt.org";
+
+/** The folder that nginx answers challenges from, below which lie the tokens (RFC 8555, 8.3). */
+export const challenges = (app: App) => `${app.paths.acme}/.well-known/acme-challenge`;
+
+/** acme.sh, in `root`. Certificates of elliptic curves lie in a folder of their own. */
+const acmeSh = (app: App, root: string, authority: string): Client => {
+  const program = [`${root}/acme.sh`, "--home", root];
+  return {
+    name: "acme.sh",
+    files: [],
+    folders: [challenges(app)],
+    calls: (names) => [
+      [
+        ...program,
+        "--issue",
+        ...names.flatMap((name) => ["-d", name]),
+        ...["-w", app.paths.acme, "--server", authority, "--force"],
+      ],
+    ],
+    pairs: (first) =>
+      ["_ecc", ""].map((kind) => ({
+        certificate: `${root}/${first}${kind}/fullchain.cer`,
+        key: `${root}/${first}${kind}/${first}.key`,
+      })),
+    forget: (first) => [
+      [...program, "--remove", "-d", first, "--ecc"],
+      [...program, "--remove", "-d", first],
+    ],
+  };
+};
+
+/** dehydrated, with a configuration and a folder of piku's own. It keeps each app's certificate under the app's name. */
+const dehydrated = (app: App, program: string, authority: string): Client => {
+  const folder = `${app.paths.acme}/.dehydrated`;
+  const options = ["--config", `${folder}/config`, "--ca", authority.replace(/^letsencrypt\.org$/, "letsencrypt")];
+  return {
+    name: "dehydrated",
+    files: [
+      [
+        `${folder}/config`,
+        text`
+        # Written by piku; changes are lost.
+        BASEDIR=${folder}
+        WELLKNOWN=${challenges(app)}
+        CHALLENGETYPE=http-01
+        KEY_ALGO=prime256v1`,
+      ],
+    ],
+    folders: [folder, challenges(app)],
+    calls: (names) => [
+      [program, ...options, "--register", "--accept-terms"],
+      [
+        program,
+        ...options,
+        ...["--cron", "--force", "--lock-suffix", app.name, "--alias", app.name],
+        ...names.flatMap((name) => ["--domain", name]),
+      ],
+    ],
+    pairs: () => [
+      {
+        certificate: `${folder}/certs/${app.name}/fullchain.pem`,
+        key: `${folder}/certs/${app.name}/privkey.pem`,
+      },
+    ],
+    forget: () => [["rm", "-rf", `${folder}/certs/${app.name}`]],
+  };
+};
+
+/** The client that this server has, acme.sh before dehydrated; undefined when it has none. Throws for settings that are no place. */
+export function findClient(host: Host, app: App, settings: Settings): Client | undefined {
+  const said = { ...host.env(), ...settings };
+  const authority = said.ACME_ROOT_CA || usualAuthority;
+  if (!/^(https?:\/\/[!-~]+|[\w.-]+)$/.test(authority) || authority.startsWith("-"))
+    throw new PikuError(
+      `ACME_ROOT_CA is '${printable(authority)}'`,
+      "write the name of an authority, such as letsencrypt.org, or the https address of its directory",
+    );
+  const root = said.ACME_ROOT || `${app.paths.home}/.acme.sh`;
+  if (host.stat(`${root}/acme.sh`)) return acmeSh(app, root, authority);
+  const program = findTool(host, "dehydrated");
+  return program === undefined ? undefined : dehydrated(app, program, authority);
+}
+
+// RFC 2606, RFC 6761, RFC 6762, RFC 8375, and what routers call a home.
+const reserved = /\.(local|localhost|internal|lan|home|test|invalid|example|home\.arpa)$/;
+
+/** Those names of a site for which an authority can give a certificate: one of one's own (by its address) knows names of one's own. */
+export function publicNames(names: readonly string[], authority: string | undefined): string[] {
+  const isOwn = /^https?:\/\//.test(authority ?? "");
+  return names.filter(
+    (name) => name.includes(".") && !/[*_]|^\./.test(name) && !isAddress(name) && (isOwn || !reserved.test(name)),
+  );
+}
+
+/** Milliseconds within which a deploy does not ask again after a failure: authorities count. */
+const pause = 3_600_000;
+const failedFile = (app: App) => `${app.releases}/certificate.failed`;
+
+/** When the client may be asked again after a failure, in milliseconds since 1970; undefined for now. */
+export function pausedUntil(host: Host, app: App): number | undefined {
+  const failed = Number(host.read(failedFile(app)) || Number.NaN);
+  // A clock that was set back must not make the pause longer.
+  return host.now() >= failed && host.now() < failed + pause ? failed + pause : undefined;
+}
+
+const patience = "300";
+
+/**
+ * Has the client get a certificate for these names, which must lead to this server. Throws with its last words when it fails,
+ * and remembers that.
+ */
+export function askAuthority(host: Host, app: App, client: Client, names: readonly string[]): void {
+  for (const folder of client.folders) host.mkdir(folder);
+  for (const [path, content] of client.files) host.write(path, content, 0o600);
+  for (const call of client.calls(names)) {
+    const ran = host.capture(["timeout", patience, ...call]);
+    if (ran.status === 0) continue;
+    host.write(failedFile(app), String(host.now()));
+    const said = `${ran.stdout}\n${ran.stderr}`.split("\n").map((line) => line.trim());
+    const causes = said.filter((line) => /"detail"|error/i.test(line));
+    const last = (causes.length > 0 ? causes : said.filter((line) => line !== "")).slice(-3);
+    throw new PikuError(
+      ran.status === 124
+        ? `${client.name} did not end within ${patience} seconds`
+        : `${client.name}: ${last.join(" ")}`,
+      `see that ${names.join(", ")} ${names.length > 1 ? "lead" : "leads"} to this server from everywhere, and that port 80 is open`,
+    );
+  }
+  host.remove(failedFile(app));
+}
+
+/** The pairs that the client has under the first of these names, the newest first. */
+export const clientPairs = (host: Host, client: Client, names: readonly string[]): Pair[] =>
+  client
+    .pairs(names[0]!)
+    .flatMap((pair) => {
+      const entry = host.realPath(pair.certificate);
+      return entry !== undefined && host.stat(pair.key) ? [{ pair, modified: host.stat(entry)!.modified }] : [];
+    })
+    .sort((a, b) => b.modified - a.modified)
+    .map(({ pair }) => pair);

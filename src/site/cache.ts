@@ -1,0 +1,106 @@
+import { type App, printable } from "../app/app.ts";
+import { type Settings, wholeNumberIn } from "../app/settings.ts";
+import { PikuError } from "../text/errors.ts";
+import { text } from "../text/text.ts";
+import { cacheHint, mayCache } from "./folders.ts";
+
+/** Replies of an app that nginx keeps, and gives by itself. */
+export interface Cache {
+  /** How the paths begin whose replies are kept, without the first `/`. */
+  prefixes: string[];
+  folder: string;
+  gigabytes: number;
+  /** Seconds that replies are kept, that browsers are told, and after which what nobody asks for goes. */
+  content: number;
+  redirects: number;
+  others: number;
+  browsers: number;
+  unused: number;
+}
+
+/** What the original takes for an app that does not say otherwise. */
+const usual = {
+  NGINX_CACHE_SIZE: "1",
+  NGINX_CACHE_TIME: "3600",
+  NGINX_CACHE_REDIRECTS: "3600",
+  NGINX_CACHE_ANY: "3600",
+  NGINX_CACHE_CONTROL: "3600",
+  NGINX_CACHE_EXPIRY: "86400",
+};
+
+/**
+ * The cache that an app's NGINX_CACHE_ settings ask for; undefined without NGINX_CACHE_PREFIXES. `allowed` are the folders of
+ * PIKU_FOLDERS. Throws for invalid values, and for a folder that is neither the app's own nor allowed.
+ */
+export function planCache(app: App, settings: Settings, allowed: readonly string[] = []): Cache | undefined {
+  const prefixes = (settings.NGINX_CACHE_PREFIXES ?? "").split(",").map((item) => item.trim().replace(/^\/+/, ""));
+  const given = [...new Set(prefixes.filter((prefix) => prefix !== ""))];
+  if (given.length === 0) return undefined;
+  const bad = given.find((prefix) => !/^[\w.~%+@/-]+$/.test(prefix));
+  if (bad !== undefined)
+    throw new PikuError(
+      `NGINX_CACHE_PREFIXES: '${printable(bad)}' cannot be the beginning of a path`,
+      "write paths with commas between them, such as /thumbnails,/sitemap.xml",
+    );
+  const seconds = (key: keyof typeof usual) => wholeNumberIn(settings, usual, key);
+  return {
+    prefixes: given,
+    folder: cacheFolder(app, settings.NGINX_CACHE_PATH, allowed),
+    gigabytes: Math.max(1, seconds("NGINX_CACHE_SIZE")),
+    content: seconds("NGINX_CACHE_TIME"),
+    redirects: seconds("NGINX_CACHE_REDIRECTS"),
+    others: seconds("NGINX_CACHE_ANY"),
+    browsers: seconds("NGINX_CACHE_CONTROL"),
+    unused: seconds("NGINX_CACHE_EXPIRY"),
+  };
+}
+
+/** A folder of nginx's own: it removes from there what it does not know, and as root takes it for its own user. */
+function cacheFolder(app: App, given: string | undefined, allowed: readonly string[]): string {
+  if (!given) return `${app.cache}/nginx`;
+  const folder = given.length > 4096 ? "" : given.replace(/(\/\.?)*$/, "");
+  if (!/^\/[\w./+@-]+$/.test(folder) || /\/(\.{0,2})\//.test(`${folder}/`))
+    throw new PikuError(
+      `NGINX_CACHE_PATH: '${printable(given)}' cannot be the folder of a cache`,
+      `write an absolute path, such as ${app.cache}/pages, or leave it out`,
+    );
+  if (!mayCache(app, folder, allowed))
+    throw new PikuError(
+      `NGINX_CACHE_PATH: '${printable(given)}' is outside of the app's own cache folder`,
+      cacheHint(app, folder, allowed),
+    );
+  return folder;
+}
+
+/**
+ * A name for a variable of one app's: nginx's variables are shared by all sites, and are made of letters, digits and `_`.
+ */
+const variable = (app: string) => app.replace(/[^A-Za-z0-9]/g, (letter) => `_${letter.charCodeAt(0).toString(16)}_`);
+
+/**
+ * What a cache needs outside of the server block. 2 MB of memory hold the keys of some 16,000 replies. A reply that its app
+ * wants for one visitor alone is never told to be everybody's.
+ */
+export const renderCacheZone = (app: string, protocol: string, { folder, gigabytes, unused, browsers }: Cache) => text`
+  ${protocol}_cache_path "${folder}" levels=1:2 keys_zone=${app}:2m inactive=${unused}s max_size=${gigabytes}g use_temp_path=off;
+  map $upstream_http_cache_control $piku_cache_${variable(app)} {
+    default "public, max-age=${browsers}";
+    ~*(private|no-store|no-cache) $upstream_http_cache_control;
+  }`;
+
+/** The location whose replies are kept; `pass` are the lines that hand a request to the app. */
+export const renderCacheLocation = (app: string, protocol: string, cache: Cache, pass: readonly string[]) =>
+  text`
+  location ~* ^/(${cache.prefixes.map((prefix) => prefix.replace(/[.+]/g, "\\$&")).join("|")}) {
+    ${protocol}_cache ${app};
+    ${protocol}_cache_key $scheme$host$request_uri;
+    ${protocol}_cache_valid 200 304 ${cache.content}s;
+    ${protocol}_cache_valid 301 307 ${cache.redirects}s;
+    ${protocol}_cache_valid 500 502 503 504 0s;
+    ${protocol}_cache_valid any ${cache.others}s;
+    ${protocol}_hide_header Cache-Control;
+    add_header X-Deployed-By Piku;
+    add_header Cache-Control $piku_cache_${variable(app)};
+    add_header X-Cache $upstream_cache_status;
+    ${pass.join("\n")}
+  }`.trimEnd();

@@ -1,0 +1,96 @@
+import type { App } from "../app/app.ts";
+import { withTurn } from "../app/locks.ts";
+import type { Host } from "../host/host.ts";
+import { text } from "../text/text.ts";
+
+/** The page that nginx shows in the place of an app while this file is there: of maintenance:on, or of `stop`. */
+export const maintenanceFile = (app: App) => `${app.paths.sockets}/${app.name}.html`;
+
+// A status that nothing else uses, so that an app's own pages for 503 stay what they are.
+const closed = 555;
+const page = "/.piku-maintenance";
+
+/**
+ * The part of a site that closes it while `file` is there: one stat(2) a request, and no reload to switch. A certificate
+ * authority is let through. The page may go between nginx's look at it and its being read.
+ */
+export const renderMaintenance = (file: string) =>
+  text`
+  error_page ${closed} =503 ${page};
+  set $piku_closed $uri;
+  if (!-f ${file}) { set $piku_closed ""; }
+  if ($piku_closed ~ ^/(?!\.well-known/acme-challenge/|${page.slice(1).replace(".", "\\.")}\z)) { return ${closed}; }
+  location = ${page} {
+    internal;
+    root ${file.slice(0, file.lastIndexOf("/"))};
+    try_files ${file.slice(file.lastIndexOf("/"))} =503;
+    recursive_error_pages on;
+    error_page 404 = @piku_opened;
+    add_header Retry-After 300 always;
+    add_header Cache-Control no-store always;
+  }
+  location @piku_opened {
+    if ($request_uri = ${page}) { return 404; }
+    return 503;
+  }`.trimEnd();
+
+const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+
+/** The page itself; `message` is text, not HTML. `generator` says what has made it. */
+export const renderPage = (message: string, generator = "piku maintenance:on") => text`
+  <!doctype html>
+  <html>
+  <head>
+  <meta charset="utf-8">
+  <meta name="generator" content="${generator}">
+  <meta name="viewport" content="width=device-width">
+  <title>503</title>
+  <style>body { font: 1.25em/1.5 sans-serif; max-width: 30em; margin: 20vh auto; padding: 0 1em; text-align: center }</style>
+  </head>
+  <body>
+  <p>${message.replace(/[&<>"']/g, (letter) => entities[letter]!).replace(/\s*\n\s*/g, "<br>")}</p>
+  </body>
+  </html>`;
+
+const byStop = "piku stop";
+
+/** The page of an app that is stopped: whoever listens on its port by then is not asked. */
+export const stoppedPage = renderPage("This app is stopped.\nWhoever looks after it can start it again.", byStop);
+
+/** Whether a page is that of a stopped app; every other one, also an older piku's, is somebody's own. */
+const isOfStop = (page: string) => page.includes(`<meta name="generator" content="${byStop}">`);
+
+/** The page that an app is to have: the one of maintenance:on as long as there is one, else that of a stopped app. */
+export const pageFor = (present: string | undefined, isStopped: boolean): string | undefined =>
+  present !== undefined && !isOfStop(present) ? present : isStopped ? stoppedPage : undefined;
+
+/** Whether an app is closed by maintenance:on. */
+export function isClosed(host: Host, app: App): boolean {
+  const present = host.read(maintenanceFile(app));
+  return present !== undefined && !isOfStop(present);
+}
+
+/** Makes an app's page the one that it is to have. */
+export function settlePage(host: Host, app: App, isStopped: boolean): void {
+  changePage(host, app, (present) => pageFor(present, isStopped));
+}
+
+/** Closes an app's site with a page. */
+export const closeSite = (host: Host, app: App, message: string) => changePage(host, app, () => renderPage(message));
+
+/** Opens it again: a stopped app shows that it is stopped. */
+export const openSite = (host: Host, app: App, isStopped: boolean) =>
+  changePage(host, app, () => pageFor(undefined, isStopped));
+
+/** One at a time: a page of maintenance:on must not go because a deploy ends at the same moment. */
+function changePage(host: Host, app: App, change: (present: string | undefined) => string | undefined): void {
+  const file = maintenanceFile(app);
+  const present = host.read(file);
+  if (change(present) === present) return;
+  withTurn(host, app.paths, "machine", undefined, "", () => {
+    const page = change(host.read(file));
+    if (page === undefined) return host.remove(file);
+    host.mkdir(app.paths.sockets);
+    host.write(file, page);
+  });
+}

@@ -1,0 +1,129 @@
+import type { App } from "../app/app.ts";
+import { withTurn } from "../app/locks.ts";
+import type { Settings } from "../app/settings.ts";
+import type { Host } from "../host/host.ts";
+import { explain, PikuError } from "../text/errors.ts";
+import { voiceOf } from "../text/output.ts";
+import { askAuthority, challenges, clientPairs, findClient, pausedUntil, publicNames } from "./acme.ts";
+import {
+  type Certified,
+  certificateNames,
+  isDue,
+  isFor,
+  makeCertificate,
+  needsCertificate,
+  type Pair,
+  pairChange,
+  readCertificate,
+  stagedPair,
+} from "./certificate.ts";
+import { tellAside } from "./main-file.ts";
+import { changeNginx } from "./reload.ts";
+
+/** How a site gets its certificate. */
+export interface Request {
+  app: App;
+  site: Certified;
+  settings: Settings;
+  /** PIKU_NGINX_RELOAD, where it is set. */
+  reload?: string;
+}
+
+/** A copy of the last certificate that a client got for an app: what else is in its place is somebody's own. */
+const gotFile = (app: App) => `${app.releases}/certificate`;
+
+/**
+ * Gets a site that is being served a certificate of an authority, when it has none for its names or one that ends soon. What
+ * there is stays when that fails, and so does one that somebody else got, while it is valid. For those who hold the app's
+ * turn. Throws with the reason. `patiently`: not within an hour after a failure.
+ */
+function obtain(host: Host, { app, site, settings, reload }: Request, patiently: boolean): void {
+  const authority = settings.ACME_ROOT_CA || host.env().ACME_ROOT_CA;
+  const names = publicNames(certificateNames(site), authority);
+  const client = names.length > 0 ? findClient(host, app, settings) : undefined;
+  if (!client) return;
+  const isGood = (pair: Pair) => {
+    const facts = readCertificate(host, pair);
+    return facts !== undefined && !facts.isSelfSigned && isFor(facts, names) && !isDue(facts, host.now());
+  };
+  if (isGood(site) || isSomebodys(host, app, site, client.pairs(names[0]!))) return;
+  const voice = voiceOf(host);
+  const got = () => clientPairs(host, client, names).find(isGood);
+  // The client may have renewed it by itself.
+  if (!got()) {
+    const until = patiently ? pausedUntil(host, app) : undefined;
+    if (until !== undefined) {
+      const time = new Date(until).toISOString().slice(11, 16);
+      voice.log(`-----> The certificate failed within the last hour; it is asked for again after ${time} UTC.`);
+      return;
+    }
+    requireChallenges(host, app, site, names);
+    voice.start(`getting a certificate for ${names.join(", ")} with ${client.name}; this may take some minutes`);
+    askAuthority(host, app, client, names);
+  }
+  const pair = got();
+  if (!pair)
+    throw new PikuError(`${client.name} says that all went well, but has no certificate for ${names.join(", ")}`);
+  const staged = stagedPair(app);
+  host.mkdir(app.releases, 0o700);
+  host.write(staged.key, host.read(pair.key) ?? "", 0o600);
+  host.write(staged.certificate, host.read(pair.certificate) ?? "");
+  host.write(gotFile(app), host.read(pair.certificate) ?? "", 0o600);
+  replacePair(host, app, site, staged, reload);
+  voice.start(`certificate for ${names.join(", ")} installed`);
+}
+
+/** Whether a site's certificate is valid, and neither self-signed nor one that the client got. */
+function isSomebodys(host: Host, app: App, site: Certified, pairs: readonly Pair[]): boolean {
+  const facts = readCertificate(host, site);
+  if (!facts || facts.isSelfSigned || facts.until < host.now()) return false;
+  const present = host.read(site.certificate);
+  return [gotFile(app), ...pairs.map(({ certificate }) => certificate)].every((file) => host.read(file) !== present);
+}
+
+/** Refuses to ask an authority while nginx, on this very machine, does not serve the challenge: it may not run at all. */
+function requireChallenges(host: Host, app: App, { ports, ipv4 }: Certified, names: readonly string[]): void {
+  const address = ipv4 === "0.0.0.0" ? "127.0.0.1" : ipv4;
+  const token = `piku-${app.name}`;
+  const file = `${challenges(app)}/${token}`;
+  host.mkdir(challenges(app));
+  host.write(file, app.name);
+  try {
+    for (const name of names) {
+      const url = `http://${name}:${ports.http}/.well-known/acme-challenge/${token}`;
+      const there = ["--resolve", `${name}:${ports.http}:${address}`, "--noproxy", "*", "--max-time", "10"];
+      const ran = host.capture(["curl", "-s", ...there, "--", url]);
+      if (ran.stdout !== app.name)
+        throw new PikuError(
+          `nginx does not answer for ${name} on port ${ports.http} of ${address}`,
+          "see that it runs",
+        );
+    }
+  } finally {
+    host.remove(file);
+  }
+}
+
+/** Puts a pair in the place of the one there is, and has nginx read it; when nginx does not, the former comes back. */
+function replacePair(host: Host, app: App, site: Certified, staged: Pair, reload: string | undefined): void {
+  withTurn(host, app.paths, "machine", undefined, "", () => {
+    tellAside(host, changeNginx(host, app.paths, reload, { app, ...pairChange(host, site, staged) }));
+  });
+}
+
+/** Gets a site its certificate at the end of a deploy. What goes wrong is told, and undoes nothing. */
+export function certify(host: Host, request: Request): void {
+  try {
+    obtain(host, request, true);
+  } catch (error) {
+    const { message, hint } = explain(error);
+    voiceOf(host).warn(`no new certificate, the one there is stays. ${message}${hint ? `. Hint: ${hint}` : ""}`);
+  }
+}
+
+/** Renews a site's certificate when it is time, of an authority or self-signed. Throws with the reason when it cannot. */
+export function renew(host: Host, request: Request): void {
+  const { app, site, reload } = request;
+  if (needsCertificate(host, site)) replacePair(host, app, site, makeCertificate(host, app, site), reload);
+  obtain(host, request, false);
+}

@@ -1,0 +1,95 @@
+import type { App } from "../app/app.ts";
+import { readMachine } from "../app/board-settings.ts";
+import { withTurn } from "../app/locks.ts";
+import { type Release, releaseFiles } from "../app/releases.ts";
+import { followedBy, type Plan } from "../deploy/plan.ts";
+import type { Host } from "../host/host.ts";
+import { voiceOf } from "../text/output.ts";
+import { isInside, slotFlag, socketLink, socketOf } from "../workers/vassal.ts";
+import { makeCertificate, needsCertificate, type Pair, pairChange } from "./certificate.ts";
+import { clearLogs, forgetRefused, refusedSite, tellAside } from "./main-file.ts";
+import { changeNginx } from "./reload.ts";
+import { renderSite } from "./site.ts";
+
+/**
+ * Makes the site the one of the plan. nginx itself tests it, by reading its files again with the rights that it has: what it refuses is
+ * taken back, and nginx goes on as before.
+ */
+export function switchSite(host: Host, plan: Plan): void {
+  const { app, site, reload } = plan;
+  withTurn(host, app.paths, "machine", undefined, "", () => {
+    if (!site) return replaceSite(host, app, reload, undefined);
+    const staged = needsCertificate(host, site) ? makeCertificate(host, app, site) : undefined;
+    const voice = voiceOf(host);
+    if (staged) voice.start("generating self-signed certificate");
+    const wanted = renderSite(site);
+    if (host.read(app.site) === wanted && !staged) return;
+    if (site.logs) {
+      host.mkdir(site.logs);
+      clearLogs(host, site.logs);
+    }
+    voice.start(`nginx will map app '${app.name}' to hostname(s) '${site.names.join(" ")}'`);
+    replaceSite(host, app, reload, wanted, staged && { staged, site });
+  });
+}
+
+/**
+ * Puts an app's site, and a new certificate, in the place of those that there are, or takes the site away; for those who hold the turn of
+ * the machine. Throws with nginx's own words when it refuses that, and everything is as before then.
+ */
+function replaceSite(
+  host: Host,
+  app: App,
+  reload: string | undefined,
+  wanted: string | undefined,
+  certificate?: { staged: Pair; site: Pair },
+): void {
+  const before = host.read(app.site);
+  const pair = certificate && pairChange(host, certificate.site, certificate.staged);
+  if (before === wanted && !pair && !host.stat(refusedSite(app.paths, app.name))) return;
+  const aside = changeNginx(host, app.paths, reload, {
+    app,
+    make() {
+      pair?.make();
+      write(host, app.site, wanted);
+    },
+    undo() {
+      write(host, app.site, before);
+      pair?.undo();
+    },
+  });
+  forgetRefused(host, app.paths, app.name);
+  tellAside(host, aside);
+}
+
+const write = (host: Host, path: string, content: string | undefined) =>
+  content === undefined ? host.remove(path) : host.write(path, content);
+
+/** Sends requests to a release: the links to its sockets, and the flag for its ports. Release 0, the original's, has neither. */
+export function pointTo(host: Host, app: App, release: Release): void {
+  if (release.number === 0) return;
+  const kind = Object.keys(release.workers).find(isInside);
+  for (let ordinal = 1; kind !== undefined && ordinal <= (release.scaling[kind] ?? 0); ordinal++) {
+    // A worker that went on has the socket of the release that started it.
+    const number = followedBy(release, { kind, ordinal }) ?? release.number;
+    host.link(socketOf(app, ordinal, number).split("/").at(-1)!, socketLink(app, ordinal));
+  }
+  // The site from before may still look at it.
+  if (kind !== undefined) return;
+  if (release.slot === "b") host.write(slotFlag(app), "");
+  else host.remove(slotFlag(app));
+}
+
+/** Makes the site that of a release again. */
+export function restoreSite(host: Host, app: App, release: Release): void {
+  const site = host.read(releaseFiles(app, release.number).site);
+  if (site !== host.read(app.site)) changeSite(host, app, site);
+}
+
+/** Takes an app's site away. */
+export const removeSite = (host: Host, app: App): void => changeSite(host, app, undefined);
+
+function changeSite(host: Host, app: App, wanted: string | undefined): void {
+  const { reload } = readMachine(host, app.paths.settings);
+  withTurn(host, app.paths, "machine", undefined, "", () => replaceSite(host, app, reload, wanted));
+}

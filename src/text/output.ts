@@ -1,0 +1,36 @@
+import { createConsola } from "consola/core";
+import type { Host } from "../host/host.ts";
+
+const prefixes: Record<string, string> = { start: "-----> ", warn: "Warning: ", error: "Error: " };
+
+const colours: [RegExp, number][] = [
+  [/^-----> /, 32],
+  [/^(Warning|Hint): /, 33],
+  [/^Error: /, 31],
+];
+
+/** A line in the colour of its meaning, for a terminal. */
+export function paint(line: string): string {
+  const colour = colours.find(([pattern]) => pattern.test(line))?.[1];
+  return colour ? `\u001b[${colour}m${line}\u001b[0m` : line;
+}
+
+/**
+ * How piku speaks: `start` begins a step (`-----> …`), `log` prints a line as it is, `warn` and `error` say what they
+ * are; errors go to stderr. Colour only on a terminal.
+ */
+export const voiceOf = (host: Host) =>
+  createConsola({
+    throttle: 0,
+    reporters: [
+      {
+        log({ type, args }) {
+          const line = `${prefixes[type] ?? ""}${args.join(" ")}`;
+          if (type === "error") host.complain(host.isTerminal(2) ? paint(line) : line);
+          else host.say(host.isTerminal(1) ? paint(line) : line);
+        },
+      },
+    ],
+  });
+
+export type Voice = ReturnType<typeof voiceOf>;

@@ -1,0 +1,351 @@
+import { type App, appOf, readOfAny } from "../app/app.ts";
+import { readMachine } from "../app/board-settings.ts";
+import { withTurn } from "../app/locks.ts";
+import type { Paths } from "../app/paths.ts";
+import { parseScaling } from "../app/procfile.ts";
+import { numbersOf, readableNumber, releaseFiles } from "../app/releases.ts";
+import type { Entry, Host } from "../host/host.ts";
+import { webFiles } from "../site/main-file.ts";
+import { nginxLogs } from "../site/nginx.ts";
+import { reopenLogs } from "../site/reload.ts";
+import { filesOf, type Worker } from "./vassal.ts";
+
+// What an old process writes while a new one starts would bury why the new one fails. A process goes on writing into the file
+// that it has opened, whatever that is called by then.
+const setAside = /^(.+\.log)\.before-(\d+)$/;
+
+/** The log from before a worker's release, as `setLogAside` calls it. */
+const logBefore = (log: string, release: number) => `${log}.before-${release}`;
+
+/** Gives a worker that is about to start a log of its own. */
+export function setLogAside(host: Host, app: App, worker: Worker): void {
+  const { log } = filesOf(app, worker);
+  if (host.stat(log)?.size) host.rename(log, logBefore(log, worker.release));
+}
+
+/** Puts the logs from before a release that did not go live back, with what that release said at their ends. */
+export function restoreLogs(host: Host, app: App, release: number): void {
+  for (const name of host.list(app.logs)) {
+    const [, log, number] = setAside.exec(name) ?? [];
+    if (log === undefined || Number(number) !== release) continue;
+    const [former, fresh] = [`${app.logs}/${name}`, `${app.logs}/${log}`];
+    if (isTurned(host, fresh)) host.rename(former, `${fresh}.old`);
+    else {
+      for (
+        let piece = host.readFrom(fresh, 0, true);
+        piece.text !== "";
+        piece = host.readFrom(fresh, piece.offset, true)
+      )
+        host.append(former, piece.text);
+      host.rename(former, fresh);
+    }
+  }
+}
+
+/**
+ * Whether a log is not the one that a new process began: uWSGI of the live release, which found its own large enough just then,
+ * has called the new one's file `.old` by mistake, and gone on in this one.
+ */
+function isTurned(host: Host, log: string): boolean {
+  const said = host.readFrom(log, 0, true, 1024).text;
+  return said.startsWith(mark) && !said.startsWith(startBegins, stampLength);
+}
+
+const mostOfNewest = 1024 * 1024;
+
+/** What a process that has just been started says; the end of it, where that is more than 1 MB. */
+export function newestLog(host: Host, app: App, worker: Worker): string {
+  const { log } = filesOf(app, worker);
+  const file = isTurned(host, log) ? `${log}.old` : log;
+  const start = Math.max(0, (host.stat(file)?.size ?? 0) - mostOfNewest);
+  return withoutTimes(host.readFrom(file, start, true, mostOfNewest).text);
+}
+
+/** Removes logs from before releases that are not the live one. */
+export function forgetLogs(host: Host, app: App, live: number): void {
+  for (const name of host.list(app.logs)) {
+    const number = setAside.exec(name)?.[2];
+    if (number !== undefined && Number(number) !== live) host.remove(`${app.logs}/${name}`);
+  }
+}
+
+/** A line of a log: when it began, milliseconds since 1970, and what the app said. */
+export interface Line {
+  time: number;
+  text: string;
+}
+
+// What `vassalPairs` has uWSGI put in front of each piece that it gets of what an app says.
+const mark = "\x1e";
+const stamp = new RegExp(`${mark}(\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d)([+-]\\d\\d)(\\d\\d) `, "g");
+const stampLength = `${mark}2026-11-25T12:00:00+0000 `.length;
+
+/** What was said, as it was said. */
+export const withoutTimes = (log: string) => log.replace(stamp, "");
+
+const timesIn = (raw: string) =>
+  [...raw.matchAll(stamp)].map(([, time, hours, minutes]) => Date.parse(`${time}${hours}:${minutes}`));
+
+/**
+ * The lines of a log with their times. A piece that uWSGI got may be many lines, or part of one. `before`: the time of what
+ * has no mark in front of it.
+ */
+export function readLines(raw: readonly string[], before: number): Line[] {
+  let time = before;
+  return raw.map((line) => {
+    if (!line.includes(mark)) return { time, text: line };
+    const times = timesIn(line);
+    const began = line.startsWith(mark) ? (times[0] ?? time) : time;
+    time = times.at(-1) ?? time;
+    return { time: began, text: withoutTimes(line) };
+  });
+}
+
+const startBegins = "*** Starting uWSGI ";
+const workersBegin = "*** Operational MODE: ";
+const daemonBegins = "[uwsgi-daemons] spawning ";
+
+/**
+ * The lines of a log without the thirty that uWSGI says of itself on its way to start a process: they would push what the app
+ * says out of sight. A start that went wrong stays; `starting` is one at the end that is not over yet.
+ */
+export function withoutStarts(raw: readonly string[]): { said: string[]; starting: string[] } {
+  const said: string[] = [];
+  let began = -1;
+  let isOver = true;
+  let time = "";
+  for (const line of raw) {
+    const head = line.startsWith(mark) ? line.slice(0, stampLength) : "";
+    const text = line.slice(head.length);
+    if (text.startsWith(startBegins)) [began, isOver] = [said.length, false];
+    // One piece, with one time, may be a start and what the app said behind it.
+    said.push(head === "" ? time + line : line);
+    time = "";
+    if (began < 0 || !(text.startsWith(workersBegin) || text.startsWith(daemonBegins))) continue;
+    const first = said[began]!;
+    if (first.startsWith(mark)) time = first.slice(0, stampLength);
+    said.length = began;
+    isOver = true;
+    if (text.startsWith(daemonBegins)) began = -1;
+  }
+  return isOver ? { said, starting: [] } : { said: said.slice(0, began), starting: said.slice(began) };
+}
+
+/** The lines of a new process's log that come from the app, not from uWSGI on its way to start it. */
+export function saidByApp(log: string): string[] {
+  const lines = log.split("\n").filter((line) => line.trim() !== "");
+  const at = [daemonBegins, workersBegin].map((start) => lines.findIndex((line) => line.startsWith(start)));
+  const start = at.find((index) => index >= 0);
+  if (start === undefined) return lines;
+  const said = lines.slice(start + 1);
+  // The emperor may have started it a second time before anybody looked.
+  const again = said.findIndex((line) => line.startsWith(startBegins));
+  return again < 0 ? said : said.slice(0, again);
+}
+
+/** A log that can be shown: what it is called, its file, the files that had its name before, and how its lines are read. */
+export interface Log {
+  label: string;
+  file: string;
+  former: string[];
+  read(raw: readonly string[], before: number): Line[];
+}
+
+const nginxLogFile = /^nginx\.(access|error)\.log$/;
+
+const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** When nginx wrote a line, milliseconds since 1970: `[25/Nov/2026:09:16:30 +0000]`, or `2026/11/25 09:16:30` in the server's time. */
+export function nginxTime(line: string): number | undefined {
+  const access = /\[(\d\d)\/(\w{3})\/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)\]/.exec(line);
+  if (access) {
+    const [, day, month, year, time, hours, minutes] = access;
+    const number = String(months.indexOf(month!) + 1).padStart(2, "0");
+    return Date.parse(`${year}-${number}-${day}T${time}${hours}:${minutes}`);
+  }
+  const error = /^(\d{4})\/(\d\d)\/(\d\d) (\d\d):(\d\d):(\d\d) /.exec(line)?.slice(1).map(Number);
+  return error && new Date(error[0]!, error[1]! - 1, ...error.slice(2)).getTime();
+}
+
+/** The lines of a log of nginx's. `before`: the time of one that has none. */
+function readNginx(raw: readonly string[], before: number): Line[] {
+  let time = before;
+  return raw.map((text) => {
+    time = nginxTime(text) ?? time;
+    return { time, text };
+  });
+}
+
+/** What nginx has written about an app's site. */
+export const siteLogs = (host: Host, app: App): Log[] =>
+  nginxLogs
+    .map((name) => ({ label: `nginx.${name}`, file: `${app.logs}/nginx.${name}.log`, read: readNginx }))
+    .filter(({ file }) => host.stat(file))
+    .map((log) => ({ ...log, former: host.stat(`${log.file}.old`) ? [`${log.file}.old`] : [] }));
+
+const mostOfNginx = 1024 * 1024;
+
+/** Sets logs of nginx's aside that have become large, and has it begin new ones. */
+export function turnSiteLogs(host: Host, paths: Paths): void {
+  const { errors, accesses } = webFiles(paths);
+  const files = [
+    errors,
+    accesses,
+    ...host.list(paths.logs).flatMap((name) => siteLogs(host, appOf(paths, name)).map(({ file }) => file)),
+  ];
+  const large = files.filter((file) => (host.stat(file)?.size ?? 0) > mostOfNginx);
+  if (large.length === 0) return;
+  const { reload } = readMachine(host, paths.settings);
+  withTurn(host, paths, "machine", undefined, "", () =>
+    reopenLogs(host, paths, reload, {
+      make: () => {
+        for (const file of large) host.rename(file, `${file}.old`);
+      },
+      // It still writes into them: under the names by which they are found and turned the next time.
+      undo: () => {
+        for (const file of large) if (!host.stat(file)) host.rename(`${file}.old`, file);
+      },
+    }),
+  );
+}
+
+/** The logs of an app's workers. */
+export function workerLogs(host: Host, app: App): Log[] {
+  const names = host.list(app.logs);
+  const former = new Map<string, string[]>();
+  for (const name of names) {
+    const log = name.endsWith(".old") ? name.slice(0, -".old".length) : setAside.exec(name)?.[1];
+    if (log === undefined) continue;
+    const files = former.get(log);
+    if (files) files.push(`${app.logs}/${name}`);
+    else former.set(log, [`${app.logs}/${name}`]);
+  }
+  return names.flatMap((name) => {
+    const label = /^([\w-]+\.\d+)\.log$/.exec(name)?.[1];
+    return label ? [{ label, file: `${app.logs}/${name}`, former: former.get(name) ?? [], read: readLines }] : [];
+  });
+}
+
+/** The newest `most` of some logs, in their order: an app can make any number of files. */
+export function newestLogs(host: Host, logs: readonly Log[], most: number): Log[] {
+  if (logs.length <= most) return [...logs];
+  const newest = logs
+    .map((log) => ({ log, modified: host.stat(log.file)?.modified ?? 0 }))
+    .sort((a, b) => b.modified - a.modified)
+    .slice(0, most);
+  const wanted = new Set(newest.map(({ log }) => log));
+  return logs.filter((log) => wanted.has(log));
+}
+
+/** What an app's deploys have said, as logs: a file each. */
+export const deployLogs = (host: Host, app: App): Log[] =>
+  numbersOf(host, app)
+    .map((number) => ({
+      label: `deploy.${number}`,
+      file: releaseFiles(app, number).transcript,
+      former: [],
+      read: readLines,
+    }))
+    .filter(({ file }) => host.stat(file));
+
+// Of a log that an app has let grow beyond the usual.
+const mostBytes = 4 * 1024 * 1024;
+const mostLines = 50_000;
+const mostFormer = 20;
+
+/** The last lines of a text, which ends with one. Not all of them are taken apart: 4 MB can be two million lines. */
+function endOf(text: string, most: number): string[] {
+  let from = text.length - 1;
+  for (let lines = 0; lines < most && from >= 0; lines++) from = text.lastIndexOf("\n", from - 1);
+  return text
+    .slice(from + 1)
+    .split("\n")
+    .slice(0, -1);
+}
+
+/** The last lines of a log, at most `most`, none from before `since`; and how far its file was read. */
+export function lastLines(host: Host, log: Log, most: number, since: number): { lines: Line[]; offset: number } {
+  const modified = (file: string) => host.stat(file)?.modified ?? 0;
+  const former = log.former
+    .map((file) => ({ file, modified: modified(file) }))
+    .sort((a, b) => b.modified - a.modified)
+    .slice(0, mostFormer)
+    .map(({ file }) => file);
+  let lines: Line[] = [];
+  let offset = host.stat(log.file)?.size ?? 0;
+  for (const file of [log.file, ...former]) {
+    if (lines.length >= most || modified(file) < since) continue;
+    const start = Math.max(0, (host.stat(file)?.size ?? 0) - mostBytes);
+    const read = host.readFrom(file, start, false, mostBytes);
+    const whole = start > 0 ? read.text.slice(read.text.indexOf("\n") + 1) : read.text;
+    const { said, starting } = withoutStarts(endOf(whole, mostLines));
+    const raw = [...said, ...starting];
+    const from = Math.max(0, raw.length - most);
+    const marked =
+      raw.findLast((line, i) => i < from && line.includes(mark)) ?? raw.find((line) => line.includes(mark));
+    const before = timesIn(marked ?? "").at(-1) ?? modified(file);
+    lines = [...log.read(raw.slice(from), before), ...lines];
+    if (file === log.file) offset = read.offset;
+  }
+  const inOrder = lines.filter(({ time }) => time >= since).sort((a, b) => a.time - b.time);
+  return { lines: inOrder.slice(-most), offset };
+}
+
+/** Which files must go, the oldest first, for `files` and what is `kept` to have at most `most` bytes. */
+export function surplus(files: readonly (Entry & { path: string })[], kept: number, most: number): string[] {
+  let sum = files.reduce((total, { size }) => total + size, kept);
+  return [...files]
+    .sort((a, b) => a.modified - b.modified)
+    .filter(({ size }) => {
+      const isTooMuch = sum > most;
+      if (isTooMuch) sum -= size;
+      return isTooMuch;
+    })
+    .map(({ path }) => path);
+}
+
+const mostOfAll = 200 * 1024 * 1024;
+
+/**
+ * Keeps the logs and transcripts of all apps within 200 MB, at the cost of the oldest that nothing writes into any more. What is
+ * being written is bounded by itself: uWSGI sets a log aside that has UWSGI_LOG_MAXSIZE, and keeps one of those.
+ */
+export function boundLogs(host: Host, paths: Paths): void {
+  const entries = (files: string[]) =>
+    files.flatMap((path) => {
+      const entry = host.stat(path);
+      return entry ? [{ ...entry, path }] : [];
+    });
+  const all = host.list(paths.logs).map((name) => {
+    const app = appOf(paths, name);
+    const scaling = parseScaling(readOfAny(host, `${app.envs}/SCALING`));
+    const isWritten = (file: string) => {
+      if (nginxLogFile.test(file)) return true;
+      const [, kind, ordinal] = /^([\w-]+)\.(\d+)\.log$/.exec(file) ?? [];
+      return kind !== undefined && Number(ordinal) <= (scaling[kind] ?? 0);
+    };
+    const live = readableNumber(host, app);
+    const names = host.list(app.logs);
+    const transcripts = deployLogs(host, app).map(({ file }) => file);
+    const [last = "", present = ""] = [
+      transcripts.at(-1),
+      live === undefined ? "" : releaseFiles(app, live).transcript,
+    ];
+    const inUse = (path: string) => path === last || path === present;
+    const path = (file: string) => `${app.logs}/${file}`;
+    return {
+      loose: entries([
+        ...names.filter((file) => !isWritten(file)).map(path),
+        ...transcripts.filter((file) => !inUse(file)),
+      ]),
+      held: entries([...names.filter(isWritten).map(path), ...transcripts.filter(inUse)]),
+    };
+  });
+  const held = all.flatMap((app) => app.held).reduce((sum, { size }) => sum + size, 0);
+  for (const path of surplus(
+    all.flatMap(({ loose }) => loose),
+    held,
+    mostOfAll,
+  ))
+    host.remove(path);
+}
