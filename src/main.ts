@@ -1,18 +1,17 @@
 import { type ArgDef, parseArgs, runCommand } from "citty";
 import { exit, host } from "#host";
 import { version } from "../package.json" with { type: "json" };
-import { printable } from "./app/app.ts";
 import { pathsOf } from "./app/paths.ts";
-import { refuseForeign, wordsOf } from "./board/keys.ts";
 import { type Commands, refuseStrayWords } from "./commands/arguments.ts";
 import { renderCommandHelp, renderHelp } from "./commands/help.ts";
 import { commandsOf, passesOn } from "./commands/index.ts";
 import { findPlugin, listPlugins, runPlugin } from "./commands/plugins.ts";
+import { refuseForeign, wordsOf } from "./commands/ssh.ts";
 import type { Host } from "./host/host.ts";
 import { cleanEnvironment } from "./host/tools.ts";
 import { Ended, explain, PikuError, usageError } from "./text/errors.ts";
 import { voiceOf } from "./text/output.ts";
-import { nearest } from "./text/text.ts";
+import { nearest, printable } from "./text/text.ts";
 
 /** Runs the command that this call asks for, and gives the exit code. The one place that shows an error. */
 async function main(host: Host): Promise<number> {

@@ -1,6 +1,6 @@
 import type { Host } from "../host/host.ts";
 import { PikuError, usageError } from "../text/errors.ts";
-import { nearest } from "../text/text.ts";
+import { nearest, printable } from "../text/text.ts";
 import { type Paths, pathsOf } from "./paths.ts";
 
 /** An app's name and where its parts lie. */
@@ -115,7 +115,3 @@ export function refuseTwin(host: Host, app: App): void {
   );
   if (twin) throw new PikuError(`app '${app.name}' differs from app '${twin}' only by case`, "choose another name");
 }
-
-/** What may be shown of something that somebody typed: what moves a cursor, or turns letters round, as `?`; cut to 80 characters. */
-export const printable = (typed: string) =>
-  typed.replace(/[^\x20-\x7e\u00a0-\u2027\u202f-\u2065\u206a-\uffff]/g, "?").slice(0, 80);

@@ -1,8 +1,8 @@
 import { defu } from "defu";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
-import { printable } from "./app.ts";
-import { parseSettings, type Settings } from "./settings.ts";
+import { printable } from "../text/text.ts";
+import { parseSettings, type Settings } from "./env-file.ts";
 
 /** Settings of the machine's ENV file that are piku's own and no app's, and what they are unless it says otherwise. */
 const own = {

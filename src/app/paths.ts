@@ -94,3 +94,9 @@ function homeOf(host: Host): string {
   if (!line?.[5]) throw new PikuError("this user has no home folder", "set HOME");
   return line[5];
 }
+
+/** What plugins and hooks get beside the usual environment: the executable, and `PIKU_APPS`, `PIKU_DATA` and the like for each folder. */
+export const pathVariables = (host: Host, paths: Paths): Record<string, string> => ({
+  PIKU: host.self,
+  ...Object.fromEntries(Object.entries(paths).map(([name, path]) => [`PIKU_${name.toUpperCase()}`, path])),
+});

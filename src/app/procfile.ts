@@ -1,6 +1,6 @@
 import { PikuError } from "../text/errors.ts";
-import { linesOf, meaningfulLines } from "../text/text.ts";
-import { printable } from "./app.ts";
+import { linesOf, meaningfulLines, printable } from "../text/text.ts";
+import { parseCron } from "./cron.ts";
 
 /** Kind -> command, in the order of the Procfile. */
 export type Workers = Record<string, string>;
@@ -22,10 +22,15 @@ const mostProcesses = 64;
 const example = "a Procfile has lines such as `web: python3 app.py`";
 
 /** Kinds that nginx talks to through uWSGI; each of them switches `web` off. */
-export const uwsgiKinds = ["wsgi", "jwsgi", "rwsgi"];
+const uwsgiKinds = ["wsgi", "jwsgi", "rwsgi"];
+
+const insideKinds = [...uwsgiKinds, "php"];
 
 /** Kinds that answer http. */
-export const siteKinds = [...uwsgiKinds, "php", "web"];
+export const siteKinds = [...insideKinds, "web"];
+
+/** Whether the app of this kind runs inside uWSGI. */
+export const isInside = (kind: string) => insideKinds.includes(kind);
 
 /** Whether a kind is run by the clock. */
 export const isCron = (kind: string) => kind.startsWith("cron");
@@ -66,100 +71,6 @@ export function parseProcfile(content: string, file = "Procfile"): Procfile {
     delete workers.web;
   }
   return { workers, preflight, release, warnings };
-}
-
-interface Field {
-  name: string;
-  least: number;
-  most: number;
-  names?: string[];
-}
-
-const months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-const days = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
-
-const cronFields: Field[] = [
-  { name: "minute", least: 0, most: 59 },
-  { name: "hour", least: 0, most: 23 },
-  { name: "day of the month", least: 1, most: 31 },
-  { name: "month", least: 1, most: 12, names: ["", ...months] },
-  { name: "day of the week", least: 0, most: 7, names: days },
-];
-
-const nicknames: Record<string, string> = {
-  "@yearly": "0 0 1 1 *",
-  "@annually": "0 0 1 1 *",
-  "@monthly": "0 0 1 * *",
-  "@weekly": "0 0 * * 0",
-  "@daily": "0 0 * * *",
-  "@midnight": "0 0 * * *",
-  "@hourly": "0 * * * *",
-};
-
-/** When a cron worker runs: the values of each field, or undefined where every value fits; and what it runs. */
-export interface Cron {
-  minute?: number[];
-  hour?: number[];
-  day?: number[];
-  month?: number[];
-  weekday?: number[];
-  /** Whether a day must fit both day and weekday; one of them is enough otherwise (crontab(5): unless one begins with `*`). */
-  bothDays?: boolean;
-  command: string;
-}
-
-/**
- * Reads `minute hour day month weekday command` (crontab(5): numbers, names, lists, ranges, steps, `@daily` and its
- * like). Throws with `where` and the name of the field that does not fit.
- */
-export function parseCron(line: string, where: string): Cron {
-  const hint = "a cron line is 'minute hour day month weekday command', such as '*/15 * * * * python3 job.py'";
-  const nickname = /^(@\w+)\s+(.+)$/.exec(line);
-  const expanded =
-    nickname && Object.hasOwn(nicknames, nickname[1]!) ? `${nicknames[nickname[1]!]} ${nickname[2]}` : line;
-  const words = /^(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(.+)$/.exec(expanded);
-  if (!words) throw new PikuError(`${where}: '${printable(line)}' is not a cron line`, hint);
-  const [minute, hour, day, month, weekday] = cronFields.map((field, i) => {
-    const values = fieldValues(words[i + 1]!, field);
-    if (!values)
-      throw new PikuError(
-        `${where}: '${printable(words[i + 1]!)}' cannot be the ${field.name} of a cron line (${field.least} to ${field.most})`,
-        hint,
-      );
-    return values === "any" ? undefined : values;
-  });
-  const sundays = weekday && [...new Set(weekday.map((value) => value % 7))].sort((a, b) => a - b);
-  const bothDays = words[3]!.startsWith("*") || words[5]!.startsWith("*");
-  const command = words[6]!;
-  // With either day enough, one list of all days makes it every day.
-  if (!bothDays && !(day && sundays)) return { minute, hour, month, command };
-  return { minute, hour, day, month, weekday: sundays, bothDays: (day && sundays && bothDays) || undefined, command };
-}
-
-/** The values of one cron field, sorted; "any" for all of them; undefined when it is none. */
-function fieldValues(word: string, field: Field): number[] | "any" | undefined {
-  if (word === "*" || word === "*/1") return "any";
-  const values = new Set<number>();
-  for (const part of word.split(",")) {
-    const [, from, to, step] = /^(\*|\w+)(?:-(\w+))?(?:\/(\d+))?$/.exec(part) ?? [];
-    if (from === undefined || (from === "*" && to !== undefined)) return undefined;
-    const first = from === "*" ? field.least : fieldNumber(from, field);
-    const open = from === "*" || (step !== undefined && to === undefined);
-    const last = to !== undefined ? fieldNumber(to, field) : open ? field.most - (field.names === days ? 1 : 0) : first;
-    const by = step === undefined ? 1 : Number(step);
-    if (first === undefined || last === undefined || first > last || by < 1) return undefined;
-    for (let value = first; value <= last; value += by) values.add(value);
-  }
-  const all = field.most - field.least + (field.names === days ? 0 : 1);
-  const distinct = new Set([...values].map((value) => (field.names === days ? value % 7 : value)));
-  return distinct.size === all ? "any" : [...values].sort((a, b) => a - b);
-}
-
-function fieldNumber(word: string, field: Field): number | undefined {
-  const named = field.names?.indexOf(word.toLowerCase().slice(0, 3)) ?? -1;
-  if (named >= 0 && word.length === 3) return named;
-  const value = /^\d{1,2}$/.test(word) ? Number(word) : Number.NaN;
-  return value >= field.least && value <= field.most ? value : undefined;
 }
 
 /** Reads SCALING: `kind:count` a line, as the original writes it. Lines that are none are left out. */

@@ -162,3 +162,9 @@ const keptReleases = 20;
 /** Numbers whose files may go: all but the last 20, and never the live one. */
 export const outdated = (numbers: readonly number[], live: number | undefined) =>
   numbers.slice(0, Math.max(0, numbers.length - keptReleases)).filter((number) => number !== live);
+
+/** A mark that an app was stopped, so that nothing but a deploy starts it. */
+export const stoppedFile = (app: App) => `${app.releases}/stopped`;
+
+/** Whether an app was stopped. */
+export const isStopped = (host: Host, app: App) => host.stat(stoppedFile(app)) !== undefined;

@@ -1,14 +1,16 @@
 import { version } from "../../package.json" with { type: "json" };
-import { type App, parseAppName, printable } from "../app/app.ts";
+import { type App, parseAppName } from "../app/app.ts";
 import { withTurn } from "../app/locks.ts";
 import { type Paths, pathsOf } from "../app/paths.ts";
 import { liveNumber, liveRelease } from "../app/releases.ts";
-import { isDiskFull } from "../deploy/space.ts";
 import type { Host } from "../host/host.ts";
+import { isDiskFull } from "../host/space.ts";
 import { findTool } from "../host/tools.ts";
 import { madeBy } from "../repository/checkout.ts";
-import { commitOf, isCommit } from "../repository/git.ts";
+import { isCommit } from "../repository/commit.ts";
+import { commitOf } from "../repository/worktree.ts";
 import { PikuError } from "../text/errors.ts";
+import { printable } from "../text/text.ts";
 import { keysFile, parseKeyLines } from "./keys.ts";
 
 /** What a backup says of itself, in `piku.json`, its first member. */
@@ -398,7 +400,7 @@ export function readBackup(host: Host, stage: string, file = "", ...member: stri
   const complaint = errors.trim().split("\n")[0];
   const isWhole = status === 0 && sum !== undefined && host.read(`${stage}/sum`)?.startsWith(sum);
   // A full disk may have no room for what tar says of it.
-  if (!isWhole && (/No space left|quota/.test(errors) || isDiskFull(host, { paths: pathsOf(host) })))
+  if (!isWhole && (/No space left|quota/.test(errors) || isDiskFull(host, pathsOf(host).root)))
     throw new PikuError("the server's disk has no room for it", "make room and try again; nothing was restored");
   if (content === undefined)
     throw new PikuError("this is no backup of piku's", complaint || "e.g.: ssh piku@host restore <backup.tar.gz");

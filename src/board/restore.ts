@@ -1,15 +1,19 @@
-import { type App, appOf, parseAppName, printable } from "../app/app.ts";
+import { type App, appOf, parseAppName } from "../app/app.ts";
 import { readMachine } from "../app/board-settings.ts";
+import { changeSettings, parseSettings } from "../app/env-file.ts";
 import { withTurn } from "../app/locks.ts";
 import { type Paths, pathsOf } from "../app/paths.ts";
-import { changeSettings, parseSettings } from "../app/settings.ts";
+import { isStopped } from "../app/releases.ts";
 import { deploy } from "../deploy/deploy.ts";
 import { destroy } from "../deploy/destroy.ts";
-import { isStopped, stop } from "../deploy/recover.ts";
+import { stop } from "../deploy/stop.ts";
 import type { Host } from "../host/host.ts";
-import { ensureRepository, ensureTree, fillTree, refuseManyNames } from "../repository/git.ts";
+import { refuseManyNames } from "../repository/commit.ts";
+import { ensureRepository } from "../repository/push.ts";
+import { ensureTree, fillTree } from "../repository/worktree.ts";
 import { Ended, explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
+import { printable } from "../text/text.ts";
 import type { Manifest } from "./backup.ts";
 import { addKeys, parseKeyLines, readKeys } from "./keys.ts";
 

@@ -1,16 +1,18 @@
 import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
 import { readMachine } from "../app/board-settings.ts";
+import { parseServerSettings } from "../app/env-file.ts";
 import type { Paths } from "../app/paths.ts";
-import { isCron, parseScaling } from "../app/procfile.ts";
-import { readableLive } from "../app/releases.ts";
-import { parseServerSettings } from "../app/settings.ts";
-import { appsWithWorkers, isUp } from "../deploy/recover.ts";
+import { isCron, isInside, parseScaling } from "../app/procfile.ts";
+import { isStopped, readableLive } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { everyProcess, familyOf, memoryOf, type Running } from "../host/processes.ts";
-import { addressesOf, serverName, siteNames } from "../site/site.ts";
+import { siteNames } from "../site/names.ts";
+import { addressesOf, serverName } from "../site/site.ts";
 import { isOn } from "../text/text.ts";
-import { listVassals, portOf, processesOf, startsOf } from "../workers/start.ts";
-import { filesOf, isInside, type Vassal } from "../workers/vassal.ts";
+import { appsWithWorkers, listVassals } from "../workers/emperor.ts";
+import { startsOf } from "../workers/health.ts";
+import { portOf, processesOf } from "../workers/stop.ts";
+import { filesOf, type Vassal } from "../workers/worker.ts";
 
 /** How one process that an app is to have is doing. */
 export interface ProcessStatus {
@@ -133,3 +135,8 @@ function addressOf(host: Host, app: App): string | undefined {
     return undefined;
   }
 }
+
+/** Whether an app is up: it has workers, or a site without any that is not stopped. `working`: those that have, for a call for many apps. */
+export const isUp = (host: Host, app: App, working?: ReadonlySet<string>) =>
+  (working ? working.has(app.name) : listVassals(host, app.paths, app.name).length > 0) ||
+  (host.stat(app.site) !== undefined && !isStopped(host, app) && readableLive(host, app)?.vassals.length === 0);

@@ -2,7 +2,7 @@ import { type App, appOf, listApps } from "../app/app.ts";
 import { withTurn } from "../app/locks.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
-import { ensureRepository } from "../repository/git.ts";
+import { ensureRepository } from "../repository/push.ts";
 import { linesOf, shellQuote } from "../text/text.ts";
 import { dailyFiles } from "../workers/daily.ts";
 import { authorizedKeys, forcedOptions, keysFile } from "./keys.ts";

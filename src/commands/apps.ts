@@ -1,12 +1,12 @@
 import { defineCommand } from "citty";
 import { appOf, findApp, listApps } from "../app/app.ts";
 import { pathsOf } from "../app/paths.ts";
-import { type AppStatus, type ProcessStatus, surveyApps, surveyProcesses } from "../board/status.ts";
-import { appsWithWorkers, isUp } from "../deploy/recover.ts";
+import { type AppStatus, isUp, type ProcessStatus, surveyApps, surveyProcesses } from "../board/status.ts";
 import type { Host } from "../host/host.ts";
 import { everyProcess } from "../host/processes.ts";
 import { PikuError } from "../text/errors.ts";
 import { columns, span } from "../text/text.ts";
+import { appsWithWorkers } from "../workers/emperor.ts";
 import { appArg, jsonArg } from "./arguments.ts";
 
 export const apps = (host: Host) =>

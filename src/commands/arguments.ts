@@ -1,6 +1,6 @@
 import type { ArgDef, CommandDef } from "citty";
-import { printable } from "../app/app.ts";
 import { usageError } from "../text/errors.ts";
+import { printable } from "../text/text.ts";
 
 declare module "citty" {
   interface CommandMeta {

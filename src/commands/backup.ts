@@ -1,11 +1,12 @@
 import { defineCommand } from "citty";
-import { appOf, isAppName, namedApp, printable, remainsOf } from "../app/app.ts";
+import { appOf, isAppName, namedApp, remainsOf } from "../app/app.ts";
 import { type Paths, pathsOf } from "../app/paths.ts";
 import { type Manifest, readBackup, withStage, writeBackup } from "../board/backup.ts";
 import { restoreBackup } from "../board/restore.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError, usageError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
+import { printable } from "../text/text.ts";
 import { absolute } from "./setup.ts";
 
 const someApp = {

@@ -1,28 +1,25 @@
 import { defineCommand } from "citty";
 import { type App, appOf, findApp, listApps, namedApp } from "../app/app.ts";
 import { readMachine } from "../app/board-settings.ts";
-import { withTurn } from "../app/locks.ts";
-import { pathsOf } from "../app/paths.ts";
-import { liveRelease, nextNumber, type Release, releaseFiles } from "../app/releases.ts";
 import {
   changeServerSettings,
   changeSettings,
-  largestImport,
-  layered,
-  masked,
-  type Origin,
-  originsOf,
-  parseAssignments,
-  parseImport,
   parseServerSettings,
   parseSettings,
   type Settings,
-} from "../app/settings.ts";
+} from "../app/env-file.ts";
+import { largestImport, parseAssignments, parseImport } from "../app/import.ts";
+import { withTurn } from "../app/locks.ts";
+import { masked, type Origin, originsOf } from "../app/origins.ts";
+import { pathsOf } from "../app/paths.ts";
+import { liveRelease, nextNumber, type Release, releaseFiles } from "../app/releases.ts";
+import { layered } from "../app/settings.ts";
 import { deploy } from "../deploy/deploy.ts";
 import { planDeploy } from "../deploy/plan.ts";
 import { recover } from "../deploy/recover.ts";
 import type { Host } from "../host/host.ts";
-import { commitOf, fileOf } from "../repository/git.ts";
+import { fileOf } from "../repository/commit.ts";
+import { commitOf } from "../repository/worktree.ts";
 import { Ended, usageError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { shellQuote } from "../text/text.ts";

@@ -1,18 +1,19 @@
 import { defineCommand } from "citty";
 import { type App, appOf, listApps } from "../app/app.ts";
 import { type Machine, readMachine } from "../app/board-settings.ts";
+import { parseServerSettings } from "../app/env-file.ts";
 import { withTurn } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
-import { parseServerSettings } from "../app/settings.ts";
 import { dropStage } from "../board/backup.ts";
 import type { Host } from "../host/host.ts";
 import { refreshRanges } from "../site/cloudflare.ts";
+import { turnSiteLogs } from "../site/logs.ts";
 import { renew } from "../site/renew.ts";
 import { certifiedOf } from "../site/site.ts";
 import { Ended, explain } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { boundEmperorLog, dailyFiles, isTime } from "../workers/daily.ts";
-import { boundLogs, turnSiteLogs } from "../workers/logs.ts";
+import { boundLogs } from "../workers/logs.ts";
 
 export const daily = (host: Host) =>
   defineCommand({

@@ -1,16 +1,18 @@
 import { defineCommand } from "citty";
-import { type App, findApp, printable, remainsOf } from "../app/app.ts";
+import { type App, findApp, remainsOf } from "../app/app.ts";
 import { holdersOf, isHeld, whoAsks, withTurn } from "../app/locks.ts";
 import { parseScale, parseScaling } from "../app/procfile.ts";
 import { cancelFile, liveNumber } from "../app/releases.ts";
+import { isUp } from "../board/status.ts";
 import { deploy } from "../deploy/deploy.ts";
-import { isUp, stop } from "../deploy/recover.ts";
 import { retire } from "../deploy/retire.ts";
+import { stop } from "../deploy/stop.ts";
 import type { Host } from "../host/host.ts";
 import { everyProcess, familyOf } from "../host/processes.ts";
-import { revision } from "../repository/git.ts";
+import { revision } from "../repository/commit.ts";
 import { PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
+import { printable } from "../text/text.ts";
 import { appArg, many, wordsBehindApp } from "./arguments.ts";
 import { again } from "./requests.ts";
 

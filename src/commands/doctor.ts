@@ -1,6 +1,7 @@
 import { defineCommand } from "citty";
 import { pathsOf } from "../app/paths.ts";
-import { checks, surveyBoard } from "../board/doctor.ts";
+import { checks } from "../board/doctor.ts";
+import { surveyBoard } from "../board/survey.ts";
 import type { Host } from "../host/host.ts";
 import { Ended } from "../text/errors.ts";
 import { columns } from "../text/text.ts";

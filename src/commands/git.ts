@@ -1,5 +1,5 @@
 import { defineCommand } from "citty";
-import { appOf, findApp, parseAppName, printable, refuseTwin } from "../app/app.ts";
+import { appOf, findApp, parseAppName, refuseTwin } from "../app/app.ts";
 import { readMachine } from "../app/board-settings.ts";
 import { isHeld, withTurn } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
@@ -18,9 +18,10 @@ import {
   refuseBranch,
   refuseReferences,
   serve,
-} from "../repository/git.ts";
+} from "../repository/push.ts";
 import { Ended, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
+import { printable } from "../text/text.ts";
 import { appArg } from "./arguments.ts";
 import { serverSettings } from "./requests.ts";
 

@@ -1,5 +1,5 @@
 import { defineCommand } from "citty";
-import { parseAppName, printable } from "../app/app.ts";
+import { parseAppName } from "../app/app.ts";
 import { withTurn } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
 import {
@@ -17,7 +17,7 @@ import {
 import type { Host } from "../host/host.ts";
 import { PikuError, usageError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
-import { columns } from "../text/text.ts";
+import { columns, printable } from "../text/text.ts";
 import { jsonArg } from "./arguments.ts";
 import { warnOfPlain } from "./setup.ts";
 

@@ -1,18 +1,10 @@
 import { defineCommand } from "citty";
-import { findApp, printable } from "../app/app.ts";
+import { findApp } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
+import { siteLogs } from "../site/logs.ts";
 import { PikuError, usageError } from "../text/errors.ts";
-import { parseSpan } from "../text/text.ts";
-import {
-  deployLogs,
-  type Line,
-  type Log,
-  lastLines,
-  newestLogs,
-  siteLogs,
-  withoutStarts,
-  workerLogs,
-} from "../workers/logs.ts";
+import { parseSpan, printable } from "../text/text.ts";
+import { deployLogs, type Line, type Log, lastLines, newestLogs, withoutStarts, workerLogs } from "../workers/logs.ts";
 import { appArg } from "./arguments.ts";
 
 const history = 20;

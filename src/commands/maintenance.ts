@@ -1,6 +1,6 @@
 import { defineCommand } from "citty";
 import { findApp } from "../app/app.ts";
-import { isStopped } from "../deploy/recover.ts";
+import { isStopped } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { closeSite, isClosed, maintenanceFile, openSite } from "../site/maintenance.ts";
 import { PikuError } from "../text/errors.ts";

@@ -1,4 +1,4 @@
-import type { Paths } from "../app/paths.ts";
+import { type Paths, pathVariables } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { isExecutable } from "../host/tools.ts";
 import { Ended } from "../text/errors.ts";
@@ -31,12 +31,6 @@ export function runPlugin(host: Host, paths: Paths, plugin: Plugin, command: str
   const status = host.run([plugin.file, ...words], { env });
   if (status !== 0) throw new Ended(status);
 }
-
-/** What plugins and hooks get beside the usual environment: the executable, and `PIKU_APPS`, `PIKU_DATA` and the like for each folder. */
-export const pathVariables = (host: Host, paths: Paths): Record<string, string> => ({
-  PIKU: host.self,
-  ...Object.fromEntries(Object.entries(paths).map(([name, path]) => [`PIKU_${name.toUpperCase()}`, path])),
-});
 
 function describe(host: Host, file: string): string {
   const { stdout } = host.capture(["head", "-c", "1000", file]);

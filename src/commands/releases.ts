@@ -1,9 +1,10 @@
 import { defineCommand } from "citty";
-import { type App, findApp, printable } from "../app/app.ts";
+import { type App, findApp } from "../app/app.ts";
 import { liveNumber, numbersOf, type Release, readRelease, releaseFiles } from "../app/releases.ts";
 import { deploy } from "../deploy/deploy.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError, usageError } from "../text/errors.ts";
+import { printable } from "../text/text.ts";
 import { appArg, jsonArg } from "./arguments.ts";
 import { again } from "./requests.ts";
 

@@ -2,7 +2,7 @@ import type { App } from "../app/app.ts";
 import type { Release } from "../app/releases.ts";
 import type { Request } from "../deploy/plan.ts";
 import type { Host } from "../host/host.ts";
-import { commitOf } from "../repository/git.ts";
+import { commitOf } from "../repository/worktree.ts";
 import { PikuError } from "../text/errors.ts";
 
 /** An app's settings on the server, as the file holds them. */

@@ -1,6 +1,6 @@
 import { defineCommand } from "citty";
 import { findApp } from "../app/app.ts";
-import { parseServerSettings } from "../app/settings.ts";
+import { parseServerSettings } from "../app/env-file.ts";
 import type { Host } from "../host/host.ts";
 import { programEnvironment } from "../host/tools.ts";
 import { Ended, usageError } from "../text/errors.ts";

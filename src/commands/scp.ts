@@ -1,8 +1,8 @@
 import { defineCommand } from "citty";
-import { printable } from "../app/app.ts";
 import { pathsOf } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { Ended, PikuError, usageError } from "../text/errors.ts";
+import { printable } from "../text/text.ts";
 
 /** Where distributions keep the server of the SFTP protocol, which scp speaks since OpenSSH 9. */
 const servers = [

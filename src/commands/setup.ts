@@ -10,7 +10,7 @@ import { findTool } from "../host/tools.ts";
 import { writeMain } from "../site/main-file.ts";
 import { PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
-import { renderEmperor } from "../workers/vassal.ts";
+import { renderEmperor } from "../workers/emperor.ts";
 
 export const setup = (host: Host) =>
   defineCommand({

@@ -1,11 +1,11 @@
 import { defineCommand } from "citty";
-import { printable } from "../app/app.ts";
 import { readMachine } from "../app/board-settings.ts";
 import { withTurn } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
+import { printable } from "../text/text.ts";
 
 export const update = (host: Host) =>
   defineCommand({

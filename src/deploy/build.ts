@@ -1,5 +1,6 @@
 import { jobFile } from "../app/releases.ts";
 import type { Job } from "../host/host.ts";
+import { isDiskFull } from "../host/space.ts";
 import { programEnvironment } from "../host/tools.ts";
 import { buildTree, prepareBuildTree } from "../repository/checkout.ts";
 import { isComplete, markComplete } from "../runtimes/dependencies.ts";
@@ -7,7 +8,6 @@ import type { Step } from "../runtimes/runtime.ts";
 import { PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import type { Plan } from "./plan.ts";
-import { isDiskFull } from "./space.ts";
 import type { Recorder } from "./transcript.ts";
 
 /** preflight, dependencies and the runtime's own build, in the build tree. Gives whether anything may have made files there. */
@@ -84,7 +84,7 @@ function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan
   const argv = cwd === app.tree ? step.argv : [...politely, ...step.argv];
   const status = attend(recorder, host.start(argv, { cwd, env, log: transcript, status: jobFile(app) }));
   if (status === 0) return;
-  if (isDiskFull(host, app))
+  if (isDiskFull(host, app.paths.root))
     throw new PikuError(`${step.title} failed: the server's disk is full`, "make room and try again");
   const why =
     status === killed ? "was killed; most likely the server's memory ran out" : `failed with exit status ${status}`;

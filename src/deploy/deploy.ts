@@ -1,6 +1,7 @@
 import { type App, refuseTwin } from "../app/app.ts";
+import { readDifferently, renderSettings } from "../app/env-file.ts";
 import { whoAsks, withTurn } from "../app/locks.ts";
-import { siteKinds } from "../app/procfile.ts";
+import { isInside, siteKinds } from "../app/procfile.ts";
 import {
   cancelFile,
   forgetRelease,
@@ -14,46 +15,41 @@ import {
   writeLive,
   writeRelease,
 } from "../app/releases.ts";
-import { readDifferently, renderSettings } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { applyTree, planTree } from "../repository/checkout.ts";
-import { keepCommit, subjectOf } from "../repository/git.ts";
+import { subjectOf } from "../repository/commit.ts";
+import { keepCommit } from "../repository/push.ts";
 import { isClosed } from "../site/maintenance.ts";
 import { runningNginx } from "../site/reload.ts";
+import { renderSite } from "../site/render.ts";
 import { certify } from "../site/renew.ts";
-import { addressesOf, renderSite, serverName } from "../site/site.ts";
+import { addressesOf, serverName } from "../site/site.ts";
 import { pointTo, switchSite } from "../site/switch.ts";
 import { Ended, explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { ensureDaily } from "../workers/daily.ts";
+import { listVassals, requireEmperor } from "../workers/emperor.ts";
+import { awaitHealthy } from "../workers/health.ts";
+import { isInPlace, isUnchanged, startWorkers, writeWorker } from "../workers/start.ts";
+import { drain, staleVassals, stopVassals } from "../workers/stop.ts";
 import {
-  awaitHealthy,
-  drain,
-  isInPlace,
-  isUnchanged,
-  listVassals,
-  requireEmperor,
-  staleVassals,
-  startWorkers,
-  stopVassals,
-  writeWorker,
-} from "../workers/start.ts";
-import {
+  followedBy,
   graceOf,
-  isInside,
   slotFlag,
   socketLink,
   type Vassal,
   vassalName,
   type Worker,
   wholeNumber,
-} from "../workers/vassal.ts";
+} from "../workers/worker.ts";
+import { adopt } from "./adopt.ts";
 import { build, runRelease } from "./build.ts";
 import { askHook, hookFacts, tellHook } from "./hooks.ts";
-import { followedBy, type Plan, planDeploy, type Request, releaseOf } from "./plan.ts";
-import { adopt, markStarted, recover, settleFiles } from "./recover.ts";
+import { type Plan, planDeploy, type Request, releaseOf } from "./plan.ts";
+import { recover, settleFiles } from "./recover.ts";
 import { retireLater } from "./retire.ts";
 import { makeRoom, memoryWarning, refuseFullDisk } from "./space.ts";
+import { markStarted } from "./stopped.ts";
 import { type Recorder, record } from "./transcript.ts";
 
 /**

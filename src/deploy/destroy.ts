@@ -1,17 +1,17 @@
 import type { App } from "../app/app.ts";
+import { parseServerSettings } from "../app/env-file.ts";
 import { withTurn } from "../app/locks.ts";
-import { parseServerSettings } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { clientPairs, findClient, publicNames } from "../site/acme.ts";
 import { certificateNames } from "../site/certificate.ts";
 import { cacheFoldersIn } from "../site/directives.ts";
 import { isBelow, removeCache } from "../site/folders.ts";
-import { parseServerNames, siteNames } from "../site/site.ts";
+import { parseServerNames, siteNames } from "../site/names.ts";
 import { removeSite } from "../site/switch.ts";
 import { explain } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
-import { parseVassal } from "../workers/vassal.ts";
-import { stop } from "./recover.ts";
+import { parseVassal } from "../workers/worker.ts";
+import { stop } from "./stop.ts";
 
 /** Removes an app: its processes first, its site next, its files last. What it wrote into its data folder stays. */
 export function destroy(host: Host, app: App): void {

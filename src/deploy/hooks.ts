@@ -1,6 +1,6 @@
 import type { App } from "../app/app.ts";
+import { pathVariables } from "../app/paths.ts";
 import { jobFile } from "../app/releases.ts";
-import { pathVariables } from "../commands/plugins.ts";
 import { isExecutable, programEnvironment } from "../host/tools.ts";
 import { explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";

@@ -1,9 +1,11 @@
-import { type App, printable } from "../app/app.ts";
+import type { App } from "../app/app.ts";
 import { type Machine, portNumber, readMachine } from "../app/board-settings.ts";
+import { parseCron } from "../app/cron.ts";
+import type { Settings } from "../app/env-file.ts";
 import {
   isCron,
+  isInside,
   type Procfile,
-  parseCron,
   parseScaling,
   planScaling,
   type Scaling,
@@ -11,41 +13,28 @@ import {
   type Workers,
 } from "../app/procfile.ts";
 import type { Release, Slot } from "../app/releases.ts";
-import type { Settings } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
-import { type Commit, linksOf, refuseManyNames } from "../repository/git.ts";
-import { includedFile, parseOptions, withIncluded } from "../repository/include.ts";
+import { type Commit, linksOf, refuseManyNames } from "../repository/commit.ts";
+import { includedFile } from "../repository/include.ts";
 import type { Runtime, Source } from "../runtimes/runtime.ts";
 import { ensureRanges } from "../site/cloudflare.ts";
 import { defaultPortsIn, listensIn, serverNamesIn } from "../site/directives.ts";
 import { refuseCacheFolder, refuseServedLinks } from "../site/folders.ts";
+import { withIncluded } from "../site/include.ts";
+import { siteNames } from "../site/names.ts";
 import { askNginx, readSites, refuseSecondDefault, refuseTakenNames } from "../site/nginx.ts";
 import { isShared } from "../site/reload.ts";
-import {
-  hasSite,
-  planBackend,
-  planSite,
-  readInclude,
-  refuseLinksOut,
-  renderSite,
-  type Site,
-  siteNames,
-} from "../site/site.ts";
+import { renderSite } from "../site/render.ts";
+import { hasSite, planBackend, planSite, readInclude, type Site } from "../site/site.ts";
+import { refuseLinksOut } from "../site/static.ts";
 import { PikuError } from "../text/errors.ts";
-import { isOn } from "../text/text.ts";
+import { isOn, printable } from "../text/text.ts";
+import { escapeValue } from "../workers/ini.ts";
+import { pluginFolder, refuseMissingPlugins } from "../workers/kinds.ts";
+import { parseOptions } from "../workers/options.ts";
 import { type Place, refuseTakenPort, takePorts } from "../workers/ports.ts";
-import {
-  escapeValue,
-  isInside,
-  parseVassal,
-  pluginFolder,
-  refuseMissingPlugins,
-  type SocketMode,
-  socketLink,
-  socketOf,
-  vassalPairs,
-  type Worker,
-} from "../workers/vassal.ts";
+import { vassalPairs } from "../workers/vassal.ts";
+import { type SocketMode, socketLink, socketOf, type Worker } from "../workers/worker.ts";
 import { type Survey, surveyCommit } from "./survey.ts";
 
 /** What is asked of a deploy. */
@@ -338,9 +327,3 @@ export const releaseOf = (
   steps: [],
   ...facts,
 });
-
-/** A vassal's file name to look for when an unchanged worker of the live release is to go on. */
-export const followedBy = (live: Release | undefined, worker: Pick<Worker, "kind" | "ordinal">): number | undefined =>
-  live?.vassals
-    .map((file) => parseVassal(file, `project = ${file.slice(0, file.lastIndexOf(`_${worker.kind}.`))}\n`))
-    .find((vassal) => vassal?.kind === worker.kind && vassal.ordinal === worker.ordinal)?.release;

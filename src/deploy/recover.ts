@@ -1,57 +1,26 @@
 import type { App } from "../app/app.ts";
-import type { Paths } from "../app/paths.ts";
-import { parseScaling, renderScaling } from "../app/procfile.ts";
+import { renderScaling } from "../app/procfile.ts";
 import {
   forgetRelease,
+  isStopped,
   type Journal,
   jobFile,
   liveRelease,
   type Release,
-  readableLive,
   readJournal,
   releaseFiles,
   removeJournal,
-  writeLive,
-  writeRelease,
 } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { restoreTree } from "../repository/checkout.ts";
-import { commitOf } from "../repository/git.ts";
 import { settlePage } from "../site/maintenance.ts";
 import { pointTo, removeSite, restoreSite } from "../site/switch.ts";
+import { restoreVassals } from "../workers/bring-back.ts";
+import { listVassals } from "../workers/emperor.ts";
 import { restoreLogs } from "../workers/logs.ts";
-import { listVassals, restoreVassals, stopVassals } from "../workers/start.ts";
-import { runFolder, type Vassal } from "../workers/vassal.ts";
-
-/** Takes an app that the original deployed as release 0, so that there is something to go back to. */
-export function adopt(host: Host, app: App): void {
-  if (liveRelease(host, app) || !host.stat(`${app.tree}/.git`)) return;
-  const vassals = listVassals(host, app.paths, app.name);
-  host.mkdir(runFolder(app, 0), 0o700);
-  for (const { file } of vassals)
-    host.write(`${runFolder(app, 0)}/${file}`, host.read(`${app.paths.enabled}/${file}`) ?? "", 0o600);
-  const files = releaseFiles(app, 0);
-  const copy = (from: string, to: string) => {
-    const content = host.read(from);
-    if (content !== undefined) host.write(to, content, 0o600);
-  };
-  copy(`${app.envs}/ENV`, files.settings);
-  copy(`${app.envs}/LIVE_ENV`, files.live);
-  copy(app.site, files.site);
-  const scaling = parseScaling(host.read(`${app.envs}/SCALING`) ?? "");
-  writeRelease(host, app, {
-    number: 0,
-    cause: "piku.py",
-    commit: commitOf(host, app.tree),
-    changed: [],
-    slot: "a",
-    workers: Object.fromEntries(Object.keys(scaling).map((kind) => [kind, ""])),
-    scaling,
-    vassals: vassals.map(({ file }) => file),
-    steps: [],
-  });
-  writeLive(host, app, 0);
-}
+import { stopVassals } from "../workers/stop.ts";
+import { runFolder, type Vassal } from "../workers/worker.ts";
+import { finishStop, markStarted } from "./stopped.ts";
 
 /**
  * Puts an app right after a deploy or a stop that failed or was ended, at whatever point: `live` says which release it is, the
@@ -114,40 +83,3 @@ export function settleFiles(host: Host, app: App, release: Release): void {
   if (live !== undefined) host.write(`${app.envs}/LIVE_ENV`, live, 0o600);
   host.write(`${app.envs}/SCALING`, renderScaling(release.scaling));
 }
-
-/** A mark that an app was stopped, so that nothing but a deploy starts it. */
-export const stoppedFile = (app: App) => `${app.releases}/stopped`;
-
-/** Whether an app was stopped. */
-export const isStopped = (host: Host, app: App) => host.stat(stoppedFile(app)) !== undefined;
-
-/** Says that an app runs again, and takes the page of a stopped one away. For a release that is live. */
-export function markStarted(host: Host, app: App): void {
-  host.remove(stoppedFile(app));
-  settlePage(host, app, false);
-}
-
-const patience = 30_000;
-
-/** Ends an app's workers; its site stays, and says so. For those who hold the app's turn. */
-export function stop(host: Host, app: App): void {
-  recover(host, app);
-  host.mkdir(app.releases, 0o700);
-  host.write(stoppedFile(app), "");
-  finishStop(host, app, patience);
-}
-
-/** Nobody is asked any more before anybody is ended: whoever has the port next is not to answer for the app. */
-function finishStop(host: Host, app: App, grace: number): void {
-  settlePage(host, app, true);
-  stopVassals(host, app, listVassals(host, app.paths, app.name), grace);
-}
-
-/** Names of the apps that have workers. */
-export const appsWithWorkers = (host: Host, paths: Paths): Set<string> =>
-  new Set(listVassals(host, paths).map(({ app }) => app));
-
-/** Whether an app is up: it has workers, or a site without any that is not stopped. `working`: those that have, for a call for many apps. */
-export const isUp = (host: Host, app: App, working?: ReadonlySet<string>) =>
-  (working ? working.has(app.name) : listVassals(host, app.paths, app.name).length > 0) ||
-  (host.stat(app.site) !== undefined && !isStopped(host, app) && readableLive(host, app)?.vassals.length === 0);

@@ -1,4 +1,5 @@
 import type { App } from "../app/app.ts";
+import { parseServerSettings } from "../app/env-file.ts";
 import { isHeld, withTurn } from "../app/locks.ts";
 import {
   forgetRelease,
@@ -10,13 +11,12 @@ import {
   readRelease,
   releaseFiles,
 } from "../app/releases.ts";
-import { parseServerSettings } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
-import { holdCommit } from "../repository/git.ts";
+import { holdCommit } from "../repository/push.ts";
 import { linkEnvironment } from "../runtimes/dependencies.ts";
 import { boundLogs, forgetLogs } from "../workers/logs.ts";
-import { drain, staleVassals, stopVassals } from "../workers/start.ts";
-import { graceOf, runFolder } from "../workers/vassal.ts";
+import { drain, staleVassals, stopVassals } from "../workers/stop.ts";
+import { graceOf, runFolder } from "../workers/worker.ts";
 
 /** Lets what is no longer live leave: in a process of its own, so that nobody has to wait for it. */
 export function retireLater(host: Host, app: App): void {

@@ -1,5 +1,6 @@
 import type { App } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
+import { memoryLeft } from "../host/space.ts";
 import { buildTree } from "../repository/checkout.ts";
 import { PikuError } from "../text/errors.ts";
 
@@ -26,18 +27,6 @@ export function makeRoom(host: Host, app: App): void {
   } catch {
     host.remove(buildTree(app));
   }
-}
-
-/** Whether nothing more can be written. */
-export function isDiskFull(host: Host, { paths }: Pick<App, "paths">): boolean {
-  const { bytes, inodes } = host.free(paths.root);
-  return bytes < 64 * 1024 || inodes < 2;
-}
-
-/** Megabytes of memory that new processes can have (proc(5): MemAvailable, in kilobytes); undefined where the kernel does not say. */
-export function memoryLeft(host: Host): number | undefined {
-  const kilobytes = /^MemAvailable:\s+(\d+)/m.exec(host.read("/proc/meminfo") ?? "")?.[1];
-  return kilobytes === undefined ? undefined : Math.floor(Number(kilobytes) / 1024);
 }
 
 /** What to say before a build that may not have enough memory, or nothing. */

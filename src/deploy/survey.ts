@@ -1,15 +1,17 @@
-import { type App, listApps, printable, readOfAny } from "../app/app.ts";
+import { type App, listApps, readOfAny } from "../app/app.ts";
 import { type Machine, readMachine } from "../app/board-settings.ts";
+import { parseServerSettings, parseSettings, type Settings } from "../app/env-file.ts";
 import { type Procfile, parseProcfile, parseScaling, siteKinds } from "../app/procfile.ts";
-import { layered, parseServerSettings, parseSettings, type Settings } from "../app/settings.ts";
+import { layered } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { findTool } from "../host/tools.ts";
-import { type Commit, fileOf, namesOf } from "../repository/git.ts";
+import { type Commit, fileOf, namesOf } from "../repository/commit.ts";
 import { environmentFolder, environmentKey } from "../runtimes/dependencies.ts";
 import { generic } from "../runtimes/generic.ts";
 import { detectRuntime } from "../runtimes/index.ts";
 import type { Runtime, Source } from "../runtimes/runtime.ts";
 import { PikuError } from "../text/errors.ts";
+import { printable } from "../text/text.ts";
 
 /** What a commit says, and what the server says to it. */
 export interface Survey {

@@ -1,19 +1,11 @@
-import { type App, printable } from "../app/app.ts";
+import type { App } from "../app/app.ts";
 import { releaseFiles } from "../app/releases.ts";
 import type { Entry, Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
-import {
-  type Commit,
-  changedFiles,
-  checkOut,
-  commitOf,
-  differenceOf,
-  ensureTree,
-  gitEnv,
-  moveTree,
-  revertFiles,
-  untracked,
-} from "./git.ts";
+import { printable } from "../text/text.ts";
+import { type Commit, differenceOf } from "./commit.ts";
+import { gitEnv } from "./git.ts";
+import { changedFiles, checkOut, commitOf, ensureTree, moveTree, revertFiles, untracked } from "./worktree.ts";
 
 /** The second work tree of an app, in which it is built. */
 export const buildTree = (app: App) => `${app.releases}/tree`;

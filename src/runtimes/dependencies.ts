@@ -1,7 +1,7 @@
 import type { App } from "../app/app.ts";
 import type { Release } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
-import { contentHash } from "../repository/git.ts";
+import { contentHash } from "../repository/commit.ts";
 import type { Runtime, Source } from "./runtime.ts";
 
 /** The key of the folder of dependencies of an app: a hash of all that it is made from. Undefined when it needs none. */

@@ -1,8 +1,7 @@
-import { printable } from "../app/app.ts";
+import type { Settings } from "../app/env-file.ts";
 import { siteKinds } from "../app/procfile.ts";
-import type { Settings } from "../app/settings.ts";
 import { PikuError } from "../text/errors.ts";
-import { splitWords } from "../text/text.ts";
+import { printable, splitWords } from "../text/text.ts";
 import type { Runtime, Source, Step } from "./runtime.ts";
 
 const manifest = "package.json";

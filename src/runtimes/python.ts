@@ -1,4 +1,4 @@
-import type { Settings } from "../app/settings.ts";
+import type { Settings } from "../app/env-file.ts";
 import { PikuError } from "../text/errors.ts";
 import { goesLive, relocate } from "./pyproject.ts";
 import type { Runtime, Source, Step } from "./runtime.ts";

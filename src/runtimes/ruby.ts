@@ -1,4 +1,4 @@
-import type { Settings } from "../app/settings.ts";
+import type { Settings } from "../app/env-file.ts";
 import type { Runtime, Source } from "./runtime.ts";
 
 const [manifest, lock] = ["Gemfile", "Gemfile.lock"];

@@ -1,5 +1,5 @@
+import type { Settings } from "../app/env-file.ts";
 import type { Workers } from "../app/procfile.ts";
-import type { Settings } from "../app/settings.ts";
 
 /** Facts about the commit to be built, read before anything is touched. */
 export interface Source {

@@ -1,5 +1,5 @@
-import { printable } from "../app/app.ts";
 import { PikuError } from "../text/errors.ts";
+import { printable } from "../text/text.ts";
 import { goesLive, installing, leadsElsewhere, manifest, relocate } from "./pyproject.ts";
 import { pluginVersion, pythonSettings, refuseOtherThanPlugin } from "./python.ts";
 import type { Runtime, Source } from "./runtime.ts";

@@ -1,9 +1,9 @@
-import { type App, printable } from "../app/app.ts";
-import type { Settings } from "../app/settings.ts";
+import type { App } from "../app/app.ts";
+import type { Settings } from "../app/env-file.ts";
 import type { Host } from "../host/host.ts";
 import { findTool } from "../host/tools.ts";
 import { PikuError } from "../text/errors.ts";
-import { text } from "../text/text.ts";
+import { printable, text } from "../text/text.ts";
 import { isAddress, type Pair } from "./certificate.ts";
 
 /** A program that gets certificates from an authority (RFC 8555), and where it leaves them. */

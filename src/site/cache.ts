@@ -1,7 +1,8 @@
-import { type App, printable } from "../app/app.ts";
-import { type Settings, wholeNumberIn } from "../app/settings.ts";
+import type { App } from "../app/app.ts";
+import type { Settings } from "../app/env-file.ts";
+import { wholeNumberIn } from "../app/settings.ts";
 import { PikuError } from "../text/errors.ts";
-import { text } from "../text/text.ts";
+import { printable, text } from "../text/text.ts";
 import { cacheHint, mayCache } from "./folders.ts";
 
 /** Replies of an app that nginx keeps, and gives by itself. */

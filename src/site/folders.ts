@@ -1,6 +1,7 @@
-import { type App, appOf, printable } from "../app/app.ts";
+import { type App, appOf } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
+import { printable } from "../text/text.ts";
 import { cacheFoldersIn } from "./directives.ts";
 
 /** Whether a path is this folder, or below it. Both absolute, without `.`, `..` and a `/` at the end. */

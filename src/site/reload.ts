@@ -5,8 +5,9 @@ import { releasedSite } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { commandLines, everyProcess, pidIn, titleOf } from "../host/processes.ts";
 import { PikuError } from "../text/errors.ts";
-import { blamedSite, bringBack, readComplaint, setAside, setStrangeAside, webFiles, writeMain } from "./main-file.ts";
+import { blamedSite, readComplaint, webFiles, writeMain } from "./main-file.ts";
 import { readSite, readSites } from "./nginx.ts";
+import { bringBack, setAside, setStrangeAside } from "./refused.ts";
 
 /**
  * The nginx that serves the sites right now: piku's own; one that others use too, which takes a reload by a socket of install.sh's;

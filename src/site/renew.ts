@@ -1,6 +1,6 @@
 import type { App } from "../app/app.ts";
+import type { Settings } from "../app/env-file.ts";
 import { withTurn } from "../app/locks.ts";
-import type { Settings } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
@@ -17,7 +17,7 @@ import {
   readCertificate,
   stagedPair,
 } from "./certificate.ts";
-import { tellAside } from "./main-file.ts";
+import { tellAside } from "./refused.ts";
 import { changeNginx } from "./reload.ts";
 
 /** How a site gets its certificate. */

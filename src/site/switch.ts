@@ -1,22 +1,29 @@
 import type { App } from "../app/app.ts";
 import { readMachine } from "../app/board-settings.ts";
 import { withTurn } from "../app/locks.ts";
+import { isInside } from "../app/procfile.ts";
 import { type Release, releaseFiles } from "../app/releases.ts";
-import { followedBy, type Plan } from "../deploy/plan.ts";
 import type { Host } from "../host/host.ts";
 import { voiceOf } from "../text/output.ts";
-import { isInside, slotFlag, socketLink, socketOf } from "../workers/vassal.ts";
+import { followedBy, slotFlag, socketLink, socketOf } from "../workers/worker.ts";
 import { makeCertificate, needsCertificate, type Pair, pairChange } from "./certificate.ts";
-import { clearLogs, forgetRefused, refusedSite, tellAside } from "./main-file.ts";
+import { clearLogs, forgetRefused, refusedSite, tellAside } from "./refused.ts";
 import { changeNginx } from "./reload.ts";
-import { renderSite } from "./site.ts";
+import { renderSite } from "./render.ts";
+import type { Site } from "./site.ts";
+
+/** A site as it is to be; `reload` is the command of PIKU_NGINX_RELOAD, where there is one. */
+interface Wanted {
+  app: App;
+  site?: Site;
+  reload?: string;
+}
 
 /**
- * Makes the site the one of the plan. nginx itself tests it, by reading its files again with the rights that it has: what it refuses is
+ * Makes the site the wanted one. nginx itself tests it, by reading its files again with the rights that it has: what it refuses is
  * taken back, and nginx goes on as before.
  */
-export function switchSite(host: Host, plan: Plan): void {
-  const { app, site, reload } = plan;
+export function switchSite(host: Host, { app, site, reload }: Wanted): void {
   withTurn(host, app.paths, "machine", undefined, "", () => {
     if (!site) return replaceSite(host, app, reload, undefined);
     const staged = needsCertificate(host, site) ? makeCertificate(host, app, site) : undefined;

@@ -147,3 +147,7 @@ export const meaningfulLines = (content: string, file: string): { line: string; 
   linesOf(content.replace(/^\ufeff/, ""), file)
     .map((raw, index) => ({ line: raw.trim(), where: `${file} line ${index + 1}` }))
     .filter(({ line }) => line !== "" && !line.startsWith("#"));
+
+/** What may be shown of something that somebody typed: what moves a cursor, or turns letters round, as `?`; cut to 80 characters. */
+export const printable = (typed: string) =>
+  typed.replace(/[^\x20-\x7e\u00a0-\u2027\u202f-\u2065\u206a-\uffff]/g, "?").slice(0, 80);

@@ -2,8 +2,8 @@ import { listApps } from "../app/app.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { shellQuote } from "../text/text.ts";
-import { wakeEmperor } from "./start.ts";
-import { emperorLog, renderVassal } from "./vassal.ts";
+import { emperorLog, wakeEmperor } from "./emperor.ts";
+import { renderVassal } from "./ini.ts";
 
 /**
  * What is done once a day: the vassal that says when, what it runs, and when it ran last. No app's name begins like the

@@ -1,14 +1,10 @@
 import { type App, appOf, readOfAny } from "../app/app.ts";
-import { readMachine } from "../app/board-settings.ts";
-import { withTurn } from "../app/locks.ts";
 import type { Paths } from "../app/paths.ts";
 import { parseScaling } from "../app/procfile.ts";
 import { numbersOf, readableNumber, releaseFiles } from "../app/releases.ts";
 import type { Entry, Host } from "../host/host.ts";
-import { webFiles } from "../site/main-file.ts";
-import { nginxLogs } from "../site/nginx.ts";
-import { reopenLogs } from "../site/reload.ts";
-import { filesOf, type Worker } from "./vassal.ts";
+
+import { filesOf, type Worker } from "./worker.ts";
 
 // What an old process writes while a new one starts would bury why the new one fails. A process goes on writing into the file
 // that it has opened, whatever that is called by then.
@@ -151,64 +147,6 @@ export interface Log {
   read(raw: readonly string[], before: number): Line[];
 }
 
-const nginxLogFile = /^nginx\.(access|error)\.log$/;
-
-const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
-/** When nginx wrote a line, milliseconds since 1970: `[25/Nov/2026:09:16:30 +0000]`, or `2026/11/25 09:16:30` in the server's time. */
-export function nginxTime(line: string): number | undefined {
-  const access = /\[(\d\d)\/(\w{3})\/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)\]/.exec(line);
-  if (access) {
-    const [, day, month, year, time, hours, minutes] = access;
-    const number = String(months.indexOf(month!) + 1).padStart(2, "0");
-    return Date.parse(`${year}-${number}-${day}T${time}${hours}:${minutes}`);
-  }
-  const error = /^(\d{4})\/(\d\d)\/(\d\d) (\d\d):(\d\d):(\d\d) /.exec(line)?.slice(1).map(Number);
-  return error && new Date(error[0]!, error[1]! - 1, ...error.slice(2)).getTime();
-}
-
-/** The lines of a log of nginx's. `before`: the time of one that has none. */
-function readNginx(raw: readonly string[], before: number): Line[] {
-  let time = before;
-  return raw.map((text) => {
-    time = nginxTime(text) ?? time;
-    return { time, text };
-  });
-}
-
-/** What nginx has written about an app's site. */
-export const siteLogs = (host: Host, app: App): Log[] =>
-  nginxLogs
-    .map((name) => ({ label: `nginx.${name}`, file: `${app.logs}/nginx.${name}.log`, read: readNginx }))
-    .filter(({ file }) => host.stat(file))
-    .map((log) => ({ ...log, former: host.stat(`${log.file}.old`) ? [`${log.file}.old`] : [] }));
-
-const mostOfNginx = 1024 * 1024;
-
-/** Sets logs of nginx's aside that have become large, and has it begin new ones. */
-export function turnSiteLogs(host: Host, paths: Paths): void {
-  const { errors, accesses } = webFiles(paths);
-  const files = [
-    errors,
-    accesses,
-    ...host.list(paths.logs).flatMap((name) => siteLogs(host, appOf(paths, name)).map(({ file }) => file)),
-  ];
-  const large = files.filter((file) => (host.stat(file)?.size ?? 0) > mostOfNginx);
-  if (large.length === 0) return;
-  const { reload } = readMachine(host, paths.settings);
-  withTurn(host, paths, "machine", undefined, "", () =>
-    reopenLogs(host, paths, reload, {
-      make: () => {
-        for (const file of large) host.rename(file, `${file}.old`);
-      },
-      // It still writes into them: under the names by which they are found and turned the next time.
-      undo: () => {
-        for (const file of large) if (!host.stat(file)) host.rename(`${file}.old`, file);
-      },
-    }),
-  );
-}
-
 /** The logs of an app's workers. */
 export function workerLogs(host: Host, app: App): Log[] {
   const names = host.list(app.logs);
@@ -303,6 +241,8 @@ export function surplus(files: readonly (Entry & { path: string })[], kept: numb
     })
     .map(({ path }) => path);
 }
+
+const nginxLogFile = /^nginx\.(access|error)\.log$/;
 
 const mostOfAll = 200 * 1024 * 1024;
 

@@ -1,7 +1,7 @@
 import { type App, listApps, readOfAny } from "../app/app.ts";
+import { parseServerSettings } from "../app/env-file.ts";
 import { withTurn } from "../app/locks.ts";
 import type { Slot } from "../app/releases.ts";
-import { parseServerSettings } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { isListening } from "../host/processes.ts";
 import { PikuError } from "../text/errors.ts";

@@ -3,34 +3,34 @@ import { Cron as Reference } from "croner";
 import { host } from "#host";
 import { appOf, findApp, namedApp, parseAppName } from "../../src/app/app.ts";
 import { readMachine } from "../../src/app/board-settings.ts";
-import { pathsOf } from "../../src/app/paths.ts";
-import { type Cron, parseCron, parseProcfile, parseScale, parseScaling, planScaling } from "../../src/app/procfile.ts";
+import { type Cron, parseCron } from "../../src/app/cron.ts";
 import {
   changeServerSettings,
-  layered,
-  parseAssignments,
   parseServerLines,
   parseServerSettings,
   parseSettings,
   readDifferently,
   renderSettings,
-} from "../../src/app/settings.ts";
-import { addKeys, parseSshCommand, readKeys, wordsOf } from "../../src/board/keys.ts";
+} from "../../src/app/env-file.ts";
+import { parseAssignments } from "../../src/app/import.ts";
+import { pathsOf } from "../../src/app/paths.ts";
+import { parseProcfile, parseScale, parseScaling, planScaling } from "../../src/app/procfile.ts";
+import { layered } from "../../src/app/settings.ts";
+import { addKeys, readKeys } from "../../src/board/keys.ts";
 import { originalKeyLine, ourKeyLine } from "../../src/board/takeover.ts";
 import { refuseStrayWords } from "../../src/commands/arguments.ts";
-import { branchToDeploy, parseUpdates } from "../../src/repository/git.ts";
-import { parseOptions } from "../../src/repository/include.ts";
-import { planSite, refuseLinksOut, renderSite } from "../../src/site/site.ts";
+import { parseSshCommand, wordsOf } from "../../src/commands/ssh.ts";
+import { branchToDeploy, parseUpdates } from "../../src/repository/push.ts";
+import { renderSite } from "../../src/site/render.ts";
+import { planSite } from "../../src/site/site.ts";
+import { refuseLinksOut } from "../../src/site/static.ts";
 import { expandVars, literal, nearest, shellQuote, splitWords } from "../../src/text/text.ts";
-import {
-  cronTimes,
-  escapeValue,
-  parseVassal,
-  renderLauncher,
-  renderVassal,
-  vassalPairs,
-  type Worker,
-} from "../../src/workers/vassal.ts";
+import { cronTimes } from "../../src/workers/cron.ts";
+import { escapeValue, renderVassal } from "../../src/workers/ini.ts";
+import { renderLauncher } from "../../src/workers/launcher.ts";
+import { parseOptions } from "../../src/workers/options.ts";
+import { vassalPairs } from "../../src/workers/vassal.ts";
+import { parseVassal, type Worker } from "../../src/workers/worker.ts";
 import { memoryHost } from "../host/memory.ts";
 import { demand, fc, hold, hostile, seed, unlessRefused } from "./hold.ts";
 import { allowedFolders, demandSite, siteSettings } from "./site.ts";

@@ -1,6 +1,7 @@
 /** What an app's settings may say about its site, and what must be in the file that is made of them. */
+
+import type { Settings } from "../../src/app/env-file.ts";
 import type { Workers } from "../../src/app/procfile.ts";
-import type { Settings } from "../../src/app/settings.ts";
 import type { Backend, Site } from "../../src/site/site.ts";
 import { demand, fc, hostile } from "./hold.ts";
 

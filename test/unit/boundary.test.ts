@@ -44,3 +44,68 @@ function isForeign(line: string, own: string[] = []): boolean {
   if (foreignModule.test(code)) return true;
   return [...code.matchAll(foreignGlobal)].some((match) => !own.includes(match[1] ?? match[2]!));
 }
+
+// From the ground up; docs/architecture.md says what each is for.
+const rooms = [
+  "host",
+  "text",
+  "app",
+  "workers",
+  "repository",
+  "runtimes",
+  "site",
+  "deploy",
+  "board",
+  "commands",
+  "main.ts",
+];
+const floorOf = (file: string) => rooms.indexOf(file.split("/")[0]!);
+
+/** Imports of one file from another: with the line that says so. */
+function importsOf(file: string, text: string) {
+  return [...text.matchAll(/^(?:import|export)\b[^;]*?\bfrom "(\.[^"]+\.ts)";/gm)].map((match) => ({
+    from: file,
+    to: join(file, "..", match[1]!),
+    line: text.slice(0, match.index).split("\n").length,
+  }));
+}
+
+const everyImport = () =>
+  [...new Bun.Glob("**/*.ts").scanSync(source)].flatMap((file) =>
+    importsOf(file, fs.readFileSync(join(source, file), "utf8")),
+  );
+
+const isUpward = ({ from, to }: { from: string; to: string }) => floorOf(to) > floorOf(from);
+
+test("a room imports only from rooms below it", () => {
+  const found = everyImport();
+  expect(found.length).toBeGreaterThan(300);
+  expect(found.filter(({ from, to }) => floorOf(from) < 0 || floorOf(to) < 0)).toEqual([]);
+  expect(found.filter(isUpward).map(({ from, to, line }) => `src/${from}:${line} imports from src/${to}`)).toEqual([]);
+});
+
+test.each([
+  ['import { text } from "../text/text.ts";', "host/posix.ts", true],
+  ['import type { Plan } from "../deploy/plan.ts";', "site/switch.ts", true],
+  ['import {\n  a,\n  b,\n} from "../commands/index.ts";', "board/doctor.ts", true],
+  ['export { host } from "../site/site.ts";', "runtimes/node.ts", true],
+  ['import { text } from "../text/text.ts";', "app/app.ts", false],
+  ['import { shell } from "./shell.ts";', "text/text.ts", false],
+  ['import { index } from "./commands/index.ts";', "main.ts", false],
+])("%s in %s leads upward: %p", (text, file, expected) => {
+  expect(importsOf(file, text).map(isUpward)).toEqual([expected]);
+});
+
+test("no file imports itself by way of others", () => {
+  const imports = everyImport();
+  const circles: string[] = [];
+  const done = new Set<string>();
+  const walk = (file: string, way: readonly string[]) => {
+    if (way.includes(file)) circles.push([...way.slice(way.indexOf(file)), file].join(" > "));
+    if (done.has(file) || way.includes(file)) return;
+    for (const { from, to } of imports) if (from === file) walk(to, [...way, file]);
+    done.add(file);
+  };
+  for (const { from } of imports) walk(from, []);
+  expect(circles).toEqual([]);
+});

@@ -1,17 +1,22 @@
 /** Faults that test/fuzz has found, or whoever wrote it: each stays mended. */
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are the settings'.
 import { expect, test } from "bun:test";
-import { appOf, printable } from "../../src/app/app.ts";
+import { appOf } from "../../src/app/app.ts";
 import { readMachine } from "../../src/app/board-settings.ts";
+import { changeServerSettings, parseSettings } from "../../src/app/env-file.ts";
+import { parseAssignments } from "../../src/app/import.ts";
 import { pathsOf } from "../../src/app/paths.ts";
 import { parseProcfile } from "../../src/app/procfile.ts";
-import { changeServerSettings, layered, parseAssignments, parseSettings } from "../../src/app/settings.ts";
-import { addKeys, parseSshCommand } from "../../src/board/keys.ts";
+import { layered } from "../../src/app/settings.ts";
+import { addKeys } from "../../src/board/keys.ts";
 import { takeOver } from "../../src/board/takeover.ts";
+import { parseSshCommand } from "../../src/commands/ssh.ts";
 import { planCache } from "../../src/site/cache.ts";
-import { parseMappings, readInclude } from "../../src/site/site.ts";
-import { expandVars, literal, nearest, splitWords } from "../../src/text/text.ts";
-import { escapeValue, execLine } from "../../src/workers/vassal.ts";
+import { readInclude } from "../../src/site/site.ts";
+import { parseMappings } from "../../src/site/static.ts";
+import { expandVars, literal, nearest, printable, splitWords } from "../../src/text/text.ts";
+import { escapeValue } from "../../src/workers/ini.ts";
+import { execLine } from "../../src/workers/launcher.ts";
 import { memoryHost } from "../host/memory.ts";
 
 const app = appOf(pathsOf(memoryHost({ env: { HOME: "/home/piku" } })), "blog");

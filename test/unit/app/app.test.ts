@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
-import { appOf, findApp, listApps, parseAppName, printable, refuseTwin } from "../../../src/app/app.ts";
+import { appOf, findApp, listApps, parseAppName, refuseTwin } from "../../../src/app/app.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
+import { printable } from "../../../src/text/text.ts";
 import { memoryHost } from "../../host/memory.ts";
 
 test.each([

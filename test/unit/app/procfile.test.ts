@@ -1,8 +1,7 @@
 import { expect, test } from "bun:test";
 import { Cron as Reference } from "croner";
+import { type Cron, parseCron } from "../../../src/app/cron.ts";
 import {
-  type Cron,
-  parseCron,
   parseProcfile,
   parseScale,
   parseScaling,
@@ -11,7 +10,7 @@ import {
   type Scaling,
   type Workers,
 } from "../../../src/app/procfile.ts";
-import { cronTimes } from "../../../src/workers/vassal.ts";
+import { cronTimes } from "../../../src/workers/cron.ts";
 
 test.each<[string, Workers]>([
   ["web: node .", { web: "node ." }],

@@ -3,18 +3,15 @@ import { expect, test } from "bun:test";
 import {
   changeServerSettings,
   changeSettings,
-  layered,
-  masked,
-  type Origin,
-  originsOf,
-  parseAssignments,
-  parseImport,
   parseServerSettings,
   parseSettings,
   readDifferently,
   renderSettings,
   type Settings,
-} from "../../../src/app/settings.ts";
+} from "../../../src/app/env-file.ts";
+import { parseAssignments, parseImport } from "../../../src/app/import.ts";
+import { masked, type Origin, originsOf } from "../../../src/app/origins.ts";
+import { layered } from "../../../src/app/settings.ts";
 
 /** The same numbers in every run. */
 function randomFrom(seed: number) {

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { addressIn, type Board, checks, mountOf, plainCopies } from "../../../src/board/doctor.ts";
+import { checks } from "../../../src/board/doctor.ts";
+import { addressIn, type Board, mountOf, plainCopies } from "../../../src/board/survey.ts";
 
 const day = 86_400_000;
 const now = Date.UTC(2026, 10, 25);

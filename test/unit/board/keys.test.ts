@@ -10,11 +10,9 @@ import {
   type Key,
   keyLine,
   parseKeyLines,
-  parseSshCommand,
   readKeys,
-  refuseForeign,
-  wordsOf,
 } from "../../../src/board/keys.ts";
+import { parseSshCommand, refuseForeign, wordsOf } from "../../../src/commands/ssh.ts";
 import { memoryHost } from "../../host/memory.ts";
 
 test.each<[string, string[]]>([

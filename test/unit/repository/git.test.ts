@@ -1,16 +1,8 @@
 import { expect, test } from "bun:test";
 import { appOf } from "../../../src/app/app.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
-import {
-  branchToDeploy,
-  hookText,
-  isCommit,
-  linksOf,
-  parseUpdates,
-  refuseManyNames,
-  refuseReferences,
-  type Update,
-} from "../../../src/repository/git.ts";
+import { isCommit, linksOf, refuseManyNames } from "../../../src/repository/commit.ts";
+import { branchToDeploy, hookText, parseUpdates, refuseReferences, type Update } from "../../../src/repository/push.ts";
 import { memoryHost } from "../../host/memory.ts";
 
 const [a, b, none] = ["a".repeat(40), "b".repeat(40), "0".repeat(40)];

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { parseOptions, withIncluded } from "../../../src/repository/include.ts";
+import { withIncluded } from "../../../src/site/include.ts";
+import { parseOptions } from "../../../src/workers/options.ts";
 import { memoryHost } from "../../host/memory.ts";
 
 test.each<[string, [string, string][]]>([

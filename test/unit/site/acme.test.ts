@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { appOf } from "../../../src/app/app.ts";
+import type { Settings } from "../../../src/app/env-file.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
-import type { Settings } from "../../../src/app/settings.ts";
 import { askAuthority, clientPairs, findClient, pausedUntil, publicNames } from "../../../src/site/acme.ts";
 import { isDue, isFor, parseDate } from "../../../src/site/certificate.ts";
 import { memoryHost } from "../../host/memory.ts";

@@ -5,11 +5,11 @@ import {
   blamedSite,
   prepareWeb,
   readComplaint,
-  refusedSites,
   renderMain,
   tryWeb,
   writeMain,
 } from "../../../src/site/main-file.ts";
+import { refusedSites } from "../../../src/site/refused.ts";
 import { memoryHost } from "../../host/memory.ts";
 
 const env = { HOME: "/home/piku", PIKU_ROOT: "/p" };

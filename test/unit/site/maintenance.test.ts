@@ -1,7 +1,10 @@
 import { expect, test } from "bun:test";
 import { appOf } from "../../../src/app/app.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
-import { isStopped, markStarted, recover, stop, stoppedFile } from "../../../src/deploy/recover.ts";
+import { isStopped, stoppedFile } from "../../../src/app/releases.ts";
+import { recover } from "../../../src/deploy/recover.ts";
+import { stop } from "../../../src/deploy/stop.ts";
+import { markStarted } from "../../../src/deploy/stopped.ts";
 import {
   closeSite,
   isClosed,

@@ -4,24 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { appOf } from "../../../src/app/app.ts";
 import { readMachine } from "../../../src/app/board-settings.ts";
+import type { Settings } from "../../../src/app/env-file.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
 import type { Workers } from "../../../src/app/procfile.ts";
-import type { Settings } from "../../../src/app/settings.ts";
 import { refuseTakenAddress } from "../../../src/deploy/plan.ts";
 import type { Cache } from "../../../src/site/cache.ts";
 import { parseRanges, rangesFile, refreshRanges, renderRanges } from "../../../src/site/cloudflare.ts";
 import { readComplaint, renderMain } from "../../../src/site/main-file.ts";
+import { parseServerNames } from "../../../src/site/names.ts";
 import { askNginx, readSites, refuseSecondDefault, refuseTakenNames } from "../../../src/site/nginx.ts";
-import {
-  type Backend,
-  type Mapping,
-  parseMappings,
-  parseServerNames,
-  planSite,
-  protocolOf,
-  renderSite,
-  type Site,
-} from "../../../src/site/site.ts";
+import { renderSite } from "../../../src/site/render.ts";
+import { type Backend, planSite, protocolOf, type Site } from "../../../src/site/site.ts";
+import { type Mapping, parseMappings } from "../../../src/site/static.ts";
 import { memoryHost } from "../../host/memory.ts";
 
 test.each<[string | undefined, string[]]>([

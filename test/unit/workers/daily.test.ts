@@ -3,7 +3,7 @@ import { runCommand } from "citty";
 import { pathsOf } from "../../../src/app/paths.ts";
 import { daily } from "../../../src/commands/daily.ts";
 import { dailyFiles, dailyMinute, ensureDaily, isTime, renderDaily } from "../../../src/workers/daily.ts";
-import { parseVassal } from "../../../src/workers/vassal.ts";
+import { parseVassal } from "../../../src/workers/worker.ts";
 import { memoryHost } from "../../host/memory.ts";
 
 const hostWith = (files: Record<string, string>) => memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: "/p" }, files });

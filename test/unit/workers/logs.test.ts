@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
 import { appOf } from "../../../src/app/app.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
+import { nginxTime } from "../../../src/site/logs.ts";
 import {
   forgetLogs,
   type Line,
   lastLines,
   newestLog,
   newestLogs,
-  nginxTime,
   readLines,
   restoreLogs,
   saidByApp,

@@ -1,8 +1,10 @@
 import { expect, test } from "bun:test";
 import { appOf } from "../../../src/app/app.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
-import { isInPlace, listVassals, requireEmperor, stopVassals } from "../../../src/workers/start.ts";
-import type { Worker } from "../../../src/workers/vassal.ts";
+import { listVassals, requireEmperor } from "../../../src/workers/emperor.ts";
+import { isInPlace } from "../../../src/workers/start.ts";
+import { stopVassals } from "../../../src/workers/stop.ts";
+import type { Worker } from "../../../src/workers/worker.ts";
 import { memoryHost } from "../../host/memory.ts";
 
 /** A machine on which each of these vassals of the original's has a process, numbered from 10. */

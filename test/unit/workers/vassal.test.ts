@@ -5,24 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Cron as Reference } from "croner";
 import { type App, appOf } from "../../../src/app/app.ts";
+import { parseCron } from "../../../src/app/cron.ts";
+import type { Settings } from "../../../src/app/env-file.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
-import { parseCron } from "../../../src/app/procfile.ts";
-import type { Settings } from "../../../src/app/settings.ts";
-import {
-  cronTimes,
-  envdirFiles,
-  escapeValue,
-  execLine,
-  filesOf,
-  parseVassal,
-  refuseMissingPlugins,
-  renderEmperor,
-  renderLauncher,
-  renderVassal,
-  vassalName,
-  vassalPairs,
-  type Worker,
-} from "../../../src/workers/vassal.ts";
+import { cronTimes } from "../../../src/workers/cron.ts";
+import { renderEmperor } from "../../../src/workers/emperor.ts";
+import { escapeValue, renderVassal } from "../../../src/workers/ini.ts";
+import { refuseMissingPlugins } from "../../../src/workers/kinds.ts";
+import { envdirFiles, execLine, renderLauncher } from "../../../src/workers/launcher.ts";
+import { vassalPairs } from "../../../src/workers/vassal.ts";
+import { filesOf, parseVassal, vassalName, type Worker } from "../../../src/workers/worker.ts";
 import { memoryHost } from "../../host/memory.ts";
 
 const appBelow = (root: string, name = "blog") =>

@@ -1,0 +1,15 @@
+import type { App } from "../app/app.ts";
+import { stoppedFile } from "../app/releases.ts";
+import type { Host } from "../host/host.ts";
+import { recover } from "./recover.ts";
+import { finishStop } from "./stopped.ts";
+
+const patience = 30_000;
+
+/** Ends an app's workers; its site stays, and says so. For those who hold the app's turn. */
+export function stop(host: Host, app: App): void {
+  recover(host, app);
+  host.mkdir(app.releases, 0o700);
+  host.write(stoppedFile(app), "");
+  finishStop(host, app, patience);
+}

@@ -1,0 +1,110 @@
+import type { App } from "../app/app.ts";
+import type { Host } from "../host/host.ts";
+import { PikuError } from "../text/errors.ts";
+import { revision } from "./commit.ts";
+import { careful, git, gitArgv, gitEnv, listed } from "./git.ts";
+
+/** A work tree of the app's repository that borrows its objects for good; also one that the original cloned. */
+export function ensureTree(host: Host, app: App, dir: string): void {
+  if (!host.stat(`${dir}/.git`)) {
+    host.mkdir(dir);
+    git(host, dir, ["init", "--quiet", "--template=", "."]);
+    git(host, dir, ["config", "core.logAllRefUpdates", "false"]);
+  }
+  const borrowed = `${dir}/.git/objects/info/alternates`;
+  if (host.read(borrowed) !== `${app.repo}/objects\n`) {
+    host.mkdir(`${dir}/.git/objects/info`);
+    host.write(borrowed, `${app.repo}/objects\n`);
+  }
+  // What a power cut left; nobody else works in here, we hold the app's lock.
+  for (const name of ["index.lock", "HEAD.lock"]) host.remove(`${dir}/.git/${name}`);
+}
+
+/** The commit that a work tree shows, or undefined. */
+export const commitOf = (host: Host, dir: string) =>
+  host.stat(`${dir}/.git`) ? revision(host, dir, "HEAD") : undefined;
+
+/** Makes all tracked files of a work tree those of a commit, and its submodules with them. */
+export function checkOut(host: Host, dir: string, id: string, incoming?: string): void {
+  git(host, dir, ["checkout", "--quiet", "--force", "--detach", id, "--"], incoming);
+  git(host, dir, ["reset", "--quiet", "--hard", id, "--"], incoming);
+  if (host.stat(`${dir}/.gitmodules`)?.type === "file") updateSubmodules(host, dir, incoming);
+}
+
+/** Files of a work tree that git does not track, ignored ones too. */
+export const untracked = (host: Host, dir: string) => listed(git(host, dir, ["ls-files", "--others", "-z"]).stdout);
+
+/** Tracked files of a work tree that were changed since they were checked out (and are still there). */
+export const changedFiles = (host: Host, dir: string) =>
+  listed(git(host, dir, ["diff-files", "--name-only", "--diff-filter=MT", "-z"]).stdout);
+
+// The lists of names go from git to git: a name need not be UTF-8, and would not come back from us as it was. Not as
+// pathspecs of `git checkout`, which compares each with every file: thousands of files take seconds.
+const moveScript = `
+set -e
+git() { command git ${careful.join(" ")} "$@"; }
+list() {
+  if [ -n "$from" ]; then git diff-tree -r --name-only --no-renames -z "--diff-filter=$1" "$from" "$to" --
+  elif [ "$1" != D ]; then git ls-tree -r --name-only -z "$to"; fi
+}
+# Not through a pipe, at whose beginning nobody would see a failure.
+names=$(git rev-parse --absolute-git-dir)/piku-names
+list D >"$names"
+xargs -0 -r rm -f -- <"$names" 2>/dev/null || :
+LC_ALL=C sed -z -n 's|/[^/]*$||p' "$names" | LC_ALL=C sort -zu | xargs -0 -r rmdir -p --ignore-fail-on-non-empty -- 2>/dev/null || :
+list AMT >"$names"
+git read-tree --reset "$to"
+git checkout-index --force --index -z --stdin <"$names"
+rm "$names"
+git update-ref --no-deref HEAD "$to"
+`;
+
+/**
+ * Changes those files of a work tree in which two commits differ, and leaves all others as the app left them: it may
+ * have written into a tracked file, such as a database that somebody committed. `from` undefined: all files of the commit.
+ */
+export function moveTree(host: Host, dir: string, from: string | undefined, to: string, incoming?: string): void {
+  const env = { ...gitEnv(host, incoming), from: from ?? "", to };
+  const ran = host.capture(["sh", "-c", moveScript], { cwd: dir, env });
+  if (ran.status !== 0)
+    throw new PikuError(`the files could not be checked out: ${ran.stderr.trim().split("\n").at(-1)}`);
+  if (host.stat(`${dir}/.gitmodules`)?.type === "file") updateSubmodules(host, dir, incoming);
+}
+
+/**
+ * Makes these files those of a commit again, and the index with them, after a change that was not finished: the other
+ * commit's objects may be gone.
+ */
+export function revertFiles(host: Host, dir: string, id: string, names: readonly string[]): void {
+  const input = names.map((name) => `${name}\0`).join("");
+  host.remove(`${dir}/.git/index`);
+  git(host, dir, ["read-tree", id]);
+  git(host, dir, ["update-ref", "--no-deref", "HEAD", id]);
+  git(host, dir, ["checkout-index", "--force", "--index", "-z", "--stdin"], undefined, { input });
+  host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
+}
+
+/** Gives a work tree the files of a commit that it lacks, and leaves those that are there as they are. */
+export function fillTree(host: Host, dir: string, id: string): void {
+  git(host, dir, ["read-tree", id]);
+  git(host, dir, ["update-ref", "--no-deref", "HEAD", id]);
+  // It has a status of its own for files that are there.
+  host.capture(gitArgv(dir, "checkout-index", "--all", "--quiet"), { env: gitEnv(host) });
+  host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
+  if (host.stat(`${dir}/.gitmodules`)?.type !== "file") return;
+  // Git clones into no folder that has something in it.
+  const aside = `${dir}/.git/aside`;
+  const entries = listed(git(host, dir, ["ls-files", "--stage", "-z"]).stdout);
+  const modules = entries.flatMap((entry) => /^160000 \S+ \d\t([\s\S]+)$/.exec(entry)?.[1] ?? []);
+  for (const name of modules.filter((name) => host.realPath(`${dir}/${name}`) === `${host.realPath(dir)}/${name}`)) {
+    host.mkdir(`${aside}/${name}`.replace(/\/[^/]*$/, ""));
+    host.rename(`${dir}/${name}`, `${aside}/${name}`);
+  }
+  updateSubmodules(host, dir);
+  const ran = host.stat(aside) ? host.capture(["cp", "-Rlf", `${aside}/.`, dir]) : undefined;
+  if (ran && ran.status !== 0) throw new PikuError(`files of a submodule could not be put back: ${ran.stderr.trim()}`);
+  host.remove(aside);
+}
+
+const updateSubmodules = (host: Host, dir: string, incoming?: string) =>
+  git(host, dir, ["submodule", "--quiet", "update", "--init", "--recursive", "--force"], incoming);

@@ -1,0 +1,102 @@
+import type { Paths } from "../app/paths.ts";
+import type { Host } from "../host/host.ts";
+import { voiceOf } from "../text/output.ts";
+import { printable } from "../text/text.ts";
+import { isPlainFile, nginxLogs, siteNames } from "./nginx.ts";
+
+/** A site that nginx refused, and is set aside: under this name nginx does not read it. Beside it lies why. */
+export const refusedSite = ({ nginx }: Paths, name: string) => `${nginx}/${name}.refused`;
+const refusalOf = ({ nginx }: Paths, name: string) => `${nginx}/${name}.refusal`;
+
+/** Takes a site away from nginx, and notes why. */
+export function setAside(host: Host, paths: Paths, name: string, why: string): void {
+  host.write(refusalOf(paths, name), `${why}\n`);
+  host.remove(refusedSite(paths, name));
+  host.rename(`${paths.nginx}/${name}.conf`, refusedSite(paths, name));
+}
+
+const moveJunk = `
+LC_ALL=C
+count=0
+for file in "$nginx"/*.conf; do
+  name=\${file##*/}
+  case $name in *[!" "-~]*) ;; *) [ \${#name} -gt 200 ] || continue ;; esac
+  count=$((count + 1)) && mv -f -- "$file" "$web/junk-$count"
+done`;
+
+/**
+ * Sets aside what has the name of a site and is none, such as a folder or a pipe: nginx would wait for that for ever. Gives which. What has
+ * a name that no app has, nor anybody types, goes into nginx's own folder. For pipes in the place of logs there are new ones.
+ */
+export function setStrangeAside(host: Host, paths: Paths): Map<string, string> {
+  const { logs, nginx, web } = paths;
+  const isOdd = (name: string) => name.length > 200 || /[^ -~]/.test(name);
+  if (siteNames(host, paths).some(isOdd)) host.capture(["sh", "-c", moveJunk], { env: { ...host.env(), nginx, web } });
+  for (const app of host.list(logs)) clearLogs(host, `${logs}/${app}`);
+  const strange = siteNames(host, paths).filter((name) => !isPlainFile(host, `${nginx}/${name}.conf`));
+  const why = "it is not a file";
+  for (const name of strange) setAside(host, paths, name, why);
+  return new Map(strange.map((name) => [name, why]));
+}
+
+/** Removes what an app has put in the place of nginx's logs: a link nginx would write through, a pipe it would wait for. */
+export function clearLogs(host: Host, folder: string): void {
+  for (const name of nginxLogs) {
+    const file = `${folder}/nginx.${name}.log`;
+    const type = host.stat(file)?.type;
+    if (type !== undefined && type !== "file") host.remove(file);
+  }
+}
+
+/** Forgets a site that was set aside. */
+export function forgetRefused(host: Host, paths: Paths, name: string): void {
+  host.remove(refusedSite(paths, name));
+  host.remove(refusalOf(paths, name));
+}
+
+/** Says which sites were set aside, and what to do. */
+export function tellAside(host: Host, aside: ReadonlyMap<string, string>): void {
+  for (const [name, why] of aside)
+    voiceOf(host).warn(
+      `nginx refuses the site of '${printable(name)}', which was set aside: ${why}. To have it back: deploy ${printable(name)}`,
+    );
+}
+
+/** Gives a site that was set aside back to nginx, unless there is a newer one. */
+export function bringBack(host: Host, paths: Paths, name: string): void {
+  const site = `${paths.nginx}/${name}.conf`;
+  if (!host.stat(site)) host.rename(refusedSite(paths, name), site);
+  forgetRefused(host, paths, name);
+}
+
+/** Sites that are set aside, and why. */
+export const refusedSites = (host: Host, paths: Paths): Map<string, string> =>
+  new Map(
+    siteNames(host, paths, ".refused").map((name) => [
+      name,
+      host.read(refusalOf(paths, name))?.trim() || "it does not say why",
+    ]),
+  );
+
+/** Renames the logs and caches of sites that belong to another user: nginx as piku's could not write them, and would refuse its files. */
+export function leaveAside(host: Host, { cache, logs }: Paths): string[] {
+  // The original's caches are the apps' folders themselves; what lies in another user's folder goes with it.
+  const others = (folder: string, ...words: string[]) =>
+    host
+      .capture([
+        ...["find", folder, "-mindepth", "1", "-maxdepth", "2", ...words],
+        ...["!", "-user", String(host.uid), "-print", "-prune"],
+      ])
+      .stdout.split("\n")
+      .filter((path) => path !== "" && !/\.former(\.\d+)?$/.test(path));
+  const found = [...others(cache, "-type", "d"), ...others(logs, "-type", "f", "-name", "nginx.*.log")];
+  for (const path of found) host.rename(path, path.endsWith(".log") ? `${path}.old` : formerName(host, path));
+  return found;
+}
+
+/** A name that is free: a folder takes no other's place. */
+function formerName(host: Host, path: string): string {
+  let name = `${path}.former`;
+  for (let count = 2; host.stat(name); count++) name = `${path}.former.${count}`;
+  return name;
+}

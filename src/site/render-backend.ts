@@ -1,0 +1,125 @@
+import { text } from "../text/text.ts";
+import { renderCacheLocation } from "./cache.ts";
+import { readDirectives } from "./directives.ts";
+import type { Backend, Site } from "./site.ts";
+
+// A name that no app can have, so that an app called `x.b` is not taken for the other set of ports of `x`.
+const slotName = (app: string, slot: "a" | "b") => `${app}~${slot}`;
+
+/**
+ * The upstream of the app's name, and the two that the switch uses. Where there are two only an include file names the first,
+ * which then has the ports of both: nginx is not reloaded for a switch.
+ */
+export function renderUpstreams({ app, include }: Site, { first, second }: Backend): string {
+  const upstream = (name: string, live: string[], standby: string[] = []) => text`
+    upstream ${name} {
+      ${live.map((server) => `server ${server} max_fails=0;`).join("\n")}
+      ${standby.map((server) => `server ${server} max_fails=0 backup;`).join("\n") || undefined}
+    }`;
+  if (!second) return upstream(app, first);
+  return (
+    (include && passesItself(include) ? upstream(app, first, second) : "") +
+    upstream(slotName(app, "a"), first) +
+    upstream(slotName(app, "b"), second)
+  );
+}
+
+/** Whether an include file may send requests to an upstream by itself. */
+const passesItself = (include: string) =>
+  readDirectives(include).some(([directive]) => directive === "include" || directive!.endsWith("_pass"));
+
+const uwsgiParams: [string, string][] = [
+  ["QUERY_STRING", "$query_string"],
+  ["REQUEST_METHOD", "$request_method"],
+  ["CONTENT_TYPE", "$content_type"],
+  ["CONTENT_LENGTH", "$content_length"],
+  ["REQUEST_URI", "$request_uri"],
+  ["PATH_INFO", "$document_uri"],
+  ["DOCUMENT_ROOT", "$document_root"],
+  ["SERVER_PROTOCOL", "$server_protocol"],
+  ["REQUEST_SCHEME", "$scheme"],
+  ["HTTPS", "$https if_not_empty"],
+  ["X_FORWARDED_FOR", "$proxy_add_x_forwarded_for"],
+  ["REMOTE_ADDR", "$remote_addr"],
+  ["REMOTE_PORT", "$remote_port"],
+  ["SERVER_ADDR", "$server_addr"],
+  ["SERVER_PORT", "$server_port"],
+  ["SERVER_NAME", "$server_name"],
+];
+
+const forwarded: [string, string][] = [
+  ["X-Forwarded-Proto", "$scheme"],
+  ["X-Forwarded-For", "$proxy_add_x_forwarded_for"],
+  ["X-Remote-Address", "$remote_addr"],
+  ["X-Forwarded-Port", "$server_port"],
+  ["X-Request-Start", "$msec"],
+];
+
+/** What the caching directives of nginx begin with. */
+export const cacheOf = ({ protocol }: Backend) => (protocol === "uwsgi" ? "uwsgi" : "proxy");
+
+/** The lines that hand a request to the app. */
+function passLines({ app, cloudflare }: Site, { protocol, flag }: Backend): string[] {
+  const upstream = flag ? "$piku_slot" : app;
+  const client = (value: string) => (cloudflare && value === "$remote_addr" ? "$piku_client" : value);
+  if (protocol === "uwsgi")
+    return [
+      `uwsgi_pass ${upstream};`,
+      ...uwsgiParams.map(([name, value]) => `uwsgi_param ${name} ${client(value)};`),
+      ...forwarded.map(
+        ([name, value]) => `uwsgi_param HTTP_${name.toUpperCase().replaceAll("-", "_")} ${client(value)};`,
+      ),
+      // httpoxy: a visitor's `Proxy:` would be the app's HTTP_PROXY.
+      'uwsgi_param HTTP_PROXY "";',
+    ];
+  return [
+    `proxy_pass http://${upstream};`,
+    "proxy_http_version 1.1;",
+    "proxy_set_header Upgrade $http_upgrade;",
+    "proxy_set_header Connection $piku_connection;",
+    "proxy_set_header Host $host;",
+    ...forwarded.map(([name, value]) => `proxy_set_header ${name} ${client(value)};`),
+    'proxy_set_header Proxy "";',
+  ];
+}
+
+/** The locations that hand requests to the app. Behind a static mapping of `/` it answers what is no file. */
+export function renderBackend(site: Site): string | false {
+  const { app, backend, statics, cache } = site;
+  if (!backend) return false;
+  const { protocol, flag } = backend;
+  const pass = passLines(site, backend);
+  return [
+    // An upgrade is asked for only where the client asks; otherwise the connection to the app is closed.
+    ...(protocol === "http"
+      ? ["set $piku_connection close;", "if ($http_upgrade) { set $piku_connection upgrade; }"]
+      : []),
+    ...(flag ? [chooseSlot(app, flag)] : []),
+    ...(cache ? [renderCacheLocation(app, cacheOf(backend), cache, pass)] : []),
+    `location ${statics.some(({ url }) => url === "") ? "@app" : "/"} {`,
+    ...pass.map((line) => `  ${line}`),
+    "}",
+    ...(flag ? [renderSwitched(site, flag, pass)] : []),
+  ].join("\n");
+}
+
+/** stat(2) for each request: the switch is one file that is made or removed. */
+const chooseSlot = (app: string, flag: string) =>
+  `set $piku_slot ${slotName(app, "a")};\nif (-f ${flag}) { set $piku_slot ${slotName(app, "b")}; }`;
+
+/**
+ * For a request that was on its way while it was switched: nginx chooses where it goes before it has read all of it, which takes
+ * minutes for a large one, and finds nobody there. It goes to the live generation then, unless the other one has got
+ * some of it and it is none to be sent twice (as by proxy_next_upstream). An include file's own page for 502 goes first.
+ */
+const renderSwitched = ({ app, countsSent }: Site, flag: string, pass: readonly string[]) =>
+  text`
+  error_page 502 = @piku_switched;
+  location @piku_switched {
+    set $piku_tried $piku_slot;
+    ${chooseSlot(app, flag)}
+    if ($piku_slot = $piku_tried) { return 502; }
+    ${countsSent && 'set $piku_sent "$request_method $upstream_bytes_sent";'}
+    ${countsSent ? 'if ($piku_sent ~ "^(POST|LOCK|PATCH) .*[1-9]") { return 502; }' : 'if ($request_method ~ "^(POST|LOCK|PATCH)$") { return 502; }'}
+    ${pass.join("\n")}
+  }`.trimEnd();

@@ -1,0 +1,127 @@
+import { text } from "../text/text.ts";
+import { renderCacheZone } from "./cache.ts";
+import { renderMaintenance } from "./maintenance.ts";
+import { nginxLogs } from "./nginx.ts";
+import { cacheOf, renderBackend, renderUpstreams } from "./render-backend.ts";
+import type { Site } from "./site.ts";
+import type { Mapping } from "./static.ts";
+
+/** The text of a site's file. */
+export const renderSite = (site: Site) => `# Written by piku; changes are lost.
+${site.backend ? renderUpstreams(site, site.backend) : ""}${site.backend && site.cache ? renderCacheZone(site.app, cacheOf(site.backend), site.cache) : ""}${site.redirected.length > 0 ? renderRedirected(site) : ""}${site.httpsOnly ? renderHttpsOnly(site) : ""}${text`
+  server {
+    ${!site.httpsOnly && listen(site, site.ports.http)}
+    ${listenSecurely(site)}
+    server_name ${site.names.join(" ")};
+    ${renderCertificate(site)}
+    ${site.logs && nginxLogs.map((name) => `${name}_log ${site.logs}/nginx.${name}.log;`).join("\n")}
+    gzip on;
+    gzip_proxied any;
+    gzip_types text/plain text/xml text/css text/javascript text/js application/x-javascript application/javascript application/json application/xml+rss application/atom+xml image/svg+xml;
+    gzip_comp_level 7;
+    gzip_min_length 2048;
+    gzip_vary on;
+    add_header X-Deployed-By Piku;
+    ${site.cloudflare && renderAccess(site.cloudflare)}
+    ${renderChallenges(site)}
+    ${renderMaintenance(site.maintenance)}
+    ${!site.allowGit && "location ~ /\\.git { return 404; }"}
+    ${site.hidesFiles && "location ~ /\\.(?!well-known/)|^/(ENV|Procfile)$ { return 404; }"}
+    ${site.include?.trimEnd()}
+    ${renderStatics(site)}
+    ${renderBackend(site)}
+  }`}`;
+
+/** A listen line for each address family; the options of one port are the same in all server blocks. */
+const listen = ({ ipv4, ipv6, isDefault }: Site, port: number, options = "", answersUnknown = isDefault) =>
+  [ipv4, ...(ipv6 ? [ipv6] : [])]
+    .map((address) => `listen ${address}:${port}${answersUnknown ? " default_server" : ""}${options};`)
+    .join("\n");
+
+const listenSecurely = (site: Site, answersUnknown = site.isDefault) =>
+  listen(site, site.ports.https, site.http2 === "listen" ? " ssl http2" : " ssl", answersUnknown) +
+  (site.http2 === "directive" ? "\nhttp2 on;" : "");
+
+const renderCertificate = ({ certificate, key }: Site) =>
+  `ssl_certificate ${certificate};\nssl_certificate_key ${key};`;
+
+/**
+ * Keeps everybody out but Cloudflare, the machine itself and whoever deploys; Cloudflare says whom it asks for. Its file
+ * is refreshed without the site being changed.
+ */
+const renderAccess = ({ ranges, deployer }: NonNullable<Site["cloudflare"]>) =>
+  text`
+  include ${ranges};
+  ${deployer && `allow ${deployer};`}
+  allow 127.0.0.1;
+  deny all;
+  set $piku_client $remote_addr;
+  if ($http_cf_connecting_ip) { set $piku_client $http_cf_connecting_ip; }`.trimEnd();
+
+const renderChallenges = ({ challenges }: Site) =>
+  text`
+  location ^~ /.well-known/acme-challenge {
+    allow all;
+    root ${challenges};
+  }`.trimEnd();
+
+/** The server that sends people from an app's other names to its first. */
+const renderRedirected = (site: Site) => {
+  const { http, https } = site.ports;
+  const secure = `https://${site.names[0]}${https === 443 ? "" : `:${https}`}`;
+  const same = `$scheme://${site.names[0]}${http === 80 && https === 443 ? "" : ":$server_port"}`;
+  return text`
+    server {
+      ${listen(site, http, "", false)}
+      ${listenSecurely(site, false)}
+      server_name ${site.redirected.join(" ")};
+      ${renderCertificate(site)}
+      ${renderChallenges(site)}
+      location / {
+        return 301 ${site.httpsOnly ? secure : same}$request_uri;
+      }
+    }`;
+};
+
+/** The server for plain http of a site that wants https only. */
+const renderHttpsOnly = (site: Site) => text`
+  server {
+    ${listen(site, site.ports.http)}
+    server_name ${site.names.join(" ")};
+    ${renderChallenges(site)}
+    location / {
+      return 301 https://$host${site.ports.https === 443 ? "" : `:${site.ports.https}`}$request_uri;
+    }
+  }`;
+
+const renderStatics = (site: Site) =>
+  site.statics.map((mapping) => renderMapping(site, mapping)).join("\n") || undefined;
+
+/**
+ * One static mapping. The location and the folder both end in `/`: without it `/static../ENV` would walk out of the
+ * folder. A name with a dot in front is no page, nor are an app's own ENV and Procfile. The front page goes straight to its file: each
+ * further name that is tried costs several calls to the kernel, since links are looked at (disable_symlinks).
+ */
+function renderMapping({ catchAll, backend, allowGit }: Site, { url, folder }: Mapping): string {
+  const fallback = url === "" && backend ? "@app" : "=404";
+  const tries = [
+    "$uri",
+    "$uri.html",
+    ...(fallback === "@app" ? [] : ["$uri/"]),
+    ...(catchAll ? [`${url}${catchAll}`] : []),
+    fallback,
+  ];
+  return text`
+    ${url !== "" && `location = ${url} { return 301 ${url}/; }`}
+    location ${url === "" ? "/" : `^~ ${url}/`} {
+      ${url === "" ? `root "${folder}";` : `alias "${folder}/";`}
+      index index.html;
+      sendfile on;
+      tcp_nopush on;
+      disable_symlinks if_not_owner "from=${folder}";
+      try_files ${tries.join(" ")};
+      ${url === "" && fallback === "=404" && "location = / { rewrite ^ /index.html last; }"}
+      location ~ /\.(?!well-known/${allowGit && "|git"}) { return 404; }
+      location ~ ^${url.replaceAll(".", "\\.")}/(ENV|Procfile)$ { return 404; }
+    }`.trimEnd();
+}

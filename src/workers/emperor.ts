@@ -1,0 +1,70 @@
+import { readOfAny } from "../app/app.ts";
+import type { Paths } from "../app/paths.ts";
+import type { Host } from "../host/host.ts";
+import { commandLines, pidIn, titleOf } from "../host/processes.ts";
+import { PikuError } from "../text/errors.ts";
+import { renderVassal } from "./ini.ts";
+import { parseVassal, type Vassal } from "./worker.ts";
+
+/** The emperor's own file: nothing but what an emperor needs, since a board has little memory. */
+export const renderEmperor = (paths: Paths) =>
+  renderVassal([
+    ["chdir", paths.uwsgi],
+    ["emperor", paths.enabled],
+    ["emperor-pidfile", emperorPidfile(paths)],
+    // The emperor kills a vassal that takes longer to end than this; a worker's own grace is shorter.
+    ["emperor-curse-tolerance", 3600],
+    ["emperor-graceful-shutdown", "true"],
+    ["emperor-no-blacklist", "true"],
+    // log-maxsize would need a master process beside it, of 3 MB; `piku daily` looks after the log instead.
+    ["logto", emperorLog(paths)],
+  ]);
+
+/** Where the emperor writes its process's number, and its log. */
+export const emperorPidfile = (paths: Paths) => `${paths.uwsgi}/emperor.pid`;
+
+export const emperorLog = (paths: Paths) => `${paths.uwsgi}/uwsgi.log`;
+
+/** The emperor's process, or those that may be it: the original's writes no pidfile. */
+export function emperors(host: Host, paths: Paths): number[] {
+  const noted = pidIn(host, emperorPidfile(paths));
+  if (noted && titleOf(host, noted).includes("uwsgi")) return [noted];
+  const names = [`${paths.uwsgi}/uwsgi.ini`, paths.enabled, "/piku.ini"];
+  const fits = (title: string) => title.includes("uwsgi") && names.some((name) => title.includes(name));
+  return commandLines(host, fits).map(({ pid }) => pid);
+}
+
+/** Refuses to go on when nothing would start the workers. */
+export function requireEmperor(host: Host, paths: Paths): void {
+  if (emperors(host, paths).length > 0) return;
+  if (host.capture(["uwsgi", "--version"]).status === 127) {
+    throw new PikuError(
+      "uWSGI is not installed on the server",
+      "on the server: sudo apt install uwsgi-core uwsgi-plugin-python3",
+    );
+  }
+  throw new PikuError(
+    "uWSGI's emperor is not running on the server",
+    `on the server: sudo systemctl start uwsgi-piku (or: uwsgi --ini ${paths.uwsgi}/uwsgi.ini)`,
+  );
+}
+
+/** Has the emperor look at its folder now: SIGWINCH, which everything else ignores. */
+export const wakeEmperor = (host: Host, paths: Paths) => {
+  for (const pid of emperors(host, paths)) host.signal(pid, "WINCH");
+};
+
+// With one underscore a name says by itself whose it is, and a board may have hundreds of such files.
+const isClear = (file: string) => file.indexOf("_") === file.lastIndexOf("_");
+
+/** The vassals of one app among the emperor's, or of all apps. */
+export const listVassals = (host: Host, paths: Paths, app?: string): Vassal[] =>
+  host
+    .list(paths.enabled)
+    .filter((file) => file.endsWith(".ini") && (app === undefined || file.startsWith(`${app}_`)))
+    .flatMap((file) => parseVassal(file, isClear(file) ? "" : readOfAny(host, `${paths.enabled}/${file}`)) ?? [])
+    .filter((vassal) => app === undefined || vassal.app === app);
+
+/** Names of the apps that have workers. */
+export const appsWithWorkers = (host: Host, paths: Paths): Set<string> =>
+  new Set(listVassals(host, paths).map(({ app }) => app));

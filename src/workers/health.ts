@@ -1,0 +1,150 @@
+import type { App } from "../app/app.ts";
+import { isCron, isInside } from "../app/procfile.ts";
+import type { Host } from "../host/host.ts";
+import { isAlive, isListening, killedForMemory, listeningPorts, pidIn } from "../host/processes.ts";
+import { isDiskFull } from "../host/space.ts";
+import { PikuError } from "../text/errors.ts";
+import { emperorLog, emperors, wakeEmperor } from "./emperor.ts";
+import { newestLog, saidByApp } from "./logs.ts";
+import type { Started } from "./start.ts";
+import { askedPath, filesOf, loadsLate, vassalName } from "./worker.ts";
+
+const staysUp = 1000;
+
+type Health = "healthy" | "starting" | { failed: string };
+
+/** Where a started worker stands: healthy, on its way, or why it never will be. */
+function health(host: Host, app: App, started: Started): Health {
+  const { worker } = started;
+  const files = filesOf(app, worker);
+  const master = pidIn(host, files.master);
+  const cursed = `curse the uwsgi instance ${vassalName(app.name, worker)} `;
+  if (host.search(emperorLog(app.paths), (lines) => lines.includes(cursed), started.emperorLogAt)) {
+    return { failed: isInside(worker.kind) ? "the app could not be loaded" : "uWSGI could not start it" };
+  }
+  if (master === undefined) return "starting";
+  if (isInside(worker.kind)) {
+    const hasSaid = (words: string) => host.search(files.log, (lines) => lines.includes(words));
+    // uWSGI starts a process again for ever that ended because Java found no class.
+    if (loadsLate(worker.kind) && hasSaid("DAMN ! worker")) return { failed: "the app could not be loaded" };
+    if (host.stat(files.ready)) return answers(host, started, files.http);
+    return !isAlive(host, master) || hasSaid("GAME OVER") ? { failed: "the app could not be loaded" } : "starting";
+  }
+  if (isCron(worker.kind)) return isAlive(host, master) ? "healthy" : { failed: "uWSGI could not start it" };
+  const daemon = pidIn(host, files.daemon);
+  if (daemon === undefined) return "starting";
+  if (startsOf(host, files) > 1 || !isAlive(host, daemon)) return { failed: "it ended right after its start" };
+  started.seen ??= host.ticks();
+  // A `web` worker without a site may be a bot that listens to nobody.
+  if (worker.site && worker.listen && "port" in worker.listen) {
+    return isListening(host, worker.listen.port) ? answers(host, started) : "starting";
+  }
+  return host.ticks() - started.seen >= staysUp ? "healthy" : "starting";
+}
+
+/** How often a worker's process has been started since its release was. */
+export const startsOf = (host: Host, { starts }: Pick<ReturnType<typeof filesOf>, "starts">) =>
+  host.stat(starts)?.size ?? 0;
+
+const askAgainAfter = 500;
+
+/** Whether the path of PIKU_HEALTHCHECK answers with 2xx or 3xx; healthy where there is none. `socket`: where a wsgi app speaks http. */
+function answers(host: Host, started: Started, socket?: string): Health {
+  const { healthcheck, listen, site } = started.worker;
+  const path = askedPath(started.worker);
+  if (!path || !listen) return "healthy";
+  if (host.ticks() - (started.asked ?? Number.NEGATIVE_INFINITY) < askAgainAfter) return "starting";
+  const [address, where] =
+    "port" in listen ? [`${listen.address}:${listen.port}`, []] : ["localhost", ["--unix-socket", socket ?? ""]];
+  const url = `http://${address.replace(/^(0\.0\.0\.0|\[?::\]?):/, "127.0.0.1:")}${path}`;
+  const name = site ? ["-H", `Host: ${site}`] : [];
+  const curl = [
+    "curl",
+    "-s",
+    "-o",
+    "/dev/null",
+    "-m",
+    "5",
+    "-w",
+    "%{http_code}",
+    "--noproxy",
+    "*",
+    ...where,
+    ...name,
+    "--",
+    url,
+  ];
+  started.answer = host.capture(curl).stdout;
+  started.asked = host.ticks();
+  return (healthcheck ? /^[23]/ : /^[1-5]/).test(started.answer) ? "healthy" : "starting";
+}
+
+/** What a worker that is not healthy in time has not done, and what it may have done instead. */
+function omission(host: Host, app: App, { worker, answer }: Started): string {
+  if (emperors(host, app.paths).length === 0) return "uWSGI's emperor, which starts it, has ended; it did not start";
+  if (answer !== undefined) return `${askedPath(worker)} answers ${answer === "000" ? "nothing" : answer}`;
+  if (!worker.site || !worker.listen || !("port" in worker.listen))
+    return "it did not start (the emperor's log says more)";
+  const { address, port } = worker.listen;
+  const daemon = pidIn(host, filesOf(app, worker).daemon);
+  const others = daemon === undefined ? [] : listeningPorts(host, daemon);
+  const instead = others.length > 0 ? `it listens on port ${others.join(", ")} instead` : "nothing does";
+  return `it must listen on port ${port} of ${address} ($PORT of $BIND_ADDRESS), but ${instead},`;
+}
+
+/**
+ * Waits until all workers are healthy: a `web` worker listens on its port, a wsgi app is loaded, everything else stays
+ * up for a second. Throws as soon as one cannot be, or after `patience` milliseconds, with the end of its log.
+ */
+export function awaitHealthy(
+  host: Host,
+  app: App,
+  started: readonly Started[],
+  patience: number,
+  show: () => void,
+): void {
+  const start = host.ticks();
+  let waiting = [...started];
+  let told = false;
+  while (waiting.length > 0) {
+    waiting = waiting.filter((one) => {
+      const state = health(host, app, one);
+      if (typeof state === "object") throw unhealthy(host, app, one, state.failed);
+      return state === "starting";
+    });
+    const passed = host.ticks() - start;
+    if (waiting.length === 0) return;
+    if (passed > patience)
+      throw unhealthy(
+        host,
+        app,
+        waiting[0]!,
+        `${omission(host, app, waiting[0]!)} within ${Math.round(patience / 1000)} seconds`,
+      );
+    if (!told && passed > 2000) {
+      told = true;
+      host.say(
+        `-----> Waiting up to ${Math.round(patience / 1000)} s for ${waiting.map(({ worker }) => `'${worker.kind}.${worker.ordinal}'`).join(", ")}`,
+      );
+    }
+    // A signal that comes between the emperor's look and its sleep is lost, so it is sent again now and then.
+    if (Math.floor(passed / 200) !== Math.floor((passed - 50) / 200)) wakeEmperor(host, app.paths);
+    show();
+    host.sleep(50);
+  }
+}
+
+function unhealthy(host: Host, app: App, { worker, killedBefore }: Started, why: string): PikuError {
+  const lines = saidByApp(newestLog(host, app, worker));
+  for (const line of lines.slice(-20)) host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
+  const message = `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}`;
+  if (isDiskFull(host, app.paths.root))
+    return new PikuError(`${message}; the server's disk is full`, "make room and try again");
+  return new PikuError(
+    `${message}${killedForMemory(host) > killedBefore ? "; the server's memory had run out" : ""}`,
+    // `run` would not do: it runs in what is live, which is not this release, or nothing at all.
+    lines.length > 0
+      ? "what it said stands above"
+      : `it said nothing; see what \`${worker.command}\` does on your own machine`,
+  );
+}

@@ -1,0 +1,122 @@
+import type { App } from "../app/app.ts";
+import type { Settings } from "../app/env-file.ts";
+import { PikuError } from "../text/errors.ts";
+import { escapeValue, type Pair } from "./ini.ts";
+import { count, type Worker, wholeNumber } from "./worker.ts";
+
+/** What uWSGI is told to run for each kind whose app runs inside of it; everything else is a program below a launcher. */
+export const programs: Record<string, (app: App, worker: Worker) => Pair[]> = {
+  wsgi: (_, { command, virtualenv, settings }) => [
+    ["plugin", "python3"],
+    ...(virtualenv ? [["virtualenv", virtualenv] as const] : []),
+    ["module", escapeValue(command, "the wsgi worker's command")],
+    ...concurrency(settings),
+    ...mustLoad,
+  ],
+  jwsgi: (app, { command, settings }) => [
+    ["plugin", "0:jvm"],
+    ["plugin", "0:jwsgi"],
+    ...classpath(app),
+    ["jwsgi", escapeValue(command, "the jwsgi worker's command")],
+    ...threads(settings),
+  ],
+  // Without threads: Ruby's plugin dies with them.
+  rwsgi: (_, { command }) => [
+    ["plugin", "0:rack"],
+    ["rack", escapeValue(command, "the rwsgi worker's command")],
+    // Rack reads a request's body more than once.
+    ["post-buffering", 8192],
+    ...mustLoad,
+  ],
+  php: (app, { command, phpIni }) => {
+    const folder = escapeValue(
+      `${app.tree}/${command}`.replace(/\/+/g, "/").replace(/\/$/, ""),
+      "the php worker's folder",
+    );
+    return [
+      ["plugin", "0:php"],
+      ...(phpIni ? [["php-ini", `${app.tree}/php.ini`] as const] : []),
+      ["check-static", folder],
+      ["static-skip-ext", ".php"],
+      ["static-skip-ext", ".inc"],
+      ["static-index", "index.html"],
+      ["php-docroot", folder],
+      ["php-allowed-ext", ".php"],
+      ["php-index", "index.php"],
+    ];
+  },
+};
+
+/** What serves several requests in one process of Python instead of threads, by the setting that says how many. */
+const engines = [
+  { setting: "UWSGI_GEVENT", plugin: "gevent_python3", option: "gevent" },
+  { setting: "UWSGI_ASYNCIO", plugin: "asyncio_python3", option: "async" },
+] as const;
+
+function concurrency(settings: Settings): Pair[] {
+  const [engine, other] = engines.filter(({ setting }) => count(settings, setting) > 0);
+  if (engine && other) {
+    throw new PikuError(
+      `${engine.setting} and ${other.setting} cannot both be set`,
+      "one of them says how requests run at the same time; config:unset the other",
+    );
+  }
+  return [
+    ...(engine
+      ? ([
+          ["plugin", engine.plugin],
+          [engine.option, count(settings, engine.setting)],
+          enableThreads(settings),
+        ] as const)
+      : threads(settings)),
+  ];
+}
+
+const threads = (settings: Settings): Pair[] => [
+  ["threads", wholeNumber(settings, "UWSGI_THREADS")],
+  enableThreads(settings),
+];
+
+const enableThreads = (settings: Settings): Pair => [
+  "enable-threads",
+  /^(false|0|no|off)$/i.test(settings.UWSGI_ENABLE_THREADS ?? "") ? "false" : "true",
+];
+
+/** Where Java finds classes: uWSGI's own, then the app's folder and what Maven or Gradle made in it. uWSGI looks for jars when it starts. */
+const classpath = ({ tree }: App): Pair[] => [
+  ["jvm-classpath", "/usr/share/java/uwsgi.jar"],
+  ["jvm-classpath", tree],
+  ["jvm-classpath", `${tree}/target/classes`],
+  ["jvm-classpath", `${tree}/build/classes/java/main`],
+  ...["target", "target/dependency", "build/libs"].flatMap((folder): Pair[] => [
+    ["for-glob", `${tree}/${folder}/*.jar`],
+    ["jvm-classpath", "%(_)"],
+    ["endfor", ""],
+  ]),
+];
+
+/** An app that cannot be loaded ends the process, instead of an answer 500 to everything. */
+const mustLoad: Pair[] = [["need-app", "true"]];
+
+/** Where Debian keeps uWSGI's plugins; elsewhere only uWSGI itself knows. */
+export const pluginFolder = "/usr/lib/uwsgi/plugins";
+
+/** Plugins that Debian has in packages of their own. */
+const packages: Record<string, string> = {
+  asyncio_python3: "uwsgi-plugin-asyncio-python3",
+  gevent_python3: "uwsgi-plugin-gevent-python3",
+  jvm: "uwsgi-plugin-jvm-openjdk-17",
+  jwsgi: "uwsgi-plugin-jwsgi-openjdk-17",
+  php: "uwsgi-plugin-php",
+};
+
+/** Refuses a vassal that asks for a plugin which is none of those `installed` in `pluginFolder`. */
+export function refuseMissingPlugins(pairs: readonly Pair[], installed: readonly string[]): void {
+  const asked = pairs.flatMap(([key, value]) => (key === "plugin" ? [String(value).split(":").at(-1)!] : []));
+  const missing = asked.find((name) => Object.hasOwn(packages, name) && !installed.includes(`${name}_plugin.so`));
+  if (missing)
+    throw new PikuError(
+      `uWSGI's plugin '${missing}' is not installed on the server`,
+      `on the server: sudo apt install ${packages[missing]}`,
+    );
+}

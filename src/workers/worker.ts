@@ -1,0 +1,133 @@
+import type { App } from "../app/app.ts";
+import type { Cron } from "../app/cron.ts";
+import type { Settings } from "../app/env-file.ts";
+import type { Release } from "../app/releases.ts";
+import { wholeNumberIn } from "../app/settings.ts";
+import type { Pair } from "./ini.ts";
+
+/** Who may write to a worker's socket, and so run code as its app: piku's user, and its nginx; or the group of a shared nginx as well. */
+export type SocketMode = "600" | "660";
+
+/** One process of an app, as one generation of it runs. */
+export interface Worker {
+  kind: string;
+  ordinal: number;
+  /** What the Procfile says. */
+  command: string;
+  /** The number of the release that it belongs to. */
+  release: number;
+  /** What it gets, `PORT` and `PROC_TYPE` included. */
+  settings: Settings;
+  /** Where it answers http: a port of an address, a socket of its own, or nothing. */
+  listen?: { address: string; port: number } | { socket: string; mode: SocketMode };
+  /** The site's name, for a worker that nginx sends requests to: it must listen to be healthy. */
+  site?: string;
+  /** A path that must answer before it is healthy (PIKU_HEALTHCHECK). */
+  healthcheck?: string;
+  /** When it runs, for a cron worker. */
+  cron?: Cron;
+  /** The folder of its dependencies, for uWSGI's Python plugin. */
+  virtualenv?: string;
+  /** Whether the app brings a php.ini, which takes the place of the server's. */
+  phpIni?: boolean;
+  /** Options of uWSGI that the app adds (UWSGI_INCLUDE_FILE). */
+  options?: readonly Pair[];
+}
+
+/** The name of a worker's file among the vassals: a new one each generation, since the emperor delays a name that it has seen end. */
+export const vassalName = (app: string, { kind, ordinal, release }: Pick<Worker, "kind" | "ordinal" | "release">) =>
+  `${app}_${kind}.${ordinal}-${release}.ini`;
+
+/** A vassal's file, ours or the original's (which has no release in its name). */
+export interface Vassal {
+  file: string;
+  app: string;
+  kind: string;
+  ordinal: number;
+  release?: number;
+}
+
+/**
+ * Whose worker a vassal's file is: its `project =` line says, else its name read from the right, never a prefix, so
+ * that `foo` is not taken for `foo_bar`. Undefined for a file that is no vassal of piku's.
+ */
+export function parseVassal(file: string, content: string): Vassal | undefined {
+  const [, owner, ordinal, release] = /^(.+)\.(\d+)(?:-(\d+))?\.ini$/.exec(file) ?? [];
+  if (owner === undefined || !/._./.test(owner)) return undefined;
+  const project = /^project[ \t]*=[ \t]*(\S+)[ \t]*$/m.exec(content)?.[1];
+  const [app, kind] =
+    project !== undefined && owner.startsWith(`${project}_`)
+      ? [project, owner.slice(project.length + 1)]
+      : [owner.slice(0, owner.lastIndexOf("_")), owner.slice(owner.lastIndexOf("_") + 1)];
+  if (!app || !kind) return undefined;
+  return { file, app, kind, ordinal: Number(ordinal), release: release === undefined ? undefined : Number(release) };
+}
+
+/** The files of one generation, below `releases/<app>/run-<release>`. */
+export function filesOf(app: App, { kind, ordinal, release }: Pick<Worker, "kind" | "ordinal" | "release">) {
+  const folder = runFolder(app, release);
+  const base = `${folder}/${kind}.${ordinal}`;
+  return {
+    vassal: `${app.paths.enabled}/${vassalName(app.name, { kind, ordinal, release })}`,
+    /** A copy of the vassal, from which a stopped one is brought back. */
+    copy: `${folder}/${vassalName(app.name, { kind, ordinal, release })}`,
+    launcher: `${base}.sh`,
+    envdir: `${base}.env`,
+    /** uWSGI's own process, written when it starts. */
+    master: `${base}.pid`,
+    /** The process that the launcher became. */
+    daemon: `${base}.daemon`,
+    /** A byte for each time that it was started, by the launcher or by uWSGI. */
+    starts: `${base}.starts`,
+    /** Written when the app is loaded and accepts. */
+    ready: `${base}.ready`,
+    /** A second socket of a wsgi worker, which speaks http, for its health check. */
+    http: `${app.paths.sockets}/${app.name}.${ordinal}-${release}.http`,
+    log: `${app.logs}/${kind}.${ordinal}.log`,
+  };
+}
+
+/** The folder with the files of one generation. */
+export const runFolder = (app: App, release: number) => `${app.releases}/run-${release}`;
+
+/** A worker's own socket, of one generation; and the link that nginx follows to the live one. */
+export const socketOf = (app: App, ordinal: number, release: number) =>
+  `${app.paths.sockets}/${app.name}.${ordinal}-${release}.sock`;
+export const socketLink = (app: App, ordinal: number) => `${app.paths.sockets}/${app.name}.${ordinal}.sock`;
+
+/** What nginx looks for to send a `web` app's requests to its second set of ports. */
+export const slotFlag = (app: App) => `${app.paths.sockets}/${app.name}.b`;
+
+/** Kinds whose app is loaded by each process for itself, not by uWSGI's master before it makes them. */
+export const loadsLate = (kind: string) => kind === "jwsgi";
+
+/** The path that must answer before a worker is healthy; any answer will do for an app that only a request loads. */
+export const askedPath = ({ kind, settings, healthcheck }: Worker): string | undefined =>
+  healthcheck ?? (loadsLate(kind) && count(settings, "UWSGI_IDLE") > 0 ? "/" : undefined);
+
+/** What the original takes for an app that does not say otherwise; and in seconds how long a process may take to end, and to be healthy. */
+const usual = {
+  UWSGI_LISTEN: "48",
+  UWSGI_LOG_MAXSIZE: "1048576",
+  UWSGI_MAX_REQUESTS: "1024",
+  UWSGI_PROCESSES: "2",
+  UWSGI_THREADS: "4",
+  PIKU_GRACE: "30",
+  PIKU_HEALTHCHECK_TIMEOUT: "60",
+};
+
+/** Milliseconds that a process has for its last requests, once it is told to end. */
+export const graceOf = (settings: Settings) => 1000 * wholeNumber(settings, "PIKU_GRACE");
+
+/** One of these settings. Throws for one that is no whole number. */
+export const wholeNumber = (settings: Settings, key: keyof typeof usual) => wholeNumberIn(settings, usual, key);
+
+/** A setting that is a whole number; 0 where it is not set. Throws for one that is none. */
+export const count = (settings: Settings, key: string) =>
+  key in settings ? wholeNumberIn(settings, { [key]: "60" }, key) : 0;
+
+/** A vassal's file name to look for when an unchanged worker of the live release is to go on. */
+export const followedBy = (live: Release | undefined, worker: Pick<Worker, "kind" | "ordinal">): number | undefined =>
+  live?.vassals
+    .map((file) => parseVassal(file, `project = ${file.slice(0, file.lastIndexOf(`_${worker.kind}.`))}\n`))
+    .find((vassal) => vassal?.kind === worker.kind && vassal.ordinal === worker.ordinal)?.release;
