@@ -1,7 +1,8 @@
 /**
- * Makes the executables: `npm run build -- [--target NAME]... [--all]`, without arguments both kinds for this machine.
- * `dist` can be put on a web server as it is; PIKU_RELEASES is its address, which install.sh then knows.
- * Everything that is fetched is checked against a hash below and kept in ${XDG_CACHE_HOME:-~/.cache}/piku-build.
+ * Makes the executables: `npm run build -- [--target NAME]... [--all]`, without arguments both
+ * kinds for this machine. `dist` can be put on a web server as it is; PIKU_RELEASES is its address,
+ * which install.sh then knows. Everything that is fetched is checked against a hash below and kept
+ * in ${XDG_CACHE_HOME:-~/.cache}/piku-build.
  */
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
@@ -12,10 +13,19 @@ import type { BunPlugin } from "bun";
 interface Target {
   name: string;
   machine: "x64" | "arm64" | "arm";
-  /** The npm package with Bun's executable and what its tarball must be, or the C compiler and its flags. */
+  /**
+   * The npm package with Bun's executable and what its tarball must be, or the C compiler and its
+   * flags.
+   */
   engine:
     | { name: "bun"; platform: string; package: string; integrity: string }
-    | { name: "quickjs"; compiler: string; packages: string[]; flags: string[]; libraries: string[] };
+    | {
+        name: "quickjs";
+        compiler: string;
+        packages: string[];
+        flags: string[];
+        libraries: string[];
+      };
 }
 
 const bunVersion = "1.4.5";
@@ -34,7 +44,11 @@ const wide = ["-D_FILE_OFFSET_BITS=64", "-D_TIME_BITS=64"];
 // Debian's armhf compiler makes ARMv7 only, its libc included; a Pi 1 or Zero needs this one.
 const armv6 = ["-march=armv6", "-marm", "-mfloat-abi=soft"];
 
-const onQuickjs = (triplet: string, architecture: string, flags: string[] = []): Target["engine"] => ({
+const onQuickjs = (
+  triplet: string,
+  architecture: string,
+  flags: string[] = [],
+): Target["engine"] => ({
   name: "quickjs",
   compiler: `${triplet}-gcc`,
   packages: [`gcc-${triplet.replace("_", "-")}`, `libc6-dev-${architecture}-cross`],
@@ -80,7 +94,11 @@ const targets: Target[] = [
     ),
   },
   { name: "linux-armv7", machine: "arm", engine: onQuickjs("arm-linux-gnueabihf", "armhf", wide) },
-  { name: "linux-armv6", machine: "arm", engine: onQuickjs("arm-linux-gnueabi", "armel", [...armv6, ...wide]) },
+  {
+    name: "linux-armv6",
+    machine: "arm",
+    engine: onQuickjs("arm-linux-gnueabi", "armel", [...armv6, ...wide]),
+  },
   { name: "linux-arm64-lite", machine: "arm64", engine: onQuickjs("aarch64-linux-gnu", "arm64") },
   { name: "linux-x64-lite", machine: "x64", engine: onQuickjs("x86_64-linux-gnu", "amd64") },
 ];
@@ -99,8 +117,8 @@ const compileFlags = [
 ];
 
 /**
- * Builds one target from an entry file, which may `import { host } from "#host"`. On QuickJS the modules of `instead` are
- * taken from these files.
+ * Builds one target from an entry file, which may `import { host } from "#host"`. On QuickJS the
+ * modules of `instead` are taken from these files.
  */
 export async function build(
   name: string,
@@ -109,13 +127,20 @@ export async function build(
   instead: Record<string, string> = {},
 ): Promise<void> {
   const target = targets.find((row) => row.name === name);
-  if (!target) throw new Error(`no target '${name}'; there are ${targets.map((row) => row.name).join(", ")}`);
+  if (!target)
+    throw new Error(`no target '${name}'; there are ${targets.map((row) => row.name).join(", ")}`);
   if (target.engine.name === "bun") await buildOnBun(target.name, target.engine, entry, out);
   else await buildOnQuickjs(target, target.engine, entry, out, instead);
 }
 
-async function buildOnBun(name: string, engine: Target["engine"] & { name: "bun" }, entry: string, out: string) {
-  if (Bun.version !== bunVersion) throw new Error(`this is Bun ${Bun.version}; it must be ${bunVersion}: npm ci`);
+async function buildOnBun(
+  name: string,
+  engine: Target["engine"] & { name: "bun" },
+  entry: string,
+  out: string,
+) {
+  if (Bun.version !== bunVersion)
+    throw new Error(`this is Bun ${Bun.version}; it must be ${bunVersion}: npm ci`);
   const executable = await bunExecutable(engine);
   await inFolder(async (folder) => {
     await run(
@@ -129,7 +154,9 @@ async function buildOnBun(name: string, engine: Target["engine"] & { name: "bun"
         "--bytecode",
         // Without it the bytecode is CommonJS, and the executable dies at start.
         "--format=esm",
-        ...["dotenv", "bunfig", "tsconfig", "package-json"].map((file) => `--no-compile-autoload-${file}`),
+        ...["dotenv", "bunfig", "tsconfig", "package-json"].map(
+          (file) => `--no-compile-autoload-${file}`,
+        ),
         `--define=PIKU_TARGET=${JSON.stringify(name)}`,
         `--outfile=${join(folder, "piku")}`,
         resolve(entry),
@@ -143,13 +170,17 @@ async function buildOnBun(name: string, engine: Target["engine"] & { name: "bun"
 /** Bun's own executable for a target, from its npm package. */
 async function bunExecutable(engine: Target["engine"] & { name: "bun" }): Promise<string> {
   return cached(`${basename(engine.package)}-${bunVersion}`, async (folder) => {
-    await run(["npm", "pack", "--silent", "--pack-destination", folder, `${engine.package}@${bunVersion}`], folder);
+    await run(
+      ["npm", "pack", "--silent", "--pack-destination", folder, `${engine.package}@${bunVersion}`],
+      folder,
+    );
     const tarball = fs.readdirSync(folder).find((file) => file.endsWith(".tgz"));
     if (!tarball) throw new Error(`npm pack ${engine.package} left no tarball`);
     const hash = createHash("sha512")
       .update(fs.readFileSync(join(folder, tarball)))
       .digest("base64");
-    if (`sha512-${hash}` !== engine.integrity) throw new Error(`${engine.package}: the tarball's hash is wrong`);
+    if (`sha512-${hash}` !== engine.integrity)
+      throw new Error(`${engine.package}: the tarball's hash is wrong`);
     await run(["tar", "-xzf", tarball, "--strip-components=2", "package/bin/bun"], folder);
     fs.rmSync(join(folder, tarball));
   }).then((folder) => join(folder, "bun"));
@@ -167,13 +198,19 @@ async function buildOnQuickjs(
   await need([native.compiler], native.packages);
   await need([own.compiler], own.packages);
   const source = await quickjsSource();
-  const [objects, qjsc] = await Promise.all([quickjsObjects(source, own), quickjsCompiler(source, native)]);
+  const [objects, qjsc] = await Promise.all([
+    quickjsObjects(source, own),
+    quickjsCompiler(source, native),
+  ]);
   await inFolder(async (folder) => {
     await Bun.write(join(folder, "piku.js"), await bundle(entry, instead));
     const modules = nativeModules.flatMap((module) => ["-M", module]);
-    // Relative names: they become part of the result. Without line numbers (-s) it is a quarter smaller, in memory too; a stack
-    // still names functions.
-    await run([qjsc, "-c", "-m", "-s", "-N", "piku_bytecode", ...modules, "-o", "bytecode.c", "piku.js"], folder);
+    // Relative names: they become part of the result. Without line numbers (-s) it is a quarter
+    // smaller, in memory too; a stack still names functions.
+    await run(
+      [qjsc, "-c", "-m", "-s", "-N", "piku_bytecode", ...modules, "-o", "bytecode.c", "piku.js"],
+      folder,
+    );
     fs.copyFileSync(join(root, "src/host/quickjs.c"), join(folder, "quickjs-main.c"));
     await run(
       [
@@ -236,13 +273,22 @@ async function bundle(entry: string, instead: Record<string, string>): Promise<s
   return text;
 }
 
-async function quickjsObjects(source: string, { compiler, flags }: { compiler: string; flags: string[] }) {
+async function quickjsObjects(
+  source: string,
+  { compiler, flags }: { compiler: string; flags: string[] },
+) {
   const version = await run([compiler, "--version"], source);
-  return cached(`objects-${keyOf(source, [compiler, version, ...compileFlags, ...flags])}`, async (folder) => {
-    const compile = (file: string) =>
-      run([compiler, ...compileFlags, ...flags, "-c", `${file}.c`, "-o", join(folder, `${file}.o`)], source);
-    await Promise.all(sources.map(compile));
-  });
+  return cached(
+    `objects-${keyOf(source, [compiler, version, ...compileFlags, ...flags])}`,
+    async (folder) => {
+      const compile = (file: string) =>
+        run(
+          [compiler, ...compileFlags, ...flags, "-c", `${file}.c`, "-o", join(folder, `${file}.o`)],
+          source,
+        );
+      await Promise.all(sources.map(compile));
+    },
+  );
 }
 
 /** The compiler from JavaScript to bytecode. Its output is the same for every machine. */
@@ -274,7 +320,10 @@ async function quickjsSource(): Promise<string> {
     fs.mkdirSync(join(state, "archives/partial"), { recursive: true });
     const keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
     await Bun.write(join(state, "status"), "");
-    await Bun.write(join(state, "sources.list"), `deb-src [signed-by=${keys}] ${await debianMirror()} trixie main\n`);
+    await Bun.write(
+      join(state, "sources.list"),
+      `deb-src [signed-by=${keys}] ${await debianMirror()} trixie main\n`,
+    );
     const settings = {
       "Dir::Etc::sourcelist": join(state, "sources.list"),
       "Dir::Etc::sourceparts": "-",
@@ -296,14 +345,23 @@ async function quickjsSource(): Promise<string> {
 
 /** Where this machine gets Debian from. Asking apt, since its own files also name third parties. */
 async function debianMirror(): Promise<string> {
-  const ask = ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Created-By: Packages"];
+  const ask = [
+    "apt-get",
+    "indextargets",
+    "--format",
+    "$(ORIGIN) $(LABEL) $(REPO_URI)",
+    "Created-By: Packages",
+  ];
   const find = async () => (await run(ask, "/")).match(/^Debian Debian (\S+)$/m)?.[1];
   let found = await find();
   if (!found) {
     await run(["apt-get", "update"], "/");
     found = await find();
   }
-  if (!found) throw new Error("apt knows no Debian archive; set QUICKJS_SRC to a folder with QuickJS's source");
+  if (!found)
+    throw new Error(
+      "apt knows no Debian archive; set QUICKJS_SRC to a folder with QuickJS's source",
+    );
   return found;
 }
 
@@ -324,7 +382,10 @@ async function need(commands: string[], packages: string[]): Promise<void> {
   await run(install, "/", { DEBIAN_FRONTEND: "noninteractive" });
 }
 
-/** A folder in the cache, filled by `fill` unless it is there. Two builds at once may both fill it; one wins. */
+/**
+ * A folder in the cache, filled by `fill` unless it is there. Two builds at once may both fill it;
+ * one wins.
+ */
 async function cached(name: string, fill: (folder: string) => Promise<void>): Promise<string> {
   const place = join(cache, name);
   if (fs.existsSync(place)) return place;
@@ -358,8 +419,17 @@ function install(file: string, out: string): void {
 }
 
 async function run(argv: string[], cwd: string, env: Record<string, string> = {}): Promise<string> {
-  const child = Bun.spawn(argv, { cwd, env: { ...process.env, ...env, LC_ALL: "C" }, stdout: "pipe", stderr: "pipe" });
-  const [out, error, status] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  const child = Bun.spawn(argv, {
+    cwd,
+    env: { ...process.env, ...env, LC_ALL: "C" },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, error, status] = await Promise.all([
+    child.stdout.text(),
+    child.stderr.text(),
+    child.exited,
+  ]);
   // The bytecode step of Bun complains and goes on, and so does a C compiler.
   if (status !== 0 || /Failed to generate bytecode/.test(error)) {
     throw new Error(`'${argv.join(" ")}' failed with ${status}\n${out}${error}`);
@@ -384,14 +454,19 @@ const runsHere = ({ machine, engine }: Target) =>
 
 /** What goes with the executables: their sums, and the installer. */
 function writeRelease(folder: string, address = ""): void {
-  if (!/^(https?:\/\/[\w.:/~-]+)?$/.test(address)) throw new Error(`PIKU_RELEASES: '${address}' is no address`);
+  if (!/^(https?:\/\/[\w.:/~-]+)?$/.test(address))
+    throw new Error(`PIKU_RELEASES: '${address}' is no address`);
   const beside = (name: string, content: string, mode: number) => {
     fs.writeFileSync(join(folder, `.${name}.tmp`), content, { mode });
     fs.renameSync(join(folder, `.${name}.tmp`), join(folder, name));
   };
-  const installer = fs.readFileSync(join(root, "install.sh"), "utf8").replace(/^release=$/m, `release=${address}`);
+  const installer = fs
+    .readFileSync(join(root, "install.sh"), "utf8")
+    .replace(/^release=$/m, `release=${address}`);
   beside("install.sh", installer, 0o755);
-  const names = fs.readdirSync(folder).filter((name) => /^piku-[\w-]+$/.test(name) || name === "install.sh");
+  const names = fs
+    .readdirSync(folder)
+    .filter((name) => /^piku-[\w-]+$/.test(name) || name === "install.sh");
   const sum = (name: string) =>
     createHash("sha256")
       .update(fs.readFileSync(join(folder, name)))

@@ -13,7 +13,10 @@ import { Ended, explain, PikuError, usageError } from "./text/errors.ts";
 import { voiceOf } from "./text/output.ts";
 import { nearest, printable } from "./text/text.ts";
 
-/** Runs the command that this call asks for, and gives the exit code. The one place that shows an error. */
+/**
+ * Runs the command that this call asks for, and gives the exit code. The one place that shows an
+ * error.
+ */
 async function main(host: Host): Promise<number> {
   const env = host.env();
   host.setEnv(cleanEnvironment(env));
@@ -32,13 +35,22 @@ async function main(host: Host): Promise<number> {
 
 const versionOf = (host: Host) => `piku ${version} (${host.target}, ${host.engine})`;
 
-async function dispatch(host: Host, commands: Commands, name: string, rest: string[]): Promise<void> {
+async function dispatch(
+  host: Host,
+  commands: Commands,
+  name: string,
+  rest: string[],
+): Promise<void> {
   const paths = pathsOf(host);
   // `in` would also find what every object has, such as `toString`.
-  const pluginOf = (wanted: string) => (Object.hasOwn(commands, wanted) ? undefined : findPlugin(host, paths, wanted));
+  const pluginOf = (wanted: string) =>
+    Object.hasOwn(commands, wanted) ? undefined : findPlugin(host, paths, wanted);
   const find = (wanted: string) => {
     if (Object.hasOwn(commands, wanted)) return commands[wanted]!;
-    const near = nearest(wanted, [...Object.keys(commands), ...listPlugins(host, paths).map(({ name }) => name)]);
+    const near = nearest(wanted, [
+      ...Object.keys(commands),
+      ...listPlugins(host, paths).map(({ name }) => name),
+    ]);
     throw usageError(
       `there is no command '${printable(wanted)}'`,
       near ? `did you mean '${near}'?` : "`help` lists them",
@@ -47,7 +59,8 @@ async function dispatch(host: Host, commands: Commands, name: string, rest: stri
   if (name === "--version" || name === "-V") return host.say(versionOf(host));
   if (name === "--help" || name === "-h" || name === "help") {
     const [wanted] = rest;
-    if (wanted === undefined) return host.say(renderHelp(commands, listPlugins(host, paths), versionOf(host)));
+    if (wanted === undefined)
+      return host.say(renderHelp(commands, listPlugins(host, paths), versionOf(host)));
     const plugin = pluginOf(wanted);
     return host.say(renderCommandHelp(wanted, plugin ? { meta: plugin } : find(wanted)));
   }

@@ -1,9 +1,11 @@
 /**
- * Figures: `npm run bench` measures each executable, the original (PIKU_PEER, its command) and the floor below all of
- * them, in turn, in one run, and prints one table for the README: medians of as many rounds as PIKU_BENCH_ROUNDS says (30; a
- * sixth of it for pushes). The floor is `true` for a command, and for a push `git push` to a bare repository without a hook
- * over the same ssh, with a checkout where files are counted. As root everything lies in memory, since what else writes to
- * the disk would be measured too; PIKU_BENCH_DISK=1 uses the disk. Words choose the rows that have one of them.
+ * Figures: `npm run bench` measures each executable, the original (PIKU_PEER, its command) and the
+ * floor below all of them, in turn, in one run, and prints one table for the README: medians of as
+ * many rounds as PIKU_BENCH_ROUNDS says (30; a sixth of it for pushes). The floor is `true` for a
+ * command, and for a push `git push` to a bare repository without a hook over the same ssh, with a
+ * checkout where files are counted. As root everything lies in memory, since what else writes to
+ * the disk would be measured too; PIKU_BENCH_DISK=1 uses the disk. Words choose the rows that have
+ * one of them.
  */
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -12,14 +14,19 @@ import { probeSource, webProbe, wsgiProbe } from "./e2e/probe.ts";
 import { type Files, ok, type Ran, type Repo, read, Sandbox, targets } from "./e2e/sandbox.ts";
 import { asking, commandOf } from "./e2e/watch.ts";
 
-/** One that is measured: an executable on a board of its own; the floor has the board of the first. */
+/**
+ * One that is measured: an executable on a board of its own; the floor has the board of the first.
+ */
 interface Contestant {
   name: string;
   board: Sandbox;
   repo: Repo;
 }
 
-/** What is measured: how to take one sample of a contestant, and how often. `floor` is a sample of what nobody can beat. */
+/**
+ * What is measured: how to take one sample of a contestant, and how often. `floor` is a sample of
+ * what nobody can beat.
+ */
 interface Row {
   title: string;
   rounds: number;
@@ -41,7 +48,10 @@ const settingsFor = (host: string): Files => ({
   ENV: `NGINX_SERVER_NAME=${host}\nNGINX_IPV4_ADDRESS=127.0.0.1\nDISABLE_IPV6=true\n`,
 });
 
-/** An app that every contestant takes for a generic one, so that no package registry has a part in it. */
+/**
+ * An app that every contestant takes for a generic one, so that no package registry has a part in
+ * it.
+ */
 const appFiles = (host: string): Files => ({
   ...webProbe(host),
   ...settingsFor(host),
@@ -54,7 +64,10 @@ function join(name: string, executable: string): Sandbox {
   return board.start(inMemory ? 2048 : undefined);
 }
 
-/** The original as an executable, on the ports of its board, and beside it what on a real one is piku-nginx.path. */
+/**
+ * The original as an executable, on the ports of its board, and beside it what on a real one is
+ * piku-nginx.path.
+ */
 function joinOriginal([script = "", python = "/usr/bin/python3"]: string[]) {
   const executable = `${folder}/piku.py`;
   fs.writeFileSync(executable, read(script).replace(/^#!.*/, `#!${python}`), { mode: 0o755 });
@@ -67,28 +80,45 @@ function joinOriginal([script = "", python = "/usr/bin/python3"]: string[]) {
   const watcher = `const { readFileSync, watch } = require("node:fs");
     watch("${board.pikuRoot}/nginx", (_, name) => name.endsWith(".conf") &&
       process.kill(Number(readFileSync("${board.pikuRoot}/web/nginx.pid", "utf8")), "SIGHUP"));`;
-  return Bun.spawn([process.execPath, "-e", watcher], { env: board.boardEnv(), stdout: "ignore", stderr: "inherit" });
+  return Bun.spawn([process.execPath, "-e", watcher], {
+    env: board.boardEnv(),
+    stdout: "ignore",
+    stderr: "inherit",
+  });
 }
 
-const median = (samples: number[]) => samples.toSorted((a, b) => a - b)[Math.floor(samples.length / 2)]!;
+const median = (samples: number[]) =>
+  samples.toSorted((a, b) => a - b)[Math.floor(samples.length / 2)]!;
 
 /** Milliseconds of one call of a program on a board. */
 function call(board: Sandbox, ...argv: string[]): number {
-  const how = { cwd: board.home, env: board.boardEnv(), stdout: "ignore", stderr: "ignore" } as const;
+  const how = {
+    cwd: board.home,
+    env: board.boardEnv(),
+    stdout: "ignore",
+    stderr: "ignore",
+  } as const;
   const began = performance.now();
   Bun.spawnSync(argv, how);
   return performance.now() - began;
 }
 
-/** Megabytes that a call held at most. Through GNU time: a child's peak counts that of the process that it was forked from. */
+/**
+ * Megabytes that a call held at most. Through GNU time: a child's peak counts that of the process
+ * that it was forked from.
+ */
 function peak(board: Sandbox, ...argv: string[]): number {
-  const ran = spawnSync("/usr/bin/time", ["-f", "%M", ...argv], { env: board.boardEnv(), encoding: "utf8" });
+  const ran = spawnSync("/usr/bin/time", ["-f", "%M", ...argv], {
+    env: board.boardEnv(),
+    encoding: "utf8",
+  });
   return Number(ran.stderr.trim().split("\n").at(-1)) / 1024;
 }
 
 /**
- * Milliseconds from the start of a push until it has ended and what answers satisfies `isNew`. Asks all the time, and for a
- * second more, and counts what was no answer when the app has answered before.
+ * Milliseconds from the start of a push until it has ended and what answers satisfies `isNew`. Asks
+ * all the time, and for a second more, and counts what was no answer when the app has answered
+ * before.
  */
 async function untilNew(
   { board, name }: Contestant,
@@ -113,8 +143,10 @@ async function untilNew(
     if (counts) count.asked++;
     if (counts && !isGood) count.failed++;
     if (isGood && isNew(answer.slice(4))) answered ??= performance.now();
-    if (pushed && answered !== undefined && end === Number.POSITIVE_INFINITY) end = performance.now() + 1000;
-    if (performance.now() - began > 120_000) throw new Error(`${name}: ${host} never answered anew: ${answer}`);
+    if (pushed && answered !== undefined && end === Number.POSITIVE_INFINITY)
+      end = performance.now() + 1000;
+    if (performance.now() - began > 120_000)
+      throw new Error(`${name}: ${host} never answered anew: ${answer}`);
   }
   return Math.max((await pushing).at, answered!) - began;
 }
@@ -135,7 +167,16 @@ function bareRepository(): string {
 /** Milliseconds of a plain `git push`, and of a checkout behind it when asked. */
 function plainPush(repo: Repo, bare: string, checkout: boolean): number {
   const push = ok(repo.git("push", "--quiet", `other:${bare}`, "main")).ms;
-  const words = ["--git-dir", bare, "--work-tree", `${bare}-tree`, "checkout", "--quiet", "-f", "main"];
+  const words = [
+    "--git-dir",
+    bare,
+    "--work-tree",
+    `${bare}-tree`,
+    "checkout",
+    "--quiet",
+    "-f",
+    "main",
+  ];
   return checkout ? push + ok(repo.board.run(["git", ...words])).ms : push;
 }
 
@@ -149,20 +190,30 @@ function plainCommit(repo: Repo): number {
 
 /** Milliseconds of a push of many files, until it has ended. */
 const pushMany = (repo: Repo, app: string) =>
-  ok(repo.board.run(["git", "push", "--quiet", `board:${app}`, "main"], { cwd: repo.folder, limit: 120 })).ms;
+  ok(
+    repo.board.run(["git", "push", "--quiet", `board:${app}`, "main"], {
+      cwd: repo.folder,
+      limit: 120,
+    }),
+  ).ms;
 
 const folderOfMany = (folder: string): Files => {
-  const lines = (i: number) => Array.from({ length: 40 }, (_, line) => `line ${line} of ${folder}, ${i * 7919}\n`);
+  const lines = (i: number) =>
+    Array.from({ length: 40 }, (_, line) => `line ${line} of ${folder}, ${i * 7919}\n`);
   return Object.fromEntries(
-    Array.from({ length: manyFiles }, (_, i) => [`public/${folder}/${i % 50}/${i}.txt`, lines(i).join("")]),
+    Array.from({ length: manyFiles }, (_, i) => [
+      `public/${folder}/${i % 50}/${i}.txt`,
+      lines(i).join(""),
+    ]),
   );
 };
 
 const staticFiles = (host: string): Files => ({ ...appFiles(host), Procfile: "static: public\n" });
 
 /**
- * Apps of each kind, for load; the original wants a release line, or a manifest of a language. Under the original's own
- * UWSGI_MAX_REQUESTS two threads that reach it at once answer nobody for a minute, which would be measured instead.
+ * Apps of each kind, for load; the original wants a release line, or a manifest of a language.
+ * Under the original's own UWSGI_MAX_REQUESTS two threads that reach it at once answer nobody for a
+ * minute, which would be measured instead.
  */
 const loaded: Record<string, Files> = {
   wsgi: {
@@ -171,23 +222,48 @@ const loaded: Record<string, Files> = {
     "requirements.txt": "",
   },
   web: appFiles("web.test"),
-  static: { ...appFiles("static.test"), Procfile: "static: public\n", "public/index.html": "<p>hello\n" },
+  static: {
+    ...appFiles("static.test"),
+    Procfile: "static: public\n",
+    "public/index.html": "<p>hello\n",
+  },
 };
 
 /** Requests a second that a board answers from 8 connections at once; how many were none. */
 function requests({ board }: Contestant, host: string): number {
   const url = `http://127.0.0.1:${board.httpPort}/`;
-  const ran = ok(board.run(["wrk", "-t", "2", "-c", "8", "-d", "1s", "--timeout", "10s", "-H", `Host: ${host}`, url]));
+  const ran = ok(
+    board.run([
+      "wrk",
+      "-t",
+      "2",
+      "-c",
+      "8",
+      "-d",
+      "1s",
+      "--timeout",
+      "10s",
+      "-H",
+      `Host: ${host}`,
+      url,
+    ]),
+  );
   if (/Non-2xx|Socket errors/.test(ran.stdout)) throw new Error(ran.stdout);
   return Number(/Requests\/sec:\s+([\d.]+)/.exec(ran.stdout)![1]);
 }
 
-/** Megabytes of a board's own processes whose command line has this in it, each page counted once (proc(5): Pss). */
+/**
+ * Megabytes of a board's own processes whose command line has this in it, each page counted once
+ * (proc(5): Pss).
+ */
 const resident = ({ board }: Contestant, wanted: RegExp) =>
   board
     .processes()
     .filter((pid) => wanted.test(commandOf(pid)))
-    .reduce((sum, pid) => sum + Number(/^Pss:\s+(\d+)/m.exec(read(`/proc/${pid}/smaps_rollup`))![1]), 0) / 1024;
+    .reduce(
+      (sum, pid) => sum + Number(/^Pss:\s+(\d+)/m.exec(read(`/proc/${pid}/smaps_rollup`))![1]),
+      0,
+    ) / 1024;
 
 /** So many apps with a worker each, as files say it; the emperor is gone by then. */
 function fill({ board }: Contestant, count: number) {
@@ -201,12 +277,19 @@ function fill({ board }: Contestant, count: number) {
   }
 }
 
-async function measure({ title, rounds, sample, floor, unit }: Row): Promise<[string, (number | undefined)[]]> {
+async function measure({
+  title,
+  rounds,
+  sample,
+  floor,
+  unit,
+}: Row): Promise<[string, (number | undefined)[]]> {
   const samples = contestants.map(() => [] as number[]);
   const lowest: number[] = [];
   for (let round = 0; round < rounds; round++) {
     // To and fro, so that a drift of the machine's speed favours nobody.
-    const turn = round % 2 === 0 ? [...contestants.entries()] : [...contestants.entries()].reverse();
+    const turn =
+      round % 2 === 0 ? [...contestants.entries()] : [...contestants.entries()].reverse();
     for (const [i, contestant] of turn) samples[i]!.push(await sample(contestant, round));
     if (floor) lowest.push(floor(round));
   }
@@ -229,9 +312,13 @@ try {
   await Bun.sleep(1000);
   const idle = contestants.map((contestant) => resident(contestant, /uwsgi|piku/));
   const idleNginx = contestants.map((contestant) => resident(contestant, /^nginx/));
-  const chosen = (title: string) => words.length === 0 || words.some((word) => title.includes(word));
+  const chosen = (title: string) =>
+    words.length === 0 || words.some((word) => title.includes(word));
   const grown = bareRepository();
-  fs.appendFileSync(`${first.board.home}/.ssh/authorized_keys`, read(`${first.board.folder}/ssh/other.pub`));
+  fs.appendFileSync(
+    `${first.board.home}/.ssh/authorized_keys`,
+    read(`${first.board.folder}/ssh/other.pub`),
+  );
   const repos = new Map<string, Repo>();
   const growing = new Map<string, Repo>();
   for (const contestant of contestants) {
@@ -248,14 +335,22 @@ try {
     const other = board.repo(undefined, appFiles("second.test"));
     ok(board.push(other, "second"));
     ok(board.ssh("config:set", "redeploy", "GREETING=hello"));
-    repos.set(name, board.repo(undefined, { ...staticFiles("many.test"), ...folderOfMany("first") }));
-    const more = board.repo(undefined, { ...staticFiles("more.test"), "public/index.html": "more\n" });
+    repos.set(
+      name,
+      board.repo(undefined, { ...staticFiles("many.test"), ...folderOfMany("first") }),
+    );
+    const more = board.repo(undefined, {
+      ...staticFiles("more.test"),
+      "public/index.html": "more\n",
+    });
     if (chosen("files")) ok(board.push(more, "more"));
     growing.set(name, more);
     if (chosen("requests a second"))
-      for (const [app, files] of Object.entries(loaded)) ok(await board.pushing(board.repo(undefined, files), app));
+      for (const [app, files] of Object.entries(loaded))
+        ok(await board.pushing(board.repo(undefined, files), app));
   }
-  const piku = ({ board }: Contestant, ...words: string[]) => call(board, `${board.home}/piku`, ...words);
+  const piku = ({ board }: Contestant, ...words: string[]) =>
+    call(board, `${board.home}/piku`, ...words);
   const command = (title: string, ...words: string[]): Row => ({
     title,
     rounds: many,
@@ -336,7 +431,9 @@ try {
       rounds: few,
       sample: ({ name }, round) => {
         const repo = repos.get(name)!;
-        repo.commit("ENV", { ENV: read(`${repo.folder}/ENV`).replace(/many\d*\.test/, `many${round}.test`) });
+        repo.commit("ENV", {
+          ENV: read(`${repo.folder}/ENV`).replace(/many\d*\.test/, `many${round}.test`),
+        });
         return pushMany(repo, `many${round}`);
       },
       floor: () => plainPush(repos.get(first.name)!, bareRepository(), true),
@@ -367,7 +464,13 @@ try {
   const lost = contestants.map(({ name }) => failures.get(name)!);
   const size = contestants.map(({ board }) => fs.statSync(`${board.home}/piku`).size / 1e6);
   const figure = (value: number | undefined) =>
-    value === undefined ? "" : value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+    value === undefined
+      ? ""
+      : value >= 100
+        ? value.toFixed(0)
+        : value >= 10
+          ? value.toFixed(1)
+          : value.toFixed(2);
   console.log(`\n${machine()}; medians, taken in turn:\n`);
   for (const cells of [
     head,

@@ -50,8 +50,9 @@ export const isAppName = (name: string) =>
   !/\.(lock|git)$|\.$/.test(name);
 
 /**
- * The name of an app as git and people write it: one leading `/` (a path in a URL) and one trailing `.git` are taken
- * off. Refuses rather than mends: the original made `ab` of `a/b`. Throws a usage error.
+ * The name of an app as git and people write it: one leading `/` (a path in a URL) and one trailing
+ * `.git` are taken off. Refuses rather than mends: the original made `ab` of `a/b`. Throws a usage
+ * error.
  */
 export function parseAppName(typed: string): string {
   const name = typed.replace(/^\//, "").replace(/\.git$/, "");
@@ -78,27 +79,37 @@ export function findApp(host: Host, typed: string): App {
 /** The app of this name, also before its first push: it may have settings already. */
 export function namedApp(host: Host, typed: string): App {
   const paths = pathsOf(host);
-  return host.list(paths.apps).includes(typed) ? findApp(host, typed) : appOf(paths, parseAppName(typed));
+  return host.list(paths.apps).includes(typed)
+    ? findApp(host, typed)
+    : appOf(paths, parseAppName(typed));
 }
 
-/** The app of this name of which anything is left, also after a first push that failed. Throws when there is nothing. */
+/**
+ * The app of this name of which anything is left, also after a first push that failed. Throws when
+ * there is nothing.
+ */
 export function remainsOf(host: Host, typed: string): App {
   const app = namedApp(host, typed);
   const parts = [app.repo, app.envs, app.releases];
   return parts.some((path) => host.stat(path)) ? app : findApp(host, typed);
 }
 
-/** Names of the apps on this machine, sorted. `known`: names of which it is known already, which saves a look at each. */
+/**
+ * Names of the apps on this machine, sorted. `known`: names of which it is known already, which
+ * saves a look at each.
+ */
 export const listApps = (host: Host, paths: Paths, known?: ReadonlySet<string>) =>
   host
     .list(paths.apps)
     .filter(
-      (name) => !name.startsWith(".") && (known?.has(name) || host.stat(`${paths.apps}/${name}`)?.type === "directory"),
+      (name) =>
+        !name.startsWith(".") &&
+        (known?.has(name) || host.stat(`${paths.apps}/${name}`)?.type === "directory"),
     );
 
 /**
- * The text of a file of any app's, for a look at all of them: nothing where it is not there or cannot be read. What one app has done to
- * its own must not keep the others from theirs.
+ * The text of a file of any app's, for a look at all of them: nothing where it is not there or
+ * cannot be read. What one app has done to its own must not keep the others from theirs.
  */
 export function readOfAny(host: Host, path: string): string {
   try {
@@ -108,10 +119,17 @@ export function readOfAny(host: Host, path: string): string {
   }
 }
 
-/** Refuses a new name that another app has in other letters: nginx compares upstream names without case. */
+/**
+ * Refuses a new name that another app has in other letters: nginx compares upstream names without
+ * case.
+ */
 export function refuseTwin(host: Host, app: App): void {
   const twin = listApps(host, app.paths).find(
     (other) => other !== app.name && other.toLowerCase() === app.name.toLowerCase(),
   );
-  if (twin) throw new PikuError(`app '${app.name}' differs from app '${twin}' only by case`, "choose another name");
+  if (twin)
+    throw new PikuError(
+      `app '${app.name}' differs from app '${twin}' only by case`,
+      "choose another name",
+    );
 }

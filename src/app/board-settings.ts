@@ -4,7 +4,10 @@ import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { parseSettings, type Settings } from "./env-file.ts";
 
-/** Settings of the machine's ENV file that are piku's own and no app's, and what they are unless it says otherwise. */
+/**
+ * Settings of the machine's ENV file that are piku's own and no app's, and what they are unless it
+ * says otherwise.
+ */
 const own = {
   PIKU_HTTP_PORT: "80",
   PIKU_HTTPS_PORT: "443",
@@ -31,11 +34,20 @@ export interface Machine {
   /** For the apps. */
   settings: Settings;
   ports: Ports;
-  /** Whether nginx is to be piku's own or the one that this machine has for others too (`PIKU_NGINX`); undefined unless somebody said so. */
+  /**
+   * Whether nginx is to be piku's own or the one that this machine has for others too
+   * (`PIKU_NGINX`); undefined unless somebody said so.
+   */
   nginx?: "own" | "shared";
-  /** A command that has a shared nginx read its files again (`PIKU_NGINX_RELOAD`), for machines that are set up by hand. */
+  /**
+   * A command that has a shared nginx read its files again (`PIKU_NGINX_RELOAD`), for machines that
+   * are set up by hand.
+   */
   reload?: string;
-  /** The app that answers for names that no site has, unless its own NGINX_DEFAULT says otherwise (`PIKU_DEFAULT_APP`). */
+  /**
+   * The app that answers for names that no site has, unless its own NGINX_DEFAULT says otherwise
+   * (`PIKU_DEFAULT_APP`).
+   */
   defaultApp?: string;
   /** A folder or a URL with releases of piku. */
   releases?: string;
@@ -55,16 +67,23 @@ export interface Machine {
 export function readMachine(host: Host, file: string, content = host.read(file) ?? ""): Machine {
   const all = parseSettings(content, file);
   const machine = defu(all, own);
-  const { PIKU_HTTP_PORT, PIKU_HTTPS_PORT, PIKU_NGINX, PIKU_RELEASES, PIKU_DOMAIN, PIKU_MAX_PUSH } = machine;
+  const { PIKU_HTTP_PORT, PIKU_HTTPS_PORT, PIKU_NGINX, PIKU_RELEASES, PIKU_DOMAIN, PIKU_MAX_PUSH } =
+    machine;
   if (!["", "own", "shared"].includes(PIKU_NGINX))
     throw new PikuError(`${file}: PIKU_NGINX is '${printable(PIKU_NGINX)}'`, "write own or shared");
-  if (PIKU_DOMAIN !== "" && !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.?$/i.test(PIKU_DOMAIN))
+  if (
+    PIKU_DOMAIN !== "" &&
+    !/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.?$/i.test(PIKU_DOMAIN)
+  )
     throw new PikuError(
       `${file}: PIKU_DOMAIN is '${printable(PIKU_DOMAIN)}'`,
       "write a domain, such as pi.example.com",
     );
   if (!/^\d{1,9}[kmg]?$/i.test(PIKU_MAX_PUSH))
-    throw new PikuError(`${file}: PIKU_MAX_PUSH is '${printable(PIKU_MAX_PUSH)}'`, "write a size, such as 500m or 2g");
+    throw new PikuError(
+      `${file}: PIKU_MAX_PUSH is '${printable(PIKU_MAX_PUSH)}'`,
+      "write a size, such as 500m or 2g",
+    );
   if (!/^[1-9]\d{0,6}$/.test(machine.PIKU_MAX_FILES))
     throw new PikuError(
       `${file}: PIKU_MAX_FILES is '${printable(machine.PIKU_MAX_FILES)}'`,
@@ -91,7 +110,9 @@ export function readMachine(host: Host, file: string, content = host.read(file) 
 /** Absolute folders with `:` between. Throws, naming `what`. */
 function folderList(value: string, what: string): string[] {
   const given = value.split(":").filter((folder) => folder !== "");
-  const bad = given.find((folder) => !/^\/[^\x00-\x1f"$\\]*$/.test(folder) || /^\/+$|\/\.{1,2}\//.test(`${folder}/`));
+  const bad = given.find(
+    (folder) => !/^\/[^\x00-\x1f"$\\]*$/.test(folder) || /^\/+$|\/\.{1,2}\//.test(`${folder}/`),
+  );
   if (bad !== undefined)
     throw new PikuError(
       `${what}: '${printable(bad)}' cannot be a folder`,

@@ -29,27 +29,36 @@ const nicknames: Record<string, string> = {
   "@hourly": "0 * * * *",
 };
 
-/** When a cron worker runs: the values of each field, or undefined where every value fits; and what it runs. */
+/**
+ * When a cron worker runs: the values of each field, or undefined where every value fits; and what
+ * it runs.
+ */
 export interface Cron {
   minute?: number[];
   hour?: number[];
   day?: number[];
   month?: number[];
   weekday?: number[];
-  /** Whether a day must fit both day and weekday; one of them is enough otherwise (crontab(5): unless one begins with `*`). */
+  /**
+   * Whether a day must fit both day and weekday; one of them is enough otherwise (crontab(5):
+   * unless one begins with `*`).
+   */
   bothDays?: boolean;
   command: string;
 }
 
 /**
- * Reads `minute hour day month weekday command` (crontab(5): numbers, names, lists, ranges, steps, `@daily` and its
- * like). Throws with `where` and the name of the field that does not fit.
+ * Reads `minute hour day month weekday command` (crontab(5): numbers, names, lists, ranges, steps,
+ * `@daily` and its like). Throws with `where` and the name of the field that does not fit.
  */
 export function parseCron(line: string, where: string): Cron {
-  const hint = "a cron line is 'minute hour day month weekday command', such as '*/15 * * * * python3 job.py'";
+  const hint =
+    "a cron line is 'minute hour day month weekday command', such as '*/15 * * * * python3 job.py'";
   const nickname = /^(@\w+)\s+(.+)$/.exec(line);
   const expanded =
-    nickname && Object.hasOwn(nicknames, nickname[1]!) ? `${nicknames[nickname[1]!]} ${nickname[2]}` : line;
+    nickname && Object.hasOwn(nicknames, nickname[1]!)
+      ? `${nicknames[nickname[1]!]} ${nickname[2]}`
+      : line;
   const words = /^(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(.+)$/.exec(expanded);
   if (!words) throw new PikuError(`${where}: '${printable(line)}' is not a cron line`, hint);
   const [minute, hour, day, month, weekday] = cronFields.map((field, i) => {
@@ -66,7 +75,15 @@ export function parseCron(line: string, where: string): Cron {
   const command = words[6]!;
   // With either day enough, one list of all days makes it every day.
   if (!bothDays && !(day && sundays)) return { minute, hour, month, command };
-  return { minute, hour, day, month, weekday: sundays, bothDays: (day && sundays && bothDays) || undefined, command };
+  return {
+    minute,
+    hour,
+    day,
+    month,
+    weekday: sundays,
+    bothDays: (day && sundays && bothDays) || undefined,
+    command,
+  };
 }
 
 /** The values of one cron field, sorted; "any" for all of them; undefined when it is none. */
@@ -78,7 +95,12 @@ function fieldValues(word: string, field: Field): number[] | "any" | undefined {
     if (from === undefined || (from === "*" && to !== undefined)) return undefined;
     const first = from === "*" ? field.least : fieldNumber(from, field);
     const open = from === "*" || (step !== undefined && to === undefined);
-    const last = to !== undefined ? fieldNumber(to, field) : open ? field.most - (field.names === days ? 1 : 0) : first;
+    const last =
+      to !== undefined
+        ? fieldNumber(to, field)
+        : open
+          ? field.most - (field.names === days ? 1 : 0)
+          : first;
     const by = step === undefined ? 1 : Number(step);
     if (first === undefined || last === undefined || first > last || by < 1) return undefined;
     for (let value = first; value <= last; value += by) values.add(value);

@@ -5,23 +5,28 @@ import { linesOf, literal, meaningfulLines, printable } from "../text/text.ts";
 export type Settings = Record<string, string>;
 
 export const keyPattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
-// The kernel takes no more than 128 KiB for one, and 2 MiB for all that a program is started with (execve(2)).
+// The kernel takes no more than 128 KiB for one, and 2 MiB for all that a program is started with
+// (execve(2)).
 const largestValue = 100_000;
 
 /** At most so many bytes a text is in UTF-8. */
 const bytesOf = (text: string) => text.length + 2 * (text.match(/[^\x00-\x7f]/g)?.length ?? 0);
 
 /**
- * Reads the ENV file of a repository, or of the machine: `KEY=value` a line, with `#` comments (also behind a value,
- * after a blank), blank lines, `export`, and values in single quotes (as they are) or double quotes (`\"` and `\\`).
- * A `$` that must stay one comes back as `\$`, for `expandVars`. Throws with file and line for a line that is none.
+ * Reads the ENV file of a repository, or of the machine: `KEY=value` a line, with `#` comments
+ * (also behind a value, after a blank), blank lines, `export`, and values in single quotes (as they
+ * are) or double quotes (`\"` and `\\`). A `$` that must stay one comes back as `\$`, for
+ * `expandVars`. Throws with file and line for a line that is none.
  */
 export function parseSettings(content: string, file = "ENV"): Settings {
   const settings = new Map<string, string>();
   for (const { line, where } of meaningfulLines(content, file)) {
     const equals = line.indexOf("=");
     if (equals < 0)
-      throw new PikuError(`${where}: '${printable(line)}' is not 'KEY=value'`, "put a '#' in front of a comment");
+      throw new PikuError(
+        `${where}: '${printable(line)}' is not 'KEY=value'`,
+        "put a '#' in front of a comment",
+      );
     const key = line
       .slice(0, equals)
       .replace(/^export\s+/, "")
@@ -34,7 +39,10 @@ export function parseSettings(content: string, file = "ENV"): Settings {
   return Object.fromEntries(settings);
 }
 
-/** A value of an ENV file without its quotes, and what stands behind it: nothing, or a comment with the blanks before it. */
+/**
+ * A value of an ENV file without its quotes, and what stands behind it: nothing, or a comment with
+ * the blanks before it.
+ */
 function readValue(behindEquals: string, where: string): { value: string; behind: string } {
   const written = behindEquals.trimStart();
   const quote = written[0];
@@ -44,21 +52,31 @@ function readValue(behindEquals: string, where: string): { value: string; behind
     const until = (comment < 0 ? behindEquals : behindEquals.slice(0, comment)).trimEnd();
     return { value: until.trimStart(), behind: behindEquals.slice(until.length) };
   }
-  const [, inside, behind] = (quote === "'" ? /^'([^']*)'(.*)$/s : /^"((?:[^"\\]|\\.)*)"(.*)$/s).exec(written) ?? [];
+  const [, inside, behind] =
+    (quote === "'" ? /^'([^']*)'(.*)$/s : /^"((?:[^"\\]|\\.)*)"(.*)$/s).exec(written) ?? [];
   if (inside === undefined)
-    throw new PikuError(`${where}: the quote ${quote} is not closed`, `end the value with ${quote}`);
+    throw new PikuError(
+      `${where}: the quote ${quote} is not closed`,
+      `end the value with ${quote}`,
+    );
   // Such as CMD="a b" --flag: not a quoted value but one with quotes in it.
   if (!/^\s*(#.*)?$/s.test(behind!)) {
     const value = /^(?:"(?:[^"\\]|\\.)*"|'[^']*'|["'].*|\s+(?![\s#])|[^\s"'])*/s.exec(written)![0];
     return { value, behind: written.slice(value.length) };
   }
-  return { value: quote === "'" ? literal(inside) : inside.replace(/\\(["\\])(?!\$)/g, "$1"), behind: behind! };
+  return {
+    value: quote === "'" ? literal(inside) : inside.replace(/\\(["\\])(?!\$)/g, "$1"),
+    behind: behind!,
+  };
 }
 
 /** One line of a server-side ENV file: a setting, or a line that is kept as it is. */
 export type ServerLine = { key: string; value: string; line: string } | { kept: string };
 
-/** Reads `envs/<app>/ENV`, which `config:set` writes: the value is all that follows the first `=`, to the letter. */
+/**
+ * Reads `envs/<app>/ENV`, which `config:set` writes: the value is all that follows the first `=`,
+ * to the letter.
+ */
 export function parseServerLines(content: string): ServerLine[] {
   const lines = linesOf(content, "the app's file of settings");
   if (lines.at(-1) === "") lines.pop();
@@ -72,13 +90,18 @@ export function parseServerLines(content: string): ServerLine[] {
 
 /** The settings of a server-side ENV file, to the letter. */
 export const parseServerSettings = (content: string): Settings =>
-  Object.fromEntries(parseServerLines(content).flatMap((line) => ("key" in line ? [[line.key, line.value]] : [])));
+  Object.fromEntries(
+    parseServerLines(content).flatMap((line) => ("key" in line ? [[line.key, line.value]] : [])),
+  );
 
 /**
- * The server-side ENV file with settings set (a string) or taken out (null); comments and the order of lines stay.
- * Throws for a name or a value that cannot be written.
+ * The server-side ENV file with settings set (a string) or taken out (null); comments and the order
+ * of lines stay. Throws for a name or a value that cannot be written.
  */
-export function changeServerSettings(content: string, changes: Readonly<Record<string, string | null>>): string {
+export function changeServerSettings(
+  content: string,
+  changes: Readonly<Record<string, string | null>>,
+): string {
   for (const [key, value] of Object.entries(changes)) {
     if (value === null) continue;
     checkKey(key, "ENV");
@@ -105,9 +128,9 @@ export function changeServerSettings(content: string, changes: Readonly<Record<s
 }
 
 /**
- * An ENV file that people write, with settings set (a string, which `parseSettings` then gives back) or taken out (null).
- * All other lines, and a comment behind a value, stay byte for byte. Throws for a file that cannot be read, and for a value
- * that cannot be written.
+ * An ENV file that people write, with settings set (a string, which `parseSettings` then gives
+ * back) or taken out (null). All other lines, and a comment behind a value, stay byte for byte.
+ * Throws for a file that cannot be read, and for a value that cannot be written.
  */
 export function changeSettings(
   content: string,
@@ -121,12 +144,15 @@ export function changeSettings(
     if (value === null) return lines.filter((line) => !pattern.test(line)).join("");
     // Of several lines the last one counts.
     const at = lines.findLastIndex((line) => pattern.test(line));
-    if (at < 0) return `${text}${/[^\n]$/.test(text) ? "\n" : ""}${key}=${written(key, value, file)}\n`;
+    if (at < 0)
+      return `${text}${/[^\n]$/.test(text) ? "\n" : ""}${key}=${written(key, value, file)}\n`;
     const [, head, tail, end] = /^([^=]*=)(.*?)(\r?\n?)$/.exec(lines[at]!)!;
     const { behind } = readValue(tail!, file);
     const blanks = /^\s*/.exec(tail!.slice(0, tail!.length - behind.length))![0];
     const comment = behind.startsWith("#") ? ` ${behind}` : behind.trimEnd();
-    return lines.with(at, `${head}${blanks}${written(key, value, file)}${comment}${end || "\n"}`).join("");
+    return lines
+      .with(at, `${head}${blanks}${written(key, value, file)}${comment}${end || "\n"}`)
+      .join("");
   }, content);
 }
 
@@ -136,17 +162,23 @@ function written(key: string, value: string, file: string): string {
   const escaped = value.replace(/\\+|"/g, (found, at: number) =>
     found === '"'
       ? '\\"'
-      : "\\".repeat(value[at + found.length] === "$" ? Math.max(1, 2 * found.length - 2) : 2 * found.length),
+      : "\\".repeat(
+          value[at + found.length] === "$" ? Math.max(1, 2 * found.length - 2) : 2 * found.length,
+        ),
   );
   const forms = [...(/^\s*['"]/.test(value) ? [] : [value]), `"${escaped}"`];
   const form = forms.find((text) => parseSettings(`${key}=${text} # x`)[key] === value);
   if (form !== undefined) return form;
-  throw new PikuError(`${file}: the value of ${key} cannot be written in an ENV file`, "encode it with base64");
+  throw new PikuError(
+    `${file}: the value of ${key} cannot be written in an ENV file`,
+    "encode it with base64",
+  );
 }
 
 export function checkKey(key: string, where: string): void {
   // Debian's shell ends when it is given anything but a number.
-  if (key === "OPTIND") throw new PikuError(`${where}: 'OPTIND' is a variable of the shell's own`, "take another name");
+  if (key === "OPTIND")
+    throw new PikuError(`${where}: 'OPTIND' is a variable of the shell's own`, "take another name");
   if (!keyPattern.test(key)) {
     throw new PikuError(
       `${where}: '${printable(key)}' cannot be the name of a setting`,
@@ -162,9 +194,13 @@ export function checkValue(key: string, value: string, where: string): void {
       "a setting is one line; put longer things in a file, or encode them with base64",
     );
   }
-  // What could not be read as UTF-8 has become this character, and would come to the app as something else.
+  // What could not be read as UTF-8 has become this character, and would come to the app as
+  // something else.
   if (value.includes("\ufffd"))
-    throw new PikuError(`${where}: the value of ${key} is not UTF-8`, "save it as UTF-8, or encode it with base64");
+    throw new PikuError(
+      `${where}: the value of ${key} is not UTF-8`,
+      "save it as UTF-8, or encode it with base64",
+    );
   if (bytesOf(value) > largestValue)
     throw new PikuError(
       `${where}: the value of ${key} is larger than 100 KB`,
@@ -178,7 +214,10 @@ export const renderSettings = (settings: Settings) =>
     .map(([key, value]) => `${key}=${value}\n`)
     .join("");
 
-/** Names of the settings that the original read differently out of this ENV file: it kept quotes and comments. */
+/**
+ * Names of the settings that the original read differently out of this ENV file: it kept quotes and
+ * comments.
+ */
 export function readDifferently(content: string): string[] {
   const theirs: Settings = {};
   for (const line of content.split("\n")) {
@@ -190,7 +229,9 @@ export function readDifferently(content: string): string[] {
   }
   const ours = parseSettings(content);
   // It also replaced a name behind a backslash.
-  return Object.keys(ours).filter((key) => ours[key] !== theirs[key] || /\\\$/.test(theirs[key] ?? ""));
+  return Object.keys(ours).filter(
+    (key) => ours[key] !== theirs[key] || /\\\$/.test(theirs[key] ?? ""),
+  );
 }
 export const largestSum = 1000000;
 export const mostSettings = 5000;
@@ -204,5 +245,8 @@ export function checkSum(settings: Settings): void {
       "put large things in files below the data folder",
     );
   if (entries.length > mostSettings)
-    throw new PikuError(`there are more than ${mostSettings} settings`, "put them in a file below the data folder");
+    throw new PikuError(
+      `there are more than ${mostSettings} settings`,
+      "put them in a file below the data folder",
+    );
 }

@@ -1,11 +1,24 @@
 import { PikuError } from "../text/errors.ts";
 import { meaningfulLines, printable, splitWords } from "../text/text.ts";
-import { checkKey, checkSum, checkValue, largestSum, mostSettings, type Settings } from "./env-file.ts";
+import {
+  checkKey,
+  checkSum,
+  checkValue,
+  largestSum,
+  mostSettings,
+  type Settings,
+} from "./env-file.ts";
 
-/** Bytes of settings that can be given at once: all that there may be, with their quotes and comments. */
+/**
+ * Bytes of settings that can be given at once: all that there may be, with their quotes and
+ * comments.
+ */
 export const largestImport = 2 * largestSum;
 
-/** Reads what `config:set` got: `KEY=value` words. Throws for a word that is none, or a value that cannot be kept. */
+/**
+ * Reads what `config:set` got: `KEY=value` words. Throws for a word that is none, or a value that
+ * cannot be kept.
+ */
 export function parseAssignments(words: readonly string[], where = "config:set"): Settings {
   return Object.fromEntries(
     words.map((word) => {
@@ -25,19 +38,26 @@ export function parseAssignments(words: readonly string[], where = "config:set")
 }
 
 /**
- * Reads what `config:import` got: lines such as a shell reads them (`KEY='a b'`, `export`, `#` comments), or a JSON object
- * of strings. Values are to the letter. Throws, naming the line or the key, when anything in it is no setting.
+ * Reads what `config:import` got: lines such as a shell reads them (`KEY='a b'`, `export`, `#`
+ * comments), or a JSON object of strings. Values are to the letter. Throws, naming the line or the
+ * key, when anything in it is no setting.
  */
 export function parseImport(content: string, where = "stdin"): Settings {
   if (content.includes("\ufffd")) throw new PikuError(`${where} is not a text in UTF-8`);
-  const settings = /^\ufeff?\s*\{/.test(content) ? parseJson(content, where) : parseShell(content, where);
+  const settings = /^\ufeff?\s*\{/.test(content)
+    ? parseJson(content, where)
+    : parseShell(content, where);
   checkSum(settings);
   if (Object.keys(settings).length > 0) return settings;
-  throw new PikuError(`there is no setting in ${where}`, "e.g.: piku config:import blog <settings.txt");
+  throw new PikuError(
+    `there is no setting in ${where}`,
+    "e.g.: piku config:import blog <settings.txt",
+  );
 }
 
 function parseJson(content: string, file: string): Settings {
-  const where = (error: unknown) => new PikuError(`${file} is not JSON: ${(error as Error).message}`);
+  const where = (error: unknown) =>
+    new PikuError(`${file} is not JSON: ${(error as Error).message}`);
   let found: Record<string, unknown>;
   try {
     found = JSON.parse(content.replace(/^\ufeff/, ""));
@@ -47,7 +67,10 @@ function parseJson(content: string, file: string): Settings {
   return parseAssignments(
     Object.entries(found).map(([key, value]) => {
       if (typeof value !== "string")
-        throw new PikuError(`${file}: the value of '${printable(key)}' is not a string`, 'write it as "KEY": "value"');
+        throw new PikuError(
+          `${file}: the value of '${printable(key)}' is not a string`,
+          'write it as "KEY": "value"',
+        );
       checkKey(key, file);
       return `${key}=${value}`;
     }),
@@ -63,7 +86,10 @@ function parseShell(content: string, file: string): Settings {
     const assignments = comment < 0 ? words : words.slice(0, comment);
     const bad = assignments.find((word) => !word.includes("="));
     if (bad !== undefined)
-      throw new PikuError(`${where}: '${printable(bad)}' is not KEY='value'`, "quote a value that has blanks in it");
+      throw new PikuError(
+        `${where}: '${printable(bad)}' is not KEY='value'`,
+        "quote a value that has blanks in it",
+      );
     Object.assign(settings, parseAssignments(assignments, where));
   }
   return settings;
@@ -76,6 +102,7 @@ function wordsOfLine(line: string, where: string): string[] {
   } catch {
     throw new PikuError(`${where}: a quote is not closed`, "a setting is one line");
   }
-  if (words.length > mostSettings) throw new PikuError(`${where} has more than ${mostSettings} words`);
+  if (words.length > mostSettings)
+    throw new PikuError(`${where} has more than ${mostSettings} words`);
   return words;
 }

@@ -3,20 +3,26 @@ import type { App } from "./app.ts";
 import type { Paths } from "./paths.ts";
 
 /**
- * What is done one at a time: pushes to an app, changes of an app, restores of an app, the short parts that all apps share,
- * updates of piku, and making or clearing the folders of backups.
+ * What is done one at a time: pushes to an app, changes of an app, restores of an app, the short
+ * parts that all apps share, updates of piku, and making or clearing the folders of backups.
  */
 export type Turn = "push" | "deploy" | "restore" | "machine" | "update" | "backup";
 
-const fileOf = (paths: Paths, turn: Turn, app?: App) => `${paths.locks}/${app ? `${app.name}.` : ""}${turn}`;
+const fileOf = (paths: Paths, turn: Turn, app?: App) =>
+  `${paths.locks}/${app ? `${app.name}.` : ""}${turn}`;
 
 /** Who holds a lock, since when, and for what: written beside it for the one who waits. */
 const noteOf = (file: string) => `${file}.by`;
 
-/** Whoever gave this command: the name and the fingerprint of the ssh key, or the user of this machine. */
+/**
+ * Whoever gave this command: the name and the fingerprint of the ssh key, or the user of this
+ * machine.
+ */
 export function whoAsks(host: Host): string {
   const { FINGERPRINT, NAME, USER, LOGNAME } = host.env();
-  return FINGERPRINT ? `${NAME || "default"} ${FINGERPRINT}` : (USER ?? LOGNAME ?? `user ${host.uid}`);
+  return FINGERPRINT
+    ? `${NAME || "default"} ${FINGERPRINT}`
+    : (USER ?? LOGNAME ?? `user ${host.uid}`);
 }
 
 /** Whether somebody holds this lock right now. */
@@ -29,8 +35,8 @@ export function isHeld(host: Host, paths: Paths, turn: Turn, app?: App): boolean
 }
 
 /**
- * The processes that hold this lock, as /proc tells (proc(5), fdinfo): one, or none. On Bun the process that the kernel
- * itself names is gone, since the lock was taken by a child.
+ * The processes that hold this lock, as /proc tells (proc(5), fdinfo): one, or none. On Bun the
+ * process that the kernel itself names is gone, since the lock was taken by a child.
  */
 export function holdersOf(host: Host, paths: Paths, turn: Turn, app?: App): number[] {
   const file = fileOf(paths, turn, app);
@@ -39,7 +45,9 @@ export function holdersOf(host: Host, paths: Paths, turn: Turn, app?: App): numb
       const descriptors = host
         .list(`/proc/${pid}/fd`)
         .filter((name) => host.readLink(`/proc/${pid}/fd/${name}`) === file);
-      return descriptors.some((name) => host.read(`/proc/${pid}/fdinfo/${name}`)?.includes("FLOCK"));
+      return descriptors.some((name) =>
+        host.read(`/proc/${pid}/fdinfo/${name}`)?.includes("FLOCK"),
+      );
     } catch {
       return false; // somebody else's
     }
@@ -51,9 +59,9 @@ export function holdersOf(host: Host, paths: Paths, turn: Turn, app?: App): numb
 }
 
 /**
- * Does something while holding a lock of the kernel's, which ends with this process however it ends. Waits for its
- * turn, and says once for whom; `meanwhile` is called about once a second. The lock files of an app of which nothing is
- * left go with whoever held its turn last.
+ * Does something while holding a lock of the kernel's, which ends with this process however it
+ * ends. Waits for its turn, and says once for whom; `meanwhile` is called about once a second. The
+ * lock files of an app of which nothing is left go with whoever held its turn last.
  */
 export function withTurn<T>(
   host: Host,
@@ -67,7 +75,8 @@ export function withTurn<T>(
   const file = fileOf(paths, turn, app);
   host.mkdir(paths.locks, 0o700);
   let lock = host.lock(file);
-  if (!lock && app) host.complain(`-----> Waiting for ${host.read(noteOf(file))?.trim() ?? "another command"}`);
+  if (!lock && app)
+    host.complain(`-----> Waiting for ${host.read(noteOf(file))?.trim() ?? "another command"}`);
   for (let round = 1; !lock; round++) {
     host.sleep(100);
     if (round % 10 === 0) meanwhile();
@@ -75,10 +84,15 @@ export function withTurn<T>(
   }
   try {
     if (app)
-      host.write(noteOf(file), `${what} by ${whoAsks(host)}, since ${new Date(host.now()).toISOString()}\n`, 0o600);
+      host.write(
+        noteOf(file),
+        `${what} by ${whoAsks(host)}, since ${new Date(host.now()).toISOString()}\n`,
+        0o600,
+      );
     return action();
   } finally {
-    // Those who wait open the file anew each time, and see when they have locked one that is gone (`Host.lock`).
+    // Those who wait open the file anew each time, and see when they have locked one that is gone
+    // (`Host.lock`).
     if (app && isGone(host, app)) for (const path of [noteOf(file), file]) host.remove(path);
     lock.release();
   }

@@ -15,32 +15,53 @@ export interface Origin {
 const addresses = ["PORT", "BIND_ADDRESS"];
 
 /**
- * Where each setting of an app comes from. `live`: LIVE_ENV; `layers`: the files, by name, the later ones winning;
- * `deployed`: the server's settings as the live release has them.
+ * Where each setting of an app comes from. `live`: LIVE_ENV; `layers`: the files, by name, the
+ * later ones winning; `deployed`: the server's settings as the live release has them.
  */
-export function originsOf(live: Settings, layers: Readonly<Record<string, Settings>>, deployed: Settings): Origin[] {
+export function originsOf(
+  live: Settings,
+  layers: Readonly<Record<string, Settings>>,
+  deployed: Settings,
+): Origin[] {
   const names = Object.keys(layers);
-  const keys = [...new Set([live, ...Object.values(layers)].flatMap((settings) => Object.keys(settings)))];
+  const keys = [
+    ...new Set([live, ...Object.values(layers)].flatMap((settings) => Object.keys(settings))),
+  ];
   return keys.map((key): Origin => {
     const layer = names.findLast((name) => Object.hasOwn(layers[name]!, key));
     const raw = layer === undefined ? undefined : layers[layer]![key]!;
     const now = Object.hasOwn(live, key) ? live[key]! : undefined;
-    if (layer === undefined || raw === undefined || (addresses.includes(key) && now !== undefined && now !== raw))
+    if (
+      layer === undefined ||
+      raw === undefined ||
+      (addresses.includes(key) && now !== undefined && now !== raw)
+    )
       return { key, value: now ?? "", from: "piku", isLive: true };
     // What another value is put into cannot be told from the value alone.
     const isLive =
-      now !== undefined && (raw.includes("$") ? layer !== names.at(-1) || deployed[key] === raw : now === raw);
+      now !== undefined &&
+      (raw.includes("$") ? layer !== names.at(-1) || deployed[key] === raw : now === raw);
     return { key, value: isLive ? now : expandVars(raw, live), from: layer, isLive };
   });
 }
 
 const secretName = /SECRET|TOKEN|PASS|PWD|CREDENTIAL|PRIVATE|SALT|AUTH(?!OR)|KEYS?(_|\d|$)/i;
 
-/** A value without what should not be read over somebody's shoulder: all of it by the setting's name, or the password in an address. */
+/**
+ * A value without what should not be read over somebody's shoulder: all of it by the setting's
+ * name, or the password in an address.
+ */
 export const masked = ({ key, value, from }: Origin): string =>
-  value === "" || from === "piku" ? value : secretName.test(key) ? "********" : value.replace(/\S+/g, maskedPassword);
+  value === "" || from === "piku"
+    ? value
+    : secretName.test(key)
+      ? "********"
+      : value.replace(/\S+/g, maskedPassword);
 
-/** A word without the password of the address in it. Not by one pattern, which would look for the `@` from each `://` again. */
+/**
+ * A word without the password of the address in it. Not by one pattern, which would look for the
+ * `@` from each `://` again.
+ */
 function maskedPassword(word: string): string {
   const found = /:\/\/[^/:@]*:/.exec(word);
   const [from, to] = found ? [found.index + found[0].length, word.lastIndexOf("@")] : [0, 0];

@@ -17,8 +17,18 @@ export const folders = [
   "plugins",
 ] as const;
 
-/** What holds settings, or files made from them: closed to other users, also to those of a shared nginx. */
-export const closed: readonly string[] = ["envs", "releases", "locks", "web", "uwsgi-available", "uwsgi-enabled"];
+/**
+ * What holds settings, or files made from them: closed to other users, also to those of a shared
+ * nginx.
+ */
+export const closed: readonly string[] = [
+  "envs",
+  "releases",
+  "locks",
+  "web",
+  "uwsgi-available",
+  "uwsgi-enabled",
+];
 
 /** The folders that the original does not have. */
 export const ownFolders = ["releases", "sockets", "locks", "web"] as const;
@@ -48,12 +58,16 @@ export interface Paths {
   settings: string;
 }
 
-/** Paths from `PIKU_ROOT`, or else `~/.piku`. Throws when the root's name could not stand in a configuration file. */
+/**
+ * Paths from `PIKU_ROOT`, or else `~/.piku`. Throws when the root's name could not stand in a
+ * configuration file.
+ */
 export function pathsOf(host: Host): Paths {
   const env = host.env();
   const home = env.HOME || homeOf(host);
   const root = env.PIKU_ROOT || `${home}/.piku`;
-  // It stands unquoted in nginx, uWSGI, ssh and shell files, so their special characters are kept out once, here.
+  // It stands unquoted in nginx, uWSGI, ssh and shell files, so their special characters are kept
+  // out once, here.
   if (!/^\/[\w./+@-]*$/.test(root) || `${root}/`.includes("/../")) {
     throw new PikuError(
       `'${root}' cannot be piku's folder`,
@@ -95,8 +109,13 @@ function homeOf(host: Host): string {
   return line[5];
 }
 
-/** What plugins and hooks get beside the usual environment: the executable, and `PIKU_APPS`, `PIKU_DATA` and the like for each folder. */
+/**
+ * What plugins and hooks get beside the usual environment: the executable, and `PIKU_APPS`,
+ * `PIKU_DATA` and the like for each folder.
+ */
 export const pathVariables = (host: Host, paths: Paths): Record<string, string> => ({
   PIKU: host.self,
-  ...Object.fromEntries(Object.entries(paths).map(([name, path]) => [`PIKU_${name.toUpperCase()}`, path])),
+  ...Object.fromEntries(
+    Object.entries(paths).map(([name, path]) => [`PIKU_${name.toUpperCase()}`, path]),
+  ),
 });

@@ -36,17 +36,21 @@ export const isInside = (kind: string) => insideKinds.includes(kind);
 export const isCron = (kind: string) => kind.startsWith("cron");
 
 /**
- * Reads a Procfile: a line is `kind: command`, `#` begins a comment line, the last of two lines of one kind counts.
- * Throws with file and line for anything else.
+ * Reads a Procfile: a line is `kind: command`, `#` begins a comment line, the last of two lines of
+ * one kind counts. Throws with file and line for anything else.
  */
 export function parseProcfile(content: string, file = "Procfile"): Procfile {
   if (content.length > largest) throw new PikuError(`${file} is larger than 64 KB`, example);
-  if (content.includes("\0") || content.includes("\ufffd")) throw new PikuError(`${file} is not a text file`, example);
+  if (content.includes("\0") || content.includes("\ufffd"))
+    throw new PikuError(`${file} is not a text file`, example);
   const found: Workers = {};
   const warnings: string[] = [];
   for (const { line, where } of meaningfulLines(content, file)) {
     const colon = line.indexOf(":");
-    const [kind, command] = [line.slice(0, Math.max(0, colon)).trim(), line.slice(colon + 1).trim()];
+    const [kind, command] = [
+      line.slice(0, Math.max(0, colon)).trim(),
+      line.slice(colon + 1).trim(),
+    ];
     if (colon < 0 || command === "")
       throw new PikuError(`${where}: '${printable(line)}' is not 'kind: command'`, example);
     if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$/.test(kind)) {
@@ -63,7 +67,8 @@ export function parseProcfile(content: string, file = "Procfile"): Procfile {
     found[kind] = command;
   }
   if (Object.keys(found).length === 0) throw new PikuError(`${file} has no worker in it`, example);
-  if (Object.keys(found).length > mostKinds) throw new PikuError(`${file} has more than ${mostKinds} kinds of worker`);
+  if (Object.keys(found).length > mostKinds)
+    throw new PikuError(`${file} has more than ${mostKinds} kinds of worker`);
   const { preflight, release, ...workers } = found;
   const rival = uwsgiKinds.find((kind) => kind in workers);
   if (rival && "web" in workers) {
@@ -73,10 +78,16 @@ export function parseProcfile(content: string, file = "Procfile"): Procfile {
   return { workers, preflight, release, warnings };
 }
 
-/** Reads SCALING: `kind:count` a line, as the original writes it. Lines that are none are left out. */
+/**
+ * Reads SCALING: `kind:count` a line, as the original writes it. Lines that are none are left out.
+ */
 export function parseScaling(content: string): Scaling {
-  const entries = linesOf(content, "SCALING").map((line) => /^\s*([\w-]+)\s*:\s*(\d{1,4})\s*$/.exec(line));
-  return Object.fromEntries(entries.filter((entry) => entry !== null).map(([, kind, count]) => [kind!, Number(count)]));
+  const entries = linesOf(content, "SCALING").map((line) =>
+    /^\s*([\w-]+)\s*:\s*(\d{1,4})\s*$/.exec(line),
+  );
+  return Object.fromEntries(
+    entries.filter((entry) => entry !== null).map(([, kind, count]) => [kind!, Number(count)]),
+  );
 }
 
 /** Writes SCALING. */
@@ -86,13 +97,17 @@ export const renderScaling = (scaling: Scaling) =>
     .join("");
 
 /**
- * How many processes of each kind an app has: what `changes` say, else what there was, else one. Throws for a kind
- * that the Procfile has not, and for a count that is no whole number from 0 to 64 (0 or 1 for cron and static).
+ * How many processes of each kind an app has: what `changes` say, else what there was, else one.
+ * Throws for a kind that the Procfile has not, and for a count that is no whole number from 0 to 64
+ * (0 or 1 for cron and static).
  */
 export function planScaling(workers: Workers, was: Scaling, changes: Scaling = {}): Scaling {
   for (const [kind, count] of Object.entries(changes)) {
     if (!Object.hasOwn(workers, kind)) {
-      throw new PikuError(`worker type '${kind}' is not in the Procfile`, `it has ${Object.keys(workers).join(", ")}`);
+      throw new PikuError(
+        `worker type '${kind}' is not in the Procfile`,
+        `it has ${Object.keys(workers).join(", ")}`,
+      );
     }
     if (count > 1 && isSingle(kind)) throw new PikuError(`'${kind}' can only be scaled to 0 or 1`);
   }
@@ -101,20 +116,28 @@ export function planScaling(workers: Workers, was: Scaling, changes: Scaling = {
   return Object.fromEntries(Object.keys(workers).map((kind) => [kind, count(kind)]));
 }
 
-const entry = (scaling: Scaling, kind: string) => (Object.hasOwn(scaling, kind) ? scaling[kind] : undefined);
+const entry = (scaling: Scaling, kind: string) =>
+  Object.hasOwn(scaling, kind) ? scaling[kind] : undefined;
 
 /** A second process of these kinds would do the same once more. */
 const isSingle = (kind: string) => isCron(kind) || kind === "static";
 
-/** Reads what `ps:scale` got: `kind=count` words. Throws a usage error, or for a count out of range. */
+/**
+ * Reads what `ps:scale` got: `kind=count` words. Throws a usage error, or for a count out of range.
+ */
 export function parseScale(words: readonly string[]): Scaling {
   return Object.fromEntries(
     words.map((word) => {
       const [, kind, count] = /^([\w-]+)=(-?\d+)$/.exec(word) ?? [];
       if (kind === undefined)
-        throw new PikuError(`malformed setting '${printable(word)}'`, "write kind=count, such as web=2", 2);
+        throw new PikuError(
+          `malformed setting '${printable(word)}'`,
+          "write kind=count, such as web=2",
+          2,
+        );
       if (Number(count) < 0) throw new PikuError(`cannot scale type '${kind}' below 0`);
-      if (Number(count) > mostProcesses) throw new PikuError(`cannot scale type '${kind}' above ${mostProcesses}`);
+      if (Number(count) > mostProcesses)
+        throw new PikuError(`cannot scale type '${kind}' above ${mostProcesses}`);
       return [kind, Number(count)];
     }),
   );

@@ -7,7 +7,10 @@ import type { Scaling, Workers } from "./procfile.ts";
 /** Which of an app's two sets of ports is live. */
 export type Slot = "a" | "b";
 
-/** What a release is, and all that is needed to bring it back. Holds names of settings, never values. */
+/**
+ * What a release is, and all that is needed to bring it back. Holds names of settings, never
+ * values.
+ */
 export interface Release {
   number: number;
   /** What was asked for: `push`, `deploy`, `config:set`, ... */
@@ -28,7 +31,10 @@ export interface Release {
   scaling: Scaling;
   /** The vassals of this release: its own, and those of an earlier one that go on. */
   vassals: string[];
-  /** The key of the folder of dependencies of those that go on with an earlier release's (PIKU_AUTO_RESTART). */
+  /**
+   * The key of the folder of dependencies of those that go on with an earlier release's
+   * (PIKU_AUTO_RESTART).
+   */
   held?: Record<string, string>;
   /** How long each step took, in milliseconds. */
   steps: { title: string; milliseconds: number }[];
@@ -51,7 +57,10 @@ export interface Journal {
 
 const below = (app: App, name: string | number) => `${app.releases}/${name}`;
 
-/** Where the parts of one release are kept: its record, its transcript, and copies of the files that go with it. */
+/**
+ * Where the parts of one release are kept: its record, its transcript, and copies of the files that
+ * go with it.
+ */
 export const releaseFiles = (app: App, number: number) => ({
   record: below(app, `${number}.json`),
   transcript: below(app, `${number}.log`),
@@ -61,36 +70,54 @@ export const releaseFiles = (app: App, number: number) => ({
   settings: below(app, `${number}.ENV`),
   live: below(app, `${number}.LIVE_ENV`),
   site: below(app, `${number}.conf`),
-  /** Files of the work tree as they were before this release was checked out, and the names of those that were not there. */
+  /**
+   * Files of the work tree as they were before this release was checked out, and the names of those
+   * that were not there.
+   */
   before: below(app, `${number}.before.tar`),
   added: below(app, `${number}.added`),
-  /** Names that are no UTF-8 of files that it changes, with a zero behind each, and those files as they were before. */
+  /**
+   * Names that are no UTF-8 of files that it changes, with a zero behind each, and those files as
+   * they were before.
+   */
   strange: below(app, `${number}.strange`),
   strangeKept: below(app, `${number}.strange.tar`),
-  /** The commit that the work tree showed then, and the names of the tracked files that were changed. */
+  /**
+   * The commit that the work tree showed then, and the names of the tracked files that were
+   * changed.
+   */
   shown: below(app, `${number}.shown`),
   modified: below(app, `${number}.modified`),
   /** Files that builds made, up to this release. */
   made: below(app, `${number}.made`),
 });
 
-/** The site that an app's live release went live with; undefined where there is none, or its record is damaged. */
+/**
+ * The site that an app's live release went live with; undefined where there is none, or its record
+ * is damaged.
+ */
 export function releasedSite(host: Host, paths: Paths, name: string): string | undefined {
   const app = appOf(paths, name);
   const number = readableNumber(host, app);
-  return number === undefined ? undefined : readOfAny(host, releaseFiles(app, number).site) || undefined;
+  return number === undefined
+    ? undefined
+    : readOfAny(host, releaseFiles(app, number).site) || undefined;
 }
 
 const journalFile = (app: App) => below(app, "journal.json");
 const liveFile = (app: App) => below(app, "live");
 
-/** The number of the release that is live. It is the truth: whatever else disagrees with it is put right by it. */
+/**
+ * The number of the release that is live. It is the truth: whatever else disagrees with it is put
+ * right by it.
+ */
 export function liveNumber(host: Host, app: App): number | undefined {
   const number = Number(host.read(liveFile(app))?.trim() || Number.NaN);
   return Number.isInteger(number) ? number : undefined;
 }
 
-export const writeLive = (host: Host, app: App, number: number) => host.write(liveFile(app), `${number}\n`);
+export const writeLive = (host: Host, app: App, number: number) =>
+  host.write(liveFile(app), `${number}\n`);
 
 /** The record of a release. Throws when it cannot be read. */
 export function readRelease(host: Host, app: App, number: number): Release {
@@ -117,7 +144,10 @@ export function readableNumber(host: Host, app: App): number | undefined {
   }
 }
 
-/** The live release, where its record can be read: what is damaged must not keep other apps from being shown. */
+/**
+ * The live release, where its record can be read: what is damaged must not keep other apps from
+ * being shown.
+ */
 export function readableLive(host: Host, app: App): Release | undefined {
   try {
     return liveRelease(host, app);
@@ -128,7 +158,11 @@ export function readableLive(host: Host, app: App): Release | undefined {
 
 /** Numbers for which there is any file or folder, ascending: releases, and deploys that failed. */
 export const numbersOf = (host: Host, app: App): number[] =>
-  [...new Set(host.list(app.releases).flatMap((name) => /^(?:run-)?(\d+)(?:\.|$)/.exec(name)?.[1] ?? []))]
+  [
+    ...new Set(
+      host.list(app.releases).flatMap((name) => /^(?:run-)?(\d+)(?:\.|$)/.exec(name)?.[1] ?? []),
+    ),
+  ]
     .map(Number)
     .sort((a, b) => a - b);
 

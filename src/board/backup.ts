@@ -19,7 +19,10 @@ export interface Manifest {
   /** The piku that wrote it, and when (ISO 8601). */
   piku: string;
   created: string;
-  /** Whether it has what belongs to no app: settings of all apps, keys, plugins, accounts of authorities. */
+  /**
+   * Whether it has what belongs to no app: settings of all apps, keys, plugins, accounts of
+   * authorities.
+   */
   board: boolean;
   /** The apps, with the commit that was live; one that was never deployed has none. */
   apps: { name: string; commit?: string; branch?: string }[];
@@ -37,11 +40,15 @@ const sealed = 106;
 const stagesOf = ({ root }: Paths) => `${root}/.backup`;
 
 /**
- * A folder of its own for somebody who makes or reads a backup; gone in the end. Each process has one, so that nobody waits for
- * a client that sends or reads nothing. A key that is bound to apps has one for each of them (`typed`), so that it cannot fill the
- * disk with any number of them.
+ * A folder of its own for somebody who makes or reads a backup; gone in the end. Each process has
+ * one, so that nobody waits for a client that sends or reads nothing. A key that is bound to apps
+ * has one for each of them (`typed`), so that it cannot fill the disk with any number of them.
  */
-export function withStage<T>(host: Host, typed: string | undefined, action: (stage: string) => T): T {
+export function withStage<T>(
+  host: Host,
+  typed: string | undefined,
+  action: (stage: string) => T,
+): T {
   const paths = pathsOf(host);
   // A client that goes away must not leave its rubbish behind.
   host.persist();
@@ -107,7 +114,9 @@ function refuseIdle(host: Host, stage: string, did: "read" | "sent"): void {
   if (host.stat(`${stage}/idle`))
     throw new PikuError(
       `the other end has ${did} nothing for ${patience} seconds`,
-      did === "sent" ? "nothing was restored; try again" : "the backup is not whole: do not keep it",
+      did === "sent"
+        ? "nothing was restored; try again"
+        : "the backup is not whole: do not keep it",
     );
 }
 
@@ -130,13 +139,18 @@ then exit 1; fi
 `;
 
 /**
- * Writes a backup of these apps to stdout; `board`: and of what belongs to no app. Throws when anything could not be
- * read, and also behind a whole backup in which a SQLite file may be half written.
+ * Writes a backup of these apps to stdout; `board`: and of what belongs to no app. Throws when
+ * anything could not be read, and also behind a whole backup in which a SQLite file may be half
+ * written.
  */
 export function writeBackup(host: Host, apps: readonly App[], board: boolean): void {
   const paths = pathsOf(host);
   const python = findTool(host, "python3");
-  if (!python) throw new PikuError("a backup needs python3, for SQLite", "on the server: sudo apt install python3");
+  if (!python)
+    throw new PikuError(
+      "a backup needs python3, for SQLite",
+      "on the server: sudo apt install python3",
+    );
   const only = apps.length === 1 && !board ? apps[0]!.name : undefined;
   withStage(host, only, (stage) => {
     const manifest: Manifest = {
@@ -158,7 +172,10 @@ export function writeBackup(host: Host, apps: readonly App[], board: boolean): v
     }
     host.write(`${stage}/files/piku.json`, `${JSON.stringify(manifest, null, 1)}\n`);
     const odd = listFiles(host, stage, python, apps, board);
-    const members = ["piku.json", ...host.list(`${stage}/files`).filter((name) => name !== "piku.json")];
+    const members = [
+      "piku.json",
+      ...host.list(`${stage}/files`).filter((name) => name !== "piku.json"),
+    ];
     const env = { ...host.env(), LC_ALL: "C", stage, root: paths.root, patience };
     const status = host.run(["sh", "-c", writing, "sh", ...members], { env });
     refuseIdle(host, stage, "read");
@@ -171,7 +188,10 @@ export function writeBackup(host: Host, apps: readonly App[], board: boolean): v
   });
 }
 
-/** What is read of an app's records. What is damaged is told, and must not keep the whole board from its backup. */
+/**
+ * What is read of an app's records. What is damaged is told, and must not keep the whole board from
+ * its backup.
+ */
 function salvage<T>(host: Host, what: string, read: () => T): T | undefined {
   try {
     return read();
@@ -181,20 +201,27 @@ function salvage<T>(host: Host, what: string, read: () => T): T | undefined {
   }
 }
 
-/** Puts what is small, and changes only by being replaced, aside as it is now: by links, which take no room. */
+/**
+ * Puts what is small, and changes only by being replaced, aside as it is now: by links, which take
+ * no room.
+ */
 function keep(host: Host, paths: Paths, stage: string, names: readonly string[]): void {
   const there = names.filter((name) => host.stat(`${paths.root}/${name}`));
   if (there.length === 0) return;
   const copy = (how: string) =>
     host.capture(["cp", how, "--parents", "--", ...there, `${stage}/files`], { cwd: paths.root });
-  // A hard link does not reach over to another file system. What is itself a symbolic link is followed.
+  // A hard link does not reach over to another file system. What is itself a symbolic link is
+  // followed.
   const ran = copy("-alHf").status === 0 ? undefined : copy("-aHf");
-  if (ran && ran.status !== 0) throw new PikuError(`files could not be read: ${ran.stderr.trim().split("\n").at(-1)}`);
+  if (ran && ran.status !== 0)
+    throw new PikuError(`files could not be read: ${ran.stderr.trim().split("\n").at(-1)}`);
 }
 
 function snapshot(host: Host, app: App, stage: string): Manifest["apps"][number] {
   const { name, paths } = app;
-  const records = host.list(app.releases).filter((file) => /^(\d+\.(json|log|ENV)|live|stopped)$/.test(file));
+  const records = host
+    .list(app.releases)
+    .filter((file) => /^(\d+\.(json|log|ENV)|live|stopped)$/.test(file));
   keep(host, paths, stage, [
     `repos/${name}`,
     `envs/${name}/ENV`,
@@ -206,7 +233,9 @@ function snapshot(host: Host, app: App, stage: string): Manifest["apps"][number]
   ]);
   // They name this board's paths, and are written anew.
   host.remove(`${stage}/files/repos/${name}/hooks`);
-  const live = salvage(host, `the live release's record of app '${name}'`, () => liveRelease(host, app));
+  const live = salvage(host, `the live release's record of app '${name}'`, () =>
+    liveRelease(host, app),
+  );
   return { name, commit: live?.commit ?? commitOf(host, app.tree), branch: live?.branch };
 }
 
@@ -335,8 +364,17 @@ with open(asked["list"], "wb") as out:
 print(json.dumps({"odd": show(odd), "damaged": show(damaged)}))
 `;
 
-/** Writes the list for tar, and SQLite's files into the stage; the names of those that SQLite could not copy. */
-function listFiles(host: Host, stage: string, python: string, apps: readonly App[], board: boolean): string[] {
+/**
+ * Writes the list for tar, and SQLite's files into the stage; the names of those that SQLite could
+ * not copy.
+ */
+function listFiles(
+  host: Host,
+  stage: string,
+  python: string,
+  apps: readonly App[],
+  board: boolean,
+): string[] {
   const paths = pathsOf(host);
   const own = ["plugins", "hooks", "acme"];
   const asked = {
@@ -350,7 +388,11 @@ function listFiles(host: Host, stage: string, python: string, apps: readonly App
         path: `apps/${app.name}`,
         made:
           salvage(host, `the list of what a build made for app '${app.name}'`, () =>
-            madeBy(host, app, liveNumber(host, app)).map((one) => [one.name, one.size, one.modified]),
+            madeBy(host, app, liveNumber(host, app)).map((one) => [
+              one.name,
+              one.size,
+              one.modified,
+            ]),
           ) ?? [],
       })),
     folders: [
@@ -359,9 +401,11 @@ function listFiles(host: Host, stage: string, python: string, apps: readonly App
     ],
   };
   const ran = host.capture([python, "-c", listing], { input: JSON.stringify(asked) });
-  if (ran.status !== 0) throw new PikuError(`files could not be read: ${ran.stderr.trim().split("\n").at(-1)}`);
+  if (ran.status !== 0)
+    throw new PikuError(`files could not be read: ${ran.stderr.trim().split("\n").at(-1)}`);
   const { odd, damaged } = JSON.parse(ran.stdout) as Record<"odd" | "damaged", string[]>;
-  for (const name of damaged) host.complain(`Warning: git cannot read '${name}'; all of its files are taken.`);
+  for (const name of damaged)
+    host.complain(`Warning: git cannot read '${name}'; all of its files are taken.`);
   return odd;
 }
 
@@ -385,9 +429,10 @@ exit $status
 `;
 
 /**
- * Reads a backup from stdin, or from a file, into `stage`, and checks that it is whole. `member`: unpacks nothing but
- * this. Throws when it is cut short, damaged or something else: it may come from anybody, so nothing but what a backup
- * has may be in it, and links only among the files of apps.
+ * Reads a backup from stdin, or from a file, into `stage`, and checks that it is whole. `member`:
+ * unpacks nothing but this. Throws when it is cut short, damaged or something else: it may come
+ * from anybody, so nothing but what a backup has may be in it, and links only among the files of
+ * apps.
  */
 export function readBackup(host: Host, stage: string, file = "", ...member: string[]): Manifest {
   const env = { ...host.env(), LC_ALL: "C", stage, file, patience };
@@ -401,14 +446,27 @@ export function readBackup(host: Host, stage: string, file = "", ...member: stri
   const isWhole = status === 0 && sum !== undefined && host.read(`${stage}/sum`)?.startsWith(sum);
   // A full disk may have no room for what tar says of it.
   if (!isWhole && (/No space left|quota/.test(errors) || isDiskFull(host, pathsOf(host).root)))
-    throw new PikuError("the server's disk has no room for it", "make room and try again; nothing was restored");
+    throw new PikuError(
+      "the server's disk has no room for it",
+      "make room and try again; nothing was restored",
+    );
   if (content === undefined)
-    throw new PikuError("this is no backup of piku's", complaint || "e.g.: ssh piku@host restore <backup.tar.gz");
+    throw new PikuError(
+      "this is no backup of piku's",
+      complaint || "e.g.: ssh piku@host restore <backup.tar.gz",
+    );
   if (!isWhole)
-    throw new PikuError("the backup is cut short or damaged", complaint || "its checksum is not that of its content");
+    throw new PikuError(
+      "the backup is cut short or damaged",
+      complaint || "its checksum is not that of its content",
+    );
   const manifest = parseManifest(content);
   const strange = host.read(`${stage}/strange`)?.slice("files/".length).trimEnd();
-  if (strange) throw new PikuError(`the backup has what piku puts into none: '${printable(strange)}'`, notOurs);
+  if (strange)
+    throw new PikuError(
+      `the backup has what piku puts into none: '${printable(strange)}'`,
+      notOurs,
+    );
   return manifest;
 }
 
@@ -422,10 +480,17 @@ export function parseManifest(content: string): Manifest {
   } catch {
     // Told below.
   }
-  if (Number(manifest?.format) > 1) throw new PikuError("the backup was made by a newer piku", "update this one");
+  if (Number(manifest?.format) > 1)
+    throw new PikuError("the backup was made by a newer piku", "update this one");
   const apps = Array.isArray(manifest?.apps) ? manifest.apps : [undefined];
-  const texts = [manifest?.created, ...apps.flatMap((app) => [app?.name, app?.commit ?? "", app?.branch ?? ""])];
-  if (!texts.every((text) => typeof text === "string") || !apps.every((app) => !app?.commit || isCommit(app.commit)))
+  const texts = [
+    manifest?.created,
+    ...apps.flatMap((app) => [app?.name, app?.commit ?? "", app?.branch ?? ""]),
+  ];
+  if (
+    !texts.every((text) => typeof text === "string") ||
+    !apps.every((app) => !app?.commit || isCommit(app.commit))
+  )
     throw new PikuError("the backup's piku.json is damaged", notOurs);
   return manifest!;
 }

@@ -49,14 +49,16 @@ export const parseKeyLines = (content: string): KeyLine[] =>
     const options = keyTypes.test(first) ? "" : first;
     const rest = text.slice(options.length);
     const [found, type, blob] = keyPattern.exec(rest) ?? [];
-    if (found === undefined || text.startsWith("#") || (options !== "" && !/^\s/.test(rest))) return [];
+    if (found === undefined || text.startsWith("#") || (options !== "" && !/^\s/.test(rest)))
+      return [];
     const comment = rest.slice(found.length).trim();
     if (/[\r\u2028\u2029]/.test(comment)) return [];
     const isTied = /(^|,)command="/.test(options);
     return [{ at, type: type!, blob: blob!, comment, isTied, access: accessOf(options) }];
   });
 
-// Piece by piece, as in `splitWords`: one pattern for a whole word remembers where each of its letters began.
+// Piece by piece, as in `splitWords`: one pattern for a whole word remembers where each of its
+// letters began.
 const optionPiece = /[^\s"]+|"[^"\\]*(?:\\.[^"\\]*)*"/y;
 
 /** How long the first word of a line is; quotes in it may hold blanks (sshd(8)). */
@@ -84,8 +86,8 @@ function accessOf(options: string): Access | undefined {
 }
 
 /**
- * Reads public keys, one a line; blank and comment lines are passed over. Throws, naming the line, for anything else,
- * options in front of a key included: a line must not bring rights of its own.
+ * Reads public keys, one a line; blank and comment lines are passed over. Throws, naming the line,
+ * for anything else, options in front of a key included: a line must not bring rights of its own.
  */
 export function readKeys(host: Host, content: string, file: string): Key[] {
   const lines = linesOf(content, file).map((line, index) => ({
@@ -110,18 +112,32 @@ export function readKeys(host: Host, content: string, file: string): Key[] {
 
 const keyHint = "a line is 'ssh-ed25519 AAAA… name', with nothing in front";
 
-function readKey({ line, where }: { line: string; where: string }): Omit<Key, "fingerprint"> & { where: string } {
+function readKey({
+  line,
+  where,
+}: {
+  line: string;
+  where: string;
+}): Omit<Key, "fingerprint"> & { where: string } {
   const [type = "", blob = "", ...comment] = line.split(/\s+/);
   if (!keyTypes.test(type) || !/^[A-Za-z0-9+/]+={0,3}$/.test(blob))
     throw new PikuError(`${where} is not a public key`, keyHint);
-  return { type, blob, comment: comment.join(" ").replace(/[^\x20-\x7e\u00a0-\uffff]/g, "?"), where };
+  return {
+    type,
+    blob,
+    comment: comment.join(" ").replace(/[^\x20-\x7e\u00a0-\uffff]/g, "?"),
+    where,
+  };
 }
 
 /**
- * The fingerprints of keys, in their order, by one call of `ssh-keygen`; undefined for one that it does not take: such a key
- * lets nobody in.
+ * The fingerprints of keys, in their order, by one call of `ssh-keygen`; undefined for one that it
+ * does not take: such a key lets nobody in.
  */
-export function fingerprintsOf(host: Host, keys: readonly Pick<Key, "type" | "blob">[]): (string | undefined)[] {
+export function fingerprintsOf(
+  host: Host,
+  keys: readonly Pick<Key, "type" | "blob">[],
+): (string | undefined)[] {
   if (keys.length === 0) return [];
   const told = askKeygen(host, keys).stdout.split("\n");
   const found = new Map(
@@ -140,7 +156,12 @@ const askKeygen = (host: Host, keys: readonly Pick<Key, "type" | "blob">[]) =>
   });
 
 /** The options in front of a key in authorized_keys(5) that tie it to this executable. */
-export function forcedOptions(host: Host, paths: Paths, fingerprint: string, access: Access): string {
+export function forcedOptions(
+  host: Host,
+  paths: Paths,
+  fingerprint: string,
+  access: Access,
+): string {
   const { name, added, apps, until } = access;
   const settings = {
     FINGERPRINT: fingerprint,
@@ -149,7 +170,9 @@ export function forcedOptions(host: Host, paths: Paths, fingerprint: string, acc
     PIKU_KEY_APPS: apps?.join(","),
     PIKU_ROOT: paths.root === `${paths.home}/.piku` ? undefined : paths.root,
   };
-  const words = Object.entries(settings).flatMap(([word, value]) => (value === undefined ? [] : [`${word}=${value}`]));
+  const words = Object.entries(settings).flatMap(([word, value]) =>
+    value === undefined ? [] : [`${word}=${value}`],
+  );
   const command = `exec env -u BUN_OPTIONS -u BUN_BE_BUN ${words.join(" ")} ${shellQuote(host.self)}`;
   const expiry = until === undefined ? "" : `expiry-time="${until}",`;
   return `restrict,pty,${expiry}command="${command.replaceAll('"', '\\"')}"`;
@@ -174,8 +197,15 @@ export function authorizedKeys(host: Host, file = keysFile(host)): string {
   return content;
 }
 
-/** Adds keys to authorized_keys; what is there stays byte for byte. Gives the keys that were not there before. */
-export function addKeys(host: Host, keys: readonly Key[], accessOf?: (key: Key) => Access | undefined): Key[] {
+/**
+ * Adds keys to authorized_keys; what is there stays byte for byte. Gives the keys that were not
+ * there before.
+ */
+export function addKeys(
+  host: Host,
+  keys: readonly Key[],
+  accessOf?: (key: Key) => Access | undefined,
+): Key[] {
   const paths = pathsOf(host);
   const file = keysFile(host);
   const before = authorizedKeys(host, file);

@@ -18,9 +18,10 @@ import type { Manifest } from "./backup.ts";
 import { addKeys, parseKeyLines, readKeys } from "./keys.ts";
 
 /**
- * Puts what a backup holds, unpacked and checked below `stage`, in its place and deploys each app; `only`: that app and
- * nothing else. Apps that are there stay as they are unless `force`, which destroys them first. Throws `Ended` when one
- * stayed, or is in its place but could not be deployed.
+ * Puts what a backup holds, unpacked and checked below `stage`, in its place and deploys each app;
+ * `only`: that app and nothing else. Apps that are there stay as they are unless `force`, which
+ * destroys them first. Throws `Ended` when one stayed, or is in its place but could not be
+ * deployed.
  */
 export function restoreBackup(
   given: Host,
@@ -38,8 +39,12 @@ export function restoreBackup(
       `the backup has no app '${only.name}'`,
       `it has ${manifest.apps.map(({ name }) => printable(name)).join(", ") || "none"}`,
     );
-  const apps = wanted.map(({ name, ...rest }) => ({ ...rest, app: appOf(paths, parseAppName(name)) }));
-  if (!only && manifest.board) withTurn(host, paths, "machine", undefined, "", () => restoreBoard(host, paths, files));
+  const apps = wanted.map(({ name, ...rest }) => ({
+    ...rest,
+    app: appOf(paths, parseAppName(name)),
+  }));
+  if (!only && manifest.board)
+    withTurn(host, paths, "machine", undefined, "", () => restoreBoard(host, paths, files));
   const left: Wanted[] = [];
   const failed = apps.filter((one) =>
     withTurn(host, paths, "restore", one.app, "restore", () => {
@@ -58,7 +63,12 @@ export function restoreBackup(
 type Wanted = { app: App } & Omit<Manifest["apps"][number], "name">;
 
 /** Restores one app, whatever becomes of the others; whether that went well. */
-function restoreApp(host: Host, files: string, { app, commit, branch }: Wanted, replaces: boolean): boolean {
+function restoreApp(
+  host: Host,
+  files: string,
+  { app, commit, branch }: Wanted,
+  replaces: boolean,
+): boolean {
   const voice = voiceOf(host);
   voice.start(`Restoring app '${app.name}'`);
   try {
@@ -70,13 +80,17 @@ function restoreApp(host: Host, files: string, { app, commit, branch }: Wanted, 
       if (host.stat(data)) forEach(host, data, "rm", "-rf");
     }
     withTurn(host, app.paths, "push", app, "restore", () =>
-      withTurn(host, app.paths, "deploy", app, "restore", () => place(host, app, data, files, commit)),
+      withTurn(host, app.paths, "deploy", app, "restore", () =>
+        place(host, app, data, files, commit),
+      ),
     );
     if (commit !== undefined) start(host, app, commit, branch);
     return true;
   } catch (error) {
     if (error instanceof Ended)
-      voice.warn(`app '${app.name}' is restored, but does not run; once that is mended: deploy ${app.name}`);
+      voice.warn(
+        `app '${app.name}' is restored, but does not run; once that is mended: deploy ${app.name}`,
+      );
     else voice.error(`app '${app.name}' is not restored: ${explain(error).message}`);
     return false;
   }
@@ -86,11 +100,15 @@ const isThere = (host: Host, app: App) =>
   [app.tree, app.repo, app.envs, app.releases].some((path) => host.stat(path)) ||
   host.list(app.data).some((name) => name !== "lost+found");
 
-/** Gives everything in a folder to a command. The folder may be a disk: it stays, with what is root's own there. */
+/**
+ * Gives everything in a folder to a command. The folder may be a disk: it stays, with what is
+ * root's own there.
+ */
 function forEach(host: Host, folder: string, ...command: string[]): void {
   const top = ["-mindepth", "1", "-maxdepth", "1", "!", "-name", "lost+found"];
   const ran = host.capture(["find", folder, ...top, "-exec", ...command, "--", "{}", "+"]);
-  if (ran.status !== 0) throw new PikuError(`${command[0]} failed: ${ran.stderr.trim().split("\n").at(-1)}`);
+  if (ran.status !== 0)
+    throw new PikuError(`${command[0]} failed: ${ran.stderr.trim().split("\n").at(-1)}`);
 }
 
 /** A host that goes on when nobody listens any more: half a board is worse than an untold one. */
@@ -105,21 +123,32 @@ function unheard(host: Host): Host {
   return { ...host, say: quietly(host.say), complain: quietly(host.complain) };
 }
 
-/** Moves what belongs to an app to its place; its work tree last, with the files of the commit that the app had not changed. */
-function place(host: Host, app: App, data: string, files: string, commit: string | undefined): void {
+/**
+ * Moves what belongs to an app to its place; its work tree last, with the files of the commit that
+ * the app had not changed.
+ */
+function place(
+  host: Host,
+  app: App,
+  data: string,
+  files: string,
+  commit: string | undefined,
+): void {
   const { name, paths } = app;
   const move = (below: string, to: string) => {
     if (!host.stat(`${files}/${below}`)) return;
     host.mkdir(to.slice(0, to.lastIndexOf("/")));
     // Not a rename: the data may be on a disk of its own.
     const ran = host.capture(["mv", "-T", "--", `${files}/${below}`, to]);
-    if (ran.status !== 0) throw new PikuError(`'${to}' could not be restored: ${ran.stderr.trim().split("\n").at(-1)}`);
+    if (ran.status !== 0)
+      throw new PikuError(`'${to}' could not be restored: ${ran.stderr.trim().split("\n").at(-1)}`);
   };
   move(`repos/${name}`, app.repo);
   if (host.stat(app.repo)) ensureRepository(host, app);
   move(`envs/${name}`, app.envs);
   move(`releases/${name}`, app.releases);
-  if (host.stat(data) && host.stat(`${files}/data/${name}`)) forEach(host, `${files}/data/${name}`, "mv", "-t", data);
+  if (host.stat(data) && host.stat(`${files}/data/${name}`))
+    forEach(host, `${files}/data/${name}`, "mv", "-t", data);
   else move(`data/${name}`, data);
   for (const file of [`nginx/${name}.crt`, `nginx/${name}.key`, `sockets/${name}.html`])
     move(file, `${paths.root}/${file}`);
@@ -137,12 +166,22 @@ function place(host: Host, app: App, data: string, files: string, commit: string
 function start(host: Host, app: App, id: string, branch: string | undefined): void {
   const wasStopped = isStopped(host, app);
   const serverSettings = host.read(`${app.envs}/ENV`) ?? "";
-  const request = { cause: "restore", commit: { id, app }, branch, serverSettings, builds: true, releases: true };
+  const request = {
+    cause: "restore",
+    commit: { id, app },
+    branch,
+    serverSettings,
+    builds: true,
+    releases: true,
+  };
   deploy(host, app, () => request, "restore");
   if (wasStopped) withTurn(host, app.paths, "deploy", app, "restore", () => stop(host, app));
 }
 
-/** Adds what belongs to no app. What this board has already stays as it is: it may be of another place in the world. */
+/**
+ * Adds what belongs to no app. What this board has already stays as it is: it may be of another
+ * place in the world.
+ */
 function restoreBoard(host: Host, paths: Paths, files: string): void {
   const voice = voiceOf(host);
   const content = host.read(paths.settings) ?? "";
@@ -163,18 +202,21 @@ function restoreBoard(host: Host, paths: Paths, files: string): void {
     voice.start(`Settings of all apps: ${missing!.join(", ")}`);
   }
   const different = kept!.filter((key) => own[key] !== theirs[key]);
-  if (different.length > 0) voice.warn(`this server keeps its own ${different.join(", ")} in ${paths.settings}`);
+  if (different.length > 0)
+    voice.warn(`this server keeps its own ${different.join(", ")} in ${paths.settings}`);
   const lines = parseKeyLines(host.read(`${files}/authorized_keys`) ?? "");
   const text = lines.map(({ type, blob, comment }) => `${type} ${blob} ${comment}\n`).join("");
   const keys = text === "" ? [] : readKeys(host, text, "the backup");
   const added = addKeys(host, keys, ({ blob }) => lines.find((line) => line.blob === blob)?.access);
-  if (added.length > 0) voice.start(`Keys: ${added.map(({ fingerprint }) => fingerprint).join(", ")}`);
+  if (added.length > 0)
+    voice.start(`Keys: ${added.map(({ fingerprint }) => fingerprint).join(", ")}`);
   for (const name of ["plugins", "hooks", "acme"]) {
     if (!host.stat(`${files}/${name}`)) continue;
     host.mkdir(`${paths.root}/${name}`);
     // Not `cp -n`: in coreutils 9.2 to 9.4 it fails when it has left a file as it is.
     const copy = 'tar -C "$1" -c . | tar -C "$2" -xp --skip-old-files';
     const ran = host.capture(["sh", "-c", copy, "sh", `${files}/${name}`, `${paths.root}/${name}`]);
-    if (ran.status !== 0) throw new PikuError(`${name} could not be restored: ${ran.stderr.trim().split("\n").at(-1)}`);
+    if (ran.status !== 0)
+      throw new PikuError(`${name} could not be restored: ${ran.stderr.trim().split("\n").at(-1)}`);
   }
 }

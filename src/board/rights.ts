@@ -2,14 +2,20 @@ import type { App } from "../app/app.ts";
 import { closed, type Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 
-/** A file or a folder that others should not see into: its permission bits, and the most that they should be. */
+/**
+ * A file or a folder that others should not see into: its permission bits, and the most that they
+ * should be.
+ */
 export interface Mode {
   path: string;
   mode: number;
   most: number;
 }
 
-/** What holds settings and keys, and what sshd looks at before it believes a key (sshd_config(5): StrictModes). */
+/**
+ * What holds settings and keys, and what sshd looks at before it believes a key (sshd_config(5):
+ * StrictModes).
+ */
 export function modesOf(host: Host, paths: Paths, apps: readonly App[]): Mode[] {
   const looked: [string, number][] = [
     [paths.home, 0o755],
@@ -28,7 +34,10 @@ export function modesOf(host: Host, paths: Paths, apps: readonly App[]): Mode[] 
   });
 }
 
-/** Closes all of that to others: the original left it open. What is another user's stays, and `doctor` tells of it. */
+/**
+ * Closes all of that to others: the original left it open. What is another user's stays, and
+ * `doctor` tells of it.
+ */
 export function closeToOthers(host: Host, paths: Paths, apps: readonly App[]): void {
   for (const { path, mode, most } of modesOf(host, paths, apps)) {
     if ((mode & ~most) === 0) continue;

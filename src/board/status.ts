@@ -23,9 +23,14 @@ export interface ProcessStatus {
   up: boolean;
   /** When it was started last, ISO 8601. */
   since?: string;
-  /** How often it was started again since its release was; unknown of what the original has started. */
+  /**
+   * How often it was started again since its release was; unknown of what the original has started.
+   */
   restarts?: number;
-  /** Bytes of memory and seconds of CPU time, of it, of all that it has started and of uWSGI's own process above it. */
+  /**
+   * Bytes of memory and seconds of CPU time, of it, of all that it has started and of uWSGI's own
+   * process above it.
+   */
   memory?: number;
   cpu?: number;
   port?: number;
@@ -44,10 +49,15 @@ export interface AppStatus {
   url?: string;
 }
 
-/** The processes that an app is to have, and how each is doing. `every`: the processes of the machine, for a call for many apps. */
+/**
+ * The processes that an app is to have, and how each is doing. `every`: the processes of the
+ * machine, for a call for many apps.
+ */
 export function surveyProcesses(host: Host, app: App, every = everyProcess(host)): ProcessStatus[] {
   const live = readableLive(host, app);
-  const vassals = listVassals(host, app.paths, app.name).filter(({ file }) => !live || live.vassals.includes(file));
+  const vassals = listVassals(host, app.paths, app.name).filter(
+    ({ file }) => !live || live.vassals.includes(file),
+  );
   return Object.entries(parseScaling(readOfAny(host, `${app.envs}/SCALING`)))
     .filter(([kind]) => kind !== "static")
     .flatMap(([kind, count]) => Array.from({ length: count }, (_, i) => ({ kind, ordinal: i + 1 })))
@@ -75,7 +85,9 @@ function statusOf(
   const { masters, group } = processesOf(host, app, vassal);
   const { kind, release } = vassal;
   const files = release === undefined ? undefined : filesOf(app, { ...vassal, release });
-  const isReady = isInside(kind) ? host.stat(files?.ready ?? "/") !== undefined : isCron(kind) || group !== undefined;
+  const isReady = isInside(kind)
+    ? host.stat(files?.ready ?? "/") !== undefined
+    : isCron(kind) || group !== undefined;
   const up = masters.length > 0 && (files === undefined || isReady);
   const began = every.find(({ pid }) => pid === (group ?? masters[0]))?.began;
   const family = familyOf(every, [...masters, ...(group === undefined ? [] : [group])]);
@@ -84,19 +96,27 @@ function statusOf(
     since: up && began !== undefined ? new Date(began).toISOString() : undefined,
     // A cron line has no process that could end.
     restarts: files && !isCron(kind) ? Math.max(0, startsOf(host, files) - 1) : undefined,
-    memory: masters.length > 0 ? family.reduce((sum, { pid }) => sum + memoryOf(host, pid), 0) : undefined,
+    memory:
+      masters.length > 0
+        ? family.reduce((sum, { pid }) => sum + memoryOf(host, pid), 0)
+        : undefined,
     cpu: masters.length > 0 ? family.reduce((sum, { cpu }) => sum + cpu, 0) / 1000 : undefined,
     port: portOfVassal(host, app, vassal),
   };
 }
 
-/** Where a worker was told to listen: its launcher knows, or its vassal where it runs inside uWSGI, or is the original's. */
+/**
+ * Where a worker was told to listen: its launcher knows, or its vassal where it runs inside uWSGI,
+ * or is the original's.
+ */
 const portOfVassal = (host: Host, app: App, vassal: Vassal): number | undefined => {
   const told = /^(?:http-socket = \S*:|env = PORT=)(\d+)$/m.exec(
     readOfAny(host, `${app.paths.enabled}/${vassal.file}`),
   );
   if (told) return Number(told[1]);
-  return vassal.release === undefined ? undefined : portOf(host, app, { ...vassal, release: vassal.release });
+  return vassal.release === undefined
+    ? undefined
+    : portOf(host, app, { ...vassal, release: vassal.release });
 };
 
 /** How each app of the machine is doing. */
@@ -136,7 +156,12 @@ function addressOf(host: Host, app: App): string | undefined {
   }
 }
 
-/** Whether an app is up: it has workers, or a site without any that is not stopped. `working`: those that have, for a call for many apps. */
+/**
+ * Whether an app is up: it has workers, or a site without any that is not stopped. `working`: those
+ * that have, for a call for many apps.
+ */
 export const isUp = (host: Host, app: App, working?: ReadonlySet<string>) =>
   (working ? working.has(app.name) : listVassals(host, app.paths, app.name).length > 0) ||
-  (host.stat(app.site) !== undefined && !isStopped(host, app) && readableLive(host, app)?.vassals.length === 0);
+  (host.stat(app.site) !== undefined &&
+    !isStopped(host, app) &&
+    readableLive(host, app)?.vassals.length === 0);

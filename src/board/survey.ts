@@ -18,15 +18,23 @@ import { type KeyLine, parseKeyLines } from "./keys.ts";
 import { type Mode, modesOf } from "./rights.ts";
 import { surveyProcesses } from "./status.ts";
 
-/** The nginx that serves the sites: which one it is, which it is meant to be, and how the units stand that have to do with it. */
+/**
+ * The nginx that serves the sites: which one it is, which it is meant to be, and how the units
+ * stand that have to do with it.
+ */
 interface Nginx {
   way: Running["way"];
   wanted?: "own" | "shared";
-  /** Whether its master no longer takes signals, as one does that waits for a pipe among its files. */
+  /**
+   * Whether its master no longer takes signals, as one does that waits for a pipe among its files.
+   */
   isStuck: boolean;
   /** Whether it reloads by a command of the administrator's. */
   isByHand: boolean;
-  /** What systemd says of piku-web.service, and of the unit of version 1 that watches the sites; undefined where there is none. */
+  /**
+   * What systemd says of piku-web.service, and of the unit of version 1 that watches the sites;
+   * undefined where there is none.
+   */
   web?: string;
   watch?: string;
   /** Why it stayed a shared one when this piku was installed. */
@@ -35,7 +43,9 @@ interface Nginx {
   installer: string;
 }
 
-/** A process of an app that is to run. `answers`: whether somebody listens where requests are sent. */
+/**
+ * A process of an app that is to run. `answers`: whether somebody listens where requests are sent.
+ */
 interface Worker {
   app: string;
   process: string;
@@ -56,19 +66,31 @@ export interface Board {
   /** What keeps uWSGI's emperor from starting workers. */
   emperor?: Finding;
   nginx: Nginx;
-  /** How many sites there are, what nginx had against them when it read them last, and those that are set aside with the reason. */
+  /**
+   * How many sites there are, what nginx had against them when it read them last, and those that
+   * are set aside with the reason.
+   */
   sites: number;
   complaint?: string;
   refused: [app: string, why: string][];
-  /** Apps whose live release has a site that is not there, and those whose site is another than it made. */
+  /**
+   * Apps whose live release has a site that is not there, and those whose site is another than it
+   * made.
+   */
   lost: string[];
   altered: string[];
-  /** What nginx itself answers in the place of an app, by the app: 502 and the like; `nothing` where it does not answer. */
+  /**
+   * What nginx itself answers in the place of an app, by the app: 502 and the like; `nothing` where
+   * it does not answer.
+   */
   unanswered: [app: string, status: string][];
   /** Ports of all sites that nobody listens on. */
   deaf: number[];
   workers: Worker[];
-  /** For each app with a site, when its certificate ends, milliseconds since 1970; undefined for one that nginx refuses. */
+  /**
+   * For each app with a site, when its certificate ends, milliseconds since 1970; undefined for one
+   * that nginx refuses.
+   */
   certificates: { app: string; until?: number }[];
   disk: { bytes: number; inodes: number };
   /** Megabytes; undefined where the kernel does not say. */
@@ -88,19 +110,29 @@ export interface Board {
   missing: string[];
   /** Paths that belong to somebody else. */
   foreign: string[];
-  /** Names without an app, those of them that have nothing but settings for a first push, and apps whose deploy was cut off. */
+  /**
+   * Names without an app, those of them that have nothing but settings for a first push, and apps
+   * whose deploy was cut off.
+   */
   leftovers: string[];
   waiting: string[];
   unfinished: string[];
 }
 
-/** The file system that a path is on, from the text of /proc/mounts: the deepest one, and of those the last. */
-export function mountOf(mounts: string, path: string): { folder: string; options: string[] } | undefined {
+/**
+ * The file system that a path is on, from the text of /proc/mounts: the deepest one, and of those
+ * the last.
+ */
+export function mountOf(
+  mounts: string,
+  path: string,
+): { folder: string; options: string[] } | undefined {
   const all = mounts.split("\n").flatMap((line) => {
     const [, folder, , options] = line.split(" ");
     return folder && options ? [{ folder, options: options.split(",") }] : [];
   });
-  const holds = ({ folder }: { folder: string }) => `${path}/`.startsWith(folder === "/" ? "/" : `${folder}/`);
+  const holds = ({ folder }: { folder: string }) =>
+    `${path}/`.startsWith(folder === "/" ? "/" : `${folder}/`);
   return all
     .filter(holds)
     .reduce<(typeof all)[number] | undefined>(
@@ -109,7 +141,10 @@ export function mountOf(mounts: string, path: string): { folder: string; options
     );
 }
 
-/** Numbers of the lines of authorized_keys that have a key without a command, while a later one has it with piku's: sshd takes the first. */
+/**
+ * Numbers of the lines of authorized_keys that have a key without a command, while a later one has
+ * it with piku's: sshd takes the first.
+ */
 export function plainCopies(keys: string): number[] {
   const lines = parseKeyLines(keys);
   const isCopy = ({ blob, at, isTied }: KeyLine) =>
@@ -145,19 +180,28 @@ export function surveyBoard(host: Host, paths: Paths): Board {
     now: host.now(),
     home: paths.home,
     root: paths.root,
-    tools: Object.fromEntries(Object.entries(versions).map(([name, argv]) => [name, versionOf(host, name, argv)])),
+    tools: Object.fromEntries(
+      Object.entries(versions).map(([name, argv]) => [name, versionOf(host, name, argv)]),
+    ),
     settings: complaintOf(() => readMachine(host, paths.settings)),
     emperor: complaintOf(() => requireEmperor(host, paths)),
     nginx,
     sites: sites.size,
     complaint: nginx.way === "own" ? lastComplaint(host, paths) : undefined,
     refused: [...refused],
-    lost: released.filter(({ name }) => !sites.has(name) && !refused.has(name)).map(({ name }) => name),
-    altered: released.filter(({ name, site }) => sites.has(name) && sites.get(name) !== site).map(({ name }) => name),
+    lost: released
+      .filter(({ name }) => !sites.has(name) && !refused.has(name))
+      .map(({ name }) => name),
+    altered: released
+      .filter(({ name, site }) => sites.has(name) && sites.get(name) !== site)
+      .map(({ name }) => name),
     unanswered:
       nginx.way === "none"
         ? []
-        : askSites(host, new Map([...sites].filter(([name]) => meant.some((app) => app.name === name)))),
+        : askSites(
+            host,
+            new Map([...sites].filter(([name]) => meant.some((app) => app.name === name))),
+          ),
     deaf: sites.size > 0 ? portsOf(host, paths).filter((port) => !isListening(host, port)) : [],
     workers: meant.flatMap((app) =>
       surveyProcesses(host, app, every).map(({ process: name, up, port }) => ({
@@ -171,7 +215,10 @@ export function surveyBoard(host: Host, paths: Paths): Board {
     certificates: apps
       .filter((app) => host.stat(app.site))
       .map(({ name }) => {
-        const pair = { certificate: `${paths.nginx}/${name}.crt`, key: `${paths.nginx}/${name}.key` };
+        const pair = {
+          certificate: `${paths.nginx}/${name}.crt`,
+          key: `${paths.nginx}/${name}.key`,
+        };
         return { app: name, until: readCertificate(host, pair)?.until };
       }),
     disk: host.free(host.stat(paths.root) ? paths.root : paths.home),
@@ -182,7 +229,9 @@ export function surveyBoard(host: Host, paths: Paths): Board {
     mounts: host.read("/proc/mounts") ?? "",
     keys: host.read(`${paths.home}/.ssh/authorized_keys`) ?? "",
     modes: modesOf(host, paths, apps),
-    missing: [...folders, ...ownFolders].map((name) => `${paths.root}/${name}`).filter((path) => !host.stat(path)),
+    missing: [...folders, ...ownFolders]
+      .map((name) => `${paths.root}/${name}`)
+      .filter((path) => !host.stat(path)),
     foreign: foreignPaths(host, paths),
     leftovers: appless.filter((name) => !waiting.includes(name)),
     waiting,
@@ -220,7 +269,9 @@ function isUnfinished(host: Host, app: App): boolean {
 
 function surveyNginx(host: Host, paths: Paths): Nginx {
   const { nginx: wanted, reload, releases } = readable(host, paths) ?? {};
-  const from = releases?.startsWith("http") ? `curl -fsSL ${releases}/install.sh | sudo sh` : "sudo sh install.sh";
+  const from = releases?.startsWith("http")
+    ? `curl -fsSL ${releases}/install.sh | sudo sh`
+    : "sudo sh install.sh";
   const running = runningNginx(host, paths, reload);
   return {
     way: running.way,
@@ -234,23 +285,34 @@ function surveyNginx(host: Host, paths: Paths): Nginx {
   };
 }
 
-/** What systemd says of a unit of ours: `active`, `failed`, ...; undefined where there is no such unit. */
+/**
+ * What systemd says of a unit of ours: `active`, `failed`, ...; undefined where there is no such
+ * unit.
+ */
 const unitState = (host: Host, unit: string): string | undefined =>
-  host.stat(`/etc/systemd/system/${unit}`) ? host.capture(["systemctl", "is-active", unit]).stdout.trim() : undefined;
+  host.stat(`/etc/systemd/system/${unit}`)
+    ? host.capture(["systemctl", "is-active", unit]).stdout.trim()
+    : undefined;
 
 /** What our nginx had against its files when it read them last, of the end of its log. */
 function lastComplaint(host: Host, paths: Paths): string | undefined {
   const { errors } = webFiles(paths);
   const end = host.readFrom(errors, Math.max(0, (host.stat(errors)?.size ?? 0) - 262_144)).text;
   const begins = [": reconfiguring\n", ": start worker processes\n"];
-  return readComplaint(paths, end.slice(Math.max(0, ...begins.map((line) => end.lastIndexOf(line)))));
+  return readComplaint(
+    paths,
+    end.slice(Math.max(0, ...begins.map((line) => end.lastIndexOf(line)))),
+  );
 }
 
 const mostAsked = 200;
 // What nginx says where an app does not answer. What an app answers is the app's own affair.
 const fromNginx = ["502", "504"];
 
-/** Asks nginx for each of these sites, as a visitor would, in one call; what came instead of an answer of the app's. */
+/**
+ * Asks nginx for each of these sites, as a visitor would, in one call; what came instead of an
+ * answer of the app's.
+ */
 function askSites(host: Host, sites: ReadonlyMap<string, string>): [app: string, status: string][] {
   const asked = [...sites].slice(0, mostAsked).flatMap(([name, site]) => {
     const url = addressIn(site);
@@ -275,16 +337,27 @@ function askSites(host: Host, sites: ReadonlyMap<string, string>): [app: string,
   const statuses = stdout.split("\n");
   return asked.flatMap(({ name }, i): [string, string][] => {
     const status = statuses[i] || "000";
-    return status === "000" ? [[name, "nothing"]] : fromNginx.includes(status) ? [[name, status]] : [];
+    return status === "000"
+      ? [[name, "nothing"]]
+      : fromNginx.includes(status)
+        ? [[name, status]]
+        : [];
   });
 }
 
-/** Where a site's last server, the one that asks the app, can be reached on the board itself; undefined for names that are patterns only. */
-export function addressIn(site: string): { scheme: string; host: string; address: string; port: number } | undefined {
+/**
+ * Where a site's last server, the one that asks the app, can be reached on the board itself;
+ * undefined for names that are patterns only.
+ */
+export function addressIn(
+  site: string,
+): { scheme: string; host: string; address: string; port: number } | undefined {
   const server = site.slice(Math.max(0, site.lastIndexOf("\nserver {")));
   const listen = listensIn(server).find((one) => !one.startsWith("["));
   const [, address = "", port = ""] = /^(.*):(\d+)$/.exec(listen ?? "") ?? [];
-  const names = [...serverNamesIn(server)].map((name) => name.replace(/^\*\./, "piku.").replace(/^_$/, "piku.invalid"));
+  const names = [...serverNamesIn(server)].map((name) =>
+    name.replace(/^\*\./, "piku.").replace(/^_$/, "piku.invalid"),
+  );
   const host = names.find((name) => /^[\w.-]+$/.test(name));
   if (port === "" || !host) return undefined;
   const isSecure = new RegExp(`^\\s*listen\\s+\\S*${port}\\s[^;]*\\bssl\\b`, "m").test(server);
@@ -305,22 +378,37 @@ function readable(host: Host, paths: Paths): Machine | undefined {
   }
 }
 
-const portsOf = (host: Host, paths: Paths): number[] => Object.values(readable(host, paths)?.ports ?? {});
+const portsOf = (host: Host, paths: Paths): number[] =>
+  Object.values(readable(host, paths)?.ports ?? {});
 
-/** Whether the clock follows others (systemd's timedatectl, or what its timesyncd leaves); undefined where nothing tells. */
+/**
+ * Whether the clock follows others (systemd's timedatectl, or what its timesyncd leaves); undefined
+ * where nothing tells.
+ */
 function isSynchronised(host: Host): boolean | undefined {
   if (host.stat("/run/systemd/timesync/synchronized")) return true;
-  const told = host.capture(["timedatectl", "show", "--property=NTPSynchronized", "--value"]).stdout.trim();
+  const told = host
+    .capture(["timedatectl", "show", "--property=NTPSynchronized", "--value"])
+    .stdout.trim();
   return told === "yes" ? true : told === "no" ? false : undefined;
 }
 
-/** What a Raspberry Pi's firmware says of its power; its driver tells only of the voltage, but everybody. */
+/**
+ * What a Raspberry Pi's firmware says of its power; its driver tells only of the voltage, but
+ * everybody.
+ */
 function throttledBits(host: Host): number | undefined {
-  const told = /throttled=0x([0-9a-f]+)/i.exec(host.capture(["vcgencmd", "get_throttled"]).stdout)?.[1];
+  const told = /throttled=0x([0-9a-f]+)/i.exec(
+    host.capture(["vcgencmd", "get_throttled"]).stdout,
+  )?.[1];
   if (told !== undefined) return Number.parseInt(told, 16);
   const sensors = "/sys/class/hwmon";
-  const sensor = host.list(sensors).find((name) => host.read(`${sensors}/${name}/name`)?.trim() === "rpi_volt");
-  return sensor === undefined ? undefined : Number(host.read(`${sensors}/${sensor}/in0_lcrit_alarm`) ?? 0);
+  const sensor = host
+    .list(sensors)
+    .find((name) => host.read(`${sensors}/${name}/name`)?.trim() === "rpi_volt");
+  return sensor === undefined
+    ? undefined
+    : Number(host.read(`${sensors}/${sensor}/in0_lcrit_alarm`) ?? 0);
 }
 
 /** The first few paths that are somebody else's. What nginx keeps, tries and writes is nginx's. */

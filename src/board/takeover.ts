@@ -7,7 +7,10 @@ import { linesOf, shellQuote } from "../text/text.ts";
 import { dailyFiles } from "../workers/daily.ts";
 import { authorizedKeys, forcedOptions, keysFile } from "./keys.ts";
 
-/** Where the original is, by its own instructions, and what it is called once this executable has its place. */
+/**
+ * Where the original is, by its own instructions, and what it is called once this executable has
+ * its place.
+ */
 export const originalOf = (paths: Paths) => `${paths.home}/piku.py`;
 
 const originalOptions = "no-agent-forwarding,no-user-rc,no-X11-forwarding,no-port-forwarding";
@@ -19,11 +22,14 @@ const ourLine =
 
 /** A line of the original's in authorized_keys(5) as ours, anything else as it is. */
 export const ourKeyLine = (host: Host, paths: Paths, line: string) =>
-  line.replace(originalLine, (_, fingerprint, name) => `${forcedOptions(host, paths, fingerprint, { name })} `);
+  line.replace(
+    originalLine,
+    (_, fingerprint, name) => `${forcedOptions(host, paths, fingerprint, { name })} `,
+  );
 
 /**
- * A line of ours as the original's; undefined when there is no original to go back to, and for a key that is bound to apps or
- * ends some day: the original would let it do everything for ever.
+ * A line of ours as the original's; undefined when there is no original to go back to, and for a
+ * key that is bound to apps or ends some day: the original would let it do everything for ever.
  */
 export function originalKeyLine(paths: Paths, line: string, isThere: boolean): string | undefined {
   const isLess = /PIKU_KEY_APPS=|^restrict,pty,expiry-time=/.test(line);
@@ -35,15 +41,18 @@ export function originalKeyLine(paths: Paths, line: string, isThere: boolean): s
   );
 }
 
-/** Makes the keys and the hooks of a machine that runs the original ours. Gives how many keys there were. */
+/**
+ * Makes the keys and the hooks of a machine that runs the original ours. Gives how many keys there
+ * were.
+ */
 export function takeOver(host: Host, paths: Paths): number {
   for (const app of repositories(host, paths)) ensureRepository(host, app);
   return changeKeys(host, paths, (line) => ourKeyLine(host, paths, line));
 }
 
 /**
- * Takes back what ties keys and pushes to this executable, and its timer. Apps, their settings and what runs stay. With the
- * original in its old place, keys and hooks are the original's again.
+ * Takes back what ties keys and pushes to this executable, and its timer. Apps, their settings and
+ * what runs stay. With the original in its old place, keys and hooks are the original's again.
  */
 export function giveBack(host: Host, paths: Paths): void {
   const isThere = host.readFrom(originalOf(paths), 0, true, 1000).text.startsWith("#!");
@@ -56,7 +65,10 @@ export function giveBack(host: Host, paths: Paths): void {
   host.remove(dailyFiles(paths).vassal);
 }
 
-/** What the original wants to be called by after a push. It writes its hook for new repositories only. */
+/**
+ * What the original wants to be called by after a push. It writes its hook for new repositories
+ * only.
+ */
 const originalHook = ({ name, paths }: App) =>
   `#!/bin/sh\nPIKU_ROOT=${shellQuote(paths.root)} exec ${originalOf(paths)} git-hook ${name}\n`;
 
@@ -65,8 +77,15 @@ const repositories = (host: Host, paths: Paths): App[] =>
     .map((name) => appOf(paths, name))
     .filter(({ repo }) => host.stat(`${repo}/HEAD`));
 
-/** Writes authorized_keys with some of its lines changed, or gone; gives how many were. All others stay byte for byte. */
-const changeKeys = (host: Host, paths: Paths, change: (line: string) => string | undefined): number =>
+/**
+ * Writes authorized_keys with some of its lines changed, or gone; gives how many were. All others
+ * stay byte for byte.
+ */
+const changeKeys = (
+  host: Host,
+  paths: Paths,
+  change: (line: string) => string | undefined,
+): number =>
   withTurn(host, paths, "machine", undefined, "", () => {
     const file = keysFile(host);
     const before = linesOf(host.read(file) ?? "", file);

@@ -1,7 +1,13 @@
 import { defineCommand } from "citty";
 import { appOf, findApp, listApps } from "../app/app.ts";
 import { pathsOf } from "../app/paths.ts";
-import { type AppStatus, isUp, type ProcessStatus, surveyApps, surveyProcesses } from "../board/status.ts";
+import {
+  type AppStatus,
+  isUp,
+  type ProcessStatus,
+  surveyApps,
+  surveyProcesses,
+} from "../board/status.ts";
 import type { Host } from "../host/host.ts";
 import { everyProcess } from "../host/processes.ts";
 import { PikuError } from "../text/errors.ts";
@@ -20,7 +26,11 @@ export const apps = (host: Host) =>
       const names = listApps(host, paths, working);
       if (names.length === 0) return host.complain("There are no applications deployed.");
       if (!host.isTerminal(1)) {
-        host.say(names.map((name) => `${isUp(host, appOf(paths, name), working) ? "*" : " "}${name}`).join("\n"));
+        host.say(
+          names
+            .map((name) => `${isUp(host, appOf(paths, name), working) ? "*" : " "}${name}`)
+            .join("\n"),
+        );
       } else for (const line of renderApps(surveyApps(host, paths), host.now())) host.say(line);
     },
   });
@@ -42,7 +52,8 @@ export const renderApps = (all: readonly AppStatus[], now: number) =>
 export const ps = (host: Host) =>
   defineCommand({
     meta: {
-      description: "Show an app's processes: how many there are to be, and how each is; all apps unless one is named",
+      description:
+        "Show an app's processes: how many there are to be, and how each is; all apps unless one is named",
       example: "piku ps blog",
     },
     args: { app: { ...appArg, required: false }, json: jsonArg },
@@ -66,8 +77,9 @@ export const ps = (host: Host) =>
   });
 
 /**
- * Processes as lines that explain themselves, with their app's name in front where there are several. Without a colon in them:
- * scripts know the lines `kind:count`, which come first, by theirs. `now`: milliseconds since 1970.
+ * Processes as lines that explain themselves, with their app's name in front where there are
+ * several. Without a colon in them: scripts know the lines `kind:count`, which come first, by
+ * theirs. `now`: milliseconds since 1970.
  */
 export const renderProcesses = (all: readonly ProcessStatus[], now: number, named: boolean) =>
   columns(

@@ -14,7 +14,11 @@ declare module "citty" {
 export type Commands = Record<string, CommandDef<any>>;
 
 /** The app of a command, its first argument. */
-export const appArg = { type: "positional", description: "the app's name", required: true } as const;
+export const appArg = {
+  type: "positional",
+  description: "the app's name",
+  required: true,
+} as const;
 
 /** Where a list or a record comes out. */
 export const jsonArg = { type: "boolean", description: "as one JSON text" } as const;
@@ -23,10 +27,13 @@ export const jsonArg = { type: "boolean", description: "as one JSON text" } as c
 export const many = { valueHint: "..." } as const;
 
 /**
- * Refuses words that a command has no use for: an option that it does not know, or one word too many. citty passes
- * over both, and `apps && id` would list apps.
+ * Refuses words that a command has no use for: an option that it does not know, or one word too
+ * many. citty passes over both, and `apps && id` would list apps.
  */
-export function refuseStrayWords(args: Readonly<Record<string, ArgDef>>, words: readonly string[]): void {
+export function refuseStrayWords(
+  args: Readonly<Record<string, ArgDef>>,
+  words: readonly string[],
+): void {
   const positionals = Object.values(args).filter(({ type }) => type === "positional");
   const isMany = positionals.some(({ valueHint }) => valueHint === many.valueHint);
   let left = positionals.length;
@@ -47,4 +54,5 @@ export function refuseStrayWords(args: Readonly<Record<string, ArgDef>>, words: 
 }
 
 /** The words behind the app of a command that takes many. */
-export const wordsBehindApp = (rawArgs: readonly string[]) => rawArgs.filter((word) => word !== "--").slice(1);
+export const wordsBehindApp = (rawArgs: readonly string[]) =>
+  rawArgs.filter((word) => word !== "--").slice(1);

@@ -7,8 +7,10 @@ import type { Commands } from "./arguments.ts";
 export const completion = (host: Host, commands: () => Commands) =>
   defineCommand({
     meta: {
-      description: "Print what makes bash complete commands and apps; zsh takes it after bashcompinit",
-      example: "ssh piku@board completion >~/.piku-completion; echo . ~/.piku-completion >>~/.bashrc",
+      description:
+        "Print what makes bash complete commands and apps; zsh takes it after bashcompinit",
+      example:
+        "ssh piku@board completion >~/.piku-completion; echo . ~/.piku-completion >>~/.bashrc",
     },
     args: { shell: { type: "positional", description: "bash", required: false } },
     run({ args }) {
@@ -21,15 +23,24 @@ export const completion = (host: Host, commands: () => Commands) =>
     },
   });
 
-/** The script, made from the table of commands. It asks `piku apps` for the names of apps, whatever `piku` is there. */
+/**
+ * The script, made from the table of commands. It asks `piku apps` for the names of apps, whatever
+ * `piku` is there.
+ */
 export function renderCompletion(commands: Commands): string {
-  const known = Object.entries(commands).filter(([, { meta }]) => !/^INTERNAL/.test(descriptionOf(meta)));
+  const known = Object.entries(commands).filter(
+    ([, { meta }]) => !/^INTERNAL/.test(descriptionOf(meta)),
+  );
   const argsOf = (args: unknown) => Object.entries((args ?? {}) as Record<string, ArgDef>);
   const options = known.flatMap(([name, { args }]) => {
     const flags = argsOf(args).filter(([, { type }]) => type !== "positional");
-    return flags.length > 0 ? [`      ${name}) words="${flags.map(([flag]) => `--${flag}`).join(" ")}" ;;`] : [];
+    return flags.length > 0
+      ? [`      ${name}) words="${flags.map(([flag]) => `--${flag}`).join(" ")}" ;;`]
+      : [];
   });
-  const forApps = known.filter(([, { args }]) => argsOf(args)[0]?.[0] === "app").map(([name]) => name);
+  const forApps = known
+    .filter(([, { args }]) => argsOf(args)[0]?.[0] === "app")
+    .map(([name]) => name);
   return [
     "# piku for bash; zsh takes it after: autoload -U bashcompinit && bashcompinit",
     "_piku() {",
@@ -54,4 +65,5 @@ export function renderCompletion(commands: Commands): string {
   ].join("\n");
 }
 
-const descriptionOf = (meta: unknown) => (meta as { description?: string } | undefined)?.description ?? "";
+const descriptionOf = (meta: unknown) =>
+  (meta as { description?: string } | undefined)?.description ?? "";

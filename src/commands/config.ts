@@ -26,11 +26,24 @@ import { shellQuote } from "../text/text.ts";
 import { appArg, jsonArg, many, wordsBehindApp } from "./arguments.ts";
 import { again, serverSettings } from "./requests.ts";
 
-const settingArg = { type: "positional", description: "the setting's name", required: true } as const;
-const globalArg = { type: "boolean", description: "for all apps, in ~/.piku/ENV; without an app's name" } as const;
-const laterArg = { type: "boolean", description: "keep them for the next deploy or restart" } as const;
+const settingArg = {
+  type: "positional",
+  description: "the setting's name",
+  required: true,
+} as const;
+const globalArg = {
+  type: "boolean",
+  description: "for all apps, in ~/.piku/ENV; without an app's name",
+} as const;
+const laterArg = {
+  type: "boolean",
+  description: "keep them for the next deploy or restart",
+} as const;
 
-/** The app of a command that also makes sense before its first push, once it has settings. Throws when there is neither. */
+/**
+ * The app of a command that also makes sense before its first push, once it has settings. Throws
+ * when there is neither.
+ */
 function configuredApp(host: Host, typed: string): App {
   const app = namedApp(host, typed);
   return host.stat(`${app.envs}/ENV`) ? app : findApp(host, typed);
@@ -52,7 +65,12 @@ function shippedSettings(host: Host, app: App): Settings {
 }
 
 /** Prints where each of an app's settings comes from. */
-function showOrigins(host: Host, app: App, show: (origin: Origin) => string, json: boolean | undefined): void {
+function showOrigins(
+  host: Host,
+  app: App,
+  show: (origin: Origin) => string,
+  json: boolean | undefined,
+): void {
   const layers = {
     host: readMachine(host, app.paths.settings).settings,
     repository: shippedSettings(host, app),
@@ -62,10 +80,14 @@ function showOrigins(host: Host, app: App, show: (origin: Origin) => string, jso
   const deployed = number === undefined ? {} : settingsOf(host, releaseFiles(app, number).settings);
   const origins = originsOf(settingsOf(host, `${app.envs}/LIVE_ENV`), layers, deployed);
   if (json) host.say(JSON.stringify(origins.map((origin) => ({ ...origin, value: show(origin) }))));
-  else for (const origin of origins) host.say(`${origin.from.padEnd(10)}  ${origin.key}=${show(origin)}`);
+  else
+    for (const origin of origins)
+      host.say(`${origin.from.padEnd(10)}  ${origin.key}=${show(origin)}`);
   const waiting = origins.filter(({ isLive }) => !isLive).map(({ key }) => key);
   if (waiting.length > 0)
-    host.complain(`Warning: app '${app.name}' gets ${waiting.join(", ")} with its next deploy or restart.`);
+    host.complain(
+      `Warning: app '${app.name}' gets ${waiting.join(", ")} with its next deploy or restart.`,
+    );
 }
 
 export const config = (host: Host) =>
@@ -73,13 +95,17 @@ export const config = (host: Host) =>
     meta: { description: "Show an app's settings on the server", example: "piku config blog" },
     args: {
       app: appArg,
-      all: { type: "boolean", description: "all settings that it gets, and where each comes from; secrets masked" },
+      all: {
+        type: "boolean",
+        description: "all settings that it gets, and where each comes from; secrets masked",
+      },
       reveal: { type: "boolean", description: "with --all: secrets too" },
       json: jsonArg,
     },
     run({ args }) {
       const app = configuredApp(host, args.app);
-      if (args.all) return showOrigins(host, app, args.reveal ? ({ value }) => value : masked, args.json);
+      if (args.all)
+        return showOrigins(host, app, args.reveal ? ({ value }) => value : masked, args.json);
       if (args.json) return host.say(JSON.stringify(settingsOf(host, `${app.envs}/ENV`)));
       show(host, app, "ENV");
     },
@@ -111,11 +137,17 @@ export const configGet = (host: Host) =>
   });
 
 /**
- * Deploys an app with its settings changed; nothing is kept of a change with which it does not run. Before the first
- * push they are kept for it: an app may need them to start at all. `later`: they are kept for whatever deploys it next,
- * once the plan for it has been looked at.
+ * Deploys an app with its settings changed; nothing is kept of a change with which it does not run.
+ * Before the first push they are kept for it: an app may need them to start at all. `later`: they
+ * are kept for whatever deploys it next, once the plan for it has been looked at.
  */
-function change(host: Host, app: App, cause: string, changes: Record<string, string | null>, later = false): void {
+function change(
+  host: Host,
+  app: App,
+  cause: string,
+  changes: Record<string, string | null>,
+  later = false,
+): void {
   const changed = () => changeServerSettings(serverSettings(host, app), changes);
   const request = (live: Release | undefined) => ({
     ...again(host, app, live, cause),
@@ -150,7 +182,8 @@ function changeGlobal(host: Host, changes: Record<string, string | null>): void 
     const { settings } = readMachine(host, paths.settings, content);
     // More than any app could get would be found out by each deploy.
     if (keys.some((key) => changes[key] !== null)) layered({}, [settings]);
-    for (const key of keys) voice.log(`${changes[key] === null ? "Unsetting" : "Setting"} ${key} for all apps`);
+    for (const key of keys)
+      voice.log(`${changes[key] === null ? "Unsetting" : "Setting"} ${key} for all apps`);
     host.write(paths.settings, content, host.stat(paths.settings)?.mode ?? 0o600);
   });
   const apps = listApps(host, paths).map((name) => appOf(paths, name));
@@ -165,7 +198,9 @@ function changeGlobal(host: Host, changes: Record<string, string | null>): void 
   };
   const taking = apps.filter((app) => own(app).length < keys.length);
   if (taking.length > 0)
-    voice.start(`With their next deploy or restart it is taken by: ${taking.map(({ name }) => name).join(", ")}`);
+    voice.start(
+      `With their next deploy or restart it is taken by: ${taking.map(({ name }) => name).join(", ")}`,
+    );
   for (const app of apps) {
     const theirs = own(app);
     if (theirs.length > 0) voice.log(`       App '${app.name}' has its own ${theirs.join(", ")}.`);
@@ -180,7 +215,12 @@ export const configSet = (host: Host) =>
     },
     args: {
       app: appArg,
-      settings: { type: "positional", description: "KEY=value, as many as you like", required: false, ...many },
+      settings: {
+        type: "positional",
+        description: "KEY=value, as many as you like",
+        required: false,
+        ...many,
+      },
       "no-restart": laterArg,
       global: globalArg,
     },
@@ -194,7 +234,8 @@ export const configSet = (host: Host) =>
 export const configImport = (host: Host) =>
   defineCommand({
     meta: {
-      description: "Set settings of an app from stdin: KEY='value' lines, or a JSON object of strings",
+      description:
+        "Set settings of an app from stdin: KEY='value' lines, or a JSON object of strings",
       example: "piku config:import blog <settings.txt",
     },
     args: { app: appArg, "no-restart": laterArg },
@@ -204,7 +245,13 @@ export const configImport = (host: Host) =>
     },
   });
 
-function set(host: Host, typed: string, cause: string, settings: Settings, rawArgs: readonly string[]): void {
+function set(
+  host: Host,
+  typed: string,
+  cause: string,
+  settings: Settings,
+  rawArgs: readonly string[],
+): void {
   for (const key of Object.keys(settings)) voiceOf(host).log(`Setting ${key} for '${typed}'`);
   change(host, namedApp(host, typed), cause, settings, rawArgs.includes("--no-restart"));
 }
@@ -213,7 +260,8 @@ function set(host: Host, typed: string, cause: string, settings: Settings, rawAr
 const words = (rawArgs: readonly string[]) => rawArgs.filter((word) => !word.startsWith("--"));
 
 function some(words: string[]): string[] {
-  if (words.length === 0) throw usageError("<settings> is missing", "e.g.: piku config:set blog DEBUG=1");
+  if (words.length === 0)
+    throw usageError("<settings> is missing", "e.g.: piku config:set blog DEBUG=1");
   return words;
 }
 
@@ -225,11 +273,17 @@ export const configUnset = (host: Host) =>
     },
     args: {
       app: appArg,
-      settings: { type: "positional", description: "names, as many as you like", required: false, ...many },
+      settings: {
+        type: "positional",
+        description: "names, as many as you like",
+        required: false,
+        ...many,
+      },
       global: globalArg,
     },
     run({ args, rawArgs }) {
-      const nothing = (keys: readonly string[]) => Object.fromEntries(keys.map((key) => [key, null]));
+      const nothing = (keys: readonly string[]) =>
+        Object.fromEntries(keys.map((key) => [key, null]));
       const keys = args.global ? words(rawArgs) : some(wordsBehindApp(words(rawArgs)));
       const there = args.global
         ? parseSettings(host.read(pathsOf(host).settings) ?? "", pathsOf(host).settings)
@@ -237,7 +291,9 @@ export const configUnset = (host: Host) =>
       const known = keys.filter((key) => Object.hasOwn(there, key));
       for (const key of keys) {
         if (!known.includes(key))
-          voiceOf(host).warn(`'${key}' is not set for ${args.global ? "all apps" : `'${args.app}'`}`);
+          voiceOf(host).warn(
+            `'${key}' is not set for ${args.global ? "all apps" : `'${args.app}'`}`,
+          );
         else if (!args.global) voiceOf(host).log(`Unsetting ${key} for '${args.app}'`);
       }
       if (known.length === 0) return;
@@ -248,7 +304,10 @@ export const configUnset = (host: Host) =>
 
 export const configLive = (host: Host) =>
   defineCommand({
-    meta: { description: "Show all settings that an app's processes get", example: "piku config:live blog" },
+    meta: {
+      description: "Show all settings that an app's processes get",
+      example: "piku config:live blog",
+    },
     args: { app: appArg },
     run: ({ args }) => show(host, findApp(host, args.app), "LIVE_ENV"),
   });

@@ -21,7 +21,9 @@ export const daily = (host: Host) =>
       description: "INTERNAL: Renew certificates, and the list of Cloudflare's addresses",
       example: "piku daily",
     },
-    args: { "if-time": { type: "boolean", description: "only when the last time was almost a day ago" } },
+    args: {
+      "if-time": { type: "boolean", description: "only when the last time was almost a day ago" },
+    },
     run({ args }) {
       const paths = pathsOf(host);
       let failed = false;
@@ -45,7 +47,9 @@ export const daily = (host: Host) =>
           attempt(`app '${app.name}'`, () => renewSite(host, app, machine));
         attempt("logs", () => boundLogs(host, paths));
         attempt("Cloudflare", () =>
-          withTurn(host, paths, "machine", undefined, "", () => refreshRanges(host, paths, machine)),
+          withTurn(host, paths, "machine", undefined, "", () =>
+            refreshRanges(host, paths, machine),
+          ),
         );
       }
       if (failed) throw new Ended(1);

@@ -28,7 +28,12 @@ export const deployAgain = (host: Host) =>
         (live) => {
           const request = again(host, app, live, "deploy");
           const tip = revision(host, app.repo, live?.branch ? `refs/heads/${live.branch}` : "HEAD");
-          return { ...request, commit: { id: tip ?? request.commit.id, app }, builds: true, releases: true };
+          return {
+            ...request,
+            commit: { id: tip ?? request.commit.id, app },
+            builds: true,
+            releases: true,
+          };
         },
         "deploy",
       );
@@ -40,7 +45,10 @@ const toolPatience = 5_000;
 
 export const deployCancel = (host: Host) =>
   defineCommand({
-    meta: { description: "End the deploy of an app that is under way", example: "piku deploy:cancel blog" },
+    meta: {
+      description: "End the deploy of an app that is under way",
+      example: "piku deploy:cancel blog",
+    },
     args: { app: appArg },
     run({ args }) {
       const app = remainsOf(host, args.app);
@@ -51,21 +59,34 @@ export const deployCancel = (host: Host) =>
       host.write(cancelFile(app), whoAsks(host), 0o600);
       voice.start("Waiting for the deploy to end");
       // The next deploy removes the mark: it is not meant for that one.
-      for (const start = host.ticks(); isDeploying() && host.stat(cancelFile(app)); host.sleep(100)) {
+      for (
+        const start = host.ticks();
+        isDeploying() && host.stat(cancelFile(app));
+        host.sleep(100)
+      ) {
         if (host.ticks() - start > cancelPatience)
-          throw new PikuError("the deploy has not ended within a minute", "try again; it ends at its next step");
+          throw new PikuError(
+            "the deploy has not ended within a minute",
+            "try again; it ends at its next step",
+          );
         if (host.ticks() - start > toolPatience) endTools(host, app);
       }
       host.remove(cancelFile(app));
       const live = liveNumber(host, app);
-      if (live !== before) throw new PikuError(`it was too late: release ${live} is live`, `rollback ${app.name}`);
+      if (live !== before)
+        throw new PikuError(`it was too late: release ${live} is live`, `rollback ${app.name}`);
       voice.log(
-        live === undefined ? `-----> Nothing of app '${app.name}' is live.` : `-----> Release ${live} is live.`,
+        live === undefined
+          ? `-----> Nothing of app '${app.name}' is live.`
+          : `-----> Release ${live} is live.`,
       );
     },
   });
 
-/** Ends the tools that an app's deploy waits for: one that hangs would keep it, and all that wait for their turn, for ever. */
+/**
+ * Ends the tools that an app's deploy waits for: one that hangs would keep it, and all that wait
+ * for their turn, for ever.
+ */
 function endTools(host: Host, app: App): void {
   const holders = holdersOf(host, app.paths, "deploy", app);
   const every = everyProcess(host);
@@ -75,10 +96,18 @@ function endTools(host: Host, app: App): void {
 
 export const scale = (host: Host) =>
   defineCommand({
-    meta: { description: "Set how many processes of a kind an app has", example: "piku ps:scale blog web=2 worker=1" },
+    meta: {
+      description: "Set how many processes of a kind an app has",
+      example: "piku ps:scale blog web=2 worker=1",
+    },
     args: {
       app: appArg,
-      settings: { type: "positional", description: "kind=count, as many as you like", required: true, ...many },
+      settings: {
+        type: "positional",
+        description: "kind=count, as many as you like",
+        required: true,
+        ...many,
+      },
     },
     run({ args, rawArgs }) {
       const scaling = parseScale(wordsBehindApp(rawArgs));
@@ -86,7 +115,11 @@ export const scale = (host: Host) =>
       deploy(
         host,
         app,
-        (live) => ({ ...again(host, app, live, "ps:scale"), scaling, changed: Object.keys(scaling) }),
+        (live) => ({
+          ...again(host, app, live, "ps:scale"),
+          scaling,
+          changed: Object.keys(scaling),
+        }),
         "ps:scale",
       );
     },
@@ -94,7 +127,10 @@ export const scale = (host: Host) =>
 
 export const restart = (host: Host) =>
   defineCommand({
-    meta: { description: "Restart an app; start it when it was stopped", example: "piku restart blog" },
+    meta: {
+      description: "Restart an app; start it when it was stopped",
+      example: "piku restart blog",
+    },
     args: { app: appArg },
     run({ args }) {
       const app = findApp(host, args.app);
@@ -105,8 +141,14 @@ export const restart = (host: Host) =>
 
 export const restartKind = (host: Host) =>
   defineCommand({
-    meta: { description: "Restart an app's workers of one kind", example: "piku ps:restart blog worker" },
-    args: { app: appArg, kind: { type: "positional", description: "a kind of worker", required: true } },
+    meta: {
+      description: "Restart an app's workers of one kind",
+      example: "piku ps:restart blog worker",
+    },
+    args: {
+      app: appArg,
+      kind: { type: "positional", description: "a kind of worker", required: true },
+    },
     run({ args }) {
       const app = findApp(host, args.app);
       const scaling = parseScaling(host.read(`${app.envs}/SCALING`) ?? "");
@@ -117,11 +159,18 @@ export const restartKind = (host: Host) =>
           kinds.length > 0 ? `it has ${kinds.join(", ")}` : undefined,
         );
       if (!isUp(host, app))
-        throw new PikuError(`app '${app.name}' does not run.`, `start it with: restart ${app.name}`);
+        throw new PikuError(
+          `app '${app.name}' does not run.`,
+          `start it with: restart ${app.name}`,
+        );
       deploy(
         host,
         app,
-        (live) => ({ ...again(host, app, live, "ps:restart"), only: args.kind, changed: [args.kind] }),
+        (live) => ({
+          ...again(host, app, live, "ps:restart"),
+          only: args.kind,
+          changed: [args.kind],
+        }),
         "ps:restart",
       );
     },
@@ -129,12 +178,18 @@ export const restartKind = (host: Host) =>
 
 export const stopApp = (host: Host) =>
   defineCommand({
-    meta: { description: "Stop an app until it is restarted or deployed", example: "piku stop blog" },
+    meta: {
+      description: "Stop an app until it is restarted or deployed",
+      example: "piku stop blog",
+    },
     args: { app: appArg },
     run({ args }) {
       const app = findApp(host, args.app);
       if (!isUp(host, app))
-        throw new PikuError(`app '${app.name}' does not run.`, `start it with: restart ${app.name}`);
+        throw new PikuError(
+          `app '${app.name}' does not run.`,
+          `start it with: restart ${app.name}`,
+        );
       voiceOf(host).log(`Stopping app '${app.name}'...`);
       withTurn(host, app.paths, "deploy", app, "stop", () => stop(host, findApp(host, args.app)));
     },
@@ -142,7 +197,10 @@ export const stopApp = (host: Host) =>
 
 export const retireApp = (host: Host) =>
   defineCommand({
-    meta: { description: "INTERNAL: End what an app's last deploy has replaced", example: "piku retire blog" },
+    meta: {
+      description: "INTERNAL: End what an app's last deploy has replaced",
+      example: "piku retire blog",
+    },
     args: { app: appArg },
     run: ({ args }) => retire(host, findApp(host, args.app)),
   });

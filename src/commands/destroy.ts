@@ -16,7 +16,9 @@ export const destroyApp = (host: Host) =>
     },
   });
 
-/** Asks for the app's name. A shell reads it: we ourselves can only read all that there is to come. */
+/**
+ * Asks for the app's name. A shell reads it: we ourselves can only read all that there is to come.
+ */
 function confirm(host: Host, { name }: App): void {
   const question = `App '${name}' will be gone, all but its data. Its name, to go on: `;
   const asks = 'printf %s "$1" >&2; IFS= read -r typed && [ "$typed" = "$2" ]';

@@ -9,7 +9,10 @@ import { jsonArg } from "./arguments.ts";
 
 export const doctor = (host: Host) =>
   defineCommand({
-    meta: { description: "Look for what is wrong with the board, and say what to do about it", example: "piku doctor" },
+    meta: {
+      description: "Look for what is wrong with the board, and say what to do about it",
+      example: "piku doctor",
+    },
     args: { json: jsonArg },
     run({ args }) {
       const board = surveyBoard(host, pathsOf(host));
@@ -28,7 +31,10 @@ export const doctor = (host: Host) =>
         for (const line of lines)
           host.say(
             host.isTerminal(1)
-              ? line.replace(/^(ok|wrong)/, (word) => `\u001b[${word === "ok" ? 32 : 31}m${word}\u001b[0m`)
+              ? line.replace(
+                  /^(ok|wrong)/,
+                  (word) => `\u001b[${word === "ok" ? 32 : 31}m${word}\u001b[0m`,
+                )
               : line,
           );
       }

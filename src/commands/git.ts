@@ -39,9 +39,14 @@ export const gitHook = (host: Host, incoming: string | undefined) =>
       if (!update) return voice.log("-----> Only branches are deployed; this push has none.");
       const branch = branchName(update.reference);
       if (branch.includes("\ufffd"))
-        throw new PikuError(`the name of branch '${printable(branch)}' is not UTF-8`, "give the branch another name");
+        throw new PikuError(
+          `the name of branch '${printable(branch)}' is not UTF-8`,
+          "give the branch another name",
+        );
       if (others.length > 0)
-        voice.log(`-----> Deploying branch '${branch}', not ${others.map((name) => `'${name}'`).join(", ")}.`);
+        voice.log(
+          `-----> Deploying branch '${branch}', not ${others.map((name) => `'${name}'`).join(", ")}.`,
+        );
       if (!host.stat(app.tree)) voice.start(`Creating app '${app.name}'`);
       deploy(
         host,
@@ -65,7 +70,10 @@ export const gitHook = (host: Host, incoming: string | undefined) =>
 
 export const gitReceivePack = (host: Host) =>
   defineCommand({
-    meta: { description: "INTERNAL: Handle git pushes for an app", example: "piku git-receive-pack blog" },
+    meta: {
+      description: "INTERNAL: Handle git pushes for an app",
+      example: "piku git-receive-pack blog",
+    },
     args: { app: appArg },
     run({ args }) {
       const app = appOf(pathsOf(host), parseAppName(args.app));
@@ -74,24 +82,41 @@ export const gitReceivePack = (host: Host) =>
       const receive = () => {
         ensureRepository(host, app);
         dropStaleLocks(host, app);
-        const ended = serve(host, app, "receive-pack", readMachine(host, app.paths.settings).largestPush);
+        const ended = serve(
+          host,
+          app,
+          "receive-pack",
+          readMachine(host, app.paths.settings).largestPush,
+        );
         const live = liveRelease(host, app);
         if (ended === 0 && live?.branch) pointHead(host, app, live.branch);
         return ended;
       };
       const isDeploying = () => isHeld(host, app.paths, "deploy", app);
-      const status = withTurn(host, app.paths, "push", app, "push", receive, idlePushes(host, app, isDeploying));
+      const status = withTurn(
+        host,
+        app.paths,
+        "push",
+        app,
+        "push",
+        receive,
+        idlePushes(host, app, isDeploying),
+      );
       if (status !== 0) throw new Ended(status);
     },
   });
 
 export const gitUploadPack = (host: Host) =>
   defineCommand({
-    meta: { description: "INTERNAL: Handle git fetches of an app", example: "piku git-upload-pack blog" },
+    meta: {
+      description: "INTERNAL: Handle git fetches of an app",
+      example: "piku git-upload-pack blog",
+    },
     args: { app: appArg },
     run({ args }) {
       const app = findApp(host, args.app.replace(/^\//, "").replace(/\.git$/, ""));
-      if (!host.stat(`${app.repo}/HEAD`)) throw new PikuError(`app '${app.name}' has no repository`);
+      if (!host.stat(`${app.repo}/HEAD`))
+        throw new PikuError(`app '${app.name}' has no repository`);
       const status = serve(host, app, "upload-pack", "0");
       if (status !== 0) throw new Ended(status);
     },

@@ -24,13 +24,22 @@ const groups: readonly [string, readonly string[]][] = [
 ];
 
 /**
- * The help page. Its internal lines say so, since the original's client script leaves them out by that word; a command of no
- * group stands with them.
+ * The help page. Its internal lines say so, since the original's client script leaves them out by
+ * that word; a command of no group stands with them.
  */
-export function renderHelp(commands: Commands, plugins: readonly Plugin[], version: string): string {
-  const entries = Object.entries(commands).map(([name, command]) => [name, metaOf(command).description ?? ""] as const);
-  const groupOf = (name: string) => groups.find(([, names]) => names.includes(name.split(":")[0]!))?.[0];
-  const width = Math.max(...[...entries, ...plugins.map(({ name }) => [name])].map(([name]) => name!.length));
+export function renderHelp(
+  commands: Commands,
+  plugins: readonly Plugin[],
+  version: string,
+): string {
+  const entries = Object.entries(commands).map(
+    ([name, command]) => [name, metaOf(command).description ?? ""] as const,
+  );
+  const groupOf = (name: string) =>
+    groups.find(([, names]) => names.includes(name.split(":")[0]!))?.[0];
+  const width = Math.max(
+    ...[...entries, ...plugins.map(({ name }) => [name])].map(([name]) => name!.length),
+  );
   const section = (title: string, pairs: readonly (readonly [string, string])[]) =>
     pairs.length > 0 ? ["", `${title}:`, ...rows(pairs, width)] : [];
   return [
@@ -62,10 +71,12 @@ export function renderHelp(commands: Commands, plugins: readonly Plugin[], versi
 /** The help of one command: an example first. */
 export function renderCommandHelp(name: string, command: CommandDef): string {
   const { description, example } = metaOf(command);
-  const args = Object.entries(argsOf(command)).map(([arg, { type, required, description: what }]) => {
-    const shown = type === "positional" ? arg : `--${arg}`;
-    return [type === "positional" && required ? `<${shown}>` : `[${shown}]`, what ?? ""] as const;
-  });
+  const args = Object.entries(argsOf(command)).map(
+    ([arg, { type, required, description: what }]) => {
+      const shown = type === "positional" ? arg : `--${arg}`;
+      return [type === "positional" && required ? `<${shown}>` : `[${shown}]`, what ?? ""] as const;
+    },
+  );
   return [
     `e.g.: ${example ?? `piku ${name}`}`,
     "",

@@ -3,9 +3,25 @@ import { apps, ps } from "./apps.ts";
 import type { Commands } from "./arguments.ts";
 import { backup, restore } from "./backup.ts";
 import { completion } from "./completion.ts";
-import { config, configExport, configGet, configImport, configLive, configSet, configUnset } from "./config.ts";
+import {
+  config,
+  configExport,
+  configGet,
+  configImport,
+  configLive,
+  configSet,
+  configUnset,
+} from "./config.ts";
 import { daily } from "./daily.ts";
-import { deployAgain, deployCancel, restart, restartKind, retireApp, scale, stopApp } from "./deploy.ts";
+import {
+  deployAgain,
+  deployCancel,
+  restart,
+  restartKind,
+  retireApp,
+  scale,
+  stopApp,
+} from "./deploy.ts";
 import { destroyApp } from "./destroy.ts";
 import { doctor } from "./doctor.ts";
 import { gitHook, gitReceivePack, gitUploadPack } from "./git.ts";
@@ -21,8 +37,8 @@ import { update } from "./update.ts";
 import { web } from "./web.ts";
 
 /**
- * Every command, in the order of the help page: the public ones, then the internal ones. `incoming` is the folder of a
- * push's objects, for the hook.
+ * Every command, in the order of the help page: the public ones, then the internal ones. `incoming`
+ * is the folder of a push's objects, for the hook.
  */
 export const commandsOf = (host: Host, incoming?: string): Commands => ({
   apps: apps(host),

@@ -93,7 +93,10 @@ export const keysAdd = (host: Host) =>
     },
     args: {
       name: { type: "positional", description: "whose key it is", required: true },
-      apps: { type: "string", description: "the only apps that it is for, with commas between them" },
+      apps: {
+        type: "string",
+        description: "the only apps that it is for, with commas between them",
+      },
       until: { type: "string", description: "the day on which it ends, such as 2027-07-31" },
     },
     run({ args }) {
@@ -106,13 +109,19 @@ export const keysAdd = (host: Host) =>
       if (host.isTerminal(0)) host.complain("Paste the public key, then press Return and Ctrl-D.");
       const read = readKeys(host, host.stdin(largestKeys), "stdin");
       if (read.length > 1)
-        throw new PikuError(`there are ${read.length} keys in stdin`, "add each of them under a name of its own");
+        throw new PikuError(
+          `there are ${read.length} keys in stdin`,
+          "add each of them under a name of its own",
+        );
       const key = read[0]!;
       withTurn(host, pathsOf(host), "machine", undefined, "", () => {
         const all = listKeys(host);
         const same = all.find(({ blob }) => blob === key.blob);
         if (same?.access)
-          throw new PikuError(`this key is there already, as '${nameOf(same)}'`, `to change it: keys:remove it first`);
+          throw new PikuError(
+            `this key is there already, as '${nameOf(same)}'`,
+            `to change it: keys:remove it first`,
+          );
         if (all.some((line) => line.access && nameOf(line) === access.name))
           throw new PikuError(
             `there is a key called '${access.name}' already`,
@@ -152,7 +161,10 @@ function lastDay(host: Host, typed: string): string {
 
 export const keysRemove = (host: Host) =>
   defineCommand({
-    meta: { description: "Take a key away, by its name or its fingerprint", example: "piku keys:remove anna" },
+    meta: {
+      description: "Take a key away, by its name or its fingerprint",
+      example: "piku keys:remove anna",
+    },
     args: {
       key: { type: "positional", description: "its name or its fingerprint", required: true },
       force: { type: "boolean", description: "also the last one for all apps, or the one in use" },
@@ -160,7 +172,9 @@ export const keysRemove = (host: Host) =>
     run({ args }) {
       withTurn(host, pathsOf(host), "machine", undefined, "", () => {
         const all = listKeys(host);
-        const meant = all.filter((line) => line.fingerprint === args.key || nameOf(line) === args.key);
+        const meant = all.filter(
+          (line) => line.fingerprint === args.key || nameOf(line) === args.key,
+        );
         const fingerprints = [...new Set(meant.map(({ fingerprint }) => fingerprint))];
         const [fingerprint] = fingerprints;
         if (fingerprint === undefined)
@@ -185,13 +199,20 @@ export const keysRemove = (host: Host) =>
     },
   });
 
-/** Refuses to take the key away with which this command came, or the last one that is for everything. */
+/**
+ * Refuses to take the key away with which this command came, or the last one that is for
+ * everything.
+ */
 function refuseLockout(host: Host, all: readonly Listed[], fingerprint: string): void {
   const hint = "with --force it goes all the same";
-  if (host.env().FINGERPRINT === fingerprint) throw new PikuError("this is the key that you come with", hint);
+  if (host.env().FINGERPRINT === fingerprint)
+    throw new PikuError("this is the key that you come with", hint);
   const isForAll = ({ access }: Listed) =>
     access !== undefined && !access.apps && !(access.until && dayOf(access.until) <= today(host));
   const left = all.filter((line) => line.fingerprint !== fingerprint);
   if (all.some(isForAll) && !left.some(isForAll))
-    throw new PikuError("this is the last key that is for all apps: nobody could add another", hint);
+    throw new PikuError(
+      "this is the last key that is for all apps: nobody could add another",
+      hint,
+    );
 }

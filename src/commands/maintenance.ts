@@ -17,12 +17,18 @@ export const maintenanceOn = (host: Host) =>
     run({ args }) {
       const app = findApp(host, args.app);
       const site = host.read(app.site);
-      if (site === undefined) throw new PikuError(`app '${app.name}' has no site to close`, "it has no server name");
+      if (site === undefined)
+        throw new PikuError(`app '${app.name}' has no site to close`, "it has no server name");
       if (!site.includes(maintenanceFile(app)))
-        throw new PikuError(`the site of app '${app.name}' is of an older piku`, `first: restart ${app.name}`);
+        throw new PikuError(
+          `the site of app '${app.name}' is of an older piku`,
+          `first: restart ${app.name}`,
+        );
       const message = args.message || "This site is being worked on. Please come back in a while.";
       closeSite(host, app, message);
-      voiceOf(host).log(`-----> App '${app.name}' is closed; to open it: maintenance:off ${app.name}`);
+      voiceOf(host).log(
+        `-----> App '${app.name}' is closed; to open it: maintenance:off ${app.name}`,
+      );
     },
   });
 
@@ -35,7 +41,9 @@ export const maintenanceOff = (host: Host) =>
       const wasClosed = isClosed(host, app);
       const stopped = isStopped(host, app);
       openSite(host, app, stopped);
-      voiceOf(host).log(wasClosed ? `-----> App '${app.name}' is open.` : `App '${app.name}' was not closed.`);
+      voiceOf(host).log(
+        wasClosed ? `-----> App '${app.name}' is open.` : `App '${app.name}' was not closed.`,
+      );
       if (stopped) voiceOf(host).log(`-----> It is stopped; start it with: restart ${app.name}`);
     },
   });

@@ -11,10 +11,15 @@ export interface Plugin {
   description: string;
 }
 
-/** The plugins of this board, or those of some names. The original's, which are folders of Python, are none. */
+/**
+ * The plugins of this board, or those of some names. The original's, which are folders of Python,
+ * are none.
+ */
 export const listPlugins = (host: Host, paths: Paths, names = host.list(paths.plugins)): Plugin[] =>
   names
-    .filter((name) => /^[a-z][\w-]{0,99}$/.test(name) && isExecutable(host, `${paths.plugins}/${name}`))
+    .filter(
+      (name) => /^[a-z][\w-]{0,99}$/.test(name) && isExecutable(host, `${paths.plugins}/${name}`),
+    )
     .map((name) => ({
       name,
       file: `${paths.plugins}/${name}`,
@@ -25,8 +30,17 @@ export const listPlugins = (host: Host, paths: Paths, names = host.list(paths.pl
 export const findPlugin = (host: Host, paths: Paths, command: string): Plugin | undefined =>
   listPlugins(host, paths, [command.split(":")[0]!])[0];
 
-/** Runs a plugin with the words behind its name. Throws `Ended` with its exit status unless that is 0. */
-export function runPlugin(host: Host, paths: Paths, plugin: Plugin, command: string, words: readonly string[]): void {
+/**
+ * Runs a plugin with the words behind its name. Throws `Ended` with its exit status unless that is
+ * 0.
+ */
+export function runPlugin(
+  host: Host,
+  paths: Paths,
+  plugin: Plugin,
+  command: string,
+  words: readonly string[],
+): void {
   const env = { ...host.env(), ...pathVariables(host, paths), PIKU_COMMAND: command };
   const status = host.run([plugin.file, ...words], { env });
   if (status !== 0) throw new Ended(status);

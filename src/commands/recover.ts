@@ -11,7 +11,10 @@ import { voiceOf } from "../text/output.ts";
 
 export const recoverAll = (host: Host) =>
   defineCommand({
-    meta: { description: "INTERNAL: Put every app right after a power cut", example: "piku recover" },
+    meta: {
+      description: "INTERNAL: Put every app right after a power cut",
+      example: "piku recover",
+    },
     run() {
       const paths = pathsOf(host);
       let failed = false;

@@ -8,7 +8,11 @@ import { printable } from "../text/text.ts";
 import { appArg, jsonArg } from "./arguments.ts";
 import { again } from "./requests.ts";
 
-const numberArg = { type: "positional", description: "a release's number", required: true } as const;
+const numberArg = {
+  type: "positional",
+  description: "a release's number",
+  required: true,
+} as const;
 
 /** The releases that have been live, the newest first. */
 const listReleases = (host: Host, app: App): Release[] =>
@@ -35,14 +39,19 @@ function numberOf(typed: string): number {
 
 export const releases = (host: Host) =>
   defineCommand({
-    meta: { description: "List an app's releases, the newest first", example: "piku releases blog" },
+    meta: {
+      description: "List an app's releases, the newest first",
+      example: "piku releases blog",
+    },
     args: { app: appArg, json: jsonArg },
     run({ args }) {
       const app = findApp(host, args.app);
       const live = liveNumber(host, app);
       const all = listReleases(host, app);
       if (args.json)
-        return host.say(JSON.stringify(all.map((release) => ({ ...release, live: release.number === live }))));
+        return host.say(
+          JSON.stringify(all.map((release) => ({ ...release, live: release.number === live }))),
+        );
       for (const release of all) host.say(renderRelease(release, live));
     },
   });
@@ -89,7 +98,10 @@ function backTo(host: Host, app: App, live: Release | undefined, wanted: number 
   );
   if (!target?.commit) {
     const which = wanted === undefined ? "release before the live one" : `release ${wanted}`;
-    throw new PikuError(`app '${app.name}' has no ${which} to go back to`, "`releases` lists what there is");
+    throw new PikuError(
+      `app '${app.name}' has no ${which} to go back to`,
+      "`releases` lists what there is",
+    );
   }
   const settings = host.read(releaseFiles(app, target.number).settings);
   return {

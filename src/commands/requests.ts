@@ -11,7 +11,11 @@ export const serverSettings = (host: Host, app: App) => host.read(`${app.envs}/E
 /** What deploys the release that is live once more. Throws when nothing was ever checked out. */
 export function again(host: Host, app: App, live: Release | undefined, cause: string): Request {
   const id = live?.commit ?? commitOf(host, app.tree);
-  if (!id) throw new PikuError(`app '${app.name}' has nothing to deploy`, `push it: git push ${app.name} main`);
+  if (!id)
+    throw new PikuError(
+      `app '${app.name}' has nothing to deploy`,
+      `push it: git push ${app.name} main`,
+    );
   return {
     cause,
     commit: { id, app },

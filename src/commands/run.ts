@@ -14,15 +14,20 @@ export const run = (host: Host) =>
     },
     args: {
       app: appArg,
-      command: { type: "positional", description: "what to run; its own flags go behind `--`", required: true },
+      command: {
+        type: "positional",
+        description: "what to run; its own flags go behind `--`",
+        required: true,
+      },
     },
     run({ rawArgs }) {
       const [name = "", ...words] = rawArgs;
       const app = findApp(host, name);
-      const command = (words[0] === "--" ? words.slice(1) : words.filter((word, i) => word !== "--" || i === 0)).join(
-        " ",
-      );
-      if (command === "") throw usageError("the command is missing", "e.g.: piku run blog -- ls -l");
+      const command = (
+        words[0] === "--" ? words.slice(1) : words.filter((word, i) => word !== "--" || i === 0)
+      ).join(" ");
+      if (command === "")
+        throw usageError("the command is missing", "e.g.: piku run blog -- ls -l");
       const env = {
         ...programEnvironment(host.env()),
         ...parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? ""),

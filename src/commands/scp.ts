@@ -22,11 +22,18 @@ export const scp = (host: Host) =>
     run({ rawArgs }) {
       const flags = rawArgs.filter((word) => /^-[rpdvtf]+$/.test(word));
       const [path, ...others] = rawArgs.filter((word) => !flags.includes(word) && word !== "--");
-      if (path === undefined || others.length > 0 || path.startsWith("-") || !flags.some((flag) => /[tf]/.test(flag))) {
+      if (
+        path === undefined ||
+        others.length > 0 ||
+        path.startsWith("-") ||
+        !flags.some((flag) => /[tf]/.test(flag))
+      ) {
         throw usageError(`'scp ${printable(rawArgs.join(" "))}' is not what scp asks of a server`);
       }
       const { home } = pathsOf(host);
-      const status = host.run(["scp", ...flags, "--", path.replace(/^~(?=\/|$)/, home)], { cwd: home });
+      const status = host.run(["scp", ...flags, "--", path.replace(/^~(?=\/|$)/, home)], {
+        cwd: home,
+      });
       if (status !== 0) throw new Ended(status);
     },
   });
@@ -34,7 +41,10 @@ export const scp = (host: Host) =>
 /** Serves the SFTP protocol, as sshd would do without a forced command. */
 export const sftp = (host: Host) =>
   defineCommand({
-    meta: { description: "INTERNAL: Serve scp and sftp", example: "scp piku@host:.piku/apps/blog/notes.txt ." },
+    meta: {
+      description: "INTERNAL: Serve scp and sftp",
+      example: "scp piku@host:.piku/apps/blog/notes.txt .",
+    },
     run() {
       const server = servers.find((path) => host.stat(path));
       if (!server)

@@ -2,7 +2,14 @@ import { defineCommand } from "citty";
 import { appOf, listApps } from "../app/app.ts";
 import { withTurn } from "../app/locks.ts";
 import { closed, folders, ownFolders, type Paths, pathsOf } from "../app/paths.ts";
-import { addKeys, authorizedKeys, keysFile, largestKeys, parseKeyLines, readKeys } from "../board/keys.ts";
+import {
+  addKeys,
+  authorizedKeys,
+  keysFile,
+  largestKeys,
+  parseKeyLines,
+  readKeys,
+} from "../board/keys.ts";
 import { closeToOthers } from "../board/rights.ts";
 import { giveBack, takeOver } from "../board/takeover.ts";
 import type { Host } from "../host/host.ts";
@@ -19,7 +26,12 @@ export const setup = (host: Host) =>
         "Make piku's folders and the files of the emperor and nginx; the original's keys and hooks become its own",
       example: "piku setup",
     },
-    args: { undo: { type: "boolean", description: "take keys, hooks and the timer away again; apps stay" } },
+    args: {
+      undo: {
+        type: "boolean",
+        description: "take keys, hooks and the timer away again; apps stay",
+      },
+    },
     run({ args }) {
       const voice = voiceOf(host);
       const paths = pathsOf(host);
@@ -45,12 +57,16 @@ export const setup = (host: Host) =>
     },
   });
 
-/** Writes the emperor's file; one with a second name belongs to another service, which would no longer see what is written here. */
+/**
+ * Writes the emperor's file; one with a second name belongs to another service, which would no
+ * longer see what is written here.
+ */
 function writeEmperor(host: Host, paths: Paths): void {
   const file = `${paths.uwsgi}/uwsgi.ini`;
   if (host.read(file) === renderEmperor(paths)) return;
   const isShared = Number(host.capture(["stat", "-c", "%h", file]).stdout) > 1;
-  if (isShared) voiceOf(host).warn(`${file} has a second name, so another service uses it; it stays as it is.`);
+  if (isShared)
+    voiceOf(host).warn(`${file} has a second name, so another service uses it; it stays as it is.`);
   else host.write(file, renderEmperor(paths));
 }
 
@@ -60,13 +76,18 @@ export const setupSsh = (host: Host) =>
       description: "Let a public key push and give commands (- for stdin)",
       example: "piku setup:ssh id_ed25519.pub",
     },
-    args: { file: { type: "positional", description: "a file with public keys, or -", required: true } },
+    args: {
+      file: { type: "positional", description: "a file with public keys, or -", required: true },
+    },
     run({ args, rawArgs }) {
       const name = rawArgs[0] === "-" ? "-" : args.file;
-      const content = name === "-" ? host.stdin(largestKeys) : host.read(absolute(host, name), largestKeys);
+      const content =
+        name === "-" ? host.stdin(largestKeys) : host.read(absolute(host, name), largestKeys);
       if (content === undefined) throw new PikuError(`public key file '${name}' not found.`);
       const keys = readKeys(host, content, name === "-" ? "stdin" : name);
-      const added = withTurn(host, pathsOf(host), "machine", undefined, "", () => addKeys(host, keys));
+      const added = withTurn(host, pathsOf(host), "machine", undefined, "", () =>
+        addKeys(host, keys),
+      );
       for (const { fingerprint } of added) voiceOf(host).log(`Adding key '${fingerprint}'.`);
       for (const { fingerprint } of keys.filter((key) => !added.includes(key)))
         voiceOf(host).log(`Key '${fingerprint}' is there already.`);
@@ -77,9 +98,13 @@ export const setupSsh = (host: Host) =>
     },
   });
 
-export const absolute = (host: Host, path: string) => (path.startsWith("/") ? path : `${host.env().PWD ?? ""}/${path}`);
+export const absolute = (host: Host, path: string) =>
+  path.startsWith("/") ? path : `${host.env().PWD ?? ""}/${path}`;
 
-/** A copy of a key without a command in front would be found first, and its owner's pushes would not reach piku. */
+/**
+ * A copy of a key without a command in front would be found first, and its owner's pushes would not
+ * reach piku.
+ */
 export function warnOfPlain(host: Host, blobs: readonly string[]): void {
   for (const { at, blob, isTied } of parseKeyLines(authorizedKeys(host)))
     if (blobs.includes(blob) && !isTied)

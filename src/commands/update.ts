@@ -16,9 +16,13 @@ export const update = (host: Host) =>
     args: {
       from: {
         type: "string",
-        description: "a folder or a URL with SHA256SUMS and the executables; PIKU_RELEASES in ~/.piku/ENV unless given",
+        description:
+          "a folder or a URL with SHA256SUMS and the executables; PIKU_RELEASES in ~/.piku/ENV unless given",
       },
-      rollback: { type: "boolean", description: "back to the release that the last update replaced" },
+      rollback: {
+        type: "boolean",
+        description: "back to the release that the last update replaced",
+      },
     },
     run({ args }) {
       withTurn(host, pathsOf(host), "update", undefined, "", () => replace(host, args));
@@ -28,7 +32,8 @@ export const update = (host: Host) =>
 function replace(host: Host, args: { from?: string; rollback?: boolean }): void {
   const voice = voiceOf(host);
   const fresh = `${host.self}.new`;
-  // One that was cut off may have left the earlier release under this name, and what is fetched would be written into it.
+  // One that was cut off may have left the earlier release under this name, and what is fetched
+  // would be written into it.
   host.remove(fresh);
   try {
     if (args.rollback) takeOld(host, fresh);
@@ -38,7 +43,8 @@ function replace(host: Host, args: { from?: string; rollback?: boolean }): void 
       fetch(host, from, fresh);
     }
     const told = host.capture([fresh, "--version"]);
-    if (told.status !== 0) throw new PikuError(`that release does not run here: ${told.stderr.trim()}`);
+    if (told.status !== 0)
+      throw new PikuError(`that release does not run here: ${told.stderr.trim()}`);
     // A name may reach the disk before what it stands for.
     host.capture(["sync", fresh]);
     linkFile(host, host.self, oldOf(host));
@@ -55,15 +61,20 @@ const oldOf = (host: Host) => `${host.self}.old`;
 /** Gives a file a second name: an executable may have 110 MB, and a card little room. */
 function linkFile(host: Host, file: string, name: string): void {
   const ran = host.capture(["ln", "-f", file, name]);
-  if (ran.status !== 0) throw new PikuError(`the present release cannot be kept: ${ran.stderr.trim()}`);
+  if (ran.status !== 0)
+    throw new PikuError(`the present release cannot be kept: ${ran.stderr.trim()}`);
 }
 
 function takeOld(host: Host, fresh: string): void {
-  if (!host.stat(oldOf(host))) throw new PikuError("there is no earlier release here to go back to");
+  if (!host.stat(oldOf(host)))
+    throw new PikuError("there is no earlier release here to go back to");
   linkFile(host, oldOf(host), fresh);
 }
 
-/** Where releases are: what was typed, or PIKU_RELEASES. Throws when it is neither a folder nor a URL. */
+/**
+ * Where releases are: what was typed, or PIKU_RELEASES. Throws when it is neither a folder nor a
+ * URL.
+ */
 function sourceOf(host: Host, typed: string | undefined): string {
   const { settings } = pathsOf(host);
   const from = typed ?? readMachine(host, settings).releases;
@@ -72,7 +83,8 @@ function sourceOf(host: Host, typed: string | undefined): string {
       "it is not known where releases of piku are",
       `say it once, in ${settings}: PIKU_RELEASES=https://…`,
     );
-  if (!/^(https?:\/)?\/[^\s]+$/.test(from)) throw new PikuError(`'${printable(from)}' is neither a folder nor a URL`);
+  if (!/^(https?:\/)?\/[^\s]+$/.test(from))
+    throw new PikuError(`'${printable(from)}' is neither a folder nor a URL`);
   return from;
 }
 
@@ -85,7 +97,9 @@ function fetch(host: Host, from: string, file: string): void {
       : ["curl", "-fsSL", "--retry", "2", "-o", to, `${from}/${what}`];
     const ran = host.capture(argv);
     if (ran.status !== 0)
-      throw new PikuError(`'${what}' could not be got from ${from}: ${ran.stderr.trim().split("\n").at(-1)}`);
+      throw new PikuError(
+        `'${what}' could not be got from ${from}: ${ran.stderr.trim().split("\n").at(-1)}`,
+      );
   };
   const sums = `${file}.sums`;
   try {

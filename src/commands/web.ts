@@ -13,7 +13,9 @@ export const web = (host: Host) =>
       description: "INTERNAL: Make ready what nginx starts with, without the sites that it refuses",
       example: "piku web",
     },
-    args: { try: { type: "boolean", description: "say whether nginx of piku's own would take all sites" } },
+    args: {
+      try: { type: "boolean", description: "say whether nginx of piku's own would take all sites" },
+    },
     run({ args }) {
       const paths = pathsOf(host);
       const voice = voiceOf(host);
@@ -21,8 +23,11 @@ export const web = (host: Host) =>
         if (!args.try) return tellAside(host, prepareWeb(host, paths));
         const { aside, complaint } = tryWeb(host, paths);
         for (const path of aside)
-          voice.log(`-----> Left aside, since it is another user's: ${path}; nobody needs it any more.`);
-        if (complaint) throw new PikuError(`an nginx of piku's own refuses the sites: ${complaint}`);
+          voice.log(
+            `-----> Left aside, since it is another user's: ${path}; nobody needs it any more.`,
+          );
+        if (complaint)
+          throw new PikuError(`an nginx of piku's own refuses the sites: ${complaint}`);
       });
     },
   });

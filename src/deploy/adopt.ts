@@ -6,13 +6,19 @@ import { commitOf } from "../repository/worktree.ts";
 import { listVassals } from "../workers/emperor.ts";
 import { runFolder } from "../workers/worker.ts";
 
-/** Takes an app that the original deployed as release 0, so that there is something to go back to. */
+/**
+ * Takes an app that the original deployed as release 0, so that there is something to go back to.
+ */
 export function adopt(host: Host, app: App): void {
   if (liveRelease(host, app) || !host.stat(`${app.tree}/.git`)) return;
   const vassals = listVassals(host, app.paths, app.name);
   host.mkdir(runFolder(app, 0), 0o700);
   for (const { file } of vassals)
-    host.write(`${runFolder(app, 0)}/${file}`, host.read(`${app.paths.enabled}/${file}`) ?? "", 0o600);
+    host.write(
+      `${runFolder(app, 0)}/${file}`,
+      host.read(`${app.paths.enabled}/${file}`) ?? "",
+      0o600,
+    );
   const files = releaseFiles(app, 0);
   const copy = (from: string, to: string) => {
     const content = host.read(from);

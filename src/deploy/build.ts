@@ -10,7 +10,10 @@ import { voiceOf } from "../text/output.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
 
-/** preflight, dependencies and the runtime's own build, in the build tree. Gives whether anything may have made files there. */
+/**
+ * preflight, dependencies and the runtime's own build, in the build tree. Gives whether anything
+ * may have made files there.
+ */
 export function build(recorder: Recorder, plan: Plan): boolean {
   const { host } = recorder;
   const voice = voiceOf(host);
@@ -54,13 +57,21 @@ function runSteps(recorder: Recorder, plan: Plan, steps: readonly Step[]): void 
   }
 }
 
-// The first to go when memory is short, and the last to be served, so that what runs goes on running.
+// The first to go when memory is short, and the last to be served, so that what runs goes on
+// running.
 const politely = ["sh", "-c", 'echo 500 >/proc/$$/oom_score_adj; exec nice -n 10 "$@"', "sh"];
 
 const killed = 137;
 
-/** Shows what a job says until it has ended, or for so many milliseconds and then ends it. Gives its exit status. */
-export function attend({ host, show }: Recorder, job: Job, limit = Number.POSITIVE_INFINITY): number {
+/**
+ * Shows what a job says until it has ended, or for so many milliseconds and then ends it. Gives its
+ * exit status.
+ */
+export function attend(
+  { host, show }: Recorder,
+  job: Job,
+  limit = Number.POSITIVE_INFINITY,
+): number {
   const start = host.ticks();
   let status = host.poll(job);
   while (status === undefined) {
@@ -77,22 +88,38 @@ export function attend({ host, show }: Recorder, job: Job, limit = Number.POSITI
 function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan.app)): void {
   const { host, transcript } = recorder;
   const { app, settings, request } = plan;
-  // Without it git does not know the commit that is being pushed: `git describe` is common in builds.
+  // Without it git does not know the commit that is being pushed: `git describe` is common in
+  // builds.
   const { incoming } = request.commit;
-  const objects: Record<string, string> = incoming ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: incoming } : {};
+  const objects: Record<string, string> = incoming
+    ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: incoming }
+    : {};
   const env = { ...programEnvironment(host.env()), ...objects, ...settings, ...step.env, PWD: cwd };
   const argv = cwd === app.tree ? step.argv : [...politely, ...step.argv];
-  const status = attend(recorder, host.start(argv, { cwd, env, log: transcript, status: jobFile(app) }));
+  const status = attend(
+    recorder,
+    host.start(argv, { cwd, env, log: transcript, status: jobFile(app) }),
+  );
   if (status === 0) return;
   if (isDiskFull(host, app.paths.root))
-    throw new PikuError(`${step.title} failed: the server's disk is full`, "make room and try again");
+    throw new PikuError(
+      `${step.title} failed: the server's disk is full`,
+      "make room and try again",
+    );
   const why =
-    status === killed ? "was killed; most likely the server's memory ran out" : `failed with exit status ${status}`;
+    status === killed
+      ? "was killed; most likely the server's memory ran out"
+      : `failed with exit status ${status}`;
   throw new PikuError(`${step.title} ${why}`, "what it said stands above");
 }
 
 /** Runs the Procfile's `release` in the app's work tree. Throws when it fails. */
 export function runRelease(recorder: Recorder, plan: Plan): void {
   voiceOf(recorder.host).start("Releasing");
-  runJob(recorder, plan, { title: "release", argv: ["sh", "-c", plan.procfile.release!] }, plan.app.tree);
+  runJob(
+    recorder,
+    plan,
+    { title: "release", argv: ["sh", "-c", plan.procfile.release!] },
+    plan.app.tree,
+  );
 }

@@ -53,21 +53,31 @@ import { markStarted } from "./stopped.ts";
 import { type Recorder, record } from "./transcript.ts";
 
 /**
- * Deploys: whatever fails, at whatever step, the release that was live stays live and whole (design: a deploy is a
- * transaction). Everything is said to the transcript and, as far as they listen, to whoever asked.
- * Throws `Ended` when it failed; why has been said then.
+ * Deploys: whatever fails, at whatever step, the release that was live stays live and whole
+ * (design: a deploy is a transaction). Everything is said to the transcript and, as far as they
+ * listen, to whoever asked. Throws `Ended` when it failed; why has been said then.
  */
-export function deploy(host: Host, app: App, request: (live: Release | undefined) => Request, cause: string): void {
+export function deploy(
+  host: Host,
+  app: App,
+  request: (live: Release | undefined) => Request,
+  cause: string,
+): void {
   const underLock = () => {
     // It may have been destroyed while this command waited for its turn.
-    if (!host.stat(app.repo)) throw new PikuError(`app '${app.name}' not found.`, "`apps` lists what is deployed");
+    if (!host.stat(app.repo))
+      throw new PikuError(`app '${app.name}' not found.`, "`apps` lists what is deployed");
     recover(host, app);
     adopt(host, app);
     const live = liveRelease(host, app);
     const number = nextNumber(host, app);
     host.mkdir(app.releases, 0o700);
     host.append(releaseFiles(app, number).transcript, "");
-    const recorder = cancellable(host, app, record(host, releaseFiles(app, number).transcript, cause !== "push"));
+    const recorder = cancellable(
+      host,
+      app,
+      record(host, releaseFiles(app, number).transcript, cause !== "push"),
+    );
     let facts = {};
     try {
       const asked = request(live);
@@ -90,7 +100,9 @@ export function deploy(host: Host, app: App, request: (live: Release | undefined
   }
 }
 
-/** A recorder that, wherever something is waited for, throws once somebody has cancelled the deploy. */
+/**
+ * A recorder that, wherever something is waited for, throws once somebody has cancelled the deploy.
+ */
 function cancellable(host: Host, app: App, recorder: Recorder): Recorder {
   // From before this deploy: it came too late for the one that it was meant for.
   host.remove(cancelFile(app));
@@ -102,7 +114,10 @@ function cancellable(host: Host, app: App, recorder: Recorder): Recorder {
   return { ...recorder, show };
 }
 
-/** Lets what was replaced leave. What cannot be done now is done by the next command, and does not undo what is live. */
+/**
+ * Lets what was replaced leave. What cannot be done now is done by the next command, and does not
+ * undo what is live.
+ */
 function leaveBehind(host: Host, app: App): void {
   try {
     retireLater(host, app);
@@ -112,7 +127,13 @@ function leaveBehind(host: Host, app: App): void {
 }
 
 /** Says why a deploy failed, puts back what it had begun, and ends the command. */
-function fail(recorder: Recorder, app: App, number: number, error: unknown, facts: Record<string, string>): never {
+function fail(
+  recorder: Recorder,
+  app: App,
+  number: number,
+  error: unknown,
+  facts: Record<string, string>,
+): never {
   const { host } = recorder;
   const voice = voiceOf(host);
   const { message, hint } = explain(error);
@@ -123,7 +144,11 @@ function fail(recorder: Recorder, app: App, number: number, error: unknown, fact
     recover(host, app);
     const live = liveNumber(host, app);
     if (live !== number) forgetRelease(host, app, number);
-    voice.log(live === undefined ? `-----> Nothing of app '${app.name}' is live.` : `-----> Release ${live} is live.`);
+    voice.log(
+      live === undefined
+        ? `-----> Nothing of app '${app.name}' is live.`
+        : `-----> Release ${live} is live.`,
+    );
   } catch (worse) {
     voice.error(`what was begun could not be put back: ${explain(worse).message}`);
     voice.log(`Hint: once that is mended: restart ${app.name}`);
@@ -133,7 +158,13 @@ function fail(recorder: Recorder, app: App, number: number, error: unknown, fact
 }
 
 /** The steps of a deploy. */
-function goLive(recorder: Recorder, app: App, number: number, live: Release | undefined, request: Request): void {
+function goLive(
+  recorder: Recorder,
+  app: App,
+  number: number,
+  live: Release | undefined,
+  request: Request,
+): void {
   const { host } = recorder;
   const voice = voiceOf(host);
   const former = host.read(`${app.envs}/ENV`) ?? "";
@@ -189,32 +220,54 @@ function goLive(recorder: Recorder, app: App, number: number, live: Release | un
     switchSite(host, plan);
     pointTo(host, app, release);
   });
-  goBeyondReturn(host, plan, { ...release, when: new Date(host.now()).toISOString(), steps }, former);
+  goBeyondReturn(
+    host,
+    plan,
+    { ...release, when: new Date(host.now()).toISOString(), steps },
+    former,
+  );
   voice.log(`-----> Release ${number} of app '${app.name}' is live.`);
-  if (plan.site) certify(host, { app, site: plan.site, settings: plan.settings, reload: plan.reload });
+  if (plan.site)
+    certify(host, { app, site: plan.site, settings: plan.settings, reload: plan.reload });
   for (const line of whereabouts(host, plan)) voice.log(line);
-  if (isClosed(host, app)) voice.log(`-----> Visitors do not see it yet; to open it: maintenance:off ${app.name}`);
+  if (isClosed(host, app))
+    voice.log(`-----> Visitors do not see it yet; to open it: maintenance:off ${app.name}`);
   if (request.only === undefined && [...kept.keys()].some(({ cron }) => !cron))
-    voice.log(`-----> Workers go on as they are (PIKU_AUTO_RESTART); restart them with: restart ${app.name}`);
+    voice.log(
+      `-----> Workers go on as they are (PIKU_AUTO_RESTART); restart them with: restart ${app.name}`,
+    );
 }
 
-/** Whether the site that nginx has now looks at what sends requests to a release: the flag for its ports, or the links to its sockets. */
+/**
+ * Whether the site that nginx has now looks at what sends requests to a release: the flag for its
+ * ports, or the links to its sockets.
+ */
 function isLookedAt(host: Host, app: App, { workers }: Release): boolean {
   const looked = Object.keys(workers).some(isInside) ? socketLink(app, 1) : slotFlag(app);
   return (host.read(app.site) ?? "").includes(looked);
 }
 
-/** Starts the new processes and waits until they are healthy: beside those that they follow, or in their place. */
-function startGeneration({ host, show }: Recorder, plan: Plan, release: Release, fresh: readonly Worker[]): void {
+/**
+ * Starts the new processes and waits until they are healthy: beside those that they follow, or in
+ * their place.
+ */
+function startGeneration(
+  { host, show }: Recorder,
+  plan: Plan,
+  release: Release,
+  fresh: readonly Worker[],
+): void {
   const { app } = plan;
   const grace = graceOf(plan.settings);
   const start = (workers: readonly Worker[]) => {
-    if (workers.length > 0) awaitHealthy(host, app, startWorkers(host, app, workers, grace), patienceOf(plan), show);
+    if (workers.length > 0)
+      awaitHealthy(host, app, startWorkers(host, app, workers, grace), patienceOf(plan), show);
   };
   for (const worker of fresh) writeWorker(host, app, worker);
   // A terminal that is closed now would leave an app without its workers until the next command.
   host.persist();
-  // What the deploy before has replaced may still be leaving, on the very ports that are needed now.
+  // What the deploy before has replaced may still be leaving, on the very ports that are needed
+  // now.
   const leaving = staleVassals(host, app);
   if (leaving.length > 0) drain(host, app, leaving, grace);
   stopVassals(host, app, leaving, grace);
@@ -233,17 +286,27 @@ function keepFiles(host: Host, { app, site, request, ...plan }: Plan, { number }
 }
 
 /**
- * Makes a release the live one. All that could fail comes before the one file that says so: a disk may be full, and git has not accepted
- * the push yet. `former` is ENV as it was when the deploy began.
+ * Makes a release the live one. All that could fail comes before the one file that says so: a disk
+ * may be full, and git has not accepted the push yet. `former` is ENV as it was when the deploy
+ * began.
  */
-function goBeyondReturn(host: Host, { app, request }: Plan, release: Release, former: string): void {
+function goBeyondReturn(
+  host: Host,
+  { app, request }: Plan,
+  release: Release,
+  former: string,
+): void {
   writeRelease(host, app, release);
   keepCommit(host, request.commit, release.number);
   settleFiles(host, app, release);
-  // A deploy that changes no settings leaves the file alone: somebody may have written into it by hand meanwhile.
+  // A deploy that changes no settings leaves the file alone: somebody may have written into it by
+  // hand meanwhile.
   if (former !== request.serverSettings) {
     if ((host.read(`${app.envs}/ENV`) ?? "") !== former) {
-      throw new PikuError(`the settings of app '${app.name}' were changed by hand meanwhile`, "try again");
+      throw new PikuError(
+        `the settings of app '${app.name}' were changed by hand meanwhile`,
+        "try again",
+      );
     }
     host.write(releaseFiles(app, release.number).former, former, 0o600);
     host.write(`${app.envs}/ENV`, request.serverSettings, 0o600);
@@ -257,10 +320,16 @@ function goBeyondReturn(host: Host, { app, request }: Plan, release: Release, fo
 const patienceOf = ({ settings }: Plan) => 1000 * wholeNumber(settings, "PIKU_HEALTHCHECK_TIMEOUT");
 
 /**
- * An unchanged cron worker of the live release goes on under its old name, and with PIKU_AUTO_RESTART=false every worker
- * that runs where it is looked for: none, or one pair of worker and file.
+ * An unchanged cron worker of the live release goes on under its old name, and with
+ * PIKU_AUTO_RESTART=false every worker that runs where it is looked for: none, or one pair of
+ * worker and file.
  */
-function keptVassal(host: Host, { app, keeps }: Plan, live: Release | undefined, worker: Worker): [Worker, string][] {
+function keptVassal(
+  host: Host,
+  { app, keeps }: Plan,
+  live: Release | undefined,
+  worker: Worker,
+): [Worker, string][] {
   const earlier = followedBy(live, worker);
   if (earlier === undefined) return [];
   const same = { ...worker, release: earlier };
@@ -279,12 +348,17 @@ const heldBy = (live: Release | undefined, files: readonly string[]): Record<str
     }),
   );
 
-/** Vassals that must have ended before those start which cannot run beside them: of the same kind, or on the same port. */
+/**
+ * Vassals that must have ended before those start which cannot run beside them: of the same kind,
+ * or on the same port.
+ */
 function rivals(host: Host, app: App, release: Release, instead: readonly Worker[]): Vassal[] {
   const kinds = new Set(instead.map(({ kind }) => kind));
   const takesPort = instead.some(({ listen }) => listen && "port" in listen);
   return listVassals(host, app.paths, app.name).filter(
-    ({ file, kind }) => !release.vassals.includes(file) && (kinds.has(kind) || (takesPort && siteKinds.includes(kind))),
+    ({ file, kind }) =>
+      !release.vassals.includes(file) &&
+      (kinds.has(kind) || (takesPort && siteKinds.includes(kind))),
   );
 }
 
@@ -304,7 +378,9 @@ function whereabouts(host: Host, { app, site, workers, settings, reload }: Plan)
     return [
       `-----> ${addressesOf(site, server).join(" and ")}`,
       ...(runningNginx(host, app.paths, reload).way === "none"
-        ? ["       Nobody sees it yet, since nginx is not running on the server: sudo systemctl start piku-web"]
+        ? [
+            "       Nobody sees it yet, since nginx is not running on the server: sudo systemctl start piku-web",
+          ]
         : []),
     ];
   const login = `${host.env().USER ?? "piku"}@${server}`;

@@ -13,10 +13,14 @@ import { voiceOf } from "../text/output.ts";
 import { parseVassal } from "../workers/worker.ts";
 import { stop } from "./stop.ts";
 
-/** Removes an app: its processes first, its site next, its files last. What it wrote into its data folder stays. */
+/**
+ * Removes an app: its processes first, its site next, its files last. What it wrote into its data
+ * folder stays.
+ */
 export function destroy(host: Host, app: App): void {
   const { paths } = app;
-  // A push that is live already has its branch still to be moved, in a repository that must be there.
+  // A push that is live already has its branch still to be moved, in a repository that must be
+  // there.
   withTurn(host, paths, "push", app, "destroy", () =>
     withTurn(host, paths, "deploy", app, "destroy", () => removeApp(host, app)),
   );
@@ -28,14 +32,23 @@ function removeApp(host: Host, app: App): void {
   stop(host, app);
   forgetCertificate(host, app);
   // A piku of before took any folder, also another app's.
-  const elsewhere = cacheFoldersIn(host.read(app.site) ?? "").filter((folder) => !isBelow(folder, paths.root));
+  const elsewhere = cacheFoldersIn(host.read(app.site) ?? "").filter(
+    (folder) => !isBelow(folder, paths.root),
+  );
   if (host.stat(app.site)) {
     voice.log(`--> Removing file '${app.site}'`);
     removeSite(host, app);
   }
   removeCaches(host, app, elsewhere);
   // The work tree last: while it is there, so is the app.
-  const folders = [app.repo, app.envs, app.logs, app.releases, `${paths.acme}/${app.name}`, app.tree];
+  const folders = [
+    app.repo,
+    app.envs,
+    app.logs,
+    app.releases,
+    `${paths.acme}/${app.name}`,
+    app.tree,
+  ];
   for (const folder of folders.filter((path) => host.stat(path))) {
     voice.log(`--> Removing folder '${folder}'`);
     host.remove(folder);
@@ -46,7 +59,8 @@ function removeApp(host: Host, app: App): void {
       .filter(isIts)
       .map((name) => `${folder}/${name}`);
   const isVassal = (folder: string) => (name: string) =>
-    name.startsWith(app.name) && parseVassal(name, host.read(`${folder}/${name}`) ?? "")?.app === app.name;
+    name.startsWith(app.name) &&
+    parseVassal(name, host.read(`${folder}/${name}`) ?? "")?.app === app.name;
   const files = [
     ...below(paths.nginx, (name) => ownsSiteFile(app.name, name)),
     ...below(paths.sockets, (name) => ownsSocket(app.name, name)),
@@ -59,7 +73,10 @@ function removeApp(host: Host, app: App): void {
   if (host.stat(app.data)) voice.log(`==> Preserving folder '${app.data}'`);
 }
 
-/** Removes what nginx has kept for an app, here and elsewhere. Where it is not ours to remove, whoever may is told how. */
+/**
+ * Removes what nginx has kept for an app, here and elsewhere. Where it is not ours to remove,
+ * whoever may is told how.
+ */
 function removeCaches(host: Host, app: App, elsewhere: readonly string[]): void {
   const voice = voiceOf(host);
   const attempt = (folder: string, remove: () => boolean) => {
@@ -67,7 +84,9 @@ function removeCaches(host: Host, app: App, elsewhere: readonly string[]): void 
       if (remove()) voice.log(`--> Removing folder '${folder}'`);
       else voice.log(`==> Preserving folder '${folder}'`);
     } catch {
-      voice.warn(`'${folder}' stays: some of it is nginx's own. On the server: sudo rm -r ${folder}`);
+      voice.warn(
+        `'${folder}' stays: some of it is nginx's own. On the server: sudo rm -r ${folder}`,
+      );
     }
   };
   if (host.stat(app.cache)) {
@@ -76,7 +95,8 @@ function removeCaches(host: Host, app: App, elsewhere: readonly string[]): void 
       return true;
     });
   }
-  for (const folder of elsewhere.filter((path) => host.stat(path))) attempt(folder, () => removeCache(host, folder));
+  for (const folder of elsewhere.filter((path) => host.stat(path)))
+    attempt(folder, () => removeCache(host, folder));
 }
 
 /** Removes a folder into which a worker of nginx's that is leaving may still write. */
@@ -96,7 +116,10 @@ function forgetCertificate(host: Host, app: App): void {
   const settings = parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? "");
   try {
     const redirected = parseServerNames(settings.NGINX_REDIRECT_FROM);
-    const names = publicNames(certificateNames({ names: siteNames(settings), redirected }), settings.ACME_ROOT_CA);
+    const names = publicNames(
+      certificateNames({ names: siteNames(settings), redirected }),
+      settings.ACME_ROOT_CA,
+    );
     const client = names.length > 0 ? findClient(host, app, settings) : undefined;
     if (!client || clientPairs(host, client, names).length === 0) return;
     for (const call of client.forget(names[0]!)) host.capture(["timeout", "60", ...call]);
@@ -106,10 +129,17 @@ function forgetCertificate(host: Host, app: App): void {
   }
 }
 
-/** Whether a name in the folder of sites is this app's: its site, certificate, key and what the original kept there. */
+/**
+ * Whether a name in the folder of sites is this app's: its site, certificate, key and what the
+ * original kept there.
+ */
 const ownsSiteFile = (app: string, name: string) =>
   name.startsWith(`${app}.`) && /^[a-z]+$/.test(name.slice(app.length + 1));
 
-/** Whether a name in the folder of sockets is this app's, and not one of an app whose name begins with it. */
+/**
+ * Whether a name in the folder of sockets is this app's, and not one of an app whose name begins
+ * with it.
+ */
 const ownsSocket = (app: string, name: string) =>
-  name.startsWith(`${app}.`) && /^(b|html|\d+(-\d+)?\.(sock|http))$/.test(name.slice(app.length + 1));
+  name.startsWith(`${app}.`) &&
+  /^(b|html|\d+(-\d+)?\.(sock|http))$/.test(name.slice(app.length + 1));

@@ -12,7 +12,11 @@ import type { Recorder } from "./transcript.ts";
 const patience = 10_000;
 
 /** What a hook is told of a deploy, beside the app's name, which is its first argument. */
-export const hookFacts = (app: App, release: number, { cause, commit, branch }: Request): Record<string, string> => ({
+export const hookFacts = (
+  app: App,
+  release: number,
+  { cause, commit, branch }: Request,
+): Record<string, string> => ({
   PIKU_APP: app.name,
   PIKU_RELEASE: String(release),
   PIKU_CAUSE: cause,
@@ -24,10 +28,16 @@ export const hookFacts = (app: App, release: number, { cause, commit, branch }: 
 export function askHook(recorder: Recorder, app: App, facts: Record<string, string>): void {
   const status = run(recorder, app, "pre-deploy", facts);
   if (status)
-    throw new PikuError(`the server's pre-deploy hook refuses it (exit status ${status})`, "what it said stands above");
+    throw new PikuError(
+      `the server's pre-deploy hook refuses it (exit status ${status})`,
+      "what it said stands above",
+    );
 }
 
-/** Tells `post-deploy` or `deploy-failed` how a deploy ended, for at most 10 seconds; what goes wrong there changes nothing. */
+/**
+ * Tells `post-deploy` or `deploy-failed` how a deploy ended, for at most 10 seconds; what goes
+ * wrong there changes nothing.
+ */
 export function tellHook(
   recorder: Recorder,
   app: App,
@@ -54,7 +64,12 @@ function run(
   const file = `${hooksOf(app)}/${name}`;
   if (!isExecutable(host, file)) return undefined;
   const env = { ...programEnvironment(host.env()), ...pathVariables(host, app.paths), ...facts };
-  const job = host.start([file, app.name], { cwd: app.paths.home, env, log: transcript, status: jobFile(app) });
+  const job = host.start([file, app.name], {
+    cwd: app.paths.home,
+    env,
+    log: transcript,
+    status: jobFile(app),
+  });
   return attend(recorder, job, limit);
 }
 

@@ -71,7 +71,10 @@ export interface Plan {
   scaling: Scaling;
   slot: Slot;
   workers: Worker[];
-  /** Whether workers of a kind that run go on as they are (PIKU_AUTO_RESTART, or another kind is restarted). */
+  /**
+   * Whether workers of a kind that run go on as they are (PIKU_AUTO_RESTART, or another kind is
+   * restarted).
+   */
   keeps(kind: string): boolean;
   /** Whether a worker can run beside the one that it follows. */
   overlaps(worker: Worker): boolean;
@@ -82,27 +85,51 @@ export interface Plan {
 }
 
 /**
- * Looks at a commit and everything that bears on it, refuses what cannot work, and says what is to be done. Touches
- * nothing but the list of ports that belong to the app, and that of Cloudflare's addresses.
+ * Looks at a commit and everything that bears on it, refuses what cannot work, and says what is to
+ * be done. Touches nothing but the list of ports that belong to the app, and that of Cloudflare's
+ * addresses.
  */
-export function planDeploy(host: Host, request: Request, live: Release | undefined, release: number): Plan {
+export function planDeploy(
+  host: Host,
+  request: Request,
+  live: Release | undefined,
+  release: number,
+): Plan {
   const { app } = request.commit;
   if (request.commit.id !== live?.commit)
     refuseManyNames(host, request.commit, readMachine(host, app.paths.settings).mostFiles);
   const survey = surveyCommit(host, request.commit, request.serverSettings);
   const { procfile, settings, environment, machine, names } = survey;
   const { workers: commands } = procfile;
-  const scaling = planScaling(commands, parseScaling(host.read(`${app.envs}/SCALING`) ?? ""), request.scaling);
+  const scaling = planScaling(
+    commands,
+    parseScaling(host.read(`${app.envs}/SCALING`) ?? ""),
+    request.scaling,
+  );
   const { only } = request;
-  const goesOn = live !== undefined && !restarts.includes(request.cause) && !isOn(autoRestart(settings));
+  const goesOn =
+    live !== undefined && !restarts.includes(request.cause) && !isOn(autoRestart(settings));
   const keeps = (kind: string) => (only === undefined ? goesOn : kind !== only);
   const place = planPlace(host, app, survey, scaling, live, keeps("web"));
   const deployed = liveSettings(app, settings, commands, place);
   const file = includedFile(host, request.commit, deployed, "UWSGI_INCLUDE_FILE");
   const options = file && parseOptions(file.content, printable(file.name));
-  const facts = { release, options, virtualenv: environment?.folder, phpIni: names.includes("php.ini") };
+  const facts = {
+    release,
+    options,
+    virtualenv: environment?.folder,
+    phpIni: names.includes("php.ini"),
+  };
   const shared = isShared(host, app.paths);
-  const workers = planWorkers(app, commands, scaling, deployed, place, facts, shared ? "660" : "600");
+  const workers = planWorkers(
+    app,
+    commands,
+    scaling,
+    deployed,
+    place,
+    facts,
+    shared ? "660" : "600",
+  );
   const plugins = host.stat(pluginFolder) && host.list(pluginFolder);
   for (const worker of workers) {
     refuseLongSocket(app, worker);
@@ -110,10 +137,18 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
     if (plugins) refuseMissingPlugins(pairs, plugins);
   }
   const backend = planBackend(app, commands, scaling, place);
-  const nginx = place.names.length > 0 && hasSite(commands, settings, backend) ? askNginx(host) : undefined;
+  const nginx =
+    place.names.length > 0 && hasSite(commands, settings, backend) ? askNginx(host) : undefined;
   const ipv6 = host.stat("/proc/net/if_inet6") !== undefined;
   const site =
-    nginx && planSite(app, commands, settings, { ...machine, ...nginx, ipv6, deployer: deployerOf(host) }, backend);
+    nginx &&
+    planSite(
+      app,
+      commands,
+      settings,
+      { ...machine, ...nginx, ipv6, deployer: deployerOf(host) },
+      backend,
+    );
   if (site) {
     site.include = readInclude(host, request.commit, deployed);
     refuseSite(host, request.commit, site, machine, shared);
@@ -132,15 +167,27 @@ export function planDeploy(host: Host, request: Request, live: Release | undefin
     workers,
     keeps,
     overlaps: ({ kind, listen }) =>
-      place.overlap && (isInside(kind) ? listen !== undefined && "socket" in listen : kind === "web" && place.switches),
+      place.overlap &&
+      (isInside(kind)
+        ? listen !== undefined && "socket" in listen
+        : kind === "web" && place.switches),
     site,
     reload: machine.reload,
     warnings: survey.warnings,
   };
 }
 
-/** Refuses a site that would take something from others: a name, the part of the default site, or a folder. */
-function refuseSite(host: Host, commit: Commit, site: Site, { ports, folders }: Machine, isShared: boolean): void {
+/**
+ * Refuses a site that would take something from others: a name, the part of the default site, or a
+ * folder.
+ */
+function refuseSite(
+  host: Host,
+  commit: Commit,
+  site: Site,
+  { ports, folders }: Machine,
+  isShared: boolean,
+): void {
   const { app } = commit;
   // What another app includes, and cannot be read, must not keep this one from being deployed.
   const whole = (theirs: string) => {
@@ -150,7 +197,9 @@ function refuseSite(host: Host, commit: Commit, site: Site, { ports, folders }: 
       return theirs;
     }
   };
-  const sites = new Map([...readSites(host, app.paths)].map(([name, theirs]) => [name, whole(theirs)]));
+  const sites = new Map(
+    [...readSites(host, app.paths)].map(([name, theirs]) => [name, whole(theirs)]),
+  );
   const text = withIncluded(host, renderSite(site));
   const hostname = host.read("/proc/sys/kernel/hostname")?.trim();
   refuseTakenNames([...serverNamesIn(text, hostname)], app.name, sites, hostname);
@@ -169,15 +218,22 @@ function refuseSite(host: Host, commit: Commit, site: Site, { ports, folders }: 
 }
 
 /**
- * Refuses an address of its own for a site while others listen everywhere: nginx would ask none of them for what comes to this address,
- * whatever name is asked for. What a site has already stays.
+ * Refuses an address of its own for a site while others listen everywhere: nginx would ask none of
+ * them for what comes to this address, whatever name is asked for. What a site has already stays.
  */
-export function refuseTakenAddress(listens: readonly string[], app: string, sites: ReadonlyMap<string, string>): void {
+export function refuseTakenAddress(
+  listens: readonly string[],
+  app: string,
+  sites: ReadonlyMap<string, string>,
+): void {
   const own = new Set(listensIn(sites.get(app) ?? ""));
   const isEverywhere = (listen: string) => /^(\*|\[::\]):/.test(listen);
-  const everywhere = (listen: string) => listen.replace(/^(\[)?.*:/, (_, six) => (six ? "[::]:" : "*:"));
+  const everywhere = (listen: string) =>
+    listen.replace(/^(\[)?.*:/, (_, six) => (six ? "[::]:" : "*:"));
   for (const listen of listens.filter((one) => !isEverywhere(one) && !own.has(one))) {
-    const other = [...sites].find(([name, site]) => name !== app && listensIn(site).includes(everywhere(listen)))?.[0];
+    const other = [...sites].find(
+      ([name, site]) => name !== app && listensIn(site).includes(everywhere(listen)),
+    )?.[0];
     if (other)
       throw new PikuError(
         `the address ${printable(listen)} would be taken from app '${other}', which listens everywhere`,
@@ -192,7 +248,8 @@ const deployerOf = (host: Host) => /^[0-9a-fA-F.:]+(?= )/.exec(host.env().SSH_CL
 /** What is asked for in order to have workers anew, whatever the settings say. */
 const restarts = ["restart", "ps:scale", "rollback", "restore"];
 
-const autoRestart = ({ PIKU_AUTO_RESTART, AUTO_RESTART }: Settings) => PIKU_AUTO_RESTART ?? AUTO_RESTART ?? "true";
+const autoRestart = ({ PIKU_AUTO_RESTART, AUTO_RESTART }: Settings) =>
+  PIKU_AUTO_RESTART ?? AUTO_RESTART ?? "true";
 
 function planPlace(
   host: Host,
@@ -207,9 +264,13 @@ function planPlace(
   const fixed = settings.PORT ? portNumber(settings.PORT, "PORT") : undefined;
   const bind = settings.BIND_ADDRESS || "127.0.0.1";
   if (!/^[\w.:[\]-]+$/.test(bind)) {
-    throw new PikuError(`BIND_ADDRESS: '${printable(bind)}' is no address`, "write 127.0.0.1 or 0.0.0.0");
+    throw new PikuError(
+      `BIND_ADDRESS: '${printable(bind)}' is no address`,
+      "write 127.0.0.1 or 0.0.0.0",
+    );
   }
-  const overlap = names.length > 0 && (settings.PIKU_OVERLAP === undefined || isOn(settings.PIKU_OVERLAP));
+  const overlap =
+    names.length > 0 && (settings.PIKU_OVERLAP === undefined || isOn(settings.PIKU_OVERLAP));
   const switches = overlap && "web" in procfile.workers && fixed === undefined;
   const count = Math.max(...siteKinds.map((kind) => scaling[kind] ?? 0), 1);
   const ports = networked ? takePorts(host, app, count, fixed) : { a: [], b: [] };
@@ -219,7 +280,10 @@ function planPlace(
   return { names, networked, bind, overlap, switches, slot, ports };
 }
 
-/** The settings of a deploy with what piku adds about addresses, as the original writes them into LIVE_ENV. */
+/**
+ * The settings of a deploy with what piku adds about addresses, as the original writes them into
+ * LIVE_ENV.
+ */
 function liveSettings(
   app: App,
   settings: Settings,
@@ -240,12 +304,18 @@ function planWorkers(
   scaling: Scaling,
   settings: Settings,
   { names, bind, ports, slot }: Place,
-  { release, options, virtualenv, phpIni }: Pick<Worker, "release" | "options" | "virtualenv" | "phpIni">,
+  {
+    release,
+    options,
+    virtualenv,
+    phpIni,
+  }: Pick<Worker, "release" | "options" | "virtualenv" | "phpIni">,
   socketMode: SocketMode,
 ): Worker[] {
   const front = siteKinds.find((kind) => kind in workers);
   const healthcheck = healthPath(settings.PIKU_HEALTHCHECK);
-  // A port that changes with every deploy is of no use to those that do not listen on it, and would make them look changed.
+  // A port that changes with every deploy is of no use to those that do not listen on it, and would
+  // make them look changed.
   const { PORT, ...others } = settings;
   const planWorker = (kind: string, command: string, ordinal: number): Worker => {
     const isSite = siteKinds.includes(kind);
@@ -257,8 +327,16 @@ function planWorkers(
       ordinal,
       command,
       release,
-      settings: { ...others, ...(port !== undefined && !socket ? { PORT: String(port) } : {}), PROC_TYPE: kind },
-      listen: socket ? { socket, mode: socketMode } : port !== undefined ? { address: bind, port } : undefined,
+      settings: {
+        ...others,
+        ...(port !== undefined && !socket ? { PORT: String(port) } : {}),
+        PROC_TYPE: kind,
+      },
+      listen: socket
+        ? { socket, mode: socketMode }
+        : port !== undefined
+          ? { address: bind, port }
+          : undefined,
       ...(isSite ? { site: names[0], healthcheck } : {}),
       cron: isCron(kind) ? parseCron(command, `Procfile: ${kind}`) : undefined,
       virtualenv: kind === "wsgi" ? virtualenv : undefined,

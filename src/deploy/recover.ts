@@ -23,8 +23,9 @@ import { runFolder, type Vassal } from "../workers/worker.ts";
 import { finishStop, markStarted } from "./stopped.ts";
 
 /**
- * Puts an app right after a deploy or a stop that failed or was ended, at whatever point: `live` says which release it is, the
- * mark of `stop` whether it runs, and everything else is made to agree with them.
+ * Puts an app right after a deploy or a stop that failed or was ended, at whatever point: `live`
+ * says which release it is, the mark of `stop` whether it runs, and everything else is made to
+ * agree with them.
  */
 export function recover(host: Host, app: App): void {
   host.end({ status: jobFile(app) }, 2_000);
@@ -50,7 +51,10 @@ function finishDeploy(host: Host, app: App, journal: Journal): void {
   removeJournal(host, app);
 }
 
-/** Takes back what a deploy did that did not go live. What an earlier one has replaced goes on leaving by itself. */
+/**
+ * Takes back what a deploy did that did not go live. What an earlier one has replaced goes on
+ * leaving by itself.
+ */
 function undo(host: Host, app: App, journal: Journal, live: Release | undefined): void {
   const isIts = ({ release }: Vassal) => release === journal.release;
   stopVassals(host, app, listVassals(host, app.paths, app.name).filter(isIts), endPatience);
@@ -63,7 +67,8 @@ function undo(host: Host, app: App, journal: Journal, live: Release | undefined)
   host.remove(runFolder(app, journal.release));
   forgetRelease(host, app, journal.release);
   for (const name of host.list(app.paths.enabled)) {
-    if (name.startsWith(`.${app.name}_`) && name.endsWith(".tmp")) host.remove(`${app.paths.enabled}/${name}`);
+    if (name.startsWith(`.${app.name}_`) && name.endsWith(".tmp"))
+      host.remove(`${app.paths.enabled}/${name}`);
   }
 }
 

@@ -18,28 +18,44 @@ import { boundLogs, forgetLogs } from "../workers/logs.ts";
 import { drain, staleVassals, stopVassals } from "../workers/stop.ts";
 import { graceOf, runFolder } from "../workers/worker.ts";
 
-/** Lets what is no longer live leave: in a process of its own, so that nobody has to wait for it. */
+/**
+ * Lets what is no longer live leave: in a process of its own, so that nobody has to wait for it.
+ */
 export function retireLater(host: Host, app: App): void {
   const isBusy = staleVassals(host, app).length > 0;
   // Nobody has to wait for tidying up either: whoever holds the turn does it.
   if (!isBusy && isHeld(host, app.paths, "deploy", app)) return;
   if (!isBusy) retire(host, app);
-  else host.start([host.self, "retire", app.name], { log: "/dev/null", status: `${app.releases}/retire` });
+  else
+    host.start([host.self, "retire", app.name], {
+      log: "/dev/null",
+      status: `${app.releases}/retire`,
+    });
 }
 
-/** Ends the workers that belong to no live release as soon as nobody is connected to them, and removes what was theirs. */
+/**
+ * Ends the workers that belong to no live release as soon as nobody is connected to them, and
+ * removes what was theirs.
+ */
 export function retire(host: Host, app: App): void {
   if (!liveRelease(host, app)) return;
   const grace = graceOf(parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? ""));
   const leaving = staleVassals(host, app);
   if (leaving.length > 0) drain(host, app, leaving, grace);
   // Much may have happened while they were leaving, so everything is looked at again.
-  withTurn(host, app.paths, "deploy", app, "the end of the former processes, after a deploy", () => {
-    const live = liveRelease(host, app);
-    if (!live || readJournal(host, app)) return;
-    stopVassals(host, app, staleVassals(host, app), grace);
-    tidy(host, app, live);
-  });
+  withTurn(
+    host,
+    app.paths,
+    "deploy",
+    app,
+    "the end of the former processes, after a deploy",
+    () => {
+      const live = liveRelease(host, app);
+      if (!live || readJournal(host, app)) return;
+      stopVassals(host, app, staleVassals(host, app), grace);
+      tidy(host, app, live);
+    },
+  );
 }
 
 /** Removes what neither the live release nor going back to the one before needs. */
@@ -54,7 +70,12 @@ function tidy(host: Host, app: App, live: Release): void {
   const before = earlier.filter((number) => host.stat(releaseFiles(app, number).record)).at(-1);
   forgetLogs(host, app, live.number);
   boundLogs(host, app.paths);
-  linkEnvironment(host, app, live, before === undefined ? undefined : readRelease(host, app, before));
+  linkEnvironment(
+    host,
+    app,
+    live,
+    before === undefined ? undefined : readRelease(host, app, before),
+  );
   for (const number of outdated(numbers, live.number)) {
     forgetRelease(host, app, number);
     host.remove(releaseFiles(app, number).transcript);

@@ -17,10 +17,16 @@ export function refuseFullDisk(host: Host, app: App): void {
       "a deploy needs 100 MB; `destroy` an app that is not needed, or make room",
     );
   if (inodes < leastInodes)
-    throw new PikuError(`the server's disk has room for only ${inodes} more files`, "a deploy needs 500; make room");
+    throw new PikuError(
+      `the server's disk has room for only ${inodes} more files`,
+      "a deploy needs 500; make room",
+    );
 }
 
-/** Gives back what a deploy that failed has taken of a disk which is too full for the next one. A build tree can be made again. */
+/**
+ * Gives back what a deploy that failed has taken of a disk which is too full for the next one. A
+ * build tree can be made again.
+ */
 export function makeRoom(host: Host, app: App): void {
   try {
     refuseFullDisk(host, app);

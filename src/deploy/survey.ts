@@ -28,7 +28,10 @@ export interface Survey {
   warnings: string[];
 }
 
-/** Reads a commit, before anything is touched. Throws for whatever could not work, with file and line where there are any. */
+/**
+ * Reads a commit, before anything is touched. Throws for whatever could not work, with file and
+ * line where there are any.
+ */
 export function surveyCommit(host: Host, commit: Commit, serverSettings: string): Survey {
   const { app } = commit;
   const names = namesOf(host, commit);
@@ -36,7 +39,13 @@ export function surveyCommit(host: Host, commit: Commit, serverSettings: string)
   const machine = readMachine(host, app.paths.settings);
   const shipped = parseSettings(fileOf(host, commit, "ENV") ?? "", "ENV");
   const layers = [machine.settings, shipped, parseServerSettings(serverSettings)];
-  const source = sourceOf(host, commit, names, given, layered(baseSettings(host, app, undefined), layers));
+  const source = sourceOf(
+    host,
+    commit,
+    names,
+    given,
+    layered(baseSettings(host, app, undefined), layers),
+  );
   const { runtime, warnings } = chooseRuntime(source, given);
   const web = runtime.web?.(source);
   const procfile = web === undefined ? given : { ...given, workers: { ...given.workers, web } };
@@ -58,7 +67,10 @@ export function surveyCommit(host: Host, commit: Commit, serverSettings: string)
   };
 }
 
-/** The server name of an app that has something to serve, below the machine's PIKU_DOMAIN; its own settings go before. */
+/**
+ * The server name of an app that has something to serve, below the machine's PIKU_DOMAIN; its own
+ * settings go before.
+ */
 const nameBelow = ({ domain }: Machine, app: App, { workers }: Procfile): Settings =>
   domain && [...siteKinds, "static"].some((kind) => kind in workers)
     ? { NGINX_SERVER_NAME: `${app.name}.${domain}` }
@@ -73,7 +85,9 @@ const sourceOf = (
   settings: Settings,
 ): Source => ({
   workers: given.workers,
-  commands: [given.preflight, given.release, ...Object.values(given.workers)].filter((line) => line !== undefined),
+  commands: [given.preflight, given.release, ...Object.values(given.workers)].filter(
+    (line) => line !== undefined,
+  ),
   settings,
   names,
   commit: commit.id,
@@ -84,14 +98,25 @@ const sourceOf = (
   ask: (...argv) => host.capture(argv).stdout.trim(),
 });
 
-/** The runtime of an app, and what there is to say about those that lack their tools. Throws when none is left. */
-function chooseRuntime(source: Source, { release, workers }: Procfile): { runtime: Runtime; warnings: string[] } {
+/**
+ * The runtime of an app, and what there is to say about those that lack their tools. Throws when
+ * none is left.
+ */
+function chooseRuntime(
+  source: Source,
+  { release, workers }: Procfile,
+): { runtime: Runtime; warnings: string[] } {
   const { runtime, lacking } = detectRuntime(source);
-  // As the original: an app that builds and serves by itself runs without the tools of a language that it also uses.
+  // As the original: an app that builds and serves by itself runs without the tools of a language
+  // that it also uses.
   const brings = release !== undefined && "web" in workers;
-  if (lacking[0] && !brings && (!runtime || runtime === generic)) throw new PikuError(...lackOf(lacking[0]));
+  if (lacking[0] && !brings && (!runtime || runtime === generic))
+    throw new PikuError(...lackOf(lacking[0]));
   if (!runtime) throw new PikuError("Could not detect runtime!");
-  return { runtime, warnings: [...lacking.map((one) => lackOf(one).join(". ")), ...(runtime.warns?.(source) ?? [])] };
+  return {
+    runtime,
+    warnings: [...lacking.map((one) => lackOf(one).join(". ")), ...(runtime.warns?.(source) ?? [])],
+  };
 }
 
 /** What to tell when the tools of a runtime are missing: the sentence, and the remedy. */
@@ -128,13 +153,16 @@ function baseSettings(host: Host, app: App, environment: string | undefined): Se
   };
 }
 
-/** Refuses a kind whose worker's file would be that of another app's: `foo` with `bar_web`, `foo_bar` with `web`. */
+/**
+ * Refuses a kind whose worker's file would be that of another app's: `foo` with `bar_web`,
+ * `foo_bar` with `web`.
+ */
 function refuseTwinFiles(host: Host, app: App, kinds: readonly string[]): void {
   for (const other of listApps(host, app.paths)) {
     if (other === app.name) continue;
-    const theirs = Object.keys(parseScaling(readOfAny(host, `${app.paths.envs}/${other}/SCALING`))).map(
-      (kind) => `${other}_${kind}`,
-    );
+    const theirs = Object.keys(
+      parseScaling(readOfAny(host, `${app.paths.envs}/${other}/SCALING`)),
+    ).map((kind) => `${other}_${kind}`);
     const twin = kinds.find((kind) => theirs.includes(`${app.name}_${kind}`));
     if (twin)
       throw new PikuError(

@@ -18,12 +18,13 @@ rm -f "$file.new"
 
 const mostAtOnce = 256 * 1024;
 
-const leftOut = (bytes: number) => `-----> ${Math.round(bytes / 1024 / 1024)} MB are left out here.`;
+const leftOut = (bytes: number) =>
+  `-----> ${Math.round(bytes / 1024 / 1024)} MB are left out here.`;
 
 /**
- * A host whose `say` and `complain` write to a transcript, from which the person at the other end is shown as much
- * as their connection takes: a deploy must not wait for a client that has gone or stopped reading. Whatever is
- * appended to the transcript by a build is shown too.
+ * A host whose `say` and `complain` write to a transcript, from which the person at the other end
+ * is shown as much as their connection takes: a deploy must not wait for a client that has gone or
+ * stopped reading. Whatever is appended to the transcript by a build is shown too.
  */
 export interface Recorder {
   host: Host;
@@ -36,8 +37,8 @@ export interface Recorder {
 }
 
 /**
- * Begins a transcript. `errorsApart`: errors go to stderr, for those who read stdout; a hook's two are one pipe, which must
- * not be waited for.
+ * Begins a transcript. `errorsApart`: errors go to stderr, for those who read stdout; a hook's two
+ * are one pipe, which must not be waited for.
  */
 export function record(host: Host, transcript: string, errorsApart: boolean): Recorder {
   let shown = 0;
@@ -47,8 +48,9 @@ export function record(host: Host, transcript: string, errorsApart: boolean): Re
   const middle = { begin: Number.POSITIVE_INFINITY, end: 0 };
   const terminal = host.isTerminal(1);
   /**
-   * Gives the room of the middle of a transcript that has become too long back to the disk. Its bytes become a hole, so that whoever
-   * writes at the end need not know of it, and nothing of the end is lost.
+   * Gives the room of the middle of a transcript that has become too long back to the disk. Its
+   * bytes become a hole, so that whoever writes at the end need not know of it, and nothing of the
+   * end is lost.
    */
   const punch = () => {
     const end = (host.stat(transcript)?.size ?? 0) - half;
@@ -118,7 +120,12 @@ export function record(host: Host, transcript: string, errorsApart: boolean): Re
   };
   return {
     transcript,
-    host: { ...host, say: write, complain, isTerminal: (descriptor) => descriptor === 0 && host.isTerminal(0) },
+    host: {
+      ...host,
+      say: write,
+      complain,
+      isTerminal: (descriptor) => descriptor === 0 && host.isTerminal(0),
+    },
     show,
     finish() {
       show(true);

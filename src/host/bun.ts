@@ -53,7 +53,8 @@ export const host: Host = posixHost({
     const ignore = () => {};
     process.on("SIGINT", ignore).on("SIGQUIT", ignore);
     try {
-      return spawn(argv, { ...child, stdin: "inherit", stdout: "inherit", stderr: "inherit" }).status;
+      return spawn(argv, { ...child, stdin: "inherit", stdout: "inherit", stderr: "inherit" })
+        .status;
     } finally {
       process.off("SIGINT", ignore).off("SIGQUIT", ignore);
     }
@@ -69,7 +70,8 @@ export const host: Host = posixHost({
     }),
   kill: (pid, signal) => attempt("kill", String(pid), () => process.kill(pid, signal)),
   flock(descriptor, path) {
-    // The lock is on the open file description that we share with the child, so it stays when the child is gone.
+    // The lock is on the open file description that we share with the child, so it stays when the
+    // child is gone.
     const { status } = spawn(["flock", "-n", "-x", "0"], {
       // What we were asked for stands in our own environment, secrets of `config:set` included.
       env: { PATH: process.env.PATH ?? "/usr/bin:/bin" },
@@ -92,7 +94,8 @@ export const host: Host = posixHost({
     }
   },
   // node:tty takes 10 ms to load.
-  isTerminal: (descriptor) => /^\/dev\/(pts\/|tty|console)/.test(linkOf(`/proc/self/fd/${descriptor}`)),
+  isTerminal: (descriptor) =>
+    /^\/dev\/(pts\/|tty|console)/.test(linkOf(`/proc/self/fd/${descriptor}`)),
   ticks: () => performance.now(),
   sleep: (milliseconds) => Bun.sleepSync(milliseconds),
 });

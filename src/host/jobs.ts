@@ -1,9 +1,10 @@
 import type { Exec, Host, Job } from "./host.ts";
 
 /**
- * The line that a job is. Its arguments: status file, log file, then the command. It is run in a session of its own;
- * descriptor 3 is what `start` waits for, so that the session and its `.pid` file exist once `start` is done. The
- * traps (which the command does not inherit) let this shell outlive a TERM to the group and write the status down.
+ * The line that a job is. Its arguments: status file, log file, then the command. It is run in a
+ * session of its own; descriptor 3 is what `start` waits for, so that the session and its `.pid`
+ * file exist once `start` is done. The traps (which the command does not inherit) let this shell
+ * outlive a TERM to the group and write the status down.
  */
 const job = `
 trap : TERM INT HUP
@@ -14,7 +15,10 @@ exec 3>&-
 echo "$?" >"$1.tmp" && mv -f "$1.tmp" "$1"
 `;
 
-/** `$(...)` ends when the job has closed descriptor 3; what runs behind `&` is no group leader, so setsid need not fork. */
+/**
+ * `$(...)` ends when the job has closed descriptor 3; what runs behind `&` is no group leader, so
+ * setsid need not fork.
+ */
 const launch = `: $(setsid sh -c "$0" piku-job "$@" &)`;
 
 /** Starts a child in a session of its own; see `Host.start`. */
@@ -50,7 +54,8 @@ export function endJob(host: Host, job: Job, grace: number): void {
   const until = host.ticks() + grace;
   for (const group of groupsOf(host, session)) host.signal(-group, "TERM");
   while (groupsOf(host, session).length > 0 && host.ticks() < until) host.sleep(20);
-  // Again and again: a process that forks while it is being killed leaves a child that was not there yet.
+  // Again and again: a process that forks while it is being killed leaves a child that was not
+  // there yet.
   for (let groups = groupsOf(host, session), tries = 0; groups.length > 0 && tries < 100; tries++) {
     for (const group of groups) host.signal(-group, "KILL");
     host.sleep(10);
@@ -68,11 +73,17 @@ function sessionOf(host: Host, { status }: Job): number | undefined {
   return session > 1 ? session : undefined;
 }
 
-/** The shell that runs the line above names its status file; a later process with the same number does not. */
+/**
+ * The shell that runs the line above names its status file; a later process with the same number
+ * does not.
+ */
 const isLeader = (host: Host, session: number, { status }: Job) =>
   (readProc(host, `${session}/cmdline`) ?? "").split("\0").includes(status);
 
-/** Whether the number now belongs to something that came later: another process, or all of it is from before the reboot. */
+/**
+ * Whether the number now belongs to something that came later: another process, or all of it is
+ * from before the reboot.
+ */
 function isSomeoneElses(host: Host, session: number, job: Job): boolean {
   if (isLeader(host, session, job)) return false;
   const stat = parseStat(readProc(host, `${session}/stat`));
@@ -88,7 +99,9 @@ function groupsOf(host: Host, session: number): number[] {
     .list("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map((pid) => parseStat(readProc(host, `${pid}/stat`)));
-  const members = stats.filter((stat) => stat?.session === session && stat.state !== "Z" && stat.state !== "X");
+  const members = stats.filter(
+    (stat) => stat?.session === session && stat.state !== "Z" && stat.state !== "X",
+  );
   return [...new Set(members.map((stat) => stat!.group))];
 }
 

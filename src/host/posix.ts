@@ -1,9 +1,17 @@
-import { type Entry, type Exec, type Host, NotAFile, type Ran, TooLarge, usualMost } from "./host.ts";
+import {
+  type Entry,
+  type Exec,
+  type Host,
+  NotAFile,
+  type Ran,
+  TooLarge,
+  usualMost,
+} from "./host.ts";
 import { endJob, pollJob, startJob } from "./jobs.ts";
 
 /**
- * What differs between the engines: system calls, one each, and little else. A failing one throws a SystemError.
- * `posixHost` makes a whole Host of it, so that both engines behave alike.
+ * What differs between the engines: system calls, one each, and little else. A failing one throws a
+ * SystemError. `posixHost` makes a whole Host of it, so that both engines behave alike.
  */
 export interface System {
   engine: string;
@@ -113,7 +121,8 @@ const types = new Map<number, Entry["type"]>([
 /** What the type bits of a mode say. */
 export const typeOf = (mode: number): Entry["type"] => types.get(mode & 0o170000) ?? "other";
 
-// PIPE_BUF is 4096: such a write goes into a pipe whole or not at all, so a character is never cut in two.
+// PIPE_BUF is 4096: such a write goes into a pipe whole or not at all, so a character is never cut
+// in two.
 const unitsPerChunk = 4096 / 4;
 
 const blockSize = 65_536;
@@ -128,7 +137,8 @@ export function posixHost(system: System): Host {
     const env = how.env ?? environment;
     const texts = [...argv, how.cwd ?? "", ...Object.keys(env), ...Object.values(env)];
     const bad =
-      texts.some((text) => text.includes("\0")) || Object.keys(env).some((name) => !name || name.includes("="));
+      texts.some((text) => text.includes("\0")) ||
+      Object.keys(env).some((name) => !name || name.includes("="));
     if (bad || !argv[0]) throw new SystemError("EINVAL", "run", argv[0] ?? "");
     return { cwd: how.cwd, env };
   };
@@ -142,10 +152,13 @@ export function posixHost(system: System): Host {
     }
   };
 
-  // One for all reads: below /proc the kernel gives 4 KB a call, and a buffer for each would be kept with them.
+  // One for all reads: below /proc the kernel gives 4 KB a call, and a buffer for each would be
+  // kept with them.
   const block = new Uint8Array(blockSize);
 
-  /** Gives what is read to `take`, which must not keep it, until that is true or there is no more. */
+  /**
+   * Gives what is read to `take`, which must not keep it, until that is true or there is no more.
+   */
   const readBlocks = (
     descriptor: number,
     offset: number | undefined,
@@ -173,7 +186,12 @@ export function posixHost(system: System): Host {
     return joined(parts);
   };
 
-  const withOpen = <T>(path: string, flags: number, mode: number, use: (descriptor: number) => T): T => {
+  const withOpen = <T>(
+    path: string,
+    flags: number,
+    mode: number,
+    use: (descriptor: number) => T,
+  ): T => {
     const descriptor = system.open(checked(path), flags, mode);
     try {
       return use(descriptor);
@@ -185,8 +203,10 @@ export function posixHost(system: System): Host {
   const reading = <T>(path: string, use: (file: number) => T) =>
     tolerate(
       () => {
-        // An app may put a pipe in a file's place, which would be waited for for ever. What a shell names for `<(...)` is below /dev.
-        if (!path.startsWith("/dev/") && system.stat(checked(path), true).type === "other") throw new NotAFile(path);
+        // An app may put a pipe in a file's place, which would be waited for for ever. What a shell
+        // names for `<(...)` is below /dev.
+        if (!path.startsWith("/dev/") && system.stat(checked(path), true).type === "other")
+          throw new NotAFile(path);
         return withOpen(path, readOnly, 0, use);
       },
       // ESRCH: a process that ended while its file below /proc was read.
@@ -197,7 +217,10 @@ export function posixHost(system: System): Host {
 
   // Some file systems cannot sync a folder and say EINVAL; there is nothing more to do then.
   const syncFolder = (path: string) =>
-    tolerate(() => withOpen(folderOf(path), readOnly, 0, (folder) => system.sync(folder, folderOf(path))), "EINVAL");
+    tolerate(
+      () => withOpen(folderOf(path), readOnly, 0, (folder) => system.sync(folder, folderOf(path))),
+      "EINVAL",
+    );
 
   /** Makes the new thing beside its place, and puts it there in one step. */
   const replace = (path: string, make: (temporary: string) => void) => {
@@ -213,7 +236,8 @@ export function posixHost(system: System): Host {
     syncFolder(path);
   };
 
-  const statOf = (path: string) => tolerate(() => system.stat(checked(path), false), "ENOENT", "ENOTDIR");
+  const statOf = (path: string) =>
+    tolerate(() => system.stat(checked(path), false), "ENOENT", "ENOTDIR");
 
   const removeTree = (path: string) => {
     for (const name of system.names(path)) {
@@ -231,7 +255,8 @@ export function posixHost(system: System): Host {
       // A new open file description: those who share stdout with us do not get our O_NONBLOCK.
       return system.open(path, writeOnly | nonBlocking, 0);
     } catch (error) {
-      // A pipe without a reader cannot be opened at all; nor can a socket, but that one is no "other".
+      // A pipe without a reader cannot be opened at all; nor can a socket, but that one is no
+      // "other".
       return codeOf(error) === "ENXIO" ? "gone" : "plain";
     }
   };
@@ -254,7 +279,8 @@ export function posixHost(system: System): Host {
 
     read(path, most = usualMost) {
       const bytes = reading(path, (file) => readAll(file, undefined, path, most));
-      if (bytes && bytes.length > most) throw new TooLarge(`the file '${path}'`, "is larger than", most);
+      if (bytes && bytes.length > most)
+        throw new TooLarge(`the file '${path}'`, "is larger than", most);
       return bytes && system.decode(bytes);
     },
     readFrom(path, offset, whole = false, most = pieceSize) {
@@ -263,7 +289,13 @@ export function posixHost(system: System): Host {
       const isPart = all.length > most;
       const lines = bytes.lastIndexOf(10) + 1;
       const length =
-        lines > 0 && (isPart || !whole) ? lines : isPart ? wholeCharacters(bytes) : whole ? bytes.length : 0;
+        lines > 0 && (isPart || !whole)
+          ? lines
+          : isPart
+            ? wholeCharacters(bytes)
+            : whole
+              ? bytes.length
+              : 0;
       return { text: system.decode(bytes.subarray(0, length)), offset: offset + length };
     },
     search(path, test, offset = 0) {
@@ -291,7 +323,10 @@ export function posixHost(system: System): Host {
       });
     },
     append(path, text, mode = 0o600) {
-      const made = tolerate(() => withOpen(path, writeOnly | create | exclusive, mode, () => true), "EEXIST");
+      const made = tolerate(
+        () => withOpen(path, writeOnly | create | exclusive, mode, () => true),
+        "EEXIST",
+      );
       if (made) system.chmod(path, mode);
       withOpen(path, writeOnly | create | appending, mode, (file) => writeAll(file, text, path));
     },
@@ -316,7 +351,8 @@ export function posixHost(system: System): Host {
         tolerate(() => system.unlink(path), "ENOENT");
         return;
       }
-      // `rm` also removes names that are no UTF-8; when it fails, going there ourselves tells the reason.
+      // `rm` also removes names that are no UTF-8; when it fails, going there ourselves tells the
+      // reason.
       if (host.capture(["rm", "-rf", "--", path]).status !== 0) removeTree(path);
     },
     rename(from, to) {
@@ -326,8 +362,10 @@ export function posixHost(system: System): Host {
     link(target, path) {
       replace(path, (temporary) => system.symlink(checked(target), temporary));
     },
-    readLink: (path) => tolerate(() => system.readLink(checked(path)), "ENOENT", "ENOTDIR", "EINVAL"),
-    realPath: (path) => tolerate(() => system.realPath(checked(path)), "ENOENT", "ENOTDIR", "ELOOP"),
+    readLink: (path) =>
+      tolerate(() => system.readLink(checked(path)), "ENOENT", "ENOTDIR", "EINVAL"),
+    realPath: (path) =>
+      tolerate(() => system.realPath(checked(path)), "ENOENT", "ENOTDIR", "ELOOP"),
     free: (path) => system.free(checked(path)),
 
     run(argv, how = {}) {
@@ -350,7 +388,11 @@ export function posixHost(system: System): Host {
         return { status: 127, stdout: "", stderr: `${cannotRun(argv, error)}\n` };
       }
       if (ran.isCut) throw new TooLarge(`'${argv[0]}'`, "printed more than", most);
-      return { status: ran.status, stdout: system.decode(ran.stdout), stderr: system.decode(ran.stderr) };
+      return {
+        status: ran.status,
+        stdout: system.decode(ran.stdout),
+        stderr: system.decode(ran.stderr),
+      };
     },
     start: (argv, how) => startJob(host, argv, how),
     poll: (job) => pollJob(host, job),
@@ -412,8 +454,10 @@ export function posixHost(system: System): Host {
       };
       try {
         if (system.flock(descriptor, path)) {
-          // Whoever held it may have removed the file: then this is a lock on nothing, and others hold the new file's.
-          if (statOf(path)?.inode === system.stat(`/proc/self/fd/${descriptor}`, true).inode) return { release };
+          // Whoever held it may have removed the file: then this is a lock on nothing, and others
+          // hold the new file's.
+          if (statOf(path)?.inode === system.stat(`/proc/self/fd/${descriptor}`, true).inode)
+            return { release };
           release();
           return host.lock(path);
         }
@@ -464,7 +508,10 @@ function joined(parts: Uint8Array[]): Uint8Array {
   return whole;
 }
 
-/** How many of these bytes are whole characters of UTF-8: the last one may be cut. All of them where there is no end in sight. */
+/**
+ * How many of these bytes are whole characters of UTF-8: the last one may be cut. All of them where
+ * there is no end in sight.
+ */
 function wholeCharacters(bytes: Uint8Array): number {
   for (let back = 1; back <= 4 && back < bytes.length; back++) {
     const byte = bytes[bytes.length - back]!;

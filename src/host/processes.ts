@@ -20,7 +20,10 @@ export const commandLines = (host: Host, fits: (title: string) => boolean): Proc
       return stat ? [{ ...stat, title }] : [];
     });
 
-/** The fields of a process's stat behind its name, which may hold blanks and brackets (proc(5)); undefined when it is gone, or a zombie. */
+/**
+ * The fields of a process's stat behind its name, which may hold blanks and brackets (proc(5));
+ * undefined when it is gone, or a zombie.
+ */
 function statFields(host: Host, pid: number): string[] | undefined {
   const stat = host.read(`/proc/${pid}/stat`);
   const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -56,7 +59,15 @@ export function everyProcess(host: Host): Running[] {
     if (!fields) return [];
     const [parent, group] = [Number(fields[1]), Number(fields[2])];
     const cpu = tick * fields.slice(11, 15).reduce((sum, value) => sum + Number(value), 0);
-    return [{ pid: Number(name), parent, group, cpu, began: Math.round(booted + tick * Number(fields[19])) }];
+    return [
+      {
+        pid: Number(name),
+        parent,
+        group,
+        cpu,
+        began: Math.round(booted + tick * Number(fields[19])),
+      },
+    ];
   });
 }
 
@@ -71,19 +82,26 @@ export function familyOf(every: readonly Running[], roots: readonly number[]): R
   return every.filter(({ pid }) => family.has(pid));
 }
 
-/** Bytes of memory that a process has (proc(5): VmRSS, in kilobytes whatever the size of a page is). */
+/**
+ * Bytes of memory that a process has (proc(5): VmRSS, in kilobytes whatever the size of a page is).
+ */
 export const memoryOf = (host: Host, pid: number) =>
   1024 * Number(/^VmRSS:\s+(\d+)/m.exec(host.read(`/proc/${pid}/status`) ?? "")?.[1] ?? 0);
 
 const longestTitle = 64 * 1024;
 
-/** The beginning of a process's command line, its words joined with blanks; empty when it is gone. A process can have one of megabytes. */
+/**
+ * The beginning of a process's command line, its words joined with blanks; empty when it is gone. A
+ * process can have one of megabytes.
+ */
 export const titleOf = (host: Host, pid: number) =>
   host.readFrom(`/proc/${pid}/cmdline`, 0, true, longestTitle).text.replaceAll("\0", " ").trim();
 
 /** Whether anybody of a process group is alive. */
 export const isGroupAlive = (host: Host, group: number) =>
-  host.list("/proc").some((name) => /^\d+$/.test(name) && statOf(host, Number(name))?.group === group);
+  host
+    .list("/proc")
+    .some((name) => /^\d+$/.test(name) && statOf(host, Number(name))?.group === group);
 
 /** Whether a process is there and alive. */
 export const isAlive = (host: Host, pid: number) => statOf(host, pid) !== undefined;
@@ -108,9 +126,10 @@ interface Listener {
 }
 
 /**
- * Gives the TCP sockets that listen to `test` until it is true for one; whether it was. The kernel lists them first
- * (tcp_seq_next in net/ipv4/tcp_ipv4.c, Linux 4.4 and later), so reading ends at the first that does not listen: a busy machine has tens of
- * thousands of others, most of them in TIME_WAIT.
+ * Gives the TCP sockets that listen to `test` until it is true for one; whether it was. The kernel
+ * lists them first (tcp_seq_next in net/ipv4/tcp_ipv4.c, Linux 4.4 and later), so reading ends at
+ * the first that does not listen: a busy machine has tens of thousands of others, most of them in
+ * TIME_WAIT.
  */
 const someListener = (host: Host, test: (listener: Listener) => boolean) =>
   tcpTables.some((file) => {
@@ -128,7 +147,8 @@ const someListener = (host: Host, test: (listener: Listener) => boolean) =>
   });
 
 /** Whether something listens on this TCP port. */
-export const isListening = (host: Host, port: number) => someListener(host, (listener) => listener.port === port);
+export const isListening = (host: Host, port: number) =>
+  someListener(host, (listener) => listener.port === port);
 
 /** The TCP ports on which a process, or one of its group, listens. */
 export function listeningPorts(host: Host, group: number): number[] {
@@ -136,7 +156,9 @@ export function listeningPorts(host: Host, group: number): number[] {
     .list("/proc")
     .filter((name) => /^\d+$/.test(name) && statOf(host, Number(name))?.group === group);
   const links = members.flatMap((pid) =>
-    host.list(`/proc/${pid}/fd`).map((descriptor) => host.readLink(`/proc/${pid}/fd/${descriptor}`)),
+    host
+      .list(`/proc/${pid}/fd`)
+      .map((descriptor) => host.readLink(`/proc/${pid}/fd/${descriptor}`)),
   );
   const ports = new Set<number>();
   someListener(host, ({ port, inode }) => {
@@ -147,16 +169,19 @@ export function listeningPorts(host: Host, group: number): number[] {
 }
 
 /**
- * Whether anybody is connected to this TCP port. Established connections stand among those in TIME_WAIT, so all of the table
- * has to be looked through: by a search for the port, which costs less than the kernel takes to write the table.
+ * Whether anybody is connected to this TCP port. Established connections stand among those in
+ * TIME_WAIT, so all of the table has to be looked through: by a search for the port, which costs
+ * less than the kernel takes to write the table.
  */
 export function hasConnections(host: Host, port: number): boolean {
   const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
   return tcpTables.some((file) =>
     host.search(file, (lines) => {
       for (let at = lines.indexOf(wanted); at >= 0; at = lines.indexOf(wanted, at + 1)) {
-        // Behind a local port stand the remote address and the state; behind a remote one no such state.
-        if (lines.startsWith(`${established} `, lines.indexOf(" ", at + wanted.length) + 1)) return true;
+        // Behind a local port stand the remote address and the state; behind a remote one no such
+        // state.
+        if (lines.startsWith(`${established} `, lines.indexOf(" ", at + wanted.length) + 1))
+          return true;
       }
       return false;
     }),
@@ -174,6 +199,9 @@ export const isSocketConnected = (host: Host, path: string) =>
     return false;
   });
 
-/** How many processes the kernel has ended so far because memory had run out (proc(5): /proc/vmstat). */
+/**
+ * How many processes the kernel has ended so far because memory had run out (proc(5):
+ * /proc/vmstat).
+ */
 export const killedForMemory = (host: Host) =>
   Number(/^oom_kill (\d+)/m.exec(host.read("/proc/vmstat") ?? "")?.[1] ?? 0);

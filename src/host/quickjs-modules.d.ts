@@ -13,8 +13,18 @@ declare module "quickjs:os" {
   }
   export function open(path: string, flags: number, mode: number): number;
   export function close(descriptor: number): number;
-  export function read(descriptor: number, buffer: ArrayBufferLike, offset: number, length: number): number;
-  export function write(descriptor: number, buffer: ArrayBufferLike, offset: number, length: number): number;
+  export function read(
+    descriptor: number,
+    buffer: ArrayBufferLike,
+    offset: number,
+    length: number,
+  ): number;
+  export function write(
+    descriptor: number,
+    buffer: ArrayBufferLike,
+    offset: number,
+    length: number,
+  ): number;
   export function seek(descriptor: number, offset: number, whence: number): number;
   export function isatty(descriptor: number): boolean;
   export function remove(path: string): number;
@@ -44,7 +54,9 @@ declare module "piku:native" {
   export function getgid(): number;
   export function getppid(): number;
   export function memoryFile(): number;
-  export function free(path: string): [error: number, bytes: number, inodes: number, allInodes: number];
+  export function free(
+    path: string,
+  ): [error: number, bytes: number, inodes: number, allInodes: number];
   export function canBind(address: string, port: number): boolean;
   export function run(
     argv: readonly string[],

@@ -38,7 +38,8 @@ export const host: Host = posixHost({
       inode: stat.ino,
     };
   },
-  names: (dir) => given(os.readdir(dir), "readdir", dir).filter((name) => name !== "." && name !== ".."),
+  names: (dir) =>
+    given(os.readdir(dir), "readdir", dir).filter((name) => name !== "." && name !== ".."),
   makeFolder: (path, mode) => succeed(native.mkdir(path, mode), "mkdir", path),
   removeFolder: (path) => succeed(os.remove(path), "rmdir", path),
   unlink: (path) => succeed(os.remove(path), "unlink", path),
@@ -75,11 +76,18 @@ function write(descriptor: number, bytes: Uint8Array, path: string): number {
   return succeed(os.write(descriptor, bytes.buffer, bytes.byteOffset, bytes.length), "write", path);
 }
 
-function run(argv: readonly string[], { cwd, env }: Child, stdin: number, stdout: number, stderr: number): number {
+function run(
+  argv: readonly string[],
+  { cwd, env }: Child,
+  stdin: number,
+  stdout: number,
+  stderr: number,
+): number {
   return succeed(native.run(argv, pairsOf(env), cwd, stdin, stdout, stderr), "run", argv[0]!);
 }
 
-const pairsOf = (env: Child["env"]) => Object.entries(env).map(([name, value]) => `${name}=${value}`);
+const pairsOf = (env: Child["env"]) =>
+  Object.entries(env).map(([name, value]) => `${name}=${value}`);
 
 /** The child reads from a file in memory, so that nobody waits for it to read before it writes. */
 function capture(
@@ -88,7 +96,8 @@ function capture(
 ): Collected {
   const stdin = succeed(native.memoryFile(), "memfd_create", argv[0]!);
   try {
-    for (let rest = input ?? new Uint8Array(0); rest.length > 0; ) rest = rest.subarray(write(stdin, rest, "stdin"));
+    for (let rest = input ?? new Uint8Array(0); rest.length > 0; )
+      rest = rest.subarray(write(stdin, rest, "stdin"));
     os.seek(stdin, 0, 0);
     const [status, stdout, stderr, isCut] = native.capture(argv, pairsOf(env), cwd, stdin, most);
     succeed(status, "run", argv[0]!);

@@ -6,7 +6,10 @@ export function isDiskFull(host: Host, folder: string): boolean {
   return bytes < 64 * 1024 || inodes < 2;
 }
 
-/** Megabytes of memory that new processes can have (proc(5): MemAvailable, in kilobytes); undefined where the kernel does not say. */
+/**
+ * Megabytes of memory that new processes can have (proc(5): MemAvailable, in kilobytes); undefined
+ * where the kernel does not say.
+ */
 export function memoryLeft(host: Host): number | undefined {
   const kilobytes = /^MemAvailable:\s+(\d+)/m.exec(host.read("/proc/meminfo") ?? "")?.[1];
   return kilobytes === undefined ? undefined : Math.floor(Number(kilobytes) / 1024);

@@ -12,14 +12,20 @@ export function findTool(host: Host, name: string): string | undefined {
   return folders.map((folder) => `${folder}/${name}`).find((path) => isExecutable(host, path));
 }
 
-// What would make a program that piku calls do something else than it is told: other files, other code, other rules.
+// What would make a program that piku calls do something else than it is told: other files, other
+// code, other rules.
 const unwanted =
   /^(GIT_|BUN_|LD_|NODE_OPTIONS$|BASH_ENV$|BASH_FUNC|ENV$|SHELLOPTS$|BASHOPTS$|IFS$|CDPATH$|PYTHON(HOME|PATH|STARTUP|INSPECT|USERBASE)|PERL5|PERLLIB$|RUBY(OPT|LIB)$|SSH_(ORIGINAL_COMMAND|ASKPASS.*)$|OPENSSL_(CONF|ENGINES|MODULES)$|NGINX$|UWSGI_|TAR_OPTIONS$|XDG_CONFIG_HOME$|CURL_HOME$|GCONV_PATH$|LOCPATH$|GLIBC_TUNABLES$|POSIXLY_CORRECT$)/;
 
-/** The environment of everything that piku runs: what would mislead it taken out, and the folders of programs added. */
+/**
+ * The environment of everything that piku runs: what would mislead it taken out, and the folders of
+ * programs added.
+ */
 export function cleanEnvironment(env: Readonly<Record<string, string>>): Record<string, string> {
   const kept = Object.fromEntries(Object.entries(env).filter(([name]) => !unwanted.test(name)));
-  const folders = (kept.PATH || "/usr/local/bin:/usr/bin:/bin").split(":").filter((folder) => folder.startsWith("/"));
+  const folders = (kept.PATH || "/usr/local/bin:/usr/bin:/bin")
+    .split(":")
+    .filter((folder) => folder.startsWith("/"));
   const system = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
   const own = kept.HOME ? [`${kept.HOME}/bin`, `${kept.HOME}/.local/bin`] : [];
   return { ...kept, PATH: [...new Set([...own, ...folders, ...system])].join(":") };

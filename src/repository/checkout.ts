@@ -5,12 +5,23 @@ import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { type Commit, differenceOf } from "./commit.ts";
 import { gitEnv } from "./git.ts";
-import { changedFiles, checkOut, commitOf, ensureTree, moveTree, revertFiles, untracked } from "./worktree.ts";
+import {
+  changedFiles,
+  checkOut,
+  commitOf,
+  ensureTree,
+  moveTree,
+  revertFiles,
+  untracked,
+} from "./worktree.ts";
 
 /** The second work tree of an app, in which it is built. */
 export const buildTree = (app: App) => `${app.releases}/tree`;
 
-/** Shows the commit in the build tree. What earlier builds made there stays, so that building again is quick. */
+/**
+ * Shows the commit in the build tree. What earlier builds made there stays, so that building again
+ * is quick.
+ */
 export function prepareBuildTree(host: Host, commit: Commit): void {
   const dir = buildTree(commit.app);
   ensureTree(host, commit.app, dir);
@@ -28,19 +39,30 @@ export interface Made {
 const largestList = 64 * 1024 * 1024;
 
 export const madeBy = (host: Host, app: App, release: number | undefined): Made[] =>
-  release === undefined ? [] : (JSON.parse(host.read(releaseFiles(app, release).made, largestList) ?? "[]") as Made[]);
+  release === undefined
+    ? []
+    : (JSON.parse(host.read(releaseFiles(app, release).made, largestList) ?? "[]") as Made[]);
 
-/** Which files of the build tree go live, and which of them only a build makes: a runtime's row says. */
+/**
+ * Which files of the build tree go live, and which of them only a build makes: a runtime's row
+ * says.
+ */
 export interface Outputs {
   goesLive(name: string): boolean;
   isOutput(name: string): boolean;
 }
 
 /**
- * Files of the build tree to be put into the app's: new ones, and those that an earlier build put there and the app
- * has not changed since. A file of the app's own is never replaced by one of the build's.
+ * Files of the build tree to be put into the app's: new ones, and those that an earlier build put
+ * there and the app has not changed since. A file of the app's own is never replaced by one of the
+ * build's.
  */
-function madeToPublish(host: Host, app: App, earlierMade: readonly Made[], { goesLive, isOutput }: Outputs): Made[] {
+function madeToPublish(
+  host: Host,
+  app: App,
+  earlierMade: readonly Made[],
+  { goesLive, isOutput }: Outputs,
+): Made[] {
   const earlier = new Map(earlierMade.map((made) => [made.name, made]));
   const files = untracked(host, buildTree(app)).filter(goesLive);
   return files.flatMap((name) => {
@@ -48,7 +70,8 @@ function madeToPublish(host: Host, app: App, earlierMade: readonly Made[], { goe
     if (!entry || entry.type === "directory") return [];
     const there = host.stat(`${app.tree}/${name}`);
     const was = earlier.get(name);
-    // A link holds nothing of the app's: the original made node_modules, which leads to what it installed.
+    // A link holds nothing of the app's: the original made node_modules, which leads to what it
+    // installed.
     const links = there?.type === "link" && entry.type === "link";
     const ours =
       !there ||
@@ -65,7 +88,11 @@ const sameSecond = (a: number, b: number) => Math.floor(a / 1000) === Math.floor
 function tar(host: Host, words: string[], names?: readonly string[]): void {
   const input = names?.map((name) => `${name}\0`).join("");
   const ran = host.capture(
-    ["tar", ...words, ...(names ? ["--null", "--no-recursion", "--verbatim-files-from", "-T", "-"] : [])],
+    [
+      "tar",
+      ...words,
+      ...(names ? ["--null", "--no-recursion", "--verbatim-files-from", "-T", "-"] : []),
+    ],
     { input },
   );
   // 1: a file changed while it was read, which is the app's own doing.
@@ -85,8 +112,8 @@ export interface Change {
   modified: string[];
 }
 
-// A name that is no UTF-8 would not be found under what we have read, so those files are kept by programs that take names
-// as they are.
+// A name that is no UTF-8 would not be found under what we have read, so those files are kept by
+// programs that take names as they are.
 const isReadable = (name: string) => !name.includes("\ufffd");
 
 const keepStrange = `
@@ -100,16 +127,27 @@ xargs -0 sh -c 'for name; do if [ -f "$name" ] || [ -L "$name" ]; then printf "%
 const restoreStrange = 'xargs -0 rm -f -- < "$names" && tar --unlink-first -xf "$kept"';
 
 /** Keeps, or puts back, the files with names that are no UTF-8 in which two commits differ. */
-function strangeFiles(host: Host, app: App, release: number, script: string, env: Record<string, string> = {}): void {
+function strangeFiles(
+  host: Host,
+  app: App,
+  release: number,
+  script: string,
+  env: Record<string, string> = {},
+): void {
   const { strange: names, strangeKept: kept } = releaseFiles(app, release);
-  const ran = host.capture(["sh", "-c", script], { cwd: app.tree, env: { ...gitEnv(host), ...env, names, kept } });
-  if (ran.status !== 0) throw new PikuError(`files could not be kept: ${ran.stderr.trim().split("\n").at(-1)}`);
+  const ran = host.capture(["sh", "-c", script], {
+    cwd: app.tree,
+    env: { ...gitEnv(host), ...env, names, kept },
+  });
+  if (ran.status !== 0)
+    throw new PikuError(`files could not be kept: ${ran.stderr.trim().split("\n").at(-1)}`);
 }
 
 /**
- * Says what is to change in the app's work tree, and keeps what will be overwritten and the names of what will be
- * added, so that `restoreTree` can go back. Nothing is changed yet. Throws where a commit wants the place of something that the app
- * wrote. Gives undefined when there is nothing to change.
+ * Says what is to change in the app's work tree, and keeps what will be overwritten and the names
+ * of what will be added, so that `restoreTree` can go back. Nothing is changed yet. Throws where a
+ * commit wants the place of something that the app wrote. Gives undefined when there is nothing to
+ * change.
  */
 export function planTree(
   host: Host,
@@ -134,7 +172,8 @@ export function planTree(
   // What else earlier builds made is still theirs.
   const still = others.filter(({ name }) => !gone.includes(name));
   host.write(files.made, JSON.stringify([...still, ...made]), 0o600);
-  if (shown === commit.id && live?.commit === commit.id && made.length + gone.length === 0) return undefined;
+  if (shown === commit.id && live?.commit === commit.id && made.length + gone.length === 0)
+    return undefined;
   const { added, modified, deleted } = differenceOf(host, shown, commit);
   const coming = [...new Set([...added, ...names])].filter(isReadable);
   refuseTaken(host, app, coming, new Set(deleted), typeOf);
@@ -144,15 +183,35 @@ export function planTree(
     host,
     changed.filter((name) => !touched.has(name)),
   );
-  const replaced = [...new Set([...changed.filter((name) => touched.has(name)), ...coming.filter(isThere), ...gone])];
+  const replaced = [
+    ...new Set([
+      ...changed.filter((name) => touched.has(name)),
+      ...coming.filter(isThere),
+      ...gone,
+    ]),
+  ];
   if (replaced.length > 0) tar(host, ["-C", app.tree, "-cf", files.before], replaced);
-  const incoming: Record<string, string> = commit.incoming ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: commit.incoming } : {};
+  const incoming: Record<string, string> = commit.incoming
+    ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: commit.incoming }
+    : {};
   if (hasTree)
-    strangeFiles(host, app, release, keepStrange, { ...incoming, repo: app.repo, from: shown ?? "", to: commit.id });
+    strangeFiles(host, app, release, keepStrange, {
+      ...incoming,
+      repo: app.repo,
+      from: shown ?? "",
+      to: commit.id,
+    });
   host.write(files.added, JSON.stringify(coming.filter((name) => !isThere(name))), 0o600);
   host.write(files.shown, shown ?? "");
   host.write(files.modified, JSON.stringify([...touched].filter(isReadable)), 0o600);
-  return { commit, shown, release, made, gone: gone.filter((name) => !coming.includes(name)), modified };
+  return {
+    commit,
+    shown,
+    release,
+    made,
+    gone: gone.filter((name) => !coming.includes(name)),
+    modified,
+  };
 }
 
 const fewNames = 5;
@@ -166,7 +225,10 @@ function tellKept(host: Host, names: readonly string[]): void {
 
 type TypeOf = (name: string) => Entry["type"] | undefined;
 
-/** What is below a folder by these names. Each is looked at once, and none where there is no folder for it: there may be thousands. */
+/**
+ * What is below a folder by these names. Each is looked at once, and none where there is no folder
+ * for it: there may be thousands.
+ */
 function typesBelow(host: Host, folder: string): TypeOf {
   const seen = new Map<string, Entry["type"] | undefined>();
   const look: TypeOf = (name) => {
@@ -181,7 +243,9 @@ function typesBelow(host: Host, folder: string): TypeOf {
   return typeOf;
 }
 
-/** Refuses a file where the app has a folder of its own, or below something that is not a folder. */
+/**
+ * Refuses a file where the app has a folder of its own, or below something that is not a folder.
+ */
 function refuseTaken(
   host: Host,
   app: App,
@@ -192,8 +256,12 @@ function refuseTaken(
   for (const name of coming) {
     const parts = name.split("/");
     const above = parts.slice(1).map((_, i) => parts.slice(0, i + 1).join("/"));
-    const file = above.find((path) => typeOf(path) !== undefined && typeOf(path) !== "directory" && !deleted.has(path));
-    const isOwn = typeOf(name) === "directory" && untracked(host, app.tree).some((own) => own.startsWith(`${name}/`));
+    const file = above.find(
+      (path) => typeOf(path) !== undefined && typeOf(path) !== "directory" && !deleted.has(path),
+    );
+    const isOwn =
+      typeOf(name) === "directory" &&
+      untracked(host, app.tree).some((own) => own.startsWith(`${name}/`));
     const taken = file ?? (isOwn ? name : undefined);
     if (taken === undefined) continue;
     throw new PikuError(
@@ -204,7 +272,10 @@ function refuseTaken(
 }
 
 /** Shows the commit in the app's work tree, and puts what the build made into it. */
-export function applyTree(host: Host, { commit, shown, release, made, gone, modified }: Change): void {
+export function applyTree(
+  host: Host,
+  { commit, shown, release, made, gone, modified }: Change,
+): void {
   const { app } = commit;
   ensureTree(host, app, app.tree);
   freshly(host, app, modified, () => moveTree(host, app.tree, shown, commit.id, commit.incoming));
@@ -221,8 +292,8 @@ export function applyTree(host: Host, { commit, shown, release, made, gone, modi
 }
 
 /**
- * Changes files, and sees to it that whoever knew them notices: Python, make and others take a file for unchanged by its
- * size and the second of its time, and two quick deploys can agree in both.
+ * Changes files, and sees to it that whoever knew them notices: Python, make and others take a file
+ * for unchanged by its size and the second of its time, and two quick deploys can agree in both.
  */
 function freshly(host: Host, app: App, names: readonly string[], change: () => void): void {
   const look = () => names.map((name) => host.stat(`${app.tree}/${name}`));
@@ -238,9 +309,15 @@ function freshly(host: Host, app: App, names: readonly string[], change: () => v
 }
 
 const looksUnchanged = (now: Entry | undefined, before: Entry | undefined) =>
-  now !== undefined && before !== undefined && now.size === before.size && sameSecond(now.modified, before.modified);
+  now !== undefined &&
+  before !== undefined &&
+  now.size === before.size &&
+  sameSecond(now.modified, before.modified);
 
-/** Goes back to the commit from before a checkout that was made, or begun, for a release that did not go live. */
+/**
+ * Goes back to the commit from before a checkout that was made, or begun, for a release that did
+ * not go live.
+ */
 export function restoreTree(host: Host, app: App, release: number): void {
   const files = releaseFiles(app, release);
   const shown = host.read(files.shown) || undefined;

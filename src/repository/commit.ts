@@ -19,13 +19,21 @@ export const subjectOf = (host: Host, { app, id, incoming }: Commit) =>
   git(host, app.repo, ["log", "-1", "--format=%s", id, "--"], incoming).stdout.trim();
 
 /**
- * The text of a file of a commit, or undefined when it has none. A link stands for the file of the commit that it leads
- * to. Throws for one that leads out of the commit, and for a file above `largest` bytes.
+ * The text of a file of a commit, or undefined when it has none. A link stands for the file of the
+ * commit that it leads to. Throws for one that leads out of the commit, and for a file above
+ * `largest` bytes.
  */
-export function fileOf(host: Host, { app, id, incoming }: Commit, name: string, largest = 65_536): string | undefined {
+export function fileOf(
+  host: Host,
+  { app, id, incoming }: Commit,
+  name: string,
+  largest = 65_536,
+): string | undefined {
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   const words = ["cat-file", "--batch-check", "--follow-symlinks"];
-  const found = git(host, app.repo, words, incoming, { input: `${id}:${parts.join("/")}\n` }).stdout;
+  const found = git(host, app.repo, words, incoming, {
+    input: `${id}:${parts.join("/")}\n`,
+  }).stdout;
   if (/^(symlink|dangling|loop|notdir) /.test(found))
     throw new PikuError(
       `'${printable(name)}' is a link to something that is not in the commit`,
@@ -33,7 +41,8 @@ export function fileOf(host: Host, { app, id, incoming }: Commit, name: string, 
     );
   const [, blob, size] = /^([0-9a-f]+) blob (\d+)\n/.exec(found) ?? [];
   if (blob === undefined) return undefined;
-  if (Number(size) > largest) throw new PikuError(`${printable(name)} is larger than ${largest / 1024} KB`);
+  if (Number(size) > largest)
+    throw new PikuError(`${printable(name)} is larger than ${largest / 1024} KB`);
   return git(host, app.repo, ["cat-file", "blob", blob], incoming).stdout;
 }
 
@@ -46,13 +55,14 @@ export const namesOf = (host: Host, { app, id, incoming }: Commit): string[] =>
       return name === undefined ? [] : [kind === "tree" ? `${name}/` : name];
     });
 
-// Counted as they come: a dozen objects of some bytes can be a million names, and all of them would have to be kept.
+// Counted as they come: a dozen objects of some bytes can be a million names, and all of them would
+// have to be kept.
 const countScript = `"$@" | head -c "$most" | tr '\\n\\0' '?\\n' | wc -lc`;
 const usualName = 200;
 
 /**
- * Refuses a commit of more than so many files and folders, before git or piku takes the memory for them. Folders count too:
- * git takes empty ones with a push, and they would take for ever.
+ * Refuses a commit of more than so many files and folders, before git or piku takes the memory for
+ * them. Folders count too: git takes empty ones with a push, and they would take for ever.
  */
 export function refuseManyNames(host: Host, { app, id, incoming }: Commit, most: number): void {
   const bytes = most * usualName;
@@ -79,7 +89,9 @@ const linksScript = `"$@" | LC_ALL=C grep -z '^120000 '`;
 export function linksOf(host: Host, { app, id, incoming }: Commit): Map<string, string> {
   const argv = gitArgv(app.repo, "ls-tree", "-r", "-z", id);
   const env = gitEnv(host, incoming);
-  const entries = listed(host.capture(["sh", "-c", linksScript, "sh", ...argv], { env, most: largestOutput }).stdout);
+  const entries = listed(
+    host.capture(["sh", "-c", linksScript, "sh", ...argv], { env, most: largestOutput }).stdout,
+  );
   const links = entries.flatMap((entry) => {
     const [, blob, name] = /^120000 blob (\S+)\t([\s\S]*)$/.exec(entry) ?? [];
     return name === undefined ? [] : [{ blob: blob!, name }];
@@ -91,28 +103,42 @@ export function linksOf(host: Host, { app, id, incoming }: Commit): Map<string, 
 const largestLinks = 16 * 1024 * 1024;
 
 /**
- * The texts of blobs, by one call of git. Behind each of them git says that it has nothing of a name which nobody can know
- * before: a blob may hold whatever else git could say.
+ * The texts of blobs, by one call of git. Behind each of them git says that it has nothing of a
+ * name which nobody can know before: a blob may hold whatever else git could say.
  */
-function textsOf(host: Host, app: App, incoming: string | undefined, blobs: readonly string[]): Map<string, string> {
+function textsOf(
+  host: Host,
+  app: App,
+  incoming: string | undefined,
+  blobs: readonly string[],
+): Map<string, string> {
   if (blobs.length === 0) return new Map();
-  const mark = host.read("/proc/sys/kernel/random/uuid")?.trim() ?? `piku-${host.pid}-${host.now()}`;
+  const mark =
+    host.read("/proc/sys/kernel/random/uuid")?.trim() ?? `piku-${host.pid}-${host.now()}`;
   const input = blobs.map((blob) => `${blob}\n${mark}\n`).join("");
-  const { stdout } = git(host, app.repo, ["cat-file", "--batch"], incoming, { input, most: largestLinks });
+  const { stdout } = git(host, app.repo, ["cat-file", "--batch"], incoming, {
+    input,
+    most: largestLinks,
+  });
   const texts = stdout.split(`\n${mark} missing\n`).slice(0, -1);
-  if (texts.length !== blobs.length) throw new PikuError("git cat-file did not give all symbolic links of the commit");
+  if (texts.length !== blobs.length)
+    throw new PikuError("git cat-file did not give all symbolic links of the commit");
   return new Map(blobs.map((blob, i) => [blob, texts[i]!.slice(texts[i]!.indexOf("\n") + 1)]));
 }
 
 /** The id of whatever a revision names, or undefined. */
 export function revision(host: Host, dir: string, name: string): string | undefined {
-  const ran = host.capture(gitArgv(dir, "rev-parse", "--quiet", "--verify", `${name}^{commit}`), { env: gitEnv(host) });
+  const ran = host.capture(gitArgv(dir, "rev-parse", "--quiet", "--verify", `${name}^{commit}`), {
+    env: gitEnv(host),
+  });
   return ran.status === 0 ? ran.stdout.trim() : undefined;
 }
 
 /** The id that git gives this text: a hash for naming things by their content. */
 export const contentHash = (host: Host, content: string) =>
-  host.capture(["git", "hash-object", "--stdin"], { env: gitEnv(host), input: content }).stdout.trim();
+  host
+    .capture(["git", "hash-object", "--stdin"], { env: gitEnv(host), input: content })
+    .stdout.trim();
 
 /** What a commit has, beside the one before: files that it adds, has otherwise, and has no more. */
 export interface Difference {
@@ -121,21 +147,32 @@ export interface Difference {
   deleted: string[];
 }
 
-/** The difference of a commit to the one before, or to nothing. Throws for a name that leads out of the tree. */
-export function differenceOf(host: Host, before: string | undefined, { app, id, incoming }: Commit): Difference {
+/**
+ * The difference of a commit to the one before, or to nothing. Throws for a name that leads out of
+ * the tree.
+ */
+export function differenceOf(
+  host: Host,
+  before: string | undefined,
+  { app, id, incoming }: Commit,
+): Difference {
   if (before === undefined) {
-    const added = listed(git(host, app.repo, ["ls-tree", "-r", "--name-only", "-z", id], incoming).stdout);
+    const added = listed(
+      git(host, app.repo, ["ls-tree", "-r", "--name-only", "-z", id], incoming).stdout,
+    );
     return { added: checkedNames(added), modified: [], deleted: [] };
   }
   const words = ["diff-tree", "-r", "--name-status", "--no-renames", "-z", before, id, "--"];
   const fields = listed(git(host, app.repo, words, incoming).stdout);
-  const names = (status: RegExp) => checkedNames(fields.filter((_, i) => i % 2 === 1 && status.test(fields[i - 1]!)));
+  const names = (status: RegExp) =>
+    checkedNames(fields.filter((_, i) => i % 2 === 1 && status.test(fields[i - 1]!)));
   return { added: names(/^A/), modified: names(/^[MT]/), deleted: names(/^D/) };
 }
 
 /** git makes no such names itself and checks none out, but takes them with a push. */
 function checkedNames(names: string[]): string[] {
   const bad = names.find((name) => /^\/|(^|\/)(\.|\.\.|\.git)?(\/|$)/i.test(name));
-  if (bad !== undefined) throw new PikuError(`'${printable(bad)}' cannot be the name of a file in a commit`);
+  if (bad !== undefined)
+    throw new PikuError(`'${printable(bad)}' cannot be the name of a file in a commit`);
   return names;
 }

@@ -1,7 +1,10 @@
 import type { Exec, Host, Ran } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 
-/** What makes every call safe on a repository that somebody else filled: no hooks, no files of this machine as submodules. */
+/**
+ * What makes every call safe on a repository that somebody else filled: no hooks, no files of this
+ * machine as submodules.
+ */
 export const careful = [
   "-c",
   "core.hooksPath=/dev/null",
@@ -14,10 +17,17 @@ export const careful = [
 ];
 
 /** A git command line on one repository or work tree. */
-export const gitArgv = (dir: string, ...words: string[]) => ["git", ...careful, "-C", dir, ...words];
+export const gitArgv = (dir: string, ...words: string[]) => [
+  "git",
+  ...careful,
+  "-C",
+  dir,
+  ...words,
+];
 
 /**
- * The environment for git: `incoming` is the folder in which a push's objects wait to be accepted (git's quarantine).
+ * The environment for git: `incoming` is the folder in which a push's objects wait to be accepted
+ * (git's quarantine).
  */
 export function gitEnv(host: Host, incoming?: string): Record<string, string> {
   const env: Record<string, string> = {
@@ -42,7 +52,11 @@ export function git(
   incoming?: string,
   how: Exec & { input?: string; most?: number } = {},
 ): Ran {
-  const ran = host.capture(gitArgv(dir, ...words), { env: gitEnv(host, incoming), most: largestOutput, ...how });
+  const ran = host.capture(gitArgv(dir, ...words), {
+    env: gitEnv(host, incoming),
+    most: largestOutput,
+    ...how,
+  });
   if (ran.status !== 0)
     throw new PikuError(
       `git ${words[0]} failed: ${ran.stderr.trim().split("\n").at(-1) || `exit status ${ran.status}`}`,

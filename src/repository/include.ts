@@ -7,7 +7,10 @@ import { type Commit, fileOf } from "./commit.ts";
 /** Settings that name a file of the app with lines for nginx, or for uWSGI. */
 type Includes = "NGINX_INCLUDE_FILE" | "UWSGI_INCLUDE_FILE";
 
-/** The file of the app that a setting names. Undefined where it is not set; throws where it leads out of the app or to nothing. */
+/**
+ * The file of the app that a setting names. Undefined where it is not set; throws where it leads
+ * out of the app or to nothing.
+ */
 export function includedFile(
   host: Host,
   commit: Commit,
@@ -19,6 +22,7 @@ export function includedFile(
   if (name.startsWith("/") || `/${name}/`.includes("/../"))
     throw new PikuError(`${key}: '${printable(name)}' is not a file of the app`);
   const content = fileOf(host, commit, name);
-  if (content === undefined) throw new PikuError(`${key}: there is no file '${printable(name)}' in the app`);
+  if (content === undefined)
+    throw new PikuError(`${key}: there is no file '${printable(name)}' in the app`);
   return { name, content };
 }

@@ -19,19 +19,25 @@ export const parseUpdates = (input: string): Update[] =>
     .split("\n")
     .map((line) => line.split(" "))
     .filter((words) => words.length === 3 && isCommit(words[0]!) && isCommit(words[1]!))
-    .map(([before, after, reference]) => ({ before: before!, after: after!, reference: reference! }));
+    .map(([before, after, reference]) => ({
+      before: before!,
+      after: after!,
+      reference: reference!,
+    }));
 
 /** Bytes of a list of references that a push may have: some 10,000 of them. */
 export const largestUpdates = 2 * 1024 * 1024;
 
 const branchPrefix = "refs/heads/";
 
-// Names that git reads otherwise wherever a revision may stand: its own files, ids, and the beginnings of full names.
+// Names that git reads otherwise wherever a revision may stand: its own files, ids, and the
+// beginnings of full names.
 const misleading = /^(@|([A-Z]+_)*HEAD|[0-9a-f]{40}|[0-9a-f]{64}|(refs|heads|tags|remotes)\/.*)$/s;
 
 /**
- * Refuses references that are neither branches nor tags, and names by which git would find something else: a `refs/replace/`
- * would show piku another commit than is deployed. What is there already may be deleted.
+ * Refuses references that are neither branches nor tags, and names by which git would find
+ * something else: a `refs/replace/` would show piku another commit than is deployed. What is there
+ * already may be deleted.
  */
 export function refuseReferences(updates: readonly Update[]): void {
   for (const { reference } of updates.filter(({ after }) => !/^0+$/.test(after))) {
@@ -49,25 +55,42 @@ export function refuseReferences(updates: readonly Update[]): void {
   }
 }
 
-/** The branch of a push that is deployed: main, master, else the first; and the branches that are not. */
+/**
+ * The branch of a push that is deployed: main, master, else the first; and the branches that are
+ * not.
+ */
 export function branchToDeploy(updates: readonly Update[]): { update?: Update; others: string[] } {
-  const branches = updates.filter(({ after, reference }) => reference.startsWith(branchPrefix) && !/^0+$/.test(after));
-  const named = (name: string) => branches.find(({ reference }) => reference === branchPrefix + name);
+  const branches = updates.filter(
+    ({ after, reference }) => reference.startsWith(branchPrefix) && !/^0+$/.test(after),
+  );
+  const named = (name: string) =>
+    branches.find(({ reference }) => reference === branchPrefix + name);
   const update = named("main") ?? named("master") ?? branches[0];
-  return { update, others: branches.filter((other) => other !== update).map(({ reference }) => branchName(reference)) };
+  return {
+    update,
+    others: branches
+      .filter((other) => other !== update)
+      .map(({ reference }) => branchName(reference)),
+  };
 }
 
 /** `refs/heads/main` without its prefix. */
 export const branchName = (reference: string) => reference.replace(branchPrefix, "");
 
-/** The hook that deploys: `exec`s this executable without what would change its engine, and lets a push pass when it is gone. */
+/**
+ * The hook that deploys: `exec`s this executable without what would change its engine, and lets a
+ * push pass when it is gone.
+ */
 export const hookText = (host: Host, app: App) => `#!/bin/sh
 # Written by piku at every push; changes are lost.
 [ -x ${shellQuote(host.self)} ] || exit 0
 PIKU_ROOT=${shellQuote(app.paths.root)} exec env -u BUN_OPTIONS -u BUN_BE_BUN -u SSH_ORIGINAL_COMMAND ${shellQuote(host.self)} git-hook ${app.name}
 `;
 
-/** Makes the bare repository when it is not there, and its hook ours: the original's post-receive would deploy again. */
+/**
+ * Makes the bare repository when it is not there, and its hook ours: the original's post-receive
+ * would deploy again.
+ */
 export function ensureRepository(host: Host, app: App): void {
   if (!host.stat(`${app.repo}/HEAD`)) {
     host.mkdir(app.repo);
@@ -83,7 +106,10 @@ export function ensureRepository(host: Host, app: App): void {
 // Packing takes a core and much memory otherwise, and a small board has little of both.
 const modest = ["-c", "pack.threads=1", "-c", "pack.windowMemory=32m"];
 
-/** Removes what a power cut left of git's own locks. For those who hold the turn of pushing: nobody else moves a branch. */
+/**
+ * Removes what a power cut left of git's own locks. For those who hold the turn of pushing: nobody
+ * else moves a branch.
+ */
 export const dropStaleLocks = (host: Host, app: App) =>
   host.capture([
     "find",
@@ -98,8 +124,8 @@ export const dropStaleLocks = (host: Host, app: App) =>
 const idlePatience = 60_000;
 
 /**
- * For somebody who waits for the turn of pushing: ends a push whose client has sent nothing for 60 seconds, unless it is
- * being deployed (`isDeploying`). To be called again and again.
+ * For somebody who waits for the turn of pushing: ends a push whose client has sent nothing for 60
+ * seconds, unless it is being deployed (`isDeploying`). To be called again and again.
  */
 export function idlePushes(host: Host, app: App, isDeploying: () => boolean): () => void {
   let moved = host.ticks();
@@ -109,8 +135,8 @@ export function idlePushes(host: Host, app: App, isDeploying: () => boolean): ()
       host,
       (title) => title.startsWith("git ") && title.endsWith(` receive-pack ${app.repo}`),
     );
-    const readers = commandLines(host, (title) => /index-pack|unpack-objects/.test(title)).filter(({ parent }) =>
-      pushes.some(({ pid }) => pid === parent),
+    const readers = commandLines(host, (title) => /index-pack|unpack-objects/.test(title)).filter(
+      ({ parent }) => pushes.some(({ pid }) => pid === parent),
     );
     const now = [...pushes, ...readers]
       .map(({ pid }) => `${pid} ${/rchar: \d+/.exec(host.read(`/proc/${pid}/io`) ?? "")}`)
@@ -121,8 +147,16 @@ export function idlePushes(host: Host, app: App, isDeploying: () => boolean): ()
   };
 }
 
-/** Runs git's half of a push or a fetch on our own stdin and stdout; its exit status. `most`: the size of a push, as git-config(1) has it. */
-export const serve = (host: Host, app: App, service: "receive-pack" | "upload-pack", most: string) =>
+/**
+ * Runs git's half of a push or a fetch on our own stdin and stdout; its exit status. `most`: the
+ * size of a push, as git-config(1) has it.
+ */
+export const serve = (
+  host: Host,
+  app: App,
+  service: "receive-pack" | "upload-pack",
+  most: string,
+) =>
   host.run(
     [
       "git",
@@ -132,9 +166,10 @@ export const serve = (host: Host, app: App, service: "receive-pack" | "upload-pa
       "transfer.hideRefs=refs/piku",
       "-c",
       `receive.maxInputSize=${most}`,
-      // No receive.fsckObjects: it refuses what old versions of git have written, and with it the whole history of an old
-      // repository. What it would find and could do harm here (names that lead out of a tree) is refused at a checkout.
-      // A core.hooksPath in the user's own configuration would have pushes accepted and nothing deployed.
+      // No receive.fsckObjects: it refuses what old versions of git have written, and with it the
+      // whole history of an old repository. What it would find and could do harm here (names that
+      // lead out of a tree) is refused at a checkout. A core.hooksPath in the user's own
+      // configuration would have pushes accepted and nothing deployed.
       "-c",
       `core.hooksPath=${app.repo}/hooks`,
       ...modest,
@@ -146,26 +181,36 @@ export const serve = (host: Host, app: App, service: "receive-pack" | "upload-pa
 
 /** Makes a fresh clone show what was pushed last, whatever its branch is called. */
 export function pointHead(host: Host, app: App, branch: string): void {
-  if (!revision(host, app.repo, "HEAD")) git(host, app.repo, ["symbolic-ref", "HEAD", branchPrefix + branch]);
+  if (!revision(host, app.repo, "HEAD"))
+    git(host, app.repo, ["symbolic-ref", "HEAD", branchPrefix + branch]);
 }
 
 /** Keeps the commit of a release from git's housekeeping, or lets it go. */
-export function holdCommit(host: Host, app: App, release: number, commit: string | undefined): void {
+export function holdCommit(
+  host: Host,
+  app: App,
+  release: number,
+  commit: string | undefined,
+): void {
   git(
     host,
     app.repo,
-    commit ? ["update-ref", `refs/piku/${release}`, commit] : ["update-ref", "-d", `refs/piku/${release}`],
+    commit
+      ? ["update-ref", `refs/piku/${release}`, commit]
+      : ["update-ref", "-d", `refs/piku/${release}`],
   );
 }
 
 /**
- * Makes the objects of a push that is not accepted yet part of the repository, and holds a release's commit there: it
- * must not vanish when git, or the machine, ends before the branch is moved.
+ * Makes the objects of a push that is not accepted yet part of the repository, and holds a
+ * release's commit there: it must not vanish when git, or the machine, ends before the branch is
+ * moved.
  */
 export function keepCommit(host: Host, { app, id, incoming }: Commit, release: number): void {
   if (incoming) {
     const ran = host.capture(["cp", "-Rlf", `${incoming}/.`, `${app.repo}/objects/`]);
-    if (ran.status !== 0) throw new PikuError(`the push could not be kept: ${ran.stderr.trim().split("\n").at(-1)}`);
+    if (ran.status !== 0)
+      throw new PikuError(`the push could not be kept: ${ran.stderr.trim().split("\n").at(-1)}`);
   }
   holdCommit(host, app, release, id);
 }
@@ -175,7 +220,9 @@ export function refuseBranch(host: Host, app: App, branch: string): void {
   const names = git(host, app.repo, ["for-each-ref", "--format=%(refname)", branchPrefix])
     .stdout.split("\n")
     .map(branchName);
-  const rival = names.find((name) => name !== "" && (name.startsWith(`${branch}/`) || branch.startsWith(`${name}/`)));
+  const rival = names.find(
+    (name) => name !== "" && (name.startsWith(`${branch}/`) || branch.startsWith(`${name}/`)),
+  );
   if (rival)
     throw new PikuError(
       `branch '${branch}' cannot be beside branch '${rival}'`,

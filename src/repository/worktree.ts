@@ -4,7 +4,10 @@ import { PikuError } from "../text/errors.ts";
 import { revision } from "./commit.ts";
 import { careful, git, gitArgv, gitEnv, listed } from "./git.ts";
 
-/** A work tree of the app's repository that borrows its objects for good; also one that the original cloned. */
+/**
+ * A work tree of the app's repository that borrows its objects for good; also one that the original
+ * cloned.
+ */
 export function ensureTree(host: Host, app: App, dir: string): void {
   if (!host.stat(`${dir}/.git`)) {
     host.mkdir(dir);
@@ -32,14 +35,18 @@ export function checkOut(host: Host, dir: string, id: string, incoming?: string)
 }
 
 /** Files of a work tree that git does not track, ignored ones too. */
-export const untracked = (host: Host, dir: string) => listed(git(host, dir, ["ls-files", "--others", "-z"]).stdout);
+export const untracked = (host: Host, dir: string) =>
+  listed(git(host, dir, ["ls-files", "--others", "-z"]).stdout);
 
-/** Tracked files of a work tree that were changed since they were checked out (and are still there). */
+/**
+ * Tracked files of a work tree that were changed since they were checked out (and are still there).
+ */
 export const changedFiles = (host: Host, dir: string) =>
   listed(git(host, dir, ["diff-files", "--name-only", "--diff-filter=MT", "-z"]).stdout);
 
-// The lists of names go from git to git: a name need not be UTF-8, and would not come back from us as it was. Not as
-// pathspecs of `git checkout`, which compares each with every file: thousands of files take seconds.
+// The lists of names go from git to git: a name need not be UTF-8, and would not come back from us
+// as it was. Not as pathspecs of `git checkout`, which compares each with every file: thousands of
+// files take seconds.
 const moveScript = `
 set -e
 git() { command git ${careful.join(" ")} "$@"; }
@@ -60,20 +67,29 @@ git update-ref --no-deref HEAD "$to"
 `;
 
 /**
- * Changes those files of a work tree in which two commits differ, and leaves all others as the app left them: it may
- * have written into a tracked file, such as a database that somebody committed. `from` undefined: all files of the commit.
+ * Changes those files of a work tree in which two commits differ, and leaves all others as the app
+ * left them: it may have written into a tracked file, such as a database that somebody committed.
+ * `from` undefined: all files of the commit.
  */
-export function moveTree(host: Host, dir: string, from: string | undefined, to: string, incoming?: string): void {
+export function moveTree(
+  host: Host,
+  dir: string,
+  from: string | undefined,
+  to: string,
+  incoming?: string,
+): void {
   const env = { ...gitEnv(host, incoming), from: from ?? "", to };
   const ran = host.capture(["sh", "-c", moveScript], { cwd: dir, env });
   if (ran.status !== 0)
-    throw new PikuError(`the files could not be checked out: ${ran.stderr.trim().split("\n").at(-1)}`);
+    throw new PikuError(
+      `the files could not be checked out: ${ran.stderr.trim().split("\n").at(-1)}`,
+    );
   if (host.stat(`${dir}/.gitmodules`)?.type === "file") updateSubmodules(host, dir, incoming);
 }
 
 /**
- * Makes these files those of a commit again, and the index with them, after a change that was not finished: the other
- * commit's objects may be gone.
+ * Makes these files those of a commit again, and the index with them, after a change that was not
+ * finished: the other commit's objects may be gone.
  */
 export function revertFiles(host: Host, dir: string, id: string, names: readonly string[]): void {
   const input = names.map((name) => `${name}\0`).join("");
@@ -84,7 +100,10 @@ export function revertFiles(host: Host, dir: string, id: string, names: readonly
   host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
 }
 
-/** Gives a work tree the files of a commit that it lacks, and leaves those that are there as they are. */
+/**
+ * Gives a work tree the files of a commit that it lacks, and leaves those that are there as they
+ * are.
+ */
 export function fillTree(host: Host, dir: string, id: string): void {
   git(host, dir, ["read-tree", id]);
   git(host, dir, ["update-ref", "--no-deref", "HEAD", id]);
@@ -96,13 +115,16 @@ export function fillTree(host: Host, dir: string, id: string): void {
   const aside = `${dir}/.git/aside`;
   const entries = listed(git(host, dir, ["ls-files", "--stage", "-z"]).stdout);
   const modules = entries.flatMap((entry) => /^160000 \S+ \d\t([\s\S]+)$/.exec(entry)?.[1] ?? []);
-  for (const name of modules.filter((name) => host.realPath(`${dir}/${name}`) === `${host.realPath(dir)}/${name}`)) {
+  for (const name of modules.filter(
+    (name) => host.realPath(`${dir}/${name}`) === `${host.realPath(dir)}/${name}`,
+  )) {
     host.mkdir(`${aside}/${name}`.replace(/\/[^/]*$/, ""));
     host.rename(`${dir}/${name}`, `${aside}/${name}`);
   }
   updateSubmodules(host, dir);
   const ran = host.stat(aside) ? host.capture(["cp", "-Rlf", `${aside}/.`, dir]) : undefined;
-  if (ran && ran.status !== 0) throw new PikuError(`files of a submodule could not be put back: ${ran.stderr.trim()}`);
+  if (ran && ran.status !== 0)
+    throw new PikuError(`files of a submodule could not be put back: ${ran.stderr.trim()}`);
   host.remove(aside);
 }
 

@@ -22,16 +22,26 @@ export const bun: Runtime = {
   needs: [["bun"]],
   remedy: "install it from https://bun.sh, as piku's user",
   detects: (source) => locks.some((name) => source.names.includes(name)) && !isNode(source),
-  madeFrom: (source) => [source.ask("bun", "--version"), ...installSettings(source), ...manifestTexts(source, locks)],
+  madeFrom: (source) => [
+    source.ask("bun", "--version"),
+    ...installSettings(source),
+    ...manifestTexts(source, locks),
+  ],
   settings: nodeSettings,
   web: (source) => startScript(source, "bun run start"),
   install: (source, environment) => [
     copyManifests(source, environment, locks),
-    { title: "Running bun install", argv: ["bun", "install", "--frozen-lockfile"], cwd: environment },
+    {
+      title: "Running bun install",
+      argv: ["bun", "install", "--frozen-lockfile"],
+      cwd: environment,
+    },
   ],
   build: (source, environment) => [
     ...linkModules(source, environment),
-    ...(mustBuild(source) ? [{ title: "Running the build script", argv: ["bun", "run", "build"] }] : []),
+    ...(mustBuild(source)
+      ? [{ title: "Running the build script", argv: ["bun", "run", "build"] }]
+      : []),
   ],
   goesLive,
 };

@@ -1,16 +1,22 @@
 import type { Runtime } from "./runtime.ts";
 
 /** Of what a build leaves in `target`, the jars. */
-const jars = (name: string) => !name.startsWith(".cpcache/") && (!name.startsWith("target/") || name.endsWith(".jar"));
+const jars = (name: string) =>
+  !name.startsWith(".cpcache/") && (!name.startsWith("target/") || name.endsWith(".jar"));
 
-/** Clojure with its CLI: the function `release` of build.clj. CLJ_CONFIG says where the CLI's own settings are. */
+/**
+ * Clojure with its CLI: the function `release` of build.clj. CLJ_CONFIG says where the CLI's own
+ * settings are.
+ */
 export const clojure: Runtime = {
   name: "Clojure CLI",
   needs: [["java", "clojure"]],
   remedy: "see https://clojure.org/guides/install_clojure",
   detects: ({ names }) => names.includes("deps.edn"),
   settings: () => ({}),
-  build: () => [{ title: "Building Clojure Application", argv: ["clojure", "-T:build", "release"] }],
+  build: () => [
+    { title: "Building Clojure Application", argv: ["clojure", "-T:build", "release"] },
+  ],
   isOutput: jars,
   goesLive: jars,
 };
@@ -22,7 +28,9 @@ export const leiningen: Runtime = {
   remedy: "sudo apt install leiningen",
   detects: ({ names }) => names.includes("project.clj"),
   settings: () => ({}),
-  build: () => [{ title: "Building Clojure Application", argv: ["lein", "do", "clean,", "uberjar"] }],
+  build: () => [
+    { title: "Building Clojure Application", argv: ["lein", "do", "clean,", "uberjar"] },
+  ],
   isOutput: jars,
   goesLive: jars,
 };

@@ -11,12 +11,15 @@ const readable = ({ names }: Source) =>
 const isNode = (source: Source) =>
   source.names.includes("package.json") && !runsOne(source, "deno") && source.has("npm");
 
-/** Deno with its configuration; packages lie in a cache of its own in the folder of dependencies. */
+/**
+ * Deno with its configuration; packages lie in a cache of its own in the folder of dependencies.
+ */
 export const deno: Runtime = {
   name: "Deno",
   needs: [["deno"]],
   remedy: "install it from https://deno.com, as piku's user",
-  detects: (source) => ["deno.json", "deno.jsonc"].some((name) => source.names.includes(name)) && !isNode(source),
+  detects: (source) =>
+    ["deno.json", "deno.jsonc"].some((name) => source.names.includes(name)) && !isNode(source),
   madeFrom: (source) => [
     source.ask("deno", "--version"),
     ...readable(source).flatMap((name) => [name, source.read(name)]),

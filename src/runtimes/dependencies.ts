@@ -4,13 +4,19 @@ import type { Host } from "../host/host.ts";
 import { contentHash } from "../repository/commit.ts";
 import type { Runtime, Source } from "./runtime.ts";
 
-/** The key of the folder of dependencies of an app: a hash of all that it is made from. Undefined when it needs none. */
+/**
+ * The key of the folder of dependencies of an app: a hash of all that it is made from. Undefined
+ * when it needs none.
+ */
 export function environmentKey(host: Host, runtime: Runtime, source: Source): string | undefined {
   const parts = runtime.madeFrom?.(source);
   return parts && contentHash(host, [runtime.name, ...parts].join("\0")).slice(0, 16);
 }
 
-/** The folder of dependencies with this key. It is made at this place and never moved: scripts in it name their interpreter's path. */
+/**
+ * The folder of dependencies with this key. It is made at this place and never moved: scripts in it
+ * name their interpreter's path.
+ */
 export const environmentFolder = (app: App, key: string) => `${app.envs}/.${key}`;
 
 const complete = (folder: string) => `${folder}/.complete`;
@@ -20,14 +26,23 @@ export const isComplete = (host: Host, folder: string) => host.stat(complete(fol
 
 export const markComplete = (host: Host, folder: string) => host.write(complete(folder), "");
 
-/** Names in `envs/<app>` that the original used and scripts may know; they become links into the live folder. */
+/**
+ * Names in `envs/<app>` that the original used and scripts may know; they become links into the
+ * live folder.
+ */
 const linked = ["bin", "lib", "include", "pyvenv.cfg", "node_modules"];
 
 /**
- * Points the old names in `envs/<app>` to the live folder, and removes folders that neither the live release nor the
- * one before needs, nor workers that go on. What the original had there is kept until then.
+ * Points the old names in `envs/<app>` to the live folder, and removes folders that neither the
+ * live release nor the one before needs, nor workers that go on. What the original had there is
+ * kept until then.
  */
-export function linkEnvironment(host: Host, app: App, live: Release, before: Release | undefined): void {
+export function linkEnvironment(
+  host: Host,
+  app: App,
+  live: Release,
+  before: Release | undefined,
+): void {
   if (live.environment) {
     const folder = environmentFolder(app, live.environment);
     for (const name of linked) {
@@ -42,9 +57,12 @@ export function linkEnvironment(host: Host, app: App, live: Release, before: Rel
     }
   }
   const needed = new Set([
-    ...[live, before].flatMap((release) => (release?.environment ? [`.${release.environment}`] : [".original"])),
+    ...[live, before].flatMap((release) =>
+      release?.environment ? [`.${release.environment}`] : [".original"],
+    ),
     ...Object.values(live.held ?? {}).map((key) => `.${key}`),
   ]);
   for (const name of host.list(app.envs))
-    if (/^\.([0-9a-f]{16}|original)$/.test(name) && !needed.has(name)) host.remove(`${app.envs}/${name}`);
+    if (/^\.([0-9a-f]{16}|original)$/.test(name) && !needed.has(name))
+      host.remove(`${app.envs}/${name}`);
 }

@@ -1,15 +1,22 @@
 import type { Runtime, Source, Step } from "./runtime.ts";
 
-const sources = ({ names }: Source) => names.filter((name) => name.endsWith(".go") && !name.endsWith("_test.go"));
+const sources = ({ names }: Source) =>
+  names.filter((name) => name.endsWith(".go") && !name.endsWith("_test.go"));
 
-/** Whether the folder at the top is a program. One that is never built (`//go:build ignore`) is not asked. */
+/**
+ * Whether the folder at the top is a program. One that is never built (`//go:build ignore`) is not
+ * asked.
+ */
 const isProgram = (source: Source) =>
   sources(source).some((name) => {
     const text = source.read(name);
     return /^package\s+main\b/m.test(text) && !/^\/\/go:build\s+ignore\b/m.test(text);
   });
 
-/** As Go itself calls it: after the last part of the module's path that is no version. Without a module, as the app. */
+/**
+ * As Go itself calls it: after the last part of the module's path that is no version. Without a
+ * module, as the app.
+ */
 export function programName(source: Source): string {
   const path = /^module\s+"?([^\s"]+)/m.exec(source.read("go.mod"))?.[1];
   const parts = (path ?? "").split("/").filter((part) => part !== "" && !/^v\d+$/.test(part));
@@ -25,14 +32,25 @@ function buildWithoutModule(source: Source): Step[] {
   const env = godep ? { GO111MODULE: "off" } : undefined;
   const restore = { title: "Running godep restore", argv: ["godep", "restore"], env };
   const build = { title: "Running go build", argv: goBuild(source, ...sources(source)), env };
-  return [...(godep && source.has("godep") ? [restore] : []), ...(isProgram(source) ? [build] : [])];
+  return [
+    ...(godep && source.has("godep") ? [restore] : []),
+    ...(isProgram(source) ? [build] : []),
+  ];
 }
 
-const goBuild = (source: Source, ...what: string[]) => ["go", "build", unstamped, "-o", programName(source), ...what];
+const goBuild = (source: Source, ...what: string[]) => [
+  "go",
+  "build",
+  unstamped,
+  "-o",
+  programName(source),
+  ...what,
+];
 
 /**
- * Go. The program is built when it is deployed: at the top of the tree, or, when there is none at the top, each program
- * of the module into `bin`. Modules and compiled packages are kept in the user's own folders, as Go does.
+ * Go. The program is built when it is deployed: at the top of the tree, or, when there is none at
+ * the top, each program of the module into `bin`. Modules and compiled packages are kept in the
+ * user's own folders, as Go does.
  */
 export const go: Runtime = {
   name: "Go",
@@ -48,7 +66,9 @@ export const go: Runtime = {
     const tidy = { title: "Running go mod tidy", argv: ["go", "mod", "tidy"] };
     const everything = ["sh", "-c", `GOBIN="$PWD/bin" exec go install ${unstamped} ./...`];
     return [
-      ...(/^\s*require\b/m.test(source.read("go.mod")) && !source.names.includes("go.sum") ? [tidy] : []),
+      ...(/^\s*require\b/m.test(source.read("go.mod")) && !source.names.includes("go.sum")
+        ? [tidy]
+        : []),
       isProgram(source)
         ? { title: "Running go build", argv: goBuild(source, ".") }
         : { title: "Running go install", argv: everything },

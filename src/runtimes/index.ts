@@ -15,9 +15,10 @@ import { statics } from "./static.ts";
 import { uv } from "./uv.ts";
 
 /**
- * The first that detects an app and whose tools are there is its runtime, so this is the order of detection: the
- * original's. `generic` takes whatever has a Procfile, so it comes last. Bun and Deno stand before Node, since their apps
- * mostly have a package.json too, but leave it to Node unless the Procfile runs them: that is what such an app was so far.
+ * The first that detects an app and whose tools are there is its runtime, so this is the order of
+ * detection: the original's. `generic` takes whatever has a Procfile, so it comes last. Bun and
+ * Deno stand before Node, since their apps mostly have a package.json too, but leave it to Node
+ * unless the Procfile runs them: that is what such an app was so far.
  */
 export const runtimes: readonly Runtime[] = [
   python,

@@ -1,8 +1,8 @@
 import type { Runtime } from "./runtime.ts";
 
 /**
- * Java with Maven. `clean`, since Maven leaves classes and jars of files and versions that are no more, and
- * `java -jar target/*.jar` would find them; what it downloaded stays.
+ * Java with Maven. `clean`, since Maven leaves classes and jars of files and versions that are no
+ * more, and `java -jar target/*.jar` would find them; what it downloaded stays.
  */
 export const maven: Runtime = {
   name: "Java Maven",
@@ -11,10 +11,13 @@ export const maven: Runtime = {
   detects: ({ names }) => names.includes("pom.xml"),
   settings: () => ({}),
   build: () => [{ title: "Running mvn package", argv: ["mvn", "-B", "-ntp", "clean", "package"] }],
-  // All that a Procfile may name (`target/app.jar`, `target/classes`, `target/dependency`), less what only Maven reads.
+  // All that a Procfile may name (`target/app.jar`, `target/classes`, `target/dependency`), less
+  // what only Maven reads.
   isOutput: (name) => /^(target|build)\//.test(name),
   goesLive: (name) =>
-    !/(^|\/)target\/(test-classes|generated-[^/]+|[^/]+-reports|maven-[^/]+|[^/]+\.original$)/.test(name),
+    !/(^|\/)target\/(test-classes|generated-[^/]+|[^/]+-reports|maven-[^/]+|[^/]+\.original$)/.test(
+      name,
+    ),
 };
 
 const manifests = ["build.gradle", "build.gradle.kts"];
@@ -35,7 +38,9 @@ export const gradle: Runtime = {
   build: () => [gradleBuild("gradle")],
   isOutput: (name) => /^(target|build)\//.test(name),
   goesLive: (name) =>
-    !/(^|\/)(\.gradle\/|build\/(tmp|reports|test-results|generated|distributions|kotlin)\/)/.test(name),
+    !/(^|\/)(\.gradle\/|build\/(tmp|reports|test-results|generated|distributions|kotlin)\/)/.test(
+      name,
+    ),
 };
 
 /** Java with the Gradle that it brings. */

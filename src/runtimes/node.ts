@@ -22,7 +22,10 @@ export function readManifest({ read }: Source): Manifest {
   } catch {
     // Said below.
   }
-  throw new PikuError("package.json is not JSON, or not an object", "`npm install` on your machine says where");
+  throw new PikuError(
+    "package.json is not JSON, or not an object",
+    "`npm install` on your machine says where",
+  );
 }
 
 /** Whether the Procfile has one of these programs run something. */
@@ -34,7 +37,10 @@ export const mustBuild = (source: Source) =>
   "build" in readManifest(source).scripts &&
   !source.commands.some((line) => /\b(npm|npx|yarn|pnpm|bunx?|deno)\b[^;&|]*\bbuild\b/.test(line));
 
-/** The `start` script, for an app of no other worker, or one with a name that nothing would answer for. */
+/**
+ * The `start` script, for an app of no other worker, or one with a name that nothing would answer
+ * for.
+ */
 export function startScript(source: Source, command: string): string | undefined {
   const kinds = Object.keys(source.workers);
   const answers = kinds.some((kind) => kind === "static" || siteKinds.includes(kind));
@@ -44,8 +50,8 @@ export function startScript(source: Source, command: string): string | undefined
 }
 
 /**
- * Files that an install reads, or undefined when it may read any file of the app: its own scripts, packages that lie
- * in its folders, patches.
+ * Files that an install reads, or undefined when it may read any file of the app: its own scripts,
+ * packages that lie in its folders, patches.
  */
 export function manifests(source: Source, locks: readonly string[]): string[] | undefined {
   const { scripts, workspaces } = readManifest(source);
@@ -56,7 +62,15 @@ export function manifests(source: Source, locks: readonly string[]): string[] | 
     workspaces !== undefined ||
     source.names.some((name) => ["binding.gyp", "pnpm-workspace.yaml", ".yarn/"].includes(name)) ||
     /"(file|link|portal|patch|workspace):|"patchedDependencies"/.test(source.read(manifest));
-  const known = [manifest, ...locks, ".npmrc", ".yarnrc", ".yarnrc.yml", ".pnpmfile.cjs", "bunfig.toml"];
+  const known = [
+    manifest,
+    ...locks,
+    ".npmrc",
+    ".yarnrc",
+    ".yarnrc.yml",
+    ".pnpmfile.cjs",
+    "bunfig.toml",
+  ];
   return elsewhere ? undefined : known.filter((name) => source.names.includes(name));
 }
 
@@ -76,21 +90,35 @@ export function copyManifests(source: Source, environment: string, locks: readon
   const files = manifests(source, locks);
   // A copy of the link would have package managers work in the folder of the release before.
   const copy = files ? 'cp -P "$@" "$0"' : 'cp -a . "$0" && rm -rf "$0/.git" "$0/node_modules"';
-  return { title, argv: ["sh", "-c", `${copy} && mkdir "$0/node_modules"`, environment, ...(files ?? [])] };
+  return {
+    title,
+    argv: ["sh", "-c", `${copy} && mkdir "$0/node_modules"`, environment, ...(files ?? [])],
+  };
 }
 
-/** Shows the folder of dependencies where Node looks for it; the link goes live with what the build makes. */
+/**
+ * Shows the folder of dependencies where Node looks for it; the link goes live with what the build
+ * makes.
+ */
 export const linkModules = ({ names }: Source, environment: string): Step[] =>
   names.includes("node_modules/")
     ? []
     : [
         {
           title: "Linking node_modules",
-          argv: ["sh", "-c", 'rm -rf node_modules && ln -s "$0/node_modules" node_modules', environment],
+          argv: [
+            "sh",
+            "-c",
+            'rm -rf node_modules && ln -s "$0/node_modules" node_modules',
+            environment,
+          ],
         },
       ];
 
-/** Of what lies below node_modules only the link goes live, and of what builds keep for the next one nothing. */
+/**
+ * Of what lies below node_modules only the link goes live, and of what builds keep for the next one
+ * nothing.
+ */
 export const goesLive = (name: string) =>
   !/(^|\/)(node_modules|\.cache|\.parcel-cache|\.turbo|\.next\/cache)\//.test(name);
 
@@ -120,7 +148,9 @@ const managers: Record<string, Manager> = {
     locks: ["package-lock.json", "npm-shrinkwrap.json"],
     comesAs: () => "npm",
     install: (lock, options) => {
-      const unlocked = options.some((word) => ["--package-lock=false", "--no-package-lock"].includes(word));
+      const unlocked = options.some((word) =>
+        ["--package-lock=false", "--no-package-lock"].includes(word),
+      );
       return [lock && !unlocked ? "ci" : "install", "--no-audit", "--no-fund"];
     },
     everything: { npm_config_include: "dev" },
@@ -144,7 +174,10 @@ const managers: Record<string, Manager> = {
   },
 };
 
-/** NODE_PACKAGE_MANAGER: a name, or a command as the original took it, `npm --package-lock=false`. Never read by a shell. */
+/**
+ * NODE_PACKAGE_MANAGER: a name, or a command as the original took it, `npm --package-lock=false`.
+ * Never read by a shell.
+ */
 function managerOf({ settings }: Source): { name: string; options: string[]; manager: Manager } {
   const typed = settings.NODE_PACKAGE_MANAGER?.trim() || "npm";
   const [name = "", ...options] = splitWords(typed).words;
@@ -161,8 +194,10 @@ function managerOf({ settings }: Source): { name: string; options: string[]; man
 function managerPackage(source: Source): string | undefined {
   const { name, manager } = managerOf(source);
   if (name === "npm") return undefined;
-  const [, wanted, version] = /^(\w+)@([\w.-]+)/.exec(readManifest(source).packageManager ?? "") ?? [];
-  if (wanted === name) return `${name === "yarn" && !/^[01]\./.test(version!) ? "@yarnpkg/cli-dist" : name}@${version}`;
+  const [, wanted, version] =
+    /^(\w+)@([\w.-]+)/.exec(readManifest(source).packageManager ?? "") ?? [];
+  if (wanted === name)
+    return `${name === "yarn" && !/^[01]\./.test(version!) ? "@yarnpkg/cli-dist" : name}@${version}`;
   const lock = lockOf(source);
   return source.has(name) && !isModernYarn(lock) ? undefined : manager.comesAs(lock);
 }
@@ -172,20 +207,29 @@ const lockOf = (source: Source) => {
   return lock === undefined ? "" : source.read(lock) || lock;
 };
 
-/** NODE_VERSION as it was asked for, undefined for any; and the version that the server has, empty when it has none. */
+/**
+ * NODE_VERSION as it was asked for, undefined for any; and the version that the server has, empty
+ * when it has none.
+ */
 function versions({ settings, has, ask }: Source): { wanted?: string; installed: string } {
   const wanted = settings.NODE_VERSION?.trim().replace(/^v/, "");
   if (wanted && !/^(\d+(\.\d+){0,2}|lts|latest)$/.test(wanted))
     throw new PikuError(`NODE_VERSION is '${printable(wanted)}'`, "write it as 20.11.1");
   const program = ["node", "nodejs"].find(has);
-  return { wanted: wanted || undefined, installed: program === undefined ? "" : ask(program, "-v").replace(/^v/, "") };
+  return {
+    wanted: wanted || undefined,
+    installed: program === undefined ? "" : ask(program, "-v").replace(/^v/, ""),
+  };
 }
 
 /** Whether the app asks for a version that the server has not. */
 const lacksVersion = ({ wanted, installed }: ReturnType<typeof versions>) =>
   wanted !== undefined && !`${installed}.`.startsWith(`${wanted}.`);
 
-/** The version to get with nodeenv, or undefined when the Node on the path will do, or has to: as the original, without nodeenv. */
+/**
+ * The version to get with nodeenv, or undefined when the Node on the path will do, or has to: as
+ * the original, without nodeenv.
+ */
 function wantedVersion(source: Source): string | undefined {
   const { wanted, installed } = versions(source);
   if (!source.has("nodeenv")) return undefined;

@@ -4,7 +4,10 @@ import type { Runtime, Source } from "./runtime.ts";
 
 const lock = "poetry.lock";
 
-/** Whether the app is a package that something may import or call by its name: Poetry 2 fails for one that is not there. */
+/**
+ * Whether the app is a package that something may import or call by its name: Poetry 2 fails for
+ * one that is not there.
+ */
 function isPackage({ names, read }: Source): boolean {
   const text = read(manifest);
   const name = /^name\s*=\s*["']([^"']+)/m.exec(text)?.[1]?.replace(/[-.]+/g, "_").toLowerCase();
@@ -37,7 +40,10 @@ export const poetry: Runtime = {
     const root = isPackage(source) ? [] : ["--no-root"];
     // Poetry installs into the virtualenv that VIRTUAL_ENV names.
     const argv = ["poetry", "install", "--no-interaction", ...root];
-    const env = { VIRTUAL_ENV: environment, PYTHON_KEYRING_BACKEND: "keyring.backends.null.Keyring" };
+    const env = {
+      VIRTUAL_ENV: environment,
+      PYTHON_KEYRING_BACKEND: "keyring.backends.null.Keyring",
+    };
     return [
       makeEnvironment(source, environment, true),
       installing(source, lock, argv, env),

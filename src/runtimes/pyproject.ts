@@ -3,21 +3,32 @@ import type { Source, Step } from "./runtime.ts";
 /** What Poetry and uv have in common. */
 export const manifest = "pyproject.toml";
 
-/** Whether a manifest leads to folders or files that are not read here: they may change with any commit. */
+/**
+ * Whether a manifest leads to folders or files that are not read here: they may change with any
+ * commit.
+ */
 export const leadsElsewhere = (text: string) =>
   /\b(path|workspace|develop|file|members)\s*=|\bfile:|^\s*dynamic\s*=.*dependencies/m.test(text);
 
 /**
- * A step that installs from the build tree. Without a lock file of the commit's own, one that an earlier build left there is
- * not for this manifest.
+ * A step that installs from the build tree. Without a lock file of the commit's own, one that an
+ * earlier build left there is not for this manifest.
  */
-export function installing({ names }: Source, lock: string, argv: string[], env: Step["env"] = {}): Step {
+export function installing(
+  { names }: Source,
+  lock: string,
+  argv: string[],
+  env: Step["env"] = {},
+): Step {
   const title = `Running ${argv.slice(0, 2).join(" ")}`;
   if (names.includes(lock)) return { title, argv, env };
   return { title, argv: ["sh", "-c", 'rm -f "$0" && exec "$@"', lock, ...argv], env };
 }
 
-/** The app itself is installed as a way to its folder; this leads it from the build tree to where the app runs. */
+/**
+ * The app itself is installed as a way to its folder; this leads it from the build tree to where
+ * the app runs.
+ */
 export const relocate = ({ settings }: Source, environment: string): Step => ({
   title: "Linking the app",
   argv: [

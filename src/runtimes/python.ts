@@ -6,8 +6,8 @@ import type { Runtime, Source, Step } from "./runtime.ts";
 const manifest = "requirements.txt";
 
 /**
- * `python3`, or `python3.11` where the setting PYTHON_VERSION says `3.11`. Throws when it is not there, or when uWSGI
- * cannot run it.
+ * `python3`, or `python3.11` where the setting PYTHON_VERSION says `3.11`. Throws when it is not
+ * there, or when uWSGI cannot run it.
  */
 export function interpreter(source: Source): string {
   const version = source.settings.PYTHON_VERSION || "3";
@@ -16,7 +16,10 @@ export function interpreter(source: Source): string {
   }
   const python = `python${version}`;
   if (!source.has(python))
-    throw new PikuError(`${python} is not installed on the server`, "choose another PYTHON_VERSION, or install it");
+    throw new PikuError(
+      `${python} is not installed on the server`,
+      "choose another PYTHON_VERSION, or install it",
+    );
   refuseOtherThanPlugin(source, source.ask(python, "-V"));
   return python;
 }
@@ -25,7 +28,10 @@ export function interpreter(source: Source): string {
 export const pluginVersion = ({ ask }: Source) =>
   /^\d+\.\d+/.exec(ask("uwsgi", "--plugin", "python3", "--python-version"))?.[0];
 
-/** Refuses a `wsgi` worker for this version of Python when uWSGI's plugin is of another: it would not find its packages. */
+/**
+ * Refuses a `wsgi` worker for this version of Python when uWSGI's plugin is of another: it would
+ * not find its packages.
+ */
 export function refuseOtherThanPlugin(source: Source, version: string): void {
   const wanted = /\d+\.\d+/.exec(version)?.[0];
   if (!("wsgi" in source.workers) || wanted === undefined) return;
@@ -39,11 +45,18 @@ export function refuseOtherThanPlugin(source: Source, version: string): void {
 
 /** Files that pip may read: the manifest, and those beside it that it may name. */
 const manifests = ({ names }: Source) =>
-  names.filter((name) => name === manifest || /^(requirements|constraints)[\w.-]*\.txt$/.test(name));
+  names.filter(
+    (name) => name === manifest || /^(requirements|constraints)[\w.-]*\.txt$/.test(name),
+  );
 
-/** Whether requirements lead to files that are not read here, or to folders of the app: they may change with any commit. */
+/**
+ * Whether requirements lead to files that are not read here, or to folders of the app: they may
+ * change with any commit.
+ */
 function leadsElsewhere(text: string, known: readonly string[]): boolean {
-  const named = [...text.matchAll(/^\s*(?:-r|-c|--requirement|--constraint)[\s=]*(\S+)/gm)].map(([, file]) => file!);
+  const named = [...text.matchAll(/^\s*(?:-r|-c|--requirement|--constraint)[\s=]*(\S+)/gm)].map(
+    ([, file]) => file!,
+  );
   return (
     named.some((file) => !known.includes(file.replace(/^\.\//, ""))) ||
     /^\s*(-e\b|--editable\b|\.|\/)|\bfile:/m.test(text)
@@ -51,9 +64,13 @@ function leadsElsewhere(text: string, known: readonly string[]): boolean {
 }
 
 /** Whether a list of requirements asks for anything. */
-const asks = (text: string) => text.split("\n").some((line) => line.trim() !== "" && !line.trim().startsWith("#"));
+const asks = (text: string) =>
+  text.split("\n").some((line) => line.trim() !== "" && !line.trim().startsWith("#"));
 
-/** Makes an empty virtual environment: with `venv`, or with `virtualenv` where that is what there is. */
+/**
+ * Makes an empty virtual environment: with `venv`, or with `virtualenv` where that is what there
+ * is.
+ */
 export function makeEnvironment(source: Source, environment: string, needsPip: boolean): Step {
   const python = interpreter(source);
   const title = "Creating virtualenv";
@@ -62,8 +79,12 @@ export function makeEnvironment(source: Source, environment: string, needsPip: b
   if (source.probe(python, "-c", bare.length ? "import venv" : "import venv, ensurepip")) {
     return { title, argv: [python, "-m", "venv", ...bare, environment] };
   }
-  if (source.has("virtualenv")) return { title, argv: ["virtualenv", "--quiet", `--python=${python}`, environment] };
-  throw new PikuError(`${python} cannot make a virtualenv`, "on the server: sudo apt install python3-venv");
+  if (source.has("virtualenv"))
+    return { title, argv: ["virtualenv", "--quiet", `--python=${python}`, environment] };
+  throw new PikuError(
+    `${python} cannot make a virtualenv`,
+    "on the server: sudo apt install python3-venv",
+  );
 }
 
 export const pythonSettings = (environment: string): Settings => ({
@@ -102,7 +123,11 @@ export const python: Runtime = {
     if (!needsPip) return steps;
     const files = manifests(source);
     const own = files.some((name) => leadsElsewhere(source.read(name), files));
-    return [...steps, { title: "Running pip", argv: pip }, ...(own ? [relocate(source, environment)] : [])];
+    return [
+      ...steps,
+      { title: "Running pip", argv: pip },
+      ...(own ? [relocate(source, environment)] : []),
+    ];
   },
   goesLive,
 };

@@ -8,7 +8,9 @@ const locked = ({ names }: Source) => names.includes(lock);
 /** Files that a Gemfile takes gems from besides its own lines. */
 const manifests = ({ names }: Source) =>
   names.filter(
-    (name) => [manifest, lock, ".ruby-version", ".tool-versions"].includes(name) || name.endsWith(".gemspec"),
+    (name) =>
+      [manifest, lock, ".ruby-version", ".tool-versions"].includes(name) ||
+      name.endsWith(".gemspec"),
   );
 
 /** Whether a Gemfile reads files that are not read here: they may change with any commit. */
@@ -23,9 +25,9 @@ const wishes = ({ settings }: Source) =>
     .sort();
 
 /**
- * Ruby with a Gemfile, its gems in a folder of its own. Bundler is told by the environment alone, so nothing is written
- * into the app's or the user's configuration, and what the app's settings say (`BUNDLE_WITHOUT`, or
- * `BUNDLE_PATH__SYSTEM=true` for the gems of the distribution) goes before.
+ * Ruby with a Gemfile, its gems in a folder of its own. Bundler is told by the environment alone,
+ * so nothing is written into the app's or the user's configuration, and what the app's settings say
+ * (`BUNDLE_WITHOUT`, or `BUNDLE_PATH__SYSTEM=true` for the gems of the distribution) goes before.
  */
 export const ruby: Runtime = {
   name: "Ruby Application",
@@ -43,11 +45,19 @@ export const ruby: Runtime = {
     settings.BUNDLE_PATH__SYSTEM === "true" ? {} : { BUNDLE_PATH: environment },
   install(source, environment) {
     const title = "Running bundle install";
-    if (locked(source)) return [{ title, argv: ["bundle", "install"], env: { BUNDLE_FROZEN: "true" } }];
+    if (locked(source))
+      return [{ title, argv: ["bundle", "install"], env: { BUNDLE_FROZEN: "true" } }];
     // Each folder keeps the versions that were chosen for it.
-    const keep = ["sh", "-c", `rm -f ${lock}; bundle install && mkdir -p "$0" && cp ${lock} "$0"`, environment];
+    const keep = [
+      "sh",
+      "-c",
+      `rm -f ${lock}; bundle install && mkdir -p "$0" && cp ${lock} "$0"`,
+      environment,
+    ];
     return [{ title, argv: keep }];
   },
   build: (source, environment) =>
-    locked(source) ? [] : [{ title: `Using the first ${lock}`, argv: ["cp", `${environment}/${lock}`, lock] }],
+    locked(source)
+      ? []
+      : [{ title: `Using the first ${lock}`, argv: ["cp", `${environment}/${lock}`, lock] }],
 };

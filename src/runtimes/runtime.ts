@@ -21,7 +21,10 @@ export interface Source {
   ask(...argv: string[]): string;
 }
 
-/** One command of a build. It runs in the build tree, with the app's settings and the runtime's, and then with `env`. */
+/**
+ * One command of a build. It runs in the build tree, with the app's settings and the runtime's, and
+ * then with `env`.
+ */
 export interface Step {
   title: string;
   argv: string[];
@@ -42,22 +45,37 @@ export interface Runtime {
   remedy?: string;
   detects(source: Source): boolean;
   /**
-   * What the folder of dependencies is made from: the same texts, the same folder, and nothing to do. Undefined for a
-   * runtime that has none.
+   * What the folder of dependencies is made from: the same texts, the same folder, and nothing to
+   * do. Undefined for a runtime that has none.
    */
   madeFrom?(source: Source): string[];
-  /** Settings that it adds to `base`, below the app's own; `environment` is the folder of its dependencies. */
+  /**
+   * Settings that it adds to `base`, below the app's own; `environment` is the folder of its
+   * dependencies.
+   */
   settings(environment: string, base: Settings, source: Source): Settings;
   /** What the pusher ought to know, although it works: sentences. */
   warns?(source: Source): string[];
   /** The command of a `web` worker for a Procfile that has none; undefined when it needs none. */
   web?(source: Source): string | undefined;
-  /** Commands that fill the folder of dependencies, which is there and empty. They run once for each folder. */
+  /**
+   * Commands that fill the folder of dependencies, which is there and empty. They run once for each
+   * folder.
+   */
   install?(source: Source, environment: string): Step[];
-  /** Commands that make files in the build tree. They run at every deploy, in what the one before left there. */
+  /**
+   * Commands that make files in the build tree. They run at every deploy, in what the one before
+   * left there.
+   */
   build?(source: Source, environment: string): Step[];
-  /** Which files that git does not track go from the build tree into the app's: all of them unless given. */
+  /**
+   * Which files that git does not track go from the build tree into the app's: all of them unless
+   * given.
+   */
   goesLive?(name: string): boolean;
-  /** Which of them only a build makes: they take the place of whatever is there, and go when a build makes them no more. */
+  /**
+   * Which of them only a build makes: they take the place of whatever is there, and go when a build
+   * makes them no more.
+   */
   isOutput?(name: string): boolean;
 }

@@ -43,11 +43,15 @@ export const uv: Runtime = {
   }),
   install(source, environment) {
     const wanted = wantedVersion(source);
-    const plugin = "wsgi" in source.workers && !/\d\.\d/.test(wanted ?? "") ? pluginVersion(source) : undefined;
+    const plugin =
+      "wsgi" in source.workers && !/\d\.\d/.test(wanted ?? "") ? pluginVersion(source) : undefined;
     const version = plugin ?? wanted;
     const frozen = source.names.includes(lock) ? ["--frozen"] : [];
     const python = version ? ["--python", version] : [];
-    return [installing(source, lock, ["uv", "sync", ...frozen, ...python]), relocate(source, environment)];
+    return [
+      installing(source, lock, ["uv", "sync", ...frozen, ...python]),
+      relocate(source, environment),
+    ];
   },
   goesLive,
 };

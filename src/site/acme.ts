@@ -21,7 +21,10 @@ export interface Client {
   forget(first: string): string[][];
 }
 
-/** The original's authority, unless ACME_ROOT_CA names another, by name or by the address of its directory. */
+/**
+ * The original's authority, unless ACME_ROOT_CA names another, by name or by the address of its
+ * directory.
+ */
 const usualAuthority = "letsencrypt.org";
 
 /** The folder that nginx answers challenges from, below which lie the tokens (RFC 8555, 8.3). */
@@ -54,10 +57,18 @@ const acmeSh = (app: App, root: string, authority: string): Client => {
   };
 };
 
-/** dehydrated, with a configuration and a folder of piku's own. It keeps each app's certificate under the app's name. */
+/**
+ * dehydrated, with a configuration and a folder of piku's own. It keeps each app's certificate
+ * under the app's name.
+ */
 const dehydrated = (app: App, program: string, authority: string): Client => {
   const folder = `${app.paths.acme}/.dehydrated`;
-  const options = ["--config", `${folder}/config`, "--ca", authority.replace(/^letsencrypt\.org$/, "letsencrypt")];
+  const options = [
+    "--config",
+    `${folder}/config`,
+    "--ca",
+    authority.replace(/^letsencrypt\.org$/, "letsencrypt"),
+  ];
   return {
     name: "dehydrated",
     files: [
@@ -91,7 +102,10 @@ const dehydrated = (app: App, program: string, authority: string): Client => {
   };
 };
 
-/** The client that this server has, acme.sh before dehydrated; undefined when it has none. Throws for settings that are no place. */
+/**
+ * The client that this server has, acme.sh before dehydrated; undefined when it has none. Throws
+ * for settings that are no place.
+ */
 export function findClient(host: Host, app: App, settings: Settings): Client | undefined {
   const said = { ...host.env(), ...settings };
   const authority = said.ACME_ROOT_CA || usualAuthority;
@@ -109,11 +123,18 @@ export function findClient(host: Host, app: App, settings: Settings): Client | u
 // RFC 2606, RFC 6761, RFC 6762, RFC 8375, and what routers call a home.
 const reserved = /\.(local|localhost|internal|lan|home|test|invalid|example|home\.arpa)$/;
 
-/** Those names of a site for which an authority can give a certificate: one of one's own (by its address) knows names of one's own. */
+/**
+ * Those names of a site for which an authority can give a certificate: one of one's own (by its
+ * address) knows names of one's own.
+ */
 export function publicNames(names: readonly string[], authority: string | undefined): string[] {
   const isOwn = /^https?:\/\//.test(authority ?? "");
   return names.filter(
-    (name) => name.includes(".") && !/[*_]|^\./.test(name) && !isAddress(name) && (isOwn || !reserved.test(name)),
+    (name) =>
+      name.includes(".") &&
+      !/[*_]|^\./.test(name) &&
+      !isAddress(name) &&
+      (isOwn || !reserved.test(name)),
   );
 }
 
@@ -121,7 +142,10 @@ export function publicNames(names: readonly string[], authority: string | undefi
 const pause = 3_600_000;
 const failedFile = (app: App) => `${app.releases}/certificate.failed`;
 
-/** When the client may be asked again after a failure, in milliseconds since 1970; undefined for now. */
+/**
+ * When the client may be asked again after a failure, in milliseconds since 1970; undefined for
+ * now.
+ */
 export function pausedUntil(host: Host, app: App): number | undefined {
   const failed = Number(host.read(failedFile(app)) || Number.NaN);
   // A clock that was set back must not make the pause longer.
@@ -131,8 +155,8 @@ export function pausedUntil(host: Host, app: App): number | undefined {
 const patience = "300";
 
 /**
- * Has the client get a certificate for these names, which must lead to this server. Throws with its last words when it fails,
- * and remembers that.
+ * Has the client get a certificate for these names, which must lead to this server. Throws with its
+ * last words when it fails, and remembers that.
  */
 export function askAuthority(host: Host, app: App, client: Client, names: readonly string[]): void {
   for (const folder of client.folders) host.mkdir(folder);
@@ -160,7 +184,9 @@ export const clientPairs = (host: Host, client: Client, names: readonly string[]
     .pairs(names[0]!)
     .flatMap((pair) => {
       const entry = host.realPath(pair.certificate);
-      return entry !== undefined && host.stat(pair.key) ? [{ pair, modified: host.stat(entry)!.modified }] : [];
+      return entry !== undefined && host.stat(pair.key)
+        ? [{ pair, modified: host.stat(entry)!.modified }]
+        : [];
     })
     .sort((a, b) => b.modified - a.modified)
     .map(({ pair }) => pair);

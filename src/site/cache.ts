@@ -11,7 +11,10 @@ export interface Cache {
   prefixes: string[];
   folder: string;
   gigabytes: number;
-  /** Seconds that replies are kept, that browsers are told, and after which what nobody asks for goes. */
+  /**
+   * Seconds that replies are kept, that browsers are told, and after which what nobody asks for
+   * goes.
+   */
   content: number;
   redirects: number;
   others: number;
@@ -30,11 +33,18 @@ const usual = {
 };
 
 /**
- * The cache that an app's NGINX_CACHE_ settings ask for; undefined without NGINX_CACHE_PREFIXES. `allowed` are the folders of
- * PIKU_FOLDERS. Throws for invalid values, and for a folder that is neither the app's own nor allowed.
+ * The cache that an app's NGINX_CACHE_ settings ask for; undefined without NGINX_CACHE_PREFIXES.
+ * `allowed` are the folders of PIKU_FOLDERS. Throws for invalid values, and for a folder that is
+ * neither the app's own nor allowed.
  */
-export function planCache(app: App, settings: Settings, allowed: readonly string[] = []): Cache | undefined {
-  const prefixes = (settings.NGINX_CACHE_PREFIXES ?? "").split(",").map((item) => item.trim().replace(/^\/+/, ""));
+export function planCache(
+  app: App,
+  settings: Settings,
+  allowed: readonly string[] = [],
+): Cache | undefined {
+  const prefixes = (settings.NGINX_CACHE_PREFIXES ?? "")
+    .split(",")
+    .map((item) => item.trim().replace(/^\/+/, ""));
   const given = [...new Set(prefixes.filter((prefix) => prefix !== ""))];
   if (given.length === 0) return undefined;
   const bad = given.find((prefix) => !/^[\w.~%+@/-]+$/.test(prefix));
@@ -56,7 +66,10 @@ export function planCache(app: App, settings: Settings, allowed: readonly string
   };
 }
 
-/** A folder of nginx's own: it removes from there what it does not know, and as root takes it for its own user. */
+/**
+ * A folder of nginx's own: it removes from there what it does not know, and as root takes it for
+ * its own user.
+ */
 function cacheFolder(app: App, given: string | undefined, allowed: readonly string[]): string {
   if (!given) return `${app.cache}/nginx`;
   const folder = given.length > 4096 ? "" : given.replace(/(\/\.?)*$/, "");
@@ -74,15 +87,21 @@ function cacheFolder(app: App, given: string | undefined, allowed: readonly stri
 }
 
 /**
- * A name for a variable of one app's: nginx's variables are shared by all sites, and are made of letters, digits and `_`.
+ * A name for a variable of one app's: nginx's variables are shared by all sites, and are made of
+ * letters, digits and `_`.
  */
-const variable = (app: string) => app.replace(/[^A-Za-z0-9]/g, (letter) => `_${letter.charCodeAt(0).toString(16)}_`);
+const variable = (app: string) =>
+  app.replace(/[^A-Za-z0-9]/g, (letter) => `_${letter.charCodeAt(0).toString(16)}_`);
 
 /**
- * What a cache needs outside of the server block. 2 MB of memory hold the keys of some 16,000 replies. A reply that its app
- * wants for one visitor alone is never told to be everybody's.
+ * What a cache needs outside of the server block. 2 MB of memory hold the keys of some 16,000
+ * replies. A reply that its app wants for one visitor alone is never told to be everybody's.
  */
-export const renderCacheZone = (app: string, protocol: string, { folder, gigabytes, unused, browsers }: Cache) => text`
+export const renderCacheZone = (
+  app: string,
+  protocol: string,
+  { folder, gigabytes, unused, browsers }: Cache,
+) => text`
   ${protocol}_cache_path "${folder}" levels=1:2 keys_zone=${app}:2m inactive=${unused}s max_size=${gigabytes}g use_temp_path=off;
   map $upstream_http_cache_control $piku_cache_${variable(app)} {
     default "public, max-age=${browsers}";
@@ -90,7 +109,12 @@ export const renderCacheZone = (app: string, protocol: string, { folder, gigabyt
   }`;
 
 /** The location whose replies are kept; `pass` are the lines that hand a request to the app. */
-export const renderCacheLocation = (app: string, protocol: string, cache: Cache, pass: readonly string[]) =>
+export const renderCacheLocation = (
+  app: string,
+  protocol: string,
+  cache: Cache,
+  pass: readonly string[],
+) =>
   text`
   location ~* ^/(${cache.prefixes.map((prefix) => prefix.replace(/[.+]/g, "\\$&")).join("|")}) {
     ${protocol}_cache ${app};

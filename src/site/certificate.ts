@@ -4,7 +4,10 @@ import { PikuError } from "../text/errors.ts";
 import type { Site } from "./site.ts";
 
 /** What a certificate is for, and where it lies. */
-export type Certified = Pick<Site, "app" | "names" | "redirected" | "certificate" | "key" | "ports" | "ipv4">;
+export type Certified = Pick<
+  Site,
+  "app" | "names" | "redirected" | "certificate" | "key" | "ports" | "ipv4"
+>;
 
 /** The files of a certificate and of its key. */
 export interface Pair {
@@ -24,16 +27,31 @@ interface Facts {
 
 const days = 825;
 
-/** What the certificate of a pair says; undefined when there is none, or its key is another's: nginx would refuse all sites. */
+/**
+ * What the certificate of a pair says; undefined when there is none, or its key is another's: nginx
+ * would refuse all sites.
+ */
 export function readCertificate(host: Host, { certificate, key }: Pair): Facts | undefined {
   if (!host.stat(certificate) || !host.stat(key)) return undefined;
-  const words = ["-noout", "-pubkey", "-subject", "-dates", "-ext", "subjectAltName", "-in", certificate];
+  const words = [
+    "-noout",
+    "-pubkey",
+    "-subject",
+    "-dates",
+    "-ext",
+    "subjectAltName",
+    "-in",
+    certificate,
+  ];
   const { stdout } = host.capture(["openssl", "x509", ...words]);
   const pair = host.capture(["openssl", "pkey", "-pubout", "-in", key]);
-  if (!stdout.includes("subject") || pair.stdout === "" || !stdout.includes(pair.stdout)) return undefined;
+  if (!stdout.includes("subject") || pair.stdout === "" || !stdout.includes(pair.stdout))
+    return undefined;
   return {
     isSelfSigned: /O ?= ?Piku\b/.test(stdout),
-    names: [...stdout.matchAll(/(?:DNS|IP Address):([^,\s]+)/g)].map(([, name]) => name!.toLowerCase()),
+    names: [...stdout.matchAll(/(?:DNS|IP Address):([^,\s]+)/g)].map(([, name]) =>
+      name!.toLowerCase(),
+    ),
     from: parseDate(/notBefore=(.*)/.exec(stdout)?.[1]),
     until: parseDate(/notAfter=(.*)/.exec(stdout)?.[1]),
   };
@@ -45,19 +63,22 @@ const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 export function parseDate(written: string | undefined): number {
   const [, month, ...numbers] = /^(\w{3}) +(\d+) (\d+):(\d+):(\d+) (\d+)/.exec(written ?? "") ?? [];
   const [day, hour, minute, second, year] = numbers.map(Number);
-  return month === undefined ? 0 : Date.UTC(year!, months.indexOf(month), day, hour, minute, second);
+  return month === undefined
+    ? 0
+    : Date.UTC(year!, months.indexOf(month), day, hour, minute, second);
 }
 
 /** Whether a certificate has less than a third of its life before it. */
-export const isDue = ({ from, until }: Pick<Facts, "from" | "until">, now: number) => until - now < (until - from) / 3;
+export const isDue = ({ from, until }: Pick<Facts, "from" | "until">, now: number) =>
+  until - now < (until - from) / 3;
 
 /** Whether a certificate is for all of these names. */
 export const isFor = ({ names: theirs }: Pick<Facts, "names">, names: readonly string[]) =>
   names.every((name) => theirs.includes(name.toLowerCase()));
 
 /**
- * Whether a site needs a self-signed certificate: it has none, or one of piku's own that ends soon or is for other names. A
- * real one is never replaced.
+ * Whether a site needs a self-signed certificate: it has none, or one of piku's own that ends soon
+ * or is for other names. A real one is never replaced.
  */
 export function needsCertificate(host: Host, site: Certified): boolean {
   const facts = readCertificate(host, site);
@@ -72,7 +93,8 @@ export const certificateNames = ({ names, redirected }: Pick<Certified, "names" 
     .filter((name) => name !== "_" && !name.endsWith(".*"));
 
 /** The certificate's own name, which may have 64 characters. */
-const commonName = (site: Certified) => certificateNames(site).find((name) => name.length <= 64) ?? site.app;
+const commonName = (site: Certified) =>
+  certificateNames(site).find((name) => name.length <= 64) ?? site.app;
 
 /** Whether a name is an address. */
 export const isAddress = (name: string) => /^[\d.]+$|:/.test(name);
@@ -98,20 +120,36 @@ export function pairChange(host: Host, site: Pair, staged: Pair): { make(): void
   return { make: () => write(fresh), undo: () => write(former) };
 }
 
-/** Makes a self-signed certificate beside the app's records, with a key that also a slow board makes at once. */
+/**
+ * Makes a self-signed certificate beside the app's records, with a key that also a slow board makes
+ * at once.
+ */
 export function makeCertificate(host: Host, app: App, site: Certified): Pair {
   const { certificate, key } = stagedPair(app);
   const names = certificateNames(site).map((name) => `${isAddress(name) ? "IP" : "DNS"}:${name}`);
   host.mkdir(app.releases, 0o700);
   const ran = host.capture([
-    ...["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
+    ...[
+      "openssl",
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:prime256v1",
+      "-nodes",
+    ],
     ...["-days", String(days), "-subj", `/O=Piku/CN=${commonName(site)}`],
     ...["-addext", `subjectAltName=${(names.length > 0 ? names : ["DNS:localhost"]).join(",")}`],
     ...["-keyout", key, "-out", certificate],
   ]);
   if (ran.status === 127)
-    throw new PikuError("openssl is not installed on the server", "on the server: sudo apt install openssl");
-  if (ran.status !== 0) throw new PikuError(`no certificate could be made: ${ran.stderr.trim().split("\n").at(-1)}`);
+    throw new PikuError(
+      "openssl is not installed on the server",
+      "on the server: sudo apt install openssl",
+    );
+  if (ran.status !== 0)
+    throw new PikuError(`no certificate could be made: ${ran.stderr.trim().split("\n").at(-1)}`);
   host.chmod(key, 0o600);
   return { certificate, key };
 }

@@ -4,16 +4,28 @@ import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { changeNginx } from "./reload.ts";
 
-/** The file that sites include which let nobody in but Cloudflare. Its name is none that nginx takes for a site. */
+/**
+ * The file that sites include which let nobody in but Cloudflare. Its name is none that nginx takes
+ * for a site.
+ */
 export const rangesFile = (paths: Paths) => `${paths.nginx}/cloudflare.acl`;
 
-/** The ranges of addresses in Cloudflare's answer, of both families; undefined when it is none of its answers. */
+/**
+ * The ranges of addresses in Cloudflare's answer, of both families; undefined when it is none of
+ * its answers.
+ */
 export function parseRanges(answer: string): string[] | undefined {
   try {
-    const { success, result } = JSON.parse(answer) as { success?: unknown; result?: Record<string, unknown> };
+    const { success, result } = JSON.parse(answer) as {
+      success?: unknown;
+      result?: Record<string, unknown>;
+    };
     const ranges = [result?.ipv4_cidrs, result?.ipv6_cidrs].flat();
-    const isRange = (range: unknown) => typeof range === "string" && /^[0-9a-fA-F.:]{2,45}\/\d{1,3}$/.test(range);
-    return success === true && ranges.length > 1 && ranges.every(isRange) ? (ranges as string[]) : undefined;
+    const isRange = (range: unknown) =>
+      typeof range === "string" && /^[0-9a-fA-F.:]{2,45}\/\d{1,3}$/.test(range);
+    return success === true && ranges.length > 1 && ranges.every(isRange)
+      ? (ranges as string[])
+      : undefined;
   } catch {
     return undefined;
   }
@@ -34,14 +46,18 @@ function askCloudflare(host: Host, source: string): string {
   );
 }
 
-/** Sees to it that there is a list of ranges: without one a site would let nobody in. Throws when it cannot be got. */
+/**
+ * Sees to it that there is a list of ranges: without one a site would let nobody in. Throws when it
+ * cannot be got.
+ */
 export function ensureRanges(host: Host, paths: Paths, { cloudflare }: Machine): void {
   if (!host.stat(rangesFile(paths))) host.write(rangesFile(paths), askCloudflare(host, cloudflare));
 }
 
 /**
- * Brings the list up to date where there is one, and has nginx read it; nothing when it is as it was. For those who hold
- * the machine's turn. Throws when it cannot be got: the last good one stays.
+ * Brings the list up to date where there is one, and has nginx read it; nothing when it is as it
+ * was. For those who hold the machine's turn. Throws when it cannot be got: the last good one
+ * stays.
  */
 export function refreshRanges(host: Host, paths: Paths, { cloudflare, reload }: Machine): void {
   const file = rangesFile(paths);
@@ -49,5 +65,8 @@ export function refreshRanges(host: Host, paths: Paths, { cloudflare, reload }: 
   if (before === undefined) return;
   const now = askCloudflare(host, cloudflare);
   if (now === before) return;
-  changeNginx(host, paths, reload, { make: () => host.write(file, now), undo: () => host.write(file, before) });
+  changeNginx(host, paths, reload, {
+    make: () => host.write(file, now),
+    undo: () => host.write(file, before),
+  });
 }

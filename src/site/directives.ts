@@ -2,9 +2,10 @@
 export type Directive = readonly string[];
 
 /**
- * The directives of an nginx file, one after the other and whatever block they are in. Read as nginx does it
- * (ngx_conf_read_token): words end at a blank, `;` or `{`, a backslash keeps what is behind it in the word, and quotes and
- * `#` count at the beginning of a word only. Never throws: nginx itself refuses what is malformed.
+ * The directives of an nginx file, one after the other and whatever block they are in. Read as
+ * nginx does it (ngx_conf_read_token): words end at a blank, `;` or `{`, a backslash keeps what is
+ * behind it in the word, and quotes and `#` count at the beginning of a word only. Never throws:
+ * nginx itself refuses what is malformed.
  */
 export function readDirectives(text: string): Directive[] {
   const found: Directive[] = [];
@@ -27,7 +28,8 @@ export function readDirectives(text: string): Directive[] {
   return words.length > 0 ? [...found, words] : found;
 }
 
-const isBlank = (letter: string) => letter === " " || letter === "\t" || letter === "\r" || letter === "\n";
+const isBlank = (letter: string) =>
+  letter === " " || letter === "\t" || letter === "\r" || letter === "\n";
 
 /** Where the word that begins at `start` ends: at its closing quote, or behind its last letter. */
 function endOfWord(text: string, start: number): number {
@@ -35,19 +37,30 @@ function endOfWord(text: string, start: number): number {
   for (let at = start + quote.length; at < text.length; at++) {
     const one = text[at]!;
     if (one === "\\") at++;
-    else if (quote ? one === quote : isBlank(one) || one === ";" || (one === "{" && text[at - 1] !== "$")) return at;
+    else if (
+      quote ? one === quote : isBlank(one) || one === ";" || (one === "{" && text[at - 1] !== "$")
+    )
+      return at;
   }
   return text.length;
 }
 
-const escapes: Record<string, string> = { t: "\t", r: "\r", n: "\n", '"': '"', "'": "'", "\\": "\\" };
+const escapes: Record<string, string> = {
+  t: "\t",
+  r: "\r",
+  n: "\n",
+  '"': '"',
+  "'": "'",
+  "\\": "\\",
+};
 
-const unescaped = (word: string) => word.replace(/\\(["'\\trn])/g, (_, letter: string) => escapes[letter]!);
+const unescaped = (word: string) =>
+  word.replace(/\\(["'\\trn])/g, (_, letter: string) => escapes[letter]!);
 
 /**
- * The server names in an nginx file, in small letters and each once. `.example.com` is two names; `$hostname`, which nginx
- * replaces, is `hostname`. A pattern (`~...`) stands for itself: nginx looks at patterns last, so they take nothing from
- * a name that another site has.
+ * The server names in an nginx file, in small letters and each once. `.example.com` is two names;
+ * `$hostname`, which nginx replaces, is `hostname`. A pattern (`~...`) stands for itself: nginx
+ * looks at patterns last, so they take nothing from a name that another site has.
  */
 export function serverNamesIn(text: string, hostname = ""): Set<string> {
   const names = readDirectives(text)
@@ -58,7 +71,9 @@ export function serverNamesIn(text: string, hostname = ""): Set<string> {
       if (name === "$hostname") return hostname.toLowerCase();
       return name.startsWith(".") ? [name.slice(1), `*${name}`] : name;
     });
-  return new Set(names.map((name) => (name.startsWith("~") ? name : name.replace(/\.$/, ""))).filter(Boolean));
+  return new Set(
+    names.map((name) => (name.startsWith("~") ? name : name.replace(/\.$/, ""))).filter(Boolean),
+  );
 }
 
 /** The ports on which some server of an nginx file answers for unknown names. */
@@ -66,7 +81,8 @@ export const defaultPortsIn = (text: string): number[] =>
   readDirectives(text)
     .filter(
       ([directive, , ...options]) =>
-        directive === "listen" && options.some((word) => word === "default_server" || word === "default"),
+        directive === "listen" &&
+        options.some((word) => word === "default_server" || word === "default"),
     )
     .flatMap(([, where]) => portOf(where!) ?? []);
 
@@ -77,14 +93,19 @@ function portOf(where: string): number | undefined {
   return port ? Number(port[1] ?? port[2]) : 80;
 }
 
-/** The addresses with their ports that some server of an nginx file listens on: `10.0.0.1:80`, `[::1]:443`, `*:80` for all of them. */
+/**
+ * The addresses with their ports that some server of an nginx file listens on: `10.0.0.1:80`,
+ * `[::1]:443`, `*:80` for all of them.
+ */
 export const listensIn = (text: string): string[] =>
   readDirectives(text)
     .filter(([directive]) => directive === "listen")
     .flatMap(([, where = ""]) => {
       const port = portOf(where);
       if (port === undefined) return [];
-      const address = /^\d+$/.test(where) ? "*" : where.replace(/(^|\]):?\d*$|:\d+$/, "$1").toLowerCase();
+      const address = /^\d+$/.test(where)
+        ? "*"
+        : where.replace(/(^|\]):?\d*$|:\d+$/, "$1").toLowerCase();
       return `${address === "0.0.0.0" ? "*" : address}:${port}`;
     });
 

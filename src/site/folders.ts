@@ -4,16 +4,21 @@ import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { cacheFoldersIn } from "./directives.ts";
 
-/** Whether a path is this folder, or below it. Both absolute, without `.`, `..` and a `/` at the end. */
-export const isBelow = (path: string, folder: string) => `${path}/`.startsWith(`${folder}/`.replace(/^\/+$/, "/"));
+/**
+ * Whether a path is this folder, or below it. Both absolute, without `.`, `..` and a `/` at the
+ * end.
+ */
+export const isBelow = (path: string, folder: string) =>
+  `${path}/`.startsWith(`${folder}/`.replace(/^\/+$/, "/"));
 
 /** What below `envs/<app>` is dependencies, and not settings: see `environment.ts`. */
 const dependencies = /^(\.[0-9a-f]{16}|bin|lib|include|node_modules)(\/|$)/;
 
 /**
- * Whether nginx may serve a folder for an app: one of its tree, its dependencies or its data, or one of those that the
- * board allows (PIKU_FOLDERS). An entry that has all of piku in it allows nothing, and what piku itself keeps is
- * never served: only another app's tree or data, where an entry names it.
+ * Whether nginx may serve a folder for an app: one of its tree, its dependencies or its data, or
+ * one of those that the board allows (PIKU_FOLDERS). An entry that has all of piku in it allows
+ * nothing, and what piku itself keeps is never served: only another app's tree or data, where an
+ * entry names it.
  */
 export function mayServe(app: App, folder: string, allowed: readonly string[]): boolean {
   const { root, apps } = app.paths;
@@ -22,17 +27,25 @@ export function mayServe(app: App, folder: string, allowed: readonly string[]): 
   if (holdsOurs(app, folder)) return false;
   const isOurs = isBelow(folder, root);
   return allowed.some(
-    (entry) => isBelow(folder, entry) && !isBelow(root, entry) && (!isOurs || (entry !== apps && isBelow(entry, root))),
+    (entry) =>
+      isBelow(folder, entry) &&
+      !isBelow(root, entry) &&
+      (!isOurs || (entry !== apps && isBelow(entry, root))),
   );
 }
 
-/** Whether a folder has, or is, what piku itself keeps: all below its root but apps' trees and data. */
+/**
+ * Whether a folder has, or is, what piku itself keeps: all below its root but apps' trees and data.
+ */
 export function holdsOurs({ paths: { root, apps, data } }: App, folder: string): boolean {
   const isShown = [apps, data].some((shown) => folder !== shown && isBelow(folder, shown));
   return isBelow(root, folder) || (isBelow(folder, root) && !isShown);
 }
 
-/** Whether nginx may keep an app's replies in a folder: one of its own cache, or one that the board allows and that is not piku's. */
+/**
+ * Whether nginx may keep an app's replies in a folder: one of its own cache, or one that the board
+ * allows and that is not piku's.
+ */
 export function mayCache(app: App, folder: string, allowed: readonly string[]): boolean {
   const { root } = app.paths;
   if (isBelow(folder, app.cache)) return true;
@@ -44,7 +57,9 @@ export function mayCache(app: App, folder: string, allowed: readonly string[]): 
 const allowing = (folder: string, allowed: readonly string[]) =>
   `the board's administrator allows it with: config:set --global PIKU_FOLDERS=${[...allowed, printable(folder)].join(":")}`;
 
-/** What to do about a folder that may not be served. `folder`: the one that PIKU_FOLDERS would name. */
+/**
+ * What to do about a folder that may not be served. `folder`: the one that PIKU_FOLDERS would name.
+ */
 export const servedHint = (app: App, folder: string, allowed: readonly string[]) =>
   `take a folder of the app, or one below ${app.data}; for another one ${allowing(folder, allowed)}`;
 
@@ -52,7 +67,10 @@ export const servedHint = (app: App, folder: string, allowed: readonly string[])
 export const cacheHint = (app: App, folder: string, allowed: readonly string[]) =>
   `leave it out, or take a folder below ${app.cache}; for another one ${allowing(folder, allowed)}, and, where nginx runs as piku-web.service, root lets it write there: systemctl edit piku-web (two lines: [Service] and ReadWritePaths=${printable(folder)}), then systemctl restart piku-web`;
 
-/** Where a path leads; of what is not there yet, where it is going to be. Undefined behind a link that leads nowhere. */
+/**
+ * Where a path leads; of what is not there yet, where it is going to be. Undefined behind a link
+ * that leads nowhere.
+ */
 function leadsTo(host: Host, path: string): string | undefined {
   if (path === "") return "";
   const real = host.realPath(path);
@@ -67,19 +85,38 @@ function leadsTo(host: Host, path: string): string | undefined {
 function behindLinks(host: Host, app: App): App {
   const { paths } = app;
   const real = (path: string) => leadsTo(host, path) ?? path;
-  const [root, apps, data, envs, cache] = [paths.root, paths.apps, paths.data, paths.envs, paths.cache].map(real);
-  const found = appOf({ ...paths, root: root!, apps: apps!, data: data!, envs: envs!, cache: cache! }, app.name);
+  const [root, apps, data, envs, cache] = [
+    paths.root,
+    paths.apps,
+    paths.data,
+    paths.envs,
+    paths.cache,
+  ].map(real);
+  const found = appOf(
+    { ...paths, root: root!, apps: apps!, data: data!, envs: envs!, cache: cache! },
+    app.name,
+  );
   const own = real(app.data);
   // On a disk of its own, but never another app's.
-  return isBelow(own, root!) || isBelow(own, data!) || isBelow(root!, own) ? found : { ...found, data: own };
+  return isBelow(own, root!) || isBelow(own, data!) || isBelow(root!, own)
+    ? found
+    : { ...found, data: own };
 }
 
 /** Folders that the board allows, by their names and as they lie behind links. */
 const withAims = (host: Host, allowed: readonly string[]) =>
   allowed.flatMap((entry) => [entry, leadsTo(host, entry) ?? entry]);
 
-/** Refuses a folder of static files that is a link, or behind one, to something that may not be served. */
-export function refuseServedLinks(host: Host, app: App, folders: readonly string[], allowed: readonly string[]): void {
+/**
+ * Refuses a folder of static files that is a link, or behind one, to something that may not be
+ * served.
+ */
+export function refuseServedLinks(
+  host: Host,
+  app: App,
+  folders: readonly string[],
+  allowed: readonly string[],
+): void {
   if (folders.length === 0) return;
   const real = behindLinks(host, app);
   const entries = withAims(host, allowed);
@@ -95,8 +132,8 @@ export function refuseServedLinks(host: Host, app: App, folders: readonly string
 }
 
 /**
- * Refuses a cache folder that holds something else: nginx removes what it does not know from there (and, as root, takes the
- * folder for its own user). `sites`: the text of each app's site.
+ * Refuses a cache folder that holds something else: nginx removes what it does not know from there
+ * (and, as root, takes the folder for its own user). `sites`: the text of each app's site.
  */
 export function refuseCacheFolder(
   host: Host,
@@ -116,7 +153,8 @@ export function refuseCacheFolder(
   const caches = [...sites].map(
     ([name, site]) => [name, cacheFoldersIn(site).map((one) => leadsTo(host, one))] as const,
   );
-  const isNear = (one: string | undefined) => one !== undefined && (isBelow(one, aim) || isBelow(aim, one));
+  const isNear = (one: string | undefined) =>
+    one !== undefined && (isBelow(one, aim) || isBelow(aim, one));
   const owner =
     caches.find(([name, theirs]) => name !== app.name && theirs.some(isNear))?.[0] ??
     (isBelow(aim, real.cache) ? undefined : ownerOf(host, app, isNear));
@@ -134,15 +172,25 @@ export function refuseCacheFolder(
 }
 
 /** The app whose folder, of any sort and behind links too, is one of these. */
-function ownerOf(host: Host, { paths }: App, isIt: (path: string | undefined) => boolean): string | undefined {
+function ownerOf(
+  host: Host,
+  { paths }: App,
+  isIt: (path: string | undefined) => boolean,
+): string | undefined {
   const { apps, data, envs, repos, logs, releases, cache } = paths;
   for (const kind of [apps, data, envs, repos, logs, releases, cache])
     for (const name of host.list(kind)) if (isIt(host.realPath(`${kind}/${name}`))) return name;
   return undefined;
 }
 
-/** Something in a folder that is none of what nginx keeps there by `levels=1:2`; undefined where there is nothing such. */
-function strangerIn(host: Host, folder: string): { path: string; unreadable?: boolean } | undefined {
+/**
+ * Something in a folder that is none of what nginx keeps there by `levels=1:2`; undefined where
+ * there is nothing such.
+ */
+function strangerIn(
+  host: Host,
+  folder: string,
+): { path: string; unreadable?: boolean } | undefined {
   if (host.stat(folder) === undefined) return undefined;
   const digit = "[0-9a-f]";
   const key = digit.repeat(32);
@@ -153,14 +201,26 @@ function strangerIn(host: Host, folder: string): { path: string; unreadable?: bo
     ["f", `${digit}/${digit}${digit}/${key}.[0-9]*`],
   ];
   const base = folder.replace(/[\\*?[\]]/g, "\\$&");
-  const known = places.flatMap(([type, pattern]) => ["!", "(", "-type", type, "-path", `${base}/${pattern}`, ")"]);
-  // A link is a stranger, too: nginx follows it. find(1) takes a `*` for more than digits, which does not matter here.
+  const known = places.flatMap(([type, pattern]) => [
+    "!",
+    "(",
+    "-type",
+    type,
+    "-path",
+    `${base}/${pattern}`,
+    ")",
+  ]);
+  // A link is a stranger, too: nginx follows it. find(1) takes a `*` for more than digits, which
+  // does not matter here.
   const ran = host.capture(["find", folder, "-mindepth", "1", ...known, "-print", "-quit"]);
   if (ran.stdout !== "") return { path: ran.stdout.trim() };
   return ran.status === 0 ? undefined : { path: folder, unreadable: true };
 }
 
-/** Removes a cache that is not below piku's own folder, where nothing but a cache is in there. Gives whether it is gone. */
+/**
+ * Removes a cache that is not below piku's own folder, where nothing but a cache is in there. Gives
+ * whether it is gone.
+ */
 export function removeCache(host: Host, folder: string): boolean {
   if (strangerIn(host, folder)) return false;
   host.remove(folder);

@@ -6,9 +6,9 @@ import { readDirectives } from "./directives.ts";
 const mostIncluded = 1_000_000;
 
 /**
- * The text of a site, and that of the files that it includes itself, one behind the other: what stands in them counts as well.
- * Names as nginx takes them: from /etc/nginx on, and with `*` in the last part. Throws for a file that cannot be read, and for more than
- * 1 MB of them.
+ * The text of a site, and that of the files that it includes itself, one behind the other: what
+ * stands in them counts as well. Names as nginx takes them: from /etc/nginx on, and with `*` in the
+ * last part. Throws for a file that cannot be read, and for more than 1 MB of them.
  */
 export function withIncluded(host: Host, text: string): string {
   const seen = new Set<string>();
@@ -22,7 +22,10 @@ export function withIncluded(host: Host, text: string): string {
       seen.add(file);
       size += host.stat(host.realPath(file) ?? file)?.size ?? 0;
       if (size > mostIncluded)
-        throw new PikuError(`'${printable(file)}' makes more than 1 MB of included files`, "include less of them");
+        throw new PikuError(
+          `'${printable(file)}' makes more than 1 MB of included files`,
+          "include less of them",
+        );
       return `\n${follow(readable(host, file))}`;
     });
     return given + more.join("");
@@ -34,7 +37,10 @@ function readable(host: Host, file: string): string {
   try {
     return host.read(file) ?? "";
   } catch {
-    throw new PikuError(`the included file '${printable(file)}' cannot be read`, "take it out of NGINX_INCLUDE_FILE");
+    throw new PikuError(
+      `the included file '${printable(file)}' cannot be read`,
+      "take it out of NGINX_INCLUDE_FILE",
+    );
   }
 }
 
@@ -46,7 +52,9 @@ function matching(host: Host, name: string): string[] {
   // More than nginx takes where there are brackets: it is for a look only.
   const parts = last.split(/\[[^\]]*\]|[*?]/);
   const fits = (file: string) =>
-    file.startsWith(parts[0]!) && file.endsWith(parts.at(-1)!) && parts.every((part) => file.includes(part));
+    file.startsWith(parts[0]!) &&
+    file.endsWith(parts.at(-1)!) &&
+    parts.every((part) => file.includes(part));
   return host
     .list(folder)
     .filter(fits)

@@ -10,7 +10,10 @@ import { reopenLogs } from "./reload.ts";
 
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** When nginx wrote a line, milliseconds since 1970: `[25/Nov/2026:09:16:30 +0000]`, or `2026/11/25 09:16:30` in the server's time. */
+/**
+ * When nginx wrote a line, milliseconds since 1970: `[25/Nov/2026:09:16:30 +0000]`, or `2026/11/25
+ * 09:16:30` in the server's time.
+ */
 export function nginxTime(line: string): number | undefined {
   const access = /\[(\d\d)\/(\w{3})\/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)\]/.exec(line);
   if (access) {
@@ -34,7 +37,11 @@ function readNginx(raw: readonly string[], before: number): Line[] {
 /** What nginx has written about an app's site. */
 export const siteLogs = (host: Host, app: App): Log[] =>
   nginxLogs
-    .map((name) => ({ label: `nginx.${name}`, file: `${app.logs}/nginx.${name}.log`, read: readNginx }))
+    .map((name) => ({
+      label: `nginx.${name}`,
+      file: `${app.logs}/nginx.${name}.log`,
+      read: readNginx,
+    }))
     .filter(({ file }) => host.stat(file))
     .map((log) => ({ ...log, former: host.stat(`${log.file}.old`) ? [`${log.file}.old`] : [] }));
 
@@ -46,7 +53,9 @@ export function turnSiteLogs(host: Host, paths: Paths): void {
   const files = [
     errors,
     accesses,
-    ...host.list(paths.logs).flatMap((name) => siteLogs(host, appOf(paths, name)).map(({ file }) => file)),
+    ...host
+      .list(paths.logs)
+      .flatMap((name) => siteLogs(host, appOf(paths, name)).map(({ file }) => file)),
   ];
   const large = files.filter((file) => (host.stat(file)?.size ?? 0) > mostOfNginx);
   if (large.length === 0) return;
@@ -56,7 +65,8 @@ export function turnSiteLogs(host: Host, paths: Paths): void {
       make: () => {
         for (const file of large) host.rename(file, `${file}.old`);
       },
-      // It still writes into them: under the names by which they are found and turned the next time.
+      // It still writes into them: under the names by which they are found and turned the next
+      // time.
       undo: () => {
         for (const file of large) if (!host.stat(file)) host.rename(`${file}.old`, file);
       },

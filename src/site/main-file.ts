@@ -13,7 +13,10 @@ import { bringBack, leaveAside, setAside, setStrangeAside } from "./refused.ts";
 export const webFiles = ({ web }: Paths) => ({
   main: `${web}/nginx.conf`,
   pid: `${web}/nginx.pid`,
-  /** What nginx says of itself, and of requests to sites without a log of their own. Read by us to see whether a reload took. */
+  /**
+   * What nginx says of itself, and of requests to sites without a log of their own. Read by us to
+   * see whether a reload took.
+   */
   errors: `${web}/error.log`,
   accesses: `${web}/access.log`,
   /** The pair that older versions show to whoever asks for an unknown name by https. */
@@ -24,7 +27,9 @@ export const webFiles = ({ web }: Paths) => ({
 /** What nginx's main file is made from. */
 export interface Main {
   paths: Paths;
-  /** The user of nginx's workers, where its master is root; undefined where it runs as piku's user. */
+  /**
+   * The user of nginx's workers, where its master is root; undefined where it runs as piku's user.
+   */
   user?: string;
   ports: Ports;
   ipv4: string;
@@ -32,24 +37,34 @@ export interface Main {
   ipv6?: string;
   /** Whether this nginx can count connections (ngx_http_limit_conn_module and its like). */
   limits: boolean;
-  /** Whether this nginx can refuse a TLS handshake by itself (`ssl_reject_handshake`, since 1.19.4). */
+  /**
+   * Whether this nginx can refuse a TLS handshake by itself (`ssl_reject_handshake`, since 1.19.4).
+   */
   rejects: boolean;
 }
 
 // Where Debian, Alpine and Fedora keep the files that load nginx's modules.
-const moduleFolders = ["/etc/nginx/modules-enabled", "/etc/nginx/modules", "/usr/share/nginx/modules"];
+const moduleFolders = [
+  "/etc/nginx/modules-enabled",
+  "/etc/nginx/modules",
+  "/usr/share/nginx/modules",
+];
 
-// Of one address at a time: a class behind one router, each pupil with a browser. A request to an app takes two of a worker's connections.
+// Of one address at a time: a class behind one router, each pupil with a browser. A request to an
+// app takes two of a worker's connections.
 const mostOfOneAddress = 400;
 
 /**
- * The main file of piku's own nginx, for a board and for the tests alike. Names that no site has get a 404 by http and nothing by https,
- * unless a site is marked as the default. The ciphers are those that Mozilla calls intermediate.
+ * The main file of piku's own nginx, for a board and for the tests alike. Names that no site has
+ * get a 404 by http and nothing by https, unless a site is marked as the default. The ciphers are
+ * those that Mozilla calls intermediate.
  */
 export function renderMain({ paths, user, ports, ipv4, ipv6, limits, rejects }: Main): string {
   const files = webFiles(paths);
   const listen = (port: number, options = "") =>
-    [ipv4, ...(ipv6 ? [ipv6] : [])].map((address) => `listen ${address}:${port}${options};`).join("\n");
+    [ipv4, ...(ipv6 ? [ipv6] : [])]
+      .map((address) => `listen ${address}:${port}${options};`)
+      .join("\n");
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
     (kind) => `${kind}_temp_path ${paths.web}/temp-${kind};`,
   );
@@ -99,7 +114,10 @@ export function renderMain({ paths, user, ports, ipv4, ipv6, limits, rejects }: 
     }`;
 }
 
-/** Bounds what one address may hold. A program of the board itself, such as a tunnel, asks for everybody. */
+/**
+ * Bounds what one address may hold. A program of the board itself, such as a tunnel, asks for
+ * everybody.
+ */
 const renderLimits = text`
   geo $piku_is_counted {
     default 1;
@@ -114,7 +132,10 @@ const renderLimits = text`
   limit_conn piku_addresses ${mostOfOneAddress};
   limit_conn_status 429;`.trimEnd();
 
-/** Writes nginx's main file as this board's settings want it; whether it has changed. Throws where there is no nginx, or for settings that are none. */
+/**
+ * Writes nginx's main file as this board's settings want it; whether it has changed. Throws where
+ * there is no nginx, or for settings that are none.
+ */
 export function writeMain(host: Host, paths: Paths): boolean {
   const { settings, ports } = readMachine(host, paths.settings);
   const { limits, rejects } = askNginx(host);
@@ -141,7 +162,8 @@ export function writeMain(host: Host, paths: Paths): boolean {
   return true;
 }
 
-// What lies beside the distribution's main file, and is named without its folder: nginx looks beside the main file that it was given.
+// What lies beside the distribution's main file, and is named without its folder: nginx looks
+// beside the main file that it was given.
 const neighbours = [
   "fastcgi.conf",
   "fastcgi_params",
@@ -152,41 +174,87 @@ const neighbours = [
   "uwsgi_params",
 ];
 
-/** Gives include files of apps what they find beside the distribution's main file, such as `include fastcgi_params;`. */
+/**
+ * Gives include files of apps what they find beside the distribution's main file, such as `include
+ * fastcgi_params;`.
+ */
 function linkNeighbours(host: Host, { web }: Paths): void {
   for (const name of neighbours) {
     const target = `/etc/nginx/${name}`;
-    if (host.stat(target) && host.readLink(`${web}/${name}`) !== target) host.link(target, `${web}/${name}`);
+    if (host.stat(target) && host.readLink(`${web}/${name}`) !== target)
+      host.link(target, `${web}/${name}`);
   }
 }
 
 function checked(address: string, pattern: RegExp, paths: Paths, key: string): string {
   if (!pattern.test(address))
-    throw new PikuError(`${paths.settings}: ${key} is '${printable(address)}'`, "write 192.0.2.1, or [2001:db8::1]");
+    throw new PikuError(
+      `${paths.settings}: ${key} is '${printable(address)}'`,
+      "write 192.0.2.1, or [2001:db8::1]",
+    );
   return address;
 }
 
 function makeUnknown(host: Host, paths: Paths): void {
   const { certificate, key } = webFiles(paths);
-  const words = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "36500"];
-  const ran = host.capture(["openssl", "req", ...words, "-subj", "/CN=invalid", "-keyout", key, "-out", certificate]);
-  if (ran.status !== 0) throw new PikuError(`no certificate could be made: ${ran.stderr.trim().split("\n").at(-1)}`);
+  const words = [
+    "-x509",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:prime256v1",
+    "-nodes",
+    "-days",
+    "36500",
+  ];
+  const ran = host.capture([
+    "openssl",
+    "req",
+    ...words,
+    "-subj",
+    "/CN=invalid",
+    "-keyout",
+    key,
+    "-out",
+    certificate,
+  ]);
+  if (ran.status !== 0)
+    throw new PikuError(`no certificate could be made: ${ran.stderr.trim().split("\n").at(-1)}`);
   host.chmod(key, 0o600);
 }
 
-/** nginx's complaint about its files as they are, or undefined. For those who may bind the board's ports: `nginx -t` does. */
+/**
+ * nginx's complaint about its files as they are, or undefined. For those who may bind the board's
+ * ports: `nginx -t` does.
+ */
 function complaintOf(host: Host, paths: Paths): string | undefined {
   // A pipe among what a site names would be waited for for ever.
   const patience = ["timeout", "-s", "KILL", "20"];
-  const ran = host.capture([...patience, "nginx", "-t", "-q", ...logOption(host), "-c", webFiles(paths).main]);
+  const ran = host.capture([
+    ...patience,
+    "nginx",
+    "-t",
+    "-q",
+    ...logOption(host),
+    "-c",
+    webFiles(paths).main,
+  ]);
   if (ran.status === 0) return undefined;
-  return readComplaint(paths, ran.stderr) ?? "it does not get to the end of its files within 20 seconds";
+  return (
+    readComplaint(paths, ran.stderr) ?? "it does not get to the end of its files within 20 seconds"
+  );
 }
 
-/** nginx before 1.19.5 has no such option, and complains of a log in /var/log that it may not open, but goes on. */
+/**
+ * nginx before 1.19.5 has no such option, and complains of a log in /var/log that it may not open,
+ * but goes on.
+ */
 const logOption = (host: Host) => (askNginx(host).hasLogOption ? ["-e", "stderr"] : []);
 
-/** What nginx holds against its files, of what it has printed or logged: its first `[emerg]`, with files of sites by their bare names. */
+/**
+ * What nginx holds against its files, of what it has printed or logged: its first `[emerg]`, with
+ * files of sites by their bare names.
+ */
 export function readComplaint({ nginx }: Paths, said: string): string | undefined {
   const lines = said.split("\n").filter((line) => line.includes("[emerg]"));
   const first = lines.find((line) => !line.includes("still could not bind")) ?? lines[0];
@@ -198,12 +266,14 @@ export const blamedSite = (complaint: string): string | undefined =>
   /(?:^|[\s"'])([A-Za-z0-9][\w.-]*)\.(?:conf|crt|key)(?=[:"'\s]|$)/.exec(complaint)?.[1];
 
 /**
- * Makes nginx's files such that it starts: all sites that it takes together, without those that it refuses, or of which another program
- * has a port (`nginx -t` does not tell that). Gives the sites that were set aside, and why. For the moment before nginx starts. Throws
- * when nginx refuses its files also without any site.
+ * Makes nginx's files such that it starts: all sites that it takes together, without those that it
+ * refuses, or of which another program has a port (`nginx -t` does not tell that). Gives the sites
+ * that were set aside, and why. For the moment before nginx starts. Throws when nginx refuses its
+ * files also without any site.
  */
 export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
-  for (const path of Object.values(webFiles(paths))) if (host.stat(path) && !isPlainFile(host, path)) host.remove(path);
+  for (const path of Object.values(webFiles(paths)))
+    if (host.stat(path) && !isPlainFile(host, path)) host.remove(path);
   writeMain(host, paths);
   // What a power cut left names a process that is somebody else's by now.
   host.remove(webFiles(paths).pid);
@@ -242,7 +312,8 @@ export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
     const complaint = bare === undefined ? complaintOf(host, paths) : undefined;
     if (complaint !== undefined) refuse(name, complaint);
   }
-  if (bare !== undefined) throw new PikuError(`nginx refuses its main file: ${bare}`, `look at ${paths.settings}`);
+  if (bare !== undefined)
+    throw new PikuError(`nginx refuses its main file: ${bare}`, `look at ${paths.settings}`);
   return aside;
 }
 
@@ -251,11 +322,14 @@ const namesPipe = (host: Host, site: string): boolean =>
   readDirectives(site)
     .flat()
     .some((word) => {
-      const real = word.startsWith("/") && !word.startsWith("/dev/") ? host.realPath(word) : undefined;
+      const real =
+        word.startsWith("/") && !word.startsWith("/dev/") ? host.realPath(word) : undefined;
       return real !== undefined && host.stat(real)?.type === "other";
     });
 
-/** A port of its own that a site listens on, and that another program has; while nginx does not run. */
+/**
+ * A port of its own that a site listens on, and that another program has; while nginx does not run.
+ */
 function takenPort(host: Host, ports: Ports, site: string): string | undefined {
   const isTaken = (listen: string) => {
     const [, address = "", port = ""] = /^(.*):(\d+)$/.exec(listen) ?? [];
@@ -268,8 +342,9 @@ function takenPort(host: Host, ports: Ports, site: string): string | undefined {
 }
 
 /**
- * Makes ready for an nginx of piku's own what a shared one has left, and tries all sites as they are. Gives what was left aside, since it
- * is another user's and would be refused, and what nginx has against the sites. For install.sh, with the right to bind the board's ports.
+ * Makes ready for an nginx of piku's own what a shared one has left, and tries all sites as they
+ * are. Gives what was left aside, since it is another user's and would be refused, and what nginx
+ * has against the sites. For install.sh, with the right to bind the board's ports.
  */
 export function tryWeb(host: Host, paths: Paths): { aside: string[]; complaint?: string } {
   writeMain(host, paths);
@@ -277,7 +352,10 @@ export function tryWeb(host: Host, paths: Paths): { aside: string[]; complaint?:
   return { aside: leaveAside(host, paths), complaint: complaintOf(host, paths) };
 }
 
-/** Marks the site of PIKU_DEFAULT_APP as the default, and the copy that its release keeps: it answered for unknown names before. */
+/**
+ * Marks the site of PIKU_DEFAULT_APP as the default, and the copy that its release keeps: it
+ * answered for unknown names before.
+ */
 function markDefault(host: Host, paths: Paths): void {
   const { defaultApp, ports } = readMachine(host, paths.settings);
   if (defaultApp === undefined) return;
@@ -296,9 +374,12 @@ function markDefault(host: Host, paths: Paths): void {
 export function asDefault(site: string, ports: readonly number[]): string {
   if (/^\s*listen\s[^;]*\bdefault_server\b/m.test(site)) return site;
   const seen = new Set<string>();
-  return site.replace(/^([ \t]*listen[ \t]+)([^\s;]+)/gm, (line, before: string, address: string) => {
-    if (seen.has(address) || !ports.includes(Number(/(\d+)$/.exec(address)?.[1]))) return line;
-    seen.add(address);
-    return `${before}${address} default_server`;
-  });
+  return site.replace(
+    /^([ \t]*listen[ \t]+)([^\s;]+)/gm,
+    (line, before: string, address: string) => {
+      if (seen.has(address) || !ports.includes(Number(/(\d+)$/.exec(address)?.[1]))) return line;
+      seen.add(address);
+      return `${before}${address} default_server`;
+    },
+  );
 }

@@ -3,7 +3,10 @@ import { withTurn } from "../app/locks.ts";
 import type { Host } from "../host/host.ts";
 import { text } from "../text/text.ts";
 
-/** The page that nginx shows in the place of an app while this file is there: of maintenance:on, or of `stop`. */
+/**
+ * The page that nginx shows in the place of an app while this file is there: of maintenance:on, or
+ * of `stop`.
+ */
 export const maintenanceFile = (app: App) => `${app.paths.sockets}/${app.name}.html`;
 
 // A status that nothing else uses, so that an app's own pages for 503 stay what they are.
@@ -11,8 +14,9 @@ const closed = 555;
 const page = "/.piku-maintenance";
 
 /**
- * The part of a site that closes it while `file` is there: one stat(2) a request, and no reload to switch. A certificate
- * authority is let through. The page may go between nginx's look at it and its being read.
+ * The part of a site that closes it while `file` is there: one stat(2) a request, and no reload to
+ * switch. A certificate authority is let through. The page may go between nginx's look at it and
+ * its being read.
  */
 export const renderMaintenance = (file: string) =>
   text`
@@ -34,7 +38,13 @@ export const renderMaintenance = (file: string) =>
     return 503;
   }`.trimEnd();
 
-const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+const entities: Record<string, string> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
 
 /** The page itself; `message` is text, not HTML. `generator` says what has made it. */
 export const renderPage = (message: string, generator = "piku maintenance:on") => text`
@@ -55,12 +65,21 @@ export const renderPage = (message: string, generator = "piku maintenance:on") =
 const byStop = "piku stop";
 
 /** The page of an app that is stopped: whoever listens on its port by then is not asked. */
-export const stoppedPage = renderPage("This app is stopped.\nWhoever looks after it can start it again.", byStop);
+export const stoppedPage = renderPage(
+  "This app is stopped.\nWhoever looks after it can start it again.",
+  byStop,
+);
 
-/** Whether a page is that of a stopped app; every other one, also an older piku's, is somebody's own. */
+/**
+ * Whether a page is that of a stopped app; every other one, also an older piku's, is somebody's
+ * own.
+ */
 const isOfStop = (page: string) => page.includes(`<meta name="generator" content="${byStop}">`);
 
-/** The page that an app is to have: the one of maintenance:on as long as there is one, else that of a stopped app. */
+/**
+ * The page that an app is to have: the one of maintenance:on as long as there is one, else that of
+ * a stopped app.
+ */
 export const pageFor = (present: string | undefined, isStopped: boolean): string | undefined =>
   present !== undefined && !isOfStop(present) ? present : isStopped ? stoppedPage : undefined;
 
@@ -76,14 +95,19 @@ export function settlePage(host: Host, app: App, isStopped: boolean): void {
 }
 
 /** Closes an app's site with a page. */
-export const closeSite = (host: Host, app: App, message: string) => changePage(host, app, () => renderPage(message));
+export const closeSite = (host: Host, app: App, message: string) =>
+  changePage(host, app, () => renderPage(message));
 
 /** Opens it again: a stopped app shows that it is stopped. */
 export const openSite = (host: Host, app: App, isStopped: boolean) =>
   changePage(host, app, () => pageFor(undefined, isStopped));
 
 /** One at a time: a page of maintenance:on must not go because a deploy ends at the same moment. */
-function changePage(host: Host, app: App, change: (present: string | undefined) => string | undefined): void {
+function changePage(
+  host: Host,
+  app: App,
+  change: (present: string | undefined) => string | undefined,
+): void {
   const file = maintenanceFile(app);
   const present = host.read(file);
   if (change(present) === present) return;

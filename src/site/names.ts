@@ -5,7 +5,10 @@ import { isOn, printable } from "../text/text.ts";
 const namePattern =
   /^(_|(\*\.|\.)?([A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.\*)?\.?|\[[0-9a-fA-F:.]+\])$/;
 
-/** The names in a setting, with commas or blanks between them. Throws for what nginx would read as something else. */
+/**
+ * The names in a setting, with commas or blanks between them. Throws for what nginx would read as
+ * something else.
+ */
 export function parseServerNames(value: string | undefined, key = "NGINX_SERVER_NAME"): string[] {
   const names = (value ?? "").split(/[\s,]+/).filter((name) => name !== "");
   const bad = names.find((name) => name.length > 253 || !namePattern.test(name));
@@ -24,7 +27,10 @@ export function siteNames(settings: Settings): string[] {
   return names.length === 0 && isOn(settings.NGINX_DEFAULT) ? ["_"] : names;
 }
 
-/** The names from which people are sent on to the first of `names`. Throws when there is no telling where to. */
+/**
+ * The names from which people are sent on to the first of `names`. Throws when there is no telling
+ * where to.
+ */
 export function parseRedirected(settings: Settings, names: readonly string[]): string[] {
   const key = "NGINX_REDIRECT_FROM";
   const redirected = parseServerNames(settings[key], key).filter((name) => !names.includes(name));

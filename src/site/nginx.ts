@@ -7,13 +7,18 @@ import { defaultPortsIn, serverNamesIn } from "./directives.ts";
 /** What nginx writes about a site, in logs of these names (NGINX_LOG). */
 export const nginxLogs = ["access", "error"] as const;
 
-/** How this nginx is told to speak HTTP/2: by an option of `listen`, by a directive of its own, or not at all. */
+/**
+ * How this nginx is told to speak HTTP/2: by an option of `listen`, by a directive of its own, or
+ * not at all.
+ */
 export type Http2 = "listen" | "directive" | "none";
 
 /** What this machine's nginx can do. */
 export interface Abilities {
   http2: Http2;
-  /** Whether it tells how much of a request has been sent (`$upstream_bytes_sent`, since 1.15.8). */
+  /**
+   * Whether it tells how much of a request has been sent (`$upstream_bytes_sent`, since 1.15.8).
+   */
   countsSent: boolean;
   /** Whether it can count connections; Debian's nginx-light could not, up to Debian 11. */
   limits: boolean;
@@ -27,7 +32,10 @@ export interface Abilities {
 export function askNginx(host: Host): Abilities {
   const { status, stderr } = host.capture(["nginx", "-V"]);
   if (status !== 0)
-    throw new PikuError("nginx is not installed on the server", "on the server: sudo apt install nginx-light");
+    throw new PikuError(
+      "nginx is not installed on the server",
+      "on the server: sudo apt install nginx-light",
+    );
   const version = (/nginx\/([\d.]+)/.exec(stderr)?.[1] ?? "0").split(".").map(Number);
   const hasHttp2 = stderr.includes("--with-http_v2_module");
   return {
@@ -46,14 +54,20 @@ function atLeast(version: readonly number[], wanted: readonly number[]): boolean
 
 const largestSite = 2 * 1024 * 1024;
 
-/** Whether there is a file at a path, or a link to one: nginx waits for ever for a pipe to be written to. */
+/**
+ * Whether there is a file at a path, or a link to one: nginx waits for ever for a pipe to be
+ * written to.
+ */
 export function isPlainFile(host: Host, path: string): boolean {
   const entry = host.stat(path);
   const real = entry?.type === "link" ? host.realPath(path) : path;
   return real !== undefined && host.stat(real)?.type === "file";
 }
 
-/** The text of a site; nothing of what cannot be read or is larger than any of ours: an app may have put it there. */
+/**
+ * The text of a site; nothing of what cannot be read or is larger than any of ours: an app may have
+ * put it there.
+ */
 export function readSite(host: Host, path: string): string {
   try {
     return isPlainFile(host, path) ? (host.read(path, largestSite) ?? "") : "";
@@ -62,7 +76,10 @@ export function readSite(host: Host, path: string): string {
   }
 }
 
-/** The apps with a file of this ending in piku's folder of sites: those that nginx reads end in `.conf`. */
+/**
+ * The apps with a file of this ending in piku's folder of sites: those that nginx reads end in
+ * `.conf`.
+ */
 export const siteNames = (host: Host, { nginx }: Paths, ending = ".conf"): string[] =>
   host
     .list(nginx)
@@ -71,7 +88,9 @@ export const siteNames = (host: Host, { nginx }: Paths, ending = ".conf"): strin
 
 /** The sites that piku's folder holds: app -> text. */
 export const readSites = (host: Host, paths: Paths): Map<string, string> =>
-  new Map(siteNames(host, paths).map((name) => [name, readSite(host, `${paths.nginx}/${name}.conf`)]));
+  new Map(
+    siteNames(host, paths).map((name) => [name, readSite(host, `${paths.nginx}/${name}.conf`)]),
+  );
 
 /** Refuses a server name that another app's site has, wherever in a file it stands. */
 export function refuseTakenNames(
@@ -92,7 +111,10 @@ export function refuseTakenNames(
   }
 }
 
-/** Refuses a second site that answers for unknown names: nginx has one for each port, and refuses all sites otherwise. */
+/**
+ * Refuses a second site that answers for unknown names: nginx has one for each port, and refuses
+ * all sites otherwise.
+ */
 export function refuseSecondDefault(
   host: Host,
   app: string,
@@ -100,7 +122,8 @@ export function refuseSecondDefault(
   ports: Ports,
   isShared: boolean,
 ): void {
-  const isTaken = (text: string) => defaultPortsIn(text).some((port) => Object.values(ports).includes(port));
+  const isTaken = (text: string) =>
+    defaultPortsIn(text).some((port) => Object.values(ports).includes(port));
   const other = [...sites].find(([name, site]) => name !== app && isTaken(site))?.[0];
   if (other)
     throw new PikuError(

@@ -4,7 +4,10 @@ import { voiceOf } from "../text/output.ts";
 import { printable } from "../text/text.ts";
 import { isPlainFile, nginxLogs, siteNames } from "./nginx.ts";
 
-/** A site that nginx refused, and is set aside: under this name nginx does not read it. Beside it lies why. */
+/**
+ * A site that nginx refused, and is set aside: under this name nginx does not read it. Beside it
+ * lies why.
+ */
 export const refusedSite = ({ nginx }: Paths, name: string) => `${nginx}/${name}.refused`;
 const refusalOf = ({ nginx }: Paths, name: string) => `${nginx}/${name}.refusal`;
 
@@ -25,21 +28,28 @@ for file in "$nginx"/*.conf; do
 done`;
 
 /**
- * Sets aside what has the name of a site and is none, such as a folder or a pipe: nginx would wait for that for ever. Gives which. What has
- * a name that no app has, nor anybody types, goes into nginx's own folder. For pipes in the place of logs there are new ones.
+ * Sets aside what has the name of a site and is none, such as a folder or a pipe: nginx would wait
+ * for that for ever. Gives which. What has a name that no app has, nor anybody types, goes into
+ * nginx's own folder. For pipes in the place of logs there are new ones.
  */
 export function setStrangeAside(host: Host, paths: Paths): Map<string, string> {
   const { logs, nginx, web } = paths;
   const isOdd = (name: string) => name.length > 200 || /[^ -~]/.test(name);
-  if (siteNames(host, paths).some(isOdd)) host.capture(["sh", "-c", moveJunk], { env: { ...host.env(), nginx, web } });
+  if (siteNames(host, paths).some(isOdd))
+    host.capture(["sh", "-c", moveJunk], { env: { ...host.env(), nginx, web } });
   for (const app of host.list(logs)) clearLogs(host, `${logs}/${app}`);
-  const strange = siteNames(host, paths).filter((name) => !isPlainFile(host, `${nginx}/${name}.conf`));
+  const strange = siteNames(host, paths).filter(
+    (name) => !isPlainFile(host, `${nginx}/${name}.conf`),
+  );
   const why = "it is not a file";
   for (const name of strange) setAside(host, paths, name, why);
   return new Map(strange.map((name) => [name, why]));
 }
 
-/** Removes what an app has put in the place of nginx's logs: a link nginx would write through, a pipe it would wait for. */
+/**
+ * Removes what an app has put in the place of nginx's logs: a link nginx would write through, a
+ * pipe it would wait for.
+ */
 export function clearLogs(host: Host, folder: string): void {
   for (const name of nginxLogs) {
     const file = `${folder}/nginx.${name}.log`;
@@ -78,9 +88,13 @@ export const refusedSites = (host: Host, paths: Paths): Map<string, string> =>
     ]),
   );
 
-/** Renames the logs and caches of sites that belong to another user: nginx as piku's could not write them, and would refuse its files. */
+/**
+ * Renames the logs and caches of sites that belong to another user: nginx as piku's could not write
+ * them, and would refuse its files.
+ */
 export function leaveAside(host: Host, { cache, logs }: Paths): string[] {
-  // The original's caches are the apps' folders themselves; what lies in another user's folder goes with it.
+  // The original's caches are the apps' folders themselves; what lies in another user's folder goes
+  // with it.
   const others = (folder: string, ...words: string[]) =>
     host
       .capture([
@@ -89,8 +103,12 @@ export function leaveAside(host: Host, { cache, logs }: Paths): string[] {
       ])
       .stdout.split("\n")
       .filter((path) => path !== "" && !/\.former(\.\d+)?$/.test(path));
-  const found = [...others(cache, "-type", "d"), ...others(logs, "-type", "f", "-name", "nginx.*.log")];
-  for (const path of found) host.rename(path, path.endsWith(".log") ? `${path}.old` : formerName(host, path));
+  const found = [
+    ...others(cache, "-type", "d"),
+    ...others(logs, "-type", "f", "-name", "nginx.*.log"),
+  ];
+  for (const path of found)
+    host.rename(path, path.endsWith(".log") ? `${path}.old` : formerName(host, path));
   return found;
 }
 

@@ -3,12 +3,14 @@ import { renderCacheLocation } from "./cache.ts";
 import { readDirectives } from "./directives.ts";
 import type { Backend, Site } from "./site.ts";
 
-// A name that no app can have, so that an app called `x.b` is not taken for the other set of ports of `x`.
+// A name that no app can have, so that an app called `x.b` is not taken for the other set of ports
+// of `x`.
 const slotName = (app: string, slot: "a" | "b") => `${app}~${slot}`;
 
 /**
- * The upstream of the app's name, and the two that the switch uses. Where there are two only an include file names the first,
- * which then has the ports of both: nginx is not reloaded for a switch.
+ * The upstream of the app's name, and the two that the switch uses. Where there are two only an
+ * include file names the first, which then has the ports of both: nginx is not reloaded for a
+ * switch.
  */
 export function renderUpstreams({ app, include }: Site, { first, second }: Backend): string {
   const upstream = (name: string, live: string[], standby: string[] = []) => text`
@@ -26,7 +28,9 @@ export function renderUpstreams({ app, include }: Site, { first, second }: Backe
 
 /** Whether an include file may send requests to an upstream by itself. */
 const passesItself = (include: string) =>
-  readDirectives(include).some(([directive]) => directive === "include" || directive!.endsWith("_pass"));
+  readDirectives(include).some(
+    ([directive]) => directive === "include" || directive!.endsWith("_pass"),
+  );
 
 const uwsgiParams: [string, string][] = [
   ["QUERY_STRING", "$query_string"],
@@ -61,13 +65,15 @@ export const cacheOf = ({ protocol }: Backend) => (protocol === "uwsgi" ? "uwsgi
 /** The lines that hand a request to the app. */
 function passLines({ app, cloudflare }: Site, { protocol, flag }: Backend): string[] {
   const upstream = flag ? "$piku_slot" : app;
-  const client = (value: string) => (cloudflare && value === "$remote_addr" ? "$piku_client" : value);
+  const client = (value: string) =>
+    cloudflare && value === "$remote_addr" ? "$piku_client" : value;
   if (protocol === "uwsgi")
     return [
       `uwsgi_pass ${upstream};`,
       ...uwsgiParams.map(([name, value]) => `uwsgi_param ${name} ${client(value)};`),
       ...forwarded.map(
-        ([name, value]) => `uwsgi_param HTTP_${name.toUpperCase().replaceAll("-", "_")} ${client(value)};`,
+        ([name, value]) =>
+          `uwsgi_param HTTP_${name.toUpperCase().replaceAll("-", "_")} ${client(value)};`,
       ),
       // httpoxy: a visitor's `Proxy:` would be the app's HTTP_PROXY.
       'uwsgi_param HTTP_PROXY "";',
@@ -83,14 +89,18 @@ function passLines({ app, cloudflare }: Site, { protocol, flag }: Backend): stri
   ];
 }
 
-/** The locations that hand requests to the app. Behind a static mapping of `/` it answers what is no file. */
+/**
+ * The locations that hand requests to the app. Behind a static mapping of `/` it answers what is no
+ * file.
+ */
 export function renderBackend(site: Site): string | false {
   const { app, backend, statics, cache } = site;
   if (!backend) return false;
   const { protocol, flag } = backend;
   const pass = passLines(site, backend);
   return [
-    // An upgrade is asked for only where the client asks; otherwise the connection to the app is closed.
+    // An upgrade is asked for only where the client asks; otherwise the connection to the app is
+    // closed.
     ...(protocol === "http"
       ? ["set $piku_connection close;", "if ($http_upgrade) { set $piku_connection upgrade; }"]
       : []),
@@ -108,9 +118,10 @@ const chooseSlot = (app: string, flag: string) =>
   `set $piku_slot ${slotName(app, "a")};\nif (-f ${flag}) { set $piku_slot ${slotName(app, "b")}; }`;
 
 /**
- * For a request that was on its way while it was switched: nginx chooses where it goes before it has read all of it, which takes
- * minutes for a large one, and finds nobody there. It goes to the live generation then, unless the other one has got
- * some of it and it is none to be sent twice (as by proxy_next_upstream). An include file's own page for 502 goes first.
+ * For a request that was on its way while it was switched: nginx chooses where it goes before it
+ * has read all of it, which takes minutes for a large one, and finds nobody there. It goes to the
+ * live generation then, unless the other one has got some of it and it is none to be sent twice (as
+ * by proxy_next_upstream). An include file's own page for 502 goes first.
  */
 const renderSwitched = ({ app, countsSent }: Site, flag: string, pass: readonly string[]) =>
   text`

@@ -32,10 +32,19 @@ ${site.backend ? renderUpstreams(site, site.backend) : ""}${site.backend && site
     ${renderBackend(site)}
   }`}`;
 
-/** A listen line for each address family; the options of one port are the same in all server blocks. */
-const listen = ({ ipv4, ipv6, isDefault }: Site, port: number, options = "", answersUnknown = isDefault) =>
+/**
+ * A listen line for each address family; the options of one port are the same in all server blocks.
+ */
+const listen = (
+  { ipv4, ipv6, isDefault }: Site,
+  port: number,
+  options = "",
+  answersUnknown = isDefault,
+) =>
   [ipv4, ...(ipv6 ? [ipv6] : [])]
-    .map((address) => `listen ${address}:${port}${answersUnknown ? " default_server" : ""}${options};`)
+    .map(
+      (address) => `listen ${address}:${port}${answersUnknown ? " default_server" : ""}${options};`,
+    )
     .join("\n");
 
 const listenSecurely = (site: Site, answersUnknown = site.isDefault) =>
@@ -46,8 +55,8 @@ const renderCertificate = ({ certificate, key }: Site) =>
   `ssl_certificate ${certificate};\nssl_certificate_key ${key};`;
 
 /**
- * Keeps everybody out but Cloudflare, the machine itself and whoever deploys; Cloudflare says whom it asks for. Its file
- * is refreshed without the site being changed.
+ * Keeps everybody out but Cloudflare, the machine itself and whoever deploys; Cloudflare says whom
+ * it asks for. Its file is refreshed without the site being changed.
  */
 const renderAccess = ({ ranges, deployer }: NonNullable<Site["cloudflare"]>) =>
   text`
@@ -98,9 +107,10 @@ const renderStatics = (site: Site) =>
   site.statics.map((mapping) => renderMapping(site, mapping)).join("\n") || undefined;
 
 /**
- * One static mapping. The location and the folder both end in `/`: without it `/static../ENV` would walk out of the
- * folder. A name with a dot in front is no page, nor are an app's own ENV and Procfile. The front page goes straight to its file: each
- * further name that is tried costs several calls to the kernel, since links are looked at (disable_symlinks).
+ * One static mapping. The location and the folder both end in `/`: without it `/static../ENV` would
+ * walk out of the folder. A name with a dot in front is no page, nor are an app's own ENV and
+ * Procfile. The front page goes straight to its file: each further name that is tried costs several
+ * calls to the kernel, since links are looked at (disable_symlinks).
  */
 function renderMapping({ catchAll, backend, allowGit }: Site, { url, folder }: Mapping): string {
   const fallback = url === "" && backend ? "@app" : "=404";

@@ -4,7 +4,14 @@ import { withTurn } from "../app/locks.ts";
 import type { Host } from "../host/host.ts";
 import { explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
-import { askAuthority, challenges, clientPairs, findClient, pausedUntil, publicNames } from "./acme.ts";
+import {
+  askAuthority,
+  challenges,
+  clientPairs,
+  findClient,
+  pausedUntil,
+  publicNames,
+} from "./acme.ts";
 import {
   type Certified,
   certificateNames,
@@ -29,13 +36,17 @@ export interface Request {
   reload?: string;
 }
 
-/** A copy of the last certificate that a client got for an app: what else is in its place is somebody's own. */
+/**
+ * A copy of the last certificate that a client got for an app: what else is in its place is
+ * somebody's own.
+ */
 const gotFile = (app: App) => `${app.releases}/certificate`;
 
 /**
- * Gets a site that is being served a certificate of an authority, when it has none for its names or one that ends soon. What
- * there is stays when that fails, and so does one that somebody else got, while it is valid. For those who hold the app's
- * turn. Throws with the reason. `patiently`: not within an hour after a failure.
+ * Gets a site that is being served a certificate of an authority, when it has none for its names or
+ * one that ends soon. What there is stays when that fails, and so does one that somebody else got,
+ * while it is valid. For those who hold the app's turn. Throws with the reason. `patiently`: not
+ * within an hour after a failure.
  */
 function obtain(host: Host, { app, site, settings, reload }: Request, patiently: boolean): void {
   const authority = settings.ACME_ROOT_CA || host.env().ACME_ROOT_CA;
@@ -44,7 +55,9 @@ function obtain(host: Host, { app, site, settings, reload }: Request, patiently:
   if (!client) return;
   const isGood = (pair: Pair) => {
     const facts = readCertificate(host, pair);
-    return facts !== undefined && !facts.isSelfSigned && isFor(facts, names) && !isDue(facts, host.now());
+    return (
+      facts !== undefined && !facts.isSelfSigned && isFor(facts, names) && !isDue(facts, host.now())
+    );
   };
   if (isGood(site) || isSomebodys(host, app, site, client.pairs(names[0]!))) return;
   const voice = voiceOf(host);
@@ -54,16 +67,22 @@ function obtain(host: Host, { app, site, settings, reload }: Request, patiently:
     const until = patiently ? pausedUntil(host, app) : undefined;
     if (until !== undefined) {
       const time = new Date(until).toISOString().slice(11, 16);
-      voice.log(`-----> The certificate failed within the last hour; it is asked for again after ${time} UTC.`);
+      voice.log(
+        `-----> The certificate failed within the last hour; it is asked for again after ${time} UTC.`,
+      );
       return;
     }
     requireChallenges(host, app, site, names);
-    voice.start(`getting a certificate for ${names.join(", ")} with ${client.name}; this may take some minutes`);
+    voice.start(
+      `getting a certificate for ${names.join(", ")} with ${client.name}; this may take some minutes`,
+    );
     askAuthority(host, app, client, names);
   }
   const pair = got();
   if (!pair)
-    throw new PikuError(`${client.name} says that all went well, but has no certificate for ${names.join(", ")}`);
+    throw new PikuError(
+      `${client.name} says that all went well, but has no certificate for ${names.join(", ")}`,
+    );
   const staged = stagedPair(app);
   host.mkdir(app.releases, 0o700);
   host.write(staged.key, host.read(pair.key) ?? "", 0o600);
@@ -78,11 +97,21 @@ function isSomebodys(host: Host, app: App, site: Certified, pairs: readonly Pair
   const facts = readCertificate(host, site);
   if (!facts || facts.isSelfSigned || facts.until < host.now()) return false;
   const present = host.read(site.certificate);
-  return [gotFile(app), ...pairs.map(({ certificate }) => certificate)].every((file) => host.read(file) !== present);
+  return [gotFile(app), ...pairs.map(({ certificate }) => certificate)].every(
+    (file) => host.read(file) !== present,
+  );
 }
 
-/** Refuses to ask an authority while nginx, on this very machine, does not serve the challenge: it may not run at all. */
-function requireChallenges(host: Host, app: App, { ports, ipv4 }: Certified, names: readonly string[]): void {
+/**
+ * Refuses to ask an authority while nginx, on this very machine, does not serve the challenge: it
+ * may not run at all.
+ */
+function requireChallenges(
+  host: Host,
+  app: App,
+  { ports, ipv4 }: Certified,
+  names: readonly string[],
+): void {
   const address = ipv4 === "0.0.0.0" ? "127.0.0.1" : ipv4;
   const token = `piku-${app.name}`;
   const file = `${challenges(app)}/${token}`;
@@ -91,7 +120,14 @@ function requireChallenges(host: Host, app: App, { ports, ipv4 }: Certified, nam
   try {
     for (const name of names) {
       const url = `http://${name}:${ports.http}/.well-known/acme-challenge/${token}`;
-      const there = ["--resolve", `${name}:${ports.http}:${address}`, "--noproxy", "*", "--max-time", "10"];
+      const there = [
+        "--resolve",
+        `${name}:${ports.http}:${address}`,
+        "--noproxy",
+        "*",
+        "--max-time",
+        "10",
+      ];
       const ran = host.capture(["curl", "-s", ...there, "--", url]);
       if (ran.stdout !== app.name)
         throw new PikuError(
@@ -104,26 +140,46 @@ function requireChallenges(host: Host, app: App, { ports, ipv4 }: Certified, nam
   }
 }
 
-/** Puts a pair in the place of the one there is, and has nginx read it; when nginx does not, the former comes back. */
-function replacePair(host: Host, app: App, site: Certified, staged: Pair, reload: string | undefined): void {
+/**
+ * Puts a pair in the place of the one there is, and has nginx read it; when nginx does not, the
+ * former comes back.
+ */
+function replacePair(
+  host: Host,
+  app: App,
+  site: Certified,
+  staged: Pair,
+  reload: string | undefined,
+): void {
   withTurn(host, app.paths, "machine", undefined, "", () => {
-    tellAside(host, changeNginx(host, app.paths, reload, { app, ...pairChange(host, site, staged) }));
+    tellAside(
+      host,
+      changeNginx(host, app.paths, reload, { app, ...pairChange(host, site, staged) }),
+    );
   });
 }
 
-/** Gets a site its certificate at the end of a deploy. What goes wrong is told, and undoes nothing. */
+/**
+ * Gets a site its certificate at the end of a deploy. What goes wrong is told, and undoes nothing.
+ */
 export function certify(host: Host, request: Request): void {
   try {
     obtain(host, request, true);
   } catch (error) {
     const { message, hint } = explain(error);
-    voiceOf(host).warn(`no new certificate, the one there is stays. ${message}${hint ? `. Hint: ${hint}` : ""}`);
+    voiceOf(host).warn(
+      `no new certificate, the one there is stays. ${message}${hint ? `. Hint: ${hint}` : ""}`,
+    );
   }
 }
 
-/** Renews a site's certificate when it is time, of an authority or self-signed. Throws with the reason when it cannot. */
+/**
+ * Renews a site's certificate when it is time, of an authority or self-signed. Throws with the
+ * reason when it cannot.
+ */
 export function renew(host: Host, request: Request): void {
   const { app, site, reload } = request;
-  if (needsCertificate(host, site)) replacePair(host, app, site, makeCertificate(host, app, site), reload);
+  if (needsCertificate(host, site))
+    replacePair(host, app, site, makeCertificate(host, app, site), reload);
   obtain(host, request, false);
 }

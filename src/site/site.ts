@@ -47,20 +47,30 @@ export interface Site {
   /** What a static mapping answers for a path that is no file. */
   catchAll?: string;
   allowGit: boolean;
-  /** Whether the app's own folder is served by something else than nginx, so that its settings must be kept from it. */
+  /**
+   * Whether the app's own folder is served by something else than nginx, so that its settings must
+   * be kept from it.
+   */
   hidesFiles: boolean;
   cache?: Cache;
-  /** Who may come in, where nobody may but Cloudflare: the file of its addresses, and whoever deploys. */
+  /**
+   * Who may come in, where nobody may but Cloudflare: the file of its addresses, and whoever
+   * deploys.
+   */
   cloudflare?: { ranges: string; deployer?: string };
-  /** The folder for the lines that nginx writes about it, where they are not to go where all others go. */
+  /**
+   * The folder for the lines that nginx writes about it, where they are not to go where all others
+   * go.
+   */
   logs?: string;
   /** Directives of the app's own, for the server block. */
   include?: string;
 }
 
 /**
- * Where requests go. The live generation is at `first`; with a `flag`, a file that is there or not, it is at
- * `second` while the file is there, and nobody asks at the other addresses: whoever listens there may be anybody.
+ * Where requests go. The live generation is at `first`; with a `flag`, a file that is there or not,
+ * it is at `second` while the file is there, and nobody asks at the other addresses: whoever
+ * listens there may be anybody.
  */
 export interface Backend {
   protocol: "uwsgi" | "http";
@@ -77,7 +87,11 @@ export function certifiedOf(app: App, settings: Settings, ports: Ports) {
     names,
     redirected: names.length > 0 ? parseRedirected(settings, names) : [],
     ports,
-    ipv4: address(defu(settings, everywhere).NGINX_IPV4_ADDRESS, "NGINX_IPV4_ADDRESS", /^\d{1,3}(\.\d{1,3}){3}$/),
+    ipv4: address(
+      defu(settings, everywhere).NGINX_IPV4_ADDRESS,
+      "NGINX_IPV4_ADDRESS",
+      /^\d{1,3}(\.\d{1,3}){3}$/,
+    ),
     certificate: `${app.paths.nginx}/${app.name}.crt`,
     key: `${app.paths.nginx}/${app.name}.key`,
   };
@@ -131,7 +145,10 @@ export function planSite(
 
 function address(value: string, key: string, pattern: RegExp): string {
   if (!pattern.test(value))
-    throw new PikuError(`${key}: '${printable(value)}' is no address`, "write 192.0.2.1, or [2001:db8::1]");
+    throw new PikuError(
+      `${key}: '${printable(value)}' is no address`,
+      "write 192.0.2.1, or [2001:db8::1]",
+    );
   return value;
 }
 
@@ -146,11 +163,19 @@ function catchAll(value: string | undefined): string | undefined {
   return value.startsWith("/") ? value : `/${value}`;
 }
 
-/** The board's own address, as whoever gave this command by ssh knows it (ssh(1): SSH_CONNECTION). */
+/**
+ * The board's own address, as whoever gave this command by ssh knows it (ssh(1): SSH_CONNECTION).
+ */
 export const serverName = (host: Host) => host.env().SSH_CONNECTION?.split(" ")[2] ?? "SERVER";
 
-/** The addresses of a site in a browser, the plain one first. `server` stands for a site without a name of its own. */
-export function addressesOf({ names, ports, httpsOnly }: Pick<Site, "names" | "ports" | "httpsOnly">, server: string) {
+/**
+ * The addresses of a site in a browser, the plain one first. `server` stands for a site without a
+ * name of its own.
+ */
+export function addressesOf(
+  { names, ports, httpsOnly }: Pick<Site, "names" | "ports" | "httpsOnly">,
+  server: string,
+) {
   const url = (scheme: string, port: number, usual: number) =>
     `${scheme}://${names[0] === "_" ? server : names[0]}${port === usual ? "" : `:${port}`}/`;
   return [...(httpsOnly ? [] : [url("http", ports.http, 80)]), url("https", ports.https, 443)];
@@ -198,7 +223,9 @@ export function readInclude(host: Host, commit: Commit, settings: Settings): str
     if (!Object.hasOwn(settings, name)) return all;
     size += settings[name]!.length;
     if (size > largestInclude)
-      throw new PikuError(`NGINX_INCLUDE_FILE: '${printable(file.name)}' becomes larger than 1 MB with its settings`);
+      throw new PikuError(
+        `NGINX_INCLUDE_FILE: '${printable(file.name)}' becomes larger than 1 MB with its settings`,
+      );
     return settings[name]!;
   });
 }

@@ -12,9 +12,9 @@ export interface Mapping {
 }
 
 /**
- * The static mappings of an app: its `static` worker (`/`, `dir` or `/url:dir`), then NGINX_STATIC_PATHS
- * (`/url:dir,/url2:/an/absolute/dir`). `allowed` are the folders of PIKU_FOLDERS. Throws for a mapping that is none, or that
- * leaves the app.
+ * The static mappings of an app: its `static` worker (`/`, `dir` or `/url:dir`), then
+ * NGINX_STATIC_PATHS (`/url:dir,/url2:/an/absolute/dir`). `allowed` are the folders of
+ * PIKU_FOLDERS. Throws for a mapping that is none, or that leaves the app.
  */
 export function parseMappings(
   app: App,
@@ -23,9 +23,13 @@ export function parseMappings(
   allowed: readonly string[] = [],
 ): Mapping[] {
   const items = (settings.NGINX_STATIC_PATHS ?? "").split(",").map((item) => item.trim());
-  const paths = items.filter((item) => item !== "").map((item) => mapping(app, item, "NGINX_STATIC_PATHS", allowed));
+  const paths = items
+    .filter((item) => item !== "")
+    .map((item) => mapping(app, item, "NGINX_STATIC_PATHS", allowed));
   const worker =
-    workers.static === undefined ? [] : [mapping(app, staticWorker(workers.static), "the static worker", allowed)];
+    workers.static === undefined
+      ? []
+      : [mapping(app, staticWorker(workers.static), "the static worker", allowed)];
   const twice = paths.find(({ url }, i) => paths.findIndex((other) => other.url === url) !== i);
   if (twice) throw new PikuError(`NGINX_STATIC_PATHS maps '${twice.url || "/"}' twice`);
   return [...worker, ...paths.filter(({ url }) => worker.every((other) => other.url !== url))];
@@ -40,16 +44,23 @@ const longestPath = 4096;
 
 function mapping(app: App, item: string, where: string, allowed: readonly string[]): Mapping {
   const [, url = "", folder = ""] = /^([^:]*):(.*)$/.exec(item) ?? [];
-  const hint = "write /url:folder, the folder below the app or an absolute one, such as /static:public";
+  const hint =
+    "write /url:folder, the folder below the app or an absolute one, such as /static:public";
   if (item.length > longestPath || !/^\/[\w.~/-]*$/.test(url) || url.includes(".."))
     throw new PikuError(`${where}: '${printable(item)}' is no mapping`, hint);
   if (!/^[^\x00-\x1f"$\\]+$/.test(folder) || `/${folder}/`.includes("/../")) {
-    throw new PikuError(`${where}: '${printable(folder)}' cannot be a folder of static files`, hint);
+    throw new PikuError(
+      `${where}: '${printable(folder)}' cannot be a folder of static files`,
+      hint,
+    );
   }
   const absolute = `/${(folder.startsWith("/") ? folder : `${app.tree}/${folder}`).split("/").filter(isPart).join("/")}`;
   if (!mayServe(app, absolute, allowed)) {
     if (holdsOurs(app, absolute))
-      throw new PikuError(`${where}: '${printable(folder)}' holds settings and keys of this server`, hint);
+      throw new PikuError(
+        `${where}: '${printable(folder)}' holds settings and keys of this server`,
+        hint,
+      );
     throw new PikuError(
       `${where}: '${printable(folder)}' is outside of app '${app.name}'`,
       servedHint(app, absolute, allowed),
@@ -63,16 +74,22 @@ const isPart = (part: string) => part !== "" && part !== ".";
 const mostServed = 1000;
 
 /**
- * Refuses links by which nginx would serve something from outside of the app: in a folder of static files, on the way to one, or
- * in whatever such a link leads to.
+ * Refuses links by which nginx would serve something from outside of the app: in a folder of static
+ * files, on the way to one, or in whatever such a link leads to.
  */
-export function refuseLinksOut(app: App, statics: readonly Mapping[], links: ReadonlyMap<string, string>): void {
+export function refuseLinksOut(
+  app: App,
+  statics: readonly Mapping[],
+  links: ReadonlyMap<string, string>,
+): void {
   const served = statics.map(({ folder }) => folder);
   for (const folder of served) {
     for (const [name, target] of links) {
       const path = `${app.tree}/${name}`;
       if (!isBelow(path, folder) && !isBelow(folder, path)) continue;
-      const aim = resolvePath(target.startsWith("/") ? target : `${path.slice(0, path.lastIndexOf("/"))}/${target}`);
+      const aim = resolvePath(
+        target.startsWith("/") ? target : `${path.slice(0, path.lastIndexOf("/"))}/${target}`,
+      );
       const shown = aim + folder.slice(path.length);
       if (!isBelow(shown, app.tree) && !shown.startsWith(`${app.data}/`))
         throw new PikuError(
@@ -82,7 +99,10 @@ export function refuseLinksOut(app: App, statics: readonly Mapping[], links: Rea
       if (served.some((other) => isBelow(shown, other))) continue;
       served.push(shown);
       if (served.length > mostServed)
-        throw new PikuError(`'${printable(name)}' is one of links that lead in a circle`, "remove it");
+        throw new PikuError(
+          `'${printable(name)}' is one of links that lead in a circle`,
+          "remove it",
+        );
     }
   }
 }

@@ -20,8 +20,8 @@ interface Wanted {
 }
 
 /**
- * Makes the site the wanted one. nginx itself tests it, by reading its files again with the rights that it has: what it refuses is
- * taken back, and nginx goes on as before.
+ * Makes the site the wanted one. nginx itself tests it, by reading its files again with the rights
+ * that it has: what it refuses is taken back, and nginx goes on as before.
  */
 export function switchSite(host: Host, { app, site, reload }: Wanted): void {
   withTurn(host, app.paths, "machine", undefined, "", () => {
@@ -41,8 +41,9 @@ export function switchSite(host: Host, { app, site, reload }: Wanted): void {
 }
 
 /**
- * Puts an app's site, and a new certificate, in the place of those that there are, or takes the site away; for those who hold the turn of
- * the machine. Throws with nginx's own words when it refuses that, and everything is as before then.
+ * Puts an app's site, and a new certificate, in the place of those that there are, or takes the
+ * site away; for those who hold the turn of the machine. Throws with nginx's own words when it
+ * refuses that, and everything is as before then.
  */
 function replaceSite(
   host: Host,
@@ -72,7 +73,10 @@ function replaceSite(
 const write = (host: Host, path: string, content: string | undefined) =>
   content === undefined ? host.remove(path) : host.write(path, content);
 
-/** Sends requests to a release: the links to its sockets, and the flag for its ports. Release 0, the original's, has neither. */
+/**
+ * Sends requests to a release: the links to its sockets, and the flag for its ports. Release 0, the
+ * original's, has neither.
+ */
 export function pointTo(host: Host, app: App, release: Release): void {
   if (release.number === 0) return;
   const kind = Object.keys(release.workers).find(isInside);

@@ -2,7 +2,8 @@ import { NotAFile, TooLarge } from "../host/host.ts";
 
 /**
  * Something went wrong that the user can put right: what happened, and in `hint` what to do next.
- * `exitCode` is 1, or 2 for a command line that was not understood. Shown by `main.ts` and nowhere else.
+ * `exitCode` is 1, or 2 for a command line that was not understood. Shown by `main.ts` and nowhere
+ * else.
  */
 export class PikuError extends Error {
   readonly hint?: string;
@@ -31,16 +32,23 @@ export class Ended extends Error {
 }
 
 const diskFull = ["ENOSPC", "EDQUOT"];
-const systemPattern = /^(ENOSPC|EDQUOT|EROFS|EACCES|EPERM|EIO|EMFILE|ENFILE|ENOTDIR|EISDIR|ENAMETOOLONG)\b/;
+const systemPattern =
+  /^(ENOSPC|EDQUOT|EROFS|EACCES|EPERM|EIO|EMFILE|ENFILE|ENOTDIR|EISDIR|ENAMETOOLONG)\b/;
 
-/** What to tell of any error: a sentence, and what to do next; the stack only for what nobody has foreseen. */
+/**
+ * What to tell of any error: a sentence, and what to do next; the stack only for what nobody has
+ * foreseen.
+ */
 export function explain(error: unknown): { message: string; hint?: string } {
   if (error instanceof PikuError) return error;
-  if (error instanceof TooLarge) return { message: error.message, hint: "this is more than piku reads at once" };
-  if (error instanceof NotAFile) return { message: error.message, hint: "remove it, or put back what was there" };
+  if (error instanceof TooLarge)
+    return { message: error.message, hint: "this is more than piku reads at once" };
+  if (error instanceof NotAFile)
+    return { message: error.message, hint: "remove it, or put back what was there" };
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   const system = systemPattern.exec(message)?.[1];
-  if (system === undefined) return { message: `this is a fault of piku's own: ${message}`, hint: stack };
+  if (system === undefined)
+    return { message: `this is a fault of piku's own: ${message}`, hint: stack };
   return {
     message: `the server says: ${message}`,
     hint: diskFull.includes(system)

@@ -16,8 +16,8 @@ export function paint(line: string): string {
 }
 
 /**
- * How piku speaks: `start` begins a step (`-----> …`), `log` prints a line as it is, `warn` and `error` say what they
- * are; errors go to stderr. Colour only on a terminal.
+ * How piku speaks: `start` begins a step (`-----> …`), `log` prints a line as it is, `warn` and
+ * `error` say what they are; errors go to stderr. Colour only on a terminal.
  */
 export const voiceOf = (host: Host) =>
   createConsola({

@@ -1,10 +1,14 @@
 import { PikuError, usageError } from "./errors.ts";
 
 /**
- * A template for configuration files: drops blank lines and the indent of the first line, and gives a value of
- * several lines the indent it stands at. Backslashes stay as typed; `false` and `undefined` leave nothing.
+ * A template for configuration files: drops blank lines and the indent of the first line, and gives
+ * a value of several lines the indent it stands at. Backslashes stay as typed; `false` and
+ * `undefined` leave nothing.
  */
-export function text(strings: TemplateStringsArray, ...values: (string | number | false | undefined)[]): string {
+export function text(
+  strings: TemplateStringsArray,
+  ...values: (string | number | false | undefined)[]
+): string {
   const raw = strings.raw.reduce((out, part, i) => {
     const value = values[i - 1] ?? false;
     const pad = out.slice(out.lastIndexOf("\n") + 1).match(/^ */)![0];
@@ -24,11 +28,14 @@ const blanks = /[ \t\r\n]*/y;
 const wordPiece = /'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"|\\([\s\S])|([^ \t\r\n'"\\]+)/y;
 
 /**
- * Splits a command line into words the way a POSIX shell reads quotes and backslashes, and expands nothing.
- * `most`: how many words at the most; `rest` is what is left behind them, to the letter.
+ * Splits a command line into words the way a POSIX shell reads quotes and backslashes, and expands
+ * nothing. `most`: how many words at the most; `rest` is what is left behind them, to the letter.
  * Throws a usage error when a quote is not closed.
  */
-export function splitWords(line: string, most = Number.POSITIVE_INFINITY): { words: string[]; rest: string } {
+export function splitWords(
+  line: string,
+  most = Number.POSITIVE_INFINITY,
+): { words: string[]; rest: string } {
   const words: string[] = [];
   let at = 0;
   const next = (pattern: RegExp) => {
@@ -53,8 +60,9 @@ const unquoted = ([, single, double, escaped, plain]: RegExpExecArray) =>
   double !== undefined ? double.replace(/\\(["\\$`])/g, "$1") : (single ?? escaped ?? plain ?? "");
 
 /**
- * Replaces `$NAME` and `${NAME}` of known names; what is not known stays as it is (`$2b$10$…` survives). A backslash
- * makes `\$` a dollar, and `\\$NAME` a backslash in front of a value. The original's rule, less the backslash.
+ * Replaces `$NAME` and `${NAME}` of known names; what is not known stays as it is (`$2b$10$…`
+ * survives). A backslash makes `\$` a dollar, and `\\$NAME` a backslash in front of a value. The
+ * original's rule, less the backslash.
  */
 export const expandVars = (value: string, known: Readonly<Record<string, string>>): string =>
   value.replace(dollars, (all, pairs?: string, bare?: string, braced?: string) => {
@@ -66,7 +74,8 @@ export const expandVars = (value: string, known: Readonly<Record<string, string>
     return half + (name !== undefined && Object.hasOwn(known, name) ? known[name]! : rest);
   });
 
-// Backslashes that stand before no dollar are taken in one piece: looking from each of them for one takes for ever.
+// Backslashes that stand before no dollar are taken in one piece: looking from each of them for one
+// takes for ever.
 const dollars = /((?:\\\\)*)(?:\\\$|\$(?:(\w+)|\{([^${}]*)\})?)|\\+/g;
 
 /** A value such that `expandVars` gives it back to the letter. */
@@ -77,7 +86,10 @@ export const literal = (value: string) =>
 
 /** Rows as lines, their cells below each other. */
 export function columns(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows.reduce<number[]>((most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, cell.length)), []);
+  const widths = rows.reduce<number[]>(
+    (most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, cell.length)),
+    [],
+  );
   return rows.map((row) =>
     row
       .map((cell, i) => cell.padEnd(widths[i]!))
@@ -123,7 +135,11 @@ function distance(a: string, b: string): number {
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+      next[j] = Math.min(
+        next[j - 1]! + 1,
+        row[j]! + 1,
+        row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1),
+      );
     }
     row = next;
   }
@@ -135,19 +151,28 @@ export const isOn = (value: string | undefined) => /^(1|on|true|enabled|yes|y)$/
 
 const mostLines = 20_000;
 
-/** The lines of a file that people or piku write. Throws for one of more than 20,000: each line costs more memory than its letters. */
+/**
+ * The lines of a file that people or piku write. Throws for one of more than 20,000: each line
+ * costs more memory than its letters.
+ */
 export function linesOf(content: string, file: string): string[] {
   const lines = content.split("\n", mostLines + 1);
   if (lines.length > mostLines) throw new PikuError(`${file} has more than ${mostLines} lines`);
   return lines;
 }
 
-/** The lines of a file that people write, without blank and comment lines, a byte order mark and blanks around; and where each stands. */
+/**
+ * The lines of a file that people write, without blank and comment lines, a byte order mark and
+ * blanks around; and where each stands.
+ */
 export const meaningfulLines = (content: string, file: string): { line: string; where: string }[] =>
   linesOf(content.replace(/^\ufeff/, ""), file)
     .map((raw, index) => ({ line: raw.trim(), where: `${file} line ${index + 1}` }))
     .filter(({ line }) => line !== "" && !line.startsWith("#"));
 
-/** What may be shown of something that somebody typed: what moves a cursor, or turns letters round, as `?`; cut to 80 characters. */
+/**
+ * What may be shown of something that somebody typed: what moves a cursor, or turns letters round,
+ * as `?`; cut to 80 characters.
+ */
 export const printable = (typed: string) =>
   typed.replace(/[^\x20-\x7e\u00a0-\u2027\u202f-\u2065\u206a-\uffff]/g, "?").slice(0, 80);

@@ -7,7 +7,10 @@ import { emperors, wakeEmperor } from "./emperor.ts";
 import { portOf } from "./stop.ts";
 import { filesOf, parseVassal, runFolder, type Vassal } from "./worker.ts";
 
-/** Brings back vassals that were taken from the emperor, from their copies, and waits until they answer, for at most 3 seconds. */
+/**
+ * Brings back vassals that were taken from the emperor, from their copies, and waits until they
+ * answer, for at most 3 seconds.
+ */
 export function restoreVassals(host: Host, app: App, files: readonly string[]): void {
   const missing = files.filter((file) => !host.stat(`${app.paths.enabled}/${file}`));
   const back: Vassal[] = [];
@@ -15,26 +18,32 @@ export function restoreVassals(host: Host, app: App, files: readonly string[]): 
     const content = copiesOf(host, app, file);
     if (content === undefined) continue;
     const vassal = parseVassal(file, content);
-    if (vassal?.release !== undefined) host.remove(filesOf(app, { ...vassal, release: vassal.release }).ready);
+    if (vassal?.release !== undefined)
+      host.remove(filesOf(app, { ...vassal, release: vassal.release }).ready);
     host.write(`${app.paths.enabled}/${file}`, content, 0o600);
     if (vassal) back.push(vassal);
   }
   // At boot the emperor comes later.
   if (back.length === 0 || emperors(host, app.paths).length === 0) return;
   const start = host.ticks();
-  while (back.some((vassal) => !answersAgain(host, app, vassal)) && host.ticks() - start < backPatience) {
+  while (
+    back.some((vassal) => !answersAgain(host, app, vassal)) &&
+    host.ticks() - start < backPatience
+  ) {
     wakeEmperor(host, app.paths);
     host.sleep(100);
   }
 }
 
-// Long enough for what was healthy before; a command must not wait for ever for what may never be again.
+// Long enough for what was healthy before; a command must not wait for ever for what may never be
+// again.
 const backPatience = 3000;
 
 /** Whether a worker that is brought back takes requests, as far as it takes any. */
 function answersAgain(host: Host, app: App, { kind, ordinal, release }: Vassal): boolean {
   if (release === undefined) return true;
-  if (isInside(kind)) return host.stat(filesOf(app, { kind, ordinal, release }).ready) !== undefined;
+  if (isInside(kind))
+    return host.stat(filesOf(app, { kind, ordinal, release }).ready) !== undefined;
   const port = portOf(host, app, { kind, ordinal, release });
   return port === undefined || isListening(host, port);
 }

@@ -5,11 +5,18 @@ const mostTimes = 100;
 /** What of a cron line uWSGI is told, and what the launcher looks at. */
 function divideCron(cron: Cron): { told: number[][]; looked: Partial<Cron> } {
   const { day, weekday, month, hour, bothDays } = cron;
-  // uWSGI takes either day where both are given, which is right for one of each unless both must fit.
+  // uWSGI takes either day where both are given, which is right for one of each unless both must
+  // fit.
   const apart = day && weekday && (bothDays || day.length + weekday.length > 2);
   const any = [-1];
   const minutes = uwsgiField(cron.minute, 60);
-  const told = [minutes, uwsgiField(hour, 24), (!apart && day) || any, month ?? any, (!apart && weekday) || any];
+  const told = [
+    minutes,
+    uwsgiField(hour, 24),
+    (!apart && day) || any,
+    month ?? any,
+    (!apart && weekday) || any,
+  ];
   if (told.reduce((product, values) => product * values.length, 1) <= mostTimes) {
     return { told, looked: apart ? { day, weekday } : {} };
   }
@@ -29,8 +36,9 @@ function uwsgiField(values: number[] | undefined, size: number): number[] {
 }
 
 /**
- * The times of a cron worker as uWSGI writes them: five numbers, -1 for any and -n for every n. uWSGI knows no lists, so
- * a line becomes as many as it takes; where that were too many, or uWSGI cannot say it, the launcher looks at the rest.
+ * The times of a cron worker as uWSGI writes them: five numbers, -1 for any and -n for every n.
+ * uWSGI knows no lists, so a line becomes as many as it takes; where that were too many, or uWSGI
+ * cannot say it, the launcher looks at the rest.
  */
 export const cronTimes = (cron: Cron): string[] =>
   divideCron(cron).told.reduce<string[]>(
@@ -41,11 +49,13 @@ export const cronTimes = (cron: Cron): string[] =>
 /** Shell lines that end a cron job at a time that uWSGI alone could not tell from a right one. */
 export function cronGuard(cron: Cron): string {
   const { hour, day, month, weekday } = divideCron(cron).looked;
-  const fits = (values: number[], field: string) => `case ,${values.join(",")}, in *,${field},*) ;; *) false ;; esac`;
+  const fits = (values: number[], field: string) =>
+    `case ,${values.join(",")}, in *,${field},*) ;; *) false ;; esac`;
   const [hours, days, months, weekdays] = [hour, day, month, weekday].map(
     (values, i) => values && fits(values, `$${i + 1}`),
   );
-  const either = days && weekdays && !cron.bothDays ? [`{ ${days}; } || ${weekdays}`] : [days, weekdays];
+  const either =
+    days && weekdays && !cron.bothDays ? [`{ ${days}; } || ${weekdays}`] : [days, weekdays];
   const tests = [hours, months, ...either].filter((test) => test !== undefined);
   return tests.length === 0
     ? ""

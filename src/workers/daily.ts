@@ -6,8 +6,9 @@ import { emperorLog, wakeEmperor } from "./emperor.ts";
 import { renderVassal } from "./ini.ts";
 
 /**
- * What is done once a day: the vassal that says when, what it runs, and when it ran last. No app's name begins like the
- * vassal's, so that the original, which takes what begins with an app's name for the app's, leaves it alone.
+ * What is done once a day: the vassal that says when, what it runs, and when it ran last. No app's
+ * name begins like the vassal's, so that the original, which takes what begins with an app's name
+ * for the app's, leaves it alone.
  */
 export const dailyFiles = (paths: Paths) => ({
   vassal: `${paths.enabled}/~daily.ini`,
@@ -16,13 +17,19 @@ export const dailyFiles = (paths: Paths) => ({
   log: `${paths.uwsgi}/daily.log`,
 });
 
-/** The minute of each hour at which a board looks whether it is time: not all of them at once, for the sake of those whom they ask. */
+/**
+ * The minute of each hour at which a board looks whether it is time: not all of them at once, for
+ * the sake of those whom they ask.
+ */
 export const dailyMinute = (seed: string) =>
   [...seed].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 6007, 7) % 60;
 
 const almostDay = 23 * 3_600_000;
 
-/** Whether it is time: a board that is switched off at night has no fixed hour. A clock that was set back makes it time, too. */
+/**
+ * Whether it is time: a board that is switched off at night has no fixed hour. A clock that was set
+ * back makes it time, too.
+ */
 export function isTime(host: Host, paths: Paths): boolean {
   const passed = host.now() - Number(host.read(dailyFiles(paths).done) || Number.NaN);
   return !(passed >= 0 && passed < almostDay);
@@ -30,7 +37,10 @@ export function isTime(host: Host, paths: Paths): boolean {
 
 const longestLog = 1_048_576;
 
-/** Puts the emperor's log aside once it has more than 1 MB. The emperor goes on writing into the same file (open(2): O_APPEND). */
+/**
+ * Puts the emperor's log aside once it has more than 1 MB. The emperor goes on writing into the
+ * same file (open(2): O_APPEND).
+ */
 export function boundEmperorLog(host: Host, paths: Paths): void {
   const log = emperorLog(paths);
   if ((host.stat(log)?.size ?? 0) <= longestLog) return;
@@ -63,8 +73,9 @@ export const renderDailyLauncher = (paths: Paths, self: string) =>
   ].join("\n");
 
 /**
- * Sees to it that the timer is there, as it has to be. A board without any app has none. The emperor is told of a new one: what it
- * finds by itself while it is being stopped is stopped by nobody, and holds the stop up for half a minute (uWSGI 2.0.21: tried).
+ * Sees to it that the timer is there, as it has to be. A board without any app has none. The
+ * emperor is told of a new one: what it finds by itself while it is being stopped is stopped by
+ * nobody, and holds the stop up for half a minute (uWSGI 2.0.21: tried).
  */
 export function ensureDaily(host: Host, paths: Paths): void {
   if (listApps(host, paths).length === 0) return;

@@ -12,11 +12,13 @@ export const renderEmperor = (paths: Paths) =>
     ["chdir", paths.uwsgi],
     ["emperor", paths.enabled],
     ["emperor-pidfile", emperorPidfile(paths)],
-    // The emperor kills a vassal that takes longer to end than this; a worker's own grace is shorter.
+    // The emperor kills a vassal that takes longer to end than this; a worker's own grace is
+    // shorter.
     ["emperor-curse-tolerance", 3600],
     ["emperor-graceful-shutdown", "true"],
     ["emperor-no-blacklist", "true"],
-    // log-maxsize would need a master process beside it, of 3 MB; `piku daily` looks after the log instead.
+    // log-maxsize would need a master process beside it, of 3 MB; `piku daily` looks after the log
+    // instead.
     ["logto", emperorLog(paths)],
   ]);
 
@@ -30,7 +32,8 @@ export function emperors(host: Host, paths: Paths): number[] {
   const noted = pidIn(host, emperorPidfile(paths));
   if (noted && titleOf(host, noted).includes("uwsgi")) return [noted];
   const names = [`${paths.uwsgi}/uwsgi.ini`, paths.enabled, "/piku.ini"];
-  const fits = (title: string) => title.includes("uwsgi") && names.some((name) => title.includes(name));
+  const fits = (title: string) =>
+    title.includes("uwsgi") && names.some((name) => title.includes(name));
   return commandLines(host, fits).map(({ pid }) => pid);
 }
 
@@ -54,7 +57,8 @@ export const wakeEmperor = (host: Host, paths: Paths) => {
   for (const pid of emperors(host, paths)) host.signal(pid, "WINCH");
 };
 
-// With one underscore a name says by itself whose it is, and a board may have hundreds of such files.
+// With one underscore a name says by itself whose it is, and a board may have hundreds of such
+// files.
 const isClear = (file: string) => file.indexOf("_") === file.lastIndexOf("_");
 
 /** The vassals of one app among the emperor's, or of all apps. */
@@ -62,7 +66,10 @@ export const listVassals = (host: Host, paths: Paths, app?: string): Vassal[] =>
   host
     .list(paths.enabled)
     .filter((file) => file.endsWith(".ini") && (app === undefined || file.startsWith(`${app}_`)))
-    .flatMap((file) => parseVassal(file, isClear(file) ? "" : readOfAny(host, `${paths.enabled}/${file}`)) ?? [])
+    .flatMap(
+      (file) =>
+        parseVassal(file, isClear(file) ? "" : readOfAny(host, `${paths.enabled}/${file}`)) ?? [],
+    )
     .filter((vassal) => app === undefined || vassal.app === app);
 
 /** Names of the apps that have workers. */

@@ -20,20 +20,27 @@ function health(host: Host, app: App, started: Started): Health {
   const master = pidIn(host, files.master);
   const cursed = `curse the uwsgi instance ${vassalName(app.name, worker)} `;
   if (host.search(emperorLog(app.paths), (lines) => lines.includes(cursed), started.emperorLogAt)) {
-    return { failed: isInside(worker.kind) ? "the app could not be loaded" : "uWSGI could not start it" };
+    return {
+      failed: isInside(worker.kind) ? "the app could not be loaded" : "uWSGI could not start it",
+    };
   }
   if (master === undefined) return "starting";
   if (isInside(worker.kind)) {
     const hasSaid = (words: string) => host.search(files.log, (lines) => lines.includes(words));
     // uWSGI starts a process again for ever that ended because Java found no class.
-    if (loadsLate(worker.kind) && hasSaid("DAMN ! worker")) return { failed: "the app could not be loaded" };
+    if (loadsLate(worker.kind) && hasSaid("DAMN ! worker"))
+      return { failed: "the app could not be loaded" };
     if (host.stat(files.ready)) return answers(host, started, files.http);
-    return !isAlive(host, master) || hasSaid("GAME OVER") ? { failed: "the app could not be loaded" } : "starting";
+    return !isAlive(host, master) || hasSaid("GAME OVER")
+      ? { failed: "the app could not be loaded" }
+      : "starting";
   }
-  if (isCron(worker.kind)) return isAlive(host, master) ? "healthy" : { failed: "uWSGI could not start it" };
+  if (isCron(worker.kind))
+    return isAlive(host, master) ? "healthy" : { failed: "uWSGI could not start it" };
   const daemon = pidIn(host, files.daemon);
   if (daemon === undefined) return "starting";
-  if (startsOf(host, files) > 1 || !isAlive(host, daemon)) return { failed: "it ended right after its start" };
+  if (startsOf(host, files) > 1 || !isAlive(host, daemon))
+    return { failed: "it ended right after its start" };
   started.seen ??= host.ticks();
   // A `web` worker without a site may be a bot that listens to nobody.
   if (worker.site && worker.listen && "port" in worker.listen) {
@@ -48,14 +55,19 @@ export const startsOf = (host: Host, { starts }: Pick<ReturnType<typeof filesOf>
 
 const askAgainAfter = 500;
 
-/** Whether the path of PIKU_HEALTHCHECK answers with 2xx or 3xx; healthy where there is none. `socket`: where a wsgi app speaks http. */
+/**
+ * Whether the path of PIKU_HEALTHCHECK answers with 2xx or 3xx; healthy where there is none.
+ * `socket`: where a wsgi app speaks http.
+ */
 function answers(host: Host, started: Started, socket?: string): Health {
   const { healthcheck, listen, site } = started.worker;
   const path = askedPath(started.worker);
   if (!path || !listen) return "healthy";
   if (host.ticks() - (started.asked ?? Number.NEGATIVE_INFINITY) < askAgainAfter) return "starting";
   const [address, where] =
-    "port" in listen ? [`${listen.address}:${listen.port}`, []] : ["localhost", ["--unix-socket", socket ?? ""]];
+    "port" in listen
+      ? [`${listen.address}:${listen.port}`, []]
+      : ["localhost", ["--unix-socket", socket ?? ""]];
   const url = `http://${address.replace(/^(0\.0\.0\.0|\[?::\]?):/, "127.0.0.1:")}${path}`;
   const name = site ? ["-H", `Host: ${site}`] : [];
   const curl = [
@@ -81,20 +93,24 @@ function answers(host: Host, started: Started, socket?: string): Health {
 
 /** What a worker that is not healthy in time has not done, and what it may have done instead. */
 function omission(host: Host, app: App, { worker, answer }: Started): string {
-  if (emperors(host, app.paths).length === 0) return "uWSGI's emperor, which starts it, has ended; it did not start";
-  if (answer !== undefined) return `${askedPath(worker)} answers ${answer === "000" ? "nothing" : answer}`;
+  if (emperors(host, app.paths).length === 0)
+    return "uWSGI's emperor, which starts it, has ended; it did not start";
+  if (answer !== undefined)
+    return `${askedPath(worker)} answers ${answer === "000" ? "nothing" : answer}`;
   if (!worker.site || !worker.listen || !("port" in worker.listen))
     return "it did not start (the emperor's log says more)";
   const { address, port } = worker.listen;
   const daemon = pidIn(host, filesOf(app, worker).daemon);
   const others = daemon === undefined ? [] : listeningPorts(host, daemon);
-  const instead = others.length > 0 ? `it listens on port ${others.join(", ")} instead` : "nothing does";
+  const instead =
+    others.length > 0 ? `it listens on port ${others.join(", ")} instead` : "nothing does";
   return `it must listen on port ${port} of ${address} ($PORT of $BIND_ADDRESS), but ${instead},`;
 }
 
 /**
- * Waits until all workers are healthy: a `web` worker listens on its port, a wsgi app is loaded, everything else stays
- * up for a second. Throws as soon as one cannot be, or after `patience` milliseconds, with the end of its log.
+ * Waits until all workers are healthy: a `web` worker listens on its port, a wsgi app is loaded,
+ * everything else stays up for a second. Throws as soon as one cannot be, or after `patience`
+ * milliseconds, with the end of its log.
  */
 export function awaitHealthy(
   host: Host,
@@ -127,16 +143,23 @@ export function awaitHealthy(
         `-----> Waiting up to ${Math.round(patience / 1000)} s for ${waiting.map(({ worker }) => `'${worker.kind}.${worker.ordinal}'`).join(", ")}`,
       );
     }
-    // A signal that comes between the emperor's look and its sleep is lost, so it is sent again now and then.
+    // A signal that comes between the emperor's look and its sleep is lost, so it is sent again now
+    // and then.
     if (Math.floor(passed / 200) !== Math.floor((passed - 50) / 200)) wakeEmperor(host, app.paths);
     show();
     host.sleep(50);
   }
 }
 
-function unhealthy(host: Host, app: App, { worker, killedBefore }: Started, why: string): PikuError {
+function unhealthy(
+  host: Host,
+  app: App,
+  { worker, killedBefore }: Started,
+  why: string,
+): PikuError {
   const lines = saidByApp(newestLog(host, app, worker));
-  for (const line of lines.slice(-20)) host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
+  for (const line of lines.slice(-20))
+    host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
   const message = `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}`;
   if (isDiskFull(host, app.paths.root))
     return new PikuError(`${message}; the server's disk is full`, "make room and try again");

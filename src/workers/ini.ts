@@ -4,15 +4,18 @@ import { printable } from "../text/text.ts";
 /** One line of a vassal's file; keys may come several times. */
 export type Pair = readonly [key: string, value: string | number];
 
-// Once each a placeholder that stands for `(`, and one that stands for nothing (after a trailing blank).
+// Once each a placeholder that stands for `(`, and one that stands for nothing (after a trailing
+// blank).
 const placeholders = "set-placeholder = pikunil=\nset-placeholder = pikulp=(\n";
 
 /**
- * A value that uWSGI takes as it is: its ini files know `%d`, `%(name)`, `$(VAR)` and `@(exec://…)`, which are told
- * from text by their `(` and `%`. Throws for control characters, and for the one form that cannot be written.
+ * A value that uWSGI takes as it is: its ini files know `%d`, `%(name)`, `$(VAR)` and
+ * `@(exec://…)`, which are told from text by their `(` and `%`. Throws for control characters, and
+ * for the one form that cannot be written.
  */
 export function escapeValue(value: string, what: string): string {
-  if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) throw new PikuError(`${what} has a control character in it`);
+  if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value))
+    throw new PikuError(`${what} has a control character in it`);
   const from = value.indexOf("%(");
   const to = value.indexOf(")", from);
   if (from >= 0 && to >= 0)

@@ -4,7 +4,10 @@ import { PikuError } from "../text/errors.ts";
 import { escapeValue, type Pair } from "./ini.ts";
 import { count, type Worker, wholeNumber } from "./worker.ts";
 
-/** What uWSGI is told to run for each kind whose app runs inside of it; everything else is a program below a launcher. */
+/**
+ * What uWSGI is told to run for each kind whose app runs inside of it; everything else is a program
+ * below a launcher.
+ */
 export const programs: Record<string, (app: App, worker: Worker) => Pair[]> = {
   wsgi: (_, { command, virtualenv, settings }) => [
     ["plugin", "python3"],
@@ -47,7 +50,10 @@ export const programs: Record<string, (app: App, worker: Worker) => Pair[]> = {
   },
 };
 
-/** What serves several requests in one process of Python instead of threads, by the setting that says how many. */
+/**
+ * What serves several requests in one process of Python instead of threads, by the setting that
+ * says how many.
+ */
 const engines = [
   { setting: "UWSGI_GEVENT", plugin: "gevent_python3", option: "gevent" },
   { setting: "UWSGI_ASYNCIO", plugin: "asyncio_python3", option: "async" },
@@ -82,7 +88,10 @@ const enableThreads = (settings: Settings): Pair => [
   /^(false|0|no|off)$/i.test(settings.UWSGI_ENABLE_THREADS ?? "") ? "false" : "true",
 ];
 
-/** Where Java finds classes: uWSGI's own, then the app's folder and what Maven or Gradle made in it. uWSGI looks for jars when it starts. */
+/**
+ * Where Java finds classes: uWSGI's own, then the app's folder and what Maven or Gradle made in it.
+ * uWSGI looks for jars when it starts.
+ */
 const classpath = ({ tree }: App): Pair[] => [
   ["jvm-classpath", "/usr/share/java/uwsgi.jar"],
   ["jvm-classpath", tree],
@@ -112,8 +121,12 @@ const packages: Record<string, string> = {
 
 /** Refuses a vassal that asks for a plugin which is none of those `installed` in `pluginFolder`. */
 export function refuseMissingPlugins(pairs: readonly Pair[], installed: readonly string[]): void {
-  const asked = pairs.flatMap(([key, value]) => (key === "plugin" ? [String(value).split(":").at(-1)!] : []));
-  const missing = asked.find((name) => Object.hasOwn(packages, name) && !installed.includes(`${name}_plugin.so`));
+  const asked = pairs.flatMap(([key, value]) =>
+    key === "plugin" ? [String(value).split(":").at(-1)!] : [],
+  );
+  const missing = asked.find(
+    (name) => Object.hasOwn(packages, name) && !installed.includes(`${name}_plugin.so`),
+  );
   if (missing)
     throw new PikuError(
       `uWSGI's plugin '${missing}' is not installed on the server`,

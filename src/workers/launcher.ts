@@ -10,25 +10,37 @@ export const cutByEnvdir = (value: string) => /[ \t]$/.test(value);
 /** The files of a wsgi worker's envdir: a name each, the value and a line break. */
 export const envdirFiles = (settings: Settings): Settings =>
   Object.fromEntries(
-    Object.entries(settings).flatMap(([key, value]) => (cutByEnvdir(value) ? [] : [[key, `${value}\n`]])),
+    Object.entries(settings).flatMap(([key, value]) =>
+      cutByEnvdir(value) ? [] : [[key, `${value}\n`]],
+    ),
   );
 
-// Words that `exec` cannot stand in front of, and characters that make a line more than one simple command.
+// Words that `exec` cannot stand in front of, and characters that make a line more than one simple
+// command.
 const shellWords =
   /^(\.|:|!|\[|\{|\(|alias|break|case|cd|command|continue|eval|exec|exit|export|for|if|read|readonly|return|set|shift|source|test|time|times|trap|ulimit|umask|unset|until|wait|while)$/;
 const compound = /[;&|<>()`\n]/;
 
-/** A Procfile command such that its process is the one that uWSGI signals, where the line is one simple command. */
+/**
+ * A Procfile command such that its process is the one that uWSGI signals, where the line is one
+ * simple command.
+ */
 export function execLine(command: string): string {
-  const [, assignments = "", rest = ""] = /^((?:[A-Za-z_]\w*=[^\s'"$]*\s+)*)(.*)$/s.exec(command) ?? [];
+  const [, assignments = "", rest = ""] =
+    /^((?:[A-Za-z_]\w*=[^\s'"$]*\s+)*)(.*)$/s.exec(command) ?? [];
   const first = rest.split(/\s/)[0]!;
-  const simple = !compound.test(command) && first !== "" && !shellWords.test(first) && !/^[A-Za-z_]\w*=/.test(first);
+  const simple =
+    !compound.test(command) &&
+    first !== "" &&
+    !shellWords.test(first) &&
+    !/^[A-Za-z_]\w*=/.test(first);
   return simple ? `${assignments}exec ${rest}` : command;
 }
 
 /**
- * The shell script below which a daemon or a cron job runs. It gives it exactly its settings, notes its process, and
- * becomes it. The Procfile's command is the only text in it that the shell interprets.
+ * The shell script below which a daemon or a cron job runs. It gives it exactly its settings, notes
+ * its process, and becomes it. The Procfile's command is the only text in it that the shell
+ * interprets.
  */
 export function renderLauncher(app: App, worker: Worker): string {
   const files = filesOf(app, worker);

@@ -6,8 +6,8 @@ import type { Entry, Host } from "../host/host.ts";
 
 import { filesOf, type Worker } from "./worker.ts";
 
-// What an old process writes while a new one starts would bury why the new one fails. A process goes on writing into the file
-// that it has opened, whatever that is called by then.
+// What an old process writes while a new one starts would bury why the new one fails. A process
+// goes on writing into the file that it has opened, whatever that is called by then.
 const setAside = /^(.+\.log)\.before-(\d+)$/;
 
 /** The log from before a worker's release, as `setLogAside` calls it. */
@@ -19,7 +19,10 @@ export function setLogAside(host: Host, app: App, worker: Worker): void {
   if (host.stat(log)?.size) host.rename(log, logBefore(log, worker.release));
 }
 
-/** Puts the logs from before a release that did not go live back, with what that release said at their ends. */
+/**
+ * Puts the logs from before a release that did not go live back, with what that release said at
+ * their ends.
+ */
 export function restoreLogs(host: Host, app: App, release: number): void {
   for (const name of host.list(app.logs)) {
     const [, log, number] = setAside.exec(name) ?? [];
@@ -39,8 +42,9 @@ export function restoreLogs(host: Host, app: App, release: number): void {
 }
 
 /**
- * Whether a log is not the one that a new process began: uWSGI of the live release, which found its own large enough just then,
- * has called the new one's file `.old` by mistake, and gone on in this one.
+ * Whether a log is not the one that a new process began: uWSGI of the live release, which found its
+ * own large enough just then, has called the new one's file `.old` by mistake, and gone on in this
+ * one.
  */
 function isTurned(host: Host, log: string): boolean {
   const said = host.readFrom(log, 0, true, 1024).text;
@@ -73,18 +77,23 @@ export interface Line {
 
 // What `vassalPairs` has uWSGI put in front of each piece that it gets of what an app says.
 const mark = "\x1e";
-const stamp = new RegExp(`${mark}(\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d)([+-]\\d\\d)(\\d\\d) `, "g");
+const stamp = new RegExp(
+  `${mark}(\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d)([+-]\\d\\d)(\\d\\d) `,
+  "g",
+);
 const stampLength = `${mark}2026-11-25T12:00:00+0000 `.length;
 
 /** What was said, as it was said. */
 export const withoutTimes = (log: string) => log.replace(stamp, "");
 
 const timesIn = (raw: string) =>
-  [...raw.matchAll(stamp)].map(([, time, hours, minutes]) => Date.parse(`${time}${hours}:${minutes}`));
+  [...raw.matchAll(stamp)].map(([, time, hours, minutes]) =>
+    Date.parse(`${time}${hours}:${minutes}`),
+  );
 
 /**
- * The lines of a log with their times. A piece that uWSGI got may be many lines, or part of one. `before`: the time of what
- * has no mark in front of it.
+ * The lines of a log with their times. A piece that uWSGI got may be many lines, or part of one.
+ * `before`: the time of what has no mark in front of it.
  */
 export function readLines(raw: readonly string[], before: number): Line[] {
   let time = before;
@@ -102,8 +111,9 @@ const workersBegin = "*** Operational MODE: ";
 const daemonBegins = "[uwsgi-daemons] spawning ";
 
 /**
- * The lines of a log without the thirty that uWSGI says of itself on its way to start a process: they would push what the app
- * says out of sight. A start that went wrong stays; `starting` is one at the end that is not over yet.
+ * The lines of a log without the thirty that uWSGI says of itself on its way to start a process:
+ * they would push what the app says out of sight. A start that went wrong stays; `starting` is one
+ * at the end that is not over yet.
  */
 export function withoutStarts(raw: readonly string[]): { said: string[]; starting: string[] } {
   const said: string[] = [];
@@ -124,13 +134,19 @@ export function withoutStarts(raw: readonly string[]): { said: string[]; startin
     isOver = true;
     if (text.startsWith(daemonBegins)) began = -1;
   }
-  return isOver ? { said, starting: [] } : { said: said.slice(0, began), starting: said.slice(began) };
+  return isOver
+    ? { said, starting: [] }
+    : { said: said.slice(0, began), starting: said.slice(began) };
 }
 
-/** The lines of a new process's log that come from the app, not from uWSGI on its way to start it. */
+/**
+ * The lines of a new process's log that come from the app, not from uWSGI on its way to start it.
+ */
 export function saidByApp(log: string): string[] {
   const lines = log.split("\n").filter((line) => line.trim() !== "");
-  const at = [daemonBegins, workersBegin].map((start) => lines.findIndex((line) => line.startsWith(start)));
+  const at = [daemonBegins, workersBegin].map((start) =>
+    lines.findIndex((line) => line.startsWith(start)),
+  );
   const start = at.find((index) => index >= 0);
   if (start === undefined) return lines;
   const said = lines.slice(start + 1);
@@ -139,7 +155,10 @@ export function saidByApp(log: string): string[] {
   return again < 0 ? said : said.slice(0, again);
 }
 
-/** A log that can be shown: what it is called, its file, the files that had its name before, and how its lines are read. */
+/**
+ * A log that can be shown: what it is called, its file, the files that had its name before, and how
+ * its lines are read.
+ */
 export interface Log {
   label: string;
   file: string;
@@ -160,7 +179,9 @@ export function workerLogs(host: Host, app: App): Log[] {
   }
   return names.flatMap((name) => {
     const label = /^([\w-]+\.\d+)\.log$/.exec(name)?.[1];
-    return label ? [{ label, file: `${app.logs}/${name}`, former: former.get(name) ?? [], read: readLines }] : [];
+    return label
+      ? [{ label, file: `${app.logs}/${name}`, former: former.get(name) ?? [], read: readLines }]
+      : [];
   });
 }
 
@@ -191,7 +212,10 @@ const mostBytes = 4 * 1024 * 1024;
 const mostLines = 50_000;
 const mostFormer = 20;
 
-/** The last lines of a text, which ends with one. Not all of them are taken apart: 4 MB can be two million lines. */
+/**
+ * The last lines of a text, which ends with one. Not all of them are taken apart: 4 MB can be two
+ * million lines.
+ */
 function endOf(text: string, most: number): string[] {
   let from = text.length - 1;
   for (let lines = 0; lines < most && from >= 0; lines++) from = text.lastIndexOf("\n", from - 1);
@@ -201,8 +225,15 @@ function endOf(text: string, most: number): string[] {
     .slice(0, -1);
 }
 
-/** The last lines of a log, at most `most`, none from before `since`; and how far its file was read. */
-export function lastLines(host: Host, log: Log, most: number, since: number): { lines: Line[]; offset: number } {
+/**
+ * The last lines of a log, at most `most`, none from before `since`; and how far its file was read.
+ */
+export function lastLines(
+  host: Host,
+  log: Log,
+  most: number,
+  since: number,
+): { lines: Line[]; offset: number } {
   const modified = (file: string) => host.stat(file)?.modified ?? 0;
   const former = log.former
     .map((file) => ({ file, modified: modified(file) }))
@@ -220,7 +251,8 @@ export function lastLines(host: Host, log: Log, most: number, since: number): { 
     const raw = [...said, ...starting];
     const from = Math.max(0, raw.length - most);
     const marked =
-      raw.findLast((line, i) => i < from && line.includes(mark)) ?? raw.find((line) => line.includes(mark));
+      raw.findLast((line, i) => i < from && line.includes(mark)) ??
+      raw.find((line) => line.includes(mark));
     const before = timesIn(marked ?? "").at(-1) ?? modified(file);
     lines = [...log.read(raw.slice(from), before), ...lines];
     if (file === log.file) offset = read.offset;
@@ -229,8 +261,15 @@ export function lastLines(host: Host, log: Log, most: number, since: number): { 
   return { lines: inOrder.slice(-most), offset };
 }
 
-/** Which files must go, the oldest first, for `files` and what is `kept` to have at most `most` bytes. */
-export function surplus(files: readonly (Entry & { path: string })[], kept: number, most: number): string[] {
+/**
+ * Which files must go, the oldest first, for `files` and what is `kept` to have at most `most`
+ * bytes.
+ */
+export function surplus(
+  files: readonly (Entry & { path: string })[],
+  kept: number,
+  most: number,
+): string[] {
   let sum = files.reduce((total, { size }) => total + size, kept);
   return [...files]
     .sort((a, b) => a.modified - b.modified)
@@ -247,8 +286,9 @@ const nginxLogFile = /^nginx\.(access|error)\.log$/;
 const mostOfAll = 200 * 1024 * 1024;
 
 /**
- * Keeps the logs and transcripts of all apps within 200 MB, at the cost of the oldest that nothing writes into any more. What is
- * being written is bounded by itself: uWSGI sets a log aside that has UWSGI_LOG_MAXSIZE, and keeps one of those.
+ * Keeps the logs and transcripts of all apps within 200 MB, at the cost of the oldest that nothing
+ * writes into any more. What is being written is bounded by itself: uWSGI sets a log aside that has
+ * UWSGI_LOG_MAXSIZE, and keeps one of those.
  */
 export function boundLogs(host: Host, paths: Paths): void {
   const entries = (files: string[]) =>

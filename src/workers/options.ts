@@ -1,9 +1,15 @@
 import { PikuError } from "../text/errors.ts";
 import { meaningfulLines, printable } from "../text/text.ts";
 
-/** Options of uWSGI that a deploy stands on, and what an app has in their place. The first pattern that fits counts. */
+/**
+ * Options of uWSGI that a deploy stands on, and what an app has in their place. The first pattern
+ * that fits counts.
+ */
 const ours: readonly [pattern: RegExp, remedy: string][] = [
-  [/^((.+-)?socket|https?2?|http11|zerg.*)$/, "NGINX_SERVER_NAME, or BIND_ADDRESS and PORT, say where it listens"],
+  [
+    /^((.+-)?socket|https?2?|http11|zerg.*)$/,
+    "NGINX_SERVER_NAME, or BIND_ADDRESS and PORT, say where it listens",
+  ],
   [/^(safe-)?pidfile2?$|^daemonize2?$|^(no-)?master$/, "uWSGI's emperor looks after the process"],
   [/^(emperor|vassal)/, "it is piku's emperor that starts it"],
   [
@@ -14,12 +20,16 @@ const ours: readonly [pattern: RegExp, remedy: string][] = [
   [/^envdir$/, "its settings are ENV and `config:set`"],
   [/^(immediate-|as-)?[ug]id$|^chroot$/, "it runs as the user of piku"],
   [/^project$|^(auto-)?procname/, "its processes are known by that name"],
-  [/^hook-accepting1-once$/, "it says that the app is loaded; take hook-accepting1, or hook-post-app"],
+  [
+    /^hook-accepting1-once$/,
+    "it says that the app is loaded; take hook-accepting1, or hook-post-app",
+  ],
 ];
 
 /**
- * Reads the options of UWSGI_INCLUDE_FILE: `option = value` a line, `#` or `;` begins a comment line. Values go to uWSGI
- * as they are, with all that it replaces in them. Throws with file and line for what is no option, or is piku's own.
+ * Reads the options of UWSGI_INCLUDE_FILE: `option = value` a line, `#` or `;` begins a comment
+ * line. Values go to uWSGI as they are, with all that it replaces in them. Throws with file and
+ * line for what is no option, or is piku's own.
  */
 export function parseOptions(content: string, file: string): [option: string, value: string][] {
   const lines = meaningfulLines(content, file).filter(({ line }) => !line.startsWith(";"));

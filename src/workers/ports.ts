@@ -13,7 +13,10 @@ export interface Place {
   /** Whether any worker answers http. */
   networked: boolean;
   bind: string;
-  /** Whether a new generation may run beside the old one; and whether it is reached by a second set of ports then. */
+  /**
+   * Whether a new generation may run beside the old one; and whether it is reached by a second set
+   * of ports then.
+   */
   overlap: boolean;
   switches: boolean;
   slot: Slot;
@@ -25,8 +28,16 @@ const portsFile = (app: App) => `${app.releases}/ports.json`;
 const firstPort = 20_000;
 const portCount = 10_000;
 
-/** The ports of an app, two sets of them: kept for good, so that a site need not change with a deploy. */
-export function takePorts(host: Host, app: App, count: number, fixed: number | undefined): Record<Slot, number[]> {
+/**
+ * The ports of an app, two sets of them: kept for good, so that a site need not change with a
+ * deploy.
+ */
+export function takePorts(
+  host: Host,
+  app: App,
+  count: number,
+  fixed: number | undefined,
+): Record<Slot, number[]> {
   return withTurn(host, app.paths, "machine", undefined, "", () => {
     const own = readPorts(host, app);
     const lacking = count - Math.min(own.a.length, own.b.length);
@@ -34,7 +45,10 @@ export function takePorts(host: Host, app: App, count: number, fixed: number | u
       const taken = new Set(listApps(host, app.paths).flatMap((name) => appPorts(host, app, name)));
       for (const port of [...own.a, ...own.b]) taken.add(port);
       // Far apart for each app of each user, so that two who choose at once do not choose the same.
-      const start = [...app.releases].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % portCount, 7);
+      const start = [...app.releases].reduce(
+        (sum, letter) => (sum * 31 + letter.charCodeAt(0)) % portCount,
+        7,
+      );
       const free = (): number => {
         for (let i = 0; i < portCount; i++) {
           const port = firstPort + ((start + i) % portCount);
@@ -53,12 +67,15 @@ export function takePorts(host: Host, app: App, count: number, fixed: number | u
   });
 }
 
-const readPorts = (host: Host, app: App): Record<Slot, number[]> => parsePorts(host.read(portsFile(app)) ?? "");
+const readPorts = (host: Host, app: App): Record<Slot, number[]> =>
+  parsePorts(host.read(portsFile(app)) ?? "");
 
 /** Ports that an app has, or has been given by its settings. */
 function appPorts(host: Host, app: App, name: string): number[] {
   const { a, b } = parsePorts(readOfAny(host, `${app.paths.releases}/${name}/ports.json`));
-  const live = Number(parseServerSettings(readOfAny(host, `${app.paths.envs}/${name}/LIVE_ENV`)).PORT);
+  const live = Number(
+    parseServerSettings(readOfAny(host, `${app.paths.envs}/${name}/LIVE_ENV`)).PORT,
+  );
   return [...a, ...b, ...(live > 0 ? [live] : [])];
 }
 
@@ -75,7 +92,9 @@ function parsePorts(content: string): Record<Slot, number[]> {
 
 /** Refuses a port that another app has, or another program. */
 export function refuseTakenPort(host: Host, app: App, port: number): void {
-  const owner = listApps(host, app.paths).find((name) => name !== app.name && appPorts(host, app, name).includes(port));
+  const owner = listApps(host, app.paths).find(
+    (name) => name !== app.name && appPorts(host, app, name).includes(port),
+  );
   const isOwn = appPorts(host, app, app.name).includes(port) && host.stat(app.tree) !== undefined;
   if (!owner && !isOwn && isListening(host, port)) {
     throw new PikuError(

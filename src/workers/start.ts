@@ -25,9 +25,13 @@ export function writeWorker(host: Host, app: App, worker: Worker): void {
   host.write(files.copy, renderWorker(host, app, worker), 0o600);
 }
 
-const renderWorker = (host: Host, app: App, worker: Worker) => renderVassal(vassalPairs(app, worker, host));
+const renderWorker = (host: Host, app: App, worker: Worker) =>
+  renderVassal(vassalPairs(app, worker, host));
 
-/** Whether a worker of an earlier release is this very one: a cron job must not be started twice for a deploy that did not change it. */
+/**
+ * Whether a worker of an earlier release is this very one: a cron job must not be started twice for
+ * a deploy that did not change it.
+ */
 export function isUnchanged(host: Host, app: App, worker: Worker): boolean {
   const files = filesOf(app, worker);
   return (
@@ -37,16 +41,24 @@ export function isUnchanged(host: Host, app: App, worker: Worker): boolean {
   );
 }
 
-/** Whether a worker of an earlier release, as it was started, is there and listens where this one is looked for. */
+/**
+ * Whether a worker of an earlier release, as it was started, is there and listens where this one is
+ * looked for.
+ */
 export function isInPlace(host: Host, app: App, worker: Worker): boolean {
   const files = filesOf(app, worker);
   const { listen, ordinal, release } = worker;
   if (!host.stat(files.vassal)) return false;
   if (!listen) return true;
   if (!isInside(worker.kind))
-    return "port" in listen && (host.read(files.launcher) ?? "").includes(`\nexport PORT='${listen.port}'\n`);
+    return (
+      "port" in listen &&
+      (host.read(files.launcher) ?? "").includes(`\nexport PORT='${listen.port}'\n`)
+    );
   const line =
-    "port" in listen ? `http-socket = ${listen.address}:${listen.port}` : `socket = ${socketOf(app, ordinal, release)}`;
+    "port" in listen
+      ? `http-socket = ${listen.address}:${listen.port}`
+      : `socket = ${socketOf(app, ordinal, release)}`;
   return (host.read(files.copy) ?? "").includes(`\n${line}\n`);
 }
 
@@ -63,7 +75,9 @@ export interface Started {
   answer?: string;
 }
 
-/** Waits until nothing listens on these workers' ports any more: what does would be taken for them. */
+/**
+ * Waits until nothing listens on these workers' ports any more: what does would be taken for them.
+ */
 function awaitPorts(host: Host, workers: readonly Worker[], patience: number): void {
   const start = host.ticks();
   let told = false;
@@ -83,8 +97,16 @@ function awaitPorts(host: Host, workers: readonly Worker[], patience: number): v
   }
 }
 
-/** Shows workers to the emperor, after at most `grace` milliseconds for what is still leaving their ports. */
-export function startWorkers(host: Host, app: App, workers: readonly Worker[], grace: number): Started[] {
+/**
+ * Shows workers to the emperor, after at most `grace` milliseconds for what is still leaving their
+ * ports.
+ */
+export function startWorkers(
+  host: Host,
+  app: App,
+  workers: readonly Worker[],
+  grace: number,
+): Started[] {
   awaitPorts(host, workers, grace);
   host.mkdir(app.logs);
   host.mkdir(app.paths.sockets);
@@ -101,7 +123,11 @@ export function startWorkers(host: Host, app: App, workers: readonly Worker[], g
 }
 
 /** Puts the copy of a vassal among the emperor's. */
-function enableVassal(host: Host, app: App, worker: Pick<Worker, "kind" | "ordinal" | "release">): void {
+function enableVassal(
+  host: Host,
+  app: App,
+  worker: Pick<Worker, "kind" | "ordinal" | "release">,
+): void {
   const files = filesOf(app, worker);
   host.write(files.vassal, host.read(files.copy) ?? "", 0o600);
 }

@@ -24,7 +24,11 @@ function isBusy(host: Host, app: App, { kind, ordinal, release }: Vassal): boole
 }
 
 /** The port that a worker was given, from its launcher. */
-export function portOf(host: Host, app: App, worker: Pick<Worker, "kind" | "ordinal" | "release">): number | undefined {
+export function portOf(
+  host: Host,
+  app: App,
+  worker: Pick<Worker, "kind" | "ordinal" | "release">,
+): number | undefined {
   const port = /^export PORT='(\d+)'$/m.exec(host.read(filesOf(app, worker).launcher) ?? "")?.[1];
   return port === undefined || worker.kind !== "web" ? undefined : Number(port);
 }
@@ -38,19 +42,29 @@ export function drain(host: Host, app: App, vassals: readonly Vassal[], grace: n
   host.sleep(300);
   for (let idleSince: number | undefined; host.ticks() - start < grace; ) {
     const look = host.ticks();
-    idleSince = vassals.some((vassal) => isBusy(host, app, vassal)) ? undefined : (idleSince ?? look);
+    idleSince = vassals.some((vassal) => isBusy(host, app, vassal))
+      ? undefined
+      : (idleSince ?? look);
     if (idleSince !== undefined && look - idleSince >= quiet) return;
-    // Where there are tens of thousands of sockets a look takes the kernel 40 ms: a tenth of a processor is enough.
+    // Where there are tens of thousands of sockets a look takes the kernel 40 ms: a tenth of a
+    // processor is enough.
     host.sleep(Math.max(50, 10 * (host.ticks() - look)));
   }
 }
 
 /** The processes of a vassal: uWSGI's own, and the group of the program below it. */
-export function processesOf(host: Host, app: App, vassal: Vassal): { masters: number[]; group?: number } {
-  // What uWSGI calls its processes (procname-prefix): a number in a file may have been given to somebody else since.
+export function processesOf(
+  host: Host,
+  app: App,
+  vassal: Vassal,
+): { masters: number[]; group?: number } {
+  // What uWSGI calls its processes (procname-prefix): a number in a file may have been given to
+  // somebody else since.
   const title = `${app.name}:${vassal.kind}:uWSGI master`;
   if (vassal.release === undefined) {
-    const ours = new Set(listVassals(host, app.paths, app.name).flatMap((other) => pidOf(host, app, other) ?? []));
+    const ours = new Set(
+      listVassals(host, app.paths, app.name).flatMap((other) => pidOf(host, app, other) ?? []),
+    );
     const isOf = (word: string) => word === vassal.file || word.endsWith(`/${vassal.file}`);
     const named = commandLines(host, (line) => line === title || line.split(" ").some(isOf));
     return { masters: named.map(({ pid }) => pid).filter((pid) => !ours.has(pid)) };
@@ -59,7 +73,10 @@ export function processesOf(host: Host, app: App, vassal: Vassal): { masters: nu
   if (master === undefined || titleOf(host, master) !== title) return { masters: [] };
   const daemon = pidIn(host, filesOf(app, { ...vassal, release: vassal.release }).daemon);
   const stat = daemon === undefined ? undefined : statOf(host, daemon);
-  return { masters: [master], group: stat?.parent === master && stat.group === daemon ? daemon : undefined };
+  return {
+    masters: [master],
+    group: stat?.parent === master && stat.group === daemon ? daemon : undefined,
+  };
 }
 
 /** The number that uWSGI's own process of a vassal wrote down. */
@@ -68,7 +85,10 @@ const pidOf = (host: Host, app: App, { release, ...vassal }: Vassal) =>
 
 const endPatience = 5_000;
 
-/** Takes vassals from the emperor and waits until their processes have ended; after `grace` milliseconds they are made to. */
+/**
+ * Takes vassals from the emperor and waits until their processes have ended; after `grace`
+ * milliseconds they are made to.
+ */
 export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], grace: number): void {
   if (vassals.length === 0) return;
   const processes = vassals.map((vassal) => processesOf(host, app, vassal));

@@ -10,7 +10,8 @@ import { askedPath, count, filesOf, type Worker, wholeNumber } from "./worker.ts
 const logFormat =
   '%%(addr) - %%(user) [%%(ltime)] "%%(method) %%(uri) %%(proto)" %%(status) %%(size) "%%(referer)" "%%(uagent)" %%(msecs)ms';
 
-// In front of each piece of text that uWSGI gets: pieces are no lines, so that a mark must tell where one begins (logs.ts).
+// In front of each piece of text that uWSGI gets: pieces are no lines, so that a mark must tell
+// where one begins (logs.ts).
 // biome-ignore lint/suspicious/noTemplateCurlyInString: it is uWSGI that fills it in.
 const timed: Pair = ["log-encoder", "format \x1e${strftime:%%Y-%%m-%%dT%%H:%%M:%%S%%z} ${msgnl}"];
 
@@ -20,8 +21,9 @@ export function vassalPairs(app: App, worker: Worker, user: { uid: number }): Pa
   const files = filesOf(app, worker);
   return [
     ["chdir", app.tree],
-    // uWSGI takes a 0 for a name; root has nothing to give up anyway. No `gid`: one that is not the emperor's would keep the worker from
-    // starting, and the group of piku's user changes when its nginx becomes its own.
+    // uWSGI takes a 0 for a name; root has nothing to give up anyway. No `gid`: one that is not the
+    // emperor's would keep the worker from starting, and the group of piku's user changes when its
+    // nginx becomes its own.
     ...(user.uid > 0 ? ([["uid", user.uid]] as const) : []),
     ["master", "true"],
     ["project", app.name],
@@ -54,17 +56,21 @@ function insidePairs(app: App, worker: Worker): Pair[] {
     ...renewal(settings, program),
     ["listen", wholeNumber(settings, "UWSGI_LISTEN")],
     ["processes", wholeNumber(settings, "UWSGI_PROCESSES")],
-    // A request wakes one process instead of all: a tenth of its cost (uWSGI's documentation: "Serializing accept()").
+    // A request wakes one process instead of all: a tenth of its cost (uWSGI's documentation:
+    // "Serializing accept()").
     ["thunder-lock", "true"],
-    // Without the original's `die-on-idle`: the emperor starts a master that died at once, with the app loaded, so
-    // nothing is gained, and requests of the second in between are lost.
+    // Without the original's `die-on-idle`: the emperor starts a master that died at once, with the
+    // app loaded, so nothing is gained, and requests of the second in between are lost.
     ...(idle > 0
       ? ([
           ["cheap", "true"],
           ["idle", idle],
         ] as const)
       : []),
-    ["log-x-forwarded-for", /^(true|1|yes|on)$/i.test(settings.UWSGI_LOG_X_FORWARDED_FOR ?? "") ? "true" : "false"],
+    [
+      "log-x-forwarded-for",
+      /^(true|1|yes|on)$/i.test(settings.UWSGI_LOG_X_FORWARDED_FOR ?? "") ? "true" : "false",
+    ],
     ["log-format", logFormat],
     ...(listen && "socket" in listen
       ? ([
@@ -74,18 +80,23 @@ function insidePairs(app: App, worker: Worker): Pair[] {
       : listen
         ? [["http-socket", `${listen.address}:${listen.port}`] as const]
         : []),
-    ...(askedPath(worker) && listen && "socket" in listen ? [["http-socket", files.http] as const] : []),
+    ...(askedPath(worker) && listen && "socket" in listen
+      ? [["http-socket", files.http] as const]
+      : []),
     // A cheap app has no process that accepts before the first request, but it is loaded by then.
     [idle > 0 ? "hook-post-app" : "hook-accepting1-once", `write:${files.ready} ready`],
     ["hook-asap", `append:${files.starts} .`],
     ["envdir", files.envdir],
-    ...trailing.map(([key, value]) => ["env", `${key}=${escapeValue(value, `the value of ${key}`)}`] as const),
+    ...trailing.map(
+      ([key, value]) => ["env", `${key}=${escapeValue(value, `the value of ${key}`)}`] as const,
+    ),
   ];
 }
 
 /**
- * After how many requests a process makes room for a new one. With threads only where the app asks for it: two threads that
- * reach the number at once wait for each other in uWSGI 2.0 (wait_for_threads), and nobody is answered until the mercy has passed.
+ * After how many requests a process makes room for a new one. With threads only where the app asks
+ * for it: two threads that reach the number at once wait for each other in uWSGI 2.0
+ * (wait_for_threads), and nobody is answered until the mercy has passed.
  */
 function renewal(settings: Settings, program: readonly Pair[]): Pair[] {
   const isThreaded = program.some(([key, value]) => key === "threads" && value !== 1);
@@ -98,10 +109,14 @@ function renewal(settings: Settings, program: readonly Pair[]): Pair[] {
       ];
 }
 
-// uWSGI hands programs a datagram socket for their output, and Node writes nothing at all to one of those.
+// uWSGI hands programs a datagram socket for their output, and Node writes nothing at all to one of
+// those.
 const streamed: Pair = ["log-master-stream", "true"];
 
-/** Without `exec` the shell that uWSGI starts stays in between, and what it started is left on the port when it ends. */
+/**
+ * Without `exec` the shell that uWSGI starts stays in between, and what it started is left on the
+ * port when it ends.
+ */
 const daemonPairs = (launcher: string): Pair[] => [
   ["processes", 0],
   streamed,

@@ -5,7 +5,10 @@ import type { Release } from "../app/releases.ts";
 import { wholeNumberIn } from "../app/settings.ts";
 import type { Pair } from "./ini.ts";
 
-/** Who may write to a worker's socket, and so run code as its app: piku's user, and its nginx; or the group of a shared nginx as well. */
+/**
+ * Who may write to a worker's socket, and so run code as its app: piku's user, and its nginx; or
+ * the group of a shared nginx as well.
+ */
 export type SocketMode = "600" | "660";
 
 /** One process of an app, as one generation of it runs. */
@@ -34,9 +37,14 @@ export interface Worker {
   options?: readonly Pair[];
 }
 
-/** The name of a worker's file among the vassals: a new one each generation, since the emperor delays a name that it has seen end. */
-export const vassalName = (app: string, { kind, ordinal, release }: Pick<Worker, "kind" | "ordinal" | "release">) =>
-  `${app}_${kind}.${ordinal}-${release}.ini`;
+/**
+ * The name of a worker's file among the vassals: a new one each generation, since the emperor
+ * delays a name that it has seen end.
+ */
+export const vassalName = (
+  app: string,
+  { kind, ordinal, release }: Pick<Worker, "kind" | "ordinal" | "release">,
+) => `${app}_${kind}.${ordinal}-${release}.ini`;
 
 /** A vassal's file, ours or the original's (which has no release in its name). */
 export interface Vassal {
@@ -48,8 +56,9 @@ export interface Vassal {
 }
 
 /**
- * Whose worker a vassal's file is: its `project =` line says, else its name read from the right, never a prefix, so
- * that `foo` is not taken for `foo_bar`. Undefined for a file that is no vassal of piku's.
+ * Whose worker a vassal's file is: its `project =` line says, else its name read from the right,
+ * never a prefix, so that `foo` is not taken for `foo_bar`. Undefined for a file that is no vassal
+ * of piku's.
  */
 export function parseVassal(file: string, content: string): Vassal | undefined {
   const [, owner, ordinal, release] = /^(.+)\.(\d+)(?:-(\d+))?\.ini$/.exec(file) ?? [];
@@ -60,11 +69,20 @@ export function parseVassal(file: string, content: string): Vassal | undefined {
       ? [project, owner.slice(project.length + 1)]
       : [owner.slice(0, owner.lastIndexOf("_")), owner.slice(owner.lastIndexOf("_") + 1)];
   if (!app || !kind) return undefined;
-  return { file, app, kind, ordinal: Number(ordinal), release: release === undefined ? undefined : Number(release) };
+  return {
+    file,
+    app,
+    kind,
+    ordinal: Number(ordinal),
+    release: release === undefined ? undefined : Number(release),
+  };
 }
 
 /** The files of one generation, below `releases/<app>/run-<release>`. */
-export function filesOf(app: App, { kind, ordinal, release }: Pick<Worker, "kind" | "ordinal" | "release">) {
+export function filesOf(
+  app: App,
+  { kind, ordinal, release }: Pick<Worker, "kind" | "ordinal" | "release">,
+) {
   const folder = runFolder(app, release);
   const base = `${folder}/${kind}.${ordinal}`;
   return {
@@ -93,19 +111,28 @@ export const runFolder = (app: App, release: number) => `${app.releases}/run-${r
 /** A worker's own socket, of one generation; and the link that nginx follows to the live one. */
 export const socketOf = (app: App, ordinal: number, release: number) =>
   `${app.paths.sockets}/${app.name}.${ordinal}-${release}.sock`;
-export const socketLink = (app: App, ordinal: number) => `${app.paths.sockets}/${app.name}.${ordinal}.sock`;
+export const socketLink = (app: App, ordinal: number) =>
+  `${app.paths.sockets}/${app.name}.${ordinal}.sock`;
 
 /** What nginx looks for to send a `web` app's requests to its second set of ports. */
 export const slotFlag = (app: App) => `${app.paths.sockets}/${app.name}.b`;
 
-/** Kinds whose app is loaded by each process for itself, not by uWSGI's master before it makes them. */
+/**
+ * Kinds whose app is loaded by each process for itself, not by uWSGI's master before it makes them.
+ */
 export const loadsLate = (kind: string) => kind === "jwsgi";
 
-/** The path that must answer before a worker is healthy; any answer will do for an app that only a request loads. */
+/**
+ * The path that must answer before a worker is healthy; any answer will do for an app that only a
+ * request loads.
+ */
 export const askedPath = ({ kind, settings, healthcheck }: Worker): string | undefined =>
   healthcheck ?? (loadsLate(kind) && count(settings, "UWSGI_IDLE") > 0 ? "/" : undefined);
 
-/** What the original takes for an app that does not say otherwise; and in seconds how long a process may take to end, and to be healthy. */
+/**
+ * What the original takes for an app that does not say otherwise; and in seconds how long a process
+ * may take to end, and to be healthy.
+ */
 const usual = {
   UWSGI_LISTEN: "48",
   UWSGI_LOG_MAXSIZE: "1048576",
@@ -120,14 +147,20 @@ const usual = {
 export const graceOf = (settings: Settings) => 1000 * wholeNumber(settings, "PIKU_GRACE");
 
 /** One of these settings. Throws for one that is no whole number. */
-export const wholeNumber = (settings: Settings, key: keyof typeof usual) => wholeNumberIn(settings, usual, key);
+export const wholeNumber = (settings: Settings, key: keyof typeof usual) =>
+  wholeNumberIn(settings, usual, key);
 
 /** A setting that is a whole number; 0 where it is not set. Throws for one that is none. */
 export const count = (settings: Settings, key: string) =>
   key in settings ? wholeNumberIn(settings, { [key]: "60" }, key) : 0;
 
 /** A vassal's file name to look for when an unchanged worker of the live release is to go on. */
-export const followedBy = (live: Release | undefined, worker: Pick<Worker, "kind" | "ordinal">): number | undefined =>
+export const followedBy = (
+  live: Release | undefined,
+  worker: Pick<Worker, "kind" | "ordinal">,
+): number | undefined =>
   live?.vassals
-    .map((file) => parseVassal(file, `project = ${file.slice(0, file.lastIndexOf(`_${worker.kind}.`))}\n`))
+    .map((file) =>
+      parseVassal(file, `project = ${file.slice(0, file.lastIndexOf(`_${worker.kind}.`))}\n`),
+    )
     .find((vassal) => vassal?.kind === worker.kind && vassal.ordinal === worker.ordinal)?.release;

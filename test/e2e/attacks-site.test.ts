@@ -1,4 +1,7 @@
-/** What somebody who may push, or set settings, or who shares the machine, could do by a site; each does no harm. */
+/**
+ * What somebody who may push, or set settings, or who shares the machine, could do by a site; each
+ * does no harm.
+ */
 import { expect } from "bun:test";
 import { spawn } from "node:child_process";
 import fs from "node:fs";
@@ -34,7 +37,10 @@ for patience in range(300):
 
 /** The two ports of a web app, the live one first. */
 function portsOf(board: Board, app: string): [live: number, other: number] {
-  const { a, b } = JSON.parse(read(`${board.pikuRoot}/releases/${app}/ports.json`)) as Record<"a" | "b", number[]>;
+  const { a, b } = JSON.parse(read(`${board.pikuRoot}/releases/${app}/ports.json`)) as Record<
+    "a" | "b",
+    number[]
+  >;
   const isSecond = fs.existsSync(`${board.pikuRoot}/sockets/${app}.b`);
   return isSecond ? [b[0]!, a[0]!] : [a[0]!, b[0]!];
 }
@@ -51,7 +57,14 @@ stories((board, story) => {
   const allow = (folder: string) => {
     const place = "/etc/systemd/system/piku-web.service.d";
     const line = `mkdir -p ${place} && printf '[Service]\\nReadWritePaths=%s\\n' "$0" >${place}/folders.conf`;
-    ok(board.asRoot(["sh", "-c", `${line} && systemctl daemon-reload && systemctl restart piku-web`, folder]));
+    ok(
+      board.asRoot([
+        "sh",
+        "-c",
+        `${line} && systemctl daemon-reload && systemctl restart piku-web`,
+        folder,
+      ]),
+    );
   };
 
   story("A1: a cache folder is the app's own, or one that the board allows", async () => {
@@ -60,7 +73,8 @@ stories((board, story) => {
     fs.writeFileSync(`${root()}/data/bank/db.sqlite3`, "money");
     fs.mkdirSync(`${outside()}/photos`, { recursive: true });
     fs.writeFileSync(`${outside()}/photos/a.jpg`, "a photo");
-    const cached = (folder: string) => set("ben", "NGINX_CACHE_PREFIXES=/long", `NGINX_CACHE_PATH=${folder}`);
+    const cached = (folder: string) =>
+      set("ben", "NGINX_CACHE_PREFIXES=/long", `NGINX_CACHE_PATH=${folder}`);
     for (const folder of [
       "/etc/victim",
       root(),
@@ -84,11 +98,15 @@ stories((board, story) => {
     fs.rmSync(`${root()}/cache/ben/nginx`);
     fs.mkdirSync(`${root()}/cache/ben/nginx/a`, { recursive: true });
     fs.symlinkSync("../../../../data/bank", `${root()}/cache/ben/nginx/a/b0`);
-    expect(fails(set("ben", "NGINX_CACHE_PREFIXES=/long"), 1).output).toMatch(/holds something else.*a\/b0/);
+    expect(fails(set("ben", "NGINX_CACHE_PREFIXES=/long"), 1).output).toMatch(
+      /holds something else.*a\/b0/,
+    );
     fs.rmSync(`${root()}/cache/ben/nginx`, { recursive: true });
     // What the board allows is looked at all the same.
     ok(board.ssh("config:set", "--global", `PIKU_FOLDERS=${inside(outside())}`));
-    expect(fails(cached(inside(`${outside()}/photos`)), 1).output).toMatch(/holds something else.*a\.jpg/);
+    expect(fails(cached(inside(`${outside()}/photos`)), 1).output).toMatch(
+      /holds something else.*a\.jpg/,
+    );
     if (board.isInstalled) allow(inside(outside()));
     ok(cached(inside(`${outside()}/pages`)));
     const states = [1, 2].map(() => get("ben", "/long").headers["x-cache"]);
@@ -96,9 +114,15 @@ stories((board, story) => {
     // A folder with nginx's own files is taken again, and another app's is not.
     ok(set("ben", "NGINX_CACHE_TIME=60"));
     expect(
-      fails(set("bank", "NGINX_CACHE_PREFIXES=/x", `NGINX_CACHE_PATH=${inside(outside())}/pages/x`), 1).output,
+      fails(
+        set("bank", "NGINX_CACHE_PREFIXES=/x", `NGINX_CACHE_PATH=${inside(outside())}/pages/x`),
+        1,
+      ).output,
     ).toContain("belongs to app 'ben'");
-    expect([read(`${root()}/data/bank/db.sqlite3`), read(`${outside()}/photos/a.jpg`)]).toEqual(["money", "a photo"]);
+    expect([read(`${root()}/data/bank/db.sqlite3`), read(`${outside()}/photos/a.jpg`)]).toEqual([
+      "money",
+      "a photo",
+    ]);
     ok(board.ssh("config:unset", "ben", "NGINX_CACHE_PREFIXES"));
   });
 
@@ -111,9 +135,9 @@ stories((board, story) => {
       expect(output).toContain(`config:set --global PIKU_FOLDERS=${folder}`);
     }
     fs.symlinkSync("../bank", `${root()}/data/ben/x`);
-    expect(fails(set("ben", `NGINX_STATIC_PATHS=/d:${inside(root())}/data/ben/x`), 1).output).toContain(
-      "out of the app",
-    );
+    expect(
+      fails(set("ben", `NGINX_STATIC_PATHS=/d:${inside(root())}/data/ben/x`), 1).output,
+    ).toContain("out of the app");
     fs.rmSync(`${root()}/data/ben/x`);
     fs.writeFileSync(`${root()}/data/ben/own.txt`, "own");
     ok(set("ben", `NGINX_STATIC_PATHS=/d:${inside(root())}/data/ben`));
@@ -150,22 +174,30 @@ stories((board, story) => {
         /the server name '(two\.)?bank\.test' belongs to app 'bank'/,
       );
     }
-    repo.commit("Take what is unknown", app(`}\nserver { ${server} default_server; return 200 mine;`));
-    expect(fails(board.push(repo, "aaa"), 1).output).toContain("app 'bank' answers for unknown names already");
-    expect([get("bank").body, get("aaa").body, board.get("/", { host: "unknown.test" }).body]).toEqual([
-      "one",
-      "one",
-      "one",
-    ]);
+    repo.commit(
+      "Take what is unknown",
+      app(`}\nserver { ${server} default_server; return 200 mine;`),
+    );
+    expect(fails(board.push(repo, "aaa"), 1).output).toContain(
+      "app 'bank' answers for unknown names already",
+    );
+    expect([
+      get("bank").body,
+      get("aaa").body,
+      board.get("/", { host: "unknown.test" }).body,
+    ]).toEqual(["one", "one", "one"]);
     // One that is nobody's is fine, and is the app's then.
     repo.commit("A name of its own", app("server_name more.test;"));
     ok(board.push(repo, "aaa"));
     expect(board.get("/", { host: "more.test" }).body).toBe("one");
-    expect(fails(set("bank", "NGINX_SERVER_NAME=bank.test,more.test"), 1).output).toContain("belongs to app 'aaa'");
+    expect(fails(set("bank", "NGINX_SERVER_NAME=bank.test,more.test"), 1).output).toContain(
+      "belongs to app 'aaa'",
+    );
   });
 
   story("A11: an address of its own takes nothing from apps that listen everywhere", () => {
-    // Not on the sandbox's own ports: its server listens on 127.0.0.1 there, and nginx cannot have both in one reload.
+    // Not on the sandbox's own ports: its server listens on 127.0.0.1 there, and nginx cannot have
+    // both in one reload.
     const [port = 0] = freePorts(1);
     const app = (name: string, listen: string) => ({
       ...webProbe(`${name}.test`),
@@ -173,60 +205,75 @@ stories((board, story) => {
       "n.conf": `listen ${listen};\n`,
     });
     ok(board.push(board.repo(undefined, app("everywhere", `0.0.0.0:${port}`)), "everywhere"));
-    const { output } = fails(board.push(board.repo(undefined, app("taking", `127.0.0.1:${port}`)), "taking"), 1);
+    const { output } = fails(
+      board.push(board.repo(undefined, app("taking", `127.0.0.1:${port}`)), "taking"),
+      1,
+    );
     expect(output).toContain(`the address 127.0.0.1:${port} would be taken from app 'everywhere'`);
     expect(board.get("/", { host: "everywhere.test", port }).body).toBe("one");
   });
 
-  story("A10: whoever takes the other port, or that of a stopped app, is asked for nothing", async () => {
-    // So long a deploy waits for a port to become free.
-    ok(set("bank", "PIKU_GRACE=2"));
-    const [live, other] = portsOf(board, "bank");
-    expect(read(`${root()}/nginx/bank.conf`)).not.toContain("backup");
-    let end = listenOn(board, other);
-    try {
-      expect(fails(set("bank", "A=1"), 1).output).toContain(`port ${other}`);
-      // The app crashes for good: nobody but nginx answers for it.
-      fs.renameSync(`${root()}/apps/bank/app.py`, `${root()}/apps/bank/gone.py`);
-      process.kill(board.pidOf(Number(get("bank", "/pid").body)), "SIGKILL");
-      for (let i = 0; i < 6; i++) {
-        const { status, body } = get("bank", "/", { headers: { Cookie: "secret=1" } });
-        expect([status, body.includes("eve")]).toEqual([502, false]);
-      }
-      fs.renameSync(`${root()}/apps/bank/gone.py`, `${root()}/apps/bank/app.py`);
-    } finally {
-      end();
-    }
-    ok(board.ssh("restart", "bank"));
-    const [now, then] = portsOf(board, "bank");
-    expect([now, then]).toEqual([other, live]);
-    ok(board.ssh("stop", "bank"));
-    for (const port of [now, then]) {
-      end = listenOn(board, port);
+  story(
+    "A10: whoever takes the other port, or that of a stopped app, is asked for nothing",
+    async () => {
+      // So long a deploy waits for a port to become free.
+      ok(set("bank", "PIKU_GRACE=2"));
+      const [live, other] = portsOf(board, "bank");
+      expect(read(`${root()}/nginx/bank.conf`)).not.toContain("backup");
+      let end = listenOn(board, other);
       try {
-        for (const how of [{}, { https: true }]) {
-          const { status, body, headers } = get("bank", "/", how);
-          expect([status, headers["content-type"]]).toEqual([503, "text/html"]);
-          expect(body).toContain("This app is stopped.");
+        expect(fails(set("bank", "A=1"), 1).output).toContain(`port ${other}`);
+        // The app crashes for good: nobody but nginx answers for it.
+        fs.renameSync(`${root()}/apps/bank/app.py`, `${root()}/apps/bank/gone.py`);
+        process.kill(board.pidOf(Number(get("bank", "/pid").body)), "SIGKILL");
+        for (let i = 0; i < 6; i++) {
+          const { status, body } = get("bank", "/", { headers: { Cookie: "secret=1" } });
+          expect([status, body.includes("eve")]).toEqual([502, false]);
         }
+        fs.renameSync(`${root()}/apps/bank/gone.py`, `${root()}/apps/bank/app.py`);
       } finally {
         end();
       }
-    }
-    expect(ok(board.ssh("maintenance:off", "bank")).stdout).toContain("start it with: restart bank");
-    expect(get("bank").status).toBe(503);
-    // A machine that comes up again lets it be.
-    ok(board.piku("recover"));
-    expect(get("bank").body).toContain("This app is stopped.");
-    ok(board.ssh("restart", "bank"));
-    expect(get("bank").body).toBe("one");
-  });
+      ok(board.ssh("restart", "bank"));
+      const [now, then] = portsOf(board, "bank");
+      expect([now, then]).toEqual([other, live]);
+      ok(board.ssh("stop", "bank"));
+      for (const port of [now, then]) {
+        end = listenOn(board, port);
+        try {
+          for (const how of [{}, { https: true }]) {
+            const { status, body, headers } = get("bank", "/", how);
+            expect([status, headers["content-type"]]).toEqual([503, "text/html"]);
+            expect(body).toContain("This app is stopped.");
+          }
+        } finally {
+          end();
+        }
+      }
+      expect(ok(board.ssh("maintenance:off", "bank")).stdout).toContain(
+        "start it with: restart bank",
+      );
+      expect(get("bank").status).toBe(503);
+      // A machine that comes up again lets it be.
+      ok(board.piku("recover"));
+      expect(get("bank").body).toContain("This app is stopped.");
+      ok(board.ssh("restart", "bank"));
+      expect(get("bank").body).toBe("one");
+    },
+  );
 
   story("A10: a stopped site of files shows that it is stopped, too", () => {
-    const files = { Procfile: "static: /\n", ENV: "NGINX_SERVER_NAME=files.test\n", "index.html": "front\n" };
+    const files = {
+      Procfile: "static: /\n",
+      ENV: "NGINX_SERVER_NAME=files.test\n",
+      "index.html": "front\n",
+    };
     ok(board.push(board.repo(undefined, files), "files"));
     ok(board.ssh("stop", "files"));
-    expect([get("files").status, get("files").body.includes("This app is stopped.")]).toEqual([503, true]);
+    expect([get("files").status, get("files").body.includes("This app is stopped.")]).toEqual([
+      503,
+      true,
+    ]);
     expect(fails(board.ssh("stop", "files"), 1).stderr).toContain("does not run");
     ok(board.ssh("restart", "files"));
     expect(get("files").body).toBe("front\n");
@@ -273,7 +320,9 @@ stories((board, story) => {
       ok(await sshing(board, "restart", "busy"));
       // What was replaced has left before the uploads are through.
       eventually(() =>
-        expect(list(`${root()}/uwsgi-enabled`).filter((name) => name.startsWith("busy_"))).toHaveLength(1),
+        expect(
+          list(`${root()}/uwsgi-enabled`).filter((name) => name.startsWith("busy_")),
+        ).toHaveLength(1),
       );
       expect(portsOf(board, "busy")[0]).not.toBe(before);
       expect(await Promise.all(uploads)).toEqual([`done ${size}`, `done ${size}`]);
@@ -322,10 +371,22 @@ stories((board, story) => {
     const kinds: [string, Files][] = [
       ["web", webProbe("gone.test")],
       ["wsgi", wsgiProbe("gone.test")],
-      ["static", { Procfile: "static: /\n", ENV: "NGINX_SERVER_NAME=gone.test\n", "index.html": "front\n" }],
+      [
+        "static",
+        { Procfile: "static: /\n", ENV: "NGINX_SERVER_NAME=gone.test\n", "index.html": "front\n" },
+      ],
       ["cron", { Procfile: "cron: 0 0 1 1 * true\nworker: sleep 1000\n", ENV: "" }],
-      ["cached", { ...webProbe("gone.test"), ENV: "NGINX_SERVER_NAME=gone.test\nNGINX_CACHE_PREFIXES=/long\n" }],
-      ["logged", { ...webProbe("gone.test"), ENV: "NGINX_SERVER_NAME=gone.test\nNGINX_LOG=true\n" }],
+      [
+        "cached",
+        {
+          ...webProbe("gone.test"),
+          ENV: "NGINX_SERVER_NAME=gone.test\nNGINX_CACHE_PREFIXES=/long\n",
+        },
+      ],
+      [
+        "logged",
+        { ...webProbe("gone.test"), ENV: "NGINX_SERVER_NAME=gone.test\nNGINX_LOG=true\n" },
+      ],
     ];
     // Apps whose names begin alike keep all that is theirs.
     for (const name of ["gone2", "gone.b", "gone_web"])
@@ -337,7 +398,8 @@ stories((board, story) => {
       ok(board.push(app, "gone"));
       app.commit("Again");
       ok(board.push(app, "gone"));
-      if (kind !== "cron") expect([kind, get("gone", "/long").status]).toEqual([kind, kind === "static" ? 404 : 200]);
+      if (kind !== "cron")
+        expect([kind, get("gone", "/long").status]).toEqual([kind, kind === "static" ? 404 : 200]);
       if (kind === "cached") expect(list(`${root()}/cache/gone/nginx`)).not.toEqual([]);
       if (kind !== "cron") ok(board.ssh("maintenance:on", "gone"));
       ok(board.ssh("destroy", "gone"));
@@ -345,7 +407,10 @@ stories((board, story) => {
       expect([kind, everything().filter((path) => !before.includes(path))]).toEqual([kind, []]);
       expect([kind, before.filter((path) => !everything().includes(path))]).toEqual([kind, []]);
     }
-    const failing = board.repo(undefined, { ...webProbe("gone.test"), "app.py": "raise SystemExit(1)\n" });
+    const failing = board.repo(undefined, {
+      ...webProbe("gone.test"),
+      "app.py": "raise SystemExit(1)\n",
+    });
     fails(board.push(failing, "gone"), 1);
     ok(board.ssh("destroy", "gone"));
     expect(everything()).toEqual(before);
@@ -374,12 +439,17 @@ stories((board, story) => {
         ok(all[0]!);
         // Whoever came last decides; bank answers for names that are nobody's.
         const isThere = fs.existsSync(`${root()}/repos/race`);
-        expect([isThere, await asking(board, "race.test", "/")]).toEqual([isThere, isThere ? `200 v${i}` : "200 one"]);
+        expect([isThere, await asking(board, "race.test", "/")]).toEqual([
+          isThere,
+          isThere ? `200 v${i}` : "200 one",
+        ]);
         if (isThere) ok(board.ssh("destroy", "race", "--force"));
         for (const folder of ["releases", "envs", "apps", "repos"])
           expect(list(`${root()}/${folder}`)).not.toContain("race");
         // What was to let the former processes leave may still look for them.
-        eventually(() => expect(list(`${root()}/locks`).filter((name) => name.startsWith("race."))).toEqual([]));
+        eventually(() =>
+          expect(list(`${root()}/locks`).filter((name) => name.startsWith("race."))).toEqual([]),
+        );
       }
     },
   );

@@ -35,7 +35,10 @@ print(check, odd, db.execute("SELECT count(*) FROM pairs").fetchone()[0] > 300)
 const sealed = (content: Buffer) => {
   const sum = createHash("sha256").update(content).digest("hex");
   const head = "\x1f\x8b\x08\x10\0\0\0\0\0\x03";
-  return Buffer.concat([content, Buffer.from(`${head}piku backup 1 sha256 ${sum}\0\x03\0${"\0".repeat(8)}`, "latin1")]);
+  return Buffer.concat([
+    content,
+    Buffer.from(`${head}piku backup 1 sha256 ${sum}\0\x03\0${"\0".repeat(8)}`, "latin1"),
+  ]);
 };
 
 stories((board, story) => {
@@ -67,7 +70,10 @@ stories((board, story) => {
 
   story("a board is written to stdout while its apps write", async () => {
     const files = { ...wsgiProbe("blog.test"), "notes.txt": "as committed" };
-    const app = board.repo(undefined, { ...files, Procfile: `wsgi: app:app\npreflight: pwd >built.txt\n` });
+    const app = board.repo(undefined, {
+      ...files,
+      Procfile: `wsgi: app:app\npreflight: pwd >built.txt\n`,
+    });
     python(
       'import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute("CREATE TABLE t (x)"); db.commit()',
       `${app.folder}/committed.db`,
@@ -80,7 +86,13 @@ stories((board, story) => {
     ok(board.ssh("ps:scale", "blog", "wsgi=2"));
     const idle = webProbe("idle.test");
     ok(
-      board.push(board.repo(undefined, { ...idle, Procfile: `${idle.Procfile}release: test ! -e ~/broken\n` }), "idle"),
+      board.push(
+        board.repo(undefined, {
+          ...idle,
+          Procfile: `${idle.Procfile}release: test ! -e ~/broken\n`,
+        }),
+        "idle",
+      ),
     );
     ok(board.ssh("stop", "idle"));
     ok(board.ssh("config:set", "early", "A=1"));
@@ -89,7 +101,10 @@ stories((board, story) => {
     ok(board.sshRaw("keys:add anna --apps blog", { input: read(`${board.folder}/ssh/other.pub`) }));
     const tree = below(board, "apps/blog");
     fs.mkdirSync(`${tree}/uploads/empty`, { recursive: true });
-    fs.writeFileSync(Buffer.concat([Buffer.from(`${tree}/uploads/`), Buffer.from([0xe9, 0x0a, 0x2e])]), "odd name");
+    fs.writeFileSync(
+      Buffer.concat([Buffer.from(`${tree}/uploads/`), Buffer.from([0xe9, 0x0a, 0x2e])]),
+      "odd name",
+    );
     fs.writeFileSync(`${tree}/uploads/not-a.db`, "SQLite format 3\0 but no more of it");
     fs.writeFileSync(`${tree}/notes.txt`, "as the app left it");
     fs.writeFileSync(below(board, "data/blog/big"), Buffer.alloc(3_000_000, "x y"));
@@ -105,7 +120,9 @@ stories((board, story) => {
     ] as const;
     const writers = await Promise.all(
       databases.map(async ([file, mode]) => {
-        const child = spawn("python3", ["-c", writer, file, mode], { stdio: ["ignore", "pipe", "inherit"] });
+        const child = spawn("python3", ["-c", writer, file, mode], {
+          stdio: ["ignore", "pipe", "inherit"],
+        });
         await new Promise((resolve) => child.stdout.once("data", resolve));
         return child;
       }),
@@ -119,7 +136,8 @@ stories((board, story) => {
     expect(stderr).toContain("apps/blog/uploads/not-a.db");
     expect(state(board)).toEqual(before);
     expect(fs.existsSync(below(board, ".backup"))).toBe(false);
-    const said = /It is whole\. Of \d.* UTC: blog, early, gone, idle, and what belongs to all apps\.\n/;
+    const said =
+      /It is whole\. Of \d.* UTC: blog, early, gone, idle, and what belongs to all apps\.\n/;
     expect(ok(on(board, `ssh board backup --verify <${archive()}`)).stdout).toMatch(said);
     expect(ok(board.ssh("backup", "--verify", archive())).stdout).toMatch(said);
     // tar alone can read it, and what a build makes is not in it.
@@ -132,7 +150,8 @@ stories((board, story) => {
     await withFresh((fresh) => {
       const settings = fresh.settings;
       const { output } = ok(on(fresh, `ssh board restore <${archive()}`));
-      if (!board.isInstalled) expect(output).toContain("this server keeps its own PIKU_HTTP_PORT, PIKU_HTTPS_PORT");
+      if (!board.isInstalled)
+        expect(output).toContain("this server keeps its own PIKU_HTTP_PORT, PIKU_HTTPS_PORT");
       expect(fresh.get("/", { host: "blog.test" }).status).toBe(503);
       ok(fresh.ssh("maintenance:off", "blog"));
       expect(get(fresh, "/")).toBe("two");
@@ -162,14 +181,17 @@ stories((board, story) => {
         ),
       ).toBe("[(7,)]");
       const causes = (one: Board) =>
-        JSON.parse(ok(one.ssh("releases", "blog", "--json")).stdout).map(({ cause }: { cause: string }) => cause);
+        JSON.parse(ok(one.ssh("releases", "blog", "--json")).stdout).map(
+          ({ cause }: { cause: string }) => cause,
+        );
       expect(causes(fresh)).toEqual(["restore", ...causes(board)]);
       expect(fresh.tip("blog")).toBe(board.tip("blog"));
       ok(fresh.ssh("rollback", "blog", "1"));
       expect(get(fresh, "/")).toBe("one");
       // Its keys, bound as they were, call the piku of this board.
       expect(read(`${fresh.home}/.ssh/authorized_keys`)).toMatch(/NAME=anna .*PIKU_KEY_APPS=blog /);
-      if (!board.isInstalled) expect(read(`${fresh.home}/.ssh/authorized_keys`)).not.toContain(board.home);
+      if (!board.isInstalled)
+        expect(read(`${fresh.home}/.ssh/authorized_keys`)).not.toContain(board.home);
       // Once more, over what is there now.
       const before = state(fresh);
       expect(fails(on(fresh, `ssh board restore <${archive()}`), 1).stderr).toContain("--force");
@@ -185,7 +207,10 @@ stories((board, story) => {
       fs.writeFileSync(below(fresh, "data/blog/big"), "other");
       ok(on(fresh, `ssh board restore --force blog <${archive()}`));
       ok(fresh.ssh("maintenance:off", "blog"));
-      expect([get(fresh, "/"), fs.statSync(below(fresh, "data/blog/big")).size]).toEqual(["two", 3_000_000]);
+      expect([get(fresh, "/"), fs.statSync(below(fresh, "data/blog/big")).size]).toEqual([
+        "two",
+        3_000_000,
+      ]);
       // And pushes go on from there.
       ok(fresh.run(["git", "clone", "-q", "board:blog", "again"]));
       const clone = { cwd: `${fresh.folder}/client/again` };
@@ -213,8 +238,12 @@ stories((board, story) => {
     const file = `${board.folder}/bad.tar.gz`;
     for (const [what, content, message] of bad) {
       fs.writeFileSync(file, content);
-      for (const line of what === "half" ? ["backup --verify", "restore --force"] : ["restore --force"])
-        expect(`${what}: ${fails(on(board, `ssh board ${line} <${file}`), 1).stderr}`).toMatch(message);
+      for (const line of what === "half"
+        ? ["backup --verify", "restore --force"]
+        : ["restore --force"])
+        expect(`${what}: ${fails(on(board, `ssh board ${line} <${file}`), 1).stderr}`).toMatch(
+          message,
+        );
     }
     expect(state(board)).toEqual(before);
     expect(get(board, "/", "idle.test")).not.toBe("one");
@@ -233,7 +262,9 @@ stories((board, story) => {
     fails(board.run(["ssh", "-tt", "board", "backup"]), 2);
     fs.chmodSync(below(board, "data/blog/big"), 0o000);
     if (board.isInstalled || process.getuid?.() !== 0) {
-      expect(fails(on(board, `ssh board backup blog >${one}.2`), 1).stderr).toContain("'data/blog/big'");
+      expect(fails(on(board, `ssh board backup blog >${one}.2`), 1).stderr).toContain(
+        "'data/blog/big'",
+      );
       expect(fs.statSync(`${one}.2`).size).toBe(0);
     }
     fs.chmodSync(below(board, "data/blog/big"), 0o644);
@@ -252,46 +283,51 @@ stories((board, story) => {
 
   // ---- faults that somebody found ----
 
-  story("a data folder or a clone that is a link to a disk was left out, and a restore replaced the link", async () => {
-    const disk = `${board.folder}/disk`;
-    const mine = (name: string) => below(board, name);
-    fs.mkdirSync(`${disk}/linked/sub`, { recursive: true });
-    fs.writeFileSync(`${disk}/linked/sub/photo`, "on the disk");
-    // A disk's own folder is root's.
-    fs.mkdirSync(`${disk}/linked/lost+found`);
-    ok(board.run(["git", "init", "-q", "--bare", `${disk}/clone`]));
-    fs.symlinkSync(`${disk}/linked`, mine("data/linked"));
-    fs.symlinkSync(`${disk}/clone`, mine("repos/linked"));
-    const file = `${board.folder}/linked.tar.gz`;
-    ok(on(board, `ssh board backup linked >${file}`));
-    const names = ok(board.run(["tar", "-tzf", file])).stdout;
-    expect(names).toContain("data/linked/sub/photo\n");
-    expect(names).toContain("repos/linked/HEAD\n");
-    expect(names).not.toContain("lost+found");
-    fs.renameSync(disk, `${disk}.away`);
-    expect(fails(on(board, `ssh board backup linked >${file}.2`), 1).stderr).toContain("linked");
-    await withFresh((fresh) => {
-      const usb = `${fresh.folder}/usb`;
-      const data = below(fresh, "data/linked");
-      fs.mkdirSync(`${usb}/lost+found`, { recursive: true });
-      fs.symlinkSync(usb, data);
-      ok(on(fresh, `ssh board restore <${file}`));
-      fs.writeFileSync(`${usb}/later`, "");
-      ok(on(fresh, `ssh board restore linked --force <${file}`));
-      expect([fs.readlinkSync(data), list(usb), read(`${usb}/sub/photo`)]).toEqual([
-        usb,
-        ["lost+found", "sub"],
-        "on the disk",
-      ]);
-      expect(fs.lstatSync(below(fresh, "repos/linked")).isDirectory()).toBe(true);
-      // Without its disk, nothing is destroyed and nothing put in place.
-      fs.renameSync(usb, `${usb}.away`);
-      const before = state(fresh);
-      expect(fails(on(fresh, `ssh board restore linked --force <${file}`), 1).output).toContain("is its disk there?");
-      expect(state(fresh)).toEqual(before);
-    });
-    for (const name of ["data/linked", "repos/linked"]) fs.rmSync(mine(name));
-  });
+  story(
+    "a data folder or a clone that is a link to a disk was left out, and a restore replaced the link",
+    async () => {
+      const disk = `${board.folder}/disk`;
+      const mine = (name: string) => below(board, name);
+      fs.mkdirSync(`${disk}/linked/sub`, { recursive: true });
+      fs.writeFileSync(`${disk}/linked/sub/photo`, "on the disk");
+      // A disk's own folder is root's.
+      fs.mkdirSync(`${disk}/linked/lost+found`);
+      ok(board.run(["git", "init", "-q", "--bare", `${disk}/clone`]));
+      fs.symlinkSync(`${disk}/linked`, mine("data/linked"));
+      fs.symlinkSync(`${disk}/clone`, mine("repos/linked"));
+      const file = `${board.folder}/linked.tar.gz`;
+      ok(on(board, `ssh board backup linked >${file}`));
+      const names = ok(board.run(["tar", "-tzf", file])).stdout;
+      expect(names).toContain("data/linked/sub/photo\n");
+      expect(names).toContain("repos/linked/HEAD\n");
+      expect(names).not.toContain("lost+found");
+      fs.renameSync(disk, `${disk}.away`);
+      expect(fails(on(board, `ssh board backup linked >${file}.2`), 1).stderr).toContain("linked");
+      await withFresh((fresh) => {
+        const usb = `${fresh.folder}/usb`;
+        const data = below(fresh, "data/linked");
+        fs.mkdirSync(`${usb}/lost+found`, { recursive: true });
+        fs.symlinkSync(usb, data);
+        ok(on(fresh, `ssh board restore <${file}`));
+        fs.writeFileSync(`${usb}/later`, "");
+        ok(on(fresh, `ssh board restore linked --force <${file}`));
+        expect([fs.readlinkSync(data), list(usb), read(`${usb}/sub/photo`)]).toEqual([
+          usb,
+          ["lost+found", "sub"],
+          "on the disk",
+        ]);
+        expect(fs.lstatSync(below(fresh, "repos/linked")).isDirectory()).toBe(true);
+        // Without its disk, nothing is destroyed and nothing put in place.
+        fs.renameSync(usb, `${usb}.away`);
+        const before = state(fresh);
+        expect(fails(on(fresh, `ssh board restore linked --force <${file}`), 1).output).toContain(
+          "is its disk there?",
+        );
+        expect(state(fresh)).toEqual(before);
+      });
+      for (const name of ["data/linked", "repos/linked"]) fs.rmSync(mine(name));
+    },
+  );
 
   story("what an app wrote into a submodule's folder was left out", async () => {
     const [port] = freePorts(1) as [number];
@@ -320,7 +356,13 @@ stories((board, story) => {
       await withFresh((fresh) => {
         ok(on(fresh, `ssh board restore <${file}`));
         expect(get(fresh, "/", "modules.test")).toBe("one");
-        expect(list(inLibrary(fresh, ""))).toEqual([".git", ".gitignore", "a.cache", "lib.txt", "upload"]);
+        expect(list(inLibrary(fresh, ""))).toEqual([
+          ".git",
+          ".gitignore",
+          "a.cache",
+          "lib.txt",
+          "upload",
+        ]);
         expect(read(inLibrary(fresh, "upload"))).toBe("untracked");
         expect(read(inLibrary(fresh, "a.cache"))).toBe("ignored");
         expect(list(below(fresh, "apps/modules/.git/aside"))).toEqual([]);
@@ -362,84 +404,128 @@ stories((board, story) => {
     fs.rmSync(below(board, "data/sparse"), { recursive: true });
   });
 
-  story("a sealed archive that piku did not write wrote into another app, hung, or showed a stack", () => {
-    const work = `${board.folder}/hostile`;
-    const victim = below(board, "apps/idle");
-    const idle = () => [list(victim), list(below(board, "data/idle")), list(`${victim}/.git/objects/info`)];
-    const manifest = (change: object) => JSON.stringify({ format: 1, created: "2026-01-01T00:00:00Z", ...change });
-    const good = manifest({ apps: [{ name: "x" }] });
-    const bad: [string, string, RegExp][] = [
-      [good, `mkdir apps && ln -s ${victim} apps/x`, /puts into none: 'apps\/x'/],
-      [good, `mkdir data && ln -s ${below(board, "data/idle")} data/x`, /puts into none: 'data\/x'/],
-      [good, `mkdir envs && ln -s ${below(board, "envs/idle")} envs/x`, /puts into none: 'envs\/x'/],
-      [good, `mkdir -p envs/x && ln -s ${below(board, "envs/idle/ENV")} envs/x/ENV`, /puts into none/],
-      [good, `mkdir -p repos/x && ln -s ${below(board, "repos/idle/hooks")} repos/x/hooks`, /puts into none/],
-      [good, "mkdir releases && echo no folder >releases/x", /puts into none: 'releases\/x'/],
-      [good, "mkdir -p data/x && mkfifo data/x/pipe", /puts into none: 'data\/x\/pipe'/],
-      // With a commit, its work tree becomes git's: not through a link.
-      [
-        manifest({ apps: [{ name: "x", commit: "1".repeat(40) }] }),
-        `mkdir -p apps/x && ln -s ${victim}/.git apps/x/.git`,
-        /app 'x' is not restored/,
-      ],
-      ["{", "true", /piku\.json is damaged/],
-      ["null", "true", /piku\.json is damaged/],
-      [manifest({}), "true", /piku\.json is damaged/],
-      ["", "rm piku.json && mkfifo piku.json", /no backup/],
-    ];
-    fs.writeFileSync(`${victim}/.git/objects/info/alternates`, `${below(board, "repos/idle")}/objects\n`);
-    const before = [state(board), idle(), read(`${victim}/.git/objects/info/alternates`)];
-    for (const [json, line, message] of bad) {
-      fs.rmSync(work, { recursive: true, force: true });
-      fs.mkdirSync(work);
-      fs.writeFileSync(`${work}/piku.json`, json);
-      ok(board.run(["sh", "-c", line], { cwd: work }));
-      ok(board.run(["sh", "-c", "tar -czf ../hostile.tar.gz piku.json $(ls | grep -v piku.json)"], { cwd: work }));
-      fs.writeFileSync(`${work}.tar.gz`, sealed(fs.readFileSync(`${work}.tar.gz`)));
-      const ran = board.run(["sh", "-c", `ssh board restore --force <${work}.tar.gz`], { limit: 20 });
-      expect(`${line}: ${fails(ran, 1).output}`).toMatch(message);
-      expect(ran.output).not.toContain("fault of piku's own");
-      expect([state(board), idle(), read(`${victim}/.git/objects/info/alternates`)]).toEqual(before);
-    }
-  });
+  story(
+    "a sealed archive that piku did not write wrote into another app, hung, or showed a stack",
+    () => {
+      const work = `${board.folder}/hostile`;
+      const victim = below(board, "apps/idle");
+      const idle = () => [
+        list(victim),
+        list(below(board, "data/idle")),
+        list(`${victim}/.git/objects/info`),
+      ];
+      const manifest = (change: object) =>
+        JSON.stringify({ format: 1, created: "2026-01-01T00:00:00Z", ...change });
+      const good = manifest({ apps: [{ name: "x" }] });
+      const bad: [string, string, RegExp][] = [
+        [good, `mkdir apps && ln -s ${victim} apps/x`, /puts into none: 'apps\/x'/],
+        [
+          good,
+          `mkdir data && ln -s ${below(board, "data/idle")} data/x`,
+          /puts into none: 'data\/x'/,
+        ],
+        [
+          good,
+          `mkdir envs && ln -s ${below(board, "envs/idle")} envs/x`,
+          /puts into none: 'envs\/x'/,
+        ],
+        [
+          good,
+          `mkdir -p envs/x && ln -s ${below(board, "envs/idle/ENV")} envs/x/ENV`,
+          /puts into none/,
+        ],
+        [
+          good,
+          `mkdir -p repos/x && ln -s ${below(board, "repos/idle/hooks")} repos/x/hooks`,
+          /puts into none/,
+        ],
+        [good, "mkdir releases && echo no folder >releases/x", /puts into none: 'releases\/x'/],
+        [good, "mkdir -p data/x && mkfifo data/x/pipe", /puts into none: 'data\/x\/pipe'/],
+        // With a commit, its work tree becomes git's: not through a link.
+        [
+          manifest({ apps: [{ name: "x", commit: "1".repeat(40) }] }),
+          `mkdir -p apps/x && ln -s ${victim}/.git apps/x/.git`,
+          /app 'x' is not restored/,
+        ],
+        ["{", "true", /piku\.json is damaged/],
+        ["null", "true", /piku\.json is damaged/],
+        [manifest({}), "true", /piku\.json is damaged/],
+        ["", "rm piku.json && mkfifo piku.json", /no backup/],
+      ];
+      fs.writeFileSync(
+        `${victim}/.git/objects/info/alternates`,
+        `${below(board, "repos/idle")}/objects\n`,
+      );
+      const before = [state(board), idle(), read(`${victim}/.git/objects/info/alternates`)];
+      for (const [json, line, message] of bad) {
+        fs.rmSync(work, { recursive: true, force: true });
+        fs.mkdirSync(work);
+        fs.writeFileSync(`${work}/piku.json`, json);
+        ok(board.run(["sh", "-c", line], { cwd: work }));
+        ok(
+          board.run(
+            ["sh", "-c", "tar -czf ../hostile.tar.gz piku.json $(ls | grep -v piku.json)"],
+            { cwd: work },
+          ),
+        );
+        fs.writeFileSync(`${work}.tar.gz`, sealed(fs.readFileSync(`${work}.tar.gz`)));
+        const ran = board.run(["sh", "-c", `ssh board restore --force <${work}.tar.gz`], {
+          limit: 20,
+        });
+        expect(`${line}: ${fails(ran, 1).output}`).toMatch(message);
+        expect(ran.output).not.toContain("fault of piku's own");
+        expect([state(board), idle(), read(`${victim}/.git/objects/info/alternates`)]).toEqual(
+          before,
+        );
+      }
+    },
+  );
 
-  story("a restore of a board that was cut off could not go on, and left its files for good", async () => {
-    for (const name of ["first", "second"]) {
-      fs.mkdirSync(below(board, `data/${name}`));
-      fs.writeFileSync(below(board, `data/${name}/file`), "of the backup");
-    }
-    fs.mkdirSync(below(board, "plugins"), { recursive: true });
-    for (const name of ["both", "theirs"]) fs.writeFileSync(below(board, `plugins/${name}`), "of the backup");
-    const file = `${board.folder}/board-two.tar.gz`;
-    ok(on(board, `ssh board backup >${file}`));
-    await withFresh((fresh) => {
-      fs.mkdirSync(below(fresh, "data/first"));
-      fs.writeFileSync(below(fresh, "data/first/file"), "of the fresh board");
-      fs.writeFileSync(below(fresh, "plugins/both"), "of the fresh board");
-      fs.mkdirSync(below(fresh, ".backup/files/left-by-a-power-cut"), { recursive: true });
-      fresh.piku("daily", "--if-time");
-      expect(fs.existsSync(below(fresh, ".backup"))).toBe(false);
-      // Coreutils 9.2 to 9.4 say 1 when `cp -n` has left a file as it is.
-      const bin = `${fresh.folder}/bin`;
-      fs.mkdirSync(bin);
-      const copy = '#!/bin/sh\n/bin/cp "$@" || exit\ncase $1 in -*n*) exit 1 ;; esac\n';
-      fs.writeFileSync(`${bin}/cp`, copy, { mode: 0o755 });
-      const env = { ...fresh.boardEnv(), PATH: `${bin}:${fresh.boardEnv().PATH}` };
-      const brought = `${fresh.folder}/brought.tar.gz`;
-      fs.copyFileSync(file, brought);
-      const ran = fails(fresh.on(["sh", "-c", `${fresh.executable} restore <${brought}`], { env, limit: 120 }), 1);
-      expect(ran.output).toContain("there is something of 'first' on this server");
-      expect(ran.output).toContain("--force");
-      const content = (name: string) => read(below(fresh, name));
-      expect(content("data/first/file")).toBe("of the fresh board");
-      expect(content("data/second/file")).toBe("of the backup");
-      expect(content("plugins/both")).toBe("of the fresh board");
-      expect(content("plugins/theirs")).toBe("of the backup");
-      expect(get(fresh, "/")).not.toBe("");
-    });
-  });
+  story(
+    "a restore of a board that was cut off could not go on, and left its files for good",
+    async () => {
+      for (const name of ["first", "second"]) {
+        fs.mkdirSync(below(board, `data/${name}`));
+        fs.writeFileSync(below(board, `data/${name}/file`), "of the backup");
+      }
+      fs.mkdirSync(below(board, "plugins"), { recursive: true });
+      for (const name of ["both", "theirs"])
+        fs.writeFileSync(below(board, `plugins/${name}`), "of the backup");
+      const file = `${board.folder}/board-two.tar.gz`;
+      ok(on(board, `ssh board backup >${file}`));
+      await withFresh((fresh) => {
+        fs.mkdirSync(below(fresh, "data/first"));
+        fs.writeFileSync(below(fresh, "data/first/file"), "of the fresh board");
+        fs.writeFileSync(below(fresh, "plugins/both"), "of the fresh board");
+        fs.mkdirSync(below(fresh, ".backup/files/left-by-a-power-cut"), { recursive: true });
+        fresh.piku("daily", "--if-time");
+        expect(fs.existsSync(below(fresh, ".backup"))).toBe(false);
+        // Coreutils 9.2 to 9.4 say 1 when `cp -n` has left a file as it is.
+        const bin = `${fresh.folder}/bin`;
+        fs.mkdirSync(bin);
+        const copy = '#!/bin/sh\n/bin/cp "$@" || exit\ncase $1 in -*n*) exit 1 ;; esac\n';
+        fs.writeFileSync(`${bin}/cp`, copy, { mode: 0o755 });
+        const env = { ...fresh.boardEnv(), PATH: `${bin}:${fresh.boardEnv().PATH}` };
+        const brought = `${fresh.folder}/brought.tar.gz`;
+        fs.copyFileSync(file, brought);
+        const ran = fails(
+          fresh.on(["sh", "-c", `${fresh.executable} restore <${brought}`], { env, limit: 120 }),
+          1,
+        );
+        expect(ran.output).toContain("there is something of 'first' on this server");
+        expect(ran.output).toContain("--force");
+        const content = (name: string) => read(below(fresh, name));
+        expect(content("data/first/file")).toBe("of the fresh board");
+        expect(content("data/second/file")).toBe("of the backup");
+        expect(content("plugins/both")).toBe("of the fresh board");
+        expect(content("plugins/theirs")).toBe("of the backup");
+        expect(get(fresh, "/")).not.toBe("");
+      });
+    },
+  );
 
-  const fullDisk = "a full disk made a backup of half a database, and was told as a damaged backup at the restore";
+  const fullDisk =
+    "a full disk made a backup of half a database, and was told as a damaged backup at the restore";
   if (board.isInstalled) skipped(fullDisk, "its small disk is a sandbox's");
   else if (process.getuid?.() !== 0) skipped(fullDisk, "needs root, to mount a small disk");
   else
@@ -451,14 +537,20 @@ stories((board, story) => {
         fs.writeFileSync(below(board, "data/large/file"), Buffer.alloc(60_000_000, "x y"));
         const file = `${board.folder}/large.tar.gz`;
         ok(on(board, `ssh board backup large >${file}`));
-        for (const folder of ["data", "envs"]) fs.rmSync(below(board, `${folder}/large`), { recursive: true });
-        expect(fails(on(small, `ssh board restore <${file}`), 1).stderr).toContain("disk has no room");
+        for (const folder of ["data", "envs"])
+          fs.rmSync(below(board, `${folder}/large`), { recursive: true });
+        expect(fails(on(small, `ssh board restore <${file}`), 1).stderr).toContain(
+          "disk has no room",
+        );
         expect(list(below(small, "data"))).toEqual([]);
         for (const folder of ["data", "envs"]) fs.mkdirSync(below(small, `${folder}/full`));
-        const fill = "db = sqlite3.connect(sys.argv[1]); db.execute('CREATE TABLE t AS SELECT zeroblob(25000000)')";
+        const fill =
+          "db = sqlite3.connect(sys.argv[1]); db.execute('CREATE TABLE t AS SELECT zeroblob(25000000)')";
         python(`import sqlite3, sys; ${fill}; db.commit()`, below(small, "data/full/big.db"));
         const ran = fails(on(small, `ssh board backup full >${board.folder}/full.tar.gz`), 1);
-        expect(ran.stderr).toContain("'data/full/big.db' could not be copied: database or disk is full");
+        expect(ran.stderr).toContain(
+          "'data/full/big.db' could not be copied: database or disk is full",
+        );
         expect(fs.statSync(`${board.folder}/full.tar.gz`).size).toBe(0);
       } finally {
         await small.stop();

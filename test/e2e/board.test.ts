@@ -35,7 +35,9 @@ stories((board, story) => {
       fails(board.ssh("update"), 1);
       // A script in the executable's place is as good as another version.
       publish("#!/bin/sh\necho piku 9.9\n");
-      expect(ok(board.ssh("update", "--from", release)).stdout).toContain("Update successful: piku 9.9");
+      expect(ok(board.ssh("update", "--from", release)).stdout).toContain(
+        "Update successful: piku 9.9",
+      );
       expect(ok(board.ssh("apps")).stdout).toBe("piku 9.9\n");
       ok(board.run(["cp", `${board.home}/piku.old`, `${board.home}/piku.kept`]));
       ok(board.run(["mv", `${board.home}/piku.kept`, `${board.home}/piku`]));
@@ -53,18 +55,22 @@ stories((board, story) => {
   };
   /** The executable that the board began with in its place again, and nothing beside it. */
   const asBefore = (executable: Buffer) => {
-    for (const name of list(board.home).filter((file) => file.startsWith("piku"))) fs.rmSync(`${board.home}/${name}`);
+    for (const name of list(board.home).filter((file) => file.startsWith("piku")))
+      fs.rmSync(`${board.home}/${name}`);
     fs.writeFileSync(`${board.home}/piku`, executable, { mode: 0o755 });
   };
 
-  story("update: where one that was cut off had left the earlier release, the next one was written into that", () => {
-    const before = fs.readFileSync(`${board.home}/piku`);
-    fs.writeFileSync(`${board.home}/piku.old`, "#!/bin/sh\necho piku 8.8\n", { mode: 0o755 });
-    fs.linkSync(`${board.home}/piku.old`, `${board.home}/piku.new`);
-    fails(board.ssh("update", "--from", releaseOf("#!/bin/sh\nexit 3\n")), 1);
-    expect(ok(board.ssh("update", "--rollback")).stdout).toContain("Back again: piku 8.8");
-    asBefore(before);
-  });
+  story(
+    "update: where one that was cut off had left the earlier release, the next one was written into that",
+    () => {
+      const before = fs.readFileSync(`${board.home}/piku`);
+      fs.writeFileSync(`${board.home}/piku.old`, "#!/bin/sh\necho piku 8.8\n", { mode: 0o755 });
+      fs.linkSync(`${board.home}/piku.old`, `${board.home}/piku.new`);
+      fails(board.ssh("update", "--from", releaseOf("#!/bin/sh\nexit 3\n")), 1);
+      expect(ok(board.ssh("update", "--rollback")).stdout).toContain("Back again: piku 8.8");
+      asBefore(before);
+    },
+  );
 
   story("update: two at once took each other's file away", async () => {
     const before = fs.readFileSync(`${board.home}/piku`);
@@ -79,21 +85,28 @@ stories((board, story) => {
     const before = read(file);
     fs.linkSync(file, `${board.folder}/piku.ini`);
     fs.writeFileSync(file, "[uwsgi]\n");
-    expect(ok(board.piku("setup")).output).toContain("has a second name, so another service uses it");
+    expect(ok(board.piku("setup")).output).toContain(
+      "has a second name, so another service uses it",
+    );
     expect(read(`${board.folder}/piku.ini`)).toBe("[uwsgi]\n");
     fs.rmSync(`${board.folder}/piku.ini`);
     ok(board.piku("setup"));
     expect(read(file)).toBe(before);
   });
 
-  story("the emperor is one process of at most 8 MB, and its log is put aside once it has more than 1 MB", () => {
-    const log = `${board.pikuRoot}/uwsgi/uwsgi.log`;
-    const pid = read(`${board.pikuRoot}/uwsgi/emperor.pid`).trim();
-    expect(running(board, "uwsgi --ini").map(String)).toEqual([pid]);
-    expect(Number(/^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`))![1])).toBeLessThan(8 * 1024);
-    fs.appendFileSync(log, "x".repeat(1_100_000));
-    ok(board.piku("daily", "--if-time"));
-    expect(fs.statSync(log).size).toBeLessThan(100_000);
-    expect(fs.statSync(`${board.pikuRoot}/uwsgi/uwsgi.old.log`).size).toBeGreaterThan(1_000_000);
-  });
+  story(
+    "the emperor is one process of at most 8 MB, and its log is put aside once it has more than 1 MB",
+    () => {
+      const log = `${board.pikuRoot}/uwsgi/uwsgi.log`;
+      const pid = read(`${board.pikuRoot}/uwsgi/emperor.pid`).trim();
+      expect(running(board, "uwsgi --ini").map(String)).toEqual([pid]);
+      expect(Number(/^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`))![1])).toBeLessThan(
+        8 * 1024,
+      );
+      fs.appendFileSync(log, "x".repeat(1_100_000));
+      ok(board.piku("daily", "--if-time"));
+      expect(fs.statSync(log).size).toBeLessThan(100_000);
+      expect(fs.statSync(`${board.pikuRoot}/uwsgi/uwsgi.old.log`).size).toBeGreaterThan(1_000_000);
+    },
+  );
 });

@@ -1,7 +1,8 @@
 /**
- * What a story can do to a board, and see of it: the same for the quick one on loopback (sandbox.ts) and for a whole machine that
- * install.sh made a board of (../machines/installed.ts). A person's side is here: a client with a home, a key and git, whose
- * commands are synchronous, so that a story reads from top to bottom.
+ * What a story can do to a board, and see of it: the same for the quick one on loopback
+ * (sandbox.ts) and for a whole machine that install.sh made a board of (../machines/installed.ts).
+ * A person's side is here: a client with a home, a key and git, whose commands are synchronous, so
+ * that a story reads from top to bottom.
  */
 import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -41,8 +42,13 @@ export interface Target {
 const root = path.resolve(import.meta.dir, "../..");
 export const examples = path.join(root, "test/examples");
 
-/** The executables to tell the stories about. PIKU_TARGETS names others, with blanks between: targets, or paths. */
-export const targets: Target[] = (process.env.PIKU_TARGETS || `linux-${process.arch} linux-${process.arch}-lite`)
+/**
+ * The executables to tell the stories about. PIKU_TARGETS names others, with blanks between:
+ * targets, or paths.
+ */
+export const targets: Target[] = (
+  process.env.PIKU_TARGETS || `linux-${process.arch} linux-${process.arch}-lite`
+)
   .split(/[\s,]+/)
   .filter(Boolean)
   .map((word) =>
@@ -52,7 +58,10 @@ export const targets: Target[] = (process.env.PIKU_TARGETS || `linux-${process.a
   );
 
 export abstract class Board {
-  /** Of this story alone: the client's files, and whatever the story puts there. The board's user may write there, too. */
+  /**
+   * Of this story alone: the client's files, and whatever the story puts there. The board's user
+   * may write there, too.
+   */
   folder = "";
   /** Where the board is, from here. */
   address = "127.0.0.1";
@@ -67,7 +76,10 @@ export abstract class Board {
 
   /** Whether install.sh made it: then systemd runs its services, and its user is not ours. */
   abstract readonly isInstalled: boolean;
-  /** The home of its user, as it is reached from here. A path below it is good on the board as well; how that calls it, `inside` tells. */
+  /**
+   * The home of its user, as it is reached from here. A path below it is good on the board as well;
+   * how that calls it, `inside` tells.
+   */
   abstract readonly home: string;
 
   /** Sets the board up and starts its servers. */
@@ -88,7 +100,10 @@ export abstract class Board {
   abstract on(argv: readonly string[], how?: How): Ran;
   /** The same as root, for stories that need to be told by root. */
   abstract asRoot(argv: readonly string[], how?: How): Ran;
-  /** Begins a program of somebody else's on the board, who is not its user where that can be; gives what ends it. */
+  /**
+   * Begins a program of somebody else's on the board, who is not its user where that can be; gives
+   * what ends it.
+   */
   abstract begin(argv: readonly string[]): () => void;
   /** The environment of everything that runs on the board. */
   abstract boardEnv(): Record<string, string>;
@@ -121,7 +136,10 @@ export abstract class Board {
     return `${scheme}://${host}${port === usual ? "" : `:${port}`}${page}`;
   }
 
-  /** Files that a story wrote below the board's home become the board's own. They are, unless another user than ours has it. */
+  /**
+   * Files that a story wrote below the board's home become the board's own. They are, unless
+   * another user than ours has it.
+   */
   settle() {}
 
   // ---- what a person does ----
@@ -131,10 +149,18 @@ export abstract class Board {
     return this.sshRaw(words.map(quote).join(" "));
   }
 
-  /** `ssh board LINE`, the line as it is; `host` names another entry of the client's ssh configuration. */
+  /**
+   * `ssh board LINE`, the line as it is; `host` names another entry of the client's ssh
+   * configuration.
+   */
   sshRaw(line: string, how: How & { host?: string } = {}): Ran {
     return this.run(
-      ["ssh", how.host ?? "board", ...(line.startsWith("-") ? ["--"] : []), ...(line === "" ? [] : [line])],
+      [
+        "ssh",
+        how.host ?? "board",
+        ...(line.startsWith("-") ? ["--"] : []),
+        ...(line === "" ? [] : [line]),
+      ],
       how,
     );
   }
@@ -170,10 +196,19 @@ export abstract class Board {
     });
   }
 
-  /** Asks nginx for a page, as a browser that knows the name's address would; `local` asks on the board itself. */
+  /**
+   * Asks nginx for a page, as a browser that knows the name's address would; `local` asks on the
+   * board itself.
+   */
   get(
     url: string,
-    how: { host?: string; https?: boolean; port?: number; local?: boolean; headers?: Record<string, string> } = {},
+    how: {
+      host?: string;
+      https?: boolean;
+      port?: number;
+      local?: boolean;
+      headers?: Record<string, string>;
+    } = {},
   ): Answer {
     const address = how.local ? "127.0.0.1" : this.address;
     const host = how.host ?? address;
@@ -192,10 +227,17 @@ export abstract class Board {
       line.slice(0, line.indexOf(":")).toLowerCase(),
       line.slice(line.indexOf(":") + 1).trim(),
     ]);
-    return { status: Number(first.split(" ")[1]), headers: Object.fromEntries(headers), body: rest.join("\r\n\r\n") };
+    return {
+      status: Number(first.split(" ")[1]),
+      headers: Object.fromEntries(headers),
+      body: rest.join("\r\n\r\n"),
+    };
   }
 
-  /** A new repository of the client's: an example app by name, and these files on top. Committed on `main`. */
+  /**
+   * A new repository of the client's: an example app by name, and these files on top. Committed on
+   * `main`.
+   */
   repo(example: string | undefined, files: Files = {}): Repo {
     const folder = `${this.#client}/repo-${++this.#repos}`;
     if (example) fs.cpSync(path.join(examples, example), folder, { recursive: true });
@@ -259,11 +301,20 @@ export abstract class Board {
   }
 
   /**
-   * The names of everything in the folders that an app lives in: to see that nothing came or went. Vassals without their
-   * release's number, since the last generation may still be on its way out.
+   * The names of everything in the folders that an app lives in: to see that nothing came or went.
+   * Vassals without their release's number, since the last generation may still be on its way out.
    */
   inventory(): string[] {
-    const folders = ["apps", "repos", "envs", "data", "logs", "nginx", "uwsgi-available", "uwsgi-enabled"];
+    const folders = [
+      "apps",
+      "repos",
+      "envs",
+      "data",
+      "logs",
+      "nginx",
+      "uwsgi-available",
+      "uwsgi-enabled",
+    ];
     const names = folders.flatMap((folder) =>
       list(`${this.pikuRoot}/${folder}`)
         .filter((name) => !name.startsWith("."))
@@ -273,8 +324,9 @@ export abstract class Board {
   }
 
   /**
-   * The client's home: keys `id` and `other` (public halves beside them), ssh's configuration, in which `board` and `other` are the
-   * board by either key, git's, and an `ssh` that goes by it. `host` is the board's public host key.
+   * The client's home: keys `id` and `other` (public halves beside them), ssh's configuration, in
+   * which `board` and `other` are the board by either key, git's, and an `ssh` that goes by it.
+   * `host` is the board's public host key.
    */
   protected setUpClient(user: string, hostKey: string) {
     const folder = `${this.folder}/ssh`;
@@ -290,13 +342,20 @@ export abstract class Board {
       `  UserKnownHostsFile ${folder}/known_hosts`,
       "  LogLevel ERROR",
     ];
-    fs.writeFileSync(`${folder}/config`, [...entry("board", "id"), ...entry("other", "other"), ""].join("\n"));
+    fs.writeFileSync(
+      `${folder}/config`,
+      [...entry("board", "id"), ...entry("other", "other"), ""].join("\n"),
+    );
     const place = this.sshPort === 22 ? this.address : `[${this.address}]:${this.sshPort}`;
     fs.writeFileSync(`${folder}/known_hosts`, `${place} ${hostKey.trim()}\n`);
     // The original's client script says just `ssh`.
-    fs.writeFileSync(`${this.#client}/bin/ssh`, `#!/bin/sh\nexec /usr/bin/ssh -F ${folder}/config "$@"\n`, {
-      mode: 0o755,
-    });
+    fs.writeFileSync(
+      `${this.#client}/bin/ssh`,
+      `#!/bin/sh\nexec /usr/bin/ssh -F ${folder}/config "$@"\n`,
+      {
+        mode: 0o755,
+      },
+    );
     fs.writeFileSync(
       `${this.#client}/.gitconfig`,
       "[user]\n  name = A Pupil\n  email = pupil@example.test\n[advice]\n  detachedHead = false\n[push]\n  default = current\n[safe]\n  directory = *\n",
@@ -307,7 +366,17 @@ export abstract class Board {
 /** Makes pairs of keys, NAME and NAME.pub, in a folder. */
 export function makeKeys(folder: string, ...names: string[]) {
   for (const name of names) {
-    const words = ["-q", "-t", "ed25519", "-N", "", "-C", `${name}@client`, "-f", `${folder}/${name}`];
+    const words = [
+      "-q",
+      "-t",
+      "ed25519",
+      "-N",
+      "",
+      "-C",
+      `${name}@client`,
+      "-f",
+      `${folder}/${name}`,
+    ];
     const ran = spawnSync("ssh-keygen", words, { encoding: "utf8" });
     if (ran.status !== 0) throw new Error(`ssh-keygen: ${ran.stderr}`);
   }
@@ -368,7 +437,9 @@ export function ok(ran: Ran): Ran {
 /** The same for a command that must fail: with this status, or with any but 0. */
 export function fails(ran: Ran, status?: number): Ran {
   if (status === undefined ? ran.status === 0 : ran.status !== status)
-    throw new Error(`${ran.command}: exit status ${ran.status}, not ${status ?? "a failure"}\n${ran.output}`);
+    throw new Error(
+      `${ran.command}: exit status ${ran.status}, not ${status ?? "a failure"}\n${ran.output}`,
+    );
   return ran;
 }
 
@@ -405,7 +476,10 @@ export function list(folder: string): string[] {
 
 export const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** What this machine needs to reach its package registries; nothing else of our environment goes to the board. */
+/**
+ * What this machine needs to reach its package registries; nothing else of our environment goes to
+ * the board.
+ */
 export function handedOn(): Record<string, string> {
   const names =
     /^(NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|CURL_CA_BUNDLE|REQUESTS_CA_BUNDLE|GIT_SSL_CAINFO|PIP_.*|UV_.*|GOPROXY|CARGO_HTTP_.*|npm_config_(registry|cafile)|(https?|no|all)_proxy)$/i;
@@ -448,7 +522,11 @@ export function kill(pid: number, signal: NodeJS.Signals) {
 export function filesBelow(folder: string): string[] {
   return list(folder).flatMap((name) => {
     const entry = fs.lstatSync(`${folder}/${name}`);
-    return entry.isDirectory() ? filesBelow(`${folder}/${name}`) : entry.isFile() ? [`${folder}/${name}`] : [];
+    return entry.isDirectory()
+      ? filesBelow(`${folder}/${name}`)
+      : entry.isFile()
+        ? [`${folder}/${name}`]
+        : [];
   });
 }
 

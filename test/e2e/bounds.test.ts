@@ -1,4 +1,7 @@
-/** Whatever is read, there may be far too much of it: each reader gets that with little memory, and must be quick. */
+/**
+ * Whatever is read, there may be far too much of it: each reader gets that with little memory, and
+ * must be quick.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -10,12 +13,13 @@ import { skipped } from "./story.ts";
 
 const megabyte = 1024 * 1024;
 const gigabyte = 1024 * megabyte;
-// Of address space, on QuickJS. Bun reserves gigabytes of that, and collects late: there it is what is resident beyond what
-// `--version` takes.
+// Of address space, on QuickJS. Bun reserves gigabytes of that, and collects late: there it is what
+// is resident beyond what `--version` takes.
 const cap = 64 * megabyte;
 const residentOnBun = 128 * megabyte;
 const patience = 20_000;
-// Of the child alone: what a process that we start ourselves is said to have had includes our own memory.
+// Of the child alone: what a process that we start ourselves is said to have had includes our own
+// memory.
 const measuring = `
 import resource, subprocess, sys
 status = subprocess.run(sys.argv[2:]).returncode
@@ -27,7 +31,9 @@ const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJsTV3a1tqcQ4jP1u5O4nR9yB8C6tT1
 
 for (const { name, executable } of targets)
   describe(name, () => {
-    const home = fs.mkdtempSync(path.join(fs.existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "piku-bounds-"));
+    const home = fs.mkdtempSync(
+      path.join(fs.existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "piku-bounds-"),
+    );
     const root = `${home}/.piku`;
     const isLite = name.endsWith("-lite");
     let usual = 0;
@@ -47,12 +53,25 @@ for (const { name, executable } of targets)
     };
 
     /** Runs piku under the cap; its output, of which there may be much, is cut. */
-    const run = (words: string[], stdin: string = "/dev/null", env: Record<string, string> = {}) => {
-      const capped = isLite ? ["prlimit", `--as=${cap}`] : ["python3", "-c", measuring, `${home}/memory`];
+    const run = (
+      words: string[],
+      stdin: string = "/dev/null",
+      env: Record<string, string> = {},
+    ) => {
+      const capped = isLite
+        ? ["prlimit", `--as=${cap}`]
+        : ["python3", "-c", measuring, `${home}/memory`];
       const [input, output] = [fs.openSync(stdin, "r"), fs.openSync(`${home}/output`, "w")];
       const start = performance.now();
       const ran = Bun.spawnSync([...capped, executable, ...words], {
-        env: { PATH: process.env.PATH!, HOME: home, USER: "piku", PWD: home, PIKU_ROOT: root, ...env },
+        env: {
+          PATH: process.env.PATH!,
+          HOME: home,
+          USER: "piku",
+          PWD: home,
+          PIKU_ROOT: root,
+          ...env,
+        },
         stdin: input,
         stdout: output,
         stderr: "pipe",
@@ -64,7 +83,11 @@ for (const { name, executable } of targets)
       const size = fs.statSync(`${home}/output`).size;
       fs.closeSync(input);
       fs.closeSync(output);
-      const told = { status: ran.exitCode, stdout: head.toString("utf8", 0, length), stderr: ran.stderr.toString() };
+      const told = {
+        status: ran.exitCode,
+        stdout: head.toString("utf8", 0, length),
+        stderr: ran.stderr.toString(),
+      };
       expect(told.stderr).not.toContain("fault of piku's own");
       expect(took).toBeLessThan(patience);
       const memory = isLite ? 0 : 1024 * Number(fs.readFileSync(`${home}/memory`, "utf8"));
@@ -114,7 +137,8 @@ for (const { name, executable } of targets)
         [".piku/releases/blog/live", "releases blog"],
       ] as const) {
         large(file);
-        for (const command of commands) refused(run(command.split(" ")), `the file '${home}/${file}' is larger than`);
+        for (const command of commands)
+          refused(run(command.split(" ")), `the file '${home}/${file}' is larger than`);
         fs.rmSync(`${home}/${file}`);
       }
     });
@@ -122,7 +146,13 @@ for (const { name, executable } of targets)
     test("a file of 4 MB that is all lines is not taken apart", () => {
       const sentence = "has more than 20000 lines";
       for (const [file, line, ...commands] of [
-        [".piku/envs/blog/ENV", "A=\n", "config:export blog", "config:get blog A", "config:unset blog A"],
+        [
+          ".piku/envs/blog/ENV",
+          "A=\n",
+          "config:export blog",
+          "config:get blog A",
+          "config:unset blog A",
+        ],
         [".piku/envs/blog/SCALING", "a:1\n", "ps blog"],
         [".piku/ENV", "A=\n", "config:set --global B=1"],
         [".ssh/authorized_keys", "a\n", "keys", "keys:remove anna", "setup"],
@@ -146,8 +176,12 @@ for (const { name, executable } of targets)
       large(".piku/logs/blog/web.1.log", "\nthe last line\n");
       large(".piku/releases/blog/1.log", "\nthe last word\n");
       for (const words of [["--lines", "2"], ["--since", "1h"], []])
-        expect(run(["logs", "blog", "--no-follow", ...words]).stdout).toEndWith("web.1 | the last line\n");
-      expect(run(["logs", "blog", "--no-follow", "--deploys"]).stdout).toContain("deploy.1 | the last word\n");
+        expect(run(["logs", "blog", "--no-follow", ...words]).stdout).toEndWith(
+          "web.1 | the last line\n",
+        );
+      expect(run(["logs", "blog", "--no-follow", "--deploys"]).stdout).toContain(
+        "deploy.1 | the last word\n",
+      );
       expect(run(["releases:output", "blog", "1"]).size).toBe(gigabyte);
       fs.rmSync(`${root}/logs/blog/web.1.log`);
       fs.rmSync(`${root}/releases/blog/1.log`);
@@ -156,13 +190,16 @@ for (const { name, executable } of targets)
     test("a log of two million lines is not taken apart", () => {
       put(".piku/logs/blog/web.1.log", "a\n".repeat(2 * megabyte));
       expect(run(["logs", "blog", "--no-follow"]).stdout).toBe("web.1 | a\n".repeat(20));
-      expect(run(["logs", "blog", "--no-follow", "--lines", "100000"]).size).toBe(50_000 * "web.1 | a\n".length);
+      expect(run(["logs", "blog", "--no-follow", "--lines", "100000"]).size).toBe(
+        50_000 * "web.1 | a\n".length,
+      );
       fs.rmSync(`${root}/logs/blog/web.1.log`);
     });
 
     test("50,000 files in a folder of logs, all of them logs or all of them of one log", () => {
       const many = (nameOf: (i: number) => string) => {
-        for (let i = 0; i < 50_000; i++) fs.writeFileSync(`${root}/logs/blog/${nameOf(i)}`, "a line\n");
+        for (let i = 0; i < 50_000; i++)
+          fs.writeFileSync(`${root}/logs/blog/${nameOf(i)}`, "a line\n");
       };
       many((i) => `web${i}.1.log`);
       expect(run(["logs", "blog", "--no-follow"]).stdout.match(/ \| a line\n/g)?.length).toBe(200);
@@ -175,13 +212,27 @@ for (const { name, executable } of targets)
     });
 
     test("as many settings as may come are set within seconds, and more than may be kept are refused", () => {
-      const settings = Array.from({ length: 4000 }, (_, i) => `KEY_${i}='${"v".repeat(200)}' # a comment\n`).join("");
+      const settings = Array.from(
+        { length: 4000 },
+        (_, i) => `KEY_${i}='${"v".repeat(200)}' # a comment\n`,
+      ).join("");
       expect(run(["config:import", "shop"], put("settings", settings)).status).toBe(0);
       expect(fs.readFileSync(`${root}/envs/shop/ENV`, "utf8").split("\n").length).toBe(4001);
-      const more = Array.from({ length: 12 }, (_, i) => `MORE_${i}='${"v".repeat(99_000)}'\n`).join("");
-      refused(run(["config:import", "other"], put("settings", more)), "the settings together are larger than 1 MB");
-      const tiny = Array.from({ length: 19_000 }, (_, i) => `${i.toString(36).replace(/^\d/, "A$&")}=\n`).join("");
-      refused(run(["config:import", "other"], put("settings", tiny)), "there are more than 5000 settings");
+      const more = Array.from({ length: 12 }, (_, i) => `MORE_${i}='${"v".repeat(99_000)}'\n`).join(
+        "",
+      );
+      refused(
+        run(["config:import", "other"], put("settings", more)),
+        "the settings together are larger than 1 MB",
+      );
+      const tiny = Array.from(
+        { length: 19_000 },
+        (_, i) => `${i.toString(36).replace(/^\d/, "A$&")}=\n`,
+      ).join("");
+      refused(
+        run(["config:import", "other"], put("settings", tiny)),
+        "there are more than 5000 settings",
+      );
       expect(fs.existsSync(`${root}/envs/other/ENV`)).toBe(false);
     });
 
@@ -202,7 +253,13 @@ for (const { name, executable } of targets)
 
     test("a word of 100 KB is a usage error, as a command and as an argument", () => {
       const word = "a".repeat(100_000);
-      for (const line of [word, `config ${word}`, `help ${word}`, `a:${word}`, `ps:restart blog ${word}`]) {
+      for (const line of [
+        word,
+        `config ${word}`,
+        `help ${word}`,
+        `a:${word}`,
+        `ps:restart blog ${word}`,
+      ]) {
         const { status, stderr } = run([], "/dev/null", { SSH_ORIGINAL_COMMAND: line });
         expect(stderr).not.toContain("ENAMETOOLONG");
         expect([1, 2]).toContain(status!);
@@ -219,13 +276,20 @@ for (const { name, executable } of targets)
         await build(name.replace(/^piku-/, ""), source, program);
         const argv = isLite ? ["prlimit", `--as=${cap}`, program] : [program];
         const script = path.join(import.meta.dir, "sockets.py");
-        const ran = spawnSync("unshare", ["-rn", "python3", script, "30000", ...argv], { encoding: "utf8" });
+        const ran = spawnSync("unshare", ["-rn", "python3", script, "30000", ...argv], {
+          encoding: "utf8",
+        });
         expect(ran.stderr).toBe("");
         const [before, after] = ran.stdout
           .trim()
           .split("\n")
           .map((line) => JSON.parse(line));
-        expect(before.looks).toEqual({ listening: true, connected: true, elsewhere: false, unix: false });
+        expect(before.looks).toEqual({
+          listening: true,
+          connected: true,
+          elsewhere: false,
+          unix: false,
+        });
         expect(after.looks).toEqual(before.looks);
         expect(after.sockets).toBeGreaterThan(29_000);
         expect(after.kilobytes - before.kilobytes).toBeLessThan(isLite ? 1024 : 32 * 1024);

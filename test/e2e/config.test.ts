@@ -7,7 +7,8 @@ import { anyBoard, stories } from "./story.ts";
 stories((board, story) => {
   const get = (url: string, host = "blog.test") => board.get(url, { host }).body;
   const settings = (app = "blog") => read(`${board.pikuRoot}/envs/${app}/ENV`);
-  const importing = (input: string, words = "blog") => board.sshRaw(`config:import ${words}`, { input });
+  const importing = (input: string, words = "blog") =>
+    board.sshRaw(`config:import ${words}`, { input });
   let app: ReturnType<typeof board.repo>;
 
   story("what is set is not shown, neither then nor in what is kept of the release", () => {
@@ -20,25 +21,30 @@ stories((board, story) => {
     for (const word of ["", "blog"]) fails(board.sshRaw(`config:set ${word}`), 2);
   });
 
-  story("config:set --no-restart waits for the next restart, and refuses what no deploy would take", () => {
-    const pid = get("/pid");
-    expect(ok(board.ssh("config:set", "blog", "--no-restart", "B=3")).stdout).toBe(
-      "Setting B for 'blog'\nKept for the next deploy or restart of 'blog'.\n",
-    );
-    expect([get("/pid"), get("/env/B")]).toEqual([pid, "2"]);
-    expect(ok(board.ssh("config:get", "blog", "B")).stdout).toBe("3\n");
-    const all = ok(board.ssh("config", "blog", "--all"));
-    expect(all.stdout).toContain("server      B=3\n");
-    expect(all.stderr).toBe("Warning: app 'blog' gets B with its next deploy or restart.\n");
-    const before = settings();
-    expect(fails(board.ssh("config:set", "blog", "NGINX_SERVER_NAME=a;b", "--no-restart"), 1).stderr).toContain("a;b");
-    expect(settings()).toBe(before);
-    ok(board.ssh("restart", "blog"));
-    expect(get("/env/B")).toBe("3");
-    ok(board.ssh("config:set", "early", "A=1", "--no-restart"));
-    ok(board.push(board.repo(undefined, webProbe("early.test")), "early"));
-    expect(get("/env/A", "early.test")).toBe("1");
-  });
+  story(
+    "config:set --no-restart waits for the next restart, and refuses what no deploy would take",
+    () => {
+      const pid = get("/pid");
+      expect(ok(board.ssh("config:set", "blog", "--no-restart", "B=3")).stdout).toBe(
+        "Setting B for 'blog'\nKept for the next deploy or restart of 'blog'.\n",
+      );
+      expect([get("/pid"), get("/env/B")]).toEqual([pid, "2"]);
+      expect(ok(board.ssh("config:get", "blog", "B")).stdout).toBe("3\n");
+      const all = ok(board.ssh("config", "blog", "--all"));
+      expect(all.stdout).toContain("server      B=3\n");
+      expect(all.stderr).toBe("Warning: app 'blog' gets B with its next deploy or restart.\n");
+      const before = settings();
+      expect(
+        fails(board.ssh("config:set", "blog", "NGINX_SERVER_NAME=a;b", "--no-restart"), 1).stderr,
+      ).toContain("a;b");
+      expect(settings()).toBe(before);
+      ok(board.ssh("restart", "blog"));
+      expect(get("/env/B")).toBe("3");
+      ok(board.ssh("config:set", "early", "A=1", "--no-restart"));
+      ok(board.push(board.repo(undefined, webProbe("early.test")), "early"));
+      expect(get("/env/A", "early.test")).toBe("1");
+    },
+  );
 
   story("config:export is what a shell reads and config:import takes, also as JSON", () => {
     const values = {
@@ -48,7 +54,13 @@ stories((board, story) => {
       EMPTY: "",
       UNICODE: "grüße",
     };
-    ok(board.ssh("config:set", "blog", ...Object.entries(values).map(([key, value]) => `${key}=${value}`)));
+    ok(
+      board.ssh(
+        "config:set",
+        "blog",
+        ...Object.entries(values).map(([key, value]) => `${key}=${value}`),
+      ),
+    );
     const kept = settings();
     const lines = ok(board.ssh("config:export", "blog")).stdout;
     for (const [key, value] of Object.entries(values))
@@ -68,7 +80,10 @@ stories((board, story) => {
     ok(importing(`QUOTES='"new"'\n`));
     expect([get("/env/QUOTES"), get("/env/DOLLAR")]).toEqual(['"new"', "$HOME `id` #x"]);
     ok(importing("LATER=1\n", "blog --no-restart"));
-    expect(JSON.parse(ok(board.ssh("config", "blog", "--json")).stdout)).toMatchObject({ B: "3", LATER: "1" });
+    expect(JSON.parse(ok(board.ssh("config", "blog", "--json")).stdout)).toMatchObject({
+      B: "3",
+      LATER: "1",
+    });
   });
 
   story("an import with a wrong line in it changes nothing", () => {
@@ -100,44 +115,59 @@ stories((board, story) => {
     ])
       expect(stdout.split("\n")).toContain(line);
     expect(stdout).not.toContain("hush");
-    expect(ok(board.ssh("config", "blog", "--all", "--reveal")).stdout).toContain("server      TOKEN=hush-hush\n");
+    expect(ok(board.ssh("config", "blog", "--all", "--reveal")).stdout).toContain(
+      "server      TOKEN=hush-hush\n",
+    );
     const origins = JSON.parse(ok(board.ssh("config", "blog", "--all", "--json")).stdout);
-    expect(origins).toContainEqual({ key: "TOKEN", value: "********", from: "server", isLive: true });
+    expect(origins).toContainEqual({
+      key: "TOKEN",
+      value: "********",
+      from: "server",
+      isLive: true,
+    });
     // As always, for those who read it with a script.
     expect(ok(board.ssh("config", "blog")).stdout).toContain("TOKEN=hush-hush\n");
   });
 
-  story("config:set --global changes one line of the host's ENV, says who takes it, and deploys nothing", () => {
-    const file = `${board.pikuRoot}/ENV`;
-    fs.appendFileSync(file, "\n# Where we are.\nexport  PLACE = 'here'   # or there\n");
-    fs.chmodSync(file, 0o640);
-    const before = read(file);
-    const pid = get("/pid");
-    ok(board.ssh("config:set", "early", "PLACE=elsewhere"));
-    expect(ok(board.ssh("config:set", "--global", "PLACE=room 5 # left", "B=9")).stdout).toBe(
-      [
-        "Setting PLACE for all apps",
-        "Setting B for all apps",
-        "-----> With their next deploy or restart it is taken by: blog, early",
-        "       App 'blog' has its own B.",
-        "       App 'early' has its own PLACE.",
-        "",
-      ].join("\n"),
-    );
-    expect(read(file)).toBe(`${before.replace("'here'", '"room 5 # left"')}B=9\n`);
-    expect(fs.statSync(file).mode & 0o777).toBe(0o640);
-    expect([get("/pid"), board.get("/env/PLACE", { host: "blog.test" }).status]).toEqual([pid, 404]);
-    ok(board.ssh("restart", "blog"));
-    ok(board.ssh("restart", "early"));
-    expect([get("/env/PLACE"), get("/env/B"), get("/env/PLACE", "early.test"), get("/env/B", "early.test")]).toEqual([
-      "room 5 # left",
-      "3",
-      "elsewhere",
-      "9",
-    ]);
-    expect(fails(board.ssh("config:set", "--global", "PIKU_HTTP_PORT=eighty"), 1).stderr).toContain("PIKU_HTTP_PORT");
-    fails(board.ssh("config:set", "--global", "blog", "A=1"), 2);
-    ok(board.ssh("config:unset", "--global", "B", "PLACE"));
-    expect(read(file)).toBe(before.replace(/export {2}PLACE.*\n/, ""));
-  });
+  story(
+    "config:set --global changes one line of the host's ENV, says who takes it, and deploys nothing",
+    () => {
+      const file = `${board.pikuRoot}/ENV`;
+      fs.appendFileSync(file, "\n# Where we are.\nexport  PLACE = 'here'   # or there\n");
+      fs.chmodSync(file, 0o640);
+      const before = read(file);
+      const pid = get("/pid");
+      ok(board.ssh("config:set", "early", "PLACE=elsewhere"));
+      expect(ok(board.ssh("config:set", "--global", "PLACE=room 5 # left", "B=9")).stdout).toBe(
+        [
+          "Setting PLACE for all apps",
+          "Setting B for all apps",
+          "-----> With their next deploy or restart it is taken by: blog, early",
+          "       App 'blog' has its own B.",
+          "       App 'early' has its own PLACE.",
+          "",
+        ].join("\n"),
+      );
+      expect(read(file)).toBe(`${before.replace("'here'", '"room 5 # left"')}B=9\n`);
+      expect(fs.statSync(file).mode & 0o777).toBe(0o640);
+      expect([get("/pid"), board.get("/env/PLACE", { host: "blog.test" }).status]).toEqual([
+        pid,
+        404,
+      ]);
+      ok(board.ssh("restart", "blog"));
+      ok(board.ssh("restart", "early"));
+      expect([
+        get("/env/PLACE"),
+        get("/env/B"),
+        get("/env/PLACE", "early.test"),
+        get("/env/B", "early.test"),
+      ]).toEqual(["room 5 # left", "3", "elsewhere", "9"]);
+      expect(
+        fails(board.ssh("config:set", "--global", "PIKU_HTTP_PORT=eighty"), 1).stderr,
+      ).toContain("PIKU_HTTP_PORT");
+      fails(board.ssh("config:set", "--global", "blog", "A=1"), 2);
+      ok(board.ssh("config:unset", "--global", "B", "PLACE"));
+      expect(read(file)).toBe(before.replace(/export {2}PLACE.*\n/, ""));
+    },
+  );
 }, anyBoard);

@@ -1,6 +1,7 @@
 /**
- * Every command line of the docs is typed as it stands there, and prints what stands behind it. For whoever writes a page:
- * PIKU_PAGE=logs tells only that one (and the first, which makes the app), PIKU_SHOW=1 shows what each block printed.
+ * Every command line of the docs is typed as it stands there, and prints what stands behind it. For
+ * whoever writes a page: PIKU_PAGE=logs tells only that one (and the first, which makes the app),
+ * PIKU_SHOW=1 shows what each block printed.
  */
 import { afterAll, expect, test } from "bun:test";
 import fs from "node:fs";
@@ -28,7 +29,9 @@ stories((board, story) => {
   afterAll(() => Promise.all(others.map((one) => one.stop())));
   const at = (name: string) => `${board.folder}/client/${name}`;
 
-  /** The programs that a person's machine finds: they know where `board` and every app's name lead. */
+  /**
+   * The programs that a person's machine finds: they know where `board` and every app's name lead.
+   */
   function bring(name: string, script: string) {
     fs.mkdirSync(at("docs"), { recursive: true });
     fs.writeFileSync(at(`docs/${name}`), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
@@ -56,15 +59,26 @@ exec "/usr/bin/\${0##*/}" -F "$config" "$@"`;
   const asShown = (output: string) =>
     [...others, board].reduce(
       (text, one) =>
-        text.replaceAll(`:${one.httpPort}`, "").replaceAll(`:${one.httpsPort}`, "").replaceAll(one.home, "/home/piku"),
+        text
+          .replaceAll(`:${one.httpPort}`, "")
+          .replaceAll(`:${one.httpsPort}`, "")
+          .replaceAll(one.home, "/home/piku"),
       output,
     );
 
-  /** One bash session a page: each block begins with the folder and the variables that the one before has left. */
+  /**
+   * One bash session a page: each block begins with the folder and the variables that the one
+   * before has left.
+   */
   function type({ typist, text }: Block, session: string) {
-    if (typist === "sh board") return board.run(["bash", "-ec", `exec 2>&1; cd; ${text}`], { env: board.boardEnv() });
+    if (typist === "sh board")
+      return board.run(["bash", "-ec", `exec 2>&1; cd; ${text}`], { env: board.boardEnv() });
     const begin = `set -ea; exec 2>&1; . ${session}; cd "$PWD"; trap 'export -p >${session}' EXIT`;
-    const env = { ...board.clientEnv(), PATH: `${at("docs")}:${board.clientEnv().PATH}`, GIT_SSH_COMMAND: "ssh" };
+    const env = {
+      ...board.clientEnv(),
+      PATH: `${at("docs")}:${board.clientEnv().PATH}`,
+      GIT_SSH_COMMAND: "ssh",
+    };
     const script = `${begin}\n${typist === "sh fails" ? "set +e\n" : ""}${interrupted(text)}`;
     return board.run(["bash", "-c", script], { env, limit: 120 });
   }
@@ -90,19 +104,26 @@ exec "/usr/bin/\${0##*/}" -F "$config" "$@"`;
   }
 
   const only = process.env.PIKU_PAGE;
-  for (const page of [...pages, "README.md"].filter((page) => !only || page.includes(only) || page === pages[0]))
+  for (const page of [...pages, "README.md"].filter(
+    (page) => !only || page.includes(only) || page === pages[0],
+  ))
     story(page, () => {
       const second = newBoard.includes(page) ? new Sandbox(board.target).start() : undefined;
       if (second) others.push(second);
       bringPrograms(second);
       // Nothing of a board of these pages goes out into the world.
       // What asks somebody out there; piku itself asks the board.
-      standIn(board, "curl", `case "$*" in *ntfy.sh*) exit 0 ;; *) exec /usr/bin/curl "$@" ;; esac\n`);
+      standIn(
+        board,
+        "curl",
+        `case "$*" in *ntfy.sh*) exit 0 ;; *) exec /usr/bin/curl "$@" ;; esac\n`,
+      );
       const session = at("session");
       const folder = fs.existsSync(at("hello")) ? at("hello") : path.dirname(session);
       fs.writeFileSync(session, `PWD='${folder}'\n`);
       const nobody = ["sh root", "sh checkout", ...(client ? [] : ["sh client"])];
-      for (const block of blocksOf(page).filter(({ typist }) => !nobody.includes(typist))) tell(block, session);
+      for (const block of blocksOf(page).filter(({ typist }) => !nobody.includes(typist)))
+        tell(block, session);
     });
 });
 
@@ -121,7 +142,9 @@ test("what root types is shell, and what a checkout is asked for is there", () =
 });
 
 test("each page is linked in the README, and every link in a page leads somewhere", () => {
-  expect(fs.readdirSync(`${root}/docs`).sort()).toEqual(pages.map((page) => path.basename(page)).sort());
+  expect(fs.readdirSync(`${root}/docs`).sort()).toEqual(
+    pages.map((page) => path.basename(page)).sort(),
+  );
   for (const page of [...pages, "README.md"]) {
     const links = [...read(`${root}/${page}`).matchAll(/\]\(([^)#\s]*)(?:#([^)\s]+))?\)/g)];
     for (const [link, file = "", heading] of links.filter(([, file]) => !/^https?:/.test(file!))) {
@@ -141,5 +164,6 @@ test("each page is linked in the README, and every link in a page leads somewher
 });
 
 test("a page is at most 95 lines", () => {
-  for (const page of pages) expect(`${page} ${read(`${root}/${page}`).split("\n").length <= 96}`).toBe(`${page} true`);
+  for (const page of pages)
+    expect(`${page} ${read(`${root}/${page}`).split("\n").length <= 96}`).toBe(`${page} true`);
 });

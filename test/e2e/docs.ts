@@ -10,8 +10,9 @@ const typists = ["sh", "sh fails", "sh board", "sh client", "sh root", "sh check
 /** Command lines, and what is shown of their output: lines in which `…` stands for anything. */
 export interface Block {
   /**
-   * `sh`: a person at the client; `sh fails`: the same, and the last command fails; `sh board`: the board's user, on the
-   * board; `sh client`: a person who has the original's client script; `sh root`: root of some machine; `sh checkout`: whoever has piku's source.
+   * `sh`: a person at the client; `sh fails`: the same, and the last command fails; `sh board`: the
+   * board's user, on the board; `sh client`: a person who has the original's client script; `sh
+   * root`: root of some machine; `sh checkout`: whoever has piku's source.
    */
   typist: (typeof typists)[number];
   text: string;
@@ -20,12 +21,20 @@ export interface Block {
   where: string;
 }
 
-/** The pages of docs/, in the order in which the README lists them: later ones go on with the apps of those before. */
+/**
+ * The pages of docs/, in the order in which the README lists them: later ones go on with the apps
+ * of those before.
+ */
 export const pages = [
-  ...new Set([...read(`${root}/README.md`).matchAll(/\((docs\/[\w-]+\.md)/g)].map(([, page]) => page!)),
+  ...new Set(
+    [...read(`${root}/README.md`).matchAll(/\((docs\/[\w-]+\.md)/g)].map(([, page]) => page!),
+  ),
 ];
 
-/** The blocks of a page, in order. Throws for a fence of another kind, or output without a command in front. */
+/**
+ * The blocks of a page, in order. Throws for a fence of another kind, or output without a command
+ * in front.
+ */
 export function blocksOf(page: string): Block[] {
   const blocks: Block[] = [];
   let open: { info: string; lines: string[]; where: string } | undefined;
@@ -36,11 +45,15 @@ export function blocksOf(page: string): Block[] {
       const typist = typists.find((one) => one === info);
       if (typist) blocks.push({ typist, text: lines.join("\n"), shows: [], where });
       else if (info === "text" && behind) blocks.at(-1)!.shows = lines;
-      else throw new Error(`${where}: a block is one of ${typists.join(", ")}, or text right behind one`);
+      else
+        throw new Error(
+          `${where}: a block is one of ${typists.join(", ")}, or text right behind one`,
+        );
       behind = typist !== undefined;
       open = undefined;
     } else if (open) open.lines.push(line);
-    else if (line.startsWith("```")) open = { info: line.slice(3).trim(), lines: [], where: `${page}:${index + 1}` };
+    else if (line.startsWith("```"))
+      open = { info: line.slice(3).trim(), lines: [], where: `${page}:${index + 1}` };
     else if (line.trim() !== "") behind = false;
   }
   const mute = blocks.find(({ typist, shows }) => typist === "sh fails" && shows.length === 0);
@@ -54,11 +67,15 @@ export function blockWith(page: string, words: string | RegExp): Block {
   const found = blocksOf(page).filter(({ text }) =>
     typeof words === "string" ? text.includes(words) : words.test(text),
   );
-  if (found.length !== 1) throw new Error(`${page} has ${found.length} blocks with '${words}' in them`);
+  if (found.length !== 1)
+    throw new Error(`${page} has ${found.length} blocks with '${words}' in them`);
   return found[0]!;
 }
 
-/** The first of these lines that does not occur in the output behind those before it; undefined when all do. */
+/**
+ * The first of these lines that does not occur in the output behind those before it; undefined when
+ * all do.
+ */
 export function missing(output: string, shows: readonly string[]): string | undefined {
   const lines = output.split("\n").map((line) => line.trimEnd());
   let at = 0;

@@ -11,23 +11,31 @@ stories((board, story) => {
     fs.writeFileSync(`${board.pikuRoot}/${name}`, text, { mode });
   };
 
-  story("a plugin is a command: its words, its paths, its exit status, its line on the help page", () => {
-    const shown = '"$PIKU_COMMAND" "$PIKU_ROOT" "$PIKU_DATA" "$FINGERPRINT"';
-    write("plugins/dns", `#!/bin/sh\n# Point a name at an app.\nprintf '<%s>' "$@" ${shown}; cat; exit 7\n`);
-    write("plugins/README", "not a command\n", 0o644);
-    const line = "dns:add blog 'two words' --flag --help";
-    const ran = fails(board.sshRaw(line, { input: "from stdin" }), 7);
-    const fingerprint = /FINGERPRINT=(\S+)/.exec(read(`${board.home}/.ssh/authorized_keys`))![1];
-    const root = board.inside(board.pikuRoot);
-    expect(ran.stdout).toBe(
-      `<blog><two words><--flag><--help><dns:add><${root}><${root}/data><${fingerprint}>from stdin`,
-    );
-    expect(ok(board.ssh("help")).stdout).toMatch(/Plugins:\n {2}dns +Point a name at an app\n/);
-    expect(ok(board.ssh("help", "dns")).stdout).toBe("e.g.: piku dns\n\nPoint a name at an app.\n");
-    expect(fails(board.ssh("dnss"), 2).stderr).toContain("did you mean 'dns'?");
-    expect(fails(board.ssh("README"), 2).stderr).toContain("there is no command 'README'");
-    fails(board.ssh("../plugins/dns"), 2);
-  });
+  story(
+    "a plugin is a command: its words, its paths, its exit status, its line on the help page",
+    () => {
+      const shown = '"$PIKU_COMMAND" "$PIKU_ROOT" "$PIKU_DATA" "$FINGERPRINT"';
+      write(
+        "plugins/dns",
+        `#!/bin/sh\n# Point a name at an app.\nprintf '<%s>' "$@" ${shown}; cat; exit 7\n`,
+      );
+      write("plugins/README", "not a command\n", 0o644);
+      const line = "dns:add blog 'two words' --flag --help";
+      const ran = fails(board.sshRaw(line, { input: "from stdin" }), 7);
+      const fingerprint = /FINGERPRINT=(\S+)/.exec(read(`${board.home}/.ssh/authorized_keys`))![1];
+      const root = board.inside(board.pikuRoot);
+      expect(ran.stdout).toBe(
+        `<blog><two words><--flag><--help><dns:add><${root}><${root}/data><${fingerprint}>from stdin`,
+      );
+      expect(ok(board.ssh("help")).stdout).toMatch(/Plugins:\n {2}dns +Point a name at an app\n/);
+      expect(ok(board.ssh("help", "dns")).stdout).toBe(
+        "e.g.: piku dns\n\nPoint a name at an app.\n",
+      );
+      expect(fails(board.ssh("dnss"), 2).stderr).toContain("did you mean 'dns'?");
+      expect(fails(board.ssh("README"), 2).stderr).toContain("there is no command 'README'");
+      fails(board.ssh("../plugins/dns"), 2);
+    },
+  );
 
   story("a plugin does not take the place of a command, and may call piku", () => {
     write("plugins/apps", "#!/bin/sh\necho mine\n");
@@ -46,7 +54,10 @@ stories((board, story) => {
         `#!/bin/sh\necho "${name} $1 $PIKU_RELEASE $PIKU_CAUSE $PIKU_COMMIT $PIKU_ERROR" >>${told}\necho hook ${name} says hello\n`,
       );
     expect(ok(board.push(app, "hooked")).output).toContain("hook post-deploy says hello");
-    const [first, second] = [app.head(), app.commit("Broken", { "app.py": "raise SystemExit('no')\n" })];
+    const [first, second] = [
+      app.head(),
+      app.commit("Broken", { "app.py": "raise SystemExit('no')\n" }),
+    ];
     expect(fails(board.push(app, "hooked"), 1).output).toContain("hook deploy-failed says hello");
     expect(read(told).split("\n")).toEqual(
       [
@@ -56,16 +67,21 @@ stories((board, story) => {
         `deploy-failed hooked 2 push ${second} 'web.1' is not healthy: it ended at once, with exit status 1`,
         "",
       ].map((line) =>
-        line.startsWith("deploy-failed") ? expect.stringMatching(/^deploy-failed hooked 2 push \S+ .*web\.1/) : line,
+        line.startsWith("deploy-failed")
+          ? expect.stringMatching(/^deploy-failed hooked 2 push \S+ .*web\.1/)
+          : line,
       ),
     );
   });
 
   story("pre-deploy can refuse; a hook that fails or hangs afterwards changes nothing", () => {
     const app = board.repo(undefined, webProbe("asked.test"));
-    for (const name of ["pre-deploy", "deploy-failed"]) fs.rmSync(`${board.pikuRoot}/hooks/${name}`, { force: true });
+    for (const name of ["pre-deploy", "deploy-failed"])
+      fs.rmSync(`${board.pikuRoot}/hooks/${name}`, { force: true });
     write("hooks/post-deploy", "#!/bin/sh\nexit 4\n");
-    expect(ok(board.push(app, "asked")).output).toContain("the server's post-deploy hook failed with exit status 4");
+    expect(ok(board.push(app, "asked")).output).toContain(
+      "the server's post-deploy hook failed with exit status 4",
+    );
     write("hooks/pre-deploy", "#!/bin/sh\necho not on a Friday\nexit 1\n");
     app.commit("Second", { "app.py": probeSource("two") });
     const push = fails(board.push(app, "asked"), 1);

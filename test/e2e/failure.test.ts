@@ -18,8 +18,18 @@ import {
 import { anyBoard, skipped, stories } from "./story.ts";
 import { asking } from "./watch.ts";
 
-/** Pushes what must fail; the old version keeps answering and stays the tip, and the next good push goes through. */
-function survives(board: Board, name: string, app: Repo, broken: Files, reason: RegExp, mended: Files) {
+/**
+ * Pushes what must fail; the old version keeps answering and stays the tip, and the next good push
+ * goes through.
+ */
+function survives(
+  board: Board,
+  name: string,
+  app: Repo,
+  broken: Files,
+  reason: RegExp,
+  mended: Files,
+) {
   const host = `${name}.test`;
   const before = app.head();
   const pid = board.get("/pid", { host }).body;
@@ -49,7 +59,9 @@ stories((board, story) => {
     const files = { ...webProbe("build.test"), "requirements.txt": "# nothing\n" };
     const app = deployed(files, "build");
     const broken = { "requirements.txt": "./no-such-package\n", "app.py": probeSource("broken") };
-    survives(board, "build", app, broken, /no-such-package/, { "requirements.txt": "# nothing again\n" });
+    survives(board, "build", app, broken, /no-such-package/, {
+      "requirements.txt": "# nothing again\n",
+    });
   });
 
   story("a failing release rejects the push and the old version stays", () => {
@@ -65,25 +77,33 @@ stories((board, story) => {
   story("a failing preflight rejects the push and the old version stays", () => {
     const app = deployed(webProbe("preflight.test"), "preflight");
     const broken = { Procfile: "preflight: echo not today; false\nweb: exec python3 app.py\n" };
-    survives(board, "preflight", app, broken, /not today/, { Procfile: "web: exec python3 app.py\n" });
+    survives(board, "preflight", app, broken, /not today/, {
+      Procfile: "web: exec python3 app.py\n",
+    });
   });
 
-  story("a process of a wsgi app that is killed while it waits for a request keeps nobody waiting", async () => {
-    deployed(wsgiProbe("killed.test"), "killed");
-    const master = String(board.pidOf(Number(board.get("/pid", { host: "killed.test" }).body)));
-    const workers = () => readProc(master, `task/${master}/children`).trim().split(" ").map(Number);
-    for (let round = 0; round < 6; round++) {
-      const [pid] = eventually(() => {
-        const pids = workers();
-        expect(pids).toHaveLength(2);
-        return [pids[round % 2]!];
-      });
-      kill(pid!, "SIGKILL");
-      eventually(() => expect(alive(pid!)).toBe(false));
-      const answers = await Promise.all(Array.from({ length: 8 }, () => asking(board, "killed.test", "/")));
-      expect(new Set(answers)).toEqual(new Set(["200 one"]));
-    }
-  });
+  story(
+    "a process of a wsgi app that is killed while it waits for a request keeps nobody waiting",
+    async () => {
+      deployed(wsgiProbe("killed.test"), "killed");
+      const master = String(board.pidOf(Number(board.get("/pid", { host: "killed.test" }).body)));
+      const workers = () =>
+        readProc(master, `task/${master}/children`).trim().split(" ").map(Number);
+      for (let round = 0; round < 6; round++) {
+        const [pid] = eventually(() => {
+          const pids = workers();
+          expect(pids).toHaveLength(2);
+          return [pids[round % 2]!];
+        });
+        kill(pid!, "SIGKILL");
+        eventually(() => expect(alive(pid!)).toBe(false));
+        const answers = await Promise.all(
+          Array.from({ length: 8 }, () => asking(board, "killed.test", "/")),
+        );
+        expect(new Set(answers)).toEqual(new Set(["200 one"]));
+      }
+    },
+  );
 
   story("a syntax error in a wsgi app rejects the push, with Python's own words", () => {
     const app = deployed(wsgiProbe("syntax.test"), "syntax");
@@ -99,21 +119,35 @@ stories((board, story) => {
 
   story("a web app that dies at once rejects the push, with its last lines", () => {
     const app = deployed(webProbe("dies.test"), "dies");
-    survives(board, "dies", app, { "app.py": "raise SystemExit('no database here')\n" }, /no database here/, {});
+    survives(
+      board,
+      "dies",
+      app,
+      { "app.py": "raise SystemExit('no database here')\n" },
+      /no database here/,
+      {},
+    );
   });
 
   story("a web app whose command is not there rejects the push", () => {
     const app = deployed(webProbe("command.test"), "command");
     const broken = { Procfile: "web: no-such-server --port $PORT\n" };
-    survives(board, "command", app, broken, /no-such-server/, { Procfile: "web: exec python3 app.py\n" });
+    survives(board, "command", app, broken, /no-such-server/, {
+      Procfile: "web: exec python3 app.py\n",
+    });
   });
 
   story("a first push that fails leaves nothing running and no branch", () => {
-    const app = board.repo(undefined, { ...webProbe("never.test"), "app.py": "import nothing_like_it\n" });
+    const app = board.repo(undefined, {
+      ...webProbe("never.test"),
+      "app.py": "import nothing_like_it\n",
+    });
     expect(fails(board.push(app, "never"), 1).output).toContain("nothing_like_it");
     expect(board.get("/", { host: "never.test" }).status).toBe(404);
     expect(board.run(["git", "ls-remote", "board:never"]).stdout).toBe("");
-    expect(list(`${board.pikuRoot}/uwsgi-enabled`).filter((name) => name.startsWith("never_"))).toEqual([]);
+    expect(
+      list(`${board.pikuRoot}/uwsgi-enabled`).filter((name) => name.startsWith("never_")),
+    ).toEqual([]);
     app.commit("Mended", { "app.py": probeSource("one") });
     ok(board.push(app, "never"));
     expect(board.get("/", { host: "never.test" }).body).toBe("one");
@@ -166,29 +200,32 @@ stories((board, story) => {
     expect(board.get("/", { host: "after.test" }).body).toBe("one");
   });
 
-  story("what a new process says as it fails is not buried in what the old one goes on saying", () => {
-    const chatty = (version: string) =>
-      `import threading, time\n\n\ndef chat():\n    while True:\n        print("busy as ever", flush=True)\n        time.sleep(0.002)\n\n\nthreading.Thread(target=chat, daemon=True).start()\n${probeSource(version)}`;
-    const app = deployed({ ...webProbe("busy.test"), "app.py": chatty("one") }, "busy");
-    const log = `${board.pikuRoot}/logs/busy/web.1.log`;
-    eventually(() => expect(fs.statSync(log).size).toBeGreaterThan(2000));
-    app.commit("Broken", { "app.py": "import time, nowhere_to_be_found\n" });
-    const { output } = fails(board.push(app, "busy"), 1);
-    expect(output).toContain("No module named 'nowhere_to_be_found'");
-    expect(output).not.toContain("busy as ever");
-    // One log as before, with what went wrong in it, into which the old process goes on writing.
-    expect(list(`${board.pikuRoot}/logs/busy`)).toEqual(["web.1.log"]);
-    expect(read(log)).toContain("nowhere_to_be_found");
-    const size = fs.statSync(log).size;
-    eventually(() => expect(fs.statSync(log).size).toBeGreaterThan(size));
-    // The log from before the live release is kept, and no older one.
-    for (const version of ["two", "three"]) {
-      app.commit(version, { "app.py": probeSource(version) });
-      ok(board.push(app, "busy"));
-    }
-    const names = ["web.1.log", "web.1.log.before-4"];
-    eventually(() => expect(list(`${board.pikuRoot}/logs/busy`)).toEqual(names));
-  });
+  story(
+    "what a new process says as it fails is not buried in what the old one goes on saying",
+    () => {
+      const chatty = (version: string) =>
+        `import threading, time\n\n\ndef chat():\n    while True:\n        print("busy as ever", flush=True)\n        time.sleep(0.002)\n\n\nthreading.Thread(target=chat, daemon=True).start()\n${probeSource(version)}`;
+      const app = deployed({ ...webProbe("busy.test"), "app.py": chatty("one") }, "busy");
+      const log = `${board.pikuRoot}/logs/busy/web.1.log`;
+      eventually(() => expect(fs.statSync(log).size).toBeGreaterThan(2000));
+      app.commit("Broken", { "app.py": "import time, nowhere_to_be_found\n" });
+      const { output } = fails(board.push(app, "busy"), 1);
+      expect(output).toContain("No module named 'nowhere_to_be_found'");
+      expect(output).not.toContain("busy as ever");
+      // One log as before, with what went wrong in it, into which the old process goes on writing.
+      expect(list(`${board.pikuRoot}/logs/busy`)).toEqual(["web.1.log"]);
+      expect(read(log)).toContain("nowhere_to_be_found");
+      const size = fs.statSync(log).size;
+      eventually(() => expect(fs.statSync(log).size).toBeGreaterThan(size));
+      // The log from before the live release is kept, and no older one.
+      for (const version of ["two", "three"]) {
+        app.commit(version, { "app.py": probeSource(version) });
+        ok(board.push(app, "busy"));
+      }
+      const names = ["web.1.log", "web.1.log.before-4"];
+      eventually(() => expect(list(`${board.pikuRoot}/logs/busy`)).toEqual(names));
+    },
+  );
 
   for (const [title, ENV] of [
     ["a fixed port", `PORT=${freePorts(1)[0]}\n`],
@@ -203,7 +240,8 @@ stories((board, story) => {
       const push = fails(board.push(app, name), 1);
       expect(push.output).toContain("No module named 'nowhere'");
       expect(board.get("/", { host }).body).toBe("one");
-      // The old one is told to end, the new one starts and ends, the old one starts: within these seconds all of it.
+      // The old one is told to end, the new one starts and ends, the old one starts: within these
+      // seconds all of it.
       expect(push.ms).toBeLessThan(8000);
       app.commit("Mended", { "app.py": probeSource("two") });
       ok(board.push(app, name));

@@ -1,4 +1,7 @@
-/** A deploy to which something happens before any change that it makes leaves one whole release, the old or the new one. */
+/**
+ * A deploy to which something happens before any change that it makes leaves one whole release, the
+ * old or the new one.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fs from "node:fs";
 import { build } from "../../build.ts";
@@ -11,8 +14,9 @@ import { expectWhole, type Kind, type Witness, witness, witnessed } from "./whol
 const changes = 100;
 
 /**
- * Faults of a push: in how many steps the changes are gone through, what a push that fails of it says, and how the
- * board is mended then. `npm test` has a process killed at five places; the others are for `npm run test:long`.
+ * Faults of a push: in how many steps the changes are gone through, what a push that fails of it
+ * says, and how the board is mended then. `npm test` has a process killed at five places; the
+ * others are for `npm run test:long`.
  */
 interface Fault {
   title: string;
@@ -26,7 +30,11 @@ const faults: Record<string, Fault> = {
   kill: { title: "that is killed", steps: 10 },
   term: { title: "that is told to end", steps: 4 },
   hup: { title: "whose terminal is closed", steps: 4 },
-  full: { title: "on a disk that is full", steps: 5, says: /its disk is full; make room and try again/ },
+  full: {
+    title: "on a disk that is full",
+    steps: 5,
+    says: /its disk is full; make room and try again/,
+  },
   ...(isRoot
     ? ({
         readonly: {
@@ -45,14 +53,22 @@ const faults: Record<string, Fault> = {
     : {}),
 };
 
-/** The numbers of the changes at which a fault is tried: others for each executable, kind and fault, and one that no deploy reaches. */
+/**
+ * The numbers of the changes at which a fault is tried: others for each executable, kind and fault,
+ * and one that no deploy reaches.
+ */
 function placesFor(target: string, kind: Kind, fault: string): number[] {
-  const isTold = process.env.PIKU_LONG || (kind === "web" && target.endsWith("-lite") && fault === "kill");
+  const isTold =
+    process.env.PIKU_LONG || (kind === "web" && target.endsWith("-lite") && fault === "kill");
   if (!isTold) return [];
   const steps = process.env.PIKU_LONG ? faults[fault]!.steps : 5;
   const offset = targets.findIndex(({ name }) => name === target) * 5 + (kind === "web" ? 0 : 3);
-  const first = 1 + ((offset + 2 * Object.keys(faults).indexOf(fault)) % Math.floor(changes / steps));
-  return [...Array.from({ length: steps }, (_, i) => first + i * Math.floor(changes / steps)), 10 * changes];
+  const first =
+    1 + ((offset + 2 * Object.keys(faults).indexOf(fault)) % Math.floor(changes / steps));
+  return [
+    ...Array.from({ length: steps }, (_, i) => first + i * Math.floor(changes / steps)),
+    10 * changes,
+  ];
 }
 
 for (const target of targets)
@@ -72,13 +88,19 @@ for (const target of targets)
     const arm = (command: string, at: number | string, fault: string) =>
       fs.writeFileSync(`${root()}/fault`, `${command} ${at} ${fault}\n`);
     const disarm = () => fs.rmSync(`${root()}/fault`);
-    const struck = () => (fs.existsSync(`${root()}/fault.log`) ? read(`${root()}/fault.log`).trim().split("\n") : []);
+    const struck = () =>
+      fs.existsSync(`${root()}/fault.log`) ? read(`${root()}/fault.log`).trim().split("\n") : [];
 
     for (const kind of ["web", "wsgi"] as const) {
       const name = `fault-${kind}`;
-      const told = Object.keys(faults).filter((fault) => placesFor(target.name, kind, fault).length > 0);
+      const told = Object.keys(faults).filter(
+        (fault) => placesFor(target.name, kind, fault).length > 0,
+      );
       if (told.length === 0) {
-        skipped(`a push of a ${kind} app that is killed`, "npm run test:long tells it of this executable and kind");
+        skipped(
+          `a push of a ${kind} app that is killed`,
+          "npm run test:long tells it of this executable and kind",
+        );
         continue;
       }
       let deployed: Witness | undefined;
@@ -112,8 +134,12 @@ for (const target of targets)
             try {
               const shown = await expectWhole(board, name, [before, next]);
               if (push.status === 0) expect(shown).toBe(next);
-              // Who is told that a deploy failed, and is not only cut off, has the old one; git may fail behind it, and says so.
-              else if (says) expect(shown).toBe(/is live, but|ref update|unable to/.test(push.output) ? next : before);
+              // Who is told that a deploy failed, and is not only cut off, has the old one; git may
+              // fail behind it, and says so.
+              else if (says)
+                expect(shown).toBe(
+                  /is live, but|ref update|unable to/.test(push.output) ? next : before,
+                );
             } catch (error) {
               console.error(`${struck().at(-1)}\n${push.output}\n${board.logs()}`);
               throw error;
@@ -137,7 +163,9 @@ for (const target of targets)
           const push = await board.pushing(app, name, "+main");
           ok(faults.readonly!.mend!(board));
           disarm();
-          expect(push.output).toMatch(/Warning: release \d+ is live, but not all is cleared away: .*EROFS/);
+          expect(push.output).toMatch(
+            /Warning: release \d+ is live, but not all is cleared away: .*EROFS/,
+          );
           expect(push.output).not.toMatch(/Error: (the server says|what was begun)/);
           ok(board.piku("recover"));
           await expectWhole(board, name, [next]);

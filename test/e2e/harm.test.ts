@@ -1,4 +1,7 @@
-/** Harm that was once done, or nearly: each story is one that a review has proved. The slow ones are in test/long. */
+/**
+ * Harm that was once done, or nearly: each story is one that a review has proved. The slow ones are
+ * in test/long.
+ */
 import { expect } from "bun:test";
 import { spawn } from "node:child_process";
 import fs from "node:fs";
@@ -21,7 +24,10 @@ stories((board, story) => {
   // ---- processes ----
 
   story("a wsgi app with a worker is pushed without a failed request", async () => {
-    const app = deployed("both", { ...wsgiProbe("both.test"), Procfile: "wsgi: app:app\nworker: exec sleep 1000\n" });
+    const app = deployed("both", {
+      ...wsgiProbe("both.test"),
+      Procfile: "wsgi: app:app\nworker: exec sleep 1000\n",
+    });
     app.commit("Second", { "app.py": probeSource("two") });
     const watch = watching(board, "both.test");
     ok(await board.pushing(app, "both"));
@@ -39,9 +45,14 @@ stories((board, story) => {
         ...wsgiProbe("beside.test"),
         Procfile: "wsgi: app:app\nworker: exec sleep 1000\n",
       });
-      app.commit("Broken", { Procfile: "wsgi: app:app\nworker: exit 1\n", "app.py": probeSource("two") });
+      app.commit("Broken", {
+        Procfile: "wsgi: app:app\nworker: exit 1\n",
+        "app.py": probeSource("two"),
+      });
       const watch = watching(board, "beside.test");
-      expect(fails(await board.pushing(app, "beside"), 1).output).toContain("'worker.1' is not healthy");
+      expect(fails(await board.pushing(app, "beside"), 1).output).toContain(
+        "'worker.1' is not healthy",
+      );
       await Bun.sleep(2000);
       expect((await watch()).failed).toEqual([]);
       ok(board.piku("recover"));
@@ -66,7 +77,11 @@ stories((board, story) => {
       ok(board.run(["git", "clone", "-q", "--bare", app.folder, `${root()}/repos/${name}`]));
       ok(board.run(["git", "clone", "-q", `${root()}/repos/${name}`, `${root()}/apps/${name}`]));
       fs.mkdirSync(`${root()}/envs/${name}`);
-      for (const [file, text] of Object.entries({ SCALING: "worker:1\n", LIVE_ENV: "A=1\n", ENV: "" }))
+      for (const [file, text] of Object.entries({
+        SCALING: "worker:1\n",
+        LIVE_ENV: "A=1\n",
+        ENV: "",
+      }))
         fs.writeFileSync(`${root()}/envs/${name}/${file}`, text);
       const lines = [
         "[uwsgi]",
@@ -122,7 +137,10 @@ stories((board, story) => {
         env: board.clientEnv(),
         stdio: ["pipe", "pipe", "pipe"],
       });
-      client.stdout.on("data", (data) => String(data).includes("spawning") && client.kill("SIGKILL"));
+      client.stdout.on(
+        "data",
+        (data) => String(data).includes("spawning") && client.kill("SIGKILL"),
+      );
       await new Promise((resolve) => client.once("close", resolve));
       await Bun.sleep(1000);
       eventually(() => {
@@ -145,10 +163,17 @@ stories((board, story) => {
       fs.writeFileSync(`${tree}/uploads/photo.jpg`, "precious");
       fs.writeFileSync(`${tree}/notes`, "precious too");
       const before = app.head();
-      app.commit("A file where the app has a folder", { uploads: "now a file\n", "app.py": probeSource("two") });
-      expect(fails(board.push(app, "taken"), 1).output).toMatch(/'uploads' is something that the app wrote/);
+      app.commit("A file where the app has a folder", {
+        uploads: "now a file\n",
+        "app.py": probeSource("two"),
+      });
+      expect(fails(board.push(app, "taken"), 1).output).toMatch(
+        /'uploads' is something that the app wrote/,
+      );
       app.commit("A folder where the app has a file", { uploads: null, "notes/readme.txt": "x\n" });
-      expect(fails(board.push(app, "taken"), 1).output).toMatch(/'notes' is something that the app wrote/);
+      expect(fails(board.push(app, "taken"), 1).output).toMatch(
+        /'notes' is something that the app wrote/,
+      );
       expect(read(`${tree}/uploads/photo.jpg`)).toBe("precious");
       expect(read(`${tree}/notes`)).toBe("precious too");
       expect(read(`${tree}/app.py`)).toBe(probeSource("one"));
@@ -182,7 +207,8 @@ class Page(BaseHTTPRequestHandler):
 ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page).serve_forever()
 `;
       const app = board.repo(undefined, { ...webProbe("rows.test"), "app.py": source });
-      const make = "import sqlite3; db = sqlite3.connect('db.sqlite3'); db.execute('create table t(x)'); db.commit()";
+      const make =
+        "import sqlite3; db = sqlite3.connect('db.sqlite3'); db.execute('create table t(x)'); db.commit()";
       ok(board.run(["python3", "-c", make], { cwd: app.folder }));
       app.commit("With its database");
       ok(board.push(app, "rows"));
@@ -192,9 +218,13 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
       expect(page("rows", "/add")).toBe("4");
       const count =
         "import sqlite3; print(sqlite3.connect('db.sqlite3').execute('select count(*) from t').fetchone()[0])";
-      expect(ok(board.run(["python3", "-c", count], { cwd: `${root()}/apps/rows` })).stdout).toBe("4\n");
+      expect(ok(board.run(["python3", "-c", count], { cwd: `${root()}/apps/rows` })).stdout).toBe(
+        "4\n",
+      );
       app.commit("Mended", { Procfile: "web: exec python3 app.py\n" });
-      expect(ok(board.push(app, "rows")).output).toContain("Left as the app has changed it: db.sqlite3");
+      expect(ok(board.push(app, "rows")).output).toContain(
+        "Left as the app has changed it: db.sqlite3",
+      );
       expect(page("rows", "/add")).toBe("5");
       ok(board.ssh("config:set", "rows", "A=1"));
       expect(page("rows", "/add")).toBe("6");
@@ -218,31 +248,41 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
     ok(board.ssh("destroy", "grows"));
   });
 
-  story("thousands of files come and go within seconds, their folders with them, and what the app wrote stays", () => {
-    const folder = (version: string) =>
-      Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`many/${i % 30}/${i}.txt`, version]));
-    const app = deployed("many", { Procfile: "worker: exec sleep 1000\n", "other/stays": "x\n" });
-    const tree = `${root()}/apps/many`;
-    app.commit("More", folder("one\n"));
-    const more = ok(board.push(app, "many"));
-    expect(list(`${tree}/many/7`)).toHaveLength(100);
-    fs.writeFileSync(`${tree}/many/7/own`, "precious");
-    app.commit("Others", folder("two\n"));
-    ok(board.push(app, "many"));
-    expect(read(`${tree}/many/7/7.txt`)).toBe("two\n");
-    app.commit("None", { many: null });
-    const none = ok(board.push(app, "many"));
-    expect(list(`${tree}/many`)).toEqual(["7"]);
-    expect(list(`${tree}/many/7`)).toEqual(["own"]);
-    expect(list(`${tree}/other`)).toEqual(["stays"]);
-    // One process for each file made it half a minute.
-    for (const { ms } of [more, none]) expect(ms).toBeLessThan(15_000);
-    ok(board.ssh("destroy", "many"));
-  });
+  story(
+    "thousands of files come and go within seconds, their folders with them, and what the app wrote stays",
+    () => {
+      const folder = (version: string) =>
+        Object.fromEntries(
+          Array.from({ length: 3000 }, (_, i) => [`many/${i % 30}/${i}.txt`, version]),
+        );
+      const app = deployed("many", { Procfile: "worker: exec sleep 1000\n", "other/stays": "x\n" });
+      const tree = `${root()}/apps/many`;
+      app.commit("More", folder("one\n"));
+      const more = ok(board.push(app, "many"));
+      expect(list(`${tree}/many/7`)).toHaveLength(100);
+      fs.writeFileSync(`${tree}/many/7/own`, "precious");
+      app.commit("Others", folder("two\n"));
+      ok(board.push(app, "many"));
+      expect(read(`${tree}/many/7/7.txt`)).toBe("two\n");
+      app.commit("None", { many: null });
+      const none = ok(board.push(app, "many"));
+      expect(list(`${tree}/many`)).toEqual(["7"]);
+      expect(list(`${tree}/many/7`)).toEqual(["own"]);
+      expect(list(`${tree}/other`)).toEqual(["stays"]);
+      // One process for each file made it half a minute.
+      for (const { ms } of [more, none]) expect(ms).toBeLessThan(15_000);
+      ok(board.ssh("destroy", "many"));
+    },
+  );
 
   story("files with names in Latin-1, with a line break, or like an option", () => {
-    const app = board.repo(undefined, { Procfile: "worker: exec sleep 1000\n", "line\nbreak": "x\n", "-rf": "x\n" });
-    const latin = (folder: string) => Buffer.concat([Buffer.from(`${folder}/caf`), Buffer.from([0xe9])]);
+    const app = board.repo(undefined, {
+      Procfile: "worker: exec sleep 1000\n",
+      "line\nbreak": "x\n",
+      "-rf": "x\n",
+    });
+    const latin = (folder: string) =>
+      Buffer.concat([Buffer.from(`${folder}/caf`), Buffer.from([0xe9])]);
     fs.writeFileSync(latin(app.folder), "first\n");
     app.commit("With names");
     ok(board.push(app, "names"));
@@ -270,7 +310,8 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
     const latin = (folder: string, name: string) =>
       Buffer.concat([Buffer.from(`${folder}/${name}`), Buffer.from([0xe9])]);
     const app = board.repo(undefined, webProbe("latin.test"));
-    for (const name of ["changes", "goes", "stays"]) fs.writeFileSync(latin(app.folder, name), "first\n");
+    for (const name of ["changes", "goes", "stays"])
+      fs.writeFileSync(latin(app.folder, name), "first\n");
     app.commit("With names");
     ok(board.push(app, "latin"));
     const tree = `${root()}/apps/latin`;
@@ -284,7 +325,9 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
     const content = (name: string) =>
       fs.existsSync(latin(tree, name)) ? fs.readFileSync(latin(tree, name), "utf8") : undefined;
     const found = () =>
-      Object.fromEntries(["changes", "goes", "stays", "own", "comes"].map((name) => [name, content(name)]));
+      Object.fromEntries(
+        ["changes", "goes", "stays", "own", "comes"].map((name) => [name, content(name)]),
+      );
     expect(found()).toEqual({
       changes: "changed by the app\n",
       goes: "first\n",
@@ -317,9 +360,16 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
   });
 
   story("code of a rejected push is not run from __pycache__ by the next restart", () => {
-    const source = probeSource("x").replace('VERSION = "x"', "import version\nVERSION = version.VERSION");
+    const source = probeSource("x").replace(
+      'VERSION = "x"',
+      "import version\nVERSION = version.VERSION",
+    );
     const version = (number: number) => `VERSION = "${number}"\n`;
-    const app = deployed("cached", { ...webProbe("cached.test"), "app.py": source, "version.py": version(1) });
+    const app = deployed("cached", {
+      ...webProbe("cached.test"),
+      "app.py": source,
+      "version.py": version(1),
+    });
     for (let number = 2; number <= 3; number++) {
       const procfile = "web: exec python3 app.py\nworker: exit 1\n";
       app.commit(`Rejected ${number}`, { "version.py": version(number), Procfile: procfile });
@@ -366,7 +416,9 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
   });
 
   story("a setting that is given while the first push is under way is not lost", async () => {
-    const app = board.repo(undefined, { Procfile: "preflight: sleep 2\nworker: exec sleep 1000\n" });
+    const app = board.repo(undefined, {
+      Procfile: "preflight: sleep 2\nworker: exec sleep 1000\n",
+    });
     const push = board.pushing(app, "early");
     eventually(() => expect(list(`${root()}/releases/early`)).toContain("job"));
     const set = sshing(board, "config:set", "early", "A=1");
@@ -379,49 +431,59 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
     expect(ok(board.ssh("config:get", "early", "A")).stdout).toBe("1\n");
   });
 
-  story("a setting that is given before a first push, which fails, is kept for the next one", () => {
-    ok(board.ssh("config:set", "later", "A=1"));
-    const app = board.repo(undefined, { ...webProbe("later.test"), Procfile: failing });
-    fails(board.push(app, "later"), 1);
-    expect(ok(board.ssh("config:get", "later", "A")).stdout).toBe("1\n");
-    app.commit("Mended", { Procfile: "web: exec python3 app.py\n" });
-    ok(board.push(app, "later"));
-    expect(page("later", "/env/A")).toBe("1");
-  });
+  story(
+    "a setting that is given before a first push, which fails, is kept for the next one",
+    () => {
+      ok(board.ssh("config:set", "later", "A=1"));
+      const app = board.repo(undefined, { ...webProbe("later.test"), Procfile: failing });
+      fails(board.push(app, "later"), 1);
+      expect(ok(board.ssh("config:get", "later", "A")).stdout).toBe("1\n");
+      app.commit("Mended", { Procfile: "web: exec python3 app.py\n" });
+      ok(board.push(app, "later"));
+      expect(page("later", "/env/A")).toBe("1");
+    },
+  );
 
-  story("the port of another program is refused at once, and the app goes on answering", async () => {
-    deployed("port", webProbe("port.test"));
-    const watch = watching(board, "port.test");
-    const refused = fails(await sshing(board, "config:set", "port", `PORT=${board.sshPort}`), 1);
-    await Bun.sleep(300);
-    expect((await watch()).failed).toEqual([]);
-    expect(refused.output).toContain(`PORT ${board.sshPort} is taken by another program`);
-    expect(refused.ms).toBeLessThan(3000);
-    fails(board.ssh("config:get", "port", "PORT"), 1);
-  });
+  story(
+    "the port of another program is refused at once, and the app goes on answering",
+    async () => {
+      deployed("port", webProbe("port.test"));
+      const watch = watching(board, "port.test");
+      const refused = fails(await sshing(board, "config:set", "port", `PORT=${board.sshPort}`), 1);
+      await Bun.sleep(300);
+      expect((await watch()).failed).toEqual([]);
+      expect(refused.output).toContain(`PORT ${board.sshPort} is taken by another program`);
+      expect(refused.ms).toBeLessThan(3000);
+      fails(board.ssh("config:get", "port", "PORT"), 1);
+    },
+  );
 
-  story("values that can be no address, port, name, path or number are refused without an outage", async () => {
-    deployed("values", webProbe("values.test"));
-    const watch = watching(board, "values.test");
-    for (const setting of [
-      "BIND_ADDRESS=not an address",
-      "PORT=0",
-      "PORT=80a",
-      "NGINX_SERVER_NAME=values.test;evil",
-      "NGINX_STATIC_PATHS=/x:../..",
-      "NGINX_INCLUDE_FILE=../../x",
-      "PIKU_GRACE=x",
-    ]) {
-      const { output } = fails(await sshing(board, "config:set", "values", setting), 1);
-      expect(output).toContain("Error: ");
-      fails(board.ssh("config:get", "values", setting.split("=")[0]!), 1);
-    }
-    expect((await watch()).failed).toEqual([]);
-  });
+  story(
+    "values that can be no address, port, name, path or number are refused without an outage",
+    async () => {
+      deployed("values", webProbe("values.test"));
+      const watch = watching(board, "values.test");
+      for (const setting of [
+        "BIND_ADDRESS=not an address",
+        "PORT=0",
+        "PORT=80a",
+        "NGINX_SERVER_NAME=values.test;evil",
+        "NGINX_STATIC_PATHS=/x:../..",
+        "NGINX_INCLUDE_FILE=../../x",
+        "PIKU_GRACE=x",
+      ]) {
+        const { output } = fails(await sshing(board, "config:set", "values", setting), 1);
+        expect(output).toContain("Error: ");
+        fails(board.ssh("config:get", "values", setting.split("=")[0]!), 1);
+      }
+      expect((await watch()).failed).toEqual([]);
+    },
+  );
 
   story("a restart makes an environment that has vanished", () => {
     deployed("vanished", { ...webProbe("vanished.test"), "requirements.txt": "# none\n" });
-    const folder = () => board.outside(/^VIRTUAL_ENV=(.*)$/m.exec(read(`${root()}/envs/vanished/LIVE_ENV`))![1]!);
+    const folder = () =>
+      board.outside(/^VIRTUAL_ENV=(.*)$/m.exec(read(`${root()}/envs/vanished/LIVE_ENV`))![1]!);
     fs.rmSync(folder(), { recursive: true });
     ok(board.ssh("restart", "vanished"));
     expect(list(board.outside(`${folder()}/bin`))).toContain("python3");
@@ -435,7 +497,8 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
     const before = folder();
     const python = `${board.home}/bin/python3`;
     fs.mkdirSync(`${board.home}/bin`, { recursive: true });
-    const script = '#!/bin/sh\n[ "$1" = -V ] && { echo Python 3.99.1; exit; }\nexec /usr/bin/python3 "$@"\n';
+    const script =
+      '#!/bin/sh\n[ "$1" = -V ] && { echo Python 3.99.1; exit; }\nexec /usr/bin/python3 "$@"\n';
     fs.writeFileSync(python, script, { mode: 0o755 });
     try {
       ok(board.ssh("restart", "updated"));
@@ -468,14 +531,18 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
   });
 
   const poor = "a server without python3 says so, and what to install";
-  const unlessInstalled = board.isInstalled ? (name: string) => skipped(name, "a board of install.sh's has it") : story;
+  const unlessInstalled = board.isInstalled
+    ? (name: string) => skipped(name, "a board of install.sh's has it")
+    : story;
   unlessInstalled(poor, () => {
     const bin = `${board.folder}/bin`;
     fs.mkdirSync(bin);
     for (const name of new Set(["/usr/local/bin", "/usr/bin", "/bin"].flatMap(list)))
       if (!/^(python|pydoc|virtualenv)/.test(name))
         fs.symlinkSync(
-          ["/usr/local/bin", "/usr/bin", "/bin"].map((dir) => `${dir}/${name}`).find(fs.existsSync) ?? "/",
+          ["/usr/local/bin", "/usr/bin", "/bin"]
+            .map((dir) => `${dir}/${name}`)
+            .find(fs.existsSync) ?? "/",
           `${bin}/${name}`,
         );
     const way = `${board.folder}/poor`;
@@ -494,16 +561,21 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
 
   // ---- sites ----
 
-  story("a certificate and a key that do not belong together are made anew, and do not stop other apps", () => {
-    for (const name of ["pair", "other"]) deployed(name, webProbe(`${name}.test`));
-    // As a power cut between the two leaves it.
-    const key = `${root()}/nginx/pair.key`;
-    ok(board.run(["openssl", "ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", key]));
-    ok(board.ssh("config:set", "pair", "NGINX_HTTPS_ONLY=true"));
-    expect(board.get("/", { host: "pair.test", https: true }).body).toBe("one");
-    ok(board.ssh("config:set", "other", "NGINX_HTTPS_ONLY=true"));
-    expect(board.get("/", { host: "other.test", https: true }).body).toBe("one");
-  });
+  story(
+    "a certificate and a key that do not belong together are made anew, and do not stop other apps",
+    () => {
+      for (const name of ["pair", "other"]) deployed(name, webProbe(`${name}.test`));
+      // As a power cut between the two leaves it.
+      const key = `${root()}/nginx/pair.key`;
+      ok(
+        board.run(["openssl", "ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", key]),
+      );
+      ok(board.ssh("config:set", "pair", "NGINX_HTTPS_ONLY=true"));
+      expect(board.get("/", { host: "pair.test", https: true }).body).toBe("one");
+      ok(board.ssh("config:set", "other", "NGINX_HTTPS_ONLY=true"));
+      expect(board.get("/", { host: "other.test", https: true }).body).toBe("one");
+    },
+  );
 
   story("a static folder with a blank in its name", () => {
     const env = "NGINX_SERVER_NAME=blank.test\n";
@@ -523,7 +595,8 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
         app.commit(how[0]!, { "app.py": probeSource(how[0]!) });
         const push = board.pushing(app, "killed");
         await Bun.sleep(200);
-        const hook = () => running(board, "git-hook killed").filter((pid) => !commandOf(pid).startsWith("/bin/sh"));
+        const hook = () =>
+          running(board, "git-hook killed").filter((pid) => !commandOf(pid).startsWith("/bin/sh"));
         const pid = eventually(() => {
           expect(hook()).toHaveLength(1);
           return hook()[0]!;
@@ -537,7 +610,9 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
         number = live(board, "killed").number;
         expect(page("killed")).toBe(how[0]!);
         expect(live(board, "killed").commit).toBe(app.head());
-        expect(ok(board.on(["git", "-C", `${root()}/apps/killed`, "status", "--porcelain"])).stdout).toBe("");
+        expect(
+          ok(board.on(["git", "-C", `${root()}/apps/killed`, "status", "--porcelain"])).stdout,
+        ).toBe("");
         // The push that git never accepted is pushed again, and then the next one.
         ok(board.push(app, "killed"));
         number = live(board, "killed").number;
@@ -573,30 +648,36 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
 
   // ---- recover and destroy ----
 
-  story("recover goes on past an app whose files are damaged, puts the others right, and exits with 1", () => {
-    for (const name of ["aa", "bb", "cc"]) deployed(name, { Procfile: "worker: exec sleep 1000\n" });
-    fs.writeFileSync(`${root()}/releases/aa/1.json`, "");
-    fs.writeFileSync(`${root()}/releases/bb/journal.json`, "");
-    fs.writeFileSync(
-      `${root()}/releases/cc/journal.json`,
-      JSON.stringify({ release: 2, cause: "push", tree: false, made: false }),
-    );
-    const { output } = fails(board.piku("recover"), 1);
-    expect(output).toContain("Error: app 'aa'");
-    expect(output).not.toMatch(/'(bb|cc)'/);
-    for (const name of ["bb", "cc"]) {
-      expect(fs.existsSync(`${root()}/releases/${name}/journal.json`)).toBe(false);
-    }
-    ok(board.ssh("restart", "bb"));
-    ok(board.ssh("destroy", "aa"));
-    ok(board.piku("recover"));
-  });
+  story(
+    "recover goes on past an app whose files are damaged, puts the others right, and exits with 1",
+    () => {
+      for (const name of ["aa", "bb", "cc"])
+        deployed(name, { Procfile: "worker: exec sleep 1000\n" });
+      fs.writeFileSync(`${root()}/releases/aa/1.json`, "");
+      fs.writeFileSync(`${root()}/releases/bb/journal.json`, "");
+      fs.writeFileSync(
+        `${root()}/releases/cc/journal.json`,
+        JSON.stringify({ release: 2, cause: "push", tree: false, made: false }),
+      );
+      const { output } = fails(board.piku("recover"), 1);
+      expect(output).toContain("Error: app 'aa'");
+      expect(output).not.toMatch(/'(bb|cc)'/);
+      for (const name of ["bb", "cc"]) {
+        expect(fs.existsSync(`${root()}/releases/${name}/journal.json`)).toBe(false);
+      }
+      ok(board.ssh("restart", "bb"));
+      ok(board.ssh("destroy", "aa"));
+      ok(board.piku("recover"));
+    },
+  );
 
   story(
     "an app that is only half there can be destroyed: after a first push that failed, or a destroy that was cut off",
     () => {
       const left = (name: string) =>
-        ["apps", "repos", "envs", "releases", "logs"].filter((folder) => fs.existsSync(`${root()}/${folder}/${name}`));
+        ["apps", "repos", "envs", "releases", "logs"].filter((folder) =>
+          fs.existsSync(`${root()}/${folder}/${name}`),
+        );
       const never = board.repo(undefined, { ...webProbe("half.test"), Procfile: failing });
       fails(board.push(never, "half"), 1);
       ok(board.ssh("destroy", "half"));
@@ -608,7 +689,9 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
         fs.rmSync(`${root()}/${gone}/${name}`, { recursive: true });
         ok(board.ssh("destroy", name));
         expect(left(name)).toEqual([]);
-        expect(list(`${root()}/uwsgi-enabled`).filter((file) => file.startsWith(`${name}_`))).toEqual([]);
+        expect(
+          list(`${root()}/uwsgi-enabled`).filter((file) => file.startsWith(`${name}_`)),
+        ).toEqual([]);
         expect(board.get("/", { host: `${name}.test` }).status).toBe(404);
       }
     },

@@ -20,68 +20,84 @@ stories((board, story) => {
 
   // ---- links ----
 
-  story("a link stands for the file of the commit that it leads to, and is refused when it leads out", () => {
-    const app = board.repo(undefined, {
-      ...webProbe("links.test"),
-      "deploy/Procfile": "web: exec python3 app.py\n",
-      Procfile: null,
-    });
-    fs.symlinkSync("deploy/Procfile", `${app.folder}/Procfile`);
-    app.commit("A link within");
-    ok(board.push(app, "links"));
-    expect(page("links")).toBe("one");
-    const secret = `${root()}/ENV`;
-    for (const [name, to] of [
-      ["Procfile", "../../repos/links/HEAD"],
-      ["ENV", secret],
-      ["requirements.txt", "/etc/passwd"],
-      ["package.json", "nowhere"],
-    ] as const) {
-      fs.rmSync(`${app.folder}/${name}`, { force: true });
-      fs.symlinkSync(to, `${app.folder}/${name}`);
-      app.commit("A link out");
-      const { output } = fails(board.push(app, "links"), 1);
-      expect(output).toContain(`'${name}' is a link to something that is not in the commit`);
-      expect(output).not.toMatch(/root:x|PIKU_HTTP_PORT/);
-      ok(app.git("reset", "--quiet", "--hard", "HEAD~1"));
-    }
-    expect(page("links")).toBe("one");
-  });
+  story(
+    "a link stands for the file of the commit that it leads to, and is refused when it leads out",
+    () => {
+      const app = board.repo(undefined, {
+        ...webProbe("links.test"),
+        "deploy/Procfile": "web: exec python3 app.py\n",
+        Procfile: null,
+      });
+      fs.symlinkSync("deploy/Procfile", `${app.folder}/Procfile`);
+      app.commit("A link within");
+      ok(board.push(app, "links"));
+      expect(page("links")).toBe("one");
+      const secret = `${root()}/ENV`;
+      for (const [name, to] of [
+        ["Procfile", "../../repos/links/HEAD"],
+        ["ENV", secret],
+        ["requirements.txt", "/etc/passwd"],
+        ["package.json", "nowhere"],
+      ] as const) {
+        fs.rmSync(`${app.folder}/${name}`, { force: true });
+        fs.symlinkSync(to, `${app.folder}/${name}`);
+        app.commit("A link out");
+        const { output } = fails(board.push(app, "links"), 1);
+        expect(output).toContain(`'${name}' is a link to something that is not in the commit`);
+        expect(output).not.toMatch(/root:x|PIKU_HTTP_PORT/);
+        ok(app.git("reset", "--quiet", "--hard", "HEAD~1"));
+      }
+      expect(page("links")).toBe("one");
+    },
+  );
 
-  story("a chain of links that leads out of what is served is refused, also through a folder", () => {
-    const app = board.repo(undefined, {
-      ...webProbe("chain.test"),
-      ENV: "NGINX_SERVER_NAME=chain.test\nNGINX_STATIC_PATHS=/s:public\n",
-      "public/file.txt": "a file\n",
-      "shown/file.txt": "another\n",
-    });
-    fs.symlinkSync("../shown", `${app.folder}/public/more`);
-    app.commit("A link to a folder");
-    ok(board.push(app, "chain"));
-    expect(page("chain", "/s/more/file.txt")).toBe("another\n");
-    const cases: [string, string][][] = [
-      [
-        ["public/a", "../b"],
-        ["b", "/etc/passwd"],
-      ],
-      [["shown/passwd", "/etc/passwd"]],
-      [
-        ["public/d", "../e/f"],
-        ["e", "/"],
-      ],
-    ];
-    for (const links of cases) {
-      for (const [name, to] of links) fs.symlinkSync(to, `${app.folder}/${name}`);
-      app.commit("Links out");
-      expect(fails(board.push(app, "chain"), 1).output).toContain("is a link out of the app");
-      ok(app.git("reset", "--quiet", "--hard", "HEAD~1"));
-    }
-    for (const folder of ["/", root(), `${root()}/envs`, `${root()}/envs/chain`, `${root()}/apps`, board.home]) {
-      const { output } = fails(board.ssh("config:set", "chain", `NGINX_STATIC_PATHS=/s:${folder}`), 1);
-      expect(output).toContain("holds settings and keys of this server");
-    }
-    expect(page("chain", "/s/file.txt")).toBe("a file\n");
-  });
+  story(
+    "a chain of links that leads out of what is served is refused, also through a folder",
+    () => {
+      const app = board.repo(undefined, {
+        ...webProbe("chain.test"),
+        ENV: "NGINX_SERVER_NAME=chain.test\nNGINX_STATIC_PATHS=/s:public\n",
+        "public/file.txt": "a file\n",
+        "shown/file.txt": "another\n",
+      });
+      fs.symlinkSync("../shown", `${app.folder}/public/more`);
+      app.commit("A link to a folder");
+      ok(board.push(app, "chain"));
+      expect(page("chain", "/s/more/file.txt")).toBe("another\n");
+      const cases: [string, string][][] = [
+        [
+          ["public/a", "../b"],
+          ["b", "/etc/passwd"],
+        ],
+        [["shown/passwd", "/etc/passwd"]],
+        [
+          ["public/d", "../e/f"],
+          ["e", "/"],
+        ],
+      ];
+      for (const links of cases) {
+        for (const [name, to] of links) fs.symlinkSync(to, `${app.folder}/${name}`);
+        app.commit("Links out");
+        expect(fails(board.push(app, "chain"), 1).output).toContain("is a link out of the app");
+        ok(app.git("reset", "--quiet", "--hard", "HEAD~1"));
+      }
+      for (const folder of [
+        "/",
+        root(),
+        `${root()}/envs`,
+        `${root()}/envs/chain`,
+        `${root()}/apps`,
+        board.home,
+      ]) {
+        const { output } = fails(
+          board.ssh("config:set", "chain", `NGINX_STATIC_PATHS=/s:${folder}`),
+          1,
+        );
+        expect(output).toContain("holds settings and keys of this server");
+      }
+      expect(page("chain", "/s/file.txt")).toBe("a file\n");
+    },
+  );
 
   // ---- over http ----
 
@@ -154,7 +170,9 @@ stories((board, story) => {
       ["whole.test", ["/"]],
       ["part.test", ["/", "/s/", "/t/", "/s../", "/t../"]],
     ] as const) {
-      const urls = bases.flatMap((base) => names.flatMap((name) => spellings.map((spell) => base + spell(name))));
+      const urls = bases.flatMap((base) =>
+        names.flatMap((name) => spellings.map((spell) => base + spell(name))),
+      );
       asked += urls.length;
       // One curl for all of them.
       const config = urls
@@ -200,7 +218,9 @@ stories((board, story) => {
       [`file://${other}`, `update = !touch ${canary()}`],
     ];
     for (const [url, more = ""] of cases) {
-      app.write({ ".gitmodules": `[submodule "sub"]\n  path = sub\n  url = "${url}"\n  ${more}\n` });
+      app.write({
+        ".gitmodules": `[submodule "sub"]\n  path = sub\n  url = "${url}"\n  ${more}\n`,
+      });
       ok(app.git("add", ".gitmodules"));
       ok(app.git("update-index", "--add", "--cacheinfo", `160000,${head},sub`));
       ok(app.git("commit", "--quiet", "-m", url));
@@ -230,7 +250,13 @@ stories((board, story) => {
       "objects/x": "",
       "refs/x": "",
     });
-    app.git("update-index", "--chmod=+x", "hooks/post-checkout", "hooks/pre-receive", "post-checkout");
+    app.git(
+      "update-index",
+      "--chmod=+x",
+      "hooks/post-checkout",
+      "hooks/pre-receive",
+      "post-checkout",
+    );
     app.commit("Executable", { "app.py": probeSource("two") });
     ok(board.push(app, "filters"));
     expect(page("filters")).toBe("two");
@@ -242,43 +268,52 @@ stories((board, story) => {
     const parts = entries.map(([mode, name, id]) =>
       Buffer.concat([Buffer.from(`${mode} ${name}\0`), Buffer.from(id, "hex")]),
     );
-    const written = spawnSync("git", ["hash-object", "-t", "tree", "-w", "--literally", "--stdin"], {
-      cwd: app.folder,
-      env: board.clientEnv(),
-      input: Buffer.concat(parts),
-    });
+    const written = spawnSync(
+      "git",
+      ["hash-object", "-t", "tree", "-w", "--literally", "--stdin"],
+      {
+        cwd: app.folder,
+        env: board.clientEnv(),
+        input: Buffer.concat(parts),
+      },
+    );
     return written.stdout.toString().trim();
   };
 
-  story("commits with names that git would not make are refused, and nothing outside is touched", () => {
-    const app = deployed("names", { Procfile: "worker: exec sleep 1000\n" });
-    const blob = (text: string) =>
-      ok(board.run(["git", "hash-object", "-w", "--stdin"], { cwd: app.folder, input: text })).stdout.trim();
-    const procfile = blob("worker: exec sleep 1001\n");
-    const evil = blob(`#!/bin/sh\ntouch ${canary()}\n`);
-    const inner = tree(app, [["100755", "post-checkout", evil]]);
-    const before = [read(`${board.home}/.ssh/authorized_keys`), read(`${root()}/ENV`)];
-    const cases: [string, [string, string, string][]][] = [
-      ["a path", [["100644", "../../ENV", evil]]],
-      ["an absolute path", [["100644", `${board.folder}/canary`, evil]]],
-      ["dots", [["40000", "..", tree(app, [["100644", "x", evil]])]]],
-      ["a path to the keys", [["100644", "../../../.ssh/authorized_keys", evil]]],
-      ["git's folder", [["40000", ".git", tree(app, [["40000", "hooks", inner]])]]],
-      ["git's folder in capitals", [["40000", ".GIT", tree(app, [["40000", "hooks", inner]])]]],
-      ["an empty name", [["100644", "", evil]]],
-    ];
-    for (const [title, entries] of cases) {
-      const top = tree(app, [["100644", "Procfile", procfile], ...entries]);
-      const commit = ok(app.git("commit-tree", top, "-p", "HEAD", "-m", title)).stdout.trim();
-      const push = board.push(app, "names", `${commit}:refs/heads/main`);
-      expect([title, push.status]).toEqual([title, 1]);
-      expect(push.output).toMatch(/cannot be the name of a file|refused|empty|fsck|unpack/);
-      expect(push.output).not.toContain("fault of piku's own");
-    }
-    expect([read(`${board.home}/.ssh/authorized_keys`), read(`${root()}/ENV`)]).toEqual(before);
-    untouched();
-    expect(board.tip("names")).toBe(app.head());
-  });
+  story(
+    "commits with names that git would not make are refused, and nothing outside is touched",
+    () => {
+      const app = deployed("names", { Procfile: "worker: exec sleep 1000\n" });
+      const blob = (text: string) =>
+        ok(
+          board.run(["git", "hash-object", "-w", "--stdin"], { cwd: app.folder, input: text }),
+        ).stdout.trim();
+      const procfile = blob("worker: exec sleep 1001\n");
+      const evil = blob(`#!/bin/sh\ntouch ${canary()}\n`);
+      const inner = tree(app, [["100755", "post-checkout", evil]]);
+      const before = [read(`${board.home}/.ssh/authorized_keys`), read(`${root()}/ENV`)];
+      const cases: [string, [string, string, string][]][] = [
+        ["a path", [["100644", "../../ENV", evil]]],
+        ["an absolute path", [["100644", `${board.folder}/canary`, evil]]],
+        ["dots", [["40000", "..", tree(app, [["100644", "x", evil]])]]],
+        ["a path to the keys", [["100644", "../../../.ssh/authorized_keys", evil]]],
+        ["git's folder", [["40000", ".git", tree(app, [["40000", "hooks", inner]])]]],
+        ["git's folder in capitals", [["40000", ".GIT", tree(app, [["40000", "hooks", inner]])]]],
+        ["an empty name", [["100644", "", evil]]],
+      ];
+      for (const [title, entries] of cases) {
+        const top = tree(app, [["100644", "Procfile", procfile], ...entries]);
+        const commit = ok(app.git("commit-tree", top, "-p", "HEAD", "-m", title)).stdout.trim();
+        const push = board.push(app, "names", `${commit}:refs/heads/main`);
+        expect([title, push.status]).toEqual([title, 1]);
+        expect(push.output).toMatch(/cannot be the name of a file|refused|empty|fsck|unpack/);
+        expect(push.output).not.toContain("fault of piku's own");
+      }
+      expect([read(`${board.home}/.ssh/authorized_keys`), read(`${root()}/ENV`)]).toEqual(before);
+      untouched();
+      expect(board.tip("names")).toBe(app.head());
+    },
+  );
 
   story("branches with names made to be run, or of no letters, and piku's own references", () => {
     const app = deployed("branches", { Procfile: "static: public\n", "public/x": "x\n" });
@@ -303,9 +338,9 @@ stories((board, story) => {
       `${app.folder}/.git/latin.sh`,
       Buffer.from("git push board:branches HEAD:refs/heads/caf\xe9\n", "latin1"),
     );
-    expect(fails(board.run(["sh", `${app.folder}/.git/latin.sh`], { cwd: app.folder })).output).toContain(
-      "is not UTF-8",
-    );
+    expect(
+      fails(board.run(["sh", `${app.folder}/.git/latin.sh`], { cwd: app.folder })).output,
+    ).toContain("is not UTF-8");
     fails(board.push(app, "branches", "HEAD:refs/piku/999"));
     expect(list(`${root()}/repos/branches/refs/piku`)).not.toContain("999");
     ok(board.ssh("restart", "branches"));
@@ -315,7 +350,8 @@ stories((board, story) => {
   story("a push that is larger than PIKU_MAX_PUSH is refused by git, and leaves nothing", () => {
     const app = deployed("large", webProbe("large.test"));
     fs.appendFileSync(`${root()}/ENV`, "PIKU_MAX_PUSH=1m\n");
-    const size = () => Number(ok(board.run(["du", "-s", `${root()}/repos/large`])).stdout.split("\t")[0]);
+    const size = () =>
+      Number(ok(board.run(["du", "-s", `${root()}/repos/large`])).stdout.split("\t")[0]);
     const before = size();
     const bytes = new Uint8Array(3_000_000);
     crypto.getRandomValues(bytes.subarray(0, 65_536));
@@ -356,7 +392,8 @@ stories((board, story) => {
       "sitecustomize.py": `open("${canary()}", "w")\n`,
     };
     const home: Files = Object.fromEntries(Object.entries(files));
-    for (const [name, content] of Object.entries(home)) fs.writeFileSync(`${board.home}/${name}`, content as string);
+    for (const [name, content] of Object.entries(home))
+      fs.writeFileSync(`${board.home}/${name}`, content as string);
     try {
       const { "package.json": _, ...tracked } = files;
       const app = deployed("around", { ...webProbe("around.test"), ...tracked });
@@ -371,7 +408,8 @@ stories((board, story) => {
         expect(ran.stderr).toBe("");
       }
       expect(fs.existsSync(`${board.folder}/elsewhere`)).toBe(false);
-      // The app's own program finds sitecustomize.py beside itself, as it should; nothing else may have.
+      // The app's own program finds sitecustomize.py beside itself, as it should; nothing else may
+      // have.
       fs.rmSync(canary(), { force: true });
       ok(board.ssh("ps", "around"));
       ok(board.ssh("releases", "around"));
@@ -447,7 +485,8 @@ stories((board, story) => {
     const env = { ...board.clientEnv(), GIT_SSH_COMMAND: ssh };
     const app = board.repo(undefined, {
       ...webProbe("environ.test"),
-      Procfile: "preflight: env -0 > environ.txt\nrelease: env -0 > release.txt\nweb: exec python3 app.py\n",
+      Procfile:
+        "preflight: env -0 > environ.txt\nrelease: env -0 > release.txt\nweb: exec python3 app.py\n",
     });
     for (const version of ["one", "two"]) {
       app.commit(version, { "app.py": probeSource(version) });

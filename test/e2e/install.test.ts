@@ -1,11 +1,16 @@
-/** install.sh as far as it goes without a machine of its own: that shells read it, and what it decides. */
+/**
+ * install.sh as far as it goes without a machine of its own: that shells read it, and what it
+ * decides.
+ */
 import { afterAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 
 const script = path.resolve(import.meta.dir, "../../install.sh");
-const shells = [["dash"], ["busybox", "sh"], ["bash", "--posix"]].filter(([name]) => Bun.which(name!));
+const shells = [["dash"], ["busybox", "sh"], ["bash", "--posix"]].filter(([name]) =>
+  Bun.which(name!),
+);
 // All but the line that calls it.
 const functions = fs.readFileSync(script, "utf8").replace(/main "\$@"\n\}\n$/, "}\n");
 // The same for a machine with systemd whose folders are below $home.
@@ -15,7 +20,9 @@ const moved = functions
 
 /** What this line of shell says after the functions of install.sh. */
 function tell(shell: readonly string[], line: string, text = functions) {
-  const ran = spawnSync(shell[0]!, [...shell.slice(1), "-c", `${text}\n${line}`], { encoding: "utf8" });
+  const ran = spawnSync(shell[0]!, [...shell.slice(1), "-c", `${text}\n${line}`], {
+    encoding: "utf8",
+  });
   return `${ran.stdout}${ran.stderr}`.trim();
 }
 
@@ -27,7 +34,9 @@ test.skipIf(!Bun.which("shellcheck"))("shellcheck has nothing to say", () => {
 for (const shell of shells) {
   const name = shell[0];
   test(`${name} reads it`, () => {
-    expect(spawnSync(shell[0]!, [...shell.slice(1), "-n", script], { encoding: "utf8" }).stderr).toBe("");
+    expect(
+      spawnSync(shell[0]!, [...shell.slice(1), "-n", script], { encoding: "utf8" }).stderr,
+    ).toBe("");
     expect(tell(shell, "usage")).toContain("--uninstall");
   });
 
@@ -50,15 +59,20 @@ for (const shell of shells) {
       8,
       "Error: there is no piku for this processor (i686)\nHint: there is one for x86-64, 64-bit ARM, ARMv7 and ARMv6",
     ],
-  ])(`${name}: an ELF of %s on %s with %d MB, architecture %s`, (elf, machine, memory, architecture, expected) => {
-    const world = [
-      `bytes_of() { [ "$2" = 4 ] && echo ${elf.split(" ")[0]} || echo ${elf.slice(2)}; }`,
-      `uname() { echo ${machine}; }`,
-      `awk() { echo ${memory}; }`,
-      `sed() { echo ${architecture}; }`,
-    ];
-    expect(tell(shell, `${world.join("\n")}\nroot= find_targets; echo "$targets"`)).toBe(expected);
-  });
+  ])(
+    `${name}: an ELF of %s on %s with %d MB, architecture %s`,
+    (elf, machine, memory, architecture, expected) => {
+      const world = [
+        `bytes_of() { [ "$2" = 4 ] && echo ${elf.split(" ")[0]} || echo ${elf.slice(2)}; }`,
+        `uname() { echo ${machine}; }`,
+        `awk() { echo ${memory}; }`,
+        `sed() { echo ${architecture}; }`,
+      ];
+      expect(tell(shell, `${world.join("\n")}\nroot= find_targets; echo "$targets"`)).toBe(
+        expected,
+      );
+    },
+  );
 
   test.each([
     ["ID=debian", "tried apt www-data"],
@@ -74,7 +88,9 @@ for (const shell of shells) {
     const root = fs.mkdtempSync("/tmp/piku-root-");
     fs.mkdirSync(`${root}/etc`);
     fs.writeFileSync(`${root}/etc/os-release`, `${release}\n`);
-    expect(tell(shell, `root=${root}; find_distribution; echo $tried $manager $web`)).toBe(expected);
+    expect(tell(shell, `root=${root}; find_distribution; echo $tried $manager $web`)).toBe(
+      expected,
+    );
     fs.rmSync(root, { recursive: true });
   });
 
@@ -89,13 +105,22 @@ for (const shell of shells) {
     expect(tell(shell, `${world}\nhttps_port=443; https_server`)).toContain(expected);
   });
 
-  test.each(["alpine", "fedora"])(`${name}: %s: GNU tar, which a backup is made with, was not installed`, (id) => {
-    expect(inFolder({ "etc/os-release": `ID=${id}\n` }, `root=$home; find_distribution; echo "$packages"`)).toMatch(
-      / tar\b/,
-    );
-  });
+  test.each(["alpine", "fedora"])(
+    `${name}: %s: GNU tar, which a backup is made with, was not installed`,
+    (id) => {
+      expect(
+        inFolder(
+          { "etc/os-release": `ID=${id}\n` },
+          `root=$home; find_distribution; echo "$packages"`,
+        ),
+      ).toMatch(/ tar\b/);
+    },
+  );
 
-  /** What a line says of a folder of its own, `$home`, after these files were put there; what it is to act on is replaced by words. */
+  /**
+   * What a line says of a folder of its own, `$home`, after these files were put there; what it is
+   * to act on is replaced by words.
+   */
   const inFolder = (files: Record<string, string>, line: string) => {
     const folder = fs.mkdtempSync("/tmp/piku-home-");
     for (const [file, content] of Object.entries(files)) {
@@ -103,7 +128,10 @@ for (const shell of shells) {
       fs.writeFileSync(`${folder}/${file}`, content);
     }
     const world = `home=${folder}; user=$(id -un); as_user() { (cd "$home" && "$@"); }; say() { :; }; systemctl() { :; }; sync() { :; }`;
-    const told = tell(shell, `${world}\n${line}`, `home=${folder}\n${moved}`).replaceAll(folder, "~");
+    const told = tell(shell, `${world}\n${line}`, `home=${folder}\n${moved}`).replaceAll(
+      folder,
+      "~",
+    );
     fs.rmSync(folder, { recursive: true });
     return told;
   };
@@ -111,7 +139,11 @@ for (const shell of shells) {
   const takeover = `work=$home/work chosen=x version=x web=$user domain= from=; piku() { :; }; put_executable`;
 
   test(`${name}: the original's piku.py was lost when ~/piku was a script as well; both are kept, also the second time`, () => {
-    const files = { "piku.py": `${original}1`, piku: "#!/bin/sh\ntrue\n", "work/piku-x": "\x7fELF" };
+    const files = {
+      "piku.py": `${original}1`,
+      piku: "#!/bin/sh\ntrue\n",
+      "work/piku-x": "\x7fELF",
+    };
     const look = `cd $home; tail -n 1 piku.py.original piku.original; head -c 4 piku piku.py | grep .`;
     const kept =
       "==> piku.py.original <==\n1\n==> piku.original <==\ntrue\n==> piku <==\n\x7fELF\n==> piku.py <==\n\x7fELF";
@@ -139,7 +171,10 @@ for (const shell of shells) {
 set_sockets() { :; }; systemctl() { echo "systemctl $*"; }; other_includes() { :; }; systemctl() { echo "systemctl $*"; }`;
     const stops = /disable/;
     const files = {
-      "piku.py.original": `${original}test "$1" = setup\n`.replace("/usr/bin/env python3", "/bin/sh"),
+      "piku.py.original": `${original}test "$1" = setup\n`.replace(
+        "/usr/bin/env python3",
+        "/bin/sh",
+      ),
       piku: "",
       "units/uwsgi-piku.service": "",
     };
@@ -180,8 +215,18 @@ set_sockets() { :; }; systemctl() { echo "systemctl $*"; }; other_includes() { :
   });
 
   test.each([
-    ["a link", "ln -s ../there $home/http.d/default.conf", "readlink $home/http.d/default.conf", "../there"],
-    ["a file", "echo welcome >$home/http.d/default.conf", "cat $home/http.d/default.conf", "welcome"],
+    [
+      "a link",
+      "ln -s ../there $home/http.d/default.conf",
+      "readlink $home/http.d/default.conf",
+      "../there",
+    ],
+    [
+      "a file",
+      "echo welcome >$home/http.d/default.conf",
+      "cat $home/http.d/default.conf",
+      "welcome",
+    ],
   ])(
     `${name}: --default-site, nginx refuses: the welcome site stayed off, without a note (%s)`,
     (_, make, look, there) => {
@@ -192,17 +237,19 @@ set_sockets() { :; }; systemctl() { echo "systemctl $*"; }; other_includes() { :
       const taken = `nginx() { :; }; write_nginx; ls $home/http.d | grep -v original; turn_on_welcome "$(noted_welcome)"; ${look}`;
       expect(inFolder(files, `${world}; ${taken}`)).toBe(`piku.conf\nx\n${there}`);
       // A later run without the option does not forget it.
-      expect(inFolder(files, `${world}; nginx() { :; }; write_nginx; default_site=; ${taken}`)).toBe(
-        `piku.conf\nx\n${there}`,
-      );
+      expect(
+        inFolder(files, `${world}; nginx() { :; }; write_nginx; default_site=; ${taken}`),
+      ).toBe(`piku.conf\nx\n${there}`);
     },
   );
 
   test(`${name}: a setting was joined to an ENV whose last line did not end`, () => {
-    expect(inFolder({ ".piku/ENV": "A=1" }, `setting PIKU_DOMAIN a.test; cat $home/.piku/ENV`)).toBe(
-      "A=1\nPIKU_DOMAIN=a.test",
+    expect(
+      inFolder({ ".piku/ENV": "A=1" }, `setting PIKU_DOMAIN a.test; cat $home/.piku/ENV`),
+    ).toBe("A=1\nPIKU_DOMAIN=a.test");
+    expect(inFolder({ ".piku/x": "" }, `setting PIKU_DOMAIN a.test; cat $home/.piku/ENV`)).toBe(
+      "PIKU_DOMAIN=a.test",
     );
-    expect(inFolder({ ".piku/x": "" }, `setting PIKU_DOMAIN a.test; cat $home/.piku/ENV`)).toBe("PIKU_DOMAIN=a.test");
   });
 
   test(`${name}: a --domain was passed over silently when ENV had another one`, () => {
@@ -225,10 +272,13 @@ set_sockets() { :; }; systemctl() { echo "systemctl $*"; }; other_includes() { :
     ["linux-x64 linux-x64-lite", "130"],
     ["linux-armv7 linux-armv6", "10"],
     ["linux-arm64-musl linux-arm64-lite", "130"],
-  ])(`${name}: the room for the download was the same for the small executables: %s`, (targets, megabytes) => {
-    const world = `home_of() { :; }; find_distribution() { tried=tried; }; target='${targets}'; need_space() { echo $2; exit; }`;
-    expect(tell(shell, `${world}; install_here`)).toBe(megabytes);
-  });
+  ])(
+    `${name}: the room for the download was the same for the small executables: %s`,
+    (targets, megabytes) => {
+      const world = `home_of() { :; }; find_distribution() { tried=tried; }; target='${targets}'; need_space() { echo $2; exit; }`;
+      expect(tell(shell, `${world}; install_here`)).toBe(megabytes);
+    },
+  );
 
   test.each([
     [
@@ -238,11 +288,18 @@ set_sockets() { :; }; systemctl() { echo "systemctl $*"; }; other_includes() { :
     ["127.0.1.1 older.test older\n", "127.0.1.1 older.test older\n127.0.1.1\tnew"],
     ["127.0.1.1 new shop.test\n", "127.0.1.1 new shop.test"],
     ["127.0.0.1 old", "127.0.0.1 old\n127.0.1.1\tnew"],
-  ])(`${name}: --hostname removed the other names on the line of the old one: %j`, (hosts, expected) => {
-    const files = { "etc/hosts": hosts, "etc/hostname": "old\n" };
-    expect(inFolder(files, "root=$home hostname=new; name_machine; cat $home/etc/hosts")).toBe(expected);
-    expect(inFolder(files, "root=$home hostname=new; name_machine; name_machine; cat $home/etc/hosts")).toBe(expected);
-  });
+  ])(
+    `${name}: --hostname removed the other names on the line of the old one: %j`,
+    (hosts, expected) => {
+      const files = { "etc/hosts": hosts, "etc/hostname": "old\n" };
+      expect(inFolder(files, "root=$home hostname=new; name_machine; cat $home/etc/hosts")).toBe(
+        expected,
+      );
+      expect(
+        inFolder(files, "root=$home hostname=new; name_machine; name_machine; cat $home/etc/hosts"),
+      ).toBe(expected);
+    },
+  );
 
   test(`${name}: a user that was made, but for its password, stayed locked when this was run again`, () => {
     const made = (password: string) =>
@@ -256,9 +313,12 @@ set_sockets() { :; }; systemctl() { echo "systemctl $*"; }; other_includes() { :
   test(`${name}: an upgrade said that the new service takes over, although it ran already`, () => {
     const world =
       'units=$home/units vendor=$home/vendor sshd=ssh foreign= running=x group=x nginx=own because= go_over=; say() { echo "$*"; }; mkdir $home/units';
-    const first = "The emperor that runs goes on, so that no app stops; the new service takes over at the next boot";
+    const first =
+      "The emperor that runs goes on, so that no app stops; the new service takes over at the next boot";
     expect(inFolder({}, `${world}; write_units`)).toBe(first);
-    expect(inFolder({}, `${world}; write_units >/dev/null; write_units`)).toBe(first.split(";")[0]!);
+    expect(inFolder({}, `${world}; write_units >/dev/null; write_units`)).toBe(
+      first.split(";")[0]!,
+    );
   });
 
   test.each([
@@ -272,18 +332,30 @@ set_sockets() { :; }; systemctl() { echo "systemctl $*"; }; other_includes() { :
     ["a".repeat(64), false],
     [`${"a.".repeat(33)}a`, false],
     ["a\nb", false],
-  ])(`${name}: boards F5: any letters, digits, - and . were taken for a host name: %j`, (hostname, valid) => {
-    expect(tell(shell, `if is_name '${hostname}'; then echo true; else echo false; fi`)).toBe(String(valid));
-  });
+  ])(
+    `${name}: boards F5: any letters, digits, - and . were taken for a host name: %j`,
+    (hostname, valid) => {
+      expect(tell(shell, `if is_name '${hostname}'; then echo true; else echo false; fi`)).toBe(
+        String(valid),
+      );
+    },
+  );
 
   test(`${name}: boards F4: the reason of apt was not shown`, () => {
     const bin = fs.mkdtempSync("/tmp/piku-bin-");
     fs.writeFileSync(`${bin}/dpkg`, "#!/bin/sh\n", { mode: 0o755 });
-    fs.writeFileSync(`${bin}/apt-get`, "#!/bin/sh\necho 'E: Release file for x is not valid yet' >&2\nexit 100\n", {
-      mode: 0o755,
-    });
+    fs.writeFileSync(
+      `${bin}/apt-get`,
+      "#!/bin/sh\necho 'E: Release file for x is not valid yet' >&2\nexit 100\n",
+      {
+        mode: 0o755,
+      },
+    );
     const world = `PATH=${bin}:$PATH manager=apt packages=x; is_installed() { false; }; need_space() { :; }`;
-    const moved = functions.replace("log=/var/log/piku-install.log", 'log=$(mktemp); trap "rm $log" EXIT');
+    const moved = functions.replace(
+      "log=/var/log/piku-install.log",
+      'log=$(mktemp); trap "rm $log" EXIT',
+    );
     expect(tell(shell, `${world}; install_packages`, moved)).toContain(
       "Error: the packages could not be installed: E: Release file for x is not valid yet\nHint: ",
     );
@@ -349,31 +421,48 @@ server {
     ],
     [
       "another site in front",
-      part("/etc/nginx/conf.d/a.conf", listens("80")) + part("HOME/.piku/nginx/b.conf", listens("80")),
+      part("/etc/nginx/conf.d/a.conf", listens("80")) +
+        part("HOME/.piku/nginx/b.conf", listens("80")),
       "/etc/nginx/conf.d/a.conf",
       "",
     ],
     [
       "a default elsewhere",
-      part("HOME/.piku/nginx/b.conf", listens("80")) + part("/srv/x.conf", listens("80 default_server")),
+      part("HOME/.piku/nginx/b.conf", listens("80")) +
+        part("/srv/x.conf", listens("80 default_server")),
       "/srv/x.conf",
       "",
     ],
-    ["a server of an upstream", part("/etc/nginx/conf.d/up.conf", "upstream x {\n  server 127.0.0.1:80;\n}"), "", ""],
+    [
+      "a server of an upstream",
+      part("/etc/nginx/conf.d/up.conf", "upstream x {\n  server 127.0.0.1:80;\n}"),
+      "",
+      "",
+    ],
     ["a comment", part("/etc/nginx/nginx.conf", "#  server {\n#    listen 80;"), "", ""],
-    ["on one line", part("/etc/nginx/nginx.conf", "http { server { listen 81; } }"), "/etc/nginx/nginx.conf", ""],
-  ])(`${name}: other sites of nginx, and who answers for unknown names: %s`, (_, config, others, app) => {
-    const world = "work=$home http_files=/etc/nginx/conf.d manager=apt; is_welcome() { false; }";
-    const folder = fs.mkdtempSync("/tmp/piku-home-");
-    fs.writeFileSync(`${folder}/dump`, config.replaceAll("HOME", folder));
-    // What root goes by has no files of piku's.
-    const parts = config.split(/^(?=# configuration file)/m).filter((text) => !text.includes("HOME"));
-    fs.writeFileSync(`${folder}/nginx`, parts.join(""));
-    expect(tell(shell, `home=${folder}; ${world}; other_sites; echo "app $(default_app)"`)).toBe(
-      `${others}\napp ${app}`.trim(),
-    );
-    fs.rmSync(folder, { recursive: true });
-  });
+    [
+      "on one line",
+      part("/etc/nginx/nginx.conf", "http { server { listen 81; } }"),
+      "/etc/nginx/nginx.conf",
+      "",
+    ],
+  ])(
+    `${name}: other sites of nginx, and who answers for unknown names: %s`,
+    (_, config, others, app) => {
+      const world = "work=$home http_files=/etc/nginx/conf.d manager=apt; is_welcome() { false; }";
+      const folder = fs.mkdtempSync("/tmp/piku-home-");
+      fs.writeFileSync(`${folder}/dump`, config.replaceAll("HOME", folder));
+      // What root goes by has no files of piku's.
+      const parts = config
+        .split(/^(?=# configuration file)/m)
+        .filter((text) => !text.includes("HOME"));
+      fs.writeFileSync(`${folder}/nginx`, parts.join(""));
+      expect(tell(shell, `home=${folder}; ${world}; other_sites; echo "app $(default_app)"`)).toBe(
+        `${others}\napp ${app}`.trim(),
+      );
+      fs.rmSync(folder, { recursive: true });
+    },
+  );
 
   test(`${name}: a site of piku's that names another file, or includes one of its own, is not taken for root's`, () => {
     const folder = fs.mkdtempSync("/tmp/piku-home-");
@@ -400,9 +489,12 @@ server {
     ["export PIKU_FOLDERS='/srv/a'\nPIKU_FOLDERS=\"/srv/b\"\n", "-/srv/b"],
     // Nothing of it is a line or a word of the unit's.
     ["PIKU_FOLDERS=/srv/a /etc:/srv/%h:relative:/srv/../etc:/srv/ok\n", "-/srv/ok"],
-  ])(`${name}: folders of the board's settings that piku's nginx may write: %j`, (settings, expected) => {
-    expect(inFolder({ ".piku/ENV": settings }, "other_folders")).toBe(expected);
-  });
+  ])(
+    `${name}: folders of the board's settings that piku's nginx may write: %j`,
+    (settings, expected) => {
+      expect(inFolder({ ".piku/ENV": settings }, "other_folders")).toBe(expected);
+    },
+  );
 
   test(`${name}: a setting that is no file was waited for`, () => {
     const line = `rm $home/.piku/ENV; mkfifo $home/.piku/ENV; board_setting A; rm $home/.piku/ENV; ln -s /dev/zero $home/.piku/ENV; board_setting A; change_setting A 1; cat $home/.piku/ENV`;
@@ -415,7 +507,9 @@ server {
     for (const tool of ["rc-update", "rc-service", "sysctl", "uwsgi"])
       fs.writeFileSync(`${bin}/${tool}`, `#!/bin/sh\necho "${tool} $*"\n`, { mode: 0o755 });
     fs.writeFileSync(`${bin}/setpriv`, "#!/bin/sh\necho --reuid\n", { mode: 0o755 });
-    fs.writeFileSync(`${bin}/nginx`, "#!/bin/sh\necho nginx version: nginx/1.28.0 >&2\n", { mode: 0o755 });
+    fs.writeFileSync(`${bin}/nginx`, "#!/bin/sh\necho nginx version: nginx/1.28.0 >&2\n", {
+      mode: 0o755,
+    });
     const world = `PATH=${bin}:$PATH; has_systemd() { false; }; web=nginx sshd=sshd running= foreign= others= because= nginx=own group=piku units=$home/units
 mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc/*/*; do echo "== $file"; cat "$file"; sh -n "$file"; done; }`;
     const supervise = (help: string) =>
@@ -441,7 +535,9 @@ mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc
         `${world}; ${shared}; ls $home/etc/init.d $home/place; ${own}; ls $home/etc/init.d $home/place`,
       );
       expect(told).toContain("~/etc/init.d:\npiku-nginx\n\n~/place:\nreload\n");
-      expect(told).toEndWith("rc-service -q piku-nginx stop\nrc-update -q del piku-nginx\n~/etc/init.d:\n\n~/place:");
+      expect(told).toEndWith(
+        "rc-service -q piku-nginx stop\nrc-update -q del piku-nginx\n~/etc/init.d:\n\n~/place:",
+      );
     });
 
     test("an older one: everybody may, from then on", () => {
@@ -462,13 +558,19 @@ mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc
     ["maxstartups 10:30:100", "MaxStartups 100:30:200"],
     ["", "MaxStartups 100:30:200"],
     ["maxstartups 5:30:60", ""],
-  ])(`${name}: the second run replaced the administrator's own number of clients at once: %j`, (says, expected) => {
-    const world = `user=piku; work=$home; sshd() { [ "$1" != -T ] || echo '${says}'; }; reload_sshd() { :; }`;
-    const files = { "etc/ssh/sshd_config": "Include /etc/ssh/sshd_config.d/*.conf\n", "etc/ssh/sshd_config.d/x": "" };
-    const look = "grep MaxStartups $home/etc/ssh/sshd_config.d/piku.conf || :";
-    expect(inFolder(files, `${world}; write_sshd; ${look}`)).toBe(expected);
-    expect(inFolder(files, `${world}; write_sshd; write_sshd; ${look}`)).toBe(expected);
-  });
+  ])(
+    `${name}: the second run replaced the administrator's own number of clients at once: %j`,
+    (says, expected) => {
+      const world = `user=piku; work=$home; sshd() { [ "$1" != -T ] || echo '${says}'; }; reload_sshd() { :; }`;
+      const files = {
+        "etc/ssh/sshd_config": "Include /etc/ssh/sshd_config.d/*.conf\n",
+        "etc/ssh/sshd_config.d/x": "",
+      };
+      const look = "grep MaxStartups $home/etc/ssh/sshd_config.d/piku.conf || :";
+      expect(inFolder(files, `${world}; write_sshd; ${look}`)).toBe(expected);
+      expect(inFolder(files, `${world}; write_sshd; write_sshd; ${look}`)).toBe(expected);
+    },
+  );
 
   test.each([
     ["allowusers *", ""],
@@ -486,7 +588,9 @@ mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc
     (says, expected) => {
       const world = `user=piku sshd=ssh work=$home; cd $home; sshd() { printf '%s\\n' '${says}'; }; id() { echo piku web; }`;
       const told = inFolder({ x: "", y: "" }, `${world}; check_sshd 2>&1`);
-      expect(told).toStartWith(expected && `Warning: no key can let anybody in as piku: ${expected} in sshd's`);
+      expect(told).toStartWith(
+        expected && `Warning: no key can let anybody in as piku: ${expected} in sshd's`,
+      );
       if (!expected) expect(told).toBe("");
     },
   );
@@ -494,17 +598,25 @@ mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc
   test(`${name}: going over that was cut off before its nginx was enabled had none after the next boot`, () => {
     const world = `systemctl() { echo "systemctl $*"; }; nginx() { :; }; user=piku group=piku others= go_over= units=$home`;
     const told = inFolder({ "piku-web.service": "" }, `${world}; start_own_unit`);
-    expect(told).toEndWith("systemctl enable --quiet piku-web\nsystemctl disable --quiet nginx\nsystemctl stop nginx");
+    expect(told).toEndWith(
+      "systemctl enable --quiet piku-web\nsystemctl disable --quiet nginx\nsystemctl stop nginx",
+    );
     expect(told).not.toContain("systemctl start piku-web");
   });
 
   test(`${name}: going over at a boot turned off the distribution's nginx although it has other sites`, () => {
     const world = `systemctl() { [ "$1" != is-active ] && echo "systemctl $*"; }; nginx() { :; }; user=piku group=piku go_over=1 units=$home`;
     const told = (others: string) =>
-      inFolder({ "piku-web.service": "" }, `${world} others=${others}; start_own_unit`).split("\n").slice(1);
+      inFolder({ "piku-web.service": "" }, `${world} others=${others}; start_own_unit`)
+        .split("\n")
+        .slice(1);
     const ours = ["systemctl start --no-block piku-web", "systemctl enable --quiet piku-web"];
     expect(told("x")).toEqual(ours);
-    expect(told("")).toEqual([...ours, "systemctl disable --quiet nginx", "systemctl stop --no-block nginx"]);
+    expect(told("")).toEqual([
+      ...ours,
+      "systemctl disable --quiet nginx",
+      "systemctl stop --no-block nginx",
+    ]);
   });
 
   test(`${name}: boards F3: without systemd and OpenRC it ended in the middle`, () => {
@@ -516,7 +628,9 @@ mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc
     expect(told).toContain(
       "neither systemd nor OpenRC runs here: start nginx -e stderr -c ~/.piku/web/nginx.conf yourself",
     );
-    expect(told).toContain("neither systemd nor OpenRC runs here: start uwsgi --ini ~/.piku/uwsgi/uwsgi.ini yourself");
+    expect(told).toContain(
+      "neither systemd nor OpenRC runs here: start uwsgi --ini ~/.piku/uwsgi/uwsgi.ini yourself",
+    );
     expect(told).toEndWith("on");
     fs.rmSync(bin, { recursive: true });
   });
@@ -524,7 +638,9 @@ mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc
   test(`${name}: a port that another program has is taken, and it is named`, () => {
     const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
     const world = "rival=; stat() { echo root; }; user=piku";
-    expect(tell(shell, `${world}; listener ${server.port}`)).toMatch(new RegExp(`^\\S+ \\(pid ${process.pid}\\)$`));
+    expect(tell(shell, `${world}; listener ${server.port}`)).toMatch(
+      new RegExp(`^\\S+ \\(pid ${process.pid}\\)$`),
+    );
     expect(tell(shell, `${world}; stat() { echo piku; }; listener ${server.port}`)).toBe("");
     server.stop(true);
     expect(tell(shell, `${world}; listener ${server.port}`)).toBe("");

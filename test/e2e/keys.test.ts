@@ -108,10 +108,18 @@ stories((board, story) => {
     ok(board.push(board.repo(undefined, webProbe("files.test")), "copied"));
     for (const protocol of [[], ["-O"]]) {
       const scp = ["scp", "-q", "-F", `${board.folder}/ssh/config`, ...protocol];
-      ok(board.run([...scp, "board:.piku/apps/copied/app.py", "fetched.py"], { cwd: board.folder }));
+      ok(
+        board.run([...scp, "board:.piku/apps/copied/app.py", "fetched.py"], { cwd: board.folder }),
+      );
       expect(read(`${board.folder}/fetched.py`)).toBe(read(`${board.pikuRoot}/apps/copied/app.py`));
-      ok(board.run([...scp, "fetched.py", "board:.piku/data/copied/brought.py"], { cwd: board.folder }));
-      expect(read(`${board.pikuRoot}/data/copied/brought.py`)).toBe(read(`${board.folder}/fetched.py`));
+      ok(
+        board.run([...scp, "fetched.py", "board:.piku/data/copied/brought.py"], {
+          cwd: board.folder,
+        }),
+      );
+      expect(read(`${board.pikuRoot}/data/copied/brought.py`)).toBe(
+        read(`${board.folder}/fetched.py`),
+      );
     }
   });
 
@@ -125,7 +133,8 @@ stories((board, story) => {
     fs.appendFileSync(config, entry);
     return (line: string, input?: string) => board.sshRaw(line, { host: name, input });
   };
-  const fingerprint = (file: string) => ok(board.run(["ssh-keygen", "-l", "-f", file])).stdout.split(" ")[1]!;
+  const fingerprint = (file: string) =>
+    ok(board.run(["ssh-keygen", "-l", "-f", file])).stdout.split(" ")[1]!;
   const today = new Date().toLocaleDateString("sv");
 
   story("keys:add gives a key a name, which a release then has; keys lists it", () => {
@@ -139,18 +148,32 @@ stories((board, story) => {
     ok(anna("config:set copied A=1"));
     expect(ok(anna("releases copied")).stdout).toContain(`config:set A  anna ${fingerprint(file)}`);
     const listed = ok(board.ssh("keys")).stdout;
-    expect(listed).toMatch(new RegExp(`^${fingerprint(file).replaceAll("+", "\\+")}  ${today}  all  -  anna$`, "m"));
-    expect(ok(board.run(["ssh", "-tt", "board", "keys"])).stdout).toMatch(/^FINGERPRINT +ADDED +APPS +UNTIL +NAME\r\n/);
+    expect(listed).toMatch(
+      new RegExp(`^${fingerprint(file).replaceAll("+", "\\+")}  ${today}  all  -  anna$`, "m"),
+    );
+    expect(ok(board.run(["ssh", "-tt", "board", "keys"])).stdout).toMatch(
+      /^FINGERPRINT +ADDED +APPS +UNTIL +NAME\r\n/,
+    );
     const found = JSON.parse(ok(board.ssh("keys", "--json")).stdout);
-    expect(found).toContainEqual({ fingerprint: fingerprint(file), name: "anna", added: today, login: false });
+    expect(found).toContainEqual({
+      fingerprint: fingerprint(file),
+      name: "anna",
+      added: today,
+      login: false,
+    });
     expect(found).toContainEqual(expect.objectContaining({ name: "id@client", login: false }));
     const after = keys();
-    expect(fails(board.sshRaw("keys:add other-name", { input: text }), 1).stderr).toContain("there already, as 'anna'");
-    expect(fails(board.sshRaw("keys:add anna", { input: newKey().text }), 1).stderr).toContain("called 'anna'");
-    expect(fails(board.sshRaw("keys:add class", { input: newKey().text + newKey().text }), 1).stderr).toContain(
-      "2 keys",
+    expect(fails(board.sshRaw("keys:add other-name", { input: text }), 1).stderr).toContain(
+      "there already, as 'anna'",
     );
-    for (const input of ["", "nonsense\n", `no-pty ${newKey().text}`]) fails(board.sshRaw("keys:add x", { input }), 1);
+    expect(fails(board.sshRaw("keys:add anna", { input: newKey().text }), 1).stderr).toContain(
+      "called 'anna'",
+    );
+    expect(
+      fails(board.sshRaw("keys:add class", { input: newKey().text + newKey().text }), 1).stderr,
+    ).toContain("2 keys");
+    for (const input of ["", "nonsense\n", `no-pty ${newKey().text}`])
+      fails(board.sshRaw("keys:add x", { input }), 1);
     for (const name of ["'a b'", "'$(id)'", "-x", "default", ""])
       fails(board.sshRaw(`keys:add ${name}`, { input: newKey().text }), 2);
     expect(keys()).toBe(after);
@@ -179,7 +202,10 @@ stories((board, story) => {
       .find((line) => line.includes("NAME=ben "))!
       .match(/command="([^"]*)"/)![1]!;
     const asked = (line: string, input: string) =>
-      board.on(["sh", "-c", command], { env: { ...board.boardEnv(), SSH_ORIGINAL_COMMAND: line }, input });
+      board.on(["sh", "-c", command], {
+        env: { ...board.boardEnv(), SSH_ORIGINAL_COMMAND: line },
+        input,
+      });
     expect(ok(asked("config ben", "")).stdout).toBe("A=2\n");
     for (const line of [
       "config copied",
@@ -209,7 +235,11 @@ stories((board, story) => {
       expect(`${line}: ${ran.stdout}`).toBe(`${line}: `);
       expect(ran.stderr).toContain(message);
     }
-    fails(board.run(["scp", "-q", "-F", `${board.folder}/ssh/config`, "ben:.piku/ENV", "x"], { cwd: board.folder }));
+    fails(
+      board.run(["scp", "-q", "-F", `${board.folder}/ssh/config`, "ben:.piku/ENV", "x"], {
+        cwd: board.folder,
+      }),
+    );
     const refused = fails(board.run(["git", "push", "ben:copied", "main"], { cwd: app.folder }));
     expect(refused.stderr).toContain("this key is not for app 'copied'");
     expect([ok(board.ssh("config", "copied")).stdout, keys(), board.settings]).toEqual(before);
@@ -220,7 +250,9 @@ stories((board, story) => {
     const { file, text } = newKey();
     for (const day of ["2020-01-01", today, "2027-02-30", "tomorrow", "20270"])
       fails(board.sshRaw(`keys:add cleo --until ${day}`, { input: text }), 2);
-    expect(ok(board.sshRaw("keys:add cleo --until 2099-07-31", { input: text })).stdout).toContain("until 2099-07-31");
+    expect(ok(board.sshRaw("keys:add cleo --until 2099-07-31", { input: text })).stdout).toContain(
+      "until 2099-07-31",
+    );
     const cleo = person("cleo", file);
     ok(cleo("apps"));
     expect(ok(board.ssh("keys")).stdout).toMatch(/ {2}2099-07-31 {2}cleo$/m);
@@ -242,8 +274,12 @@ stories((board, story) => {
     const last = before.filter((line) => /NAME=ben /.test(line) || line.includes("id@client"));
     fs.writeFileSync(name, `# mine\n${foreign}${last.join("\n")}\n`);
     expect(ok(board.ssh("keys")).stdout).toMatch(/login +- +extra \d+ by-hand$/m);
-    expect(fails(board.piku("keys:remove", "id@client"), 1).stderr).toContain("the last key that is for all apps");
-    expect(fails(board.piku("keys:remove", fingerprint(writeKey(foreign))), 1).stderr).toContain("line 2");
+    expect(fails(board.piku("keys:remove", "id@client"), 1).stderr).toContain(
+      "the last key that is for all apps",
+    );
+    expect(fails(board.piku("keys:remove", fingerprint(writeKey(foreign))), 1).stderr).toContain(
+      "line 2",
+    );
     ok(board.piku("keys:remove", own, "--force"));
     expect(keys()).toBe(`# mine\n${foreign}${last.find((line) => line.includes("NAME=ben"))}\n`);
     fails(board.ssh("apps"), 255);
@@ -256,7 +292,15 @@ stories((board, story) => {
   };
 
   story("a key opens no shell and no forwarding", () => {
-    for (const line of ["bash", "sh -c id", "apps; id", "$(id)", "`id`", "apps && id", "scp -t /etc/x; id"])
+    for (const line of [
+      "bash",
+      "sh -c id",
+      "apps; id",
+      "$(id)",
+      "`id`",
+      "apps && id",
+      "scp -t /etc/x; id",
+    ])
       expect(fails(board.sshRaw(line)).stdout).not.toContain("uid=");
     fails(board.run(["ssh", "-o", "ExitOnForwardFailure=yes", "-W", "127.0.0.1:80", "board"]));
   });

@@ -13,16 +13,22 @@ process.stdin.on("end", () => (ended = true)).resume();
 /** One request: its status and body, or what went wrong. */
 const ask = (agent) =>
   new Promise((resolve) => {
-    const request = http.get({ host: "127.0.0.1", port, headers: { host }, agent, timeout: 30_000 }, (answer) => {
-      let body = "";
-      answer.on("data", (data) => (body += data));
-      answer.on("end", () => resolve({ status: answer.statusCode, body }));
-      answer.on("error", (error) => resolve({ error: error.code }));
-    });
+    const request = http.get(
+      { host: "127.0.0.1", port, headers: { host }, agent, timeout: 30_000 },
+      (answer) => {
+        let body = "";
+        answer.on("data", (data) => (body += data));
+        answer.on("end", () => resolve({ status: answer.statusCode, body }));
+        answer.on("error", (error) => resolve({ error: error.code }));
+      },
+    );
     request.on("timeout", () => request.destroy(new Error("timeout")));
     // nginx may close an idle connection at the moment at which it is used again; every client asks once more then.
     request.on("error", (error) =>
-      resolve({ error: error.code ?? error.message, stale: request.reusedSocket && error.code === "ECONNRESET" }),
+      resolve({
+        error: error.code ?? error.message,
+        stale: request.reusedSocket && error.code === "ECONNRESET",
+      }),
     );
   });
 

@@ -74,7 +74,9 @@ time.sleep(1000)
     const timed = shown("speaks", "-n", "1", "-t")[0]!;
     expect(timed).toEndWith(` ${lines.at(-1)}`);
     expect(Math.abs(Date.now() - Date.parse(timed.split(" ")[0]!))).toBeLessThan(20_000);
-    expect(shown("speaks", "--since", "1h").filter((line) => line.includes("| line "))).toHaveLength(6);
+    expect(
+      shown("speaks", "--since", "1h").filter((line) => line.includes("| line ")),
+    ).toHaveLength(6);
     Bun.sleepSync(1100);
     expect(shown("speaks", "--since", "1s")).toEqual([]);
     const terminal = ok(board.run(["ssh", "-tt", "board", "logs speaks -n 1 --no-follow"])).stdout;
@@ -92,17 +94,24 @@ time.sleep(1000)
     expect(output).toContain("web.1 | ModuleNotFoundError: No module named 'no_such_module'");
     expect(output).not.toContain("\x1e");
     const told = shown("kept", "--deploys", "-n", "1000");
-    for (const line of ["deploy.1 | -----> Release 1 of app 'kept' is live.", "deploy.3 | -----> Release 2 is live."])
+    for (const line of [
+      "deploy.1 | -----> Release 1 of app 'kept' is live.",
+      "deploy.3 | -----> Release 2 is live.",
+    ])
       expect(told).toContain(line);
     expect(shown("kept", "-n", "1000").some((line) => line.startsWith("deploy"))).toBe(false);
   });
 
   /** A line of this source about our request. */
-  const byUs = (source: string) => new RegExp(`^${source} +\\| ${board.clientAddress} .*"GET /names HTTP`);
+  const byUs = (source: string) =>
+    new RegExp(`^${source} +\\| ${board.clientAddress} .*"GET /names HTTP`);
 
   story("the lines of an app inside uWSGI, with the requests that it answers", () => {
     const { "app.py": source, ...files } = wsgiProbe("inside.test");
-    const app = `${source}`.replace("def app(environ", 'print("it is", "loaded")\n\n\ndef app(environ');
+    const app = `${source}`.replace(
+      "def app(environ",
+      'print("it is", "loaded")\n\n\ndef app(environ',
+    );
     ok(board.push(board.repo(undefined, { ...files, "app.py": app }), "inside"));
     board.get("/names", { host: "inside.test" });
     eventually(() => {
@@ -115,7 +124,9 @@ time.sleep(1000)
   story("with NGINX_LOG what nginx writes about an app is told apart, and stays small", () => {
     const app = board.repo(undefined, webProbe("front.test"));
     ok(board.push(app, "front"));
-    expect(fails(board.ssh("logs", "front", "--nginx"), 1).stderr).toContain("config:set front NGINX_LOG=true");
+    expect(fails(board.ssh("logs", "front", "--nginx"), 1).stderr).toContain(
+      "config:set front NGINX_LOG=true",
+    );
     ok(board.ssh("config:set", "front", "NGINX_LOG=true"));
     board.get("/names", { host: "front.test" });
     board.get("/names", { host: "kept.test" });
@@ -128,7 +139,9 @@ time.sleep(1000)
     const at = (pattern: RegExp) => lines.findIndex((line) => pattern.test(line));
     expect(at(/^web\.1 +\| probe one listens/)).toBeGreaterThan(-1);
     expect(at(byUs("nginx.access"))).toBeGreaterThan(at(/^web\.1 +\| probe one listens/));
-    expect(at(/^nginx\.error +\| .*refused.* request: "GET \/long /)).toBeGreaterThan(at(/^nginx.*"GET \/names/));
+    expect(at(/^nginx\.error +\| .*refused.* request: "GET \/long /)).toBeGreaterThan(
+      at(/^nginx.*"GET \/names/),
+    );
     expect(lines.filter((line) => /^nginx.*GET \/names/.test(line))).toHaveLength(1);
     expect(shown("front", "--since", "1h").some((line) => line.startsWith("nginx"))).toBe(false);
     const log = `${board.pikuRoot}/logs/front/nginx.access.log`;
@@ -138,7 +151,9 @@ time.sleep(1000)
     // nginx notes a request when it has answered it.
     eventually(() => expect(read(log)).toMatch(/^[\d.]+ [^\n]*"GET \/late HTTP[^\n]*\n$/));
     expect(fs.statSync(`${log}.old`).size).toBeGreaterThan(1 << 20);
-    expect(shown("front", "--nginx", "-n", "9").some((line) => line.includes("GET /late"))).toBe(true);
+    expect(shown("front", "--nginx", "-n", "9").some((line) => line.includes("GET /late"))).toBe(
+      true,
+    );
     fs.renameSync(`${source}.away`, source);
     ok(board.ssh("restart", "front"));
     fs.appendFileSync(log, `${"x".repeat(1 << 20)}\n`);
@@ -149,19 +164,22 @@ time.sleep(1000)
     expect(read(`${board.pikuRoot}/nginx/front.conf`)).not.toContain("_log");
   });
 
-  story("following from now on does not begin with what is old: -n 0, and --since with nothing new", async () => {
-    for (const words of [
-      ["-n", "0"],
-      ["--since", "1s"],
-    ]) {
-      fs.utimesSync(`${board.pikuRoot}/logs/kept/web.1.log`, 1, 1);
-      const { until, end } = following(board, "kept", ...words);
-      await Bun.sleep(2000);
-      fs.appendFileSync(`${board.pikuRoot}/logs/kept/web.1.log`, "news\n");
-      expect(await until((said) => said.includes("news"))).toBe("web.1 | news\n");
-      end();
-    }
-  });
+  story(
+    "following from now on does not begin with what is old: -n 0, and --since with nothing new",
+    async () => {
+      for (const words of [
+        ["-n", "0"],
+        ["--since", "1s"],
+      ]) {
+        fs.utimesSync(`${board.pikuRoot}/logs/kept/web.1.log`, 1, 1);
+        const { until, end } = following(board, "kept", ...words);
+        await Bun.sleep(2000);
+        fs.appendFileSync(`${board.pikuRoot}/logs/kept/web.1.log`, "news\n");
+        expect(await until((said) => said.includes("news"))).toBe("web.1 | news\n");
+        end();
+      }
+    },
+  );
 
   story(
     "following loses nothing when a log is rotated, sees a process that comes later, and ends with its client",
@@ -209,18 +227,26 @@ for n in range(100000):
     expect(ok(board.ssh("logs", "speaks", "nothing", "--no-follow")).stdout).toBe("");
   });
 
-  story("logs that nothing writes into any more go, the oldest first, beyond 200 MB on the whole board", () => {
-    const folder = `${board.pikuRoot}/logs/speaks`;
-    const spare = (name: string, megabytes: number, age: number) => {
-      fs.writeFileSync(`${folder}/${name}`, "");
-      fs.truncateSync(`${folder}/${name}`, megabytes << 20);
-      fs.utimesSync(`${folder}/${name}`, Date.now() / 1000 - age, Date.now() / 1000 - age);
-    };
-    spare("gone.1.log", 120, 300);
-    spare("odd.1.log.old", 70, 200);
-    spare("odd.1.log.before-1", 60, 100);
-    ok(board.piku("daily"));
-    expect(list(folder)).toEqual(["even.1.log", "odd.1.log", "odd.1.log.before-1", "odd.1.log.old"]);
-    expect(read(`${folder}/odd.1.log`)).toContain("line 5");
-  });
+  story(
+    "logs that nothing writes into any more go, the oldest first, beyond 200 MB on the whole board",
+    () => {
+      const folder = `${board.pikuRoot}/logs/speaks`;
+      const spare = (name: string, megabytes: number, age: number) => {
+        fs.writeFileSync(`${folder}/${name}`, "");
+        fs.truncateSync(`${folder}/${name}`, megabytes << 20);
+        fs.utimesSync(`${folder}/${name}`, Date.now() / 1000 - age, Date.now() / 1000 - age);
+      };
+      spare("gone.1.log", 120, 300);
+      spare("odd.1.log.old", 70, 200);
+      spare("odd.1.log.before-1", 60, 100);
+      ok(board.piku("daily"));
+      expect(list(folder)).toEqual([
+        "even.1.log",
+        "odd.1.log",
+        "odd.1.log.before-1",
+        "odd.1.log.old",
+      ]);
+      expect(read(`${folder}/odd.1.log`)).toContain("line 5");
+    },
+  );
 }, anyBoard);

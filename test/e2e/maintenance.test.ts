@@ -31,11 +31,23 @@ stories((board, story) => {
       ["/own", {}],
     ] as const) {
       const { status, headers, body } = get(url, how);
-      expect([status, headers["retry-after"], headers["cache-control"]]).toEqual([503, "300", "no-store"]);
+      expect([status, headers["retry-after"], headers["cache-control"]]).toEqual([
+        503,
+        "300",
+        "no-store",
+      ]);
       expect(headers["content-type"]).toStartWith("text/html");
       expect(body).toContain("<p>Back &lt;b&gt;soon&lt;/b&gt; &amp; &#39;well&#39;</p>");
     }
-    const posted = ["curl", "-s", "-d", "a=b", "-H", "Host: blog.test", board.url(board.address, "/form")];
+    const posted = [
+      "curl",
+      "-s",
+      "-d",
+      "a=b",
+      "-H",
+      "Host: blog.test",
+      board.url(board.address, "/form"),
+    ];
     expect(ok(board.run(posted)).stdout).toContain("Back &lt;b&gt;soon");
     // A certificate is renewed all the same.
     const challenges = `${board.pikuRoot}/acme/.well-known/acme-challenge`;
@@ -47,18 +59,21 @@ stories((board, story) => {
     expect(ok(board.ssh("maintenance:off", "blog")).stdout).toContain("was not closed");
   });
 
-  story("a closed app stays closed over a push, config:set and stop, and is there when it is opened", () => {
-    ok(board.ssh("maintenance:on", "blog"));
-    app.commit("Two", { "app.py": probeSource("two") });
-    expect(ok(board.push(app, "blog")).output).toContain("to open it: maintenance:off blog");
-    expect(get().status).toBe(503);
-    ok(board.ssh("stop", "blog"));
-    expect([get().status, get().body.includes("come back")]).toEqual([503, true]);
-    ok(board.ssh("config:set", "blog", "NGINX_HTTPS_ONLY=true"));
-    expect([get().status, get("/", { https: true }).status]).toEqual([301, 503]);
-    ok(board.ssh("maintenance:off", "blog"));
-    expect(get("/", { https: true }).body).toBe("two");
-  });
+  story(
+    "a closed app stays closed over a push, config:set and stop, and is there when it is opened",
+    () => {
+      ok(board.ssh("maintenance:on", "blog"));
+      app.commit("Two", { "app.py": probeSource("two") });
+      expect(ok(board.push(app, "blog")).output).toContain("to open it: maintenance:off blog");
+      expect(get().status).toBe(503);
+      ok(board.ssh("stop", "blog"));
+      expect([get().status, get().body.includes("come back")]).toEqual([503, true]);
+      ok(board.ssh("config:set", "blog", "NGINX_HTTPS_ONLY=true"));
+      expect([get().status, get("/", { https: true }).status]).toEqual([301, 503]);
+      ok(board.ssh("maintenance:off", "blog"));
+      expect(get("/", { https: true }).body).toBe("two");
+    },
+  );
 
   story("no request fails while it is switched", async () => {
     ok(board.push(board.repo(undefined, wsgiProbe("shop.test")), "shop"));
@@ -75,7 +90,8 @@ stories((board, story) => {
     });
     const said: Ran[] = [];
     for (let i = 0; i < 4; i++)
-      for (const word of ["on", "off"]) said.push(await sshing(board, `maintenance:${word}`, "shop"));
+      for (const word of ["on", "off"])
+        said.push(await sshing(board, `maintenance:${word}`, "shop"));
     ended = true;
     await Promise.all(visitors);
     said.forEach(ok);
@@ -96,7 +112,8 @@ stories((board, story) => {
   });
 
   story("destroy asks for the name on a terminal, and for nothing elsewhere; data stays", () => {
-    const terminal = (line: string, input: string) => board.run(["ssh", "-tt", "board", line], { input });
+    const terminal = (line: string, input: string) =>
+      board.run(["ssh", "-tt", "board", line], { input });
     fs.writeFileSync(`${board.pikuRoot}/data/blog/kept`, "kept");
     ok(board.ssh("maintenance:on", "blog"));
     for (const typed of ["Blog\n", "blo\x04\x04"])

@@ -12,7 +12,8 @@ function working(board: Board): string[] {
 }
 
 stories((board, story) => {
-  const vassals = (app: string) => list(`${board.pikuRoot}/uwsgi-enabled`).filter((name) => name.startsWith(`${app}_`));
+  const vassals = (app: string) =>
+    list(`${board.pikuRoot}/uwsgi-enabled`).filter((name) => name.startsWith(`${app}_`));
 
   story("ps:scale starts and stops workers, and a push keeps the numbers", () => {
     const app = board.repo("web-worker-cron");
@@ -53,41 +54,48 @@ stories((board, story) => {
     ["wsgi", wsgiProbe],
     ["web", webProbe],
   ] as const)
-    story(`with PIKU_AUTO_RESTART=false a push leaves a ${kind} worker as it is until restart`, () => {
-      const host = `late-${kind}.test`;
-      const name = `late-${kind}`;
-      const get = (url: string) => board.get(url, { host }).body;
-      const env = `NGINX_SERVER_NAME=${host}\nPIKU_AUTO_RESTART=false\n`;
-      const packages = { "requirements.txt": "# one\n" };
-      const app = board.repo(undefined, { ...probe(host), ...(kind === "wsgi" ? packages : {}), ENV: env });
-      ok(board.push(app, name));
-      const pid = get("/pid");
-      // More often than dependencies and run folders of former releases are kept.
-      for (const version of ["two", "three", "four"]) {
-        app.commit(version, {
-          "app.py": probeSource(version),
-          ...(kind === "wsgi" ? { "requirements.txt": `# ${version}\n` } : {}),
+    story(
+      `with PIKU_AUTO_RESTART=false a push leaves a ${kind} worker as it is until restart`,
+      () => {
+        const host = `late-${kind}.test`;
+        const name = `late-${kind}`;
+        const get = (url: string) => board.get(url, { host }).body;
+        const env = `NGINX_SERVER_NAME=${host}\nPIKU_AUTO_RESTART=false\n`;
+        const packages = { "requirements.txt": "# one\n" };
+        const app = board.repo(undefined, {
+          ...probe(host),
+          ...(kind === "wsgi" ? packages : {}),
+          ENV: env,
         });
-        expect(ok(board.push(app, name)).output).toContain(`restart them with: restart ${name}`);
+        ok(board.push(app, name));
+        const pid = get("/pid");
+        // More often than dependencies and run folders of former releases are kept.
+        for (const version of ["two", "three", "four"]) {
+          app.commit(version, {
+            "app.py": probeSource(version),
+            ...(kind === "wsgi" ? { "requirements.txt": `# ${version}\n` } : {}),
+          });
+          expect(ok(board.push(app, name)).output).toContain(`restart them with: restart ${name}`);
+          expect([get("/"), get("/pid")]).toEqual(["one", pid]);
+        }
+        ok(board.ssh("config:set", name, "MORE=1"));
+        expect([get("/"), get("/pid"), get("/env/MORE")]).toEqual(["one", pid, ""]);
+        // A worker that does not run yet is started, and ended when it is no more.
+        const { Procfile } = probe(host);
+        app.commit("Worker", { Procfile: `${Procfile}other: sleep 1000\n` });
+        ok(board.push(app, name));
+        expect(vassals(name).length).toBe(2);
+        app.commit("None", { Procfile: Procfile! });
+        ok(board.push(app, name));
+        eventually(() => expect(vassals(name).length).toBe(1));
         expect([get("/"), get("/pid")]).toEqual(["one", pid]);
-      }
-      ok(board.ssh("config:set", name, "MORE=1"));
-      expect([get("/"), get("/pid"), get("/env/MORE")]).toEqual(["one", pid, ""]);
-      // A worker that does not run yet is started, and ended when it is no more.
-      const { Procfile } = probe(host);
-      app.commit("Worker", { Procfile: `${Procfile}other: sleep 1000\n` });
-      ok(board.push(app, name));
-      expect(vassals(name).length).toBe(2);
-      app.commit("None", { Procfile: Procfile! });
-      ok(board.push(app, name));
-      eventually(() => expect(vassals(name).length).toBe(1));
-      expect([get("/"), get("/pid")]).toEqual(["one", pid]);
-      ok(board.ssh("restart", name));
-      expect([get("/"), get("/env/MORE")]).toEqual(["four", "1"]);
-      expect(get("/pid")).not.toBe(pid);
-      ok(board.ssh("config:set", name, "PIKU_AUTO_RESTART=true", "MORE=2"));
-      expect([get("/"), get("/env/MORE")]).toEqual(["four", "2"]);
-    });
+        ok(board.ssh("restart", name));
+        expect([get("/"), get("/env/MORE")]).toEqual(["four", "1"]);
+        expect(get("/pid")).not.toBe(pid);
+        ok(board.ssh("config:set", name, "PIKU_AUTO_RESTART=true", "MORE=2"));
+        expect([get("/"), get("/env/MORE")]).toEqual(["four", "2"]);
+      },
+    );
 
   story("stop ends every worker, restart brings them back", () => {
     const app = board.repo(undefined, wsgiProbe("stops.test"));
@@ -140,12 +148,18 @@ stories((board, story) => {
   story("run: the app's settings and folder, the command's own output and exit status", () => {
     ok(board.ssh("config:set", "trio", "GREETING=run with this"));
     expect(ok(board.ssh("run", "trio", "printenv", "GREETING")).stdout).toBe("run with this\n");
-    expect(ok(board.ssh("run", "trio", "pwd")).stdout).toBe(`${board.inside(board.pikuRoot)}/apps/trio\n`);
+    expect(ok(board.ssh("run", "trio", "pwd")).stdout).toBe(
+      `${board.inside(board.pikuRoot)}/apps/trio\n`,
+    );
     expect(ok(board.ssh("run", "trio", "ls")).stdout).toContain("worker.py");
     fails(board.ssh("run", "trio", "false"), 1);
     fails(board.sshRaw("run trio -- sh -c 'exit 42'"), 42);
-    expect(ok(board.sshRaw(`run trio -- sh -c 'echo "$APP  in two"'`)).stdout).toBe("trio  in two\n");
-    expect(ok(board.sshRaw("run trio -- cat", { input: "through\nstdin\n" })).stdout).toBe("through\nstdin\n");
+    expect(ok(board.sshRaw(`run trio -- sh -c 'echo "$APP  in two"'`)).stdout).toBe(
+      "trio  in two\n",
+    );
+    expect(ok(board.sshRaw("run trio -- cat", { input: "through\nstdin\n" })).stdout).toBe(
+      "through\nstdin\n",
+    );
     fails(board.ssh("run", "trio", "no-such-command"), 127);
   });
 
@@ -182,7 +196,8 @@ stories((board, story) => {
     expect(shown.some((line) => /git-hook|git-receive-pack/.test(line))).toBe(false);
     expect(ok(board.ssh("ps:scale", "--help")).output).toMatch(/e\.g\.[^\n]*ps:scale/);
     expect(ok(board.ssh("--version")).output).toMatch(/\d+\.\d+\.\d+/);
-    if (board.target.name.startsWith("linux-")) expect(ok(board.piku("--version")).output).toContain(board.target.name);
+    if (board.target.name.startsWith("linux-"))
+      expect(ok(board.piku("--version")).output).toContain(board.target.name);
   });
 
   story("usage errors: exit status 2, and the nearest name", () => {

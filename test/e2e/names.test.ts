@@ -10,7 +10,9 @@ stories((board, story) => {
     Object.fromEntries(names.filter((name) => name !== but).map((name) => [name, pid(name)]));
 
   story("apps whose names begin alike never touch each other", () => {
-    const apps = Object.fromEntries(names.map((name) => [name, board.repo(undefined, webProbe(`${name}.test`, name))]));
+    const apps = Object.fromEntries(
+      names.map((name) => [name, board.repo(undefined, webProbe(`${name}.test`, name))]),
+    );
     for (const name of names) ok(board.push(apps[name]!, name));
     for (const name of names) expect(board.get("/", { host: `${name}.test` }).body).toBe(name);
     const others = pids("foo");
@@ -29,7 +31,9 @@ stories((board, story) => {
     expect(shown).toEqual(expect.arrayContaining(["*foo2", "*foo_bar", "*xfoo"]));
     expect(board.inventory().filter((name) => /\/foo$/.test(name))).toEqual(["data/foo"]);
     for (const name of ["foo2", "foo_bar"])
-      expect(board.inventory()).toEqual(expect.arrayContaining([`apps/${name}`, `envs/${name}`, `repos/${name}`]));
+      expect(board.inventory()).toEqual(
+        expect.arrayContaining([`apps/${name}`, `envs/${name}`, `repos/${name}`]),
+      );
   });
 
   story("a kind whose file would be another app's is refused, naming that app", () => {
@@ -99,9 +103,9 @@ stories((board, story) => {
     expect(board.get("/", { host: "foo2.test" }).body).toBe("foo2");
     app.commit("Mine", { ENV: "NGINX_SERVER_NAME=thief.test\n" });
     ok(board.push(app, "thief"));
-    expect(fails(board.ssh("config:set", "thief", "NGINX_SERVER_NAME=thief.test foo2.test"), 1).output).toContain(
-      "foo2",
-    );
+    expect(
+      fails(board.ssh("config:set", "thief", "NGINX_SERVER_NAME=thief.test foo2.test"), 1).output,
+    ).toContain("foo2");
     expect(board.get("/", { host: "thief.test" }).body).toBe("thief");
     expect(board.get("/", { host: "foo2.test" }).body).toBe("foo2");
   });
@@ -116,7 +120,11 @@ stories((board, story) => {
       ["no Procfile", { Procfile: null }, /Procfile/],
       ["empty Procfile", { Procfile: "" }, /Procfile/],
       ["comments only", { Procfile: "# web: later\n" }, /Procfile/],
-      ["binary Procfile", { Procfile: new Uint8Array([0x7f, 0x45, 0x4c, 0x46, 0, 1, 0xff, 0xfe]) }, /Procfile.*text/],
+      [
+        "binary Procfile",
+        { Procfile: new Uint8Array([0x7f, 0x45, 0x4c, 0x46, 0, 1, 0xff, 0xfe]) },
+        /Procfile.*text/,
+      ],
       ["huge Procfile", { Procfile: web + "#".repeat(100_000) }, /Procfile.*(64|large)/],
       ["bad line", { Procfile: `${web}\nthis is no worker\n` }, /Procfile.*3.*no worker/],
       ["bad kind", { Procfile: `${web}../x: sleep 1\n` }, /Procfile.*2/],
@@ -140,7 +148,11 @@ stories((board, story) => {
       app.commit(title, { "app.py": probeSource(title), ...files });
       const { output } = fails(board.push(app, "input"), 1);
       expect(`${title}: ${output}`).toMatch(reason);
-      expect([title, board.get("/", { host: "input.test" }).body, pid("input")]).toEqual([title, "one", before]);
+      expect([title, board.get("/", { host: "input.test" }).body, pid("input")]).toEqual([
+        title,
+        "one",
+        before,
+      ]);
       app.write({ Procfile: null }).write({ Procfile: web, ENV: named });
       ok(app.git("reset", "--quiet", "--hard", "HEAD~1"));
     }

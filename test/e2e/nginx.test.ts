@@ -23,14 +23,19 @@ const counting = (files: Files, settings: Record<string, string>): Files => ({
     elif path.startswith("/env/"):`,
   )}`
     .replace("def app(", "count = 0\n\n\ndef app(")
-    .replace('("Content-Length", str(len(body)))])', '("Content-Length", str(len(body)))] + headers)'),
+    .replace(
+      '("Content-Length", str(len(body)))])',
+      '("Content-Length", str(len(body)))] + headers)',
+    ),
 });
 
 /** Changes the board's own ENV file. */
 function onBoard(board: Board, line: string) {
   const file = `${board.pikuRoot}/ENV`;
   const [key] = line.split("=");
-  const kept = board.settings.split("\n").filter((other) => other !== "" && !other.startsWith(`${key}=`));
+  const kept = board.settings
+    .split("\n")
+    .filter((other) => other !== "" && !other.startsWith(`${key}=`));
   fs.writeFileSync(file, `${[...kept, ...(line.endsWith("=") ? [] : [line])].join("\n")}\n`);
 }
 
@@ -43,7 +48,10 @@ const stranger = (board: Board, host: string, ...headers: string[]) =>
   ]).stdout;
 
 /** What Cloudflare says, until it says something else. */
-const ranges = { success: true, result: { ipv4_cidrs: ["192.0.2.0/24"], ipv6_cidrs: ["2001:db8::/32"] } };
+const ranges = {
+  success: true,
+  result: { ipv4_cidrs: ["192.0.2.0/24"], ipv6_cidrs: ["2001:db8::/32"] },
+};
 const answers = `${fs.mkdtempSync("/tmp/piku-cloudflare-")}/ips.json`;
 const cloudflare = Bun.spawn(
   [
@@ -82,26 +90,36 @@ stories((board, story) => {
     ["web", webProbe],
     ["wsgi", wsgiProbe],
   ] as const)
-    story(`nginx keeps the replies of a ${kind} app below NGINX_CACHE_PREFIXES, and no others`, () => {
-      const host = `kept-${kind}.test`;
-      const settings = { NGINX_CACHE_PREFIXES: "/thumbs,/mine", NGINX_CACHE_CONTROL: "77", UWSGI_PROCESSES: "1" };
-      ok(board.push(board.repo(undefined, counting(probe(host), settings)), `kept-${kind}`));
-      const first = board.get("/thumbs/a?size=1", { host });
-      expect(first).toMatchObject({ status: 200, body: "/thumbs/a 1" });
-      expect(first.headers).toMatchObject({ "x-cache": "MISS", "cache-control": "public, max-age=77" });
-      const second = board.get("/thumbs/a?size=1", { host });
-      expect(second.body).toBe("/thumbs/a 1");
-      expect(second.headers).toMatchObject({ "x-cache": "HIT", "x-deployed-by": "Piku" });
-      // Another query is another reply.
-      expect(board.get("/thumbs/a?size=2", { host }).body).toBe("/thumbs/a 2");
-      const mine = ["/mine/x", "/mine/x"].map((url) => board.get(url, { host }));
-      expect(mine.map(({ body }) => body)).toEqual(["/mine/x 3", "/mine/x 4"]);
-      expect(mine[1]!.headers["cache-control"]).toBe("private");
-      expect(board.get("/", { host }).headers["x-cache"]).toBeUndefined();
-      // A deploy changes nothing in the site, so the cache stays.
-      ok(board.ssh("config:set", `kept-${kind}`, "A=1"));
-      expect(board.get("/thumbs/a?size=1", { host }).headers["x-cache"]).toBe("HIT");
-    });
+    story(
+      `nginx keeps the replies of a ${kind} app below NGINX_CACHE_PREFIXES, and no others`,
+      () => {
+        const host = `kept-${kind}.test`;
+        const settings = {
+          NGINX_CACHE_PREFIXES: "/thumbs,/mine",
+          NGINX_CACHE_CONTROL: "77",
+          UWSGI_PROCESSES: "1",
+        };
+        ok(board.push(board.repo(undefined, counting(probe(host), settings)), `kept-${kind}`));
+        const first = board.get("/thumbs/a?size=1", { host });
+        expect(first).toMatchObject({ status: 200, body: "/thumbs/a 1" });
+        expect(first.headers).toMatchObject({
+          "x-cache": "MISS",
+          "cache-control": "public, max-age=77",
+        });
+        const second = board.get("/thumbs/a?size=1", { host });
+        expect(second.body).toBe("/thumbs/a 1");
+        expect(second.headers).toMatchObject({ "x-cache": "HIT", "x-deployed-by": "Piku" });
+        // Another query is another reply.
+        expect(board.get("/thumbs/a?size=2", { host }).body).toBe("/thumbs/a 2");
+        const mine = ["/mine/x", "/mine/x"].map((url) => board.get(url, { host }));
+        expect(mine.map(({ body }) => body)).toEqual(["/mine/x 3", "/mine/x 4"]);
+        expect(mine[1]!.headers["cache-control"]).toBe("private");
+        expect(board.get("/", { host }).headers["x-cache"]).toBeUndefined();
+        // A deploy changes nothing in the site, so the cache stays.
+        ok(board.ssh("config:set", `kept-${kind}`, "A=1"));
+        expect(board.get("/thumbs/a?size=1", { host }).headers["x-cache"]).toBe("HIT");
+      },
+    );
 
   story("a value of a cache setting that is none is refused, naming it", () => {
     expect(fails(board.ssh("config:set", "kept-web", "NGINX_CACHE_TIME=1h"), 1).output).toContain(
@@ -110,7 +128,9 @@ stories((board, story) => {
     expect(board.get("/", { host: "kept-web.test" }).body).toBe("one");
   });
 
-  const acl = board.isInstalled ? (name: string) => skipped(name, "other addresses than ours cannot ask it") : story;
+  const acl = board.isInstalled
+    ? (name: string) => skipped(name, "other addresses than ours cannot ask it")
+    : story;
   acl(
     "NGINX_CLOUDFLARE_ACL lets in Cloudflare alone; its list is got once, and a site is never left open without",
     () => {
@@ -126,15 +146,23 @@ stories((board, story) => {
       expect(stranger(board, host)).toBe("403");
       expect(board.get("/", { host }).body).toBe("one");
       // Whom Cloudflare asks for is told to the app.
-      const headers = board.get("/headers", { host, headers: { "CF-Connecting-IP": "203.0.113.9" } }).body;
+      const headers = board.get("/headers", {
+        host,
+        headers: { "CF-Connecting-IP": "203.0.113.9" },
+      }).body;
       expect(headers).toContain("HTTP_X_REMOTE_ADDRESS=203.0.113.9\n");
       // The list that there is will do when the network is away.
       onBoard(board, "PIKU_CLOUDFLARE_IPS=http://127.0.0.1:9/");
       ok(board.ssh("config:set", "shielded", "A=1"));
-      expect(board.piku("daily").stderr).toContain("Cloudflare: the addresses of Cloudflare could not be got");
+      expect(board.piku("daily").stderr).toContain(
+        "Cloudflare: the addresses of Cloudflare could not be got",
+      );
       expect(stranger(board, host)).toBe("403");
       // A new one is read without a deploy.
-      say({ success: true, result: { ipv4_cidrs: ["127.0.0.2/32"], ipv6_cidrs: ["2001:db8::/32"] } });
+      say({
+        success: true,
+        result: { ipv4_cidrs: ["127.0.0.2/32"], ipv6_cidrs: ["2001:db8::/32"] },
+      });
       onBoard(board, `PIKU_CLOUDFLARE_IPS=${source}`);
       ok(board.piku("daily"));
       expect(stranger(board, host)).toBe("200");
@@ -164,7 +192,10 @@ stories((board, story) => {
     const files = webProbe("new.test");
     ok(
       board.push(
-        board.repo(undefined, { ...files, ENV: `${files.ENV}NGINX_REDIRECT_FROM=old.test,www.old.test\n` }),
+        board.repo(undefined, {
+          ...files,
+          ENV: `${files.ENV}NGINX_REDIRECT_FROM=old.test,www.old.test\n`,
+        }),
         "moved",
       ),
     );
@@ -192,7 +223,9 @@ stories((board, story) => {
     ok(board.push(board.repo(undefined, worker), "bot"));
     expect(fs.existsSync(`${board.pikuRoot}/nginx/bot.conf`)).toBe(false);
     onBoard(board, "PIKU_DOMAIN=not a domain");
-    expect(fails(board.ssh("restart", "domain"), 1).output).toContain("PIKU_DOMAIN is 'not a domain'");
+    expect(fails(board.ssh("restart", "domain"), 1).output).toContain(
+      "PIKU_DOMAIN is 'not a domain'",
+    );
     onBoard(board, "PIKU_DOMAIN=");
   });
 }, anyBoard);

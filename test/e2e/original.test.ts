@@ -1,4 +1,7 @@
-/** Beside the original: its client script (PIKU_CLIENT) and itself (PIKU_PEER, its command), fetched copies of both. */
+/**
+ * Beside the original: its client script (PIKU_CLIENT) and itself (PIKU_PEER, its command), fetched
+ * copies of both.
+ */
 import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -9,20 +12,23 @@ import { anyBoard, skipped, stories } from "./story.ts";
 const { PIKU_CLIENT: client, PIKU_PEER: peer } = process.env;
 
 stories((board, story) => {
-  story("an original's hook in a repository is replaced on first contact: one deploy, not two", () => {
-    const app = board.repo(undefined, {
-      ...webProbe("hook.test"),
-      Procfile: 'release: echo x >> "$DATA_ROOT/count"\nweb: exec python3 app.py\n',
-    });
-    const repo = `${board.pikuRoot}/repos/hook`;
-    ok(board.run(["git", "init", "--quiet", "--bare", repo]));
-    const hook = `#!/usr/bin/env bash\nset -e; set -o pipefail;\ncat | PIKU_ROOT="${board.pikuRoot}" ${board.home}/piku git-hook hook`;
-    fs.writeFileSync(`${repo}/hooks/post-receive`, hook, { mode: 0o755 });
-    ok(board.push(app, "hook"));
-    expect(read(`${board.pikuRoot}/data/hook/count`)).toBe("x\n");
-    expect(list(`${repo}/hooks`)).not.toContain("post-receive");
-    expect(board.get("/", { host: "hook.test" }).body).toBe("one");
-  });
+  story(
+    "an original's hook in a repository is replaced on first contact: one deploy, not two",
+    () => {
+      const app = board.repo(undefined, {
+        ...webProbe("hook.test"),
+        Procfile: 'release: echo x >> "$DATA_ROOT/count"\nweb: exec python3 app.py\n',
+      });
+      const repo = `${board.pikuRoot}/repos/hook`;
+      ok(board.run(["git", "init", "--quiet", "--bare", repo]));
+      const hook = `#!/usr/bin/env bash\nset -e; set -o pipefail;\ncat | PIKU_ROOT="${board.pikuRoot}" ${board.home}/piku git-hook hook`;
+      fs.writeFileSync(`${repo}/hooks/post-receive`, hook, { mode: 0o755 });
+      ok(board.push(app, "hook"));
+      expect(read(`${board.pikuRoot}/data/hook/count`)).toBe("x\n");
+      expect(list(`${repo}/hooks`)).not.toContain("post-receive");
+      expect(board.get("/", { host: "hook.test" }).body).toBe("one");
+    },
+  );
 
   story("a hook of somebody else's stays", () => {
     const app = board.repo(undefined, webProbe("own.test"));
@@ -50,7 +56,9 @@ stories((board, story) => {
     ).toContain("apps");
     // sshd gives a terminal away only as root.
     if (process.getuid?.() !== 0) return;
-    const shell = board.run(["ssh", "-tt", "board", "run own bash"], { input: "echo $APP-$((6*7)); exit 3\n" });
+    const shell = board.run(["ssh", "-tt", "board", "run own bash"], {
+      input: "echo $APP-$((6*7)); exit 3\n",
+    });
     expect(shell.output).toContain("own-42");
     expect(shell.status).toBe(3);
   });
@@ -77,7 +85,9 @@ stories((board, story) => {
       expect(help).toContain("config:set");
       expect(help).not.toContain("git-hook");
       fails(call("no-such-command"));
-      expect(board.run(["sh", client, "-r", "piku", "apps"], { cwd: app.folder }).stdout).toContain("*client");
+      expect(board.run(["sh", client, "-r", "piku", "apps"], { cwd: app.folder }).stdout).toContain(
+        "*client",
+      );
       ok(call("destroy"));
       expect(ok(call("apps")).stdout).not.toContain("client");
     });
@@ -86,7 +96,10 @@ stories((board, story) => {
   const [script = "", python = "/usr/bin/python3"] = (peer ?? "").split(" ").reverse();
   if (!peer) skipped("an original's apps are taken over as they are", "PIKU_PEER is not set");
   else if (spawnSync(python, ["-c", "import click"]).status !== 0)
-    skipped("an original's apps are taken over as they are", `${python} has no click: python3-click`);
+    skipped(
+      "an original's apps are taken over as they are",
+      `${python} has no click: python3-click`,
+    );
   else
     story("an original's apps are taken over as they are", () => {
       const ours = fs.readFileSync(`${board.home}/piku`);
@@ -99,7 +112,8 @@ stories((board, story) => {
       const other = { host: "other" };
       const vassals = (app: string) =>
         list(`${board.pikuRoot}/uwsgi-enabled`).filter((name) => name.startsWith(`${app}_`));
-      const port = (app: string) => Number(/^PORT=(\d+)$/m.exec(read(`${board.pikuRoot}/envs/${app}/LIVE_ENV`))?.[1]);
+      const port = (app: string) =>
+        Number(/^PORT=(\d+)$/m.exec(read(`${board.pikuRoot}/envs/${app}/LIVE_ENV`))?.[1]);
       const page = (app: string) => board.get("/", { port: port(app) }).body;
       const apps = Object.fromEntries(
         ["old", "elder"].map((name) => {
@@ -114,11 +128,15 @@ stories((board, story) => {
       eventually(() => expect(page("elder")).toBe("elder"));
 
       install(ours);
-      expect(ok(board.sshRaw("apps", other)).stdout.split("\n")).toEqual(expect.arrayContaining(["*old", "*elder"]));
+      expect(ok(board.sshRaw("apps", other)).stdout.split("\n")).toEqual(
+        expect.arrayContaining(["*old", "*elder"]),
+      );
       expect(ok(board.ssh("ps", "old")).stdout).toMatch(/worker\W+1/);
       expect(ok(board.ssh("config:get", "old", "KEPT")).stdout).toBe("original\n");
       apps.old!.commit("Second", { "app.py": probeSource("new") });
-      expect(ok(board.push(apps.old!, "old", "main:master")).output.match(/-----> Deploying app/g)).toHaveLength(1);
+      expect(
+        ok(board.push(apps.old!, "old", "main:master")).output.match(/-----> Deploying app/g),
+      ).toHaveLength(1);
       expect(page("old")).toBe("new");
       expect(board.get("/env/KEPT", { port: port("old") }).body).toBe("original");
       expect(vassals("old")).not.toContain("old_web.1.ini");

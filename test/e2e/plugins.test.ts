@@ -9,12 +9,18 @@ import { recorded, recording, standIn } from "./toolchains.ts";
 const hasPlugin = (name: string) => fs.existsSync(`/usr/lib/uwsgi/plugins/${name}_plugin.so`);
 
 stories((board, story) => {
-  /** The processes of uWSGI that answer requests of an app, by their titles: these take the place of their environment. */
+  /**
+   * The processes of uWSGI that answer requests of an app, by their titles: these take the place of
+   * their environment.
+   */
   const workers = (app: string) =>
     fs.readdirSync("/proc").filter((pid) => {
       try {
         const isOurs = fs.readlinkSync(`/proc/${pid}/cwd`).startsWith(`${board.folder}/`);
-        return isOurs && fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith(`${app}:wsgi:uWSGI worker`);
+        return (
+          isOurs &&
+          fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith(`${app}:wsgi:uWSGI worker`)
+        );
       } catch {
         return false;
       }
@@ -51,11 +57,13 @@ stories((board, story) => {
     ok(board.push(app, "options"));
     expect(board.get("/env/WHO", { host: "options.test" }).body).toBe("options");
     app.commit("Socket", { "conf/uwsgi.conf": "harakiri = 30\nhttp = :8000\n" });
-    expect(fails(board.push(app, "options"), 1).output).toContain("conf/uwsgi.conf line 2: 'http' cannot be set here");
+    expect(fails(board.push(app, "options"), 1).output).toContain(
+      "conf/uwsgi.conf line 2: 'http' cannot be set here",
+    );
     for (const name of ["/etc/passwd", "../../x", "nowhere"])
-      expect(fails(board.ssh("config:set", "options", `UWSGI_INCLUDE_FILE=${name}`), 1).output).toContain(
-        `UWSGI_INCLUDE_FILE: `,
-      );
+      expect(
+        fails(board.ssh("config:set", "options", `UWSGI_INCLUDE_FILE=${name}`), 1).output,
+      ).toContain(`UWSGI_INCLUDE_FILE: `);
     expect(board.get("/env/WHO", { host: "options.test" }).body).toBe("options");
   });
 
@@ -64,7 +72,8 @@ stories((board, story) => {
     ["UWSGI_ASYNCIO", "asyncio_python3"],
   ] as const) {
     const name = `${setting} serves, and is refused where it is no number`;
-    if (!hasPlugin(plugin)) skipped(name, `uwsgi-plugin-${plugin.replace("_", "-")} is not installed`);
+    if (!hasPlugin(plugin))
+      skipped(name, `uwsgi-plugin-${plugin.replace("_", "-")} is not installed`);
     else
       story(name, () => {
         const app = board.repo(undefined, wsgiProbe("many.test"));
@@ -78,7 +87,8 @@ stories((board, story) => {
       });
   }
 
-  const php = "a php app is served, changed, and neither its settings nor its source can be asked for";
+  const php =
+    "a php app is served, changed, and neither its settings nor its source can be asked for";
   if (!hasPlugin("php")) skipped(php, "uwsgi-plugin-php is not installed");
   else
     story(php, () => {
@@ -95,7 +105,9 @@ stories((board, story) => {
       expect(board.get("/index.php", { host: "php.test" }).body).toBe("second");
       expect(board.get("/a.txt", { host: "php.test" }).body).toBe("a file\n");
       for (const url of ["/.x", "/../ENV", "/..%2fENV", "/.git/config"])
-        expect(board.get(url, { host: "php.test" }).body).not.toMatch(/hidden|GREETING|repositoryformat/);
+        expect(board.get(url, { host: "php.test" }).body).not.toMatch(
+          /hidden|GREETING|repositoryformat/,
+        );
       app.commit("Everything", { Procfile: "php: /\n", "index.php": "<?php echo 'root';" });
       ok(board.push(app, "php"));
       expect(board.get("/", { host: "php.test" }).body).toBe("root");
@@ -111,8 +123,12 @@ stories((board, story) => {
   if (!hasPlugin("php")) skipped(composer, "uwsgi-plugin-php is not installed");
   else
     story(composer, () => {
-      const page = "<?php @include '../vendor/autoload.php'; echo function_exists('greet') ? greet() : 'bare';";
-      const app = board.repo("php", { ENV: "NGINX_SERVER_NAME=vendor.test\n", "public/index.php": page });
+      const page =
+        "<?php @include '../vendor/autoload.php'; echo function_exists('greet') ? greet() : 'bare';";
+      const app = board.repo("php", {
+        ENV: "NGINX_SERVER_NAME=vendor.test\n",
+        "public/index.php": page,
+      });
       const body = () => board.get("/", { host: "vendor.test" }).body;
       app.commit("Packages", { "composer.json": '{"require": {"a/greeting": "1"}}\n' });
       expect(ok(board.push(app, "vendor")).output).toContain("the server has no composer");
@@ -141,8 +157,10 @@ stories((board, story) => {
       expect(vendor()).toEqual(["autoload.php", "only-16"]);
     });
 
-  const jwsgi = "a jwsgi app is served, changed, sleeps when it is idle, and what is no class is refused";
-  if (!hasPlugin("jwsgi") || !hasPlugin("jvm")) skipped(jwsgi, "uwsgi-plugin-jwsgi-openjdk-17 is not installed");
+  const jwsgi =
+    "a jwsgi app is served, changed, sleeps when it is idle, and what is no class is refused";
+  if (!hasPlugin("jwsgi") || !hasPlugin("jvm"))
+    skipped(jwsgi, "uwsgi-plugin-jwsgi-openjdk-17 is not installed");
   else if (!Bun.which("javac")) skipped(jwsgi, "javac is not installed");
   else
     story(jwsgi, () => {
@@ -151,12 +169,16 @@ stories((board, story) => {
       ok(board.push(app, "jwsgi"));
       expect(get().body).toBe("Hello from JWSGI, at /there\n");
       const source = "src/Hello.java";
-      const changed = fs.readFileSync(`${app.folder}/${source}`, "utf8").replace("from", "again from");
+      const changed = fs
+        .readFileSync(`${app.folder}/${source}`, "utf8")
+        .replace("from", "again from");
       app.commit("Second", { [source]: changed });
       ok(board.push(app, "jwsgi"));
       expect(get().body).toBe("Hello again from JWSGI, at /there\n");
       app.commit("Broken", { Procfile: "jwsgi: Nowhere\n" });
-      expect(fails(board.push(app, "jwsgi"), 1).output).toMatch(/ClassNotFound(.*\n)*.*could not be loaded/);
+      expect(fails(board.push(app, "jwsgi"), 1).output).toMatch(
+        /ClassNotFound(.*\n)*.*could not be loaded/,
+      );
       app.commit("Jar", { Procfile: "jwsgi: java -jar app.jar\n" });
       const refused = fails(board.push(app, "jwsgi"), 1).output;
       expect(refused).toMatch(/is not the name of a class(.*\n)*.*web: java -jar app.jar/);

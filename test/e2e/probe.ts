@@ -1,6 +1,9 @@
 import type { Files } from "./sandbox.ts";
 
-/** One file of Python, without packages, that is a wsgi app and a web server of its own, and shows what it was given. */
+/**
+ * One file of Python, without packages, that is a wsgi app and a web server of its own, and shows
+ * what it was given.
+ */
 const source = `import os, sys
 
 VERSION = "@VERSION@"

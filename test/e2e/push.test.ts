@@ -11,7 +11,10 @@ stories((board, story) => {
     expect(stderr).toContain("remote: -----> Deploying app 'hello'");
     const last = stderr.split("\n").filter((line) => line.startsWith("remote: "));
     expect(last.slice(-3).join("\n")).toContain(board.url("hello.test"));
-    expect(board.get("/", { host: "hello.test" })).toMatchObject({ status: 200, body: "Hello from hello\n" });
+    expect(board.get("/", { host: "hello.test" })).toMatchObject({
+      status: 200,
+      body: "Hello from hello\n",
+    });
     expect(board.tip("hello")).toBe(app.head());
   });
 
@@ -30,10 +33,15 @@ stories((board, story) => {
     const app = board.repo("web-worker-cron");
     const { output } = ok(board.push(app, "trio"));
     expect(output).toContain("checked web.py");
-    expect(board.get("/", { host: "trio.test" })).toMatchObject({ status: 200, body: "Hello from web\n" });
+    expect(board.get("/", { host: "trio.test" })).toMatchObject({
+      status: 200,
+      body: "Hello from web\n",
+    });
     const data = `${board.pikuRoot}/data/trio`;
     expect(read(`${data}/releases`)).toBe("released for trio.test\n");
-    eventually(() => expect(list(data).filter((name) => name.startsWith("worker-"))).toHaveLength(1));
+    eventually(() =>
+      expect(list(data).filter((name) => name.startsWith("worker-"))).toHaveLength(1),
+    );
     const ps = ok(board.ssh("ps", "trio")).stdout;
     for (const kind of ["web", "worker", "cron"]) expect(ps).toMatch(new RegExp(`${kind}\\W+1`));
     eventually(() => expect(read(`${data}/minutes`)).toMatch(/\d/), 75);
@@ -60,19 +68,24 @@ stories((board, story) => {
     ok(board.push(app, "pages"));
     expect(board.get("/", { host: "static.test" }).body).toBe("changed\n");
     app.commit("Broken", { Procfile: "static: ../..\n", "public/index.html": "broken\n" });
-    expect(fails(board.push(app, "pages"), 1).output).toContain("'../..' cannot be a folder of static files");
+    expect(fails(board.push(app, "pages"), 1).output).toContain(
+      "'../..' cannot be a folder of static files",
+    );
     expect(board.get("/", { host: "static.test" }).body).toBe("changed\n");
   });
 
-  story("an app without a server name is reachable on its port, and the push says how to name it", () => {
-    const app = board.repo(undefined, { ...webProbe("x"), ENV: "" });
-    const { output } = ok(board.push(app, "nameless"));
-    const port = /127\.0\.0\.1:(\d+)/.exec(output)?.[1];
-    expect(output).toMatch(/config:set nameless NGINX_SERVER_NAME=/);
-    expect(board.get("/", { port: Number(port), local: true }).body).toBe("one");
-    ok(board.ssh("config:set", "nameless", "NGINX_SERVER_NAME=named.test"));
-    expect(board.get("/", { host: "named.test" }).body).toBe("one");
-  });
+  story(
+    "an app without a server name is reachable on its port, and the push says how to name it",
+    () => {
+      const app = board.repo(undefined, { ...webProbe("x"), ENV: "" });
+      const { output } = ok(board.push(app, "nameless"));
+      const port = /127\.0\.0\.1:(\d+)/.exec(output)?.[1];
+      expect(output).toMatch(/config:set nameless NGINX_SERVER_NAME=/);
+      expect(board.get("/", { port: Number(port), local: true }).body).toBe("one");
+      ok(board.ssh("config:set", "nameless", "NGINX_SERVER_NAME=named.test"));
+      expect(board.get("/", { host: "named.test" }).body).toBe("one");
+    },
+  );
 
   story("what an app wrote beside its code survives the next push", () => {
     const app = board.repo(undefined, { ...webProbe("keeps.test"), "notes/readme": "tracked\n" });
@@ -142,41 +155,50 @@ stories((board, story) => {
     expect(list(`${board.pikuRoot}/repos`)).not.toContain("no-such-app");
   });
 
-  story("two pushes at once: afterwards the branch and what is served are the same commit", async () => {
-    const first = board.repo(undefined, webProbe("race.test", "zero"));
-    ok(board.push(first, "race"));
-    const second = first.copy();
-    for (const round of [1, 2, 3]) {
-      first.commit(`A ${round}`, { "app.py": probeSource(`a${round}`) });
-      second.commit(`B ${round}`, { "app.py": probeSource(`b${round}`) });
-      const pushes = await Promise.all([
-        board.pushing(first, "race", "--force", "main"),
-        Bun.sleep(round * 30).then(() => board.pushing(second, "race", "--force", "main")),
-      ]);
-      expect(pushes.filter(({ status }) => status === 0).length).toBeGreaterThan(0);
-      const tip = board.tip("race");
-      const served = board.get("/", { host: "race.test" }).body;
-      expect({ tip, served }).toBeOneOf([
-        { tip: first.head(), served: `a${round}` },
-        { tip: second.head(), served: `b${round}` },
-      ]);
-      for (const [index, repo] of [first, second].entries())
-        if (pushes[index]!.status !== 0) expect(tip).not.toBe(repo.head());
-    }
-  });
+  story(
+    "two pushes at once: afterwards the branch and what is served are the same commit",
+    async () => {
+      const first = board.repo(undefined, webProbe("race.test", "zero"));
+      ok(board.push(first, "race"));
+      const second = first.copy();
+      for (const round of [1, 2, 3]) {
+        first.commit(`A ${round}`, { "app.py": probeSource(`a${round}`) });
+        second.commit(`B ${round}`, { "app.py": probeSource(`b${round}`) });
+        const pushes = await Promise.all([
+          board.pushing(first, "race", "--force", "main"),
+          Bun.sleep(round * 30).then(() => board.pushing(second, "race", "--force", "main")),
+        ]);
+        expect(pushes.filter(({ status }) => status === 0).length).toBeGreaterThan(0);
+        const tip = board.tip("race");
+        const served = board.get("/", { host: "race.test" }).body;
+        expect({ tip, served }).toBeOneOf([
+          { tip: first.head(), served: `a${round}` },
+          { tip: second.head(), served: `b${round}` },
+        ]);
+        for (const [index, repo] of [first, second].entries())
+          if (pushes[index]!.status !== 0) expect(tip).not.toBe(repo.head());
+      }
+    },
+  );
 
-  story("of two pushes at once that do not build on each other, git refuses the later one", async () => {
-    const first = board.repo(undefined, webProbe("turns.test", "zero"));
-    ok(board.push(first, "turns"));
-    const second = first.copy();
-    first.commit("A", { "app.py": probeSource("a") });
-    second.commit("B", { "app.py": probeSource("b") });
-    const pushes = await Promise.all([board.pushing(first, "turns"), board.pushing(second, "turns")]);
-    expect(pushes.map(({ status }) => status).sort()).toEqual([0, 1]);
-    const winner = pushes[0].status === 0 ? first : second;
-    expect(board.tip("turns")).toBe(winner.head());
-    expect(board.get("/", { host: "turns.test" }).body).toBe(winner === first ? "a" : "b");
-  });
+  story(
+    "of two pushes at once that do not build on each other, git refuses the later one",
+    async () => {
+      const first = board.repo(undefined, webProbe("turns.test", "zero"));
+      ok(board.push(first, "turns"));
+      const second = first.copy();
+      first.commit("A", { "app.py": probeSource("a") });
+      second.commit("B", { "app.py": probeSource("b") });
+      const pushes = await Promise.all([
+        board.pushing(first, "turns"),
+        board.pushing(second, "turns"),
+      ]);
+      expect(pushes.map(({ status }) => status).sort()).toEqual([0, 1]);
+      const winner = pushes[0].status === 0 ? first : second;
+      expect(board.tip("turns")).toBe(winner.head());
+      expect(board.get("/", { host: "turns.test" }).body).toBe(winner === first ? "a" : "b");
+    },
+  );
 
   story("apps lists what is deployed, with a star at what runs", () => {
     const { stdout } = ok(board.ssh("apps"));

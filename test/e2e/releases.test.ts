@@ -15,27 +15,30 @@ stories((board, story) => {
     ["web", webProbe],
     ["wsgi", wsgiProbe],
   ] as const)
-    story(`rollback brings back code and settings of a ${kind} app, and says how to go forward`, () => {
-      const name = `back-${kind}`;
-      const host = `${name}.test`;
-      const app = board.repo(undefined, probe(host));
-      ok(board.push(app, name));
-      ok(board.ssh("config:set", name, "MODE=first"));
-      app.commit("Second", { "app.py": probeSource("two") });
-      ok(board.push(app, name));
-      ok(board.ssh("config:set", name, "MODE=second"));
-      expect(ok(board.ssh("rollback", name)).output).toContain(`deploy ${name}`);
-      expect(board.get("/env/MODE", { host }).body).toBe("first");
-      expect(board.get("/", { host }).body).toBe("two");
-      ok(board.ssh("rollback", name, "2"));
-      expect(board.get("/", { host }).body).toBe("one");
-      expect(ok(board.ssh("config:get", name, "MODE")).stdout).toBe("first\n");
-      expect(read(`${board.pikuRoot}/apps/${name}/app.py`)).toBe(probeSource("one"));
-      ok(board.ssh("deploy", name));
-      expect(board.get("/", { host }).body).toBe("two");
-      expect(fails(board.ssh("rollback", name, "99"), 1).stderr).toContain("99");
-      expect(board.get("/", { host }).body).toBe("two");
-    });
+    story(
+      `rollback brings back code and settings of a ${kind} app, and says how to go forward`,
+      () => {
+        const name = `back-${kind}`;
+        const host = `${name}.test`;
+        const app = board.repo(undefined, probe(host));
+        ok(board.push(app, name));
+        ok(board.ssh("config:set", name, "MODE=first"));
+        app.commit("Second", { "app.py": probeSource("two") });
+        ok(board.push(app, name));
+        ok(board.ssh("config:set", name, "MODE=second"));
+        expect(ok(board.ssh("rollback", name)).output).toContain(`deploy ${name}`);
+        expect(board.get("/env/MODE", { host }).body).toBe("first");
+        expect(board.get("/", { host }).body).toBe("two");
+        ok(board.ssh("rollback", name, "2"));
+        expect(board.get("/", { host }).body).toBe("one");
+        expect(ok(board.ssh("config:get", name, "MODE")).stdout).toBe("first\n");
+        expect(read(`${board.pikuRoot}/apps/${name}/app.py`)).toBe(probeSource("one"));
+        ok(board.ssh("deploy", name));
+        expect(board.get("/", { host }).body).toBe("two");
+        expect(fails(board.ssh("rollback", name, "99"), 1).stderr).toContain("99");
+        expect(board.get("/", { host }).body).toBe("two");
+      },
+    );
 
   story("releases lists what was live, and releases:output what was said", () => {
     const app = board.repo(undefined, webProbe("list.test"));
@@ -50,8 +53,15 @@ stories((board, story) => {
     expect(lines[1]).toMatch(/1 .* push .*First$/);
     expect(stdout).not.toContain("do-not-show");
     const records = JSON.parse(ok(board.ssh("releases", "list", "--json")).stdout);
-    expect(records[0]).toMatchObject({ number: 2, cause: "config:set", changed: ["SECRET"], live: true });
-    expect(ok(board.ssh("releases:output", "list", "1")).stdout).toContain("-----> Deploying app 'list'");
+    expect(records[0]).toMatchObject({
+      number: 2,
+      cause: "config:set",
+      changed: ["SECRET"],
+      live: true,
+    });
+    expect(ok(board.ssh("releases:output", "list", "1")).stdout).toContain(
+      "-----> Deploying app 'list'",
+    );
     expect(ok(board.ssh("releases:output", "list", "3")).stdout).toContain("no luck");
     fails(board.ssh("releases:output", "list", "77"), 1);
     fails(board.ssh("releases:output", "list", "x"), 2);
@@ -78,7 +88,9 @@ stories((board, story) => {
     const ENV = `NGINX_SERVER_NAME=port.test\nPIKU_HEALTHCHECK_TIMEOUT=3\nWRONG=${port}\n`;
     const Procfile = "web: PORT=$WRONG exec python3 app.py\n";
     const app = board.repo(undefined, { ...webProbe("port.test"), ENV, Procfile });
-    expect(fails(board.push(app, "port")).output).toMatch(new RegExp(`listens on port ${port} instead`));
+    expect(fails(board.push(app, "port")).output).toMatch(
+      new RegExp(`listens on port ${port} instead`),
+    );
   });
 
   story("a web worker without a site only has to stay up", () => {

@@ -6,8 +6,15 @@ import { anyBoard, stories } from "./story.ts";
 import { commandOf } from "./watch.ts";
 
 /** `ssh -tt board LINE`, with these keys typed once it has printed `ready`. */
-function typing(board: Board, line: string, keys: string): Promise<{ status: number | null; said: string }> {
-  const client = spawn("ssh", ["-tt", "board", line], { env: board.clientEnv(), stdio: ["pipe", "pipe", "inherit"] });
+function typing(
+  board: Board,
+  line: string,
+  keys: string,
+): Promise<{ status: number | null; said: string }> {
+  const client = spawn("ssh", ["-tt", "board", line], {
+    env: board.clientEnv(),
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   let said = "";
   let typed = false;
   client.stdout.on("data", (data) => {
@@ -24,7 +31,10 @@ const sleeping = (board: Board, seconds: number) =>
 
 stories((board, story) => {
   story("run hands bytes on as they are, in both directions", () => {
-    const app = board.repo(undefined, { Procfile: "worker: exec sleep 1000\n", "show.sh": 'printf "<%s>" "$@"\n' });
+    const app = board.repo(undefined, {
+      Procfile: "worker: exec sleep 1000\n",
+      "show.sh": 'printf "<%s>" "$@"\n',
+    });
     ok(board.push(app, "runs"));
     const bytes = randomBytes(3 << 20);
     const ran = spawnSync("ssh", ["board", "run runs -- tee copy"], {
@@ -81,25 +91,36 @@ stories((board, story) => {
     expect(stdout).not.toMatch(/^(FINGERPRINT|SSH_ORIGINAL_COMMAND|BUN_)/m);
   });
 
-  story("run on a terminal: the command has it, ^C ends the command, and hanging up ends it too", async () => {
-    const terminal = ok(board.run(["ssh", "-tt", "board", "run runs -- tty; test -t 0 && test -t 1 && test -t 2"]));
-    expect(terminal.stdout).toMatch(/^\/dev\/pts\/\d+\r\n$/);
-    expect(board.sshRaw("run runs -- tty").stdout).toBe("not a tty\n");
-    expect((await typing(board, "run runs -- echo ready; exec sleep 4321", "\x03")).status).toBe(130);
-    // What takes ^C for itself goes on, and its own status counts.
-    const trap = `run runs -- trap "echo caught; exit 7" INT; echo ready; while :; do sleep 0.1; done`;
-    const { status, said } = await typing(board, trap, "\x03");
-    expect([status, said.includes("caught")]).toEqual([7, true]);
-    const lines = await typing(board, "run runs -- echo ready; read line; echo got $line", "a word\r");
-    expect(lines.said).toContain("got a word\r\n");
-    const client = spawn("ssh", ["-tt", "board", "run runs -- sleep 5432"], {
-      env: board.clientEnv(),
-      stdio: ["pipe", "pipe", "pipe"],
-    });
-    for (let i = 0; i < 100 && sleeping(board, 5432).length === 0; i++) await Bun.sleep(50);
-    expect(sleeping(board, 5432).length).toBeGreaterThan(0);
-    client.kill("SIGKILL");
-    await new Promise((resolve) => client.once("close", resolve));
-    eventually(() => expect(sleeping(board, 5432)).toEqual([]));
-  });
+  story(
+    "run on a terminal: the command has it, ^C ends the command, and hanging up ends it too",
+    async () => {
+      const terminal = ok(
+        board.run(["ssh", "-tt", "board", "run runs -- tty; test -t 0 && test -t 1 && test -t 2"]),
+      );
+      expect(terminal.stdout).toMatch(/^\/dev\/pts\/\d+\r\n$/);
+      expect(board.sshRaw("run runs -- tty").stdout).toBe("not a tty\n");
+      expect((await typing(board, "run runs -- echo ready; exec sleep 4321", "\x03")).status).toBe(
+        130,
+      );
+      // What takes ^C for itself goes on, and its own status counts.
+      const trap = `run runs -- trap "echo caught; exit 7" INT; echo ready; while :; do sleep 0.1; done`;
+      const { status, said } = await typing(board, trap, "\x03");
+      expect([status, said.includes("caught")]).toEqual([7, true]);
+      const lines = await typing(
+        board,
+        "run runs -- echo ready; read line; echo got $line",
+        "a word\r",
+      );
+      expect(lines.said).toContain("got a word\r\n");
+      const client = spawn("ssh", ["-tt", "board", "run runs -- sleep 5432"], {
+        env: board.clientEnv(),
+        stdio: ["pipe", "pipe", "pipe"],
+      });
+      for (let i = 0; i < 100 && sleeping(board, 5432).length === 0; i++) await Bun.sleep(50);
+      expect(sleeping(board, 5432).length).toBeGreaterThan(0);
+      client.kill("SIGKILL");
+      await new Promise((resolve) => client.once("close", resolve));
+      eventually(() => expect(sleeping(board, 5432)).toEqual([]));
+    },
+  );
 }, anyBoard);

@@ -36,7 +36,9 @@ function lives(
   expect(second.output).not.toContain(installs);
   expect(board.get("/", { host }).body).toBe(change.says);
   expect(keys(board, example)).toEqual(before);
-  console.log(`${example}: pushed in ${Math.round(first.ms)} ms, changed in ${Math.round(second.ms)} ms`);
+  console.log(
+    `${example}: pushed in ${Math.round(first.ms)} ms, changed in ${Math.round(second.ms)} ms`,
+  );
 
   app.commit("Broken", broken);
   fails(board.push(app, example));
@@ -76,25 +78,31 @@ stories((board, story) => {
     });
   });
 
-  story("Node with npm: lock file, build script, and a node_modules that follows the release", () => {
-    const app = lives(board, "node", nodeLife("node", "Running npm ci"));
-    const [key] = keys(board, "node");
-    expect(fs.readlinkSync(`${board.pikuRoot}/apps/node/node_modules`)).toBe(
-      `${board.pikuRoot}/envs/node/${key}/node_modules`,
-    );
-    const manifest = read(`${app.folder}/package.json`).replace("2.1.2", "2.1.3");
-    app.commit("Newer, without a lock file", { "package.json": manifest, "package-lock.json": null });
-    const { output } = ok(board.push(app, "node"));
-    expect(output).toContain("Running npm install");
-    expect(board.get("/", { host: "node.test" }).body).toBe("Goodbye from node, 1m\n");
-    const tree = `${board.pikuRoot}/apps/node`;
-    expect(fs.readlinkSync(`${tree}/node_modules`)).not.toContain(key!);
-    expect(JSON.parse(read(`${tree}/node_modules/ms/package.json`)).version).toBe("2.1.3");
-    app.commit("No such version", { "package.json": manifest.replace("2.1.3", "99.0.0") });
-    fails(board.push(app, "node"));
-    expect(JSON.parse(read(`${tree}/node_modules/ms/package.json`)).version).toBe("2.1.3");
-    expect(board.get("/", { host: "node.test" }).status).toBe(200);
-  });
+  story(
+    "Node with npm: lock file, build script, and a node_modules that follows the release",
+    () => {
+      const app = lives(board, "node", nodeLife("node", "Running npm ci"));
+      const [key] = keys(board, "node");
+      expect(fs.readlinkSync(`${board.pikuRoot}/apps/node/node_modules`)).toBe(
+        `${board.pikuRoot}/envs/node/${key}/node_modules`,
+      );
+      const manifest = read(`${app.folder}/package.json`).replace("2.1.2", "2.1.3");
+      app.commit("Newer, without a lock file", {
+        "package.json": manifest,
+        "package-lock.json": null,
+      });
+      const { output } = ok(board.push(app, "node"));
+      expect(output).toContain("Running npm install");
+      expect(board.get("/", { host: "node.test" }).body).toBe("Goodbye from node, 1m\n");
+      const tree = `${board.pikuRoot}/apps/node`;
+      expect(fs.readlinkSync(`${tree}/node_modules`)).not.toContain(key!);
+      expect(JSON.parse(read(`${tree}/node_modules/ms/package.json`)).version).toBe("2.1.3");
+      app.commit("No such version", { "package.json": manifest.replace("2.1.3", "99.0.0") });
+      fails(board.push(app, "node"));
+      expect(JSON.parse(read(`${tree}/node_modules/ms/package.json`)).version).toBe("2.1.3");
+      expect(board.get("/", { host: "node.test" }).status).toBe(200);
+    },
+  );
 
   if (board.target.name.endsWith("-lite")) return;
 
@@ -103,7 +111,10 @@ stories((board, story) => {
       Procfile: "release: true\n",
       ENV: "NGINX_SERVER_NAME=start.test\nNODE_PACKAGE_MANAGER=npm --package-lock=false\n",
       "package.json": JSON.stringify({
-        scripts: { postinstall: "node build.js", start: "cp -r node_modules/../dist . && exec node server.js" },
+        scripts: {
+          postinstall: "node build.js",
+          start: "cp -r node_modules/../dist . && exec node server.js",
+        },
         dependencies: { ms: "2.1.2" },
       }),
       "package-lock.json": null,
@@ -114,36 +125,42 @@ stories((board, story) => {
     expect(ok(board.ssh("ps", "start")).stdout).toMatch(/web\W+1/);
   });
 
-  story("Node: what the original installed, a release that fails, and going back each have their own packages", () => {
-    const shows =
-      "require('http').createServer((_, r) => r.end(require('ms/package').version)).listen(process.env.PORT)\n";
-    const manifest = (version: string) => JSON.stringify({ dependencies: { ms: version } });
-    const app = board.repo(undefined, {
-      Procfile: "web: exec node app.js\n",
-      ENV: "NGINX_SERVER_NAME=versions.test\n",
-      "app.js": shows,
-      "package.json": manifest("2.0.0"),
-    });
-    const served = () => board.get("/", { host: "versions.test" }).body;
-    ok(board.push(app, "versions"));
-    expect(served()).toBe("2.0.0");
-    const link = `${board.pikuRoot}/apps/versions/node_modules`;
-    fs.rmSync(link);
-    fs.symlinkSync(`${board.pikuRoot}/envs/versions/node_modules`, link);
-    app.commit("Second", { "package.json": manifest("2.1.0") });
-    ok(board.push(app, "versions"));
-    expect(served()).toBe("2.1.0");
-    app.commit("Fails", { "package.json": manifest("2.1.3"), Procfile: "release: false\nweb: exec node app.js\n" });
-    fails(board.push(app, "versions"));
-    expect(served()).toBe("2.1.0");
-    ok(board.ssh("restart", "versions"));
-    expect(served()).toBe("2.1.0");
-    ok(app.git("reset", "--quiet", "--hard", "HEAD~2"));
-    ok(board.push(app, "versions", "--force", "main"));
-    expect(served()).toBe("2.0.0");
-    expect(ok(board.ssh("rollback", "versions")).output).not.toContain("Running npm");
-    expect(served()).toBe("2.1.0");
-  });
+  story(
+    "Node: what the original installed, a release that fails, and going back each have their own packages",
+    () => {
+      const shows =
+        "require('http').createServer((_, r) => r.end(require('ms/package').version)).listen(process.env.PORT)\n";
+      const manifest = (version: string) => JSON.stringify({ dependencies: { ms: version } });
+      const app = board.repo(undefined, {
+        Procfile: "web: exec node app.js\n",
+        ENV: "NGINX_SERVER_NAME=versions.test\n",
+        "app.js": shows,
+        "package.json": manifest("2.0.0"),
+      });
+      const served = () => board.get("/", { host: "versions.test" }).body;
+      ok(board.push(app, "versions"));
+      expect(served()).toBe("2.0.0");
+      const link = `${board.pikuRoot}/apps/versions/node_modules`;
+      fs.rmSync(link);
+      fs.symlinkSync(`${board.pikuRoot}/envs/versions/node_modules`, link);
+      app.commit("Second", { "package.json": manifest("2.1.0") });
+      ok(board.push(app, "versions"));
+      expect(served()).toBe("2.1.0");
+      app.commit("Fails", {
+        "package.json": manifest("2.1.3"),
+        Procfile: "release: false\nweb: exec node app.js\n",
+      });
+      fails(board.push(app, "versions"));
+      expect(served()).toBe("2.1.0");
+      ok(board.ssh("restart", "versions"));
+      expect(served()).toBe("2.1.0");
+      ok(app.git("reset", "--quiet", "--hard", "HEAD~2"));
+      ok(board.push(app, "versions", "--force", "main"));
+      expect(served()).toBe("2.0.0");
+      expect(ok(board.ssh("rollback", "versions")).output).not.toContain("Running npm");
+      expect(served()).toBe("2.1.0");
+    },
+  );
 
   story("Node with a modern yarn, which npm installs", () => {
     const app = board.repo(undefined, {
@@ -151,53 +168,75 @@ stories((board, story) => {
       ENV: "NGINX_SERVER_NAME=modern.test\nNODE_PACKAGE_MANAGER=yarn\n",
       "app.js":
         "require('http').createServer((_, r) => r.end(require('ms/package').version)).listen(process.env.PORT)\n",
-      "package.json": JSON.stringify({ packageManager: "yarn@4.6.0", dependencies: { ms: "2.1.3" } }),
+      "package.json": JSON.stringify({
+        packageManager: "yarn@4.6.0",
+        dependencies: { ms: "2.1.3" },
+      }),
     });
     const { output } = ok(board.push(app, "modern"));
     expect(output).toContain("Installing package manager @yarnpkg/cli-dist@4.6.0 with npm");
     expect(board.get("/", { host: "modern.test" }).body).toBe("2.1.3");
   });
 
-  story("pip: the app itself as a package runs from its own folder, not from the build tree", () => {
-    const app = board.repo(undefined, {
-      Procfile: "web: exec hello-own\n",
-      ENV: "NGINX_SERVER_NAME=own.test\n",
-      "requirements.txt": "setuptools\n-e .\n",
-      "pyproject.toml": '[project]\nname = "own"\nversion = "1"\n[project.scripts]\nhello-own = "own:main"\n',
-      "src/own/__init__.py": ownPackage,
-    });
-    ok(board.push(app, "own"));
-    expect(board.get("/", { host: "own.test" }).body).toBe(`${board.pikuRoot}/apps/own/src/own/__init__.py`);
-  });
+  story(
+    "pip: the app itself as a package runs from its own folder, not from the build tree",
+    () => {
+      const app = board.repo(undefined, {
+        Procfile: "web: exec hello-own\n",
+        ENV: "NGINX_SERVER_NAME=own.test\n",
+        "requirements.txt": "setuptools\n-e .\n",
+        "pyproject.toml":
+          '[project]\nname = "own"\nversion = "1"\n[project.scripts]\nhello-own = "own:main"\n',
+        "src/own/__init__.py": ownPackage,
+      });
+      ok(board.push(app, "own"));
+      expect(board.get("/", { host: "own.test" }).body).toBe(
+        `${board.pikuRoot}/apps/own/src/own/__init__.py`,
+      );
+    },
+  );
 
-  story("pip: a wsgi app for a Python that uWSGI has not is told to use gunicorn [python3.14 is a stand-in]", () => {
-    standIn(board, "python3.14", '[ "$1" = -V ] && echo "Python 3.14.0"\n');
-    const app = board.repo("python-flask", { ENV: "PYTHON_VERSION=3.14\n" });
-    expect(fails(board.push(app, "later")).output).toContain("use gunicorn as `web`");
-    withdraw(board, "python3.14");
-  });
+  story(
+    "pip: a wsgi app for a Python that uWSGI has not is told to use gunicorn [python3.14 is a stand-in]",
+    () => {
+      standIn(board, "python3.14", '[ "$1" = -V ] && echo "Python 3.14.0"\n');
+      const app = board.repo("python-flask", { ENV: "PYTHON_VERSION=3.14\n" });
+      expect(fails(board.push(app, "later")).output).toContain("use gunicorn as `web`");
+      withdraw(board, "python3.14");
+    },
+  );
 
-  story("what only a build script needs is installed for it, also where NODE_ENV is production", () => {
-    provide(board, "yarn");
-    provide(board, "pnpm");
-    const app = board.repo(undefined, {
-      Procfile: "static: public\n",
-      "package.json": JSON.stringify({
-        scripts: { build: "mkdir -p public && node -p \"require('ms/package').version\" >public/index.html" },
-        devDependencies: { ms: "2.1.3" },
-      }),
-    });
-    for (const manager of ["npm", "yarn", "pnpm"]) {
-      const name = `dev-${manager}`;
-      const settings = { NODE_PACKAGE_MANAGER: manager, NODE_ENV: "production", NGINX_SERVER_NAME: `${name}.test` };
-      const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`);
-      app.commit(manager, { ENV: lines.join("") });
-      ok(board.push(app, name));
-      expect(board.get("/", { host: `${name}.test` }).body).toBe("2.1.3\n");
-    }
-    withdraw(board, "yarn");
-    withdraw(board, "pnpm");
-  });
+  story(
+    "what only a build script needs is installed for it, also where NODE_ENV is production",
+    () => {
+      provide(board, "yarn");
+      provide(board, "pnpm");
+      const app = board.repo(undefined, {
+        Procfile: "static: public\n",
+        "package.json": JSON.stringify({
+          scripts: {
+            build:
+              "mkdir -p public && node -p \"require('ms/package').version\" >public/index.html",
+          },
+          devDependencies: { ms: "2.1.3" },
+        }),
+      });
+      for (const manager of ["npm", "yarn", "pnpm"]) {
+        const name = `dev-${manager}`;
+        const settings = {
+          NODE_PACKAGE_MANAGER: manager,
+          NODE_ENV: "production",
+          NGINX_SERVER_NAME: `${name}.test`,
+        };
+        const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`);
+        app.commit(manager, { ENV: lines.join("") });
+        ok(board.push(app, name));
+        expect(board.get("/", { host: `${name}.test` }).body).toBe("2.1.3\n");
+      }
+      withdraw(board, "yarn");
+      withdraw(board, "pnpm");
+    },
+  );
 
   story("Node with yarn and its lock file", () => {
     provide(board, "yarn");
@@ -224,11 +263,15 @@ stories((board, story) => {
           .stdout.slice(1)
           .split(".")
       : [];
-    const app = board.repo("node", { ENV: `NGINX_SERVER_NAME=version.test\nNODE_VERSION=${major}\n` });
+    const app = board.repo("node", {
+      ENV: `NGINX_SERVER_NAME=version.test\nNODE_VERSION=${major}\n`,
+    });
     expect(ok(board.push(app, "version")).output).not.toContain("nodeenv");
     app.commit("Another version", { ENV: "NGINX_SERVER_NAME=version.test\nNODE_VERSION=4.5.6\n" });
     // As the original: the server's own has to do, and the push says so.
-    expect(ok(board.push(app, "version")).output).toContain("NODE_VERSION is 4.5.6, but the server has Node");
+    expect(ok(board.push(app, "version")).output).toContain(
+      "NODE_VERSION is 4.5.6, but the server has Node",
+    );
     // What it makes says that it is the version that was asked for, and runs the real one.
     standIn(
       board,
@@ -244,14 +287,19 @@ chmod 755 "$last/bin/node"
       "server.js": read(`${app.folder}/server.js`).replace("built}", "process.env.THROUGH}"),
     });
     const { output } = ok(board.push(app, "version"));
-    expect(output).toMatch(/nodeenv --prebuilt --node=4\.5\.6 --clean-src --force \S+\/envs\/version\/\.[0-9a-f]{16}/);
+    expect(output).toMatch(
+      /nodeenv --prebuilt --node=4\.5\.6 --clean-src --force \S+\/envs\/version\/\.[0-9a-f]{16}/,
+    );
     expect(board.get("/", { host: "version.test" }).body).toBe("nodeenv 1m\n");
     withdraw(board, "nodeenv");
   });
 
   story("Bun", () => {
     provide(board, "bun");
-    lives(board, "bun", { ...nodeLife("bun", "Running bun install"), broken: { "package.json": nodeManifest("bun") } });
+    lives(board, "bun", {
+      ...nodeLife("bun", "Running bun install"),
+      broken: { "package.json": nodeManifest("bun") },
+    });
     withdraw(board, "bun");
   });
 
@@ -273,40 +321,47 @@ chmod 755 "$last/bin/node"
       installs: "Running poetry install",
       change: { file: "app.py", from: "Hello", to: "Goodbye", says: "Goodbye from Poetry\n" },
       broken: {
-        "pyproject.toml": read(`${import.meta.dir}/../examples/python-poetry/pyproject.toml`).replace(
-          "0.13,<0.14",
-          "99",
-        ),
+        "pyproject.toml": read(
+          `${import.meta.dir}/../examples/python-poetry/pyproject.toml`,
+        ).replace("0.13,<0.14", "99"),
       },
     });
     withdraw(board, "poetry");
   });
 
-  story("Poetry: the app itself as a package, without a lock file, runs from its own folder", () => {
-    provide(board, "poetry");
-    const manifest = (version: number) =>
-      `[project]\nname = "own"\nversion = "${version}"\n[project.scripts]\nhello-own = "own:main"\n[build-system]\nrequires = ["poetry-core"]\nbuild-backend = "poetry.core.masonry.api"\n`;
-    const app = board.repo(undefined, {
-      Procfile: "web: exec hello-own\n",
-      ENV: "NGINX_SERVER_NAME=own-poetry.test\n",
-      "pyproject.toml": manifest(1),
-      "src/own/__init__.py": ownPackage,
-    });
-    ok(board.push(app, "own-poetry"));
-    const file = `${board.pikuRoot}/apps/own-poetry/src/own/__init__.py`;
-    expect(board.get("/", { host: "own-poetry.test" }).body).toBe(file);
-    app.commit("Two", { "pyproject.toml": `${manifest(2)}[dependency-groups]\ndev = []\n` });
-    expect(ok(board.push(app, "own-poetry")).output).toContain("Running poetry install");
-    expect(fs.existsSync(`${board.pikuRoot}/apps/own-poetry/poetry.lock`)).toBe(false);
-    withdraw(board, "poetry");
-  });
+  story(
+    "Poetry: the app itself as a package, without a lock file, runs from its own folder",
+    () => {
+      provide(board, "poetry");
+      const manifest = (version: number) =>
+        `[project]\nname = "own"\nversion = "${version}"\n[project.scripts]\nhello-own = "own:main"\n[build-system]\nrequires = ["poetry-core"]\nbuild-backend = "poetry.core.masonry.api"\n`;
+      const app = board.repo(undefined, {
+        Procfile: "web: exec hello-own\n",
+        ENV: "NGINX_SERVER_NAME=own-poetry.test\n",
+        "pyproject.toml": manifest(1),
+        "src/own/__init__.py": ownPackage,
+      });
+      ok(board.push(app, "own-poetry"));
+      const file = `${board.pikuRoot}/apps/own-poetry/src/own/__init__.py`;
+      expect(board.get("/", { host: "own-poetry.test" }).body).toBe(file);
+      app.commit("Two", { "pyproject.toml": `${manifest(2)}[dependency-groups]\ndev = []\n` });
+      expect(ok(board.push(app, "own-poetry")).output).toContain("Running poetry install");
+      expect(fs.existsSync(`${board.pikuRoot}/apps/own-poetry/poetry.lock`)).toBe(false);
+      withdraw(board, "poetry");
+    },
+  );
 
   story("Python with uv and its lock file, a package in src/", () => {
     provide(board, "uv");
     const app = lives(board, "python-uv", {
       says: "Hello from uv\n",
       installs: "Running uv sync",
-      change: { file: "src/hello_uv/__init__.py", from: "Hello", to: "Goodbye", says: "Goodbye from uv\n" },
+      change: {
+        file: "src/hello_uv/__init__.py",
+        from: "Hello",
+        to: "Goodbye",
+        says: "Goodbye from uv\n",
+      },
       broken: { "uv.lock": "no lock file\n" },
     });
     expect(fs.existsSync(`${board.pikuRoot}/apps/python-uv/uv.lock`)).toBe(true);
@@ -321,4 +376,5 @@ chmod 755 "$last/bin/node"
 });
 
 /** The path of a program on the board. */
-const which = (board: Board, name: string) => ok(board.run(["sh", "-c", `command -v ${name}`])).stdout.trim();
+const which = (board: Board, name: string) =>
+  ok(board.run(["sh", "-c", `command -v ${name}`])).stdout.trim();

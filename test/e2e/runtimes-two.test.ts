@@ -1,8 +1,27 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
-import { type Board, examples, type Files, fails, ok, type Ran, type Repo, read, type Target } from "./sandbox.ts";
+import {
+  type Board,
+  examples,
+  type Files,
+  fails,
+  ok,
+  type Ran,
+  type Repo,
+  read,
+  type Target,
+} from "./sandbox.ts";
 import { skipped, stories } from "./story.ts";
-import { lackOf, lackOfMaven, link, oldCargo, recorded, recording, standIn, toolOf } from "./toolchains.ts";
+import {
+  lackOf,
+  lackOfMaven,
+  link,
+  oldCargo,
+  recorded,
+  recording,
+  standIn,
+  toolOf,
+} from "./toolchains.ts";
 
 /** What is told of an example app in each language. */
 interface Chapter {
@@ -22,7 +41,10 @@ interface Chapter {
 
 const exampleFile = (example: string, name: string) => read(`${examples}/${example}/${name}`);
 
-/** Pushes an example, changes it, breaks it; it answers all along. Gives the first push and the second. */
+/**
+ * Pushes an example, changes it, breaks it; it answers all along. Gives the first push and the
+ * second.
+ */
 function live(
   board: Board,
   { example, name = example, greeting, source, once, broken, ...rest }: Chapter,
@@ -39,7 +61,9 @@ function live(
     expect(first.output).toMatch(once);
     expect(second.output).not.toMatch(once);
   }
-  console.log(`${name}: ${(first.ms / 1000).toFixed(1)} s, again ${(second.ms / 1000).toFixed(1)} s`);
+  console.log(
+    `${name}: ${(first.ms / 1000).toFixed(1)} s, again ${(second.ms / 1000).toFixed(1)} s`,
+  );
   const tip = app.head();
   app.commit("Broken", broken);
   const { output } = fails(board.push(app, name));
@@ -53,44 +77,54 @@ function live(
 /** The files below a folder of the app's tree, without those of git. */
 const served = (board: Board, app: string, folder: string) =>
   fs
-    .readdirSync(`${board.pikuRoot}/apps/${app}/${folder}`, { recursive: true, withFileTypes: true })
+    .readdirSync(`${board.pikuRoot}/apps/${app}/${folder}`, {
+      recursive: true,
+      withFileTypes: true,
+    })
     .filter((entry) => entry.isFile())
     .map((entry) => `${entry.parentPath}/${entry.name}`.split(`/apps/${app}/`)[1]!)
     .sort();
 
 /** Building is the same on either executable, and slow. */
 const unlessSlow = {
-  unless: ({ name }: Target) => (name.endsWith("-lite") ? "told on the other executable" : undefined),
+  unless: ({ name }: Target) =>
+    name.endsWith("-lite") ? "told on the other executable" : undefined,
 };
 
 stories((board, story) => {
   const lacks = { cargo: oldCargo(), mvn: lackOf("mvn") ?? lackOfMaven() };
   /** A story that needs these programs. */
   const with_ = (tools: string[], name: string, body: () => void) => {
-    const lack = lackOf(...tools) ?? Object.entries(lacks).find(([tool, lack]) => lack && tools.includes(tool))?.[1];
+    const lack =
+      lackOf(...tools) ??
+      Object.entries(lacks).find(([tool, lack]) => lack && tools.includes(tool))?.[1];
     if (lack) skipped(name, lack);
     else story(name, body);
   };
 
-  with_(["go"], "Go: an example app is built by the push, again from what was built, and broken", () => {
-    link(board, "go");
-    const once = /downloading github\.com/;
-    live(board, {
-      example: "go",
-      greeting: "Hello from Go",
-      source: "main.go",
-      once,
-      broken: { "go.mod": "module example.test/hello\n\nrequire no/such v1.0.0\n" },
-    });
-    expect(served(board, "go", ".").filter((name) => !name.startsWith(".git/"))).toEqual([
-      "ENV",
-      "Procfile",
-      "go.mod",
-      "go.sum",
-      "hello",
-      "main.go",
-    ]);
-  });
+  with_(
+    ["go"],
+    "Go: an example app is built by the push, again from what was built, and broken",
+    () => {
+      link(board, "go");
+      const once = /downloading github\.com/;
+      live(board, {
+        example: "go",
+        greeting: "Hello from Go",
+        source: "main.go",
+        once,
+        broken: { "go.mod": "module example.test/hello\n\nrequire no/such v1.0.0\n" },
+      });
+      expect(served(board, "go", ".").filter((name) => !name.startsWith(".git/"))).toEqual([
+        "ENV",
+        "Procfile",
+        "go.mod",
+        "go.sum",
+        "hello",
+        "main.go",
+      ]);
+    },
+  );
 
   const goFiles = (host: string, procfile: string): Files => ({
     Procfile: procfile,
@@ -103,11 +137,15 @@ stories((board, story) => {
       ...goFiles("several.test", "web: exec bin/server\nworker: exec bin/idle\n"),
       "main.go": null,
       "cmd/server/main.go": main,
-      "cmd/idle/main.go": "package main\n\nfunc main() { select {} }\n".replace("select {}", "<-make(chan int)"),
+      "cmd/idle/main.go": "package main\n\nfunc main() { select {} }\n".replace(
+        "select {}",
+        "<-make(chan int)",
+      ),
       "lib/lib.go": "package lib\n",
     });
     app.commit("Idle", {
-      "cmd/idle/main.go": 'package main\n\nimport "time"\n\nfunc main() { time.Sleep(time.Hour) }\n',
+      "cmd/idle/main.go":
+        'package main\n\nimport "time"\n\nfunc main() { time.Sleep(time.Hour) }\n',
     });
     ok(board.push(app, "several"));
     expect(board.get("/", { host: "several.test" }).body).toBe("Hello from Go\n");
@@ -125,52 +163,68 @@ stories((board, story) => {
     expect(served(board, "run", ".")).toContain("released");
   });
 
-  with_(["go"], "Go: a file without a module, and Godeps with a recording stand-in for godep", () => {
-    const main = exampleFile("go", "main.go")
-      .replace(/.*uuid.*\n/g, "")
-      .replace("id)", '"")');
-    const app = board.repo(undefined, { ...goFiles("loose.test", "web: exec ./loose\n"), "main.go": main });
-    ok(board.push(app, "loose"));
-    expect(board.get("/", { host: "loose.test" }).body).toBe("Hello from Go\n");
-    standIn(board, "godep", recording("", "GO111MODULE"));
-    app.commit("Godeps", { "Godeps/Godeps.json": '{"ImportPath": "example.test/loose"}' });
-    ok(board.push(app, "loose"));
-    expect(recorded(board)).toEqual(["godep restore GO111MODULE=off"]);
-    expect(board.get("/", { host: "loose.test" }).body).toBe("Hello from Go\n");
-  });
+  with_(
+    ["go"],
+    "Go: a file without a module, and Godeps with a recording stand-in for godep",
+    () => {
+      const main = exampleFile("go", "main.go")
+        .replace(/.*uuid.*\n/g, "")
+        .replace("id)", '"")');
+      const app = board.repo(undefined, {
+        ...goFiles("loose.test", "web: exec ./loose\n"),
+        "main.go": main,
+      });
+      ok(board.push(app, "loose"));
+      expect(board.get("/", { host: "loose.test" }).body).toBe("Hello from Go\n");
+      standIn(board, "godep", recording("", "GO111MODULE"));
+      app.commit("Godeps", { "Godeps/Godeps.json": '{"ImportPath": "example.test/loose"}' });
+      ok(board.push(app, "loose"));
+      expect(recorded(board)).toEqual(["godep restore GO111MODULE=off"]);
+      expect(board.get("/", { host: "loose.test" }).body).toBe("Hello from Go\n");
+    },
+  );
 
   const linkCargo = () => {
     const home = process.env.RUSTUP_HOME ?? `${process.env.HOME}/.rustup`;
-    for (const name of ["cargo", "rustc"]) link(board, name, fs.existsSync(home) ? { RUSTUP_HOME: home } : {});
+    for (const name of ["cargo", "rustc"])
+      link(board, name, fs.existsSync(home) ? { RUSTUP_HOME: home } : {});
   };
 
-  with_(["cargo", "rustc"], "Rust: an example app is built by the push, again from what was built, and broken", () => {
-    linkCargo();
-    live(board, {
-      example: "rust",
-      greeting: "Hello from Rust",
-      source: "src/main.rs",
-      once: /Compiling itoa/,
-      broken: { "Cargo.toml": "[package\n" },
-    });
-    expect(served(board, "rust", "target")).toEqual(["target/release/hello"]);
-  });
+  with_(
+    ["cargo", "rustc"],
+    "Rust: an example app is built by the push, again from what was built, and broken",
+    () => {
+      linkCargo();
+      live(board, {
+        example: "rust",
+        greeting: "Hello from Rust",
+        source: "src/main.rs",
+        once: /Compiling itoa/,
+        broken: { "Cargo.toml": "[package\n" },
+      });
+      expect(served(board, "rust", "target")).toEqual(["target/release/hello"]);
+    },
+  );
 
-  with_(["cargo", "rustc"], "Rust: a Procfile of the original's, with `cargo run`, and one of target/debug", () => {
-    linkCargo();
-    const app = board.repo("rust", {
-      Procfile: "web: exec cargo run\n",
-      ENV: "NGINX_SERVER_NAME=cargo.test\n",
-    });
-    ok(board.push(app, "cargo"));
-    expect(board.get("/", { host: "cargo.test" }).body).toBe("Hello from Rust\n");
-    const log = ok(board.ssh("logs", "cargo", "-n", "200", "--no-follow")).stdout;
-    expect(log).toContain("Compiling hello");
-    expect(log).not.toContain("Compiling itoa");
-    app.commit("Debug", { Procfile: "web: exec target/debug/hello\n" });
-    ok(board.push(app, "cargo"));
-    expect(board.get("/", { host: "cargo.test" }).body).toBe("Hello from Rust\n");
-  });
+  with_(
+    ["cargo", "rustc"],
+    "Rust: a Procfile of the original's, with `cargo run`, and one of target/debug",
+    () => {
+      linkCargo();
+      const app = board.repo("rust", {
+        Procfile: "web: exec cargo run\n",
+        ENV: "NGINX_SERVER_NAME=cargo.test\n",
+      });
+      ok(board.push(app, "cargo"));
+      expect(board.get("/", { host: "cargo.test" }).body).toBe("Hello from Rust\n");
+      const log = ok(board.ssh("logs", "cargo", "-n", "200", "--no-follow")).stdout;
+      expect(log).toContain("Compiling hello");
+      expect(log).not.toContain("Compiling itoa");
+      app.commit("Debug", { Procfile: "web: exec target/debug/hello\n" });
+      ok(board.push(app, "cargo"));
+      expect(board.get("/", { host: "cargo.test" }).body).toBe("Hello from Rust\n");
+    },
+  );
 
   with_(
     ["java", "javac", "mvn"],
@@ -184,11 +238,15 @@ stories((board, story) => {
         broken: { "pom.xml": "<project>\n" },
       });
       expect(second.ms).toBeLessThan(first.ms);
-      expect(served(board, "java-maven", "target")).toEqual(["target/classes/Hello.class", "target/hello.jar"]);
+      expect(served(board, "java-maven", "target")).toEqual([
+        "target/classes/Hello.class",
+        "target/hello.jar",
+      ]);
     },
   );
 
-  // What stands in for a builder: a jar with a program that says what the source says. It fails where the manifest is broken.
+  // What stands in for a builder: a jar with a program that says what the source says. It fails
+  // where the manifest is broken.
   const jar = (manifest: string, source: string, output: string) => `
 ! grep -q broken ${manifest} || { echo "error in ${manifest}"; exit 1; }
 rm -rf made && mkdir -p made "$(dirname ${output})"
@@ -203,21 +261,33 @@ rm -r made
   const gradleHere = toolOf("gradle") !== undefined;
   const orStandIn = (here: boolean) => (here ? "" : ", with a recording stand-in");
 
-  with_(jdk, `Gradle${orStandIn(gradleHere)}: an example app is built by the push, again, and broken`, () => {
-    const output = "build/libs/hello.jar";
-    const script = jar("build.gradle", "src/main/java/Hello.java", output);
-    if (gradleHere) link(board, "gradle", { GRADLE_USER_HOME: `${board.home}/.gradle` });
-    else standIn(board, "gradle", recording(`${script}mkdir -p build/tmp .gradle && touch build/tmp/x .gradle/x\n`));
-    live(board, {
-      example: "java-gradle",
-      greeting: "Hello from Java",
-      source: "src/main/java/Hello.java",
-      broken: { "build.gradle": "broken\n" },
-    });
-    if (!gradleHere) expect(recorded(board)).toEqual(Array(3).fill("gradle --no-daemon --console=plain build"));
-    expect(served(board, "java-gradle", "build").filter((name) => !name.endsWith(".class"))).toEqual([output]);
-    expect(fs.existsSync(`${board.pikuRoot}/apps/java-gradle/.gradle`)).toBe(false);
-  });
+  with_(
+    jdk,
+    `Gradle${orStandIn(gradleHere)}: an example app is built by the push, again, and broken`,
+    () => {
+      const output = "build/libs/hello.jar";
+      const script = jar("build.gradle", "src/main/java/Hello.java", output);
+      if (gradleHere) link(board, "gradle", { GRADLE_USER_HOME: `${board.home}/.gradle` });
+      else
+        standIn(
+          board,
+          "gradle",
+          recording(`${script}mkdir -p build/tmp .gradle && touch build/tmp/x .gradle/x\n`),
+        );
+      live(board, {
+        example: "java-gradle",
+        greeting: "Hello from Java",
+        source: "src/main/java/Hello.java",
+        broken: { "build.gradle": "broken\n" },
+      });
+      if (!gradleHere)
+        expect(recorded(board)).toEqual(Array(3).fill("gradle --no-daemon --console=plain build"));
+      expect(
+        served(board, "java-gradle", "build").filter((name) => !name.endsWith(".class")),
+      ).toEqual([output]);
+      expect(fs.existsSync(`${board.pikuRoot}/apps/java-gradle/.gradle`)).toBe(false);
+    },
+  );
 
   with_(jdk, "Gradle's wrapper, with a recording stand-in: it is used where there is one", () => {
     const script = jar("build.gradle", "src/main/java/Hello.java", "build/libs/hello.jar");
@@ -230,20 +300,30 @@ rm -r made
     expect(board.get("/", { host: "wrapper.test" }).body).toBe("Hello from Java\n");
   });
 
-  with_(jdk, "Clojure CLI, with a recording stand-in: an example app is built by the push, again, and broken", () => {
-    const script = jar("deps.edn", "src/hello.clj", "target/hello.jar");
-    standIn(board, "clojure", recording(`${script}mkdir -p .cpcache && touch .cpcache/x target/x\n`, "CLJ_CONFIG"));
-    live(board, {
-      example: "clojure-cli",
-      files: { ENV: "NGINX_SERVER_NAME=clojure-cli.test\nCLJ_CONFIG=/etc/clojure\n" },
-      greeting: "Hello from Clojure",
-      source: "src/hello.clj",
-      broken: { "deps.edn": "broken\n" },
-    });
-    expect(recorded(board)).toEqual(Array(3).fill("clojure -T:build release CLJ_CONFIG=/etc/clojure"));
-    expect(served(board, "clojure-cli", "target")).toEqual(["target/hello.jar"]);
-    expect(fs.existsSync(`${board.pikuRoot}/apps/clojure-cli/.cpcache`)).toBe(false);
-  });
+  with_(
+    jdk,
+    "Clojure CLI, with a recording stand-in: an example app is built by the push, again, and broken",
+    () => {
+      const script = jar("deps.edn", "src/hello.clj", "target/hello.jar");
+      standIn(
+        board,
+        "clojure",
+        recording(`${script}mkdir -p .cpcache && touch .cpcache/x target/x\n`, "CLJ_CONFIG"),
+      );
+      live(board, {
+        example: "clojure-cli",
+        files: { ENV: "NGINX_SERVER_NAME=clojure-cli.test\nCLJ_CONFIG=/etc/clojure\n" },
+        greeting: "Hello from Clojure",
+        source: "src/hello.clj",
+        broken: { "deps.edn": "broken\n" },
+      });
+      expect(recorded(board)).toEqual(
+        Array(3).fill("clojure -T:build release CLJ_CONFIG=/etc/clojure"),
+      );
+      expect(served(board, "clojure-cli", "target")).toEqual(["target/hello.jar"]);
+      expect(fs.existsSync(`${board.pikuRoot}/apps/clojure-cli/.cpcache`)).toBe(false);
+    },
+  );
 
   with_(
     [...jdk, "mvn"],
@@ -258,9 +338,19 @@ rm -r made
       const folder = `${board.home}/clojure-tools`;
       fs.mkdirSync(folder);
       fs.writeFileSync(`${folder}/pom.xml`, pom);
-      const copy = ["dependency:copy-dependencies", `-DoutputDirectory=${folder}`, "-f", `${folder}/pom.xml`];
+      const copy = [
+        "dependency:copy-dependencies",
+        `-DoutputDirectory=${folder}`,
+        "-f",
+        `${folder}/pom.xml`,
+      ];
       const repository = `-Dmaven.repo.local=${board.home}/.m2/repository`;
-      ok(board.run([toolOf("mvn")!, "-q", "-B", "-ntp", repository, ...copy], { env: board.boardEnv(), limit: 200 }));
+      ok(
+        board.run([toolOf("mvn")!, "-q", "-B", "-ntp", repository, ...copy], {
+          env: board.boardEnv(),
+          limit: 200,
+        }),
+      );
       standIn(
         board,
         "clojure",
@@ -291,24 +381,36 @@ exec java -Duser.home="$HOME" -cp "$(cat "$kept")" clojure.main -e "(require 'bu
 
   const leinHere = toolOf("lein") !== undefined && lacks.mvn === undefined;
 
-  with_(jdk, `Leiningen${orStandIn(leinHere)}: an example app is built by the push, again, and broken`, () => {
-    const home = `${board.home}/lein`;
-    fs.mkdirSync(home);
-    fs.writeFileSync(`${home}/profiles.clj`, `{:user {:local-repo "${home}/repository"}}\n`);
-    if (leinHere) link(board, "lein", { LEIN_ROOT: "1" });
-    else standIn(board, "lein", recording(jar("project.clj", "src/hello.clj", "target/hello.jar"), "LEIN_HOME"));
-    live(board, {
-      example: "clojure-lein",
-      files: { ENV: "NGINX_SERVER_NAME=clojure-lein.test\nLEIN_HOME=$HOME/lein\n" },
-      greeting: "Hello from Clojure",
-      source: "src/hello.clj",
-      once: leinHere ? /Retrieving org\/clojure/ : undefined,
-      broken: { "project.clj": "broken\n" },
-    });
-    if (!leinHere) expect(recorded(board)).toEqual(Array(3).fill(`lein do clean, uberjar LEIN_HOME=${home}`));
-    expect(served(board, "clojure-lein", "target")).toContain("target/hello.jar");
-    expect(served(board, "clojure-lein", "target").filter((name) => !name.endsWith(".jar"))).toEqual([]);
-  });
+  with_(
+    jdk,
+    `Leiningen${orStandIn(leinHere)}: an example app is built by the push, again, and broken`,
+    () => {
+      const home = `${board.home}/lein`;
+      fs.mkdirSync(home);
+      fs.writeFileSync(`${home}/profiles.clj`, `{:user {:local-repo "${home}/repository"}}\n`);
+      if (leinHere) link(board, "lein", { LEIN_ROOT: "1" });
+      else
+        standIn(
+          board,
+          "lein",
+          recording(jar("project.clj", "src/hello.clj", "target/hello.jar"), "LEIN_HOME"),
+        );
+      live(board, {
+        example: "clojure-lein",
+        files: { ENV: "NGINX_SERVER_NAME=clojure-lein.test\nLEIN_HOME=$HOME/lein\n" },
+        greeting: "Hello from Clojure",
+        source: "src/hello.clj",
+        once: leinHere ? /Retrieving org\/clojure/ : undefined,
+        broken: { "project.clj": "broken\n" },
+      });
+      if (!leinHere)
+        expect(recorded(board)).toEqual(Array(3).fill(`lein do clean, uberjar LEIN_HOME=${home}`));
+      expect(served(board, "clojure-lein", "target")).toContain("target/hello.jar");
+      expect(
+        served(board, "clojure-lein", "target").filter((name) => !name.endsWith(".jar")),
+      ).toEqual([]);
+    },
+  );
 
   const rubyTools = ["ruby", "gem", "bundle"];
 
@@ -319,19 +421,23 @@ exec java -Duser.home="$HOME" -cp "$(cat "$kept")" clojure.main -e "(require 'bu
     return read(`${repo.folder}/Gemfile.lock`);
   };
 
-  with_([...rubyTools, "rackup"], "Ruby: an example app with Debian's own gems is pushed, changed and broken", () => {
-    live(board, {
-      example: "ruby",
-      files: {
-        ENV: "NGINX_SERVER_NAME=ruby.test\nBUNDLE_PATH__SYSTEM=true\n",
-        "Gemfile.lock": lockOf(exampleFile("ruby", "Gemfile")),
-      },
-      greeting: "Hello from Ruby",
-      source: "config.ru",
-      once: /Running bundle install/,
-      broken: { Gemfile: 'source "https://rubygems.org"\ngem "rack", "~> 99"\n' },
-    });
-  });
+  with_(
+    [...rubyTools, "rackup"],
+    "Ruby: an example app with Debian's own gems is pushed, changed and broken",
+    () => {
+      live(board, {
+        example: "ruby",
+        files: {
+          ENV: "NGINX_SERVER_NAME=ruby.test\nBUNDLE_PATH__SYSTEM=true\n",
+          "Gemfile.lock": lockOf(exampleFile("ruby", "Gemfile")),
+        },
+        greeting: "Hello from Ruby",
+        source: "config.ru",
+        once: /Running bundle install/,
+        broken: { Gemfile: 'source "https://rubygems.org"\ngem "rack", "~> 99"\n' },
+      });
+    },
+  );
 
   with_(
     rubyTools,
@@ -344,7 +450,12 @@ exec java -Duser.home="$HOME" -cp "$(cat "$kept")" clojure.main -e "(require 'bu
         s.authors = ["A Pupil"]; s.files = ["greet.rb"]; s.require_paths = ["."] }`;
         fs.writeFileSync(`${gems}/greet.gemspec`, spec);
         fs.writeFileSync(`${gems}/greet.rb`, `GREETING = "greet ${version}"\n`);
-        ok(board.run(["gem", "build", "--quiet", "greet.gemspec", "-o", `gems/greet-${version}.gem`], { cwd: gems }));
+        ok(
+          board.run(
+            ["gem", "build", "--quiet", "greet.gemspec", "-o", `gems/greet-${version}.gem`],
+            { cwd: gems },
+          ),
+        );
         ok(board.run(["gem", "generate_index", "--quiet", "--directory", "."], { cwd: gems }));
       };
       publish("1.0.0");
@@ -383,7 +494,9 @@ end
       expect(ok(board.push(app, "gems")).output).toContain("Installing greet 1.0.0");
       expect(board.get("/", { host: "gems.test" }).body).toBe("again greet 1.0.0");
 
-      app.commit("Gemfile and lock disagree", { Gemfile: `source "file://${gems}"\ngem "greet", "1.1.0"\n` });
+      app.commit("Gemfile and lock disagree", {
+        Gemfile: `source "file://${gems}"\ngem "greet", "1.1.0"\n`,
+      });
       expect(fails(board.push(app, "gems")).output).toMatch(/Running bundle install failed/);
       expect(board.get("/", { host: "gems.test" }).body).toBe("again greet 1.0.0");
 

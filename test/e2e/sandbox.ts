@@ -1,6 +1,6 @@
 /**
- * A board of our own on loopback: real sshd, uWSGI emperor and nginx, as the calling user, on free high ports, below one
- * short folder (a unix socket's path must stay under 108 bytes).
+ * A board of our own on loopback: real sshd, uWSGI emperor and nginx, as the calling user, on free
+ * high ports, below one short folder (a unix socket's path must stay under 108 bytes).
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
@@ -34,10 +34,15 @@ export class Sandbox extends Board {
 
   /** With a disk of its own, of so many megabytes, for root only. */
   start(disk?: number): this {
-    if (!fs.existsSync(this.target.executable)) throw new Error(`${this.target.executable} is missing: npm run build`);
+    if (!fs.existsSync(this.target.executable))
+      throw new Error(`${this.target.executable} is missing: npm run build`);
     this.folder = fs.mkdtempSync("/tmp/piku-");
     if (disk !== undefined) {
-      ok(this.run(["mount", "-t", "tmpfs", "-o", `size=${disk}m`, "piku-test", this.folder], { cwd: "/" }));
+      ok(
+        this.run(["mount", "-t", "tmpfs", "-o", `size=${disk}m`, "piku-test", this.folder], {
+          cwd: "/",
+        }),
+      );
       this.#disk = true;
     }
     fs.chmodSync(this.folder, 0o755);
@@ -75,8 +80,14 @@ export class Sandbox extends Board {
       .readdirSync("/proc")
       .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
       .filter((pid) => {
-        const words = [...readProc(pid, "environ").split("\0"), ...readProc(pid, "cmdline").split("\0")];
-        return words.includes(`HOME=${this.home}`) || words.some((word) => word.includes(`${this.folder}/`));
+        const words = [
+          ...readProc(pid, "environ").split("\0"),
+          ...readProc(pid, "cmdline").split("\0"),
+        ];
+        return (
+          words.includes(`HOME=${this.home}`) ||
+          words.some((word) => word.includes(`${this.folder}/`))
+        );
       })
       .map(Number);
   }
@@ -118,7 +129,9 @@ export class Sandbox extends Board {
     this.#serve("emperor", ["uwsgi", "--ini", `${this.pikuRoot}/uwsgi/uwsgi.ini`], this.boardEnv());
     const folder = `${this.pikuRoot}/uwsgi`;
     const begun = () =>
-      fs.readdirSync(folder).some((name) => name.endsWith(".log") && read(`${folder}/${name}`).includes("Emperor"));
+      fs
+        .readdirSync(folder)
+        .some((name) => name.endsWith(".log") && read(`${folder}/${name}`).includes("Emperor"));
     for (let i = 0; i < 100 && !begun(); i++) Bun.sleepSync(20);
   }
 
@@ -139,9 +152,13 @@ export class Sandbox extends Board {
       "home/.piku/web",
       "home/.piku/uwsgi-enabled",
     ].flatMap((folder) =>
-      filesBelow(`${this.folder}/${folder}`).filter((file) => /\.(log|conf|ini)(\.\d+)?$/.test(file)),
+      filesBelow(`${this.folder}/${folder}`).filter((file) =>
+        /\.(log|conf|ini)(\.\d+)?$/.test(file),
+      ),
     );
-    return found.map((file) => `==> ${file}\n${read(file).split("\n").slice(-40).join("\n")}`).join("\n");
+    return found
+      .map((file) => `==> ${file}\n${read(file).split("\n").slice(-40).join("\n")}`)
+      .join("\n");
   }
 
   #installPiku() {
@@ -165,7 +182,9 @@ export class Sandbox extends Board {
 
   #startSshd() {
     const folder = `${this.folder}/ssh`;
-    const settings = Object.entries(this.boardEnv()).filter(([name]) => name !== "USER" && name !== "LOGNAME");
+    const settings = Object.entries(this.boardEnv()).filter(
+      ([name]) => name !== "USER" && name !== "LOGNAME",
+    );
     fs.writeFileSync(
       `${folder}/sshd_config`,
       [
@@ -191,7 +210,12 @@ export class Sandbox extends Board {
     );
     this.setUpClient(user(), read(`${folder}/host.pub`));
     if (process.getuid?.() === 0) fs.mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
-    this.#serve("sshd", [which("sshd"), "-D", "-e", "-f", `${folder}/sshd_config`], this.boardEnv(), this.sshPort);
+    this.#serve(
+      "sshd",
+      [which("sshd"), "-D", "-e", "-f", `${folder}/sshd_config`],
+      this.boardEnv(),
+      this.sshPort,
+    );
   }
 
   /** As piku-web.service does. */
@@ -201,7 +225,12 @@ export class Sandbox extends Board {
     const isOriginal = read(`${this.home}/piku`).startsWith("#!");
     const ours = isOriginal ? targets.at(-1)!.executable : `${this.home}/piku`;
     ok(this.run([ours, "web"], { cwd: this.home, env: this.boardEnv() }));
-    this.#serve("nginx", ["nginx", "-e", "stderr", "-c", main, "-g", "daemon off;"], this.boardEnv(), this.httpPort);
+    this.#serve(
+      "nginx",
+      ["nginx", "-e", "stderr", "-c", main, "-g", "daemon off;"],
+      this.boardEnv(),
+      this.httpPort,
+    );
   }
 
   /** Starts a server that ends when we end, whatever ends us, and waits for its port. */

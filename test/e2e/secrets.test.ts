@@ -1,4 +1,7 @@
-/** A secret that is set on the server is in the files meant for it and with the app's own processes, and nowhere else. */
+/**
+ * A secret that is set on the server is in the files meant for it and with the app's own processes,
+ * and nowhere else.
+ */
 import { expect } from "bun:test";
 import { spawn } from "node:child_process";
 import fs from "node:fs";
@@ -9,15 +12,18 @@ import { stories } from "./story.ts";
 const canary = `canary${Math.random().toString(36).slice(2)}`;
 const apps = ["vault", "inner"];
 
-/** Where a secret may be, below piku's root: settings, and what an app's processes are started from. */
+/**
+ * Where a secret may be, below piku's root: settings, and what an app's processes are started from.
+ */
 const meant = (app: string) =>
   new RegExp(
     `^(envs/${app}/(ENV|LIVE_ENV)|releases/${app}/(\\d+\\.(ENV|LIVE_ENV|former)|run-\\d+/[\\w.-]+\\.sh|run-\\d+/[\\w.-]+\\.env/\\w+|run-\\d+/${app}_[\\w.-]+\\.ini)|uwsgi-enabled/${app}_[\\w.-]+\\.ini)$`,
   );
 
 /**
- * Looks at all processes again and again: who has the secret among its words, or in an environment that is not the app's own.
- * The command that is given by ssh comes in an environment: sshd's shell and piku have it until it is read.
+ * Looks at all processes again and again: who has the secret among its words, or in an environment
+ * that is not the app's own. The command that is given by ssh comes in an environment: sshd's shell
+ * and piku have it until it is read.
  */
 const watcher = `import os, sys, time
 canary, home, out = sys.argv[1].encode(), sys.argv[2].encode(), sys.argv[3]
@@ -64,9 +70,12 @@ stories((board, story) => {
       // What was replaced may leave at this very moment.
       const entry = fs.lstatSync(file, { throwIfNoEntry: false });
       if (!entry) continue;
-      const below = file.startsWith(`${board.pikuRoot}/`) ? file.slice(board.pikuRoot.length + 1) : file;
+      const below = file.startsWith(`${board.pikuRoot}/`)
+        ? file.slice(board.pikuRoot.length + 1)
+        : file;
       if (!apps.some((app) => meant(app).test(below))) wrong.push(below);
-      else if ((entry.mode & 0o777) !== 0o600) wrong.push(`${below} has mode ${(entry.mode & 0o777).toString(8)}`);
+      else if ((entry.mode & 0o777) !== 0o600)
+        wrong.push(`${below} has mode ${(entry.mode & 0o777).toString(8)}`);
     }
     return wrong;
   };
@@ -77,7 +86,14 @@ stories((board, story) => {
       .flatMap((app) => [`repos/${app}`, `apps/${app}/.git`, `releases/${app}/tree/.git`])
       .filter((git) => fs.existsSync(`${board.pikuRoot}/${git}`))
       .filter((git) => {
-        const words = ["git", "--git-dir", `${board.pikuRoot}/${git}`, "cat-file", "--batch-all-objects", "--batch"];
+        const words = [
+          "git",
+          "--git-dir",
+          `${board.pikuRoot}/${git}`,
+          "cat-file",
+          "--batch-all-objects",
+          "--batch",
+        ];
         return ok(board.run(words)).stdout.includes(canary);
       });
 
@@ -98,7 +114,8 @@ stories((board, story) => {
     try {
       const vault = board.repo(undefined, {
         ...webProbe("vault.test"),
-        Procfile: "preflight: true\nrelease: true\nweb: exec python3 app.py\ncron: * * * * * true\n",
+        Procfile:
+          "preflight: true\nrelease: true\nweb: exec python3 app.py\ncron: * * * * * true\n",
         "nginx.conf": "location = /x { return 200 $APP; }\n",
         ENV: "NGINX_SERVER_NAME=vault.test\nNGINX_INCLUDE_FILE=nginx.conf\n",
       });
@@ -139,7 +156,9 @@ stories((board, story) => {
       expect(leaks()).toEqual([]);
       // Deploys that fail, each at another step.
       quiet(fails(board.ssh("config:set", "vault", "PORT=eighty", `B=${canary}2`), 1));
-      quiet(fails(board.ssh("config:set", "vault", "NGINX_IPV4_ADDRESS=999.1.1.1", `B=${canary}3`), 1));
+      quiet(
+        fails(board.ssh("config:set", "vault", "NGINX_IPV4_ADDRESS=999.1.1.1", `B=${canary}3`), 1),
+      );
       quiet(fails(board.ssh("config:set", "vault", `B=${canary}\n4`), 1));
       vault.commit("Broken", { Procfile: "release: false\nweb: exec python3 app.py\n" });
       quiet(fails(board.push(vault, "vault"), 1));
@@ -184,10 +203,17 @@ stories((board, story) => {
       quiet(board.sshRaw("git-hook vault"));
       const archive = { cwd: board.folder };
       for (const protocol of [["-O"], []]) {
-        const words = ["-F", `${board.folder}/ssh/config`, "board:.piku/apps/vault/app.py", "fetched.py"];
+        const words = [
+          "-F",
+          `${board.folder}/ssh/config`,
+          "board:.piku/apps/vault/app.py",
+          "fetched.py",
+        ];
         quiet(ok(board.run(["scp", "-q", ...protocol, ...words], archive)));
       }
-      quiet(ok(board.run(["sh", "-c", "umask 077; ssh board backup vault >vault.tar.gz"], archive)));
+      quiet(
+        ok(board.run(["sh", "-c", "umask 077; ssh board backup vault >vault.tar.gz"], archive)),
+      );
       quiet(ok(board.run(["sh", "-c", "ssh board restore vault --force <vault.tar.gz"], archive)));
       quiet(ok(board.ssh("destroy", "other")));
       // Other apps are not given it, whoever asks them.

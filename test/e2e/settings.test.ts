@@ -37,23 +37,37 @@ stories((board, story) => {
     ["web", webProbe],
     ["wsgi", wsgiProbe],
   ] as const)
-    story(`every value comes back from config:get as config:set got it, and reaches a ${kind} app so`, () => {
-      const name = `exact-${kind}`;
-      const app = board.repo(undefined, probe(`${name}.test`));
-      ok(board.push(app, name));
-      const canary = `${board.home}/canary-${kind}`;
-      const set = Object.entries(values).map(([key, value]) => [key, value.replaceAll("@CANARY@", canary)] as const);
-      ok(board.ssh("config:set", name, ...set.map(([key, value]) => `${key}=${value}`)));
-      const got = set.map(([key]) => [key, ok(board.ssh("config:get", name, key)).stdout.replace(/\n$/, "")]);
-      expect(Object.fromEntries(got)).toEqual(Object.fromEntries(set));
-      const seen = set.map(([key]) => [key, board.get(`/env/${key}`, { host: `${name}.test` }).body]);
-      expect(Object.fromEntries(seen)).toEqual(Object.fromEntries(set));
-      // Setting one does not change the others: nothing is expanded or trimmed on the way through.
-      ok(board.ssh("config:set", name, "MORE=1"));
-      for (const key of ["TRAILING", "BCRYPT", "PERCENT"])
-        expect(ok(board.ssh("config:get", name, key)).stdout).toBe(`${Object.fromEntries(set)[key]}\n`);
-      expect(fs.existsSync(canary)).toBe(false);
-    });
+    story(
+      `every value comes back from config:get as config:set got it, and reaches a ${kind} app so`,
+      () => {
+        const name = `exact-${kind}`;
+        const app = board.repo(undefined, probe(`${name}.test`));
+        ok(board.push(app, name));
+        const canary = `${board.home}/canary-${kind}`;
+        const set = Object.entries(values).map(
+          ([key, value]) => [key, value.replaceAll("@CANARY@", canary)] as const,
+        );
+        ok(board.ssh("config:set", name, ...set.map(([key, value]) => `${key}=${value}`)));
+        const got = set.map(([key]) => [
+          key,
+          ok(board.ssh("config:get", name, key)).stdout.replace(/\n$/, ""),
+        ]);
+        expect(Object.fromEntries(got)).toEqual(Object.fromEntries(set));
+        const seen = set.map(([key]) => [
+          key,
+          board.get(`/env/${key}`, { host: `${name}.test` }).body,
+        ]);
+        expect(Object.fromEntries(seen)).toEqual(Object.fromEntries(set));
+        // Setting one does not change the others: nothing is expanded or trimmed on the way
+        // through.
+        ok(board.ssh("config:set", name, "MORE=1"));
+        for (const key of ["TRAILING", "BCRYPT", "PERCENT"])
+          expect(ok(board.ssh("config:get", name, key)).stdout).toBe(
+            `${Object.fromEntries(set)[key]}\n`,
+          );
+        expect(fs.existsSync(canary)).toBe(false);
+      },
+    );
 
   story("config:set takes effect at once, config:unset goes back", () => {
     const app = board.repo(undefined, {
@@ -74,17 +88,20 @@ stories((board, story) => {
     expect(ok(board.ssh("config", "conf")).stdout).not.toContain("COLOUR");
   });
 
-  story("settings stay over a push, and survive a value with the quotes of the caller's shell", () => {
-    const app = board.repo(undefined, webProbe("stay.test"));
-    ok(board.push(app, "stay"));
-    ok(board.sshRaw(`config:set stay "A=b  c" B='d  e' C=f`));
-    app.commit("Second");
-    ok(board.push(app, "stay"));
-    expect(board.get("/env/A", { host: "stay.test" }).body).toBe("b  c");
-    expect(board.get("/env/B", { host: "stay.test" }).body).toBe("d  e");
-    expect(fails(board.sshRaw(`config:set stay "A=never closed`), 2).output).toMatch(/quot/i);
-    expect(ok(board.ssh("config:get", "stay", "A")).stdout).toBe("b  c\n");
-  });
+  story(
+    "settings stay over a push, and survive a value with the quotes of the caller's shell",
+    () => {
+      const app = board.repo(undefined, webProbe("stay.test"));
+      ok(board.push(app, "stay"));
+      ok(board.sshRaw(`config:set stay "A=b  c" B='d  e' C=f`));
+      app.commit("Second");
+      ok(board.push(app, "stay"));
+      expect(board.get("/env/A", { host: "stay.test" }).body).toBe("b  c");
+      expect(board.get("/env/B", { host: "stay.test" }).body).toBe("d  e");
+      expect(fails(board.sshRaw(`config:set stay "A=never closed`), 2).output).toMatch(/quot/i);
+      expect(ok(board.ssh("config:get", "stay", "A")).stdout).toBe("b  c\n");
+    },
+  );
 
   story("the repository's ENV: comments, quotes, export, CRLF, and what refers to what", () => {
     const env = [
@@ -116,7 +133,10 @@ stories((board, story) => {
       CRLF: "windows",
       TAIL: "red",
     };
-    const seen = Object.keys(expected).map((key) => [key, board.get(`/env/${key}`, { host: "grammar.test" }).body]);
+    const seen = Object.keys(expected).map((key) => [
+      key,
+      board.get(`/env/${key}`, { host: "grammar.test" }).body,
+    ]);
     expect(Object.fromEntries(seen)).toEqual(expected);
   });
 
@@ -146,7 +166,9 @@ stories((board, story) => {
   });
 
   story("files with settings in them are for their owner only", () => {
-    const files = ["envs/conf/ENV", "envs/conf/LIVE_ENV"].map((name) => `${board.pikuRoot}/${name}`);
+    const files = ["envs/conf/ENV", "envs/conf/LIVE_ENV"].map(
+      (name) => `${board.pikuRoot}/${name}`,
+    );
     for (const file of files) expect(fs.statSync(file).mode & 0o077).toBe(0);
     expect(read(files[1]!)).toContain("COLOUR=green");
   });

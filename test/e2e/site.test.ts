@@ -41,7 +41,9 @@ stories((board, story) => {
       ok(board.push(board.repo(undefined, probe(host)), `headers-${kind}`));
       const plain = board.get("/headers?a=b%20c", { host });
       expect(plain.headers["x-deployed-by"]).toBe("Piku");
-      expect(plain.body).toMatch(new RegExp(`^(HTTP_)?X_FORWARDED_FOR=${board.clientAddress}$`, "m"));
+      expect(plain.body).toMatch(
+        new RegExp(`^(HTTP_)?X_FORWARDED_FOR=${board.clientAddress}$`, "m"),
+      );
       expect(plain.body).toMatch(new RegExp(`^HTTP_HOST=${host}`, "m"));
       expect(plain.body).toContain("QUERY_STRING=a=b%20c");
       const secure = board.get("/headers", { host, https: true });
@@ -63,7 +65,12 @@ stories((board, story) => {
 
   story("NGINX_HTTPS_ONLY redirects", () => {
     const files = webProbe("only.test");
-    ok(board.push(board.repo(undefined, { ...files, ENV: `${files.ENV}NGINX_HTTPS_ONLY=true\n` }), "only"));
+    ok(
+      board.push(
+        board.repo(undefined, { ...files, ENV: `${files.ENV}NGINX_HTTPS_ONLY=true\n` }),
+        "only",
+      ),
+    );
     const answer = board.get("/page?x=1", { host: "only.test" });
     expect(answer.status).toBe(301);
     expect(answer.headers.location).toMatch(/^https:\/\/only\.test(:\d+)?\/page\?x=1$/);
@@ -72,18 +79,32 @@ stories((board, story) => {
 
   story("several server names, with a comma or a blank between", () => {
     ok(
-      board.push(board.repo(undefined, { ...webProbe("x"), ENV: "NGINX_SERVER_NAME=a.test,b.test c.test\n" }), "many"),
+      board.push(
+        board.repo(undefined, {
+          ...webProbe("x"),
+          ENV: "NGINX_SERVER_NAME=a.test,b.test c.test\n",
+        }),
+        "many",
+      ),
     );
-    for (const host of ["a.test", "b.test", "c.test"]) expect(board.get("/", { host }).body).toBe("one");
+    for (const host of ["a.test", "b.test", "c.test"])
+      expect(board.get("/", { host }).body).toBe("one");
     ok(board.ssh("config:set", "many", "NGINX_SERVER_NAME=d.test"));
     expect(board.get("/", { host: "d.test" }).body).toBe("one");
     expect(board.get("/", { host: "a.test" }).status).toBe(404);
   });
 
   story("a websocket goes through", async () => {
-    ok(board.push(board.repo(undefined, { ...webProbe("socket.test"), "app.py": echoServer }), "socket"));
+    ok(
+      board.push(
+        board.repo(undefined, { ...webProbe("socket.test"), "app.py": echoServer }),
+        "socket",
+      ),
+    );
     const key = "dGhlIHNhbXBsZSBub25jZQ==";
-    const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+    const accept = createHash("sha1")
+      .update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+      .digest("base64");
     const received = await new Promise<string>((resolve, reject) => {
       const client = net.connect(board.httpPort, board.address);
       let text = "";
@@ -161,8 +182,11 @@ stories((board, story) => {
     ];
     for (const url of bad) {
       const { status, body } = get(url);
-      expect(`${url}: ${body}`).not.toMatch(/do-not-show|SECRET|root:x|\[core\]|refs\/heads|a file/);
-      // What is not below a static path goes to the app, which knows no such page and says so in its own way.
+      expect(`${url}: ${body}`).not.toMatch(
+        /do-not-show|SECRET|root:x|\[core\]|refs\/heads|a file/,
+      );
+      // What is not below a static path goes to the app, which knows no such page and says so in
+      // its own way.
       if (url.startsWith("/static/") && !url.includes("..") && !url.includes("%2e"))
         expect(`${url}: ${status}`).toMatch(/: 40[34]$/);
     }

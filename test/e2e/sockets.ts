@@ -1,7 +1,10 @@
 import { exit, host } from "#host";
 import { hasConnections, isListening, isSocketConnected } from "../../src/host/processes.ts";
 
-/** Looks once for each thing that piku asks of the machine's sockets, and says what it found and what that took. */
+/**
+ * Looks once for each thing that piku asks of the machine's sockets, and says what it found and
+ * what that took.
+ */
 const port = Number(host.args[0]);
 const asked: Record<string, () => boolean> = {
   listening: () => isListening(host, port),

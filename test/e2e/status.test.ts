@@ -28,44 +28,57 @@ const processes = (board: Board, ...words: string[]): Process[] =>
   JSON.parse(ok(board.ssh("ps", ...words, "--json")).stdout);
 
 stories((board, story) => {
-  story("apps on a terminal also tells release, commit, age, workers and address; a script sees names only", () => {
-    const blog = board.repo(undefined, {
-      ...webProbe("blog.test"),
-      Procfile: "web: exec python3 app.py\nworker: exec sleep 1234\nsecond: exec sleep 2345\n",
-    });
-    ok(board.push(blog, "blog"));
-    ok(
-      board.push(
-        board.repo(undefined, { ...wsgiProbe("wiki.test"), Procfile: "wsgi: app:app\nbot: exec sleep 3456\n" }),
-        "wiki",
-      ),
-    );
-    expect(ok(board.ssh("apps")).stdout).toBe("*blog\n*wiki\n");
-    const table = onTerminal(board, "apps").trimEnd().split("\n");
-    expect(table[0]!.trim().split(/\s+/)).toEqual(["APP", "RELEASE", "COMMIT", "AGE", "UP", "URL"]);
-    const url = (name: string) => board.url(name);
-    expect(table[1]!.split(/\s+/)).toEqual([
-      "*blog",
-      "1",
-      blog.head().slice(0, 7),
-      expect.stringMatching(/^\d+s$/),
-      "3/3",
-      url("blog.test"),
-    ]);
-    expect(table[2]).toMatch(/^\*wiki .* 2\/2 /);
-    const [first, second] = JSON.parse(ok(board.ssh("apps", "--json")).stdout);
-    expect(first).toEqual({
-      app: "blog",
-      running: true,
-      release: 1,
-      commit: blog.head(),
-      since: expect.stringMatching(/^\d{4}-.*Z$/),
-      up: 3,
-      wanted: 3,
-      url: url("blog.test"),
-    });
-    expect(second.url).toBe(url("wiki.test"));
-  });
+  story(
+    "apps on a terminal also tells release, commit, age, workers and address; a script sees names only",
+    () => {
+      const blog = board.repo(undefined, {
+        ...webProbe("blog.test"),
+        Procfile: "web: exec python3 app.py\nworker: exec sleep 1234\nsecond: exec sleep 2345\n",
+      });
+      ok(board.push(blog, "blog"));
+      ok(
+        board.push(
+          board.repo(undefined, {
+            ...wsgiProbe("wiki.test"),
+            Procfile: "wsgi: app:app\nbot: exec sleep 3456\n",
+          }),
+          "wiki",
+        ),
+      );
+      expect(ok(board.ssh("apps")).stdout).toBe("*blog\n*wiki\n");
+      const table = onTerminal(board, "apps").trimEnd().split("\n");
+      expect(table[0]!.trim().split(/\s+/)).toEqual([
+        "APP",
+        "RELEASE",
+        "COMMIT",
+        "AGE",
+        "UP",
+        "URL",
+      ]);
+      const url = (name: string) => board.url(name);
+      expect(table[1]!.split(/\s+/)).toEqual([
+        "*blog",
+        "1",
+        blog.head().slice(0, 7),
+        expect.stringMatching(/^\d+s$/),
+        "3/3",
+        url("blog.test"),
+      ]);
+      expect(table[2]).toMatch(/^\*wiki .* 2\/2 /);
+      const [first, second] = JSON.parse(ok(board.ssh("apps", "--json")).stdout);
+      expect(first).toEqual({
+        app: "blog",
+        running: true,
+        release: 1,
+        commit: blog.head(),
+        since: expect.stringMatching(/^\d{4}-.*Z$/),
+        up: 3,
+        wanted: 3,
+        url: url("blog.test"),
+      });
+      expect(second.url).toBe(url("wiki.test"));
+    },
+  );
 
   story("ps: how many there are to be, then how each process is, also one that was killed", () => {
     const lines = ok(board.ssh("ps", "blog")).stdout.trimEnd().split("\n");
@@ -91,7 +104,11 @@ stories((board, story) => {
     process.kill(board.pidOf(pid), "SIGKILL");
     eventually(() => {
       expect(Number(board.get("/pid", { host: "wiki.test" }).body)).not.toBe(pid);
-      expect(processes(board, "wiki")[0]).toMatchObject({ process: "wsgi.1", up: true, restarts: 1 });
+      expect(processes(board, "wiki")[0]).toMatchObject({
+        process: "wsgi.1",
+        up: true,
+        restarts: 1,
+      });
     }, 20);
   });
 
@@ -115,42 +132,50 @@ stories((board, story) => {
     ok(board.ssh("restart", "wiki"));
   });
 
-  story("ps:restart restarts one kind, without a failed request, and leaves the others", async () => {
-    const [worker] = running(board, "sleep 1234");
-    const [second] = running(board, "sleep 2345");
-    const pid = () => board.get("/pid", { host: "blog.test" }).body;
-    const web = pid();
-    const { output } = ok(board.ssh("ps:restart", "blog", "worker"));
-    expect(output).toContain("spawning 'blog:worker.1'");
-    expect(output).not.toMatch(/spawning 'blog:(web|second)|build|goes? on/i);
-    expect(running(board, "sleep 1234")).not.toEqual([worker]);
-    expect(running(board, "sleep 2345")).toEqual([second!]);
-    expect(pid()).toBe(web);
-    const end = watching(board, "blog.test");
-    for (let i = 0; i < 2; i++) ok(await sshing(board, "ps:restart", "blog", "web"));
-    const { asked, failed } = await end();
-    expect(asked).toBeGreaterThan(20);
-    expect(failed).toEqual([]);
-    expect(pid()).not.toBe(web);
-    expect(running(board, "sleep 2345")).toEqual([second!]);
-    expect(processes(board, "blog").map(({ up, restarts }) => [up, restarts])).toEqual([
-      [true, 0],
-      [true, 0],
-      [true, 0],
-    ]);
-    expect(live(board, "blog").number).toBe(4);
-    const wiki = () => [board.get("/pid", { host: "wiki.test" }).body, running(board, "sleep 3456")[0]];
-    const [wsgi, bot] = wiki();
-    ok(board.ssh("ps:restart", "wiki", "bot"));
-    const [same, later] = wiki();
-    expect(same).toBe(wsgi!);
-    expect(later).not.toBe(bot);
-    ok(board.ssh("ps:restart", "wiki", "wsgi"));
-    expect(wiki()[0]).not.toBe(wsgi);
-    expect(wiki()[1]).toBe(later!);
-    expect(fails(board.ssh("ps:restart", "blog", "wroker"), 1).stderr).toContain("it has web, worker, second");
-    fails(board.ssh("ps:restart", "blog"), 2);
-  });
+  story(
+    "ps:restart restarts one kind, without a failed request, and leaves the others",
+    async () => {
+      const [worker] = running(board, "sleep 1234");
+      const [second] = running(board, "sleep 2345");
+      const pid = () => board.get("/pid", { host: "blog.test" }).body;
+      const web = pid();
+      const { output } = ok(board.ssh("ps:restart", "blog", "worker"));
+      expect(output).toContain("spawning 'blog:worker.1'");
+      expect(output).not.toMatch(/spawning 'blog:(web|second)|build|goes? on/i);
+      expect(running(board, "sleep 1234")).not.toEqual([worker]);
+      expect(running(board, "sleep 2345")).toEqual([second!]);
+      expect(pid()).toBe(web);
+      const end = watching(board, "blog.test");
+      for (let i = 0; i < 2; i++) ok(await sshing(board, "ps:restart", "blog", "web"));
+      const { asked, failed } = await end();
+      expect(asked).toBeGreaterThan(20);
+      expect(failed).toEqual([]);
+      expect(pid()).not.toBe(web);
+      expect(running(board, "sleep 2345")).toEqual([second!]);
+      expect(processes(board, "blog").map(({ up, restarts }) => [up, restarts])).toEqual([
+        [true, 0],
+        [true, 0],
+        [true, 0],
+      ]);
+      expect(live(board, "blog").number).toBe(4);
+      const wiki = () => [
+        board.get("/pid", { host: "wiki.test" }).body,
+        running(board, "sleep 3456")[0],
+      ];
+      const [wsgi, bot] = wiki();
+      ok(board.ssh("ps:restart", "wiki", "bot"));
+      const [same, later] = wiki();
+      expect(same).toBe(wsgi!);
+      expect(later).not.toBe(bot);
+      ok(board.ssh("ps:restart", "wiki", "wsgi"));
+      expect(wiki()[0]).not.toBe(wsgi);
+      expect(wiki()[1]).toBe(later!);
+      expect(fails(board.ssh("ps:restart", "blog", "wroker"), 1).stderr).toContain(
+        "it has web, worker, second",
+      );
+      fails(board.ssh("ps:restart", "blog"), 2);
+    },
+  );
 
   /** What doctor finds, but for what the machine that runs this story is like. */
   const findings = (): { check: string; ok: boolean; says: string; remedy?: string }[] =>
@@ -174,7 +199,10 @@ stories((board, story) => {
   story("doctor of a board that was never set up says so", () => {
     const home = `${board.folder}/empty`;
     fs.mkdirSync(home);
-    const ran = fails(board.on([board.executable, "doctor"], { env: { ...board.boardEnv(), HOME: home } }), 1);
+    const ran = fails(
+      board.on([board.executable, "doctor"], { env: { ...board.boardEnv(), HOME: home } }),
+      1,
+    );
     expect(ran.stdout).toContain(`${home}/.piku/apps is missing. To do: setup makes it`);
     expect(ran.stderr).toBe("");
     expect(fs.readdirSync(home)).toEqual([]);
@@ -197,33 +225,40 @@ stories((board, story) => {
   story("doctor took settings that wait for a first push for leftovers", () => {
     ok(board.ssh("config:set", "later", "A=1"));
     const found = () => findings().filter(({ check }) => check === "leftovers");
-    expect(found()).toEqual([{ check: "leftovers", ok: true, says: "none; settings wait for a first push of later" }]);
+    expect(found()).toEqual([
+      { check: "leftovers", ok: true, says: "none; settings wait for a first push of later" },
+    ]);
     // A first push that failed is another matter.
     fs.mkdirSync(`${board.pikuRoot}/repos/later`);
-    expect(found()).toMatchObject([{ ok: false, says: "'later' has settings or a repository, but is no app" }]);
+    expect(found()).toMatchObject([
+      { ok: false, says: "'later' has settings or a repository, but is no app" },
+    ]);
     ok(board.ssh("destroy", "later"));
   });
 
   const busybox = Bun.which("busybox");
   // Nobody else can give a file away.
   if (busybox && process.getuid!() === 0 && !board.isInstalled)
-    story("doctor saw nothing that belongs to others with busybox's find, which knows no -uid", () => {
-      const tools = `${board.folder}/busybox`;
-      const file = `${board.pikuRoot}/data/theirs`;
-      fs.mkdirSync(tools);
-      fs.symlinkSync(busybox, `${tools}/find`);
-      fs.writeFileSync(file, "");
-      fs.chownSync(file, 4242, 4242);
-      const env = { ...board.boardEnv(), PATH: `${tools}:${process.env.PATH}` };
-      const { stdout } = board.run([`${board.home}/piku`, "doctor", "--json"], { env });
-      fs.rmSync(file);
-      expect(JSON.parse(stdout)).toContainEqual({
-        check: "rights",
-        ok: false,
-        says: `${file} belongs to another user`,
-        remedy: `sudo chown -R --reference=${board.pikuRoot} ${file}`,
-      });
-    });
+    story(
+      "doctor saw nothing that belongs to others with busybox's find, which knows no -uid",
+      () => {
+        const tools = `${board.folder}/busybox`;
+        const file = `${board.pikuRoot}/data/theirs`;
+        fs.mkdirSync(tools);
+        fs.symlinkSync(busybox, `${tools}/find`);
+        fs.writeFileSync(file, "");
+        fs.chownSync(file, 4242, 4242);
+        const env = { ...board.boardEnv(), PATH: `${tools}:${process.env.PATH}` };
+        const { stdout } = board.run([`${board.home}/piku`, "doctor", "--json"], { env });
+        fs.rmSync(file);
+        expect(JSON.parse(stdout)).toContainEqual({
+          check: "rights",
+          ok: false,
+          says: `${file} belongs to another user`,
+          remedy: `sudo chown -R --reference=${board.pikuRoot} ${file}`,
+        });
+      },
+    );
 
   story("doctor names what is wrong, with the remedy, and ends with 1", async () => {
     const root = board.pikuRoot;
@@ -253,14 +288,22 @@ stories((board, story) => {
       ["processes", "second.1 of app 'blog' is down", /./],
       ["processes", "wsgi.1 of app 'wiki' is down", /./],
       ["processes", "bot.1 of app 'wiki' is down", /./],
-      ["certificates", /^the certificate of app 'wiki' is missing, or its key is another's$/, /deploy wiki/],
+      [
+        "certificates",
+        /^the certificate of app 'wiki' is missing, or its key is another's$/,
+        /deploy wiki/,
+      ],
       [
         "keys",
         `line 2 of ${board.inside(keys)} has a key without a command, before the line that leads to piku`,
         /sed -i '2d'/,
       ],
       ["rights", `${shown}/plugins is missing`, /setup/],
-      ["rights", `${shown}/envs/blog/LIVE_ENV is open to others`, `chmod 600 ${shown}/envs/blog/LIVE_ENV`],
+      [
+        "rights",
+        `${shown}/envs/blog/LIVE_ENV is open to others`,
+        `chmod 600 ${shown}/envs/blog/LIVE_ENV`,
+      ],
       ["leftovers", "a deploy of app 'blog' was cut off", /recover/],
       ["leftovers", "'ghost' has settings or a repository, but is no app", /destroy ghost/],
     ].map(([check, says, remedy]) => ({
@@ -269,18 +312,26 @@ stories((board, story) => {
       says: typeof says === "string" ? says : expect.stringMatching(says!),
       remedy: typeof remedy === "string" ? remedy : expect.stringMatching(remedy!),
     }));
-    // sshd takes the plain key first, which is what is wrong: piku is called as the board's user calls it.
-    const told = () => JSON.parse(fails(board.piku("doctor", "--json"), 1).stdout) as ReturnType<typeof findings>;
-    const bad = () => told().filter(({ check, ok }) => !ok && !["clock", "power", "disk", "memory"].includes(check));
+    // sshd takes the plain key first, which is what is wrong: piku is called as the board's user
+    // calls it.
+    const told = () =>
+      JSON.parse(fails(board.piku("doctor", "--json"), 1).stdout) as ReturnType<typeof findings>;
+    const bad = () =>
+      told().filter(
+        ({ check, ok }) => !ok && !["clock", "power", "disk", "memory"].includes(check),
+      );
     eventually(() => expect(bad()).toEqual(expected));
-    expect(fails(board.piku("doctor"), 1).stdout).toMatch(/^wrong +keys +line 2 of .*\. To do: remove that line/m);
+    expect(fails(board.piku("doctor"), 1).stdout).toMatch(
+      /^wrong +keys +line 2 of .*\. To do: remove that line/m,
+    );
     fs.writeFileSync(keys, former);
     fs.chmodSync(`${root}/envs/blog/LIVE_ENV`, 0o600);
     fs.writeFileSync(`${root}/nginx/blog.conf`, site);
     fs.rmdirSync(`${root}/envs/ghost`);
     fs.rmSync(`${root}/nginx/wiki.crt`);
     board.startEmperor();
-    for (const words of [["setup"], ["recover"], ["restart", "blog"], ["restart", "wiki"]]) ok(board.piku(...words));
+    for (const words of [["setup"], ["recover"], ["restart", "blog"], ["restart", "wiki"]])
+      ok(board.piku(...words));
     eventually(() => expect(wrong()).toEqual([]));
   });
 }, anyBoard);

@@ -18,13 +18,24 @@ interface Told {
 /** For stories that can be told on a board of either sort. */
 export const anyBoard: Told = { on: ["sandbox", "installed"] };
 
-/** The sort of board that is asked for; else it is the first of those that the stories can be told on. */
+/**
+ * The sort of board that is asked for; else it is the first of those that the stories can be told
+ * on.
+ */
 const wanted = process.env.PIKU_BOARD as Sort | undefined;
 
-/** Tells the stories of one file for each executable, on one board each; a story that fails shows the board's logs. */
-export function stories(tell: (board: Board, story: Tell) => void, { on = ["sandbox"], unless }: Told = {}) {
+/**
+ * Tells the stories of one file for each executable, on one board each; a story that fails shows
+ * the board's logs.
+ */
+export function stories(
+  tell: (board: Board, story: Tell) => void,
+  { on = ["sandbox"], unless }: Told = {},
+) {
   const sort = wanted ?? on[0]!;
-  const impossible = on.includes(sort) ? sort === "installed" && noMachines() : `not told on a board that is ${sort}`;
+  const impossible = on.includes(sort)
+    ? sort === "installed" && noMachines()
+    : `not told on a board that is ${sort}`;
   tellOf(
     (target): Board => new sorts[sort](target),
     tell,
@@ -71,10 +82,15 @@ export function skipped(name: string, reason: string) {
   test.skip(`${name} [${reason}]`, () => {});
 }
 
-/** For stories that take long: `npm test` tells them of the quicker executable, `npm run test:long` of both. */
+/**
+ * For stories that take long: `npm test` tells them of the quicker executable, `npm run test:long`
+ * of both.
+ */
 export const unlessLong: Told = {
   unless: ({ name }) =>
-    process.env.PIKU_LONG || name.endsWith("-lite") ? undefined : "npm run test:long tells them of this executable",
+    process.env.PIKU_LONG || name.endsWith("-lite")
+      ? undefined
+      : "npm run test:long tells them of this executable",
 };
 
 /** Such stories that can be told on a board of either sort. */

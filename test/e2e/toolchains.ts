@@ -12,17 +12,26 @@ export const toolOf = (name: string) =>
 /** Why a story that needs these programs cannot be told here. */
 export function lackOf(...names: string[]): string | undefined {
   const missing = names.filter((name) => !toolOf(name));
-  return missing.length > 0 ? `no ${missing.join(", ")} on this machine: sh test/setup.sh tests` : undefined;
+  return missing.length > 0
+    ? `no ${missing.join(", ")} on this machine: sh test/setup.sh tests`
+    : undefined;
 }
 
-/** Why cargo cannot get its packages: before 1.70 it wants all of the index by git, which takes longer than a push may. */
+/**
+ * Why cargo cannot get its packages: before 1.70 it wants all of the index by git, which takes
+ * longer than a push may.
+ */
 export function oldCargo(): string | undefined {
-  const version = spawnSync(toolOf("cargo") ?? "false", ["--version"], { encoding: "utf8" }).stdout ?? "";
+  const version =
+    spawnSync(toolOf("cargo") ?? "false", ["--version"], { encoding: "utf8" }).stdout ?? "";
   const [, minor = ""] = /^cargo 1\.(\d+)\./.exec(version) ?? [];
   return Number(minor) >= 70 ? undefined : `${version.trim() || "cargo"} is older than 1.70`;
 }
 
-/** Why Java's tools cannot get their packages: they trust what Java's own store of certificates has, not the machine's. */
+/**
+ * Why Java's tools cannot get their packages: they trust what Java's own store of certificates has,
+ * not the machine's.
+ */
 export function lackOfMaven(): string | undefined {
   const folder = fs.mkdtempSync("/tmp/piku-maven-");
   const words = [
@@ -38,9 +47,19 @@ export function lackOfMaven(): string | undefined {
   return ran.status === 0 ? undefined : "Maven cannot reach its repository";
 }
 
-/** Puts a program on piku's path: one of this machine, which may lie where only we look, with variables that it needs. */
-export function link(board: Board, name: string, variables: Record<string, string> = {}, words: string[] = []): void {
-  const exports = Object.entries(variables).map(([key, value]) => `export ${key}=${quote(value)}\n`);
+/**
+ * Puts a program on piku's path: one of this machine, which may lie where only we look, with
+ * variables that it needs.
+ */
+export function link(
+  board: Board,
+  name: string,
+  variables: Record<string, string> = {},
+  words: string[] = [],
+): void {
+  const exports = Object.entries(variables).map(
+    ([key, value]) => `export ${key}=${quote(value)}\n`,
+  );
   // rustup's programs go by the name that they are called by.
   standIn(board, name, `${exports.join("")}exec ${quote(toolOf(name)!)} ${words.join(" ")} "$@"\n`);
 }

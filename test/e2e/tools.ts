@@ -1,4 +1,7 @@
-/** Tools of languages that the distribution does not package, installed once into the cache of the build. */
+/**
+ * Tools of languages that the distribution does not package, installed once into the cache of the
+ * build.
+ */
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -7,7 +10,10 @@ import { type Board, ok } from "./sandbox.ts";
 import { toolOf } from "./toolchains.ts";
 
 const root = path.resolve(import.meta.dir, "../..");
-const cache = path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), ".cache"), "piku-build");
+const cache = path.join(
+  process.env.XDG_CACHE_HOME || path.join(os.homedir(), ".cache"),
+  "piku-build",
+);
 
 /** Tool -> how its folder is filled, and where it lies in there. */
 const tools: Record<string, { package: string; from: "pip" | "npm" | "go" }> = {
@@ -23,9 +29,13 @@ const tools: Record<string, { package: string; from: "pip" | "npm" | "go" }> = {
   deno: { package: "deno@2.9.6", from: "npm" },
 };
 
-/** The newest version that this machine's Go builds: Debian 12's is 1.19, and newer ones refuse old packages. */
+/**
+ * The newest version that this machine's Go builds: Debian 12's is 1.19, and newer ones refuse old
+ * packages.
+ */
 function pebble(): string {
-  const told = spawnSync(toolOf("go") ?? "false", ["env", "GOVERSION"], { encoding: "utf8" }).stdout ?? "";
+  const told =
+    spawnSync(toolOf("go") ?? "false", ["env", "GOVERSION"], { encoding: "utf8" }).stdout ?? "";
   return Number(/^go1\.(\d+)/.exec(told)?.[1] ?? 0) < 22 ? "v2.4.0" : "v2.8.0";
 }
 
@@ -59,11 +69,15 @@ const ways = {
   },
   npm: {
     program: "node_modules/.bin",
-    argvs: (folder: string, what: string) => [["npm", "install", "--silent", "--prefix", folder, what]],
+    argvs: (folder: string, what: string) => [
+      ["npm", "install", "--silent", "--prefix", folder, what],
+    ],
   },
   go: {
     program: "bin",
-    argvs: (folder: string, what: string) => [["env", `GOBIN=${folder}/bin`, toolOf("go") ?? "go", "install", what]],
+    argvs: (folder: string, what: string) => [
+      ["env", `GOBIN=${folder}/bin`, toolOf("go") ?? "go", "install", what],
+    ],
   },
 };
 

@@ -12,20 +12,30 @@ export function commandOf(pid: number): string {
   }
 }
 
-/** Processes of the board that run this program with these first words: not shells or others that only name it. */
+/**
+ * Processes of the board that run this program with these first words: not shells or others that
+ * only name it.
+ */
 export const running = (board: Board, words: string): number[] =>
   board.processes().filter((pid) => ` ${commandOf(pid)} `.includes(`${words} `));
 
 /** One request that is not waited for: its status and body, or what went wrong. */
 export function asking(board: Board, host: string, url: string, method = "GET"): Promise<string> {
-  const how = { method, headers: { host, connection: "close" }, signal: AbortSignal.timeout(60_000) };
+  const how = {
+    method,
+    headers: { host, connection: "close" },
+    signal: AbortSignal.timeout(60_000),
+  };
   return fetch(board.url(board.address, url), how).then(
     async (answer) => `${answer.status} ${await answer.text()}`,
     (error) => String(error),
   );
 }
 
-/** Asks for a page again and again until it is called: what was asked, and each answer that was none. */
+/**
+ * Asks for a page again and again until it is called: what was asked, and each answer that was
+ * none.
+ */
 export function watching(board: Board, host: string, url = "/") {
   const failed: string[] = [];
   let [asked, ended] = [0, false];

@@ -1,6 +1,6 @@
 /**
- * What must hold of an app whatever has happened to it: everything is of one release, and nothing is left of any other. One
- * function for all tests that do harm, and the app that they do it to.
+ * What must hold of an app whatever has happened to it: everything is of one release, and nothing
+ * is left of any other. One function for all tests that do harm, and the app that they do it to.
  */
 import { expect } from "bun:test";
 import fs from "node:fs";
@@ -8,7 +8,10 @@ import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
 import { alive, type Board, type Files, list, ok, type Repo, read } from "./sandbox.ts";
 import { asking, commandOf, live } from "./watch.ts";
 
-/** An app that shows its version in every way: what it answers, its source, what its build made, and what it keeps of its own. */
+/**
+ * An app that shows its version in every way: what it answers, its source, what its build made, and
+ * what it keeps of its own.
+ */
 export interface Witness {
   name: string;
   repo: Repo;
@@ -44,13 +47,17 @@ export function witness(board: Board, kind: Kind, name: string, files: Files = {
 
 /** The Procfile of a witness with another preflight. */
 export const witnessProcfile = (kind: Kind, preflight: string) =>
-  (witnessFiles(kind, "any", "0").Procfile as string).replace("preflight: ", () => `preflight: ${preflight}; `);
+  (witnessFiles(kind, "any", "0").Procfile as string).replace(
+    "preflight: ",
+    () => `preflight: ${preflight}; `,
+  );
 
 const secret = ["ENV", "LIVE_ENV"];
 
 /**
- * Checks a witness, and gives its version, which must be one of these. Nobody may be deploying it. `upload` is what the app
- * has written: undefined for one that may have been destroyed meanwhile, and with it all that it had.
+ * Checks a witness, and gives its version, which must be one of these. Nobody may be deploying it.
+ * `upload` is what the app has written: undefined for one that may have been destroyed meanwhile,
+ * and with it all that it had.
  */
 export async function expectWhole(
   board: Board,
@@ -70,7 +77,8 @@ export async function expectWhole(
     source: read(`${tree}/app.py`) === probeSource(shown),
     built: read(`${tree}/built`),
     head: ok(board.run(["git", "-C", tree, "rev-parse", "HEAD"])).stdout.trim(),
-    environment: read(`${root}/envs/${name}/LIVE_ENV`) === read(`${files}/${release.number}.LIVE_ENV`),
+    environment:
+      read(`${root}/envs/${name}/LIVE_ENV`) === read(`${files}/${release.number}.LIVE_ENV`),
     site: read(`${root}/nginx/${name}.conf`) === read(`${files}/${release.number}.conf`),
     upload: upload && read(`${tree}/uploads/photo`),
     left: list(files).filter((file) => /^(journal\.json|cancel)$/.test(file)),
@@ -99,9 +107,15 @@ export async function expectWhole(
     workers: workersOf(board, name),
     busy: board
       .processes()
-      .filter((pid) => / (git-hook|git-receive-pack|retire) |piku-job/.test(`${commandOf(pid)} `) && alive(pid)),
-    temporary: ["uwsgi-enabled", "nginx", `envs/${name}`, `releases/${name}`, "sockets"].flatMap((folder) =>
-      list(`${root}/${folder}`).filter((file) => file.startsWith(".") && file.endsWith(".tmp") && file.includes(name)),
+      .filter(
+        (pid) =>
+          / (git-hook|git-receive-pack|retire) |piku-job/.test(`${commandOf(pid)} `) && alive(pid),
+      ),
+    temporary: ["uwsgi-enabled", "nginx", `envs/${name}`, `releases/${name}`, "sockets"].flatMap(
+      (folder) =>
+        list(`${root}/${folder}`).filter(
+          (file) => file.startsWith(".") && file.endsWith(".tmp") && file.includes(name),
+        ),
     ),
   });
   const wanted = { vassals: [...release.vassals].sort(), workers: 1, busy: [], temporary: [] };
@@ -112,7 +126,9 @@ export async function expectWhole(
 
 /** How many of a witness's workers run. */
 const workersOf = (board: Board, name: string) =>
-  board.processes().filter((pid) => commandOf(pid) === "sleep 5000" && environmentOf(pid).includes(`APP=${name}`))
+  board
+    .processes()
+    .filter((pid) => commandOf(pid) === "sleep 5000" && environmentOf(pid).includes(`APP=${name}`))
     .length;
 
 function environmentOf(pid: number): string[] {

@@ -1,5 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are hostile values.
-/** How a law is tried: with many hostile values, the same ones for the same PIKU_SEED, on both engines. */
+/**
+ * How a law is tried: with many hostile values, the same ones for the same PIKU_SEED, on both
+ * engines.
+ */
 import "./globals.ts";
 import { test } from "bun:test";
 import fc from "fast-check";
@@ -95,7 +98,19 @@ export const fragments = [
     "😀",
     "\ufffd",
   ],
-  ...["__proto__", "constructor", "toString", "hasOwnProperty", "web", "wsgi", "static", "cron", "run", "apps", "blog"],
+  ...[
+    "__proto__",
+    "constructor",
+    "toString",
+    "hasOwnProperty",
+    "web",
+    "wsgi",
+    "static",
+    "cron",
+    "run",
+    "apps",
+    "blog",
+  ],
   ...[
     "git-receive-pack",
     ".git",
@@ -115,7 +130,10 @@ export const fragments = [
   ],
 ];
 
-/** A text of a few fragments and other characters; now and then a very long one, of one fragment again and again. */
+/**
+ * A text of a few fragments and other characters; now and then a very long one, of one fragment
+ * again and again.
+ */
 export function hostile(longest: number, more: readonly string[] = []): fc.Arbitrary<string> {
   const fragment = fc.constantFrom(...fragments, ...more);
   const word = fc.string({ unit: fc.constantFrom(..."abcXYZ019._-"), maxLength: 6 });
@@ -125,16 +143,21 @@ export function hostile(longest: number, more: readonly string[] = []): fc.Arbit
     { weight: 1, arbitrary: fc.string({ unit: "binary", maxLength: 4 }) },
   );
   const short = fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join(""));
-  const long = fc.tuple(short, fragment, short, fc.constantFrom(1, 0.7, 0.2, 0.02)).map(([head, one, tail, share]) => {
-    const room = Math.max(0, longest - head.length - tail.length);
-    return head + one.repeat(Math.floor((room * share) / one.length)) + tail;
-  });
+  const long = fc
+    .tuple(short, fragment, short, fc.constantFrom(1, 0.7, 0.2, 0.02))
+    .map(([head, one, tail, share]) => {
+      const room = Math.max(0, longest - head.length - tail.length);
+      return head + one.repeat(Math.floor((room * share) / one.length)) + tail;
+    });
   return fc
     .oneof({ weight: 60, arbitrary: short }, { weight: 1, arbitrary: long })
     .map((text) => text.slice(0, longest));
 }
 
-/** What work gives, or undefined when it was refused as it should be: by a sentence that is shown as it was written. */
+/**
+ * What work gives, or undefined when it was refused as it should be: by a sentence that is shown as
+ * it was written.
+ */
 export function unlessRefused<T>(work: () => T): T | undefined {
   try {
     return work();
@@ -143,14 +166,18 @@ export function unlessRefused<T>(work: () => T): T | undefined {
     const told = `${error.message}${error.hint ?? ""}`;
     if (/[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/.test(told))
       throw new Error(`a refusal with control characters: ${JSON.stringify(told)}`);
-    if (told.length > 1000) throw new Error(`a refusal of ${told.length} characters: ${told.slice(0, 200)}`);
+    if (told.length > 1000)
+      throw new Error(`a refusal of ${told.length} characters: ${told.slice(0, 200)}`);
     return undefined;
   }
 }
 
 /** Throws unless a thing is so. */
 export function demand(isSo: boolean, what: string, ...values: unknown[]): void {
-  if (!isSo) throw new Error(`${what}: ${values.map((value) => JSON.stringify(value)?.slice(0, 500)).join(" ")}`);
+  if (!isSo)
+    throw new Error(
+      `${what}: ${values.map((value) => JSON.stringify(value)?.slice(0, 500)).join(" ")}`,
+    );
 }
 
 /** A test that a law holds for every value, and that none takes longer than a second. */
@@ -173,6 +200,8 @@ export function hold<T>(name: string, values: fc.Arbitrary<T>, law: (value: T) =
   test(name, () => {
     const { failed, counterexample, errorInstance } = fc.check(property, { seed, numRuns: runs });
     if (failed)
-      throw new Error(`PIKU_SEED=${seed}: ${errorInstance}\n${JSON.stringify(counterexample)?.slice(0, 2000)}`);
+      throw new Error(
+        `PIKU_SEED=${seed}: ${errorInstance}\n${JSON.stringify(counterexample)?.slice(0, 2000)}`,
+      );
   });
 }

@@ -1,4 +1,7 @@
-/** Laws of what is read and written, for whatever anybody may send. Told by both engines; PIKU_LONG tries more. */
+/**
+ * Laws of what is read and written, for whatever anybody may send. Told by both engines; PIKU_LONG
+ * tries more.
+ */
 import { Cron as Reference } from "croner";
 import { host } from "#host";
 import { appOf, findApp, namedApp, parseAppName } from "../../src/app/app.ts";
@@ -52,15 +55,23 @@ hold("an ssh command is words, or refused", hostile(300_000), (line) => {
 const quoted = fc.constantFrom<(word: string) => string>(
   (word) => `'${word.replaceAll("'", "'\\''")}'`,
   (word) => `"${word.replace(/["\\$`]/g, "\\$&")}"`,
-  (word) => (word === "" ? "''" : word.replace(/[\s\S]/gu, (one) => (one === "\n" ? "'\n'" : `\\${one}`))),
+  (word) =>
+    word === "" ? "''" : word.replace(/[\s\S]/gu, (one) => (one === "\n" ? "'\n'" : `\\${one}`)),
 );
-const written = fc.array(fc.tuple(hostile(2000), quoted, fc.constantFrom(" ", "  ", "\t", "\n")), { maxLength: 6 });
+const written = fc.array(fc.tuple(hostile(2000), quoted, fc.constantFrom(" ", "  ", "\t", "\n")), {
+  maxLength: 6,
+});
 
 hold("quoted words come back to the letter", written, (words) => {
   const line = words.map(([word, quote, blank]) => quote(word) + blank).join("");
   const wanted = words.map(([word]) => word);
   if (wanted[0] === "run") return;
-  demand(JSON.stringify(parseSshCommand(line)) === JSON.stringify(wanted), "words", line, parseSshCommand(line));
+  demand(
+    JSON.stringify(parseSshCommand(line)) === JSON.stringify(wanted),
+    "words",
+    line,
+    parseSshCommand(line),
+  );
 });
 
 hold("what `run` runs comes to the letter", hostile(5000), (command) => {
@@ -78,17 +89,30 @@ hold("a word that is no command", hostile(300_000), (word) => {
 hold("an app's name stays below its folder, or is refused", hostile(5000), (typed) => {
   const name = unlessRefused(() => parseAppName(typed));
   if (name === undefined) return;
-  demand(isSafeName(name) && parseAppName(name) === name && shellQuote(name) === name, "name", name);
+  demand(
+    isSafeName(name) && parseAppName(name) === name && shellQuote(name) === name,
+    "name",
+    name,
+  );
 });
 
 hold("no app is found outside of the folder of apps", hostile(300), (typed) => {
   const board = memoryHost({
     env: { HOME: "/home/piku" },
-    files: { "/home/piku/.piku/apps/blog/Procfile": "", "/home/piku/.piku/secret/x": "", "/home/piku/.ssh/x": "" },
+    files: {
+      "/home/piku/.piku/apps/blog/Procfile": "",
+      "/home/piku/.piku/secret/x": "",
+      "/home/piku/.ssh/x": "",
+    },
   });
   for (const find of [findApp, namedApp]) {
     const found = unlessRefused(() => find(board, typed));
-    if (found) demand(isSafeName(found.name) && found.tree === `${paths.apps}/${found.name}`, "app", found.name);
+    if (found)
+      demand(
+        isSafeName(found.name) && found.tree === `${paths.apps}/${found.name}`,
+        "app",
+        found.name,
+      );
   }
 });
 
@@ -115,9 +139,15 @@ const kind = fc.oneof(
   ),
   hostile(50),
 );
-const procfile = manyLines(fc.tuple(kind, hostile(66_000)).map(([one, command]) => `${one}: ${command}`));
+const procfile = manyLines(
+  fc.tuple(kind, hostile(66_000)).map(([one, command]) => `${one}: ${command}`),
+);
 
-const workerOf = (kind: string, command: string, settings: Record<string, string> = {}): Worker => ({
+const workerOf = (
+  kind: string,
+  command: string,
+  settings: Record<string, string> = {},
+): Worker => ({
   kind,
   ordinal: 1,
   command,
@@ -137,19 +167,31 @@ function demandPlain(text: string): void {
   }
 }
 
-hold("a Procfile's kinds are names and its commands lines, or it is refused", procfile, (content) => {
-  const read = unlessRefused(() => parseProcfile(content));
-  for (const warning of read?.warnings ?? []) demand(!/[\x00-\x1f]/.test(warning), "warning", warning);
-  for (const [name, command] of Object.entries(read?.workers ?? {})) {
-    demand(/^[A-Za-z0-9][\w-]{0,39}$/.test(name) && command !== "" && !/[\n\0]/.test(command), "worker", name, command);
-    const vassal = unlessRefused(() => renderVassal(vassalPairs(app, workerOf(name, command), { uid: 1000 })));
-    if (vassal !== undefined) demandPlain(vassal);
-    const file = `blog_${name}.1-7.ini`;
-    const owner = parseVassal(file, vassal ?? "project = blog\n");
-    demand(owner?.app === "blog" && owner.kind === name, "owner", owner);
-  }
-  if (read) planScaling(read.workers, parseScaling(content));
-});
+hold(
+  "a Procfile's kinds are names and its commands lines, or it is refused",
+  procfile,
+  (content) => {
+    const read = unlessRefused(() => parseProcfile(content));
+    for (const warning of read?.warnings ?? [])
+      demand(!/[\x00-\x1f]/.test(warning), "warning", warning);
+    for (const [name, command] of Object.entries(read?.workers ?? {})) {
+      demand(
+        /^[A-Za-z0-9][\w-]{0,39}$/.test(name) && command !== "" && !/[\n\0]/.test(command),
+        "worker",
+        name,
+        command,
+      );
+      const vassal = unlessRefused(() =>
+        renderVassal(vassalPairs(app, workerOf(name, command), { uid: 1000 })),
+      );
+      if (vassal !== undefined) demandPlain(vassal);
+      const file = `blog_${name}.1-7.ini`;
+      const owner = parseVassal(file, vassal ?? "project = blog\n");
+      demand(owner?.app === "blog" && owner.kind === name, "owner", owner);
+    }
+    if (read) planScaling(read.workers, parseScaling(content));
+  },
+);
 
 const words = fc.array(hostile(200), { maxLength: 4 });
 hold("what ps:scale gets", words, (list) => {
@@ -164,7 +206,10 @@ const number = fc.integer({ min: 0, max: 65 }).map(String);
 const part = fc.oneof(
   { weight: 4, arbitrary: number },
   { weight: 2, arbitrary: fc.tuple(number, number).map(([a, b]) => `${a}-${b}`) },
-  { weight: 2, arbitrary: fc.tuple(number, number, number).map(([a, b, step]) => `${a}-${b}/${step}`) },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(number, number, number).map(([a, b, step]) => `${a}-${b}/${step}`),
+  },
   { weight: 2, arbitrary: number.map((step) => `*/${step}`) },
   {
     weight: 1,
@@ -188,20 +233,29 @@ const part = fc.oneof(
 );
 const field = fc.oneof(
   { weight: 2, arbitrary: fc.constant("*") },
-  { weight: 3, arbitrary: fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join(",")) },
+  {
+    weight: 3,
+    arbitrary: fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join(",")),
+  },
 );
 const cronLine = fc.oneof(
-  { weight: 6, arbitrary: fc.array(field, { minLength: 5, maxLength: 5 }).map((fields) => fields.join(" ")) },
+  {
+    weight: 6,
+    arbitrary: fc.array(field, { minLength: 5, maxLength: 5 }).map((fields) => fields.join(" ")),
+  },
   {
     weight: 1,
-    arbitrary: fc.array(fc.oneof(field, hostile(8)), { minLength: 4, maxLength: 6 }).map((fields) => fields.join(" ")),
+    arbitrary: fc
+      .array(fc.oneof(field, hostile(8)), { minLength: 4, maxLength: 6 })
+      .map((fields) => fields.join(" ")),
   },
   { weight: 1, arbitrary: hostile(60_000) },
 );
 
 /** Whether a cron line fits a moment, by crontab(5). */
 function fits(cron: Cron, date: Date): boolean {
-  const has = (values: number[] | undefined, value: number) => values === undefined || values.includes(value);
+  const has = (values: number[] | undefined, value: number) =>
+    values === undefined || values.includes(value);
   const [day, weekday] = [has(cron.day, date.getUTCDate()), has(cron.weekday, date.getUTCDay())];
   const days = cron.day && cron.weekday && !cron.bothDays ? day || weekday : day && weekday;
   return (
@@ -227,7 +281,8 @@ hold("a cron line is read into times of the clock, or refused", cronLine, (line)
   demand(cronTimes(cron).length <= 100, "times", cronTimes(cron).length);
 });
 
-// croner takes `5/15` for a fault, and a step on a day, or a list with a `*` in it, for no restriction.
+// croner takes `5/15` for a fault, and a step on a day, or a list with a `*` in it, for no
+// restriction.
 const bothKnow = (line: string) =>
   line
     .split(" ")
@@ -262,7 +317,19 @@ if (host.engine.startsWith("bun"))
 // ---- settings ----
 
 const key = fc.oneof(
-  { weight: 4, arbitrary: fc.constantFrom("A", "B", "C_1", "__proto__", "constructor", "PORT", "PATH", "LD_PRELOAD") },
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom(
+      "A",
+      "B",
+      "C_1",
+      "__proto__",
+      "constructor",
+      "PORT",
+      "PATH",
+      "LD_PRELOAD",
+    ),
+  },
   { weight: 1, arbitrary: hostile(20) },
 );
 const envFile = manyLines(
@@ -279,19 +346,28 @@ const envFile = manyLines(
 const isKey = (name: string) => /^[A-Za-z_]\w*$/.test(name);
 const demandSettings = (settings: Record<string, string>) => {
   for (const [name, value] of Object.entries(settings))
-    demand(isKey(name) && !/[\n\r\0]/.test(value) && value.length <= 100_000, "setting", name, value);
+    demand(
+      isKey(name) && !/[\n\r\0]/.test(value) && value.length <= 100_000,
+      "setting",
+      name,
+      value,
+    );
 };
 
-hold("an ENV file is settings of one line each, or refused", fc.tuple(envFile, envFile), ([one, two]) => {
-  const layers = [one, two].map((content) => unlessRefused(() => parseSettings(content)) ?? {});
-  for (const settings of layers) demandSettings(settings);
-  unlessRefused(() => readDifferently(one));
-  const live = unlessRefused(() => layered({ HOME: "/home/piku" }, layers));
-  if (!live) return;
-  demandSettings(live);
-  const again = parseServerSettings(renderSettings(live));
-  demand(JSON.stringify(again) === JSON.stringify(live), "LIVE_ENV", live, again);
-});
+hold(
+  "an ENV file is settings of one line each, or refused",
+  fc.tuple(envFile, envFile),
+  ([one, two]) => {
+    const layers = [one, two].map((content) => unlessRefused(() => parseSettings(content)) ?? {});
+    for (const settings of layers) demandSettings(settings);
+    unlessRefused(() => readDifferently(one));
+    const live = unlessRefused(() => layered({ HOME: "/home/piku" }, layers));
+    if (!live) return;
+    demandSettings(live);
+    const again = parseServerSettings(renderSettings(live));
+    demand(JSON.stringify(again) === JSON.stringify(live), "LIVE_ENV", live, again);
+  },
+);
 
 hold(
   "what config:set sets is there to the letter, and all else stays",
@@ -306,7 +382,12 @@ hold(
     demand(parseServerSettings(changed)[name] === given, "value", name, given);
     const others = (content: string) =>
       parseServerLines(content).filter((line) => !("key" in line && line.key === name));
-    demand(JSON.stringify(others(file)) === JSON.stringify(others(changed)), "others", file, changed);
+    demand(
+      JSON.stringify(others(file)) === JSON.stringify(others(changed)),
+      "others",
+      file,
+      changed,
+    );
   },
 );
 
@@ -325,7 +406,10 @@ hold("a vassal gives a value to the letter, or it is refused", hostile(100_000),
   const escaped = unlessRefused(() => escapeValue(value, "the value"));
   if (escaped === undefined) return;
   demandPlain(`a = ${escaped}\n`);
-  const told = escaped.replaceAll("%(pikunil)", "").replaceAll("%(pikulp)", "(").replaceAll("%%", "%");
+  const told = escaped
+    .replaceAll("%(pikunil)", "")
+    .replaceAll("%(pikulp)", "(")
+    .replaceAll("%%", "%");
   demand(told === value, "value", value, told);
 });
 
@@ -334,13 +418,20 @@ hold(
   hostile(66_000, ["harakiri = ", "uid = ", "socket="]),
   (content) => {
     for (const [option, value] of unlessRefused(() => parseOptions(content, "uwsgi.txt")) ?? [])
-      demand(/^[\w-]+$/.test(option) && !/[\n\r\0]/.test(value) && option !== "uid", "option", option, value);
+      demand(
+        /^[\w-]+$/.test(option) && !/[\n\r\0]/.test(value) && option !== "uid",
+        "option",
+        option,
+        value,
+      );
   },
 );
 
 hold(
   "the machine's ENV file",
-  envFile.chain((content) => hostile(300, ["a.", "-"]).map((domain) => `PIKU_DOMAIN=${domain}\n${content}`)),
+  envFile.chain((content) =>
+    hostile(300, ["a.", "-"]).map((domain) => `PIKU_DOMAIN=${domain}\n${content}`),
+  ),
   (content) => {
     const board = memoryHost({ files: { "/ENV": content } });
     const machine = unlessRefused(() => readMachine(board, "/ENV"));
@@ -350,14 +441,28 @@ hold(
 
 // ---- nginx ----
 
-hold("a site has the directives that are meant and no others, or is refused", siteSettings, (asked) => {
-  const ports = { http: 80, https: 443 };
-  const machine = { http2: "listen", countsSent: true, ipv6: true, ports, folders: allowedFolders } as const;
-  const site = unlessRefused(() => planSite(app, asked.workers, asked.settings, machine, asked.backend));
-  if (!site) return;
-  demandSite(site, renderSite(site));
-  unlessRefused(() => refuseLinksOut(app, site.statics, new Map([["public/x", asked.workers.static ?? ""]])));
-});
+hold(
+  "a site has the directives that are meant and no others, or is refused",
+  siteSettings,
+  (asked) => {
+    const ports = { http: 80, https: 443 };
+    const machine = {
+      http2: "listen",
+      countsSent: true,
+      ipv6: true,
+      ports,
+      folders: allowedFolders,
+    } as const;
+    const site = unlessRefused(() =>
+      planSite(app, asked.workers, asked.settings, machine, asked.backend),
+    );
+    if (!site) return;
+    demandSite(site, renderSite(site));
+    unlessRefused(() =>
+      refuseLinksOut(app, site.statics, new Map([["public/x", asked.workers.static ?? ""]])),
+    );
+  },
+);
 
 // ---- keys ----
 
@@ -377,10 +482,18 @@ const keyFile = fc.oneof(
   hostile(60_000, ["ssh-ed25519 ", "AAAA"]),
   fc.array(fc.oneof(keyWord, hostile(20)), { maxLength: 12 }).map((list) => list.join(" ")),
   fc
-    .array(fc.tuple(fc.string({ unit: fc.constantFrom(..."ABCabc012+/"), minLength: 4, maxLength: 12 }), hostile(40)), {
-      maxLength: 4,
-    })
-    .map((list) => list.map(([blob, name]) => `ssh-ed25519 ${blob} ${name.replaceAll("\n", " ")}\n`).join("")),
+    .array(
+      fc.tuple(
+        fc.string({ unit: fc.constantFrom(..."ABCabc012+/"), minLength: 4, maxLength: 12 }),
+        hostile(40),
+      ),
+      {
+        maxLength: 4,
+      },
+    )
+    .map((list) =>
+      list.map(([blob, name]) => `ssh-ed25519 ${blob} ${name.replaceAll("\n", " ")}\n`).join(""),
+    ),
 );
 
 hold(
@@ -390,7 +503,8 @@ hold(
     const board = memoryHost({
       env: { HOME: "/home/piku" },
       files: { "/home/piku/.ssh/authorized_keys": before },
-      answer: (argv) => (argv[0] === "ssh-keygen" ? { stdout: "256 SHA256:abc+/= 0 (ED25519)" } : undefined),
+      answer: (argv) =>
+        argv[0] === "ssh-keygen" ? { stdout: "256 SHA256:abc+/= 0 (ED25519)" } : undefined,
     });
     const added = unlessRefused(() => addKeys(board, readKeys(board, content, "id.pub")));
     const after = board.read("/home/piku/.ssh/authorized_keys")!;
@@ -414,14 +528,23 @@ hold(
 const board = memory();
 hold("lines of authorized_keys that are not the original's stay", keyFile, (content) => {
   for (const line of content.split("\n")) {
-    if (!line.includes("FINGERPRINT=")) demand(ourKeyLine(board, paths, line) === line, "line", line);
+    if (!line.includes("FINGERPRINT="))
+      demand(ourKeyLine(board, paths, line) === line, "line", line);
     originalKeyLine(paths, line, true);
   }
 });
 
 // ---- git ----
 
-hold("what git tells a hook", hostile(3000, ["0".repeat(40), "a".repeat(40), " refs/heads/", "\n"]), (input) => {
-  const { update } = branchToDeploy(parseUpdates(input));
-  demand(update === undefined || /^[0-9a-f]{40}([0-9a-f]{24})?$/.test(update.after), "commit", update);
-});
+hold(
+  "what git tells a hook",
+  hostile(3000, ["0".repeat(40), "a".repeat(40), " refs/heads/", "\n"]),
+  (input) => {
+    const { update } = branchToDeploy(parseUpdates(input));
+    demand(
+      update === undefined || /^[0-9a-f]{40}([0-9a-f]{24})?$/.test(update.after),
+      "commit",
+      update,
+    );
+  },
+);

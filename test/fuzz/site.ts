@@ -1,4 +1,6 @@
-/** What an app's settings may say about its site, and what must be in the file that is made of them. */
+/**
+ * What an app's settings may say about its site, and what must be in the file that is made of them.
+ */
 
 import type { Settings } from "../../src/app/env-file.ts";
 import type { Workers } from "../../src/app/procfile.ts";
@@ -8,7 +10,13 @@ import { demand, fc, hostile } from "./hold.ts";
 const absurd = hostile(100_000, ["/x:", "/x:a b", "/x:a;b", "a.test", "; }", "location", '";']);
 const likely: Record<string, string[]> = {
   NGINX_SERVER_NAME: ["a.test", "*.a.test,b.test", "_", "[::1] x"],
-  NGINX_STATIC_PATHS: ["/static:public", "/x:/var/www,/y/:.", "/a:b c,/d:e;f", "/a:'b'", "/a:b#c{d}"],
+  NGINX_STATIC_PATHS: [
+    "/static:public",
+    "/x:/var/www,/y/:.",
+    "/a:b c,/d:e;f",
+    "/a:'b'",
+    "/a:b#c{d}",
+  ],
   NGINX_REDIRECT_FROM: ["www.a.test", "a.test"],
   NGINX_CATCH_ALL: ["/index.html", "x"],
   NGINX_IPV4_ADDRESS: ["127.0.0.1", "999.1.1.1"],
@@ -30,10 +38,21 @@ const setting = fc.constantFrom(...Object.keys(likely)).chain((key) => {
     ...likely[key]!,
     ...likely[key]!.flatMap((value) => [`${value};`, `${value} }`]).slice(0, 1),
   );
-  return fc.tuple(fc.constant(key), fc.oneof({ weight: 8, arbitrary: usual }, { weight: 1, arbitrary: absurd }));
+  return fc.tuple(
+    fc.constant(key),
+    fc.oneof({ weight: 8, arbitrary: usual }, { weight: 1, arbitrary: absurd }),
+  );
 });
-const folder = fc.oneof(fc.constantFrom("public", "/", "a b", "/x:y", "a;b", "a'b{}#", "ü"), absurd);
-const ports: Backend = { protocol: "http", first: ["127.0.0.1:5000"], second: ["127.0.0.1:5001"], flag: "/p/b" };
+const folder = fc.oneof(
+  fc.constantFrom("public", "/", "a b", "/x:y", "a;b", "a'b{}#", "ü"),
+  absurd,
+);
+const ports: Backend = {
+  protocol: "http",
+  first: ["127.0.0.1:5000"],
+  second: ["127.0.0.1:5001"],
+  flag: "/p/b",
+};
 
 /** An app's settings, its static worker, and whether nginx sends requests on. */
 export const siteSettings = fc
@@ -51,7 +70,10 @@ const directives = new Set(
   ),
 );
 
-/** The text of a site: of each directive as many as are meant, those with something from outside with exactly these words. */
+/**
+ * The text of a site: of each directive as many as are meant, those with something from outside
+ * with exactly these words.
+ */
 export function demandSite(site: Site, text: string): void {
   const found = readDirectives(text);
   const given = (name: string) =>
@@ -61,7 +83,9 @@ export function demandSite(site: Site, text: string): void {
   const redirects = site.redirected.length > 0 ? [site.redirected.join("\0")] : [];
   const names = [...(site.httpsOnly ? [0, 0] : [0]).map(() => site.names.join("\0")), ...redirects];
   same("names", given("server_name"), names);
-  const [inRoot, below] = [true, false].map((isRoot) => site.statics.filter(({ url }) => (url === "") === isRoot));
+  const [inRoot, below] = [true, false].map((isRoot) =>
+    site.statics.filter(({ url }) => (url === "") === isRoot),
+  );
   same(
     "aliases",
     given("alias"),
@@ -76,7 +100,11 @@ export function demandSite(site: Site, text: string): void {
   const secured = [site.key, ...redirects.map(() => site.key)];
   same("keys", given("ssl_certificate_key"), secured);
   same("includes", given("include"), site.cloudflare ? [site.cloudflare.ranges] : []);
-  same("rewrites", [...new Set(given("rewrite")).add("^\0/index.html\0last")], ["^\0/index.html\0last"]);
+  same(
+    "rewrites",
+    [...new Set(given("rewrite")).add("^\0/index.html\0last")],
+    ["^\0/index.html\0last"],
+  );
   const known = (name: string) => directives.has(name) || /^(proxy_|~\*\(private)/.test(name);
   same(
     "directives",
@@ -92,8 +120,9 @@ export interface Directive {
 }
 
 /**
- * Reads an nginx file as ngx_conf_read_token does: words end at a blank, `;` or `{`; a quote or a `#` counts at the beginning of
- * a word only. Throws where nginx would: for brackets that do not fit, and for text behind a quoted word.
+ * Reads an nginx file as ngx_conf_read_token does: words end at a blank, `;` or `{`; a quote or a
+ * `#` counts at the beginning of a word only. Throws where nginx would: for brackets that do not
+ * fit, and for text behind a quoted word.
  */
 export function readDirectives(text: string): Directive[] {
   const found: Directive[] = [];
@@ -117,7 +146,10 @@ export function readDirectives(text: string): Directive[] {
       if (quote) at++;
       for (; at < text.length; at++) {
         const next = text[at]!;
-        if (quote ? next === quote : /[ \t\r\n;]/.test(next) || (next === "{" && text[at - 1] !== "$")) break;
+        if (
+          quote ? next === quote : /[ \t\r\n;]/.test(next) || (next === "{" && text[at - 1] !== "$")
+        )
+          break;
         if (next === "\\" && /["'\\]/.test(text[at + 1] ?? "")) at++;
         word += text[at];
       }

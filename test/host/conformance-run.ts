@@ -5,7 +5,9 @@ import { fileChecks, roles, runChecks, systemChecks } from "./conformance.ts";
 const [role, ...rest] = host.args;
 if (role === "check") {
   const [folder, port, ...program] = rest;
-  runChecks(host, { ...fileChecks, ...systemChecks(program, Number(port)) }, folder!, (line) => host.say(line));
+  runChecks(host, { ...fileChecks, ...systemChecks(program, Number(port)) }, folder!, (line) =>
+    host.say(line),
+  );
 } else {
   exit(roles[role!]!(host, rest));
 }

@@ -1,6 +1,8 @@
 import type { Host } from "../../src/host/host.ts";
 
-/** What every Host must do, as a table of names and checks. A check throws when it does not hold. */
+/**
+ * What every Host must do, as a table of names and checks. A check throws when it does not hold.
+ */
 type Check = (host: Host, folder: string) => void;
 
 /** The part that a Host without children and time can do. */
@@ -175,7 +177,10 @@ export const fileChecks: Record<string, Check> = {
     host.rename(`${folder}/a`, `${folder}/b`);
     host.mkdir(`${folder}/d/e`);
     host.rename(`${folder}/d`, `${folder}/f`);
-    same([host.read(`${folder}/b`), host.list(folder), host.list(`${folder}/f`)], ["a", ["b", "f"], ["e"]]);
+    same(
+      [host.read(`${folder}/b`), host.list(folder), host.list(`${folder}/f`)],
+      ["a", ["b", "f"], ["e"]],
+    );
   },
   "a NUL is refused"(host, folder) {
     throws("EINVAL", () => host.read(`${folder}/a\0b`));
@@ -196,14 +201,33 @@ export const fileChecks: Record<string, Check> = {
   },
 };
 
-/** The rest, for a Host on a real system. `program` runs conformance-run.ts on the engine that is being checked. */
-export const systemChecks = (program: readonly string[], takenPort: number): Record<string, Check> => ({
+/**
+ * The rest, for a Host on a real system. `program` runs conformance-run.ts on the engine that is
+ * being checked.
+ */
+export const systemChecks = (
+  program: readonly string[],
+  takenPort: number,
+): Record<string, Check> => ({
   "a umask changes no mode that was asked for"(host, folder) {
-    const ran = host.capture(["sh", "-c", 'umask 077; exec "$@"', "sh", ...program, "modes", folder]);
+    const ran = host.capture([
+      "sh",
+      "-c",
+      'umask 077; exec "$@"',
+      "sh",
+      ...program,
+      "modes",
+      folder,
+    ]);
     same(ran, { status: 0, stdout: "644 660 755 600 640\n", stderr: "" });
   },
   "text that is no UTF-8 is read without a throw"(host, folder) {
-    host.capture(["sh", "-c", "printf 'a\\200\\nb\\377\\n\\303(\\360\\237\\230\\nc' >\"$0\"", `${folder}/bad`]);
+    host.capture([
+      "sh",
+      "-c",
+      "printf 'a\\200\\nb\\377\\n\\303(\\360\\237\\230\\nc' >\"$0\"",
+      `${folder}/bad`,
+    ]);
     const path = `${folder}/bad`;
     same(host.read(path), "a\ufffd\nb\ufffd\n\ufffd(\ufffd\nc");
     same(host.readFrom(path, 0).offset, 12);
@@ -217,19 +241,28 @@ export const systemChecks = (program: readonly string[], takenPort: number): Rec
     same(host.read("/proc/self/nothing"), undefined);
   },
   "a tree with names that are no UTF-8 is removed"(host, folder) {
-    host.capture(["sh", "-c", 'mkdir -p "$0/t/$(printf "\\377")" && : >"$0/t/$(printf "a\\200")"', folder]);
+    host.capture([
+      "sh",
+      "-c",
+      'mkdir -p "$0/t/$(printf "\\377")" && : >"$0/t/$(printf "a\\200")"',
+      folder,
+    ]);
     host.remove(`${folder}/t`);
     same(host.list(folder), []);
   },
   "capture of 3 MB on both pipes"(host) {
     const fill = "head -c 3000000 /dev/zero | tr '\\0'";
-    const ran = host.capture(["sh", "-c", `${fill} e >&2; ${fill} o; ${fill} e >&2`], { most: 8_000_000 });
+    const ran = host.capture(["sh", "-c", `${fill} e >&2; ${fill} o; ${fill} e >&2`], {
+      most: 8_000_000,
+    });
     same([ran.status, ran.stdout.length, ran.stderr.length], [0, 3000000, 6000000]);
   },
   "capture ends a child that prints more than it may"(host) {
     const before = host.ticks();
     throws("'yes' printed more than 1 MB", () => host.capture(["yes"], { most: 1024 * 1024 }));
-    throws("'sh' printed more than 4 MB", () => host.capture(["sh", "-c", "trap '' TERM; yes >&2"]));
+    throws("'sh' printed more than 4 MB", () =>
+      host.capture(["sh", "-c", "trap '' TERM; yes >&2"]),
+    );
     same(host.ticks() - before < 10_000, true);
     same(host.capture(["printf", "1234"], { most: 4 }).stdout, "1234");
   },
@@ -237,8 +270,12 @@ export const systemChecks = (program: readonly string[], takenPort: number): Rec
     // As of a file below /proc: 4 KB for each call. 1031 is F_SETPIPE_SZ.
     const pipe = `/dev/shm/piku-${host.pid}`;
     host.capture(["mkfifo", pipe]);
-    const line = "import fcntl, sys; f = open(sys.argv[1], 'wb'); fcntl.fcntl(f, 1031, 4096); f.write(b'x' * 8000000)";
-    const job = host.start(["python3", "-c", line, pipe], { log: `${folder}/log`, status: `${folder}/status` });
+    const line =
+      "import fcntl, sys; f = open(sys.argv[1], 'wb'); fcntl.fcntl(f, 1031, 4096); f.write(b'x' * 8000000)";
+    const job = host.start(["python3", "-c", line, pipe], {
+      log: `${folder}/log`,
+      status: `${folder}/status`,
+    });
     const memory = () => Number(/^VmHWM:\s+(\d+)/m.exec(host.read("/proc/self/status")!)![1]);
     const before = memory();
     same(host.read(pipe, 8_000_000)?.length, 8_000_000);
@@ -268,14 +305,18 @@ export const systemChecks = (program: readonly string[], takenPort: number): Rec
   },
   statuses(host) {
     const status = (line: string) => host.capture(["sh", "-c", line]).status;
-    same([status("exit 0"), status("exit 3"), status("kill -9 $$"), status("kill -TERM $$")], [0, 3, 137, 143]);
+    same(
+      [status("exit 0"), status("exit 3"), status("kill -9 $$"), status("kill -TERM $$")],
+      [0, 3, 137, 143],
+    );
     const missing = host.capture(["piku-no-such-program"]);
     same([missing.status, missing.stderr.includes("ENOENT")], [127, true]);
     same(host.capture(["/etc/passwd"]).status, 127);
     same(host.capture(["true"], { cwd: "/nowhere" }).status, 127);
     same(host.run(["sh", "-c", "exit 5"]), 5);
     same(host.run(["sh", "-c", "kill -9 $$"]), 137);
-    // ^C as soon as there is a child ended piku where it had not looked away yet; the child itself gets it.
+    // ^C as soon as there is a child ended piku where it had not looked away yet; the child itself
+    // gets it.
     for (let i = 0; i < 50; i++) same(host.run(["kill", "-INT", String(host.pid)]), 0);
     same(host.run(["sh", "-c", "kill -INT $$"]), 130);
   },
@@ -309,7 +350,11 @@ export const systemChecks = (program: readonly string[], takenPort: number): Rec
   },
   "children have the default SIGPIPE and none of our files"(host, folder) {
     const lock = host.lock(`${folder}/lock`);
-    const stdout = host.capture(["sh", "-c", "grep SigIgn /proc/self/status; ls /proc/self/fd"]).stdout;
+    const stdout = host.capture([
+      "sh",
+      "-c",
+      "grep SigIgn /proc/self/status; ls /proc/self/fd",
+    ]).stdout;
     same((Number.parseInt(stdout.match(/SigIgn:\s*(\w+)/)![1]!.slice(-8), 16) >> 12) & 1, 0);
     same(stdout.trim().split("\n").slice(1), ["0", "1", "2", "3"]);
     lock!.release();
@@ -377,7 +422,8 @@ export const systemChecks = (program: readonly string[], takenPort: number): Rec
   "end takes the grandchildren, by force after the grace"(host, folder) {
     const log = `${folder}/log`;
     const status = `${folder}/status`;
-    const line = "trap '' TERM; sleep 100 & echo $!; sh -c 'sleep 100 & echo $!; wait' & wait; sleep 100";
+    const line =
+      "trap '' TERM; sleep 100 & echo $!; sh -c 'sleep 100 & echo $!; wait' & wait; sleep 100";
     const job = host.start(["sh", "-c", line], { log, status });
     wait(host, () => (host.read(log)?.split("\n").length === 3 ? 1 : undefined));
     const before = host.ticks();
@@ -392,7 +438,10 @@ export const systemChecks = (program: readonly string[], takenPort: number): Rec
   "end is quick with who goes at TERM, and harmless to who came later"(host, folder) {
     const log = `${folder}/log`;
     const up = `${folder}/up`;
-    const job = host.start(["sh", "-c", 'echo >"$0"; exec sleep 100', up], { log, status: `${folder}/a` });
+    const job = host.start(["sh", "-c", 'echo >"$0"; exec sleep 100', up], {
+      log,
+      status: `${folder}/a`,
+    });
     wait(host, () => host.read(up));
     const before = host.ticks();
     host.end(job, 5000);
@@ -415,7 +464,10 @@ export const systemChecks = (program: readonly string[], takenPort: number): Rec
     const child = host.start(["sleep", "100"], { log: `${folder}/log`, status: `${folder}/child` });
     lock.release();
     same(host.capture([...program, "try-lock", path]).stdout, "held\n");
-    const holder = host.start([...program, "hold-lock", path], { log: `${folder}/log`, status: `${folder}/holder` });
+    const holder = host.start([...program, "hold-lock", path], {
+      log: `${folder}/log`,
+      status: `${folder}/holder`,
+    });
     wait(host, () => (host.read(`${folder}/log`) === "held\n" ? 1 : undefined));
     same(host.lock(path), undefined);
     host.end(holder, 100);
@@ -447,7 +499,15 @@ export const systemChecks = (program: readonly string[], takenPort: number): Rec
   "offer to a pipe that nobody reads, to a file and to a full disk"(host, folder) {
     const offer = (line: string) => {
       host.remove(`${folder}/result`);
-      host.capture(["sh", "-c", line, `${folder}/file`, ...program, "offer-once", `${folder}/result`]);
+      host.capture([
+        "sh",
+        "-c",
+        line,
+        `${folder}/file`,
+        ...program,
+        "offer-once",
+        `${folder}/result`,
+      ]);
       return host.read(`${folder}/result`);
     };
     same(offer('{ sleep 0.3; "$@"; } | true'), "-1");
@@ -466,7 +526,10 @@ export const systemChecks = (program: readonly string[], takenPort: number): Rec
     same(over, { status: 0, stdout: "what comes on stdin is larger than 1 MB\n", stderr: "" });
   },
   ports(host) {
-    same([host.canBind("127.0.0.1", takenPort), host.canBind("0.0.0.0", takenPort)], [false, false]);
+    same(
+      [host.canBind("127.0.0.1", takenPort), host.canBind("0.0.0.0", takenPort)],
+      [false, false],
+    );
     same(host.canBind("127.0.0.1", 0) && host.canBind("127.0.0.1", 0), true);
     same(host.canBind("192.0.2.1", 0), false);
   },
@@ -501,7 +564,11 @@ export const roles: Record<string, (host: Host, args: readonly string[]) => numb
     host.mkdir(`${folder}/d/e`);
     host.append(`${folder}/l`, "");
     host.append(`${folder}/m`, "", 0o640);
-    host.say(["a", "b", "d", "l", "m"].map((name) => host.stat(`${folder}/${name}`)!.mode.toString(8)).join(" "));
+    host.say(
+      ["a", "b", "d", "l", "m"]
+        .map((name) => host.stat(`${folder}/${name}`)!.mode.toString(8))
+        .join(" "),
+    );
     return 0;
   },
   "talk-with-child"(host) {
@@ -603,8 +670,10 @@ function wait<T>(host: Host, look: () => T | undefined): T | undefined {
 }
 
 function same(actual: unknown, expected: unknown): void {
-  const show = (value: unknown) => JSON.stringify(value, (_, part) => (part === undefined ? "undefined" : part));
-  if (show(actual) !== show(expected)) throw new Error(`got ${show(actual)}, expected ${show(expected)}`);
+  const show = (value: unknown) =>
+    JSON.stringify(value, (_, part) => (part === undefined ? "undefined" : part));
+  if (show(actual) !== show(expected))
+    throw new Error(`got ${show(actual)}, expected ${show(expected)}`);
 }
 
 function throws(part: string, work: () => unknown): void {

@@ -49,11 +49,17 @@ test("Bun and QuickJS read bytes that are no UTF-8 alike", () => {
 
 test("a rejection that nobody handles ends QuickJS with status 1", async () => {
   const entry = join(folder, "reject.ts");
-  fs.writeFileSync(entry, 'const late = Promise.reject(new Error("oh no"));\nif (Date.now() < 0) await late;\n');
+  fs.writeFileSync(
+    entry,
+    'const late = Promise.reject(new Error("oh no"));\nif (Date.now() < 0) await late;\n',
+  );
   const executable = join(folder, "reject");
   await build(`linux-${process.arch}-lite`, entry, executable);
   const ran = Bun.spawnSync([executable]);
-  expect([ran.exitCode, ran.stderr.toString().split("\n")[0]]).toEqual([1, "Unhandled rejection: Error: oh no"]);
+  expect([ran.exitCode, ran.stderr.toString().split("\n")[0]]).toEqual([
+    1,
+    "Unhandled rejection: Error: oh no",
+  ]);
 }, 60_000);
 
 function check(argv: string[]): string[] {

@@ -1,4 +1,12 @@
-import { type Entry, type Exec, type Host, type Job, type Ran, TooLarge, usualMost } from "../../src/host/host.ts";
+import {
+  type Entry,
+  type Exec,
+  type Host,
+  type Job,
+  type Ran,
+  TooLarge,
+  usualMost,
+} from "../../src/host/host.ts";
 import { SystemError } from "../../src/host/posix.ts";
 
 /** What a test looks at and turns, beside the Host itself. */
@@ -36,7 +44,11 @@ interface Node {
 }
 
 /** A Host that is a Map and a log: the test double, and a dry run. */
-export function memoryHost({ files = {}, env = {}, answer = () => undefined }: Seed = {}): MemoryHost {
+export function memoryHost({
+  files = {},
+  env = {},
+  answer = () => undefined,
+}: Seed = {}): MemoryHost {
   const nodes = new Map<string, Node>();
   const locks = new Set<string>();
   let environment = { ...env };
@@ -254,7 +266,8 @@ const bytesOf = (character: string) => {
   return code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
 };
 
-const byteLength = (text: string) => [...text].reduce((sum, character) => sum + bytesOf(character), 0);
+const byteLength = (text: string) =>
+  [...text].reduce((sum, character) => sum + bytesOf(character), 0);
 
 function takeBytes(text: string, count: number): string {
   const characters = [...text];
@@ -269,6 +282,7 @@ function takeBytes(text: string, count: number): string {
 function dropBytes(text: string, count: number): string {
   const characters = [...text];
   let at = 0;
-  for (let dropped = 0; at < characters.length && dropped < count; at++) dropped += bytesOf(characters[at]!);
+  for (let dropped = 0; at < characters.length && dropped < count; at++)
+    dropped += bytesOf(characters[at]!);
   return characters.slice(at).join("");
 }

@@ -17,5 +17,8 @@ test.each([
 ])("parses '%s' as node:util does", (line) => {
   const args = line.split(" ").filter(Boolean);
   const expected = original({ args, options, strict: false, allowPositionals: true });
-  expect(parseArgs({ args, options })).toEqual({ values: { ...expected.values }, positionals: expected.positionals });
+  expect(parseArgs({ args, options })).toEqual({
+    values: { ...expected.values },
+    positionals: expected.positionals,
+  });
 });

@@ -1,6 +1,9 @@
 import type { Source } from "../../src/runtimes/runtime.ts";
 
-/** A commit with these files at its top, on a machine with these tools; `probes` are commands that end well. */
+/**
+ * A commit with these files at its top, on a machine with these tools; `probes` are commands that
+ * end well.
+ */
 export function sourceOf(facts: {
   files?: Record<string, string>;
   workers?: Record<string, string>;

@@ -15,13 +15,17 @@ stories((board, story) => {
     const apps = Array.from({ length: 8 }, (_, i) => witness(board, kinds[i % 2]!, `eight-${i}`));
     for (const round of ["1", "2"]) {
       for (const { repo } of apps) repo.commit(round, witnessed(round));
-      for (const push of await Promise.all(apps.map(({ name, repo }) => board.pushing(repo, name)))) ok(push);
+      for (const push of await Promise.all(apps.map(({ name, repo }) => board.pushing(repo, name))))
+        ok(push);
       for (const { name } of apps) await expectWhole(board, name, [round]);
       const ports = apps.flatMap(({ name }) => portsOf(board, name));
       expect(new Set(ports).size).toBe(ports.length);
     }
-    for (const ran of await Promise.all(apps.map(({ name }) => sshing(board, "destroy", name)))) ok(ran);
-    expect(board.inventory().filter((name) => /eight-/.test(name) && !name.startsWith("data/"))).toEqual([]);
+    for (const ran of await Promise.all(apps.map(({ name }) => sshing(board, "destroy", name))))
+      ok(ran);
+    expect(
+      board.inventory().filter((name) => /eight-/.test(name) && !name.startsWith("data/")),
+    ).toEqual([]);
   });
 
   story(
@@ -79,7 +83,8 @@ stories((board, story) => {
       const isThere = ok(board.ssh("apps"))
         .stdout.split("\n")
         .some((line) => line.slice(1) === name);
-      const vassals = () => list(`${board.pikuRoot}/uwsgi-enabled`).filter((file) => file.startsWith(`${name}_`));
+      const vassals = () =>
+        list(`${board.pikuRoot}/uwsgi-enabled`).filter((file) => file.startsWith(`${name}_`));
       if (!isThere) {
         // Destroyed last, or since then no push went through.
         eventually(() => expect(vassals()).toEqual([]));
@@ -88,7 +93,8 @@ stories((board, story) => {
           .filter((file) => new RegExp(`/${name}\\b`).test(file) && !file.startsWith("data/"));
         // A config:set behind the last destroy is kept for the next first push.
         const waits = [`envs/${name}`];
-        if (left.length > 0) expect([left, list(`${board.pikuRoot}/envs/${name}`)]).toEqual([waits, ["ENV"]]);
+        if (left.length > 0)
+          expect([left, list(`${board.pikuRoot}/envs/${name}`)]).toEqual([waits, ["ENV"]]);
       } else {
         ok(board.ssh("restart", name));
         await expectWhole(board, name, versions, { upload: undefined });
@@ -96,7 +102,9 @@ stories((board, story) => {
         expect(vassals().filter((file) => file.includes("_web."))).toHaveLength(Number(wanted));
         const set = board.ssh("config:get", name, "ROUND");
         if (set.status === 0) expect(settings).toContain(set.stdout.trim());
-        expect(board.get("/env/ROUND", { host }).body).toBe(set.status === 0 ? set.stdout.trim() : "");
+        expect(board.get("/env/ROUND", { host }).body).toBe(
+          set.status === 0 ? set.stdout.trim() : "",
+        );
       }
       // And the next one goes live.
       const watch = isThere ? watching(board, host) : undefined;
@@ -114,6 +122,8 @@ const portsOf = (board: Board, name: string): string[] =>
   live(board, name).vassals.flatMap((file) => {
     const [, kind, ordinal, release] = /_(\w+)\.(\d+)-(\d+)\.ini$/.exec(file)!;
     if (kind !== "web") return [];
-    const launcher = read(`${board.pikuRoot}/releases/${name}/run-${release}/${kind}.${ordinal}.sh`);
+    const launcher = read(
+      `${board.pikuRoot}/releases/${name}/run-${release}/${kind}.${ordinal}.sh`,
+    );
     return /^export PORT='(\d+)'$/m.exec(launcher)?.[1] ?? [];
   });

@@ -12,7 +12,8 @@ const fill = "cat /dev/zero >filler; true";
 
 for (const target of targets)
   describe(target.name, () => {
-    if (process.getuid?.() !== 0) return skipped("a disk that fills up", "needs root, to mount a small disk");
+    if (process.getuid?.() !== 0)
+      return skipped("a disk that fills up", "needs root, to mount a small disk");
     const board = new Sandbox(target);
     beforeAll(() => void board.start(megabytes(target.executable)), 60_000);
     afterAll(() => board.stop(), 60_000);
@@ -25,7 +26,10 @@ for (const target of targets)
         const app = board.repo(undefined, { ...files, ".gitignore": "filler\n" });
         ok(board.push(app, name));
         const watch = watching(board, host);
-        app.commit("Fills", { Procfile: `${step}: ${fill}\n${files.Procfile}`, "app.py": probeSource("two") });
+        app.commit("Fills", {
+          Procfile: `${step}: ${fill}\n${files.Procfile}`,
+          "app.py": probeSource("two"),
+        });
         const push = fails(await board.pushing(app, name), 1);
         expect(push.output).toMatch(/Error: .*disk is full/);
         expect(board.get("/", { host }).body).toBe("one");

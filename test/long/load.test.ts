@@ -1,10 +1,20 @@
-/** What a site's visitors notice of each command that changes an app: nothing but the new answer. */
+/**
+ * What a site's visitors notice of each command that changes an app: nothing but the new answer.
+ */
 import { expect } from "bun:test";
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { probeSource, webProbe, wsgiProbe } from "../e2e/probe.ts";
-import { type Board, type Files, fails, freePorts, ok, type Ran, type Repo } from "../e2e/sandbox.ts";
+import {
+  type Board,
+  type Files,
+  fails,
+  freePorts,
+  ok,
+  type Ran,
+  type Repo,
+} from "../e2e/sandbox.ts";
 import { stories } from "../e2e/story.ts";
 import { sshing } from "../e2e/watch.ts";
 
@@ -14,11 +24,23 @@ interface Load {
   seen: string[][];
 }
 
-/** Asks for an app's page on four connections while something is done, and until so many requests were made in all. */
-async function underLoad(board: Board, host: string, least: number, action: () => Promise<Ran>): Promise<Load> {
-  const loader = spawn("node", [path.join(import.meta.dir, "../e2e/load.mjs"), String(board.httpPort), host], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
+/**
+ * Asks for an app's page on four connections while something is done, and until so many requests
+ * were made in all.
+ */
+async function underLoad(
+  board: Board,
+  host: string,
+  least: number,
+  action: () => Promise<Ran>,
+): Promise<Load> {
+  const loader = spawn(
+    "node",
+    [path.join(import.meta.dir, "../e2e/load.mjs"), String(board.httpPort), host],
+    {
+      stdio: ["pipe", "pipe", "inherit"],
+    },
+  );
   let output = "";
   loader.stdout.on("data", (data) => (output += data));
   const done = new Promise((resolve) => loader.on("close", resolve));
@@ -91,7 +113,9 @@ stories((board, story) => {
           expect(board.get("/", { host: "quick.test" }).body).toBe(version);
           fs.rmSync(`${repo.folder}-bare`, { recursive: true });
         }
-        console.log(`quick-${kind}: ${added.map((seconds) => seconds.toFixed(2)).join(", ")} s added`);
+        console.log(
+          `quick-${kind}: ${added.map((seconds) => seconds.toFixed(2)).join(", ")} s added`,
+        );
         ok(board.ssh("destroy", `quick-${kind}`));
         expect(Math.min(...added)).toBeLessThan(1);
       },
@@ -119,11 +143,23 @@ stories((board, story) => {
       );
 
     const broken: [string, Files, RegExp][] = [
-      ["a failing preflight", { Procfile: "preflight: exit 3\n" }, /preflight failed with exit status 3/],
-      ["a failing build", { "requirements.txt": "./not-there\n" }, /Running pip failed with exit status/],
+      [
+        "a failing preflight",
+        { Procfile: "preflight: exit 3\n" },
+        /preflight failed with exit status 3/,
+      ],
+      [
+        "a failing build",
+        { "requirements.txt": "./not-there\n" },
+        /Running pip failed with exit status/,
+      ],
       ["a failing release", { Procfile: "release: exit 4\n" }, /release failed with exit status 4/],
       ["a crash at its start", { "app.py": "import not_there\n" }, /No module named 'not_there'/],
-      ["a health path that answers 404", { ENV: "PIKU_HEALTHCHECK=/env/NONE\n" }, /\/env\/NONE answers 404/],
+      [
+        "a health path that answers 404",
+        { ENV: "PIKU_HEALTHCHECK=/env/NONE\n" },
+        /\/env\/NONE answers 404/,
+      ],
       ["an app that hangs", { "app.py": "import time\n\ntime.sleep(600)\n" }, /within 5 seconds/],
       ...(kind === "web"
         ? ([
@@ -161,7 +197,9 @@ stories((board, story) => {
           return board.pushing(app, name);
         });
         const { asked, failed, seen } = await load;
-        console.log(`${name}, ${broken.length} broken pushes: ${asked} requests, ${failed.length} failed`);
+        console.log(
+          `${name}, ${broken.length} broken pushes: ${asked} requests, ${failed.length} failed`,
+        );
         expect(failed).toEqual([]);
         for (const one of seen) expect(one).toEqual(["good", "mended"]);
       },

@@ -1,4 +1,7 @@
-/** 20 apps under load at once: deploys that nobody notices, an emperor that dies, and memory that does not grow. */
+/**
+ * 20 apps under load at once: deploys that nobody notices, an emperor that dies, and memory that
+ * does not grow.
+ */
 import { expect } from "bun:test";
 import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -10,7 +13,10 @@ import { expectWhole, type Kind, witness, witnessed } from "../e2e/whole.ts";
 const apps = Array.from({ length: 20 }, (_, i) => `many-${i}`);
 const least = 60_000;
 
-/** What wrk asks: each app in turn, 20 connections with a pause, so that there is something left of two cores for deploys. */
+/**
+ * What wrk asks: each app in turn, 20 connections with a pause, so that there is something left of
+ * two cores for deploys.
+ */
 const script = `
 local n = 0
 request = function()
@@ -43,11 +49,16 @@ function loading(board: Board): () => Promise<Record<string, number>> {
   };
 }
 
-/** Bytes that the emperor and all that it has started hold. uWSGI writes its titles over what else tells whose a process is. */
+/**
+ * Bytes that the emperor and all that it has started hold. uWSGI writes its titles over what else
+ * tells whose a process is.
+ */
 function memory(board: Board): { processes: number; bytes: number } {
   const every = fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   const titled = every.map(Number).filter((pid) => /^many-\d+:/.test(commandOf(pid)));
-  const others = board.processes().filter((pid) => /uwsgi --ini|app\.py|^sleep 5000/.test(commandOf(pid)));
+  const others = board
+    .processes()
+    .filter((pid) => /uwsgi --ini|app\.py|^sleep 5000/.test(commandOf(pid)));
   const mine = [...new Set([...titled, ...others])];
   const pages = mine.map((pid) => Number(statm(pid).split(" ")[1] ?? 0));
   return { processes: mine.length, bytes: pages.reduce((sum, count) => sum + count, 0) * 4096 };
@@ -61,7 +72,8 @@ function statm(pid: number): string {
   }
 }
 
-if (spawnSync("wrk", ["-v"]).error) skipped("20 apps under load at once", "wrk is not installed: apt install wrk");
+if (spawnSync("wrk", ["-v"]).error)
+  skipped("20 apps under load at once", "wrk is not installed: apt install wrk");
 else
   stories((board, story) => {
     story(
@@ -100,16 +112,20 @@ else
       },
     );
 
-    story("the emperor is killed and comes back: all 20 apps answer again, with no more memory", async () => {
-      const before = memory(board);
-      await board.killEmperor();
-      expect(board.get("/", { host: "many-0.test" }).status).not.toBe(200);
-      board.startEmperor();
-      for (const name of apps) eventually(() => expect(board.get("/", { host: `${name}.test` }).body).toBe("2"), 30);
-      for (const name of apps) await expectWhole(board, name, ["2"]);
-      const after = memory(board);
-      console.log(`memory before: ${JSON.stringify(before)}, after: ${JSON.stringify(after)}`);
-      expect(after.processes).toBe(before.processes);
-      expect(after.bytes / before.bytes).toBeLessThan(1.05);
-    });
+    story(
+      "the emperor is killed and comes back: all 20 apps answer again, with no more memory",
+      async () => {
+        const before = memory(board);
+        await board.killEmperor();
+        expect(board.get("/", { host: "many-0.test" }).status).not.toBe(200);
+        board.startEmperor();
+        for (const name of apps)
+          eventually(() => expect(board.get("/", { host: `${name}.test` }).body).toBe("2"), 30);
+        for (const name of apps) await expectWhole(board, name, ["2"]);
+        const after = memory(board);
+        console.log(`memory before: ${JSON.stringify(before)}, after: ${JSON.stringify(after)}`);
+        expect(after.processes).toBe(before.processes);
+        expect(after.bytes / before.bytes).toBeLessThan(1.05);
+      },
+    );
   });

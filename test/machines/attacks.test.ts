@@ -1,4 +1,7 @@
-/** What attackers did to an installed board of version 1, and what a board with an nginx of its own makes of it: by ssh and http from outside. */
+/**
+ * What attackers did to an installed board of version 1, and what a board with an nginx of its own
+ * makes of it: by ssh and http from outside.
+ */
 import { expect } from "bun:test";
 import fs from "node:fs";
 import net from "node:net";
@@ -33,42 +36,51 @@ installedStories((board, story) => {
     ok(shell("rm /etc/control"));
   });
 
-  story("A2 (a): a push had root's nginx write a library that every program of root's loads", () => {
-    const conf = [
-      'log_format pwn escape=none "/home/piku/.piku/data/ben/e.so";',
-      "server { listen 8099; access_log /etc/ld.so.preload pwn; location / { return 200 ok; } }",
-    ];
-    const script = `cat >~/.piku/nginx/zz.conf <<'END'\n${conf.join("\n")}\nEND\n`;
-    const pushed = ok(board.push(ben(attacker(script)), "ben")).output;
-    expect(pushed).toMatch(
-      /nginx refuses the site of 'zz', which was set aside: open\(\) "\/etc\/ld\.so\.preload" failed/,
-    );
-    board.get("/", { port: 8099 });
-    expect(ok(shell("ls /etc/ld.so.preload 2>/dev/null; id -u")).stdout).toBe("0\n");
-    // At the next start of nginx neither.
-    ok(board.asRoot(["systemctl", "restart", "piku-web"]));
-    expect(ok(shell("ls /etc/ld.so.preload 2>/dev/null; true")).stdout).toBe("");
-    eventually(() => expect(page("bank").body).toBe("bank"));
-    expect(outside()).toBe("");
-  });
+  story(
+    "A2 (a): a push had root's nginx write a library that every program of root's loads",
+    () => {
+      const conf = [
+        'log_format pwn escape=none "/home/piku/.piku/data/ben/e.so";',
+        "server { listen 8099; access_log /etc/ld.so.preload pwn; location / { return 200 ok; } }",
+      ];
+      const script = `cat >~/.piku/nginx/zz.conf <<'END'\n${conf.join("\n")}\nEND\n`;
+      const pushed = ok(board.push(ben(attacker(script)), "ben")).output;
+      expect(pushed).toMatch(
+        /nginx refuses the site of 'zz', which was set aside: open\(\) "\/etc\/ld\.so\.preload" failed/,
+      );
+      board.get("/", { port: 8099 });
+      expect(ok(shell("ls /etc/ld.so.preload 2>/dev/null; id -u")).stdout).toBe("0\n");
+      // At the next start of nginx neither.
+      ok(board.asRoot(["systemctl", "restart", "piku-web"]));
+      expect(ok(shell("ls /etc/ld.so.preload 2>/dev/null; true")).stdout).toBe("");
+      eventually(() => expect(page("bank").body).toBe("bank"));
+      expect(outside()).toBe("");
+    },
+  );
 
-  story("A2 (b): a visitor of an app's wrote a file of root's through a link in place of its log", () => {
-    const link =
-      "rm -f ~/.piku/logs/ben/nginx.access.log; ln -s /etc/profile.d/pwn.sh ~/.piku/logs/ben/nginx.access.log\n";
-    const told = () => board.get("/", { host: "ben.test", headers: { "User-Agent": "$(id>/PWNED-BY-LOG)" } }).body;
-    const written = () => ok(shell("ls /etc/profile.d/pwn.sh /PWNED-BY-LOG 2>/dev/null; true")).stdout;
-    const repo = ben(attacker(link));
-    ok(board.push(repo, "ben", "+main"));
-    expect(told()).toBe("ben\n");
-    expect(written()).toBe("");
-    // Made anew once it is live, it is taken away at the next start of nginx, and stops none of the others.
-    ok(board.on(["sh", "-c", link]));
-    ok(board.asRoot(["systemctl", "restart", "piku-web"]));
-    eventually(() => expect(page("bank").body).toBe("bank"));
-    expect(told()).toBe("ben\n");
-    expect(written()).toBe("");
-    expect(outside()).toBe("");
-  });
+  story(
+    "A2 (b): a visitor of an app's wrote a file of root's through a link in place of its log",
+    () => {
+      const link =
+        "rm -f ~/.piku/logs/ben/nginx.access.log; ln -s /etc/profile.d/pwn.sh ~/.piku/logs/ben/nginx.access.log\n";
+      const told = () =>
+        board.get("/", { host: "ben.test", headers: { "User-Agent": "$(id>/PWNED-BY-LOG)" } }).body;
+      const written = () =>
+        ok(shell("ls /etc/profile.d/pwn.sh /PWNED-BY-LOG 2>/dev/null; true")).stdout;
+      const repo = ben(attacker(link));
+      ok(board.push(repo, "ben", "+main"));
+      expect(told()).toBe("ben\n");
+      expect(written()).toBe("");
+      // Made anew once it is live, it is taken away at the next start of nginx, and stops none of
+      // the others.
+      ok(board.on(["sh", "-c", link]));
+      ok(board.asRoot(["systemctl", "restart", "piku-web"]));
+      eventually(() => expect(page("bank").body).toBe("bank"));
+      expect(told()).toBe("ben\n");
+      expect(written()).toBe("");
+      expect(outside()).toBe("");
+    },
+  );
 
   story("A1: with settings alone root's nginx emptied any folder, and took it over", () => {
     ok(
@@ -84,45 +96,64 @@ installedStories((board, story) => {
       "/home/piku/.piku",
     ])
       expect(
-        fails(board.ssh("config:set", "books", "NGINX_CACHE_PREFIXES=/thumbs", `NGINX_CACHE_PATH=${folder}`), 1).output,
+        fails(
+          board.ssh(
+            "config:set",
+            "books",
+            "NGINX_CACHE_PREFIXES=/thumbs",
+            `NGINX_CACHE_PATH=${folder}`,
+          ),
+          1,
+        ).output,
       ).toContain("NGINX_CACHE_PATH");
     expect(ok(shell("ls -lan /etc/victim /srv/photos")).stdout).toBe(before);
     ok(shell("rm -r /etc/victim /srv/photos"));
   });
 
   story("A3: thirty changes of the folder of sites in a moment ended all changes for good", () => {
-    ok(board.on(["sh", "-c", "for i in $(seq 30); do touch ~/.piku/nginx/x$i && rm ~/.piku/nginx/x$i; done"]));
-    for (let i = 0; i < 8; i++) ok(board.ssh("config:set", "ben", `NGINX_SERVER_NAME=ben${i}.test`));
+    ok(
+      board.on([
+        "sh",
+        "-c",
+        "for i in $(seq 30); do touch ~/.piku/nginx/x$i && rm ~/.piku/nginx/x$i; done",
+      ]),
+    );
+    for (let i = 0; i < 8; i++)
+      ok(board.ssh("config:set", "ben", `NGINX_SERVER_NAME=ben${i}.test`));
     expect(page("ben7").body).toBe("ben\n");
     ok(board.ssh("config:set", "ben", "NGINX_SERVER_NAME=ben.test"));
   });
 
-  story("A4: whatever ran as www-data could have a wsgi app load its code, and read every secret", () => {
-    ok(
-      shell(
-        'printf \'def application(e, s):\\n  s("200 OK", [])\\n  return [b"x"]\\n\' >/var/tmp/evil.py && chmod 644 /var/tmp/evil.py',
-      ),
-    );
-    const ask = [
-      "import socket, sys, struct",
-      "s = socket.socket(socket.AF_UNIX)",
-      "s.connect(sys.argv[1])",
-      'v = b"".join(struct.pack("<H", len(w)) + w for p in [(b"UWSGI_FILE", b"/var/tmp/evil.py"), (b"SCRIPT_NAME", b"/p"), (b"REQUEST_METHOD", b"GET"), (b"PATH_INFO", b"/p")] for w in p)',
-      's.sendall(struct.pack("<BHB", 0, len(v), 0) + v)',
-      "print(s.recv(4096))",
-    ].join("\n");
-    fs.writeFileSync(`${board.folder}/ask.py`, ask);
-    const socket = "/home/piku/.piku/sockets/books.1.sock";
-    const as = (user: string) =>
-      board.asRoot(["su", "-s", "/bin/sh", user, "-c", `python3 /srv/story/ask.py ${socket}`]);
-    for (const user of ["www-data", "nobody"]) expect(fails(as(user)).output).toContain("Permission denied");
-    expect(ok(shell("stat -Lc %a:%U:%G /home/piku/.piku/sockets/books.1.sock; id -Gn piku")).stdout).toBe(
-      "600:piku:piku\npiku\n",
-    );
-    expect(fails(board.asRoot(["su", "-s", "/bin/sh", "www-data", "-c", "ls /home/piku"])).output).toContain(
-      "Permission denied",
-    );
-  });
+  story(
+    "A4: whatever ran as www-data could have a wsgi app load its code, and read every secret",
+    () => {
+      ok(
+        shell(
+          'printf \'def application(e, s):\\n  s("200 OK", [])\\n  return [b"x"]\\n\' >/var/tmp/evil.py && chmod 644 /var/tmp/evil.py',
+        ),
+      );
+      const ask = [
+        "import socket, sys, struct",
+        "s = socket.socket(socket.AF_UNIX)",
+        "s.connect(sys.argv[1])",
+        'v = b"".join(struct.pack("<H", len(w)) + w for p in [(b"UWSGI_FILE", b"/var/tmp/evil.py"), (b"SCRIPT_NAME", b"/p"), (b"REQUEST_METHOD", b"GET"), (b"PATH_INFO", b"/p")] for w in p)',
+        's.sendall(struct.pack("<BHB", 0, len(v), 0) + v)',
+        "print(s.recv(4096))",
+      ].join("\n");
+      fs.writeFileSync(`${board.folder}/ask.py`, ask);
+      const socket = "/home/piku/.piku/sockets/books.1.sock";
+      const as = (user: string) =>
+        board.asRoot(["su", "-s", "/bin/sh", user, "-c", `python3 /srv/story/ask.py ${socket}`]);
+      for (const user of ["www-data", "nobody"])
+        expect(fails(as(user)).output).toContain("Permission denied");
+      expect(
+        ok(shell("stat -Lc %a:%U:%G /home/piku/.piku/sockets/books.1.sock; id -Gn piku")).stdout,
+      ).toBe("600:piku:piku\npiku\n");
+      expect(
+        fails(board.asRoot(["su", "-s", "/bin/sh", "www-data", "-c", "ls /home/piku"])).output,
+      ).toContain("Permission denied");
+    },
+  );
 
   story(
     "A13: 1,700 connections of one address, silent or slow, kept everybody out; more than 400 requests at once are one address's fault",
@@ -156,7 +187,9 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
       // A class behind one address.
       const some = Array.from({ length: 200 }, () => connect(get));
       await Bun.sleep(8000);
-      expect(some.filter(({ status }) => status() !== "200").map(({ status }) => status())).toEqual([]);
+      expect(some.filter(({ status }) => status() !== "200").map(({ status }) => status())).toEqual(
+        [],
+      );
       const many = Array.from({ length: 600 }, () => connect(get));
       await Bun.sleep(2000);
       expect(many.filter(({ status }) => status() === "429").length).toBeGreaterThan(100);
@@ -172,8 +205,10 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
     expect(board.get("/", { host: long }).body).toBe("ben\n");
   });
 
-  story("A18: an app gains no rights, and still starts a wall of its own below the hardened emperor", () => {
-    const jail = `#!/bin/sh
+  story(
+    "A18: an app gains no rights, and still starts a wall of its own below the hardened emperor",
+    () => {
+      const jail = `#!/bin/sh
 [ "$JAILED" ] || JAILED=1 exec unshare --user --map-current-user --keep-caps --mount sh "$0" "$@"
 set -e
 new=$HOME/.piku/locks
@@ -185,21 +220,24 @@ mount --rbind "$new" "$HOME"
 cd "$HOME/.piku/apps/jail"
 exec setpriv --inh-caps=-all --ambient-caps=-all --no-new-privs "$@"
 `;
-    const source = `${read(`${board.repo(undefined, webProbe("jail.test")).folder}/app.py`).replace(
-      'elif path == "/pid":',
-      'elif path == "/seen":\n        body = " ".join(sorted(os.listdir(os.path.expanduser("~/.piku/apps")))).encode()\n    elif path == "/rights":\n        body = open("/proc/self/status").read().encode()\n    elif path == "/pid":',
-    )}`;
-    const files = {
-      ...webProbe("jail.test"),
-      Procfile: "web: sh jail.sh python3 app.py\n",
-      "jail.sh": jail,
-      "app.py": source,
-    };
-    ok(board.push(board.repo(undefined, files), "jail"));
-    expect(board.get("/seen", { host: "jail.test" }).body).toBe("jail");
-    expect(board.get("/rights", { host: "jail.test" }).body).toMatch(/^NoNewPrivs:\s+1$/m);
-    ok(board.ssh("destroy", "jail", "--force"));
-  });
+      const source = `${read(
+        `${board.repo(undefined, webProbe("jail.test")).folder}/app.py`,
+      ).replace(
+        'elif path == "/pid":',
+        'elif path == "/seen":\n        body = " ".join(sorted(os.listdir(os.path.expanduser("~/.piku/apps")))).encode()\n    elif path == "/rights":\n        body = open("/proc/self/status").read().encode()\n    elif path == "/pid":',
+      )}`;
+      const files = {
+        ...webProbe("jail.test"),
+        Procfile: "web: sh jail.sh python3 app.py\n",
+        "jail.sh": jail,
+        "app.py": source,
+      };
+      ok(board.push(board.repo(undefined, files), "jail"));
+      expect(board.get("/seen", { host: "jail.test" }).body).toBe("jail");
+      expect(board.get("/rights", { host: "jail.test" }).body).toMatch(/^NoNewPrivs:\s+1$/m);
+      ok(board.ssh("destroy", "jail", "--force"));
+    },
+  );
 
   story("a board full of an app's tricks starts, and so does each of the others", () => {
     const tricks = [
@@ -211,16 +249,24 @@ exec setpriv --inh-caps=-all --ambient-caps=-all --no-new-privs "$@"
     ok(board.on(["sh", "-c", `cd ~/.piku && { ${tricks}; }`]));
     board.settles = false;
     ok(board.asRoot(["systemctl", "restart", "piku-web"]));
-    eventually(() => expect([page("bank").body, page("books").body]).toEqual(["bank", "books"]), 30);
+    eventually(
+      () => expect([page("bank").body, page("books").body]).toEqual(["bank", "books"]),
+      30,
+    );
     board.reboot();
-    eventually(() => expect([page("bank").body, page("books").body]).toEqual(["bank", "books"]), 60);
+    eventually(
+      () => expect([page("bank").body, page("books").body]).toEqual(["bank", "books"]),
+      60,
+    );
     ok(board.ssh("config:set", "bank", "A=1"));
     ok(board.ssh("config:set", "books", "NGINX_SERVER_NAME=books.test,more.test"));
     expect(board.get("/", { host: "more.test" }).body).toBe("books");
     ok(board.ssh("apps"));
     const found = JSON.parse(board.ssh("doctor", "--json").stdout) as { says: string }[];
     for (let i = 1; i <= 6; i++)
-      expect(found.filter(({ says }) => says.startsWith(`the site of 'trick${i}' is set aside`))).toHaveLength(1);
+      expect(
+        found.filter(({ says }) => says.startsWith(`the site of 'trick${i}' is set aside`)),
+      ).toHaveLength(1);
     ok(
       board.on([
         "sh",
@@ -231,27 +277,39 @@ exec setpriv --inh-caps=-all --ambient-caps=-all --no-new-privs "$@"
     ok(board.ssh("deploy", "ben"));
   });
 
-  story("a pipe that an app's site names kept nginx waiting for ever, and all sites from changing", () => {
-    const pipe = `${board.inside(board.pikuRoot)}/data/ben/pipe`;
-    ok(board.on(["touch", pipe]));
-    ok(board.push(ben({ ...attacker("true\n"), "extra.conf": `include ${pipe};\n` }), "ben", "+main"));
-    ok(board.ssh("config:set", "ben", "NGINX_INCLUDE_FILE=extra.conf"));
-    ok(board.on(["sh", "-c", `rm ${pipe} && mkfifo ${pipe}`]));
-    expect(fails(board.ssh("config:set", "bank", "NGINX_SERVER_NAME=bank.test,late.test"), 1).output).toContain(
-      "nginx was stuck in its files",
-    );
-    eventually(() => expect(page("bank").body).toBe("bank"), 60);
-    ok(board.ssh("config:set", "bank", "NGINX_SERVER_NAME=bank.test,late.test"));
-    expect(board.get("/", { host: "late.test" }).body).toBe("bank");
-    expect(board.ssh("doctor").stdout).toContain("the site of 'ben' is set aside");
-    ok(board.on(["sh", "-c", `rm ${pipe} && touch ${pipe}`]));
-    ok(board.ssh("deploy", "ben"));
-  });
+  story(
+    "a pipe that an app's site names kept nginx waiting for ever, and all sites from changing",
+    () => {
+      const pipe = `${board.inside(board.pikuRoot)}/data/ben/pipe`;
+      ok(board.on(["touch", pipe]));
+      ok(
+        board.push(
+          ben({ ...attacker("true\n"), "extra.conf": `include ${pipe};\n` }),
+          "ben",
+          "+main",
+        ),
+      );
+      ok(board.ssh("config:set", "ben", "NGINX_INCLUDE_FILE=extra.conf"));
+      ok(board.on(["sh", "-c", `rm ${pipe} && mkfifo ${pipe}`]));
+      expect(
+        fails(board.ssh("config:set", "bank", "NGINX_SERVER_NAME=bank.test,late.test"), 1).output,
+      ).toContain("nginx was stuck in its files");
+      eventually(() => expect(page("bank").body).toBe("bank"), 60);
+      ok(board.ssh("config:set", "bank", "NGINX_SERVER_NAME=bank.test,late.test"));
+      expect(board.get("/", { host: "late.test" }).body).toBe("bank");
+      expect(board.ssh("doctor").stdout).toContain("the site of 'ben' is set aside");
+      ok(board.on(["sh", "-c", `rm ${pipe} && touch ${pipe}`]));
+      ok(board.ssh("deploy", "ben"));
+    },
+  );
 
   story("nothing of all that is left, and doctor has nothing to say", () => {
     for (const name of list(`${board.pikuRoot}/nginx`))
       if (/^zz\./.test(name)) fs.rmSync(`${board.pikuRoot}/nginx/${name}`);
-    const found = JSON.parse(board.ssh("doctor", "--json").stdout) as { check: string; ok: boolean }[];
+    const found = JSON.parse(board.ssh("doctor", "--json").stdout) as {
+      check: string;
+      ok: boolean;
+    }[];
     // A machine in a container does not set its own clock.
     expect(found.filter(({ check, ok }) => !ok && check !== "clock")).toEqual([]);
     expect(page("bank").body).toBe("bank");

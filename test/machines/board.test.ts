@@ -1,6 +1,7 @@
 /**
- * What only an installed board shows, in the minutes that `npm test` has for it: a whole machine is made a board by install.sh from
- * dist/, and a class comes. `npm run test:machines` asks for more of everything.
+ * What only an installed board shows, in the minutes that `npm test` has for it: a whole machine is
+ * made a board by install.sh from dist/, and a class comes. `npm run test:machines` asks for more
+ * of everything.
  */
 import { expect } from "bun:test";
 import { eventually, type Files, fails, ok, type Ran } from "../e2e/board.ts";
@@ -24,7 +25,8 @@ installedStories((board, story) => {
   // What root leaves behind is to be seen.
   board.settles = false;
   const page = (name: string, one = board) => one.get("/", { host: `${name}.test` }).body;
-  const live = (names: readonly string[], one = board) => names.filter((name) => page(name, one) !== name);
+  const live = (names: readonly string[], one = board) =>
+    names.filter((name) => page(name, one) !== name);
   const doctor = (one = board) =>
     (JSON.parse(one.ssh("doctor", "--json").stdout) as { check: string; ok: boolean }[])
       // A machine in a container does not set its own clock.
@@ -39,31 +41,38 @@ installedStories((board, story) => {
     expect(doctor()).toEqual([]);
   });
 
-  story("30 first pushes at once: 30 are live, and the app that was there misses no request", async () => {
-    ok(board.push(board.repo(undefined, webProbe("before.test", "before")), "before"));
-    const repos = class30.map((name, i) => board.repo(undefined, appOf(name, i)));
-    const watch = watching(board, "before.test");
-    const began = performance.now();
-    const pushes = await Promise.all(repos.map((repo, i) => board.pushing(repo, class30[i]!)));
-    console.log(`30 first pushes: ${((performance.now() - began) / 1000).toFixed(1)} s`);
-    const { asked, failed } = await watch();
-    expect(pushes.filter(({ status }) => status !== 0).map(({ output }) => output)).toEqual([]);
-    expect(live(class30)).toEqual([]);
-    expect(asked).toBeGreaterThan(100);
-    expect(failed).toEqual([]);
-    expect(doctor()).toEqual([]);
-  });
+  story(
+    "30 first pushes at once: 30 are live, and the app that was there misses no request",
+    async () => {
+      ok(board.push(board.repo(undefined, webProbe("before.test", "before")), "before"));
+      const repos = class30.map((name, i) => board.repo(undefined, appOf(name, i)));
+      const watch = watching(board, "before.test");
+      const began = performance.now();
+      const pushes = await Promise.all(repos.map((repo, i) => board.pushing(repo, class30[i]!)));
+      console.log(`30 first pushes: ${((performance.now() - began) / 1000).toFixed(1)} s`);
+      const { asked, failed } = await watch();
+      expect(pushes.filter(({ status }) => status !== 0).map(({ output }) => output)).toEqual([]);
+      expect(live(class30)).toEqual([]);
+      expect(asked).toBeGreaterThan(100);
+      expect(failed).toEqual([]);
+      expect(doctor()).toEqual([]);
+    },
+  );
 
-  story(`${many} site changes in a row: each is answered by its new name, by its former one no more`, () => {
-    const change = (name: string) => ok(board.ssh("config:set", "pupil1", `NGINX_SERVER_NAME=${name}.test`));
-    for (let i = 1; i <= many; i++) {
-      change(`name${i}`);
-      expect(page(`name${i}`)).toBe("pupil1");
-      if (i > 1) expect(page(`name${i - 1}`)).not.toBe("pupil1");
-    }
-    change("pupil1");
-    expect(doctor()).toEqual([]);
-  });
+  story(
+    `${many} site changes in a row: each is answered by its new name, by its former one no more`,
+    () => {
+      const change = (name: string) =>
+        ok(board.ssh("config:set", "pupil1", `NGINX_SERVER_NAME=${name}.test`));
+      for (let i = 1; i <= many; i++) {
+        change(`name${i}`);
+        expect(page(`name${i}`)).toBe("pupil1");
+        if (i > 1) expect(page(`name${i - 1}`)).not.toBe("pupil1");
+      }
+      change("pupil1");
+      expect(doctor()).toEqual([]);
+    },
+  );
 
   story("a backup of 12 apps comes back on a board that has nothing but piku", () => {
     const apps = class30.slice(0, 12);
@@ -92,18 +101,26 @@ installedStories((board, story) => {
     expect(doctor()).toEqual([]);
   });
 
-  // The settings that an app of every sort leaves room for come to 3.8 in the eyes of Debian 12's systemd.
+  // The settings that an app of every sort leaves room for come to 3.8 in the eyes of Debian 12's
+  // systemd.
   story("both services are as closed as an app of a school allows", () => {
     for (const [unit, most] of [
       ["uwsgi-piku", 3.8],
       ["piku-web", 2.4],
     ] as const) {
-      const { stdout } = ok(board.asRoot(["systemd-analyze", "security", "--no-pager", `${unit}.service`]));
-      expect(Number(/Overall exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1])).toBeLessThanOrEqual(most);
+      const { stdout } = ok(
+        board.asRoot(["systemd-analyze", "security", "--no-pager", `${unit}.service`]),
+      );
+      expect(
+        Number(/Overall exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1]),
+      ).toBeLessThanOrEqual(most);
     }
   });
 
-  /** What lies below piku's home and should not: files of root, what others may write, what others may read of secrets. */
+  /**
+   * What lies below piku's home and should not: files of root, what others may write, what others
+   * may read of secrets.
+   */
   const wrong = (one: InstalledBoard) => {
     const find = (...words: string[]) => ok(one.asRoot(["find", "/home/piku", ...words])).stdout;
     return [
@@ -150,7 +167,10 @@ installedStories((board, story) => {
     for (const [i, name] of names.entries()) ok(board.push(repos[i]!, name));
     const ran: Ran[] = names.map((name) => board.ssh("destroy", name, "--force"));
     expect(ran.filter(({ status }) => status !== 0).map(({ output }) => output)).toEqual([]);
-    expect(ok(board.asRoot(["find", "/home/piku", "-name", "*gone[0-9]*", "!", "-path", "*/data/*"])).stdout).toBe("");
+    expect(
+      ok(board.asRoot(["find", "/home/piku", "-name", "*gone[0-9]*", "!", "-path", "*/data/*"]))
+        .stdout,
+    ).toBe("");
   });
 
   story("--uninstall takes away what was put there, and leaves apps and data", () => {

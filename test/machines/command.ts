@@ -9,7 +9,9 @@ export const script = path.join(import.meta.dir, "machine.sh");
 /** Why no machine can be made here; undefined where one can. */
 export function noMachines(arch = "amd64"): string | undefined {
   if (process.getuid?.() !== 0) return "needs root";
-  const lacking = ["systemd-nspawn", "debootstrap", "nft"].filter((name) => !Bun.which(name, { PATH: systemPath }));
+  const lacking = ["systemd-nspawn", "debootstrap", "nft"].filter(
+    (name) => !Bun.which(name, { PATH: systemPath }),
+  );
   if (lacking.length > 0) return `${lacking.join(", ")} missing: sh test/setup.sh machines`;
   const emulator = { arm64: "qemu-aarch64", armhf: "qemu-arm" }[arch];
   if (emulator && !fs.existsSync(`/proc/sys/fs/binfmt_misc/${emulator}`))

@@ -14,7 +14,8 @@ const kinds = [
 machines(kinds, (machine, story) => {
   const install = "sh /root/release/install.sh";
   const isEmulated = machine.kind.arch !== "amd64";
-  // An emulated process keeps the title that it began with, so that piku does not see nginx there, nor wait for it.
+  // An emulated process keeps the title that it began with, so that piku does not see nginx there,
+  // nor wait for it.
   const nginxTook = async () => {
     if (isEmulated) await Bun.sleep(3000);
   };
@@ -39,7 +40,9 @@ machines(kinds, (machine, story) => {
   });
 
   story("the whole platform, idle, is one process of at most 8 MB beside nginx", async () => {
-    const { stdout } = ok(await machine.sh("ps -o rss=,args= -u piku | grep -vE ' nginx: |/sbin/nginx '"));
+    const { stdout } = ok(
+      await machine.sh("ps -o rss=,args= -u piku | grep -vE ' nginx: |/sbin/nginx '"),
+    );
     const lines = stdout
       .trim()
       .split("\n")
@@ -48,7 +51,8 @@ machines(kinds, (machine, story) => {
     expect(lines).toHaveLength(1);
     expect(lines[0]).toContain("/usr/bin/uwsgi --ini /home/piku/.piku/uwsgi/uwsgi.ini");
     // Under emulation the emulator's own memory counts too.
-    if (machine.kind.arch === "amd64") expect(Number(lines[0]!.split(" ")[0])).toBeLessThanOrEqual(8 * 1024);
+    if (machine.kind.arch === "amd64")
+      expect(Number(lines[0]!.split(" ")[0])).toBeLessThanOrEqual(8 * 1024);
   });
 
   story("a name that is none gets a word over http, and nothing over https", async () => {
@@ -56,30 +60,41 @@ machines(kinds, (machine, story) => {
     expect(await machine.get("nobody.test", "https")).toBe("000 ");
   });
 
-  story("nginx and the emperor are piku's, each within walls; nothing in its home is root's", async () => {
-    const lines = ok(await machine.sh("systemd-analyze security --no-pager piku-web uwsgi-piku")).stdout;
-    const scores = [...lines.matchAll(/^(\S+)\.service +([\d.]+) OK/gm)].map(([, unit, score]) => [
-      unit,
-      Number(score),
-    ]);
-    expect(scores.map(([unit]) => unit)).toEqual(["piku-web", "uwsgi-piku"]);
-    expect(scores[0]![1]).toBeLessThanOrEqual(2.4);
-    expect(scores[1]![1]).toBeLessThanOrEqual(4);
-    expect(
-      ok(await machine.sh("id -Gn piku; systemctl is-active nginx; find /home/piku ! -user piku; true")).stdout,
-    ).toBe("piku\ninactive\n");
-  });
-
-  story("sshd takes a class at once, and no passwords for piku; for others it is as it was", async () => {
-    const asked = async (name: string) =>
-      ok(
-        await machine.sh(
-          `sshd -T -C user=${name},host=x,addr=127.0.0.1 | grep -E '^(maxstartups|passwordauth)' | sort`,
-        ),
+  story(
+    "nginx and the emperor are piku's, each within walls; nothing in its home is root's",
+    async () => {
+      const lines = ok(
+        await machine.sh("systemd-analyze security --no-pager piku-web uwsgi-piku"),
       ).stdout;
-    expect(await asked("piku")).toBe("maxstartups 100:30:200\npasswordauthentication no\n");
-    expect(await asked("root")).toBe("maxstartups 100:30:200\npasswordauthentication yes\n");
-  });
+      const scores = [...lines.matchAll(/^(\S+)\.service +([\d.]+) OK/gm)].map(
+        ([, unit, score]) => [unit, Number(score)],
+      );
+      expect(scores.map(([unit]) => unit)).toEqual(["piku-web", "uwsgi-piku"]);
+      expect(scores[0]![1]).toBeLessThanOrEqual(2.4);
+      expect(scores[1]![1]).toBeLessThanOrEqual(4);
+      expect(
+        ok(
+          await machine.sh(
+            "id -Gn piku; systemctl is-active nginx; find /home/piku ! -user piku; true",
+          ),
+        ).stdout,
+      ).toBe("piku\ninactive\n");
+    },
+  );
+
+  story(
+    "sshd takes a class at once, and no passwords for piku; for others it is as it was",
+    async () => {
+      const asked = async (name: string) =>
+        ok(
+          await machine.sh(
+            `sshd -T -C user=${name},host=x,addr=127.0.0.1 | grep -E '^(maxstartups|passwordauth)' | sort`,
+          ),
+        ).stdout;
+      expect(await asked("piku")).toBe("maxstartups 100:30:200\npasswordauthentication no\n");
+      expect(await asked("root")).toBe("maxstartups 100:30:200\npasswordauthentication yes\n");
+    },
+  );
 
   story("a Flask app with packages and a static one are pushed and answer", async () => {
     const flask = ok(await machine.push("flask", "python-flask"));
@@ -104,7 +119,9 @@ machines(kinds, (machine, story) => {
     ok(await machine.ssh("config:set static NGINX_LOG=true"));
     await nginxTook();
     expect(await machine.get("static.test")).toStartWith("200 ");
-    expect(ok(await machine.ssh("logs static --nginx --no-follow")).stdout).toContain('"GET / HTTP/1.1" 200');
+    expect(ok(await machine.ssh("logs static --nginx --no-follow")).stdout).toContain(
+      '"GET / HTTP/1.1" 200',
+    );
   });
 
   story("they answer after a reboot", async () => {

@@ -1,12 +1,14 @@
 /**
- * A board as a user has it: a whole machine on which install.sh was run, spoken to by ssh and http from outside. For root on
- * Debian. One machine an executable is installed for each run of the tests; boards are copies of it, and there at once.
+ * A board as a user has it: a whole machine on which install.sh was run, spoken to by ssh and http
+ * from outside. For root on Debian. One machine an executable is installed for each run of the
+ * tests; boards are copies of it, and there at once.
  *
  *   PIKU_BOARD=installed PIKU_TARGETS=linux-x64-lite bun test --timeout 60000 ./test/e2e/push.test.ts
  *
- * Its files are seen through the root folder of the machine. On the machine a link of that name leads to /, so that a path that a
- * story writes into an app or a command is good there too; piku itself prints the path that it knows (`inside`). Links with an
- * absolute target, and objects that git borrows, lead elsewhere from here: `on` looks at such things from within.
+ * Its files are seen through the root folder of the machine. On the machine a link of that name
+ * leads to /, so that a path that a story writes into an app or a command is good there too; piku
+ * itself prints the path that it knows (`inside`). Links with an absolute target, and objects that
+ * git borrows, lead elsewhere from here: `on` looks at such things from within.
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -34,7 +36,8 @@ const place = "/srv/story";
 
 /** Puts a release of this one executable into a folder. */
 function release(target: Target, folder: string) {
-  if (!fs.existsSync(target.executable)) throw new Error(`${target.executable} is missing: npm run build`);
+  if (!fs.existsSync(target.executable))
+    throw new Error(`${target.executable} is missing: npm run build`);
   fs.mkdirSync(folder, { recursive: true });
   fs.copyFileSync(`${checkout}/install.sh`, `${folder}/install.sh`);
   fs.copyFileSync(target.executable, `${folder}/piku-${target.name}`);
@@ -55,11 +58,14 @@ export function installed(target: Target): string {
   ok(machine("create", name, "--baked"));
   if (!process.env.PIKU_MACHINE_OWNER) process.on("exit", () => machine("destroy", name));
   release(target, `${root}/root/release`);
-  for (const folder of ["ssh", "client/bin"]) fs.mkdirSync(`${root}${place}/${folder}`, { recursive: true });
+  for (const folder of ["ssh", "client/bin"])
+    fs.mkdirSync(`${root}${place}/${folder}`, { recursive: true });
   makeKeys(`${root}${place}/ssh`, "id", "other", "host");
   ok(machine("boot", name));
   const key = `${place}/ssh/id.pub`;
-  const ran = ok(machine("exec", name, "sh", "/root/release/install.sh", "--key", key, "--target", target.name));
+  const ran = ok(
+    machine("exec", name, "sh", "/root/release/install.sh", "--key", key, "--target", target.name),
+  );
   ok(machine("stop", name));
   fs.writeFileSync(`${root}${place}/installed`, JSON.stringify(ran));
   return name;
@@ -69,7 +75,10 @@ export class InstalledBoard extends Board {
   readonly isInstalled = true;
   static #made = 0;
   readonly name = `board-${process.pid}-${++InstalledBoard.#made}`;
-  /** Whether what a story wrote as root becomes the board's own; a story that looks for files of root's turns it off. */
+  /**
+   * Whether what a story wrote as root becomes the board's own; a story that looks for files of
+   * root's turns it off.
+   */
   settles = true;
   #root = "";
   #init = 0;
@@ -125,7 +134,8 @@ export class InstalledBoard extends Board {
 
   /** Of the board's user, as the sandbox lists only those of its own. */
   processes(): number[] {
-    const isTheirs = (pid: number) => fs.statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === this.#user.uid;
+    const isTheirs = (pid: number) =>
+      fs.statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === this.#user.uid;
     return this.#all(isTheirs);
   }
 
@@ -139,8 +149,10 @@ export class InstalledBoard extends Board {
       }
     };
     const [ours, here] = [space(this.#init), space("self")];
-    const parentOf = (pid: number) => Number(readProc(String(pid), "stat").split(") ").at(-1)!.split(" ")[1]);
-    const isBelow = (pid: number): boolean => pid === this.#init || (pid > 1 && isBelow(parentOf(pid)));
+    const parentOf = (pid: number) =>
+      Number(readProc(String(pid), "stat").split(") ").at(-1)!.split(" ")[1]);
+    const isBelow = (pid: number): boolean =>
+      pid === this.#init || (pid > 1 && isBelow(parentOf(pid)));
     const isInside = (pid: number) => {
       const its = space(pid);
       return its === ours || (its !== "" && its !== here && isBelow(pid));
@@ -153,7 +165,8 @@ export class InstalledBoard extends Board {
   }
 
   pidOf(inner: number): number {
-    const has = (pid: number) => /^NSpid:.*\t(\d+)$/m.exec(readProc(String(pid), "status"))?.[1] === String(inner);
+    const has = (pid: number) =>
+      /^NSpid:.*\t(\d+)$/m.exec(readProc(String(pid), "status"))?.[1] === String(inner);
     return this.#all().find(has) ?? 0;
   }
 
@@ -218,24 +231,42 @@ export class InstalledBoard extends Board {
 
   killEmperor() {
     // What is killed is started again a second later, unless it is stopped.
-    ok(this.asRoot(["sh", "-c", "systemctl kill --signal=KILL uwsgi-piku && systemctl stop uwsgi-piku"]));
+    ok(
+      this.asRoot([
+        "sh",
+        "-c",
+        "systemctl kill --signal=KILL uwsgi-piku && systemctl stop uwsgi-piku",
+      ]),
+    );
   }
 
   override settle() {
     if (!this.settles || !this.#user.uid) return;
     const { uid, gid } = this.#user;
-    const client = ["ssh", "client"].flatMap((name) => ["!", "(", "-path", `${this.folder}/${name}`, "-prune", ")"]);
+    const client = ["ssh", "client"].flatMap((name) => [
+      "!",
+      "(",
+      "-path",
+      `${this.folder}/${name}`,
+      "-prune",
+      ")",
+    ]);
     const give = ["-uid", "0", "-exec", "chown", "-h", `${uid}:${gid}`, "{}", "+"];
     Bun.spawnSync(["find", this.home, this.folder, "-xdev", ...client, ...give]);
   }
 
   logs(): string {
-    const units = ["uwsgi-piku", "piku-web", "piku-nginx", "nginx", "ssh"].flatMap((unit) => ["-u", unit]);
+    const units = ["uwsgi-piku", "piku-web", "piku-nginx", "nginx", "ssh"].flatMap((unit) => [
+      "-u",
+      unit,
+    ]);
     const journal = this.asRoot(["journalctl", "-b", "--no-pager", "-n", "80", ...units]).output;
     const files = ["uwsgi", "logs", "nginx", "uwsgi-enabled"]
       .flatMap((folder) => filesBelow(`${this.pikuRoot}/${folder}`))
       .filter((file) => /\.(log|conf|ini)(\.\d+)?$/.test(file));
-    const ends = files.map((file) => `==> ${file}\n${read(file).split("\n").slice(-40).join("\n")}`);
+    const ends = files.map(
+      (file) => `==> ${file}\n${read(file).split("\n").slice(-40).join("\n")}`,
+    );
     return [`==> journal\n${journal}`, ...ends].join("\n");
   }
 }

@@ -1,4 +1,7 @@
-/** attacks A5: whatever an app puts where install.sh reads and writes in piku's home, root neither follows nor waits for it. */
+/**
+ * attacks A5: whatever an app puts where install.sh reads and writes in piku's home, root neither
+ * follows nor waits for it.
+ */
 import { expect } from "bun:test";
 import fs from "node:fs";
 import { ok } from "../e2e/sandbox.ts";
@@ -6,11 +9,17 @@ import { dist, machines } from "./machine.ts";
 
 machines([{ arch: "amd64", suite: "bookworm", baked: true }], (machine, story) => {
   const install = "timeout 400 sh /root/release/install.sh --target linux-x64-lite";
-  /** A file of root's that nothing may change, give away or show; piku can tell that it is there. */
+  /**
+   * A file of root's that nothing may change, give away or show; piku can tell that it is there.
+   */
   const victim = "/etc/victim";
   const asPiku = (line: string) => machine.sh(`su piku -s /bin/sh -c '${line}'`);
   const victims = async () =>
-    ok(await machine.sh(`stat -c '%U %G %a %s' ${victim} /etc/folder; cat ${victim}; ls -A /etc/folder`)).stdout;
+    ok(
+      await machine.sh(
+        `stat -c '%U %G %a %s' ${victim} /etc/folder; cat ${victim}; ls -A /etc/folder`,
+      ),
+    ).stdout;
   const untouched = "root root 600 7\nroot root 755 4096\nsecret\n";
 
   /** Each name in piku's home that install.sh has to do with. */
@@ -52,12 +61,14 @@ machines([{ arch: "amd64", suite: "bookworm", baked: true }], (machine, story) =
   for (const [what, make] of plants)
     story(`${what} at every name: an upgrade`, async () => {
       // A file of ours stays beside, to be put back: the board is to live on.
-      for (const name of names) await asPiku(`cd && { [ ! -e ${name} ] || mv ${name} ${name}.kept; }; ${make(name)}`);
+      for (const name of names)
+        await asPiku(`cd && { [ ! -e ${name} ] || mv ${name} ${name}.kept; }; ${make(name)}`);
       const ran = await machine.sh(install);
       // timeout(1) says 124: it waited.
       expect([what, ran.status === 124]).toEqual([what, false]);
       expect(await victims()).toBe(untouched);
-      for (const name of names) await asPiku(`cd && rm -rf ${name}; [ ! -e ${name}.kept ] || mv ${name}.kept ${name}`);
+      for (const name of names)
+        await asPiku(`cd && rm -rf ${name}; [ ! -e ${name}.kept ] || mv ${name}.kept ${name}`);
       ok(await machine.sh(`${install} --key /root/id.pub`));
       expect(await machine.get("static.test")).toStartWith("200 ");
       expect(ok(await machine.sh("find /home/piku ! -user piku")).stdout).toBe("");
@@ -65,11 +76,13 @@ machines([{ arch: "amd64", suite: "bookworm", baked: true }], (machine, story) =
 
   for (const [what, make] of plants)
     story(`${what} at every name: --uninstall, and installed again`, async () => {
-      for (const name of names) await asPiku(`cd && { [ ! -e ${name} ] || mv ${name} ${name}.kept; }; ${make(name)}`);
+      for (const name of names)
+        await asPiku(`cd && { [ ! -e ${name} ] || mv ${name} ${name}.kept; }; ${make(name)}`);
       const ran = await machine.sh(`${install} --uninstall`);
       expect([what, ran.status === 124]).toEqual([what, false]);
       expect(await victims()).toBe(untouched);
-      for (const name of names) await asPiku(`cd && rm -rf ${name}; [ ! -e ${name}.kept ] || mv ${name}.kept ${name}`);
+      for (const name of names)
+        await asPiku(`cd && rm -rf ${name}; [ ! -e ${name}.kept ] || mv ${name}.kept ${name}`);
       ok(await machine.sh(`${install} --key /root/id.pub`));
       expect(await machine.get("static.test")).toStartWith("200 ");
     });

@@ -1,4 +1,7 @@
-/** install.sh when something goes wrong: one clear line, nothing half done, and it works the next time. */
+/**
+ * install.sh when something goes wrong: one clear line, nothing half done, and it works the next
+ * time.
+ */
 import { expect } from "bun:test";
 import fs from "node:fs";
 import { ok, type Ran } from "../e2e/sandbox.ts";
@@ -27,7 +30,13 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
       "",
       /^Error: this must run as root\nHint: sudo sh install.sh \.\.\.$/,
     ],
-    ["an option that is none", "", `${install} --froom x`, "", /^Error: there is no option '--froom'\nHint: /],
+    [
+      "an option that is none",
+      "",
+      `${install} --froom x`,
+      "",
+      /^Error: there is no option '--froom'\nHint: /,
+    ],
     ["an option without its value", "", `${install} --key`, "", /^Error: --key needs a value\n/],
     [
       "a key file that is not there",
@@ -157,15 +166,18 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
     expect(await machine.get("static.test")).toContain("200 ");
   });
 
-  story("a key file that holds none; the distribution's nginx, which is broken, is nothing to piku", async () => {
-    expect(error(await machine.sh(`${install} --key /root/release/SHA256SUMS`))).toContain(
-      "Error: /root/release/SHA256SUMS does not contain a valid public key",
-    );
-    fs.writeFileSync(`${machine.root}/etc/nginx/conf.d/other.conf`, "no_such_directive;\n");
-    ok(await machine.sh(install));
-    expect(await machine.get("static.test")).toContain("200 ");
-    fs.rmSync(`${machine.root}/etc/nginx/conf.d/other.conf`);
-  });
+  story(
+    "a key file that holds none; the distribution's nginx, which is broken, is nothing to piku",
+    async () => {
+      expect(error(await machine.sh(`${install} --key /root/release/SHA256SUMS`))).toContain(
+        "Error: /root/release/SHA256SUMS does not contain a valid public key",
+      );
+      fs.writeFileSync(`${machine.root}/etc/nginx/conf.d/other.conf`, "no_such_directive;\n");
+      ok(await machine.sh(install));
+      expect(await machine.get("static.test")).toContain("200 ");
+      fs.rmSync(`${machine.root}/etc/nginx/conf.d/other.conf`);
+    },
+  );
 
   const config = "/etc/ssh/sshd_config";
   const keptOut: [title: string, line: string, message: string][] = [
@@ -176,26 +188,35 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
   ];
   for (const [title, line, message] of keptOut)
     story(`boards F6: it was done although sshd lets no key in (${title})`, async () => {
-      ok(await machine.sh(`cp ${config} /root/kept; { cat /root/kept; echo '${line}'; } >${config}`));
+      ok(
+        await machine.sh(`cp ${config} /root/kept; { cat /root/kept; echo '${line}'; } >${config}`),
+      );
       const ran = await machine.sh(install);
       ok(await machine.sh(`mv /root/kept ${config}`));
       expect(ran.stderr).toContain(`no key can let anybody in as piku: ${message}`);
       expect(ran.stdout).toContain("-----> Done.");
     });
 
-  story("boards F6: the last line named the usual port of ssh where it is another one", async () => {
-    ok(await machine.sh(`cp ${config} /root/kept; echo 'Port 2200' >>${config}`));
-    const ran = await machine.sh(install);
-    ok(await machine.sh(`mv /root/kept ${config}; systemctl restart ssh`));
-    expect(ran.stdout).toMatch(/git remote add piku ssh:\/\/piku@[0-9.]+:2200\/APP /);
-  });
+  story(
+    "boards F6: the last line named the usual port of ssh where it is another one",
+    async () => {
+      ok(await machine.sh(`cp ${config} /root/kept; echo 'Port 2200' >>${config}`));
+      const ran = await machine.sh(install);
+      ok(await machine.sh(`mv /root/kept ${config}; systemctl restart ssh`));
+      expect(ran.stdout).toMatch(/git remote add piku ssh:\/\/piku@[0-9.]+:2200\/APP /);
+    },
+  );
 
   story("what sshd refuses, or does not read, is left as it was", async () => {
     const file = "/etc/ssh/sshd_config.d/piku.conf";
     ok(await machine.sh(`rm ${file}; echo NoSuchWord >/etc/ssh/sshd_config.d/z.conf`));
     const refused = ok(await machine.sh(install));
     expect(refused.stderr).toContain(`sshd refuses ${file}, so it is away again: `);
-    ok(await machine.sh(`rm /etc/ssh/sshd_config.d/z.conf; cp ${config} /root/kept; sed -i /^Include/d ${config}`));
+    ok(
+      await machine.sh(
+        `rm /etc/ssh/sshd_config.d/z.conf; cp ${config} /root/kept; sed -i /^Include/d ${config}`,
+      ),
+    );
     const passed = ok(await machine.sh(install));
     ok(await machine.sh(`mv /root/kept ${config}`));
     expect(passed.stdout).toContain("sshd_config does not include sshd_config.d");

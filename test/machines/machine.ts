@@ -1,6 +1,7 @@
 /**
- * Whole Debian machines with their own systemd and network, made by machine.sh, and stories of one that begins with nothing on it.
- * (A machine that is a board already: installed.ts.) For root on Debian; by hand:
+ * Whole Debian machines with their own systemd and network, made by machine.sh, and stories of one
+ * that begins with nothing on it. (A machine that is a board already: installed.ts.) For root on
+ * Debian; by hand:
  *
  *   sh test/setup.sh machines && bun build.ts --all && bun test --timeout 60000 ./test/machines/install.test.ts
  */
@@ -14,7 +15,10 @@ import { machine as command, noMachines, script } from "./command.ts";
 
 export const dist = path.resolve(import.meta.dir, "../../dist");
 
-/** `dist` on a web server that this machine alone reaches; its address is there once the machine has booted. */
+/**
+ * `dist` on a web server that this machine alone reaches; its address is there once the machine has
+ * booted.
+ */
 export function serveDist(machine: Machine) {
   const fetch = ({ url }: Request) => new Response(Bun.file(`${dist}/${new URL(url).pathname}`));
   let server: ReturnType<typeof Bun.serve> | undefined;
@@ -31,7 +35,10 @@ export function serveDist(machine: Machine) {
 export const installedFrom = ({ text }: Block, address: string) =>
   text
     .replace("https://example.org/piku", address)
-    .replace(/\| sh(?: -s --)?(.*)$/, (_, options: string) => `| sh -s --${options} --from ${address}`);
+    .replace(
+      /\| sh(?: -s --)?(.*)$/,
+      (_, options: string) => `| sh -s --${options} --from ${address}`,
+    );
 
 export interface Kind {
   arch: string;
@@ -60,9 +67,14 @@ export class Machine {
 
   async create() {
     ok(await this.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", `${this.folder}/id`]));
-    fs.writeFileSync(`${this.folder}/gitconfig`, "[user]\n  name = A Pupil\n  email = pupil@example.test\n");
+    fs.writeFileSync(
+      `${this.folder}/gitconfig`,
+      "[user]\n  name = A Pupil\n  email = pupil@example.test\n",
+    );
     const { arch, suite, baked } = this.kind;
-    ok(await this.machine("create", "--arch", arch, "--suite", suite, ...(baked ? ["--baked"] : [])));
+    ok(
+      await this.machine("create", "--arch", arch, "--suite", suite, ...(baked ? ["--baked"] : [])),
+    );
   }
 
   async boot() {
@@ -114,15 +126,36 @@ export class Machine {
   }
 
   #sshWords() {
-    const options = ["BatchMode=yes", "StrictHostKeyChecking=no", `UserKnownHostsFile=${this.folder}/known_hosts`];
-    return ["ssh", "-F", "none", "-i", `${this.folder}/id`, ...options.flatMap((option) => ["-o", option])];
+    const options = [
+      "BatchMode=yes",
+      "StrictHostKeyChecking=no",
+      `UserKnownHostsFile=${this.folder}/known_hosts`,
+    ];
+    return [
+      "ssh",
+      "-F",
+      "none",
+      "-i",
+      `${this.folder}/id`,
+      ...options.flatMap((option) => ["-o", option]),
+    ];
   }
 
   /** What nginx answers for a name: the status and the body. */
   async get(host: string, scheme: "http" | "https" = "http", page = "/"): Promise<string> {
     const resolve = [80, 443].flatMap((port) => ["--resolve", `${host}:${port}:${this.address}`]);
     const url = `${scheme}://${host}${page}`;
-    const words = ["-sk", "--noproxy", "*", "--max-time", "30", ...resolve, "-w", "\n%{http_code}", url];
+    const words = [
+      "-sk",
+      "--noproxy",
+      "*",
+      "--max-time",
+      "30",
+      ...resolve,
+      "-w",
+      "\n%{http_code}",
+      url,
+    ];
     const { stdout } = await this.run(["curl", ...words]);
     const end = stdout.lastIndexOf("\n");
     return `${stdout.slice(end + 1)} ${stdout.slice(0, end)}`;
@@ -148,12 +181,14 @@ export class Machine {
   /** An example, or files, committed on top of what was pushed as this app before, and pushed. */
   async push(app: string, example: string | undefined, files: Files = {}): Promise<Ran> {
     const folder = this.#repos.get(app) ?? `${this.folder}/${app}`;
-    const git = async (...words: string[]) => ok(await this.run(["git", ...words], { cwd: folder }));
+    const git = async (...words: string[]) =>
+      ok(await this.run(["git", ...words], { cwd: folder }));
     fs.mkdirSync(folder, { recursive: true });
     if (!this.#repos.has(app)) await git("init", "--quiet", "--initial-branch=main");
     this.#repos.set(app, folder);
     if (example) fs.cpSync(`${examples}/${example}`, folder, { recursive: true });
-    for (const [name, content] of Object.entries(files)) fs.writeFileSync(`${folder}/${name}`, content!);
+    for (const [name, content] of Object.entries(files))
+      fs.writeFileSync(`${folder}/${name}`, content!);
     await git("add", "--all");
     await git("commit", "--quiet", "--allow-empty", "-m", "Change");
     // The branch that the original knows.
@@ -163,7 +198,9 @@ export class Machine {
   /** Seconds, for the one who reads the tests' output. */
   told(what: string, { ms }: Pick<Ran, "ms">) {
     const { suite, arch, memory } = this.kind;
-    console.log(`${suite} ${arch}${memory ? ` ${memory}` : ""}: ${what} ${(ms / 1000).toFixed(1)} s`);
+    console.log(
+      `${suite} ${arch}${memory ? ` ${memory}` : ""}: ${what} ${(ms / 1000).toFixed(1)} s`,
+    );
   }
 
   async run(argv: readonly string[], how: { input?: string; cwd?: string } = {}): Promise<Ran> {
@@ -179,15 +216,30 @@ export class Machine {
       stdout: "pipe",
       stderr: "pipe",
     });
-    const [stdout, stderr, status] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-    return { command: argv.join(" "), status, stdout, stderr, output: stdout + stderr, ms: performance.now() - began };
+    const [stdout, stderr, status] = await Promise.all([
+      child.stdout.text(),
+      child.stderr.text(),
+      child.exited,
+    ]);
+    return {
+      command: argv.join(" "),
+      status,
+      stdout,
+      stderr,
+      output: stdout + stderr,
+      ms: performance.now() - began,
+    };
   }
 }
 
 type Tell = (name: string, body: () => Promise<void>) => void;
 
 /** Tells stories of a fresh machine for each of these kinds, or says why it cannot. */
-export function machines(kinds: readonly Kind[], tell: (machine: Machine, story: Tell) => void, why?: string) {
+export function machines(
+  kinds: readonly Kind[],
+  tell: (machine: Machine, story: Tell) => void,
+  why?: string,
+) {
   for (const kind of kinds) {
     const title = `${kind.suite} ${kind.arch}`;
     const reason = noMachines(kind.arch) ?? why;

@@ -1,4 +1,7 @@
-/** A machine that was set up by the original's instructions, with two apps that run, becomes ours and goes back. */
+/**
+ * A machine that was set up by the original's instructions, with two apps that run, becomes ours
+ * and goes back.
+ */
 import { afterAll, expect } from "bun:test";
 import fs from "node:fs";
 import { blockWith } from "../e2e/docs.ts";
@@ -8,7 +11,10 @@ import { dist, installedFrom, machines, serveDist } from "./machine.ts";
 
 const peer = process.env.PIKU_PEER?.split(" ").at(-1);
 
-/** The original's steps by hand: its user, its keys, the emperor by a unit, nginx by its default site and a path unit. */
+/**
+ * The original's steps by hand: its user, its keys, the emperor by a unit, nginx by its default
+ * site and a path unit.
+ */
 const original = `set -eu
 export DEBIAN_FRONTEND=noninteractive
 apt-get -q update
@@ -99,12 +105,18 @@ machines(
     story("they answer while install.sh takes the machine over", async () => {
       const watches = sites.map((name) => machine.watch(`${name}.test`, `200 ${name}`));
       ok(await machine.sh(blockWith(page, "tar -czf").text));
-      const ran = ok(await machine.sh(installedFrom(blockWith(page, /install\.sh \| sh$/), server.address)));
+      const ran = ok(
+        await machine.sh(installedFrom(blockWith(page, /install\.sh \| sh$/), server.address)),
+      );
       machine.told("taken over in", ran);
       expect(ran.output).toContain("Keys of the former piku that are this one's now: 1.");
-      expect(ran.output).toContain("so that no app stops; the new service takes over at the next boot\n");
+      expect(ran.output).toContain(
+        "so that no app stops; the new service takes over at the next boot\n",
+      );
       expect(ran.output).toContain("the former piku's services go on until the next boot");
-      expect(ran.output).toContain("nginx includes piku's sites already, by /etc/nginx/sites-enabled/default");
+      expect(ran.output).toContain(
+        "nginx includes piku's sites already, by /etc/nginx/sites-enabled/default",
+      );
       expect(ran.output).toContain("The way back to the former piku: sh install.sh --uninstall");
       for (const watch of watches) expect(await watch()).toEqual([]);
       expect((await machine.ssh("help")).stdout).toContain("rollback");
@@ -125,7 +137,9 @@ machines(
 
     story("run again before that boot, it goes on waiting for it", async () => {
       const watch = machine.watch("elder.test", "200 elder");
-      const ran = ok(await machine.sh(installedFrom(blockWith(page, /install\.sh \| sh$/), server.address)));
+      const ran = ok(
+        await machine.sh(installedFrom(blockWith(page, /install\.sh \| sh$/), server.address)),
+      );
       expect(ran.output).toContain("the former piku's services go on until the next boot");
       expect(await watch()).toEqual([]);
     });
@@ -136,12 +150,18 @@ machines(
       for (const name of ["elder", "cached"]) await answers(name);
       expect(await machine.get("cached.test", "http", "/long")).toStartWith("200 long");
       const active = ok(
-        await machine.sh("systemctl is-active piku-web uwsgi-piku && systemctl is-active nginx piku-nginx.path || :"),
+        await machine.sh(
+          "systemctl is-active piku-web uwsgi-piku && systemctl is-active nginx piku-nginx.path || :",
+        ),
       );
       expect(active.stdout).toBe("active\nactive\ninactive\ninactive\n");
-      expect(ok(await machine.sh("id -Gn piku; ls /etc/systemd/system | grep go-over; true")).stdout).toBe("piku\n");
+      expect(
+        ok(await machine.sh("id -Gn piku; ls /etc/systemd/system | grep go-over; true")).stdout,
+      ).toBe("piku\n");
       const { stdout } = await machine.ssh("doctor --json");
-      const wrong = (JSON.parse(stdout) as { check: string; ok: boolean }[]).filter(({ ok }) => !ok);
+      const wrong = (JSON.parse(stdout) as { check: string; ok: boolean }[]).filter(
+        ({ ok }) => !ok,
+      );
       // A machine in a container does not set its own clock.
       expect(wrong.filter(({ check }) => check !== "clock")).toEqual([]);
       const units = ok(await machine.sh("systemctl show -p Description --value uwsgi-piku")).stdout;
@@ -174,9 +194,9 @@ machines(
         await answers("elder");
         const { stdout } = ok(await machine.sh("systemctl show -p Description --value uwsgi-piku"));
         expect(stdout).toBe("the former emperor\n");
-        expect(ok(await machine.sh("systemctl is-enabled nginx piku-nginx.path; id -Gn piku")).stdout).toBe(
-          "enabled\nenabled\nwww-data\n",
-        );
+        expect(
+          ok(await machine.sh("systemctl is-enabled nginx piku-nginx.path; id -Gn piku")).stdout,
+        ).toBe("enabled\nenabled\nwww-data\n");
         await machine.stop();
         await machine.boot();
         for (const name of ["elder", "cached", "back"]) await answers(name);

@@ -1,4 +1,7 @@
-/** Every executable of dist/: its size, that the same source gives the same bytes, and that it runs on its processor. */
+/**
+ * Every executable of dist/: its size, that the same source gives the same bytes, and that it runs
+ * on its processor.
+ */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -58,11 +61,16 @@ for (const { name, size, emulator = [], untried } of rows) {
 
   test(`${name} is small, and SHA256SUMS knows it`, () => {
     expect(fs.statSync(executable).size / 1e6).toBeLessThan(size);
-    expect(fs.readFileSync(`${dist}/SHA256SUMS`, "utf8")).toContain(`${sum(executable)}  piku-${name}\n`);
+    expect(fs.readFileSync(`${dist}/SHA256SUMS`, "utf8")).toContain(
+      `${sum(executable)}  piku-${name}\n`,
+    );
   });
 
   test(`${name}: the same source at another place gives the same bytes`, () => {
-    const ran = spawnSync(process.execPath, ["build.ts", "--target", name], { cwd: clone, encoding: "utf8" });
+    const ran = spawnSync(process.execPath, ["build.ts", "--target", name], {
+      cwd: clone,
+      encoding: "utf8",
+    });
     expect(ran.stderr).toBe("");
     expect(sum(`${clone}/dist/piku-${name}`)).toBe(sum(executable));
   }, 300_000);
@@ -99,6 +107,8 @@ for (const { name, size, emulator = [], untried } of rows) {
       );
       taken.stop(true);
       const lines = ran.stdout.trim().split("\n");
-      expect(lines.filter((line) => !line.startsWith("ok "))).toEqual([`${lines.length - 1} ok, 0 FAILED`]);
+      expect(lines.filter((line) => !line.startsWith("ok "))).toEqual([
+        `${lines.length - 1} ok, 0 FAILED`,
+      ]);
     }, 600_000);
 }

@@ -1,4 +1,7 @@
-/** A board of version 1, whose nginx is the distribution's, gets an nginx of its own from install.sh, and goes back. */
+/**
+ * A board of version 1, whose nginx is the distribution's, gets an nginx of its own from
+ * install.sh, and goes back.
+ */
 import { afterAll, expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -10,20 +13,28 @@ import { dist, machines } from "./machine.ts";
 const root = path.resolve(import.meta.dir, "../..");
 /** The last commit of version 1. */
 const former = "ee4294b";
-const hasFormer = spawnSync("git", ["cat-file", "-e", `${former}^{commit}`], { cwd: root }).status === 0;
+const hasFormer =
+  spawnSync("git", ["cat-file", "-e", `${former}^{commit}`], { cwd: root }).status === 0;
 
 /** The release of version 1, built somewhere else. */
 function buildFormer(folder: string): string {
   const tree = `${folder}/tree`;
   const run = (command: string, ...words: string[]) => {
-    const ran = spawnSync(command, words, { cwd: fs.existsSync(tree) ? tree : root, encoding: "utf8" });
+    const ran = spawnSync(command, words, {
+      cwd: fs.existsSync(tree) ? tree : root,
+      encoding: "utf8",
+    });
     if (ran.status !== 0) throw new Error(`${command} ${words.join(" ")}: ${ran.stderr}`);
   };
   run("git", "clone", "-q", root, tree);
   run("git", "checkout", "-q", former);
   fs.symlinkSync(`${root}/node_modules`, `${tree}/node_modules`);
   run(process.execPath, "build.ts", "--target", "linux-x64-lite");
-  run("sh", "-c", "cp install.sh dist/ && cd dist && sha256sum install.sh piku-linux-x64-lite >SHA256SUMS");
+  run(
+    "sh",
+    "-c",
+    "cp install.sh dist/ && cd dist && sha256sum install.sh piku-linux-x64-lite >SHA256SUMS",
+  );
   return `${tree}/dist`;
 }
 
@@ -60,7 +71,9 @@ machines(
     const shows = async (line: string) => ok(await machine.sh(line)).stdout.trim();
     const findings = async () => {
       const { stdout } = await machine.ssh("doctor --json");
-      const wrong = (JSON.parse(stdout) as { check: string; ok: boolean; says: string }[]).filter(({ ok }) => !ok);
+      const wrong = (JSON.parse(stdout) as { check: string; ok: boolean; says: string }[]).filter(
+        ({ ok }) => !ok,
+      );
       // A machine in a container does not set its own clock.
       return wrong.filter(({ check }) => check !== "clock");
     };
@@ -73,39 +86,47 @@ machines(
       ok(await machine.sh("sh /root/former/install.sh --key /root/id.pub"));
       // So that the first app answers for unknown names.
       ok(await machine.sh("rm /etc/nginx/sites-enabled/default && systemctl reload nginx"));
-      for (const [name, files] of Object.entries(apps)) ok(await machine.push(name, undefined, files));
+      for (const [name, files] of Object.entries(apps))
+        ok(await machine.push(name, undefined, files));
       await allAnswer();
       expect(await machine.get("cached.test", "http", "/long")).toStartWith("200 long");
-      expect(await shows("find /home/piku/.piku/logs/cached -user root")).toContain("nginx.access.log");
+      expect(await shows("find /home/piku/.piku/logs/cached -user root")).toContain(
+        "nginx.access.log",
+      );
       expect(await machine.get("nobody.test")).toBe("200 one");
     });
 
-    story("sites that an nginx of piku's own refuses keep it shared, and it is said why", async () => {
-      // Root's nginx may read this one.
-      fs.writeFileSync(`${machine.root}/etc/nginx/secret.inc`, "# nothing\n", { mode: 0o600 });
-      ok(
-        await machine.sh(
-          `su piku -s /bin/sh -c 'cd ~/.piku/nginx && sed -i "s,^}$,include /etc/nginx/secret.inc; }," web.conf'`,
-        ),
-      );
-      ok(await machine.sh("systemctl reload nginx"));
-      const ran = ok(await machine.sh(install));
-      expect(ran.stderr).toContain(
-        'nginx stays shared: an nginx of piku\'s own refuses the sites: open() "/etc/nginx/secret.inc" failed',
-      );
-      await allAnswer();
-      expect(await shows("systemctl is-active nginx piku-nginx.socket; systemctl is-active piku-web || :")).toBe(
-        "active\nactive\ninactive",
-      );
-      expect((await findings()).map(({ says }) => says).join()).toContain("secret.inc");
-      ok(await machine.push("wsgi", undefined, apps.wsgi));
-      await allAnswer();
-      ok(
-        await machine.sh(
-          "su piku -s /bin/sh -c 'cd ~/.piku/nginx && sed -i s,include./etc/nginx/secret.inc.,, web.conf'",
-        ),
-      );
-    });
+    story(
+      "sites that an nginx of piku's own refuses keep it shared, and it is said why",
+      async () => {
+        // Root's nginx may read this one.
+        fs.writeFileSync(`${machine.root}/etc/nginx/secret.inc`, "# nothing\n", { mode: 0o600 });
+        ok(
+          await machine.sh(
+            `su piku -s /bin/sh -c 'cd ~/.piku/nginx && sed -i "s,^}$,include /etc/nginx/secret.inc; }," web.conf'`,
+          ),
+        );
+        ok(await machine.sh("systemctl reload nginx"));
+        const ran = ok(await machine.sh(install));
+        expect(ran.stderr).toContain(
+          'nginx stays shared: an nginx of piku\'s own refuses the sites: open() "/etc/nginx/secret.inc" failed',
+        );
+        await allAnswer();
+        expect(
+          await shows(
+            "systemctl is-active nginx piku-nginx.socket; systemctl is-active piku-web || :",
+          ),
+        ).toBe("active\nactive\ninactive");
+        expect((await findings()).map(({ says }) => says).join()).toContain("secret.inc");
+        ok(await machine.push("wsgi", undefined, apps.wsgi));
+        await allAnswer();
+        ok(
+          await machine.sh(
+            "su piku -s /bin/sh -c 'cd ~/.piku/nginx && sed -i s,include./etc/nginx/secret.inc.,, web.conf'",
+          ),
+        );
+      },
+    );
 
     story("it goes over: nobody waits longer than two seconds, no app stops", async () => {
       const pid = await shows("cat /home/piku/.piku/uwsgi/emperor.pid");
@@ -138,7 +159,11 @@ machines(
       ).toBe("disabled\ninactive\ninactive\ninactive\nactive");
       expect(await shows("id -Gn piku")).toBe("piku");
       expect(await shows("ls /etc/nginx/conf.d")).toBe("");
-      expect(await shows("find /home/piku -user root ! -name '*.old'; find /home/piku -type s ! -perm 600")).toBe("");
+      expect(
+        await shows(
+          "find /home/piku -user root ! -name '*.old'; find /home/piku -type s ! -perm 600",
+        ),
+      ).toBe("");
     });
 
     story("the app that answered for unknown names goes on doing so", async () => {
@@ -148,12 +173,15 @@ machines(
       expect(await machine.get("nobody.test")).toBe("200 one");
     });
 
-    story("below the emperor from before, whose group is another, apps are pushed and restarted", async () => {
-      for (const name of ["web", "wsgi"]) ok(await machine.push(name, undefined, apps[name]!));
-      ok(await machine.ssh("restart ticker"));
-      await allAnswer();
-      expect(await findings()).toEqual([]);
-    });
+    story(
+      "below the emperor from before, whose group is another, apps are pushed and restarted",
+      async () => {
+        for (const name of ["web", "wsgi"]) ok(await machine.push(name, undefined, apps[name]!));
+        ok(await machine.ssh("restart ticker"));
+        await allAnswer();
+        expect(await findings()).toEqual([]);
+      },
+    );
 
     story("a worker whose file named its group did not start after a boot", async () => {
       await machine.stop();
@@ -172,20 +200,25 @@ machines(
       for (const watch of watches) expect(await watch()).toEqual([]);
     });
 
-    story("--uninstall gives the distribution's nginx back, and nothing of ours is left", async () => {
-      ok(await machine.sh(`${install} --uninstall`));
-      expect(
-        await shows(
-          "systemctl is-enabled nginx; systemctl is-active nginx ssh; systemctl is-active piku-web uwsgi-piku || :",
-        ),
-      ).toBe("enabled\nactive\nactive\ninactive\ninactive");
-      expect(
-        await shows(
-          "find /etc /usr/local/lib /run -name '*piku*' ! -name 'passwd*' ! -path '/run/systemd/*' ! -path '/run/user/*'",
-        ),
-      ).toBe("");
-      expect(await shows("ls /home/piku/.piku/apps | tr '\\n' ' '")).toBe("cached ticker web wsgi");
-    });
+    story(
+      "--uninstall gives the distribution's nginx back, and nothing of ours is left",
+      async () => {
+        ok(await machine.sh(`${install} --uninstall`));
+        expect(
+          await shows(
+            "systemctl is-enabled nginx; systemctl is-active nginx ssh; systemctl is-active piku-web uwsgi-piku || :",
+          ),
+        ).toBe("enabled\nactive\nactive\ninactive\ninactive");
+        expect(
+          await shows(
+            "find /etc /usr/local/lib /run -name '*piku*' ! -name 'passwd*' ! -path '/run/systemd/*' ! -path '/run/user/*'",
+          ),
+        ).toBe("");
+        expect(await shows("ls /home/piku/.piku/apps | tr '\\n' ' '")).toBe(
+          "cached ticker web wsgi",
+        );
+      },
+    );
   },
   hasFormer ? undefined : `this clone has no commit ${former}`,
 );

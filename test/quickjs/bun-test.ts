@@ -1,6 +1,6 @@
 /**
- * As much of `bun:test` as the unit tests use, for QuickJS. Tests that need more of the machine than the host boundary
- * offers (`machine.ts`) are skipped: Bun tells them.
+ * As much of `bun:test` as the unit tests use, for QuickJS. Tests that need more of the machine
+ * than the host boundary offers (`machine.ts`) are skipped: Bun tells them.
  */
 import { dequal } from "dequal";
 import { Elsewhere } from "./machine.ts";
@@ -28,7 +28,11 @@ export const test = Object.assign(plain, {
 export const [beforeAll, afterAll] = [() => {}, () => {}];
 
 /** Runs what was collected: a line for each failure, and how many passed and were skipped. */
-export async function runCollected(): Promise<{ passed: number; skipped: number; failures: string[] }> {
+export async function runCollected(): Promise<{
+  passed: number;
+  skipped: number;
+  failures: string[];
+}> {
   const sum = { passed: 0, skipped: 0, failures: [] as string[] };
   for (const { name, body } of collected)
     try {
@@ -49,7 +53,12 @@ class Containing {
 /** What toEqual compares: without members that are undefined. */
 function defined(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(defined);
-  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  if (
+    typeof value !== "object" ||
+    value === null ||
+    Object.getPrototypeOf(value) !== Object.prototype
+  )
+    return value;
   const members = Object.entries(value).filter(([, member]) => member !== undefined);
   return Object.fromEntries(members.map(([name, member]) => [name, defined(member)]));
 }
@@ -87,7 +96,9 @@ const matchers: Record<string, (got: never, wanted: never) => boolean> = {
   toThrow: complains,
 };
 
-/** A snapshot stands indented in its test, between two line breaks, and quoted when it is a string. */
+/**
+ * A snapshot stands indented in its test, between two line breaks, and quoted when it is a string.
+ */
 const unindent = (text: string) =>
   text
     .split("\n")
@@ -105,7 +116,9 @@ export const expect = Object.assign(
           name,
           (wanted: unknown) => {
             if (fits(got as never, wanted as never) !== not) return;
-            throw new Error(`${JSON.stringify(got)} ${not ? "not " : ""}${name} ${JSON.stringify(wanted)}`);
+            throw new Error(
+              `${JSON.stringify(got)} ${not ? "not " : ""}${name} ${JSON.stringify(wanted)}`,
+            );
           },
         ]),
       );

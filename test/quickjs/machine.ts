@@ -1,4 +1,6 @@
-/** In the place of Bun's and Node's modules: nothing is there, and a test that wants it is skipped. */
+/**
+ * In the place of Bun's and Node's modules: nothing is there, and a test that wants it is skipped.
+ */
 export class Elsewhere extends Error {}
 
 let running = false;
@@ -12,9 +14,8 @@ function elsewhere(): never {
   return "" as never;
 }
 
-export const [readFileSync, writeFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, chmodSync] = Array(7).fill(
-  elsewhere,
-) as (() => never)[];
+export const [readFileSync, writeFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, chmodSync] =
+  Array(7).fill(elsewhere) as (() => never)[];
 /** croner needs `Intl`. */
 export const Cron = elsewhere;
 export const tmpdir = () => "/tmp";

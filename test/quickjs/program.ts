@@ -5,11 +5,16 @@ import { build } from "../../build.ts";
 const root = path.resolve(import.meta.dir, "../..");
 const own = (name: string) => path.join(import.meta.dir, name);
 
-/** Builds the unit tests that need nothing but the host boundary as one program for a target with QuickJS. */
+/**
+ * Builds the unit tests that need nothing but the host boundary as one program for a target with
+ * QuickJS.
+ */
 export async function buildUnitTests(target: string, program: string): Promise<void> {
   const names = fs.readdirSync(path.join(root, "test/unit"), { recursive: true }) as string[];
   // What reads the source itself is no test of what it does.
-  const files = names.filter((name) => name.endsWith(".test.ts") && name !== "boundary.test.ts").sort();
+  const files = names
+    .filter((name) => name.endsWith(".test.ts") && name !== "boundary.test.ts")
+    .sort();
   await buildTests(
     target,
     program,
@@ -18,7 +23,11 @@ export async function buildUnitTests(target: string, program: string): Promise<v
 }
 
 /** Builds these files of tests as one program for a target with QuickJS. */
-export async function buildTests(target: string, program: string, files: readonly string[]): Promise<void> {
+export async function buildTests(
+  target: string,
+  program: string,
+  files: readonly string[],
+): Promise<void> {
   const lines = [
     `import { exit, host } from "#host";`,
     `import { begin } from "./machine.ts";`,
@@ -31,7 +40,10 @@ export async function buildTests(target: string, program: string, files: readonl
     "exit(failures.length > 0 ? 1 : 0);",
     "",
   ];
-  const machine = ["node:fs", "node:os", "node:path", "croner"].map((name) => [name, own("machine.ts")]);
+  const machine = ["node:fs", "node:os", "node:path", "croner"].map((name) => [
+    name,
+    own("machine.ts"),
+  ]);
   const instead = Object.fromEntries([...machine, ["bun:test", own("bun-test.ts")]]);
   const entry = own(`.entry-${process.pid}.ts`);
   fs.writeFileSync(entry, lines.join("\n"));
@@ -39,8 +51,8 @@ export async function buildTests(target: string, program: string, files: readonl
 }
 
 /**
- * How many unit tests a program passes; throws, with what it said, when one fails or it crashes. An emulator is so slow that
- * those which look at the time do not count there.
+ * How many unit tests a program passes; throws, with what it said, when one fails or it crashes. An
+ * emulator is so slow that those which look at the time do not count there.
  */
 export function runUnitTests(argv: readonly string[]): number {
   const ran = Bun.spawnSync([...argv], { stderr: "pipe" });
@@ -48,6 +60,7 @@ export function runUnitTests(argv: readonly string[]): number {
   const all = ran.stdout.toString().trim().split("\n");
   const lines = all.filter((line) => !isEmulated || !/ within a second\b/.test(line));
   const passed = /^(\d+) passed, (\d+) skipped$/.exec(lines.at(-1) ?? "")?.[1];
-  if (passed === undefined || lines.length > 1) throw new Error(`${argv.join(" ")}\n${ran.stdout}${ran.stderr}`);
+  if (passed === undefined || lines.length > 1)
+    throw new Error(`${argv.join(" ")}\n${ran.stdout}${ran.stderr}`);
   return Number(passed);
 }

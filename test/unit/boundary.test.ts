@@ -7,15 +7,24 @@ const globals =
   "Bun|Buffer|URL|URLSearchParams|TextEncoder|TextDecoder|fetch|setTimeout|setInterval|setImmediate|structuredClone|" +
   "AbortController|crypto|queueMicrotask|Intl|require|globalThis|scriptArgs|performance|process|console";
 const modules = "(?:std|os|fs|path|bun|(?:node|bun|quickjs|piku):[^\"']*)";
-const foreignModule = new RegExp(`\\b(?:from|import\\s*\\(?)\\s*["']${modules}["']|\\bimport\\.meta\\b`);
-const foreignGlobal = new RegExp(`(?<![.\\w$-])(${globals})\\s*[.([]|\\bnew\\s+(${globals})\\b`, "g");
+const foreignModule = new RegExp(
+  `\\b(?:from|import\\s*\\(?)\\s*["']${modules}["']|\\bimport\\.meta\\b`,
+);
+const foreignGlobal = new RegExp(
+  `(?<![.\\w$-])(${globals})\\s*[.([]|\\bnew\\s+(${globals})\\b`,
+  "g",
+);
 
 test("only src/host knows an engine", () => {
-  const files = [...new Bun.Glob("**/*.ts").scanSync(source)].filter((file) => !file.startsWith("host/"));
+  const files = [...new Bun.Glob("**/*.ts").scanSync(source)].filter(
+    (file) => !file.startsWith("host/"),
+  );
   const found = files.flatMap((file) => {
     const text = fs.readFileSync(join(source, file), "utf8");
     const own = [...text.matchAll(/\b(?:function|const)\s+(\w+)/g)].map((match) => match[1]!);
-    return text.split("\n").flatMap((line, i) => (isForeign(line, own) ? [`${file}:${i + 1}: ${line.trim()}`] : []));
+    return text
+      .split("\n")
+      .flatMap((line, i) => (isForeign(line, own) ? [`${file}:${i + 1}: ${line.trim()}`] : []));
   });
   expect(found).toEqual([]);
 });
@@ -81,7 +90,11 @@ test("a room imports only from rooms below it", () => {
   const found = everyImport();
   expect(found.length).toBeGreaterThan(300);
   expect(found.filter(({ from, to }) => floorOf(from) < 0 || floorOf(to) < 0)).toEqual([]);
-  expect(found.filter(isUpward).map(({ from, to, line }) => `src/${from}:${line} imports from src/${to}`)).toEqual([]);
+  expect(
+    found
+      .filter(isUpward)
+      .map(({ from, to, line }) => `src/${from}:${line} imports from src/${to}`),
+  ).toEqual([]);
 });
 
 test.each([

@@ -115,7 +115,9 @@ test("appOf", () => {
 test.each([["relative"], ["/a b"], ["/a;b"], ["/a'"], ["/a/../b"], ["/a/.."], ["/ü"], ["/a\nb"]])(
   "PIKU_ROOT=%j is refused",
   (root) => {
-    expect(() => pathsOf(memoryHost({ env: { ...env, PIKU_ROOT: root } }))).toThrow("cannot be piku's folder");
+    expect(() => pathsOf(memoryHost({ env: { ...env, PIKU_ROOT: root } }))).toThrow(
+      "cannot be piku's folder",
+    );
   },
 );
 

@@ -31,11 +31,20 @@ test.each<[string, Workers]>([
   [`${"k".repeat(40)}: a`, { ["k".repeat(40)]: "a" }],
   [`web: a\n${"#".repeat(65_000)}`, { web: "a" }],
 ])("%j", (content, workers) => {
-  expect(parseProcfile(content)).toEqual({ workers, preflight: undefined, release: undefined, warnings: [] });
+  expect(parseProcfile(content)).toEqual({
+    workers,
+    preflight: undefined,
+    release: undefined,
+    warnings: [],
+  });
 });
 
 test("the order of the kinds is the file's", () => {
-  expect(Object.keys(parseProcfile("web: a\nworker: b\nalpha: c").workers)).toEqual(["web", "worker", "alpha"]);
+  expect(Object.keys(parseProcfile("web: a\nworker: b\nalpha: c").workers)).toEqual([
+    "web",
+    "worker",
+    "alpha",
+  ]);
 });
 
 test("preflight and release are no workers", () => {
@@ -48,11 +57,24 @@ test("preflight and release are no workers", () => {
 });
 
 test.each<[string, Workers, string[]]>([
-  ["web: a\nweb: b", { web: "b" }, ["Procfile line 2: there are several 'web' workers, only the last one is used."]],
+  [
+    "web: a\nweb: b",
+    { web: "b" },
+    ["Procfile line 2: there are several 'web' workers, only the last one is used."],
+  ],
   ["web: a\nwsgi: b", { wsgi: "b" }, ["found both 'wsgi' and 'web' workers, disabling 'web'."]],
-  ["jwsgi: a\nweb: b\nx: c", { jwsgi: "a", x: "c" }, ["found both 'jwsgi' and 'web' workers, disabling 'web'."]],
+  [
+    "jwsgi: a\nweb: b\nx: c",
+    { jwsgi: "a", x: "c" },
+    ["found both 'jwsgi' and 'web' workers, disabling 'web'."],
+  ],
 ])("%j warns", (content, workers, warnings) => {
-  expect(parseProcfile(content)).toEqual({ workers, preflight: undefined, release: undefined, warnings });
+  expect(parseProcfile(content)).toEqual({
+    workers,
+    preflight: undefined,
+    release: undefined,
+    warnings,
+  });
 });
 
 test.each([
@@ -74,16 +96,28 @@ test.each([
   [`${"k".repeat(41)}: a`, `Procfile line 1: '${"k".repeat(41)}' cannot be a kind of worker`],
   ["web: a\rworker: b", "Procfile line 1: the command has a control character in it"],
   ["web: a\x1b[0m", "Procfile line 1: the command has a control character in it"],
-  ["web: a\n\ncron: 99 * * * * a", "Procfile line 3: '99' cannot be the minute of a cron line (0 to 59)"],
+  [
+    "web: a\n\ncron: 99 * * * * a",
+    "Procfile line 3: '99' cannot be the minute of a cron line (0 to 59)",
+  ],
   ["cron1: job.py", "Procfile line 1: 'job.py' is not a cron line"],
-  [Array.from({ length: 51 }, (_, i) => `w${i}: a`).join("\n"), "Procfile has more than 50 kinds of worker"],
+  [
+    Array.from({ length: 51 }, (_, i) => `w${i}: a`).join("\n"),
+    "Procfile has more than 50 kinds of worker",
+  ],
 ])("%#: refused", (content, message) => {
   expect(() => parseProcfile(content)).toThrow(message);
 });
 
 const range = (first: number, last: number, step = 1) =>
   Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, i) => first + i * step);
-const any = { minute: undefined, hour: undefined, day: undefined, month: undefined, weekday: undefined };
+const any = {
+  minute: undefined,
+  hour: undefined,
+  day: undefined,
+  month: undefined,
+  weekday: undefined,
+};
 
 test.each<[string, Partial<Cron>]>([
   ["* * * * * a  b", { command: "a  b" }],
@@ -125,20 +159,68 @@ const most = [59, 23, 31, 12, 7];
 const fieldNames = ["minute", "hour", "day of the month", "month", "day of the week"];
 
 /** A cron line with one field that is not `*`. */
-const lineWith = (field: number, word: string) => `${["*", "*", "*", "*", "*"].with(field, word).join(" ")} a`;
+const lineWith = (field: number, word: string) =>
+  `${["*", "*", "*", "*", "*"].with(field, word).join(" ")} a`;
 
 test.each(
   range(0, 4).flatMap((field) =>
     [
-      ...[String(most[field]! + 1), "100", "-1", "1-", "-", "*-5", "5-1", "1-2-3", "1.5", "", "a", "*/0", "1-5/0"],
-      ...["*/-1", "*/", "*/a", "/5", "1,", ",1", "1,,2", "1,x", "**", "?", "L", "1#2", "0x1", "1e1", "+1", "٣"],
-      ...[`1-${most[field]! + 1}`, `1,${most[field]! + 1}`, "constructor", "januar", "sunday", "ja", "mo"],
+      ...[
+        String(most[field]! + 1),
+        "100",
+        "-1",
+        "1-",
+        "-",
+        "*-5",
+        "5-1",
+        "1-2-3",
+        "1.5",
+        "",
+        "a",
+        "*/0",
+        "1-5/0",
+      ],
+      ...[
+        "*/-1",
+        "*/",
+        "*/a",
+        "/5",
+        "1,",
+        ",1",
+        "1,,2",
+        "1,x",
+        "**",
+        "?",
+        "L",
+        "1#2",
+        "0x1",
+        "1e1",
+        "+1",
+        "٣",
+      ],
+      ...[
+        `1-${most[field]! + 1}`,
+        `1,${most[field]! + 1}`,
+        "constructor",
+        "januar",
+        "sunday",
+        "ja",
+        "mo",
+      ],
       ...(least[field] === 1 ? ["0", "0-5", "0,1"] : []),
       ...(field === 3 ? ["mon", "0-jan"] : ["jan"]),
       ...(field === 4 ? [] : ["sun"]),
     ]
       .filter((word) => word !== "")
-      .map((word) => [lineWith(field, word), word, fieldNames[field]!, `(${least[field]} to ${most[field]})`] as const),
+      .map(
+        (word) =>
+          [
+            lineWith(field, word),
+            word,
+            fieldNames[field]!,
+            `(${least[field]} to ${most[field]})`,
+          ] as const,
+      ),
   ),
 )("cron %s is refused", (line, word, name, bounds) => {
   expect(() => parseCron(line, "Procfile line 9")).toThrow(
@@ -146,17 +228,24 @@ test.each(
   );
 });
 
-test.each(["", "a", "* * * * *", "* * * * * ", "@daily", "@reboot a", "@hour a b", "@constructor a"])(
-  "cron %j is no cron line",
-  (line) => {
-    expect(() => parseCron(line, "here")).toThrow(`here: '${line}' is not a cron line`);
-  },
-);
+test.each([
+  "",
+  "a",
+  "* * * * *",
+  "* * * * * ",
+  "@daily",
+  "@reboot a",
+  "@hour a b",
+  "@constructor a",
+])("cron %j is no cron line", (line) => {
+  expect(() => parseCron(line, "here")).toThrow(`here: '${line}' is not a cron line`);
+});
 
 /** Whether a cron job runs on a day: crontab(5)'s rule for the two fields of days. */
 function runsOn({ day, month, weekday }: Cron, date: Date): boolean {
   const fits = (values: number[] | undefined, value: number) => !values || values.includes(value);
-  const either = day && weekday && (day.includes(date.getUTCDate()) || weekday.includes(date.getUTCDay()));
+  const either =
+    day && weekday && (day.includes(date.getUTCDate()) || weekday.includes(date.getUTCDay()));
   const both = fits(day, date.getUTCDate()) && fits(weekday, date.getUTCDay());
   return fits(month, date.getUTCMonth() + 1) && (either || both);
 }
@@ -172,7 +261,9 @@ const minutesOf = (cron: Cron) => ({
   ),
 });
 
-/** The same from croner. A day's minutes are the same every day, so one day is looked at in full. */
+/**
+ * The same from croner. A day's minutes are the same every day, so one day is looked at in full.
+ */
 function minutesOfReference(pattern: string) {
   const cron = new Reference(pattern, { timezone: "UTC", paused: true });
   const first = cron.nextRun(new Date(start - 1));
@@ -187,16 +278,22 @@ function minutesOfReference(pattern: string) {
   };
 }
 
-/** Random fields within what both know: croner takes `5/15` for a fault, and a step on a day for no restriction. */
+/**
+ * Random fields within what both know: croner takes `5/15` for a fault, and a step on a day for no
+ * restriction.
+ */
 function randomField(random: (count: number) => number, field: number): string {
   const [low, high] = [least[field]!, field === 4 ? 6 : most[field]!];
   const number = () => low + random(high - low + 1);
   const part = () => {
     const [a, b] = [number(), number()].sort((x, y) => x - y);
     const step = `/${1 + random(high - low)}`;
-    return [`${a}`, `${a}-${b}`, `${a}-${b}${step}`, ...(field === 2 || field === 4 ? [] : [`*${step}`])][
-      random(field === 2 || field === 4 ? 3 : 4)
-    ]!;
+    return [
+      `${a}`,
+      `${a}-${b}`,
+      `${a}-${b}${step}`,
+      ...(field === 2 || field === 4 ? [] : [`*${step}`]),
+    ][random(field === 2 || field === 4 ? 3 : 4)]!;
   };
   return random(3) === 0 ? "*" : Array.from({ length: 1 + random(3) }, part).join(",");
 }
@@ -211,7 +308,10 @@ test("cron: 150 random lines run in the same minutes of two years as croner's", 
     const pattern = range(0, 4)
       .map((field) => randomField(random, field))
       .join(" ");
-    expect([pattern, minutesOf(parseCron(`${pattern} a`, "here"))]).toEqual([pattern, minutesOfReference(pattern)]);
+    expect([pattern, minutesOf(parseCron(`${pattern} a`, "here"))]).toEqual([
+      pattern,
+      minutesOfReference(pattern),
+    ]);
   }
 }, 60_000);
 
@@ -247,7 +347,12 @@ const workers = { web: "a", worker: "b", cron1: "* * * * * c", static: "/" };
 test.each<[Workers, Scaling, Scaling, Scaling]>([
   [workers, {}, {}, { web: 1, worker: 1, cron1: 1, static: 1 }],
   [workers, { web: 3, gone: 2 }, {}, { web: 3, worker: 1, cron1: 1, static: 1 }],
-  [workers, { web: 3, worker: 0 }, { worker: 2, cron1: 0 }, { web: 3, worker: 2, cron1: 0, static: 1 }],
+  [
+    workers,
+    { web: 3, worker: 0 },
+    { worker: 2, cron1: 0 },
+    { web: 3, worker: 2, cron1: 0, static: 1 },
+  ],
   [workers, {}, { web: 0 }, { web: 0, worker: 1, cron1: 1, static: 1 }],
   [
     { constructor: "a", valueOf: "b" } as unknown as Workers,

@@ -40,7 +40,11 @@ test.each<[string[], number[], number]>([
   [[], [], 1],
   [["1.json", "1.log", "1.ENV"], [1], 2],
   [["2.log", "10.json", "run-11/web.1.sh", "9.made"], [2, 9, 10, 11], 12],
-  [["0.json", "live", "ports.json", "tree/3.json", "job", "journal.json", "run-x/y", "12x"], [0], 1],
+  [
+    ["0.json", "live", "ports.json", "tree/3.json", "job", "journal.json", "run-x/y", "12x"],
+    [0],
+    1,
+  ],
 ])("numbersOf(%j)", (files, numbers, next) => {
   const host = hostWith(files);
   expect([numbersOf(host, appOn(host)), nextNumber(host, appOn(host))]).toEqual([numbers, next]);

@@ -165,7 +165,9 @@ test("every value that config:set takes comes back to the letter: 2000 random on
   const values = Array.from({ length: 2000 }, () => randomValue(random));
   const settings = parseAssignments(values.map((value, i) => `K${i}=${value}`));
   const file = changeServerSettings("# note\nK5=old\n", settings);
-  expect(parseServerSettings(file)).toEqual(Object.fromEntries(values.map((value, i) => [`K${i}`, value])));
+  expect(parseServerSettings(file)).toEqual(
+    Object.fromEntries(values.map((value, i) => [`K${i}`, value])),
+  );
 });
 
 test("every single-quoted value of a repository's ENV comes back to the letter", () => {
@@ -192,7 +194,11 @@ test.each<[string, Record<string, string | null>, string]>([
   ["A=1\n", { A: "" }, "A=\n"],
   ["A= keep 'this' # too \n", { B: "$&" }, "A= keep 'this' # too \nB=$&\n"],
   ["nonsense\n", { nonsense: "1" }, "nonsense\nnonsense=1\n"],
-  ["", { constructor: "1", toString: null } as unknown as Record<string, string | null>, "constructor=1\n"],
+  [
+    "",
+    { constructor: "1", toString: null } as unknown as Record<string, string | null>,
+    "constructor=1\n",
+  ],
 ])("config:set %j %j", (content, changes, expected) => {
   expect(changeServerSettings(content, changes)).toBe(expected);
 });
@@ -252,9 +258,9 @@ test.each<[Settings, Settings[], Settings]>([
 });
 
 /**
- * What the original made of a file of settings, with what it knew: a line that begins with `#` and a blank one are
- * passed over, blanks are taken off both sides of the first `=`, `$X` is replaced (behind a backslash too), and the
- * first line that it cannot split ends the reading.
+ * What the original made of a file of settings, with what it knew: a line that begins with `#` and
+ * a blank one are passed over, blanks are taken off both sides of the first `=`, `$X` is replaced
+ * (behind a backslash too), and the first line that it cannot split ends the reading.
  */
 function asTheOriginal(content: string, known: Settings): Settings {
   const env = { ...known };
@@ -307,7 +313,11 @@ test.each<[string, Record<string, string | null>, string]>([
   ["A=1\nB=2\nA=3\n", { A: "4" }, "A=1\nB=2\nA=4\n"],
   ["A=1\nB=2\n A=3\nAB=4\n", { A: null }, "B=2\nAB=4\n"],
   ["A=1", { A: "2" }, "A=2\n"],
-  ["", { A: " b ", C: "d # e", D: '"', E: "", F: "it's" }, 'A=" b "\nC="d # e"\nD="\\""\nE=\nF=it\'s\n'],
+  [
+    "",
+    { A: " b ", C: "d # e", D: '"', E: "", F: "it's" },
+    'A=" b "\nC="d # e"\nD="\\""\nE=\nF=it\'s\n',
+  ],
   ["", { A: "$HOME/x", B: "\\$HOME" }, "A=$HOME/x\nB=\\$HOME\n"],
 ])("changeSettings(%j, %j)", (content, changes, expected) => {
   expect(changeSettings(content, changes, "ENV")).toBe(expected);
@@ -334,7 +344,10 @@ test("every value that changeSettings writes is read again, and nothing else cha
 
 test.each<[string, Settings]>([
   ["A=1", { A: "1" }],
-  ["# note\n\nexport A='it'\\''s'  # why\n  B=\"x \\\"y\\\"\" C=z\n", { A: "it's", B: 'x "y"', C: "z" }],
+  [
+    "# note\n\nexport A='it'\\''s'  # why\n  B=\"x \\\"y\\\"\" C=z\n",
+    { A: "it's", B: 'x "y"', C: "z" },
+  ],
   ["A='$HOME `id` *'\r\nB=a\\ b\n", { A: "$HOME `id` *", B: "a b" }],
   ["A=\nB='' ", { A: "", B: "" }],
   ["A=1\nA=2", { A: "2" }],
@@ -367,7 +380,16 @@ test("whence each setting comes", () => {
     repository: { A: "repository", B: "b", PORT: "80" },
     server: { B: "server", C: "$TZ/x", D: "2", E: "$TZ/y" },
   };
-  const live = { APP: "blog", TZ: "UTC", A: "repository", B: "server", C: "UTC/x", D: "1", E: "UTC/x", PORT: "20001" };
+  const live = {
+    APP: "blog",
+    TZ: "UTC",
+    A: "repository",
+    B: "server",
+    C: "UTC/x",
+    D: "1",
+    E: "UTC/x",
+    PORT: "20001",
+  };
   const origins = originsOf(live, layers, { C: "$TZ/x", E: "$TZ/x" });
   expect(origins.map(({ key, value, from, isLive }) => [key, value, from, isLive])).toEqual([
     ["APP", "blog", "piku", true],
@@ -400,11 +422,17 @@ test.each([
 });
 
 test("settings that no app could get are refused when they are set, and can always be taken away", () => {
-  const large = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`K${i}`, "v".repeat(90_000)]));
-  expect(() => changeServerSettings("", large)).toThrow("the settings together are larger than 1 MB");
+  const large = Object.fromEntries(
+    Array.from({ length: 12 }, (_, i) => [`K${i}`, "v".repeat(90_000)]),
+  );
+  expect(() => changeServerSettings("", large)).toThrow(
+    "the settings together are larger than 1 MB",
+  );
   const { K0, ...fewer } = large;
   const file = changeServerSettings("", fewer);
-  expect(() => changeServerSettings(file, { K0: K0! })).toThrow("the settings together are larger than 1 MB");
+  expect(() => changeServerSettings(file, { K0: K0! })).toThrow(
+    "the settings together are larger than 1 MB",
+  );
   const written = `${file}K0=${K0}\nK12=${K0}\n`;
   expect(changeServerSettings(written, { K12: null })).toBe(`${file}K0=${K0}\n`);
   const many = Object.fromEntries(Array.from({ length: 5001 }, (_, i) => [`K${i}`, ""]));
@@ -414,7 +442,10 @@ test("settings that no app could get are refused when they are set, and can alwa
 test.each([
   ["A=1 ".repeat(6000), "stdin line 1 has more than 5000 words"],
   ["A=1\n".repeat(20_001), "stdin has more than 20000 lines"],
-  [Array.from({ length: 5001 }, (_, i) => `K${i}=1\n`).join(""), "there are more than 5000 settings"],
+  [
+    Array.from({ length: 5001 }, (_, i) => `K${i}=1\n`).join(""),
+    "there are more than 5000 settings",
+  ],
   [
     JSON.stringify(Object.fromEntries(Array.from({ length: 5001 }, (_, i) => [`K${i}`, "1"]))),
     "more than 5000 settings",
@@ -427,7 +458,9 @@ test("values that are made to hold up a pattern are masked and written at once",
   const start = Date.now();
   const value = `@${"://u:".repeat(19_000)}`;
   expect(masked({ key: "A", value, from: "server", isLive: true })).toBe(value);
-  expect(masked({ key: "A", value: `${value}p@h`, from: "server", isLive: true })).toBe("@://u:********@h");
+  expect(masked({ key: "A", value: `${value}p@h`, from: "server", isLive: true })).toBe(
+    "@://u:********@h",
+  );
   const slashes = "\\".repeat(99_000);
   expect(parseSettings(changeSettings("", { A: ` '${slashes}` }, "ENV")).A).toBe(` '${slashes}`);
   expect(Date.now() - start).toBeLessThan(2000);

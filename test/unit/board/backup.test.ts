@@ -4,7 +4,8 @@ import { renderManifest } from "../../../src/commands/backup.ts";
 
 const created = "2026-01-01T00:00:00.000Z";
 const commit = "1".repeat(40);
-const written = (change: object) => JSON.stringify({ format: 1, piku: "1.0", created, board: false, ...change });
+const written = (change: object) =>
+  JSON.stringify({ format: 1, piku: "1.0", created, board: false, ...change });
 
 test.each([
   written({ apps: [] }),
@@ -34,7 +35,9 @@ test.each([
 });
 
 test("one of a newer piku is told from one that is damaged", () => {
-  expect(() => parseManifest('{"format":2,"more":[]}')).toThrow("the backup was made by a newer piku");
+  expect(() => parseManifest('{"format":2,"more":[]}')).toThrow(
+    "the backup was made by a newer piku",
+  );
 });
 
 test("what a backup says of itself is shown as text", () => {

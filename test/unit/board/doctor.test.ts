@@ -71,14 +71,23 @@ test("a board that is well: one fact a check", () => {
 });
 
 test("what nothing tells is no fault", () => {
-  const found = lookAt({ memory: undefined, synchronised: undefined, throttled: undefined, mounts: "" });
+  const found = lookAt({
+    memory: undefined,
+    synchronised: undefined,
+    throttled: undefined,
+    mounts: "",
+  });
   expect(found.filter(({ remedy }) => remedy !== undefined)).toEqual([]);
 });
 
 test.each<[string, Partial<Board>, string[]]>([
   ["tools", { tools: { git: undefined, tar: "tar" } }, ["git is not installed"]],
   ["nginx", { nginx: { ...nginx, way: "none" } }, ["nginx is not running"]],
-  ["nginx", { nginx: { ...nginx, web: "activating" } }, ["nginx runs, but not by its unit, which is activating"]],
+  [
+    "nginx",
+    { nginx: { ...nginx, web: "activating" } },
+    ["nginx runs, but not by its unit, which is activating"],
+  ],
   [
     "nginx",
     { nginx: { ...old, watch: "failed" } },
@@ -95,7 +104,11 @@ test.each<[string, Partial<Board>, string[]]>([
     ["nginx could not become piku's own: unknown directive"],
   ],
   ["nginx", { nginx: { ...old, way: "shared", because: "old news", wanted: "shared" } }, []],
-  ["sites", { complaint: "x in blog.conf:1" }, ["nginx refused its files when it read them last: x in blog.conf:1"]],
+  [
+    "sites",
+    { complaint: "x in blog.conf:1" },
+    ["nginx refused its files when it read them last: x in blog.conf:1"],
+  ],
   ["sites", { refused: [["a", "x"]] }, ["the site of 'a' is set aside, since nginx refuses it: x"]],
   ["sites", { lost: ["a"] }, ["app 'a' has no site, but its release had one"]],
   ["sites", { altered: ["a"] }, ["the site of app 'a' is not the one that its release made"]],
@@ -120,7 +133,11 @@ test.each<[string, Partial<Board>, string[]]>([
     { workers: [{ app: "a", process: "web.2", up: true, answers: false }] },
     ["web.2 of app 'a' does not answer"],
   ],
-  ["certificates", { certificates: [{ app: "a", until: now - day }] }, ["the certificate of app 'a' has ended"]],
+  [
+    "certificates",
+    { certificates: [{ app: "a", until: now - day }] },
+    ["the certificate of app 'a' has ended"],
+  ],
   [
     "certificates",
     { certificates: [{ app: "a", until: now + 6.5 * day }] },
@@ -128,8 +145,16 @@ test.each<[string, Partial<Board>, string[]]>([
   ],
   ["disk", { disk: { bytes: 1e6, inodes: 10 } }, ["only 0 MB free", "room for only 10 more files"]],
   ["memory", { memory: 63 }, ["only 63 MB left"]],
-  ["clock", { synchronised: false }, ["the clock is not synchronised; it shows 2026-11-25T00:00:00.000Z"]],
-  ["clock", { synchronised: undefined, now: 0 }, ["the clock is not synchronised; it shows 1970-01-01T00:00:00.000Z"]],
+  [
+    "clock",
+    { synchronised: false },
+    ["the clock is not synchronised; it shows 2026-11-25T00:00:00.000Z"],
+  ],
+  [
+    "clock",
+    { synchronised: undefined, now: 0 },
+    ["the clock is not synchronised; it shows 1970-01-01T00:00:00.000Z"],
+  ],
   [
     "power",
     { throttled: 0x50005 },
@@ -154,7 +179,9 @@ test.each<[string, Partial<Board>, string[]]>([
   ["rights", { foreign: ["/x"] }, ["/x belongs to another user"]],
 ])("what is wrong: %s %j", (check, changes, says) => {
   const wrong = lookAt(changes).filter(({ remedy }) => remedy !== undefined);
-  expect(wrong.map((finding) => [finding.check, finding.says])).toEqual(says.map((one) => [check, one]));
+  expect(wrong.map((finding) => [finding.check, finding.says])).toEqual(
+    says.map((one) => [check, one]),
+  );
 });
 
 test.each([
@@ -171,7 +198,10 @@ test.each([
   ['ssh-ed25519 AAAAa me\nrestrict,command="x" ssh-ed25519 AAAAa me', [1]],
   ['restrict,command="x" ssh-ed25519 AAAAa me\nssh-ed25519 AAAAa me', []],
   ['# ssh-ed25519 AAAAa\nssh-ed25519 AAAAb\ncommand="x" ssh-ed25519 AAAAa', []],
-  ['no-pty ssh-rsa AAAAb\nssh-ed25519 AAAAa\nssh-ed25519 AAAAa\ncommand="x" ssh-ed25519 AAAAa', [2, 3]],
+  [
+    'no-pty ssh-rsa AAAAb\nssh-ed25519 AAAAa\nssh-ed25519 AAAAa\ncommand="x" ssh-ed25519 AAAAa',
+    [2, 3],
+  ],
 ])("plainCopies: %j", (keys, expected) => {
   expect(plainCopies(keys)).toEqual(expected);
 });

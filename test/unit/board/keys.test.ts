@@ -78,7 +78,10 @@ const withKeygen = test.skipIf(!hasKeygen);
 const host = memoryHost({
   env: { HOME: "/home/piku" },
   answer(argv, { input = "" }) {
-    const ran = Bun.spawnSync([...argv], { stdin: new TextEncoder().encode(input), stderr: "pipe" });
+    const ran = Bun.spawnSync([...argv], {
+      stdin: new TextEncoder().encode(input),
+      stderr: "pipe",
+    });
     return { status: ran.exitCode, stdout: ran.stdout.toString(), stderr: ran.stderr.toString() };
   },
 });
@@ -108,7 +111,11 @@ withKeygen.each<[string, string, Key[]]>([
   ],
   ["CRLF", `${lineOf(ed)} a\r\n${lineOf(rsa)}\r\n`, [{ ...ed, comment: "a" }, rsa]],
   ["BOM", `\ufeff${lineOf(ed)}`, [ed]],
-  ["a comment with control characters", `${lineOf(ed)} a\x1b[31m\x00b ü`, [{ ...ed, comment: "a?[31m?b ü" }]],
+  [
+    "a comment with control characters",
+    `${lineOf(ed)} a\x1b[31m\x00b ü`,
+    [{ ...ed, comment: "a?[31m?b ü" }],
+  ],
 ])("readKeys: %s (skipped without ssh-keygen)", (_, content, keys) => {
   expect(readKeys(host, content, "x.pub")).toEqual(keys);
 });
@@ -118,10 +125,18 @@ withKeygen.each([
   ["only a comment", "# here\n", "there is no public key in x.pub"],
   ["options in front", `command="sh" ${lineOf(ed)}`, "x.pub line 1 is not a public key"],
   ["an option in front", `no-pty ${lineOf(ed)}`, "x.pub line 1 is not a public key"],
-  ["options in a later line", `${lineOf(ed)}\nrestrict,pty ${lineOf(rsa)}\n`, "x.pub line 2 is not a public key"],
+  [
+    "options in a later line",
+    `${lineOf(ed)}\nrestrict,pty ${lineOf(rsa)}\n`,
+    "x.pub line 2 is not a public key",
+  ],
   ["a certificate authority", `cert-authority ${lineOf(ed)}`, "x.pub line 1 is not a public key"],
   ["garbage", "\x00\x01garbage", "x.pub line 1 is not a public key"],
-  ["a private key", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", "x.pub line 1 is not a public key"],
+  [
+    "a private key",
+    "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n",
+    "x.pub line 1 is not a public key",
+  ],
   ["a blob that is cut", lineOf(ed).slice(0, -8), "x.pub line 1 is not a public key"],
   ["a blob of nothing", `ssh-ed25519 ${"A".repeat(68)}`, "x.pub line 1 is not a public key"],
   ["the type of another", `ssh-rsa ${ed.blob}`, "x.pub line 1 is not a public key"],
@@ -131,18 +146,38 @@ withKeygen.each([
   ["two keys in a line behind a CR", `${lineOf(ed)}\r${lineOf(rsa)}`.replace("\r", "\x0b\r"), ""],
 ])("readKeys refuses %s (skipped without ssh-keygen)", (_, content, message) => {
   // What stands behind the blob is a comment, which brings no rights.
-  if (message === "") expect(readKeys(host, content, "x.pub").map(({ blob }) => blob)).toEqual([ed.blob]);
+  if (message === "")
+    expect(readKeys(host, content, "x.pub").map(({ blob }) => blob)).toEqual([ed.blob]);
   else expect(() => readKeys(host, content, "x.pub")).toThrow(message);
 });
 
 const key: Key = { type: "ssh-ed25519", blob: "AAAA", comment: "me", fingerprint: "SHA256:abc+/1" };
-const forced = (command: string, comment = " me") => `restrict,pty,command="${command}" ssh-ed25519 AAAA${comment}`;
+const forced = (command: string, comment = " me") =>
+  `restrict,pty,command="${command}" ssh-ed25519 AAAA${comment}`;
 const named = "exec env -u BUN_OPTIONS -u BUN_BE_BUN FINGERPRINT=SHA256:abc+/1 NAME=default";
 
 test.each<[string, string, Partial<Key>, string, string]>([
-  ["the usual root", "/home/piku/.piku", {}, "/usr/local/bin/piku", forced(`${named} /usr/local/bin/piku`)],
-  ["a root of its own", "/srv/p", {}, "/usr/local/bin/piku", forced(`${named} PIKU_ROOT=/srv/p /usr/local/bin/piku`)],
-  ["no comment", "/home/piku/.piku", { comment: "" }, "/bin/piku", forced(`${named} /bin/piku`, "")],
+  [
+    "the usual root",
+    "/home/piku/.piku",
+    {},
+    "/usr/local/bin/piku",
+    forced(`${named} /usr/local/bin/piku`),
+  ],
+  [
+    "a root of its own",
+    "/srv/p",
+    {},
+    "/usr/local/bin/piku",
+    forced(`${named} PIKU_ROOT=/srv/p /usr/local/bin/piku`),
+  ],
+  [
+    "no comment",
+    "/home/piku/.piku",
+    { comment: "" },
+    "/bin/piku",
+    forced(`${named} /bin/piku`, ""),
+  ],
   ["a path with a blank", "/home/piku/.piku", {}, "/a b/piku", forced(`${named} '/a b/piku'`)],
   ["a path with a quote", "/home/piku/.piku", {}, '/a"b/piku', forced(`${named} '/a\\"b/piku'`)],
 ])("keyLine: %s", (_, root, changes, self, expected) => {
@@ -152,11 +187,37 @@ test.each<[string, string, Partial<Key>, string, string]>([
 
 const other = { ...key, blob: "BBBB", comment: "", fingerprint: "SHA256:def" };
 
-test.each<[string, string | undefined, Key[], string[], (line: (key: Key) => string) => string | undefined]>([
-  ["none yet", undefined, [key, other], ["AAAA", "BBBB"], (line) => `${line(key)}\n${line(other)}\n`],
-  ["one twice", undefined, [key, { ...key, comment: "again" }], ["AAAA"], (line) => `${line(key)}\n`],
-  ["some there", "# mine\r\nssh-rsa CCCC x", [key], ["AAAA"], (line) => `# mine\r\nssh-rsa CCCC x\n${line(key)}\n`],
-  ["it is there", 'command="x" ssh-ed25519 AAAA\n', [key], [], () => 'command="x" ssh-ed25519 AAAA\n'],
+test.each<
+  [string, string | undefined, Key[], string[], (line: (key: Key) => string) => string | undefined]
+>([
+  [
+    "none yet",
+    undefined,
+    [key, other],
+    ["AAAA", "BBBB"],
+    (line) => `${line(key)}\n${line(other)}\n`,
+  ],
+  [
+    "one twice",
+    undefined,
+    [key, { ...key, comment: "again" }],
+    ["AAAA"],
+    (line) => `${line(key)}\n`,
+  ],
+  [
+    "some there",
+    "# mine\r\nssh-rsa CCCC x",
+    [key],
+    ["AAAA"],
+    (line) => `# mine\r\nssh-rsa CCCC x\n${line(key)}\n`,
+  ],
+  [
+    "it is there",
+    'command="x" ssh-ed25519 AAAA\n',
+    [key],
+    [],
+    () => 'command="x" ssh-ed25519 AAAA\n',
+  ],
   [
     "one in a comment is not there",
     "# ssh-ed25519 AAAA\n",
@@ -167,7 +228,10 @@ test.each<[string, string | undefined, Key[], string[], (line: (key: Key) => str
   ["nothing to add", undefined, [], [], () => undefined],
 ])("addKeys: %s", (_, before, keys, added, expected) => {
   const file = "/home/piku/.ssh/authorized_keys";
-  const host = memoryHost({ env: { HOME: "/home/piku" }, files: before === undefined ? {} : { [file]: before } });
+  const host = memoryHost({
+    env: { HOME: "/home/piku" },
+    files: before === undefined ? {} : { [file]: before },
+  });
   expect(addKeys(host, keys).map(({ blob }) => blob)).toEqual(added);
   expect(host.read(file)).toBe(expected((one) => keyLine(host, pathsOf(host), one)));
   if (added.length > 0) expect(host.stat(file)?.mode).toBe(0o600);
@@ -182,13 +246,18 @@ test("what keyLine writes, parseKeyLines reads", () => {
   for (const access of accesses) {
     const { fingerprint, ...written } = key;
     const line = keyLine(host, paths, key, access);
-    expect(parseKeyLines(line)).toEqual([{ at: 0, isTied: true, ...written, access: { ...nothing, ...access } }]);
+    expect(parseKeyLines(line)).toEqual([
+      { at: 0, isTied: true, ...written, access: { ...nothing, ...access } },
+    ]);
   }
-  expect(keyLine(host, paths, key, accesses[1])).toStartWith('restrict,pty,expiry-time="20270731",command="exec env ');
+  expect(keyLine(host, paths, key, accesses[1])).toStartWith(
+    'restrict,pty,expiry-time="20270731",command="exec env ',
+  );
 });
 
 const nothing = { added: undefined, apps: undefined, until: undefined };
-const forcedLine = 'command="FINGERPRINT=SHA256:x NAME=default /p/piku.py $SSH_ORIGINAL_COMMAND",no-pty';
+const forcedLine =
+  'command="FINGERPRINT=SHA256:x NAME=default /p/piku.py $SSH_ORIGINAL_COMMAND",no-pty';
 
 test.each<[string, [number, string, string, string | undefined][]]>([
   ["", []],
@@ -200,11 +269,19 @@ test.each<[string, [number, string, string, string | undefined][]]>([
       [1, "BBBB==", "", undefined],
     ],
   ],
-  ['from="10.0.0.1, x",command="say \\"ssh-rsa AAAA\\"" ssh-ed25519 BBBB c', [[0, "BBBB", "c", undefined]]],
+  [
+    'from="10.0.0.1, x",command="say \\"ssh-rsa AAAA\\"" ssh-ed25519 BBBB c',
+    [[0, "BBBB", "c", undefined]],
+  ],
   [`\n${forcedLine} ssh-ed25519 AAAA me at home`, [[1, "AAAA", "me at home", "default"]]],
   [`${forcedLine} ssh-ed25519 AAAA`, [[0, "AAAA", "", "default"]]],
 ])("parseKeyLines(%j)", (content, expected) => {
-  const found = parseKeyLines(content).map(({ at, blob, comment, access }) => [at, blob, comment, access?.name]);
+  const found = parseKeyLines(content).map(({ at, blob, comment, access }) => [
+    at,
+    blob,
+    comment,
+    access?.name,
+  ]);
   expect(found).toEqual(expected);
 });
 
@@ -237,7 +314,11 @@ test.each([
   ["quotes in front", `${'a="b c",'.repeat(30_000)}d ${someKey}`, 1],
   ["a quote that is not closed", `command="${"a ".repeat(150_000)} ${someKey}`, 0],
   ["backslashes in a quote", `command="${"\\\\".repeat(150_000)}" ${someKey}`, 1],
-  ["the beginning of our own words, again and again", `command="${"FINGERPRINT=".repeat(30_000)}" ${someKey}`, 1],
+  [
+    "the beginning of our own words, again and again",
+    `command="${"FINGERPRINT=".repeat(30_000)}" ${someKey}`,
+    1,
+  ],
   ["a key that does not end", `ssh-ed25519 ${"A".repeat(300_000)}!`, 0],
 ])("a line of authorized_keys with %s is read at once", (_, line, count) => {
   const start = Date.now();
@@ -246,7 +327,9 @@ test.each([
 });
 
 test("the fingerprints of all keys come from one call, and a key that ssh-keygen does not take has none", () => {
-  const host = memoryHost({ answer: () => ({ stdout: "256 SHA256:one 0 (ED25519)\n2048 SHA256:two 2 (RSA)\n" }) });
+  const host = memoryHost({
+    answer: () => ({ stdout: "256 SHA256:one 0 (ED25519)\n2048 SHA256:two 2 (RSA)\n" }),
+  });
   const key = { type: "ssh-ed25519", blob: "AAAA" };
   expect(fingerprintsOf(host, [key, key, key])).toEqual(["SHA256:one", undefined, "SHA256:two"]);
   expect(fingerprintsOf(host, [])).toEqual([]);

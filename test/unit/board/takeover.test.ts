@@ -11,14 +11,23 @@ const theirs = (name = "default", script = "/home/piku/piku.py") =>
   `command="FINGERPRINT=SHA256:ab+/1 NAME=${name} ${script} $SSH_ORIGINAL_COMMAND",no-agent-forwarding,no-user-rc,no-X11-forwarding,no-port-forwarding ssh-ed25519 AAAA me @home`;
 
 function machine(lines: string, files: Record<string, string> = {}) {
-  const base = { [file]: lines, [`${repo}/HEAD`]: "ref: refs/heads/master\n", [`${home}/.piku/apps/blog/app.py`]: "" };
+  const base = {
+    [file]: lines,
+    [`${repo}/HEAD`]: "ref: refs/heads/master\n",
+    [`${home}/.piku/apps/blog/app.py`]: "",
+  };
   const host = memoryHost({ env: { HOME: home }, files: { ...base, ...files } });
   return { host: { ...host, self: `${home}/piku` }, paths: pathsOf(host) };
 }
 
 const ours = (name = "default") => {
   const { host, paths } = machine("");
-  const key = { type: "ssh-ed25519", blob: "AAAA", comment: "me @home", fingerprint: "SHA256:ab+/1" };
+  const key = {
+    type: "ssh-ed25519",
+    blob: "AAAA",
+    comment: "me @home",
+    fingerprint: "SHA256:ab+/1",
+  };
   return keyLine(host, paths, key).replace("NAME=default", `NAME=${name}`);
 };
 
@@ -42,7 +51,12 @@ test.each<[string, string, string, number]>([
 });
 
 test.each<[string, Record<string, string>, string, string | undefined]>([
-  ["the original is there", { [`${home}/piku.py`]: "#!/usr/bin/env python3\n" }, `${theirs("ann")}\n# x\n`, "is"],
+  [
+    "the original is there",
+    { [`${home}/piku.py`]: "#!/usr/bin/env python3\n" },
+    `${theirs("ann")}\n# x\n`,
+    "is",
+  ],
   ["it is not", {}, "# x\n", undefined],
 ])("giveBack when %s", (_, files, keys, hook) => {
   const { host, paths } = machine(`${ours("ann")}\n# x\n`, {

@@ -29,7 +29,11 @@ const partsOf = (name: string) => [
 const filesOf = (names: string[]) =>
   Object.fromEntries(
     names.flatMap(partsOf).map((path) => {
-      const content = path.endsWith("ports.json") ? '{"a":[],"b":[]}' : path.endsWith(".conf") ? "server { }" : "";
+      const content = path.endsWith("ports.json")
+        ? '{"a":[],"b":[]}'
+        : path.endsWith(".conf")
+          ? "server { }"
+          : "";
       return [`/p/${path}`, content];
     }),
   );
@@ -41,11 +45,23 @@ const everything = (host: MemoryHost, folder: string): string[] =>
   });
 
 test("nothing is left of an app but its data, and nothing goes of those whose names begin alike", () => {
-  const others = ["blog2", "blog.b", "blog-b", "blog_web", "blog.1", "blog.conf", "b", "blog.html", "blog.push"];
+  const others = [
+    "blog2",
+    "blog.b",
+    "blog-b",
+    "blog_web",
+    "blog.1",
+    "blog.conf",
+    "b",
+    "blog.html",
+    "blog.push",
+  ];
   const board = { "/p/locks/machine": "", "/p/data/blog/db": "data", "/p/uwsgi/uwsgi.ini": "" };
   const host = memoryHost({ env, files: { ...filesOf(["blog", ...others]), ...board } });
   destroy(host, appOf(pathsOf(host), "blog"));
-  expect(everything(host, "/p").sort()).toEqual(Object.keys({ ...filesOf(others), ...board }).sort());
+  expect(everything(host, "/p").sort()).toEqual(
+    Object.keys({ ...filesOf(others), ...board }).sort(),
+  );
   expect(host.said.at(-1)).toContain("==> Preserving folder '/p/data/blog'");
 });
 
@@ -64,7 +80,10 @@ test("what nginx keeps elsewhere goes, where there is nothing else in it", () =>
   };
   const host = memoryHost({ env, files, answer });
   destroy(host, appOf(pathsOf(host), "blog"));
-  expect([...everything(host, "/srv"), ...everything(host, "/p/data")]).toEqual(["/srv/photos/a", "/p/data/bank/db"]);
+  expect([...everything(host, "/srv"), ...everything(host, "/p/data")]).toEqual([
+    "/srv/photos/a",
+    "/p/data/bank/db",
+  ]);
   expect(host.said.join("\n")).toContain("==> Preserving folder '/srv/photos'");
 });
 
@@ -89,7 +108,12 @@ test("whoever had the turn of an app last takes its lock files along, and to loo
     withTurn(host, paths, "deploy", app, "push", () => host.mkdir(app.tree));
     expect(isHeld(host, paths, "push", app)).toBe(true);
   });
-  expect(host.list(paths.locks)).toEqual(["blog.deploy", "blog.deploy.by", "blog.push", "blog.push.by"]);
+  expect(host.list(paths.locks)).toEqual([
+    "blog.deploy",
+    "blog.deploy.by",
+    "blog.push",
+    "blog.push.by",
+  ]);
   withTurn(host, paths, "deploy", app, "destroy", () => host.remove(app.tree));
   withTurn(host, paths, "push", app, "push", () => {});
   expect(host.list(paths.locks)).toEqual([]);

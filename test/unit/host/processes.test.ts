@@ -1,8 +1,15 @@
 import { expect, test } from "bun:test";
-import { hasConnections, isListening, isSocketConnected, listeningPorts, statOf } from "../../../src/host/processes.ts";
+import {
+  hasConnections,
+  isListening,
+  isSocketConnected,
+  listeningPorts,
+  statOf,
+} from "../../../src/host/processes.ts";
 import { memoryHost } from "../../host/memory.ts";
 
-const heading = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+const heading =
+  "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 const v4 = (local: string, remote: string, state: string, inode = 0) =>
   `   0: 0100007F:${local} 0100007F:${remote} ${state} 00000000:00000000 00:00000000 00000000     0        0 ${inode} 1 0 100 0 0 10 0\n`;
 const v6 = (local: string, remote: string, state: string, inode = 0) =>
@@ -31,7 +38,10 @@ test("a machine without IPv6, or without any socket, has no listeners", () => {
 });
 
 test("the ports of a group are those whose sockets it holds", () => {
-  const host = tables(v4("1F90", "0000", "0A", 77) + v4("1F91", "0000", "0A", 78), v6("1F90", "0000", "0A", 79));
+  const host = tables(
+    v4("1F90", "0000", "0A", 77) + v4("1F91", "0000", "0A", 78),
+    v6("1F90", "0000", "0A", 79),
+  );
   host.mkdir("/proc/500/fd");
   host.write("/proc/500/stat", "500 (a) b) S 1 499 499 0");
   host.link("socket:[77]", "/proc/500/fd/3");
@@ -42,7 +52,12 @@ test("the ports of a group are those whose sockets it holds", () => {
 test.each([
   ["established, at its end", v4("1F90", "C350", "01"), "", true],
   ["established over IPv6", "", v6("1F90", "C350", "01"), true],
-  ["behind thousands in TIME_WAIT", v4("1F90", "C351", "06").repeat(3000) + v4("1F90", "C350", "01"), "", true],
+  [
+    "behind thousands in TIME_WAIT",
+    v4("1F90", "C351", "06").repeat(3000) + v4("1F90", "C350", "01"),
+    "",
+    true,
+  ],
   ["none but in TIME_WAIT", v4("1F90", "C351", "06").repeat(3000), "", false],
   ["established, at the other end", v4("C350", "1F90", "01"), "", false],
   ["established, of another port", v4("1F91", "C350", "01") + v4("1F90", "0000", "0A"), "", false],

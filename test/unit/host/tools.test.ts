@@ -28,8 +28,26 @@ test.each([
     "LD_PRELOAD",
     "LD_LIBRARY_PATH",
   ],
-  ...["NODE_OPTIONS", "BASH_ENV", "BASH_FUNC_ls%%", "ENV", "SHELLOPTS", "BASHOPTS", "IFS", "CDPATH", "PYTHONPATH"],
-  ...["PYTHONHOME", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONUSERBASE", "PERL5OPT", "PERL5LIB", "RUBYOPT"],
+  ...[
+    "NODE_OPTIONS",
+    "BASH_ENV",
+    "BASH_FUNC_ls%%",
+    "ENV",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "IFS",
+    "CDPATH",
+    "PYTHONPATH",
+  ],
+  ...[
+    "PYTHONHOME",
+    "PYTHONSTARTUP",
+    "PYTHONINSPECT",
+    "PYTHONUSERBASE",
+    "PERL5OPT",
+    "PERL5LIB",
+    "RUBYOPT",
+  ],
   ...["SSH_ORIGINAL_COMMAND"],
 ])("cleanEnvironment takes %s out", (name) => {
   expect(cleanEnvironment({ [name]: "x", PATH: "/a" })).toEqual({ PATH: `/a:${system}` });
@@ -47,7 +65,10 @@ test.each([
   "PYTHONUNBUFFERED",
   "LDAP_HOST",
 ])("cleanEnvironment leaves %s", (name) => {
-  expect(cleanEnvironment({ [name]: "x", PATH: "/a" })).toEqual({ [name]: "x", PATH: `/a:${system}` });
+  expect(cleanEnvironment({ [name]: "x", PATH: "/a" })).toEqual({
+    [name]: "x",
+    PATH: `/a:${system}`,
+  });
 });
 
 test.each([

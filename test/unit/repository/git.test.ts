@@ -2,7 +2,13 @@ import { expect, test } from "bun:test";
 import { appOf } from "../../../src/app/app.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
 import { isCommit, linksOf, refuseManyNames } from "../../../src/repository/commit.ts";
-import { branchToDeploy, hookText, parseUpdates, refuseReferences, type Update } from "../../../src/repository/push.ts";
+import {
+  branchToDeploy,
+  hookText,
+  parseUpdates,
+  refuseReferences,
+  type Update,
+} from "../../../src/repository/push.ts";
 import { memoryHost } from "../../host/memory.ts";
 
 const [a, b, none] = ["a".repeat(40), "b".repeat(40), "0".repeat(40)];
@@ -126,7 +132,11 @@ test.each([
 });
 
 test("links are read by one call, and none can speak for another", () => {
-  const blobs = { [a]: "../x", [b]: `y\n${a} blob 4\nevil\nother missing\n`, [long.slice(0, 40)]: "" };
+  const blobs = {
+    [a]: "../x",
+    [b]: `y\n${a} blob 4\nevil\nother missing\n`,
+    [long.slice(0, 40)]: "",
+  };
   const [one, two, three] = Object.keys(blobs);
   const { host, commit } = commitIn((line, input) =>
     line.includes("ls-tree")
@@ -135,7 +145,9 @@ test("links are read by one call, and none can speak for another", () => {
           .trim()
           .split("\n")
           .map((name) =>
-            name in blobs ? `${name} blob ${blobs[name]!.length}\n${blobs[name]}\n` : `${name} missing\n`,
+            name in blobs
+              ? `${name} blob ${blobs[name]!.length}\n${blobs[name]}\n`
+              : `${name} missing\n`,
           )
           .join(""),
   );

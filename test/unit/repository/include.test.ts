@@ -20,7 +20,10 @@ test.each<[string, [string, string][]]>([
       ["route", "^/d addvar:E=f"],
     ],
   ],
-  ["env = A=%(project) $(HOME) @(/etc/hostname)", [["env", "A=%(project) $(HOME) @(/etc/hostname)"]]],
+  [
+    "env = A=%(project) $(HOME) @(/etc/hostname)",
+    [["env", "A=%(project) $(HOME) @(/etc/hostname)"]],
+  ],
   ["py_call_osafterfork=", [["py_call_osafterfork", ""]]],
   ["chdir = /srv", [["chdir", "/srv"]]],
   ["socket-timeout = 5", [["socket-timeout", "5"]]],
@@ -72,7 +75,11 @@ test.each([
 test.each<[string, Record<string, string>, string]>([
   ["gzip on;", {}, "gzip on;"],
   ["include a.conf;", { "/etc/nginx/a.conf": "a;" }, "include a.conf;\na;"],
-  ["include /x/*.conf;", { "/x/a.conf": "a;", "/x/b.conf": "b;", "/x/c": "c;" }, "include /x/*.conf;\na;\nb;"],
+  [
+    "include /x/*.conf;",
+    { "/x/a.conf": "a;", "/x/b.conf": "b;", "/x/c": "c;" },
+    "include /x/*.conf;\na;\nb;",
+  ],
   [
     "include '/x/a';",
     { "/x/a": "include /x/b;", "/x/b": "include /x/a;" },
@@ -84,8 +91,13 @@ test.each<[string, Record<string, string>, string]>([
 });
 
 test.each([
-  [{ "/x": "a".repeat(600_000), "/y": "a".repeat(600_000) }, "'/y' makes more than 1 MB of included files"],
+  [
+    { "/x": "a".repeat(600_000), "/y": "a".repeat(600_000) },
+    "'/y' makes more than 1 MB of included files",
+  ],
   [{ "/x/y": "" }, "the included file '/x' cannot be read"],
 ])("withIncluded refuses what is too much, and what cannot be read", (files, message) => {
-  expect(() => withIncluded(memoryHost({ files: files as never }), "include /x; include /y;")).toThrow(message);
+  expect(() =>
+    withIncluded(memoryHost({ files: files as never }), "include /x; include /y;"),
+  ).toThrow(message);
 });

@@ -45,13 +45,19 @@ test.each<[string, Files, string, string[]]>([
   ["deps.edn", { "deps.edn": "", "project.clj": "" }, "Clojure CLI", []],
   ["no clojure, but lein", { "deps.edn": "", "project.clj": "" }, "Clojure Lein", ["clojure"]],
   ["Cargo.toml", { "Cargo.toml": "" }, "Rust", []],
-  ["Cargo.toml and rust-toolchain.toml", { "Cargo.toml": "", "rust-toolchain.toml": "" }, "Rust", []],
+  [
+    "Cargo.toml and rust-toolchain.toml",
+    { "Cargo.toml": "", "rust-toolchain.toml": "" },
+    "Rust",
+    [],
+  ],
   ["no cargo", { "Cargo.toml": "" }, "Generic", ["cargo"]],
 ])("detectRuntime: %s", (_, files, name, lacking) => {
   expect(detectRuntime(sourceOf(files, undefined, {}, lacking)).runtime?.name).toBe(name);
 });
 
-const argvs = (runtime: Runtime, source: Source) => runtime.build?.(source, "/e").map(({ argv }) => argv.join(" "));
+const argvs = (runtime: Runtime, source: Source) =>
+  runtime.build?.(source, "/e").map(({ argv }) => argv.join(" "));
 
 test.each<[string, string, Files, string]>([
   ["the last part", "module example.test/you/hello\n", {}, "hello"],
@@ -78,10 +84,26 @@ test.each<[string, Files, string[]]>([
     { "go.mod": module, "lib.go": "package lib\n", "gen.go": `//go:build ignore\n\n${main}` },
     [install],
   ],
-  ["a lock file", { "go.mod": required, "go.sum": "x", "main.go": main }, ["go build -buildvcs=false -o hello ."]],
-  ["no lock file", { "go.mod": required, "main.go": main }, ["go mod tidy", "go build -buildvcs=false -o hello ."]],
-  ["no module", { "a.go": main, "a_test.go": main, "b.go": main }, ["go build -buildvcs=false -o shop a.go b.go"]],
-  ["Godeps", { "a.go": main, "Godeps/Godeps.json": "{}" }, ["godep restore", "go build -buildvcs=false -o shop a.go"]],
+  [
+    "a lock file",
+    { "go.mod": required, "go.sum": "x", "main.go": main },
+    ["go build -buildvcs=false -o hello ."],
+  ],
+  [
+    "no lock file",
+    { "go.mod": required, "main.go": main },
+    ["go mod tidy", "go build -buildvcs=false -o hello ."],
+  ],
+  [
+    "no module",
+    { "a.go": main, "a_test.go": main, "b.go": main },
+    ["go build -buildvcs=false -o shop a.go b.go"],
+  ],
+  [
+    "Godeps",
+    { "a.go": main, "Godeps/Godeps.json": "{}" },
+    ["godep restore", "go build -buildvcs=false -o shop a.go"],
+  ],
   ["only tests", { "a_test.go": main }, []],
 ])("go builds %s", (_, files, steps) => {
   expect(argvs(go, sourceOf(files, {}, { APP: "shop" }))).toEqual(steps);
@@ -101,7 +123,11 @@ test.each<[string, string[]]>([
 test.each<[string, Runtime, string[]]>([
   ["maven", maven, ["mvn -B -ntp clean package"]],
   ["gradle", gradle, ["sh -c rm -rf build/libs; exec gradle --no-daemon --console=plain build"]],
-  ["its wrapper", gradleWrapper, ["sh -c rm -rf build/libs; exec sh ./gradlew --no-daemon --console=plain build"]],
+  [
+    "its wrapper",
+    gradleWrapper,
+    ["sh -c rm -rf build/libs; exec sh ./gradlew --no-daemon --console=plain build"],
+  ],
   ["clojure", clojure, ["clojure -T:build release"]],
   ["leiningen", leiningen, ["lein do clean, uberjar"]],
 ])("%s builds", (_, runtime, steps) => {
@@ -112,8 +138,19 @@ test.each<[string, Runtime, string[], string[]]>([
   [
     "rust",
     rust,
-    ["target/release/hello", "target/debug/hello", "target/arm-x/release/hello", "target/release/libx.so", "made.txt"],
-    ["target/release/hello.d", "target/release/deps/hello-1", "target/.rustc_info.json", "target/release/.cargo-lock"],
+    [
+      "target/release/hello",
+      "target/debug/hello",
+      "target/arm-x/release/hello",
+      "target/release/libx.so",
+      "made.txt",
+    ],
+    [
+      "target/release/hello.d",
+      "target/release/deps/hello-1",
+      "target/.rustc_info.json",
+      "target/release/.cargo-lock",
+    ],
   ],
   [
     "maven",
@@ -126,13 +163,29 @@ test.each<[string, Runtime, string[], string[]]>([
       "web/target/web.jar",
       "made.txt",
     ],
-    ["target/a.jar.original", "target/maven-status/x", "target/test-classes/T.class", "web/target/surefire-reports/x"],
+    [
+      "target/a.jar.original",
+      "target/maven-status/x",
+      "target/test-classes/T.class",
+      "web/target/surefire-reports/x",
+    ],
   ],
   [
     "gradle",
     gradle,
-    ["build/libs/a.jar", "build/install/a/bin/a", "build/classes/java/main/A.class", "web/build/libs/web.jar"],
-    ["build/tmp/x", ".gradle/8/x", "build/reports/x", "web/build/test-results/x", "build/distributions/a.tar"],
+    [
+      "build/libs/a.jar",
+      "build/install/a/bin/a",
+      "build/classes/java/main/A.class",
+      "web/build/libs/web.jar",
+    ],
+    [
+      "build/tmp/x",
+      ".gradle/8/x",
+      "build/reports/x",
+      "web/build/test-results/x",
+      "build/distributions/a.tar",
+    ],
   ],
   [
     "clojure",
@@ -154,10 +207,30 @@ test.each<[string, Files, Files, string[]]>([
     {},
     ["ruby -v", ".ruby-version", "3.1", "Gemfile", gemfile, "Gemfile.lock", "l"],
   ],
-  ["a gemspec", { Gemfile: "gemspec", "a.gemspec": "g" }, {}, ["ruby -v", "Gemfile", "gemspec", "a.gemspec", "g"]],
-  ["settings", { Gemfile: "" }, { BUNDLE_WITHOUT: "test", X: "1" }, ["ruby -v", "BUNDLE_WITHOUT=test", "Gemfile", ""]],
-  ["a gem of its own", { Gemfile: 'gem "a", path: "a"' }, {}, ["ruby -v", "Gemfile", 'gem "a", path: "a"', "c1"]],
-  ["another Gemfile", { Gemfile: 'eval_gemfile "x"' }, {}, ["ruby -v", "Gemfile", 'eval_gemfile "x"', "c1"]],
+  [
+    "a gemspec",
+    { Gemfile: "gemspec", "a.gemspec": "g" },
+    {},
+    ["ruby -v", "Gemfile", "gemspec", "a.gemspec", "g"],
+  ],
+  [
+    "settings",
+    { Gemfile: "" },
+    { BUNDLE_WITHOUT: "test", X: "1" },
+    ["ruby -v", "BUNDLE_WITHOUT=test", "Gemfile", ""],
+  ],
+  [
+    "a gem of its own",
+    { Gemfile: 'gem "a", path: "a"' },
+    {},
+    ["ruby -v", "Gemfile", 'gem "a", path: "a"', "c1"],
+  ],
+  [
+    "another Gemfile",
+    { Gemfile: 'eval_gemfile "x"' },
+    {},
+    ["ruby -v", "Gemfile", 'eval_gemfile "x"', "c1"],
+  ],
 ])("ruby's folder is made from %s", (_, files, settings, parts) => {
   expect(ruby.madeFrom!(sourceOf(files, {}, settings))).toEqual(parts);
 });
@@ -165,7 +238,11 @@ test.each<[string, Files, Files, string[]]>([
 test("ruby honours a lock file, and keeps the one that it makes", () => {
   const locked = sourceOf({ Gemfile: "", "Gemfile.lock": "" });
   expect(ruby.install!(locked, "/e")).toEqual([
-    { title: "Running bundle install", argv: ["bundle", "install"], env: { BUNDLE_FROZEN: "true" } },
+    {
+      title: "Running bundle install",
+      argv: ["bundle", "install"],
+      env: { BUNDLE_FROZEN: "true" },
+    },
   ]);
   expect(argvs(ruby, locked)).toEqual([]);
   expect(argvs(ruby, sourceOf({ Gemfile: "" }))).toEqual(["cp /e/Gemfile.lock Gemfile.lock"]);

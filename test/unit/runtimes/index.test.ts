@@ -7,14 +7,24 @@ const requirements = { "requirements.txt": "flask\n" };
 
 test.each<[string, Parameters<typeof sourceOf>[0], string, string[]]>([
   ["requirements.txt", { files: requirements }, "Python", []],
-  ["requirements.txt in front of everything else", { files: requirements, workers: { static: "/" } }, "Python", []],
+  [
+    "requirements.txt in front of everything else",
+    { files: requirements, workers: { static: "/" } },
+    "Python",
+    [],
+  ],
   ["only static", { workers: { static: "/" } }, "Static", []],
   ["static and another", { workers: { static: "/", worker: "a" } }, "Generic", []],
   ["only a Procfile", { files: { Procfile: "" } }, "Generic", []],
   ["only cron", { workers: { cron: "@daily a" } }, "Generic", []],
   ["requirements in a folder", { files: { "sub/requirements.txt": "x" } }, "Generic", []],
   ["no python3", { files: requirements, tools: [] }, "Generic", ["Python"]],
-  ["no python3, static", { files: requirements, tools: [], workers: { static: "/" } }, "Static", ["Python"]],
+  [
+    "no python3, static",
+    { files: requirements, tools: [], workers: { static: "/" } },
+    "Static",
+    ["Python"],
+  ],
 ])("detectRuntime: %s", (_, facts, name, lacking) => {
   const found = detectRuntime(sourceOf(facts));
   expect([found.runtime?.name, found.lacking.map((one) => one.name)]).toEqual([name, lacking]);
@@ -35,9 +45,17 @@ test.each<[string, Record<string, string>, string[]]>([
     },
     [version, "c", "d", "-r requirements-dev.txt"],
   ],
-  ["a folder of the app", { "requirements.txt": "flask\n-e .\n" }, [version, "flask\n-e .\n", "c1"]],
+  [
+    "a folder of the app",
+    { "requirements.txt": "flask\n-e .\n" },
+    [version, "flask\n-e .\n", "c1"],
+  ],
   ["a folder by its path", { "requirements.txt": "./vendor/x" }, [version, "./vendor/x", "c1"]],
-  ["a folder by an address", { "requirements.txt": "x @ file:vendor/x" }, [version, "x @ file:vendor/x", "c1"]],
+  [
+    "a folder by an address",
+    { "requirements.txt": "x @ file:vendor/x" },
+    [version, "x @ file:vendor/x", "c1"],
+  ],
   [
     "a list in a folder, whose text is not looked at",
     { "requirements.txt": "-r requirements/prod.txt\n", "requirements/prod.txt": "flask" },
@@ -45,7 +63,11 @@ test.each<[string, Record<string, string>, string[]]>([
   ],
   [
     "a list of any name",
-    { "requirements.txt": "-rdeps.txt\n--constraint=pins.txt", "deps.txt": "flask", "pins.txt": "x" },
+    {
+      "requirements.txt": "-rdeps.txt\n--constraint=pins.txt",
+      "deps.txt": "flask",
+      "pins.txt": "x",
+    },
     [version, "-rdeps.txt\n--constraint=pins.txt", "c1"],
   ],
 ])("python's folder is made from %s", (_, files, parts) => {
@@ -53,7 +75,11 @@ test.each<[string, Record<string, string>, string[]]>([
 });
 
 test("python's folder is made anew for another Python", () => {
-  const source = sourceOf({ files: requirements, settings: { PYTHON_VERSION: "3.11" }, tools: ["python3.11"] });
+  const source = sourceOf({
+    files: requirements,
+    settings: { PYTHON_VERSION: "3.11" },
+    tools: ["python3.11"],
+  });
   expect(python.madeFrom!(source)).toEqual(["answer to python3.11 -V", "flask\n"]);
 });
 
@@ -63,7 +89,9 @@ test.each([
   ["latest", "PYTHON_VERSION is 'latest'"],
   ["3; id", "PYTHON_VERSION is '3; id'"],
 ])("PYTHON_VERSION=%s is refused", (value, message) => {
-  expect(() => python.madeFrom!(sourceOf({ settings: { PYTHON_VERSION: value } }))).toThrow(message);
+  expect(() => python.madeFrom!(sourceOf({ settings: { PYTHON_VERSION: value } }))).toThrow(
+    message,
+  );
 });
 
 const venv = "Creating virtualenv";

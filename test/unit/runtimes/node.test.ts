@@ -23,10 +23,18 @@ test.each<[string, Facts, string]>([
     { files: { ...manifest(), "requirements.txt": "" }, tools: [...npm, "python3"] },
     "Python",
   ],
-  ["a Node app with Bun's lock file", { files: { ...manifest(), "bun.lock": "" }, tools: [...npm, "bun"] }, "Node"],
+  [
+    "a Node app with Bun's lock file",
+    { files: { ...manifest(), "bun.lock": "" }, tools: [...npm, "bun"] },
+    "Node",
+  ],
   [
     "an app that Bun runs",
-    { files: { ...manifest(), "bun.lock": "" }, tools: [...npm, "bun"], workers: { web: "exec bun run start" } },
+    {
+      files: { ...manifest(), "bun.lock": "" },
+      tools: [...npm, "bun"],
+      workers: { web: "exec bun run start" },
+    },
     "Bun",
   ],
   ["Bun's lock file, no npm", { files: { ...manifest(), "bun.lockb": "" }, tools: ["bun"] }, "Bun"],
@@ -36,10 +44,18 @@ test.each<[string, Facts, string]>([
     "Node",
   ],
   ["deno.json", { files: { "deno.json": "{}" }, tools: [...npm, "deno"] }, "Deno"],
-  ["a Node app with a deno.json", { files: { ...manifest(), "deno.json": "" }, tools: [...npm, "deno"] }, "Node"],
+  [
+    "a Node app with a deno.json",
+    { files: { ...manifest(), "deno.json": "" }, tools: [...npm, "deno"] },
+    "Node",
+  ],
   [
     "an app that Deno runs",
-    { files: { ...manifest(), "deno.jsonc": "" }, tools: [...npm, "deno"], workers: { web: "deno task start" } },
+    {
+      files: { ...manifest(), "deno.jsonc": "" },
+      tools: [...npm, "deno"],
+      workers: { web: "deno task start" },
+    },
     "Deno",
   ],
 ])("detectRuntime: %s", (_, facts, name) => {
@@ -47,7 +63,8 @@ test.each<[string, Facts, string]>([
 });
 
 const create = 'sh -c cp -P "$@" "$0" && mkdir "$0/node_modules" /e package.json';
-const createAll = 'sh -c cp -a . "$0" && rm -rf "$0/.git" "$0/node_modules" && mkdir "$0/node_modules" /e';
+const createAll =
+  'sh -c cp -a . "$0" && rm -rf "$0/.git" "$0/node_modules" && mkdir "$0/node_modules" /e';
 const withLock = { ...manifest(), "package-lock.json": "{}" };
 const yarn1 = { ...manifest(), "yarn.lock": "# yarn lockfile v1\n" };
 const yarn4 = { ...manifest(), "yarn.lock": "__metadata:\n" };
@@ -70,7 +87,11 @@ test.each<[string, Facts, string[]]>([
     { files: manifest({ scripts: { prepare: "husky install" } }) },
     [create, "npm install --no-audit --no-fund"],
   ],
-  ["with workspaces", { files: manifest({ workspaces: ["a"] }) }, [createAll, "npm install --no-audit --no-fund"]],
+  [
+    "with workspaces",
+    { files: manifest({ workspaces: ["a"] }) },
+    [createAll, "npm install --no-audit --no-fund"],
+  ],
   [
     "with a package of its own",
     { files: manifest({ dependencies: { a: "file:a" } }) },
@@ -84,7 +105,11 @@ test.each<[string, Facts, string[]]>([
   [
     "with yarn, which is not",
     { files: yarn1, settings: { NODE_PACKAGE_MANAGER: "yarn" } },
-    ["npm install --global --no-audit --no-fund yarn@1", `${create} yarn.lock`, "yarn install --frozen-lockfile"],
+    [
+      "npm install --global --no-audit --no-fund yarn@1",
+      `${create} yarn.lock`,
+      "yarn install --frozen-lockfile",
+    ],
   ],
   [
     "with a modern yarn, whatever is there",
@@ -111,7 +136,11 @@ test.each<[string, Facts, string[]]>([
   [
     "with another Node",
     { files: manifest(), tools: [...npm, "nodeenv"], settings: { NODE_VERSION: "20.11.1" } },
-    ["nodeenv --prebuilt --node=20.11.1 --clean-src --force /e", create, "npm install --no-audit --no-fund"],
+    [
+      "nodeenv --prebuilt --node=20.11.1 --clean-src --force /e",
+      create,
+      "npm install --no-audit --no-fund",
+    ],
   ],
   [
     "with the Node that is there",
@@ -122,11 +151,16 @@ test.each<[string, Facts, string[]]>([
   expect(node.install!(sourceOf({ tools: npm, answers, ...facts }), "/e").map(line)).toEqual(lines);
 });
 
-// Regression: the original's own sample asks for a version, and must go in on a server without nodeenv.
+// Regression: the original's own sample asks for a version, and must go in on a server without
+// nodeenv.
 test.each<[string, Facts, string | undefined]>([
   ["no version", {}, undefined],
   ["the version that is there", { settings: { NODE_VERSION: "18" } }, undefined],
-  ["another, with nodeenv", { settings: { NODE_VERSION: "20" }, tools: [...npm, "nodeenv"] }, undefined],
+  [
+    "another, with nodeenv",
+    { settings: { NODE_VERSION: "20" }, tools: [...npm, "nodeenv"] },
+    undefined,
+  ],
   [
     "another, without nodeenv",
     { settings: { NODE_VERSION: "20" } },
@@ -139,13 +173,20 @@ test.each<[string, Facts, string | undefined]>([
   expect(warnings.length).toBe(message === undefined ? 0 : 1);
   if (message !== undefined) {
     expect(warnings[0]).toContain(message);
-    expect(node.install!(source, "/e").map(line)).toEqual([create, "npm install --no-audit --no-fund"]);
+    expect(node.install!(source, "/e").map(line)).toEqual([
+      create,
+      "npm install --no-audit --no-fund",
+    ]);
   }
 });
 
 test.each<[string, Facts, string]>([
   ["a version that is none", { settings: { NODE_VERSION: "20; id" } }, "NODE_VERSION is '20; id'"],
-  ["a manager that is none", { settings: { NODE_PACKAGE_MANAGER: "sh -c id" } }, "NODE_PACKAGE_MANAGER is 'sh -c id'"],
+  [
+    "a manager that is none",
+    { settings: { NODE_PACKAGE_MANAGER: "sh -c id" } },
+    "NODE_PACKAGE_MANAGER is 'sh -c id'",
+  ],
   [
     "a manager of JavaScript's own",
     { settings: { NODE_PACKAGE_MANAGER: "toString" } },
@@ -154,18 +195,39 @@ test.each<[string, Facts, string]>([
   ["a manifest that is no JSON", { files: { "package.json": "{" } }, "package.json is not JSON"],
   ["a manifest that is null", { files: { "package.json": "null" } }, "package.json is not JSON"],
 ])("node refuses %s", (_, facts, message) => {
-  expect(() => node.madeFrom!(sourceOf({ files: manifest(), tools: npm, answers, ...facts }))).toThrow(message);
+  expect(() =>
+    node.madeFrom!(sourceOf({ files: manifest(), tools: npm, answers, ...facts })),
+  ).toThrow(message);
 });
 
 test.each<[string, Facts, string[]]>([
   ["a manifest", { files: manifest() }, ["v18.19.0", "npm", "false", "package.json", "{}"]],
-  ["a lock file", { files: withLock }, ["v18.19.0", "npm", "false", "package.json", "{}", "package-lock.json", "{}"]],
+  [
+    "a lock file",
+    { files: withLock },
+    ["v18.19.0", "npm", "false", "package.json", "{}", "package-lock.json", "{}"],
+  ],
   [
     "settings",
-    { files: manifest(), settings: { NODE_ENV: "production", npm_config_omit: "dev", COLOUR: "red" } },
-    ["v18.19.0", "npm", "false", "NODE_ENV=production", "npm_config_omit=dev", "package.json", "{}"],
+    {
+      files: manifest(),
+      settings: { NODE_ENV: "production", npm_config_omit: "dev", COLOUR: "red" },
+    },
+    [
+      "v18.19.0",
+      "npm",
+      "false",
+      "NODE_ENV=production",
+      "npm_config_omit=dev",
+      "package.json",
+      "{}",
+    ],
   ],
-  ["any file of the app", { files: manifest({ workspaces: [] }) }, ["v18.19.0", "npm", "false", "c1"]],
+  [
+    "any file of the app",
+    { files: manifest({ workspaces: [] }) },
+    ["v18.19.0", "npm", "false", "c1"],
+  ],
 ])("node's folder is made from %s", (_, facts, parts) => {
   expect(node.madeFrom!(sourceOf({ tools: npm, answers, ...facts }))).toEqual(parts);
 });
@@ -177,8 +239,16 @@ test.each<[string, Facts, string[]]>([
   ["without a build script", { files: manifest() }, [link]],
   ["with one", { files: builds }, [link, "npm run build"]],
   ["that release runs", { files: builds, commands: ["npm ci && npm run build"] }, [link]],
-  ["that is not what release runs", { files: builds, commands: ["npm ci; make build"] }, [link, "npm run build"]],
-  ["beside a worker in a folder build", { files: builds, commands: ["node build/server.js"] }, [link, "npm run build"]],
+  [
+    "that is not what release runs",
+    { files: builds, commands: ["npm ci; make build"] },
+    [link, "npm run build"],
+  ],
+  [
+    "beside a worker in a folder build",
+    { files: builds, commands: ["node build/server.js"] },
+    [link, "npm run build"],
+  ],
   ["with packages of its own", { files: { ...manifest(), "node_modules/a/index.js": "" } }, []],
 ])("node builds %s", (_, facts, lines) => {
   expect(node.build!(sourceOf({ tools: npm, ...facts }), "/e").map(line)).toEqual(lines);
@@ -189,11 +259,19 @@ const named = { NGINX_SERVER_NAME: "a.b" };
 
 test.each<[string, Facts, string | undefined]>([
   ["nothing else", { files: starts, workers: {} }, "npm start"],
-  ["yarn", { files: starts, workers: {}, settings: { NODE_PACKAGE_MANAGER: "yarn" } }, "yarn start"],
+  [
+    "yarn",
+    { files: starts, workers: {}, settings: { NODE_PACKAGE_MANAGER: "yarn" } },
+    "yarn start",
+  ],
   ["no script", { files: manifest(), workers: {} }, undefined],
   ["a web line", { files: starts, workers: { web: "a" }, settings: named }, undefined],
   ["a worker of an app without a name", { files: starts, workers: { worker: "a" } }, undefined],
-  ["a worker of an app with a name", { files: starts, workers: { worker: "a" }, settings: named }, "npm start"],
+  [
+    "a worker of an app with a name",
+    { files: starts, workers: { worker: "a" }, settings: named },
+    "npm start",
+  ],
   ["static files", { files: starts, workers: { static: "/" }, settings: named }, undefined],
 ])("node's web worker beside %s", (_, facts, command) => {
   expect(node.web!(sourceOf({ tools: npm, ...facts }))).toBe(command);
@@ -212,8 +290,12 @@ test.each([
 
 test("Bun and Deno install", () => {
   const ofBun = sourceOf({ files: { ...manifest(), "bun.lock": "" }, tools: ["bun"] });
-  expect(bun.install!(ofBun, "/e").map(line)).toEqual([`${create} bun.lock`, "bun install --frozen-lockfile"]);
-  const ofDeno = (files: Record<string, string>) => deno.install!(sourceOf({ files }), "/e").map(line);
+  expect(bun.install!(ofBun, "/e").map(line)).toEqual([
+    `${create} bun.lock`,
+    "bun install --frozen-lockfile",
+  ]);
+  const ofDeno = (files: Record<string, string>) =>
+    deno.install!(sourceOf({ files }), "/e").map(line);
   expect(ofDeno({ "deno.json": "{}" })).toEqual(["deno install --no-lock"]);
   expect(ofDeno({ "deno.json": "{}", "deno.lock": "{}" })).toEqual(["deno install --frozen"]);
 });

@@ -12,13 +12,24 @@ const plain = { "pyproject.toml": '[project]\nname = "a-b"\n' };
 const script = { "pyproject.toml": '[project]\nname = "a-b"\n[project.scripts]\nx = "y:z"\n' };
 const settings = { PWD: "/apps/a" };
 const probes = ["python3 -c import venv, ensurepip"];
-const answers = { "python3 -V": "Python 3.11.2", "uwsgi --plugin python3 --python-version": "3.11.2" };
+const answers = {
+  "python3 -V": "Python 3.11.2",
+  "uwsgi --plugin python3 --python-version": "3.11.2",
+};
 
 test.each<[string, Facts, string]>([
   ["Poetry", { files: plain, tools: ["python3", "poetry"] }, "Python (Poetry)"],
   ["uv", { files: plain, tools: ["python3", "uv"] }, "Python (uv)"],
-  ["both, the original's order", { files: plain, tools: ["python3", "uv", "poetry"] }, "Python (Poetry)"],
-  ["both, uv's lock file", { files: { ...plain, "uv.lock": "" }, tools: ["python3", "uv", "poetry"] }, "Python (uv)"],
+  [
+    "both, the original's order",
+    { files: plain, tools: ["python3", "uv", "poetry"] },
+    "Python (Poetry)",
+  ],
+  [
+    "both, uv's lock file",
+    { files: { ...plain, "uv.lock": "" }, tools: ["python3", "uv", "poetry"] },
+    "Python (uv)",
+  ],
   [
     "both, both lock files",
     { files: { ...plain, "uv.lock": "", "poetry.lock": "" }, tools: ["python3", "uv", "poetry"] },
@@ -30,7 +41,11 @@ test.each<[string, Facts, string]>([
     "Python (Poetry)",
   ],
   ["neither", { files: plain }, "Generic"],
-  ["requirements.txt", { files: { ...plain, "requirements.txt": "" }, tools: ["python3", "uv"] }, "Python"],
+  [
+    "requirements.txt",
+    { files: { ...plain, "requirements.txt": "" }, tools: ["python3", "uv"] },
+    "Python",
+  ],
 ])("detectRuntime with %s", (_, facts, name) => {
   expect(detectRuntime(sourceOf(facts)).runtime?.name).toBe(name);
 });
@@ -46,7 +61,10 @@ test.each<[string, typeof poetry, Facts, string[]]>([
     "poetry without a lock file",
     poetry,
     { files: plain },
-    ["python3 -m venv /e", 'sh -c rm -f "$0" && exec "$@" poetry.lock poetry install --no-interaction --no-root'],
+    [
+      "python3 -m venv /e",
+      'sh -c rm -f "$0" && exec "$@" poetry.lock poetry install --no-interaction --no-root',
+    ],
   ],
   [
     "poetry with scripts of its own",
@@ -61,7 +79,12 @@ test.each<[string, typeof poetry, Facts, string[]]>([
     ["python3 -m venv /e", "poetry install --no-interaction", "relocate"],
   ],
   ["uv", uv, { files: { ...plain, "uv.lock": "" } }, ["uv sync --frozen", "relocate"]],
-  ["uv without a lock file", uv, { files: plain }, ['sh -c rm -f "$0" && exec "$@" uv.lock uv sync', "relocate"]],
+  [
+    "uv without a lock file",
+    uv,
+    { files: plain },
+    ['sh -c rm -f "$0" && exec "$@" uv.lock uv sync', "relocate"],
+  ],
   [
     "uv with a version",
     uv,
@@ -85,7 +108,9 @@ test.each<[string, typeof poetry, Facts, string[]]>([
   ],
 ])("installs with %s", (_, runtime, facts, lines) => {
   const steps = runtime.install!(sourceOf({ settings, probes, answers, ...facts }), "/e");
-  const shown = steps.map(({ title, argv }) => (title === "Linking the app" ? "relocate" : argv.join(" ")));
+  const shown = steps.map(({ title, argv }) =>
+    title === "Linking the app" ? "relocate" : argv.join(" "),
+  );
   expect(shown).toEqual(lines);
 });
 
@@ -113,7 +138,9 @@ test.each<[string, typeof poetry, Facts]>([
   expect(() => runtime.madeFrom!(sourceOf({ ...facts, workers: { wsgi: "a:b" } }))).toThrow(
     "the app wants Python 3.12, but the server's uWSGI has Python 3.11",
   );
-  expect(() => runtime.madeFrom!(sourceOf({ ...facts, workers: { web: "gunicorn a:b" } }))).not.toThrow();
+  expect(() =>
+    runtime.madeFrom!(sourceOf({ ...facts, workers: { web: "gunicorn a:b" } })),
+  ).not.toThrow();
 });
 
 test.each([

@@ -2,7 +2,13 @@ import { expect, test } from "bun:test";
 import { appOf } from "../../../src/app/app.ts";
 import type { Settings } from "../../../src/app/env-file.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
-import { askAuthority, clientPairs, findClient, pausedUntil, publicNames } from "../../../src/site/acme.ts";
+import {
+  askAuthority,
+  clientPairs,
+  findClient,
+  pausedUntil,
+  publicNames,
+} from "../../../src/site/acme.ts";
 import { isDue, isFor, parseDate } from "../../../src/site/certificate.ts";
 import { memoryHost } from "../../host/memory.ts";
 
@@ -27,7 +33,17 @@ test.each<[string, Record<string, string>, Settings, string[][] | undefined]>([
     [
       [
         ...["/home/piku/.acme.sh/acme.sh", "--home", "/home/piku/.acme.sh", "--issue"],
-        ...["-d", "a.example.com", "-d", "b.example.com", "-w", "/p/acme", "--server", "letsencrypt.org", "--force"],
+        ...[
+          "-d",
+          "a.example.com",
+          "-d",
+          "b.example.com",
+          "-w",
+          "/p/acme",
+          "--server",
+          "letsencrypt.org",
+          "--force",
+        ],
       ],
     ],
   ],
@@ -38,7 +54,17 @@ test.each<[string, Record<string, string>, Settings, string[][] | undefined]>([
     [
       [
         ...["/opt/acme/acme.sh", "--home", "/opt/acme", "--issue"],
-        ...["-d", "a.example.com", "-d", "b.example.com", "-w", "/p/acme", "--server", "zerossl", "--force"],
+        ...[
+          "-d",
+          "a.example.com",
+          "-d",
+          "b.example.com",
+          "-w",
+          "/p/acme",
+          "--server",
+          "zerossl",
+          "--force",
+        ],
       ],
     ],
   ],
@@ -77,16 +103,34 @@ KEY_ALGO=prime256v1
   ]);
 });
 
-test.each(["https://a b", "$(id)", "-x", "a/b", "file:///etc/passwd"])("ACME_ROOT_CA=%s is refused", (value) => {
-  const host = hostWith(acmeSh);
-  expect(() => findClient(host, appOn(host), { ACME_ROOT_CA: value })).toThrow(`ACME_ROOT_CA is '${value}'`);
-});
+test.each(["https://a b", "$(id)", "-x", "a/b", "file:///etc/passwd"])(
+  "ACME_ROOT_CA=%s is refused",
+  (value) => {
+    const host = hostWith(acmeSh);
+    expect(() => findClient(host, appOn(host), { ACME_ROOT_CA: value })).toThrow(
+      `ACME_ROOT_CA is '${value}'`,
+    );
+  },
+);
 
-const all = ["a.example.com", "*.example.com", ".example.com", "_", "192.0.2.1", "2001:db8::1", "pi", "pi.local"];
+const all = [
+  "a.example.com",
+  "*.example.com",
+  ".example.com",
+  "_",
+  "192.0.2.1",
+  "2001:db8::1",
+  "pi",
+  "pi.local",
+];
 
 test.each<[string | undefined, string[], string[]]>([
   [undefined, all, ["a.example.com"]],
-  ["letsencrypt.org", [...all, "x.lan", "x.test", "x.home.arpa", "local.org"], ["a.example.com", "local.org"]],
+  [
+    "letsencrypt.org",
+    [...all, "x.lan", "x.test", "x.home.arpa", "local.org"],
+    ["a.example.com", "local.org"],
+  ],
   ["https://ca.school.lan/dir", all, ["a.example.com", "pi.local"]],
 ])("names that %s is asked for", (authority, given, expected) => {
   expect(publicNames(given, authority)).toEqual(expected);

@@ -28,9 +28,11 @@ test.each<[string, string[][]]>([
 
 test("a long file is read within a second", () => {
   const began = performance.now();
-  expect(readDirectives(`a "${"\\\\".repeat(200_000)}" ${"x".repeat(200_000)} ${"{};#\n".repeat(50_000)}`).length).toBe(
-    1,
-  );
+  expect(
+    readDirectives(
+      `a "${"\\\\".repeat(200_000)}" ${"x".repeat(200_000)} ${"{};#\n".repeat(50_000)}`,
+    ).length,
+  ).toBe(1);
   expect(performance.now() - began).toBeLessThan(1000);
 });
 
@@ -78,6 +80,7 @@ test.each<[string, string[]]>([
 });
 
 test("cacheFoldersIn", () => {
-  const text = 'proxy_cache_path "/a b" levels=1:2; uwsgi_cache_path /c keys_zone=x:2m; proxy_cache x;';
+  const text =
+    'proxy_cache_path "/a b" levels=1:2; uwsgi_cache_path /c keys_zone=x:2m; proxy_cache x;';
   expect(cacheFoldersIn(text)).toEqual(["/a b", "/c"]);
 });

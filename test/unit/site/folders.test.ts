@@ -102,17 +102,59 @@ test.each<[string, Record<string, string>, string, string[], string | undefined]
   ["the tree", {}, "/p/apps/ben/public", [], undefined],
   ["data", {}, "/p/data/ben", [], undefined],
   ["a link within the app", { "/p/data/ben/x": "/p/apps/ben" }, "/p/data/ben/x", [], undefined],
-  ["a link to another app", { "/p/data/ben/x": "../bank" }, "/p/data/ben/x", [], "'/p/data/bank', out of the app"],
-  ["a link on the way", { "/p/apps/ben/x": "/p" }, "/p/apps/ben/x/envs/ben", [], "'/p/envs/ben', out of the app"],
-  ["a link to the system", { "/p/apps/ben/x": "/etc" }, "/p/apps/ben/x", [], "'/etc', out of the app"],
-  ["a link that leads nowhere", { "/p/apps/ben/x": "/none" }, "/p/apps/ben/x", [], "leads to nowhere"],
+  [
+    "a link to another app",
+    { "/p/data/ben/x": "../bank" },
+    "/p/data/ben/x",
+    [],
+    "'/p/data/bank', out of the app",
+  ],
+  [
+    "a link on the way",
+    { "/p/apps/ben/x": "/p" },
+    "/p/apps/ben/x/envs/ben",
+    [],
+    "'/p/envs/ben', out of the app",
+  ],
+  [
+    "a link to the system",
+    { "/p/apps/ben/x": "/etc" },
+    "/p/apps/ben/x",
+    [],
+    "'/etc', out of the app",
+  ],
+  [
+    "a link that leads nowhere",
+    { "/p/apps/ben/x": "/none" },
+    "/p/apps/ben/x",
+    [],
+    "leads to nowhere",
+  ],
   ["data on a disk", { "/p/data/ben": "/srv/photos" }, "/p/data/ben", [], undefined],
-  ["data that is another app's", { "/p/data/ben": "bank" }, "/p/data/ben", [], "'/p/data/bank', out of the app"],
-  ["data that is the whole machine", { "/p/data/ben": "/" }, "/p/data/ben/etc", [], "'/etc', out of the app"],
+  [
+    "data that is another app's",
+    { "/p/data/ben": "bank" },
+    "/p/data/ben",
+    [],
+    "'/p/data/bank', out of the app",
+  ],
+  [
+    "data that is the whole machine",
+    { "/p/data/ben": "/" },
+    "/p/data/ben/etc",
+    [],
+    "'/etc', out of the app",
+  ],
   ["all data on a disk", { "/p/data": "/disk" }, "/p/data/ben", [], undefined],
   ["a folder that is allowed", {}, "/srv/photos", ["/srv/photos"], undefined],
   ["one that is allowed and a link", { "/srv/p": "/disk" }, "/srv/p/x", ["/srv/p"], undefined],
-  ["a link out of one that is allowed", { "/srv/photos/x": "/etc" }, "/srv/photos/x", ["/srv/photos"], "'/etc'"],
+  [
+    "a link out of one that is allowed",
+    { "/srv/photos/x": "/etc" },
+    "/srv/photos/x",
+    ["/srv/photos"],
+    "'/etc'",
+  ],
 ])("refuseServedLinks: %s", (_, links, folder, allowed, message) => {
   const refuse = () => refuseServedLinks(board(links), app, [folder], allowed);
   if (message === undefined) refuse();
@@ -122,13 +164,26 @@ test.each<[string, Record<string, string>, string, string[], string | undefined]
 const finds = (stdout: string, status = 0) => ({
   answer: ([program]: readonly string[]) => (program === "find" ? { stdout, status } : undefined),
 });
-const siteWith = (folder: string) => new Map([["bank", `proxy_cache_path "${folder}" levels=1:2;`]]);
+const siteWith = (folder: string) =>
+  new Map([["bank", `proxy_cache_path "${folder}" levels=1:2;`]]);
 
 test.each<[string, MemoryHost, string, Map<string, string>, string | undefined]>([
   ["one that is not there", board({}), "/p/cache/ben/nginx", new Map(), undefined],
   ["nginx's own", board({}, finds("")), "/p/cache/ben", new Map(), undefined],
-  ["one with something else", board({}, finds("/srv/photos/a\n")), "/srv/photos", new Map(), "'/srv/photos/a'"],
-  ["one that cannot be read", board({}, finds("", 1)), "/srv/photos", new Map(), "cannot be looked into"],
+  [
+    "one with something else",
+    board({}, finds("/srv/photos/a\n")),
+    "/srv/photos",
+    new Map(),
+    "'/srv/photos/a'",
+  ],
+  [
+    "one that cannot be read",
+    board({}, finds("", 1)),
+    "/srv/photos",
+    new Map(),
+    "cannot be looked into",
+  ],
   [
     "the app's own, which nginx has closed",
     board({}, finds("", 1)),
@@ -157,11 +212,35 @@ test.each<[string, MemoryHost, string, Map<string, string>, string | undefined]>
     new Map(),
     "leads to '/etc/nginx'",
   ],
-  ["a link that leads nowhere", board({ "/p/cache/ben/x": "/none" }), "/p/cache/ben/x", new Map(), "leads to nowhere"],
-  ["all caches on a disk", board({ "/p/cache": "/disk/cache" }), "/p/cache/ben/nginx", new Map(), undefined],
+  [
+    "a link that leads nowhere",
+    board({ "/p/cache/ben/x": "/none" }),
+    "/p/cache/ben/x",
+    new Map(),
+    "leads to nowhere",
+  ],
+  [
+    "all caches on a disk",
+    board({ "/p/cache": "/disk/cache" }),
+    "/p/cache/ben/nginx",
+    new Map(),
+    undefined,
+  ],
   ["another app's", board({}), "/srv/photos", siteWith("/srv/photos"), "belongs to app 'bank'"],
-  ["one in another app's", board({}), "/srv/photos/b", siteWith("/srv/photos"), "belongs to app 'bank'"],
-  ["one around another app's", board({}), "/srv/photos", siteWith("/srv/photos/b"), "belongs to app 'bank'"],
+  [
+    "one in another app's",
+    board({}),
+    "/srv/photos/b",
+    siteWith("/srv/photos"),
+    "belongs to app 'bank'",
+  ],
+  [
+    "one around another app's",
+    board({}),
+    "/srv/photos",
+    siteWith("/srv/photos/b"),
+    "belongs to app 'bank'",
+  ],
   [
     "another app's data on a disk",
     board({ "/p/data/bank": "/srv/photos" }),
@@ -195,7 +274,10 @@ test("what is to be done about a folder is said to the letter", () => {
 
 test("a cache elsewhere is removed, and nothing else with it", () => {
   const [cache, photos] = [board({}, finds("")), board({}, finds("/srv/photos/a\n"))];
-  expect([removeCache(cache, "/srv/photos"), removeCache(photos, "/srv/photos")]).toEqual([true, false]);
+  expect([removeCache(cache, "/srv/photos"), removeCache(photos, "/srv/photos")]).toEqual([
+    true,
+    false,
+  ]);
   expect([cache.stat("/srv/photos"), photos.read("/srv/photos/a")]).toEqual([undefined, ""]);
 });
 
@@ -207,9 +289,18 @@ test.each<[string, string[]]>([
   expect(readMachine(memoryHost(), "/ENV", `PIKU_FOLDERS=${value}`).folders).toEqual(folders);
 });
 
-test.each(["/", "//", "photos", "/srv:photos", "/srv/../etc", "/srv/.", "/a$b", '/a\\"b', "~/photos"])(
-  "PIKU_FOLDERS=%s is refused",
-  (value) => {
-    expect(() => readMachine(memoryHost(), "/ENV", `PIKU_FOLDERS='${value}'`)).toThrow(/PIKU_FOLDERS: '.*' cannot be/);
-  },
-);
+test.each([
+  "/",
+  "//",
+  "photos",
+  "/srv:photos",
+  "/srv/../etc",
+  "/srv/.",
+  "/a$b",
+  '/a\\"b',
+  "~/photos",
+])("PIKU_FOLDERS=%s is refused", (value) => {
+  expect(() => readMachine(memoryHost(), "/ENV", `PIKU_FOLDERS='${value}'`)).toThrow(
+    /PIKU_FOLDERS: '.*' cannot be/,
+  );
+});

@@ -17,7 +17,14 @@ const version = "nginx version: nginx/1.22.1\nconfigure arguments: --with-http_v
 const paths = pathsOf(memoryHost({ env }));
 
 test("the main file of a board", () => {
-  const main = { paths, ports: { http: 80, https: 443 }, ipv4: "0.0.0.0", ipv6: "[::]", limits: true, rejects: true };
+  const main = {
+    paths,
+    ports: { http: 80, https: 443 },
+    ipv4: "0.0.0.0",
+    ipv6: "[::]",
+    limits: true,
+    rejects: true,
+  };
   expect(
     renderMain(main),
   ).toBe(`# Written by piku; changes are lost. What is to stand beside the sites goes into a file of /p/nginx that ends in .conf.
@@ -87,10 +94,17 @@ http {
 test.each([
   [{}, "listen 0.0.0.0:80;\n    default_type"],
   [{ "/proc/net/if_inet6": "x" }, "listen 0.0.0.0:80;\n    listen [::]:80;\n"],
-  [{ "/proc/net/if_inet6": "x", "/p/ENV": "DISABLE_IPV6=true\n" }, "listen 0.0.0.0:80;\n    default_type"],
+  [
+    { "/proc/net/if_inet6": "x", "/p/ENV": "DISABLE_IPV6=true\n" },
+    "listen 0.0.0.0:80;\n    default_type",
+  ],
   [{ "/p/ENV": "NGINX_IPV4_ADDRESS=192.0.2.1\nPIKU_HTTP_PORT=8080\n" }, "listen 192.0.2.1:8080;\n"],
 ])("writeMain goes by the board's settings: %j", (files, expected) => {
-  const host = memoryHost({ env, files: { "/p/x": "", ...files }, answer: () => ({ stderr: version }) });
+  const host = memoryHost({
+    env,
+    files: { "/p/x": "", ...files },
+    answer: () => ({ stderr: version }),
+  });
   expect(writeMain(host, paths)).toBe(true);
   expect(host.read("/p/web/nginx.conf")).toContain(expected);
   expect(host.stat("/p/web/nginx.conf")!.mode).toBe(0o600);
@@ -99,7 +113,11 @@ test.each([
 });
 
 test("an app's include file named a file beside the distribution's main file", () => {
-  const host = memoryHost({ env, files: { "/etc/nginx/fastcgi_params": "x" }, answer: () => ({ stderr: version }) });
+  const host = memoryHost({
+    env,
+    files: { "/etc/nginx/fastcgi_params": "x" },
+    answer: () => ({ stderr: version }),
+  });
   host.mkdir("/p");
   writeMain(host, paths);
   expect(host.read("/p/web/fastcgi_params")).toBe("x");
@@ -115,19 +133,26 @@ test("an address of the board's that is none is named with its file", () => {
 const line = (text: string) => `2026/11/26 03:33:44 [emerg] 12#12: ${text}\n`;
 
 test.each([
-  [line('unknown directive "x" in /p/nginx/blog.conf:7'), 'unknown directive "x" in blog.conf:7', "blog"],
+  [
+    line('unknown directive "x" in /p/nginx/blog.conf:7'),
+    'unknown directive "x" in blog.conf:7',
+    "blog",
+  ],
   [
     `nginx: [emerg] invalid parameter "foo" in /p/nginx/a.b-c.conf:1\n`,
     'invalid parameter "foo" in a.b-c.conf:1',
     "a.b-c",
   ],
   [
-    line('cannot load certificate "/p/nginx/blog.crt": BIO_new_file() failed (SSL: error:80000002)'),
+    line(
+      'cannot load certificate "/p/nginx/blog.crt": BIO_new_file() failed (SSL: error:80000002)',
+    ),
     'cannot load certificate "blog.crt": BIO_new_file() failed (SSL: error:80000002)',
     "blog",
   ],
   [
-    line("bind() to 0.0.0.0:8080 failed (98: Address already in use)") + line("still could not bind()"),
+    line("bind() to 0.0.0.0:8080 failed (98: Address already in use)") +
+      line("still could not bind()"),
     "bind() to 0.0.0.0:8080 failed (98: Address already in use)",
     undefined,
   ],
@@ -145,7 +170,9 @@ test.each([
 
 /** A board whose nginx refuses the sites that hold `bad`, by name or without one. */
 function board(sites: Record<string, string>, blame = true, taken: number[] = []) {
-  const files = Object.fromEntries(Object.entries(sites).map(([name, text]) => [`/p/nginx/${name}`, text]));
+  const files = Object.fromEntries(
+    Object.entries(sites).map(([name, text]) => [`/p/nginx/${name}`, text]),
+  );
   const host = memoryHost({
     env,
     files: { ...files, "/p/web/nginx.pid": "99\n" },
@@ -154,9 +181,13 @@ function board(sites: Record<string, string>, blame = true, taken: number[] = []
       if (!argv.includes("-t")) return undefined;
       const guilty = host
         .list("/p/nginx")
-        .find((name) => /^[^.].*\.conf$/.test(name) && host.read(`/p/nginx/${name}`)!.includes("bad"));
+        .find(
+          (name) => /^[^.].*\.conf$/.test(name) && host.read(`/p/nginx/${name}`)!.includes("bad"),
+        );
       if (guilty === undefined) return { status: 0 };
-      const why = blame ? `unknown directive "bad" in /p/nginx/${guilty}:1` : "host not found in upstream";
+      const why = blame
+        ? `unknown directive "bad" in /p/nginx/${guilty}:1`
+        : "host not found in upstream";
       return { status: 1, stderr: `nginx: [emerg] ${why}\n` };
     },
   });
@@ -172,7 +203,14 @@ for (const blame of [true, false])
     );
     const why = blame ? 'unknown directive "bad" in b.conf:1' : "host not found in upstream";
     expect([...prepareWeb(host, paths)]).toEqual([["b", why]]);
-    expect(host.list("/p/nginx")).toEqual([".x.conf", "a.conf", "b.crt", "b.refusal", "b.refused", "c.conf"]);
+    expect(host.list("/p/nginx")).toEqual([
+      ".x.conf",
+      "a.conf",
+      "b.crt",
+      "b.refusal",
+      "b.refused",
+      "c.conf",
+    ]);
     expect(host.read("/p/nginx/a.conf")).toBe("good a");
     expect([...refusedSites(host, paths)]).toEqual([["b", why]]);
     expect(host.stat("/p/web/nginx.pid")).toBeUndefined();
@@ -216,7 +254,10 @@ test("a main file that nginx refuses is told, and sites are where they were", ()
 const usual = [80, 443];
 
 test.each([
-  ["listen 0.0.0.0:80;\nlisten [::]:80;\n", "listen 0.0.0.0:80 default_server;\nlisten [::]:80 default_server;\n"],
+  [
+    "listen 0.0.0.0:80;\nlisten [::]:80;\n",
+    "listen 0.0.0.0:80 default_server;\nlisten [::]:80 default_server;\n",
+  ],
   [
     "listen 0.0.0.0:80;\nlisten 0.0.0.0:443 ssl http2;\n}\nserver {\nlisten 0.0.0.0:80;",
     "listen 0.0.0.0:80 default_server;\nlisten 0.0.0.0:443 default_server ssl http2;\n}\nserver {\nlisten 0.0.0.0:80;",

@@ -67,11 +67,15 @@ test.each<[(keyof typeof events)[], "open" | "closed" | "stopped"]>([
   [["a page of an older piku", "maintenance:off"], "open"],
 ])("%j", (done, expected) => {
   const env = { HOME: "/home/piku", PIKU_ROOT: "/p" };
-  const host = memoryHost({ env, files: { "/p/releases/blog/1.log": "", "/p/sockets/blog.b": "" } });
+  const host = memoryHost({
+    env,
+    files: { "/p/releases/blog/1.log": "", "/p/sockets/blog.b": "" },
+  });
   const app = appOf(pathsOf(host), "blog");
   for (const event of done) events[event](host, app);
   const page = host.read(maintenanceFile(app));
-  const seen = page === undefined ? "open" : page.includes("This app is stopped.") ? "stopped" : "closed";
+  const seen =
+    page === undefined ? "open" : page.includes("This app is stopped.") ? "stopped" : "closed";
   expect([seen, isClosed(host, app)]).toEqual([expected, expected === "closed"]);
 });
 

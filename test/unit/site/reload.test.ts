@@ -10,9 +10,14 @@ const version = "nginx version: nginx/1.22.1\nconfigure arguments: --with-http_v
 const errors = "/p/web/error.log";
 const master = 70;
 
-/** A board with our nginx, which writes into its log what the real one does, and refuses files that hold `bad`. */
+/**
+ * A board with our nginx, which writes into its log what the real one does, and refuses files that
+ * hold `bad`.
+ */
 function board(sites: Record<string, string>, { isHidden = false } = {}): MemoryHost {
-  const files = Object.fromEntries(Object.entries(sites).map(([name, text]) => [`/p/${name}`, text]));
+  const files = Object.fromEntries(
+    Object.entries(sites).map(([name, text]) => [`/p/${name}`, text]),
+  );
   let workers = [71, 72];
   const host = memoryHost({
     env,
@@ -20,7 +25,9 @@ function board(sites: Record<string, string>, { isHidden = false } = {}): Memory
       [errors]: "",
       "/p/nginx/none": "",
       "/p/web/nginx.pid": `${master}\n`,
-      ...(isHidden ? {} : { [`/proc/${master}/cmdline`]: "nginx: master process nginx -c /p/web/nginx.conf\0" }),
+      ...(isHidden
+        ? {}
+        : { [`/proc/${master}/cmdline`]: "nginx: master process nginx -c /p/web/nginx.conf\0" }),
       ...(isHidden ? {} : { [`/proc/${master}/task/${master}/children`]: "71 72 " }),
       ...files,
     },
@@ -39,7 +46,9 @@ function board(sites: Record<string, string>, { isHidden = false } = {}): Memory
       .list("/p/nginx")
       .find((file) => file.endsWith(".conf") && host.read(`/p/nginx/${file}`)!.includes("bad"));
     if (guilty) {
-      const where = host.read(`/p/nginx/${guilty}`)!.includes("nameless") ? "" : ` in /p/nginx/${guilty}:1`;
+      const where = host.read(`/p/nginx/${guilty}`)!.includes("nameless")
+        ? ""
+        : ` in /p/nginx/${guilty}:1`;
       log("emerg", `unknown directive "bad"${where}`);
       return true;
     }
@@ -47,7 +56,11 @@ function board(sites: Record<string, string>, { isHidden = false } = {}): Memory
     workers = workers.map((worker) => worker + 2);
     for (const worker of workers) log("notice", `start worker process ${worker}`);
     for (const worker of former) log("notice", "gracefully shutting down", worker);
-    if (!isHidden) host.write(`/proc/${master}/task/${master}/children`, `${[...former, ...workers].join(" ")} `);
+    if (!isHidden)
+      host.write(
+        `/proc/${master}/task/${master}/children`,
+        `${[...former, ...workers].join(" ")} `,
+      );
     return true;
   };
   return host;
@@ -79,7 +92,9 @@ for (const isHidden of [false, true])
 test("a change that nginx refuses is taken back, and said in nginx's own words", () => {
   const host = board({ "nginx/blog.conf": "good" });
   const attempt = () => changeNginx(host, paths, undefined, change(host, "blog", "bad"));
-  expect(attempt).toThrow(`nginx refuses the site of app 'blog': unknown directive "bad" in blog.conf:1`);
+  expect(attempt).toThrow(
+    `nginx refuses the site of app 'blog': unknown directive "bad" in blog.conf:1`,
+  );
   expect(host.read("/p/nginx/blog.conf")).toBe("good");
   // It has read what is in place again.
   expect(hups(host)).toBe(2);
@@ -100,7 +115,11 @@ test("nginx waited for ever for a pipe among its files: its unit starts it anew"
 });
 
 test("one app's site stopped every change of the others': it gets the text of its release again", () => {
-  const host = board({ "nginx/junk.conf": "bad", "releases/junk/live": "3\n", "releases/junk/3.conf": "as it was" });
+  const host = board({
+    "nginx/junk.conf": "bad",
+    "releases/junk/live": "3\n",
+    "releases/junk/3.conf": "as it was",
+  });
   expect([...changeNginx(host, paths, undefined, change(host, "blog", "good"))]).toEqual([]);
   expect(host.read("/p/nginx/junk.conf")).toBe("as it was");
   expect(host.read("/p/nginx/blog.conf")).toBe("good");
@@ -109,19 +128,27 @@ test("one app's site stopped every change of the others': it gets the text of it
 test("one app's site stopped every change of the others': what has no release is set aside, and named", () => {
   const host = board({ "nginx/junk.conf": "bad" });
   const why = 'unknown directive "bad" in junk.conf:1';
-  expect([...changeNginx(host, paths, undefined, change(host, "blog", "good"))]).toEqual([["junk", why]]);
+  expect([...changeNginx(host, paths, undefined, change(host, "blog", "good"))]).toEqual([
+    ["junk", why],
+  ]);
   expect(host.list("/p/nginx")).toEqual(["blog.conf", "junk.refusal", "junk.refused", "none"]);
   expect(host.read("/p/nginx/junk.refusal")).toBe(`${why}\n`);
 });
 
 test("nginx does not always say whose site it refuses: it is looked for, and only that one is set aside", () => {
-  const released = { "releases/good/live": "1\n", "releases/good/1.conf": "good", "nginx/good.conf": "good" };
+  const released = {
+    "releases/good/live": "1\n",
+    "releases/good/1.conf": "good",
+    "nginx/good.conf": "good",
+  };
   const junk = { "nginx/hand.conf": "good, by hand", "nginx/junk.conf": "bad and nameless" };
   const host = board({ ...released, ...junk });
   const why = 'unknown directive "bad"';
   host.clock += 1000;
   host.write("/p/nginx/junk.conf", "bad and nameless");
-  expect([...changeNginx(host, paths, undefined, change(host, "blog", "new"))]).toEqual([["junk", why]]);
+  expect([...changeNginx(host, paths, undefined, change(host, "blog", "new"))]).toEqual([
+    ["junk", why],
+  ]);
   expect(host.list("/p/nginx")).toEqual([
     "blog.conf",
     "good.conf",
@@ -137,8 +164,16 @@ test("nginx does not always say whose site it refuses: it is looked for, and onl
     "nginx/odd.conf": "bad and nameless",
   };
   const other = board({ ...released, ...own });
-  expect([...changeNginx(other, paths, undefined, change(other, "blog", "new"))]).toEqual([["odd", why]]);
-  expect(other.list("/p/nginx")).toEqual(["blog.conf", "good.conf", "none", "odd.refusal", "odd.refused"]);
+  expect([...changeNginx(other, paths, undefined, change(other, "blog", "new"))]).toEqual([
+    ["odd", why],
+  ]);
+  expect(other.list("/p/nginx")).toEqual([
+    "blog.conf",
+    "good.conf",
+    "none",
+    "odd.refusal",
+    "odd.refused",
+  ]);
 });
 
 test("an app whose site was refused before, and is refused again: it is set aside, and the others are free", () => {
@@ -149,7 +184,10 @@ test("an app whose site was refused before, and is refused again: it is set asid
 });
 
 test("a number of a process that is somebody else's by now is told nothing that could end it", () => {
-  const host = memoryHost({ env, files: { "/p/web/nginx.pid": "80\n", "/proc/80/cmdline": "python3\0app.py\0" } });
+  const host = memoryHost({
+    env,
+    files: { "/p/web/nginx.pid": "80\n", "/proc/80/cmdline": "python3\0app.py\0" },
+  });
   expect(runningNginx(host, paths)).toEqual({ way: "none" });
   expect(host.signalled).toEqual([]);
   const hidden = memoryHost({ env, files: { "/p/web/nginx.pid": "80\n" } });
@@ -160,7 +198,9 @@ test("a number of a process that is somebody else's by now is told nothing that 
 test("an nginx that says nothing: the change is taken back after ten seconds", () => {
   const host = board({});
   host.signal = () => true;
-  expect(() => changeNginx(host, paths, undefined, change(host, "blog", "good"))).toThrow("within 10 seconds");
+  expect(() => changeNginx(host, paths, undefined, change(host, "blog", "good"))).toThrow(
+    "within 10 seconds",
+  );
   expect(host.stat("/p/nginx/blog.conf")).toBeUndefined();
 });
 
@@ -172,7 +212,13 @@ const distribution = {
 
 test.each<[string, Record<string, string>, string | undefined, string, boolean]>([
   ["nothing runs", {}, undefined, "none", false],
-  ["nothing runs, and a shared one is wanted", { "/p/ENV": "PIKU_NGINX=shared\n" }, undefined, "none", true],
+  [
+    "nothing runs, and a shared one is wanted",
+    { "/p/ENV": "PIKU_NGINX=shared\n" },
+    undefined,
+    "none",
+    true,
+  ],
   ["a socket takes reloads", socket, undefined, "shared", true],
   ["the unit of version 1", distribution, undefined, "watched", true],
   ["a command", { "/p/ENV": "PIKU_NGINX_RELOAD=x\n" }, "x", "watched", true],
@@ -206,14 +252,19 @@ test("a command that fails is told, and its change taken back", () => {
     files: { "/p/nginx/x": "" },
     answer: () => ({ status: 1, stderr: "no such luck\n" }),
   });
-  expect(() => changeNginx(host, paths, "false", change(host, "blog", "text"))).toThrow("no such luck");
+  expect(() => changeNginx(host, paths, "false", change(host, "blog", "text"))).toThrow(
+    "no such luck",
+  );
   expect(host.stat("/p/nginx/blog.conf")).toBeUndefined();
 });
 
 test("logs are begun anew by USR1, which reads no files again", () => {
   const host = board({ "logs/blog/nginx.access.log": "x" });
   const log = "/p/logs/blog/nginx.access.log";
-  reopenLogs(host, paths, undefined, { make: () => host.rename(log, `${log}.old`), undo: () => {} });
+  reopenLogs(host, paths, undefined, {
+    make: () => host.rename(log, `${log}.old`),
+    undo: () => {},
+  });
   expect(host.signalled).toEqual([`USR1 ${master}`]);
   expect(host.list("/p/logs/blog")).toEqual(["nginx.access.log.old"]);
 });

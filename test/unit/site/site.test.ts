@@ -9,10 +9,20 @@ import { pathsOf } from "../../../src/app/paths.ts";
 import type { Workers } from "../../../src/app/procfile.ts";
 import { refuseTakenAddress } from "../../../src/deploy/plan.ts";
 import type { Cache } from "../../../src/site/cache.ts";
-import { parseRanges, rangesFile, refreshRanges, renderRanges } from "../../../src/site/cloudflare.ts";
+import {
+  parseRanges,
+  rangesFile,
+  refreshRanges,
+  renderRanges,
+} from "../../../src/site/cloudflare.ts";
 import { readComplaint, renderMain } from "../../../src/site/main-file.ts";
 import { parseServerNames } from "../../../src/site/names.ts";
-import { askNginx, readSites, refuseSecondDefault, refuseTakenNames } from "../../../src/site/nginx.ts";
+import {
+  askNginx,
+  readSites,
+  refuseSecondDefault,
+  refuseTakenNames,
+} from "../../../src/site/nginx.ts";
 import { renderSite } from "../../../src/site/render.ts";
 import { type Backend, planSite, protocolOf, type Site } from "../../../src/site/site.ts";
 import { type Mapping, parseMappings } from "../../../src/site/static.ts";
@@ -58,13 +68,20 @@ test.each([
   ["good.example a\x00b", "a?b"],
   [`${"a.".repeat(127)}a`, "a.".repeat(40)],
 ])("server name %j is refused", (value, shown) => {
-  expect(() => parseServerNames(value)).toThrow(`NGINX_SERVER_NAME: '${shown}' cannot be a server's name`);
+  expect(() => parseServerNames(value)).toThrow(
+    `NGINX_SERVER_NAME: '${shown}' cannot be a server's name`,
+  );
 });
 
 test("a server name that is made to be slow is looked at within a second", () => {
   const began = performance.now();
-  expect(() => parseServerNames(Array.from({ length: 300 }, () => `${"a".repeat(250)}!`).join(","))).toThrow();
-  expect(parseServerNames(Array.from({ length: 300 }, (_, i) => `${"a-".repeat(120)}${i}`).join(",")).length).toBe(300);
+  expect(() =>
+    parseServerNames(Array.from({ length: 300 }, () => `${"a".repeat(250)}!`).join(",")),
+  ).toThrow();
+  expect(
+    parseServerNames(Array.from({ length: 300 }, (_, i) => `${"a-".repeat(120)}${i}`).join(","))
+      .length,
+  ).toBe(300);
   expect(performance.now() - began).toBeLessThan(1000);
 });
 
@@ -80,7 +97,10 @@ test.each<[string, Mapping]>([
   ["./public/.", { url: "", folder: `${tree}/public` }],
   ["a//b", { url: "", folder: `${tree}/a/b` }],
   ["/d:/p/data/blog/up", { url: "/d", folder: "/p/data/blog/up" }],
-  ["/m:/p/envs/blog/.0123456789abcdef/x", { url: "/m", folder: "/p/envs/blog/.0123456789abcdef/x" }],
+  [
+    "/m:/p/envs/blog/.0123456789abcdef/x",
+    { url: "/m", folder: "/p/envs/blog/.0123456789abcdef/x" },
+  ],
   ["/m:/p/envs/blog/node_modules/x", { url: "/m", folder: "/p/envs/blog/node_modules/x" }],
   ["/u:/mnt/usb disk/a", { url: "/u", folder: "/mnt/usb disk/a" }],
   ["/static:public", { url: "/static", folder: `${tree}/public` }],
@@ -182,7 +202,13 @@ const backend: Backend = { protocol: "http", first: ["127.0.0.1:20001"] };
 test.each<[string, Workers, Settings, Backend | undefined, Partial<Site> | undefined]>([
   ["no name", { web: "a" }, {}, backend, undefined],
   ["nothing to serve", { worker: "a" }, { NGINX_SERVER_NAME: "a.example" }, undefined, undefined],
-  ["web", { web: "a" }, { NGINX_SERVER_NAME: "a.example" }, backend, { names: ["a.example"], backend }],
+  [
+    "web",
+    { web: "a" },
+    { NGINX_SERVER_NAME: "a.example" },
+    backend,
+    { names: ["a.example"], backend },
+  ],
   [
     "static",
     { static: "/" },
@@ -215,7 +241,12 @@ test.each<[string, Workers, Settings, Backend | undefined, Partial<Site> | undef
   [
     "switches that are off",
     { web: "a" },
-    { NGINX_SERVER_NAME: "a.example", NGINX_HTTPS_ONLY: "0", NGINX_ALLOW_GIT_FOLDERS: "false", DISABLE_IPV6: "no" },
+    {
+      NGINX_SERVER_NAME: "a.example",
+      NGINX_HTTPS_ONLY: "0",
+      NGINX_ALLOW_GIT_FOLDERS: "false",
+      DISABLE_IPV6: "no",
+    },
     backend,
     { names: ["a.example"], backend },
   ],
@@ -238,7 +269,11 @@ test.each<[string, Workers, Settings, Backend | undefined, Partial<Site> | undef
     { web: "a" },
     { NGINX_SERVER_NAME: "a.example", NGINX_CLOUDFLARE_ACL: "true" },
     backend,
-    { names: ["a.example"], backend, cloudflare: { ranges: "/p/nginx/cloudflare.acl", deployer: "192.0.2.7" } },
+    {
+      names: ["a.example"],
+      backend,
+      cloudflare: { ranges: "/p/nginx/cloudflare.acl", deployer: "192.0.2.7" },
+    },
   ],
   [
     "a cache, as usual",
@@ -331,15 +366,27 @@ test.each([
 
 test.each<[Settings, string]>([
   [{ NGINX_REDIRECT_FROM: "a b;c" }, "NGINX_REDIRECT_FROM: 'b;c' cannot be a server's name"],
-  [{ NGINX_REDIRECT_FROM: "a", NGINX_SERVER_NAME: "*.b" }, "NGINX_REDIRECT_FROM: nobody can be sent to '*.b'"],
-  [{ NGINX_REDIRECT_FROM: "a", NGINX_SERVER_NAME: "", NGINX_DEFAULT: "1" }, "nobody can be sent to '_'"],
+  [
+    { NGINX_REDIRECT_FROM: "a", NGINX_SERVER_NAME: "*.b" },
+    "NGINX_REDIRECT_FROM: nobody can be sent to '*.b'",
+  ],
+  [
+    { NGINX_REDIRECT_FROM: "a", NGINX_SERVER_NAME: "", NGINX_DEFAULT: "1" },
+    "nobody can be sent to '_'",
+  ],
   [{ NGINX_CACHE_PREFIXES: "/a b" }, "NGINX_CACHE_PREFIXES: 'a b' cannot be"],
-  [{ NGINX_CACHE_PREFIXES: "/a){return 200;}" }, "NGINX_CACHE_PREFIXES: 'a){return 200;}' cannot be"],
+  [
+    { NGINX_CACHE_PREFIXES: "/a){return 200;}" },
+    "NGINX_CACHE_PREFIXES: 'a){return 200;}' cannot be",
+  ],
   [{ NGINX_CACHE_PREFIXES: "/a$host" }, "NGINX_CACHE_PREFIXES: 'a$host' cannot be"],
   [{ NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_TIME: "1h" }, "NGINX_CACHE_TIME is '1h'"],
   [{ NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_SIZE: "1g" }, "NGINX_CACHE_SIZE is '1g'"],
   [{ NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: "cache" }, "NGINX_CACHE_PATH: 'cache' cannot be"],
-  [{ NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: "/a/../b" }, "NGINX_CACHE_PATH: '/a/../b' cannot be"],
+  [
+    { NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: "/a/../b" },
+    "NGINX_CACHE_PATH: '/a/../b' cannot be",
+  ],
   ...[
     "/etc/victim",
     "/p",
@@ -352,7 +399,9 @@ test.each<[Settings, string]>([
     "/p/apps/blog/x",
   ].map((folder): [Settings, string] => [
     { NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: folder },
-    folder === "/" ? "'/' cannot be" : `NGINX_CACHE_PATH: '${folder}' is outside of the app's own cache folder`,
+    folder === "/"
+      ? "'/' cannot be"
+      : `NGINX_CACHE_PATH: '${folder}' is outside of the app's own cache folder`,
   ]),
   [
     { NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: "/p/cache/blog/./x" },
@@ -360,7 +409,9 @@ test.each<[Settings, string]>([
   ],
   [{ NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: '/a"b' }, "NGINX_CACHE_PATH: '/a\"b' cannot be"],
 ])("%j is refused", (settings, message) => {
-  expect(() => planSite(app, {}, { NGINX_SERVER_NAME: "a.example", ...settings }, machine, backend)).toThrow(message);
+  expect(() =>
+    planSite(app, {}, { NGINX_SERVER_NAME: "a.example", ...settings }, machine, backend),
+  ).toThrow(message);
 });
 
 test.each<[Workers, string]>([
@@ -494,7 +545,15 @@ const uwsgi = `uwsgi_param QUERY_STRING $query_string;
     uwsgi_param HTTP_X_FORWARDED_PORT $server_port;
     uwsgi_param HTTP_X_REQUEST_START $msec;
     uwsgi_param HTTP_PROXY "";`;
-const small = { ...cache, prefixes: ["a", "b.xml"], gigabytes: 2, redirects: 1, others: 2, browsers: 60, unused: 7 };
+const small = {
+  ...cache,
+  prefixes: ["a", "b.xml"],
+  gigabytes: 2,
+  redirects: 1,
+  others: 2,
+  browsers: 60,
+  unused: 7,
+};
 const zone = (
   protocol: string,
 ) => `${protocol}_cache_path "/p/cache/blog/nginx" levels=1:2 keys_zone=blog:2m inactive=7s max_size=2g use_temp_path=off;
@@ -607,7 +666,12 @@ server {
 `,
   ],
   "the default, https only, with other names": [
-    siteOf({ backend, isDefault: true, httpsOnly: true, redirected: ["old.example", "older.example"] }),
+    siteOf({
+      backend,
+      isDefault: true,
+      httpsOnly: true,
+      redirected: ["old.example", "older.example"],
+    }),
     `${written}${one}${redirected(listen, "https://blog.example")}server {
   listen 0.0.0.0:80 default_server;
   listen [::]:80 default_server;
@@ -880,16 +944,23 @@ function realNginx() {
   });
   const paths = pathsOf(host);
   const { http2, limits, rejects } = askNginx(host);
-  const main = { paths: { ...paths, web: folder, nginx: `${folder}/sites` }, ports: high, ipv4: "127.0.0.1", limits };
+  const main = {
+    paths: { ...paths, web: folder, nginx: `${folder}/sites` },
+    ports: high,
+    ipv4: "127.0.0.1",
+    limits,
+  };
   // Whoever tests may not bind port 80, which `nginx -t` does.
-  const onHighPorts = (site: string) => site.replace(/^(\s*listen \S*:)(\d{2,3})(?=[\s;])/gm, "$140$2");
+  const onHighPorts = (site: string) =>
+    site.replace(/^(\s*listen \S*:)(\d{2,3})(?=[\s;])/gm, "$140$2");
   return {
     http2,
     /** What nginx has against these sites, beside the main file of a board. */
     ask(sites: [string, string][]): string | undefined {
       fs.rmSync(`${folder}/sites`, { recursive: true, force: true });
       fs.mkdirSync(`${folder}/sites`);
-      for (const [name, site] of sites) fs.writeFileSync(`${folder}/sites/${name}.conf`, onHighPorts(site));
+      for (const [name, site] of sites)
+        fs.writeFileSync(`${folder}/sites/${name}.conf`, onHighPorts(site));
       fs.copyFileSync(`${folder}/crt`, `${folder}/unknown.crt`);
       fs.copyFileSync(`${folder}/key`, `${folder}/unknown.key`);
       const user = process.getuid?.() === 0 ? "root" : undefined;
@@ -907,36 +978,53 @@ const high = { http: 4080, https: 40443 };
 
 beforeAll(() => {
   if (lacking.length > 0) return;
-  const words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /O=Piku";
+  const words =
+    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /O=Piku";
   const files = ["-keyout", join(folder, "key"), "-out", join(folder, "crt")];
   Bun.spawnSync(["openssl", ...words.split(" "), ...files], { stderr: "ignore" });
 });
 
 beforeAll(() => {
   for (const name of ["nginx", "cache/blog"]) fs.mkdirSync(join(folder, name), { recursive: true });
-  fs.writeFileSync(join(folder, "nginx/cloudflare.acl"), renderRanges(["192.0.2.0/24", "2001:db8::/32"]));
+  fs.writeFileSync(
+    join(folder, "nginx/cloudflare.acl"),
+    renderRanges(["192.0.2.0/24", "2001:db8::/32"]),
+  );
 });
 
 /** Refers to files that are there. */
-const real = (site: string) => site.replaceAll("/p/nginx/blog.", `${folder}/`).replaceAll("/p/", `${folder}/`);
+const real = (site: string) =>
+  site.replaceAll("/p/nginx/blog.", `${folder}/`).replaceAll("/p/", `${folder}/`);
 
-withNginx.each(Object.keys(sites))("nginx -t takes the site of %s (skipped without nginx and openssl)", (name) => {
-  const { http2, ask } = realNginx();
-  const [site] = sites[name]!;
-  const known = site.http2 === "directive" ? { ...site, http2 } : site;
-  expect(ask([["blog", real(renderSite(known))]])).toBeUndefined();
-});
+withNginx.each(Object.keys(sites))(
+  "nginx -t takes the site of %s (skipped without nginx and openssl)",
+  (name) => {
+    const { http2, ask } = realNginx();
+    const [site] = sites[name]!;
+    const known = site.http2 === "directive" ? { ...site, http2 } : site;
+    expect(ask([["blog", real(renderSite(known))]])).toBeUndefined();
+  },
+);
 
-withNginx("nginx -t takes the sites of apps with names alike, together (skipped without nginx and openssl)", () => {
-  const names = ["blog", "blog.b", "blog-b", "Blog2", "2048", "unix", "a_b"];
-  const siteFor = (name: string) => siteOf({ app: name, names: [`${name.toLowerCase()}.example`], backend: slots });
-  expect(realNginx().ask(names.map((name) => [name, real(renderSite(siteFor(name)))]))).toBeUndefined();
-});
+withNginx(
+  "nginx -t takes the sites of apps with names alike, together (skipped without nginx and openssl)",
+  () => {
+    const names = ["blog", "blog.b", "blog-b", "Blog2", "2048", "unix", "a_b"];
+    const siteFor = (name: string) =>
+      siteOf({ app: name, names: [`${name.toLowerCase()}.example`], backend: slots });
+    expect(
+      realNginx().ask(names.map((name) => [name, real(renderSite(siteFor(name)))])),
+    ).toBeUndefined();
+  },
+);
 
 withNginx("nginx -t says what it dislikes, and where (skipped without nginx and openssl)", () => {
   const [good, bad] = ["good", "bad"].map((name): [string, string] => {
     const include = name === "bad" ? "nonsense on;" : undefined;
-    return [name, real(renderSite(siteOf({ app: name, names: [`${name}.example`], backend, include })))];
+    return [
+      name,
+      real(renderSite(siteOf({ app: name, names: [`${name}.example`], backend, include }))),
+    ];
   });
   expect(realNginx().ask([good!, bad!])).toMatch(/^unknown directive "nonsense" in bad\.conf:\d+$/);
 });
@@ -977,7 +1065,12 @@ test("a machine without nginx", () => {
 });
 
 test("readSites", () => {
-  const files = { "/p/nginx/a.conf": "A", "/p/nginx/b.c.conf": "B", "/p/nginx/.x.conf": "X", "/p/nginx/a.crt": "C" };
+  const files = {
+    "/p/nginx/a.conf": "A",
+    "/p/nginx/b.c.conf": "B",
+    "/p/nginx/.x.conf": "X",
+    "/p/nginx/a.crt": "C",
+  };
   const host = memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: "/p" }, files });
   expect([...readSites(host, pathsOf(host))]).toEqual([
     ["a", "A"],
@@ -987,8 +1080,14 @@ test("readSites", () => {
 
 const others = new Map([
   ["blog", "server_name own.example;"],
-  ["shop", "server {\n  server_name Shop.example   www.shop.example;\n}\nserver { \n\tserver_name _;\n}\n"],
-  ["line", "server{server_name inside.example;server_name x 'quoted.example' second.example .dotted.example;}"],
+  [
+    "shop",
+    "server {\n  server_name Shop.example   www.shop.example;\n}\nserver { \n\tserver_name _;\n}\n",
+  ],
+  [
+    "line",
+    "server{server_name inside.example;server_name x 'quoted.example' second.example .dotted.example;}",
+  ],
   ["old", "  # server_name note.example;\n  server_name\n    lines.example\n    more.example;\n"],
 ]);
 
@@ -1014,10 +1113,18 @@ test.each([
 test.each<[string[], [string, string][], string | undefined]>([
   [["*:80", "[::]:80"], [["shop", "listen 80; listen [::]:80;"]], undefined],
   [["10.0.0.1:80"], [], undefined],
-  [["10.0.0.1:80"], [["shop", "listen 0.0.0.0:80;"]], "the address 10.0.0.1:80 would be taken from app 'shop'"],
+  [
+    ["10.0.0.1:80"],
+    [["shop", "listen 0.0.0.0:80;"]],
+    "the address 10.0.0.1:80 would be taken from app 'shop'",
+  ],
   [["127.0.0.1:80"], [["shop", "listen *:80;"]], "would be taken from app 'shop'"],
   [["localhost:80"], [["shop", "listen 80;"]], "would be taken from app 'shop'"],
-  [["[2001:db8::1]:443"], [["shop", "listen 443; listen [::]:443 ssl;"]], "would be taken from app 'shop'"],
+  [
+    ["[2001:db8::1]:443"],
+    [["shop", "listen 443; listen [::]:443 ssl;"]],
+    "would be taken from app 'shop'",
+  ],
   [["[2001:db8::1]:443"], [["shop", "listen 443;"]], undefined],
   [["10.0.0.1:8080"], [["shop", "listen 80;"]], undefined],
   [["10.0.0.1:80"], [["shop", "listen 10.0.0.1:80;"]], undefined],
@@ -1053,18 +1160,25 @@ test.each<[string, Record<string, string>, [string, string][], string | undefine
     [["shop", "server{listen 443 ssl default_server;}"]],
     "app 'shop' answers for unknown names already",
   ],
-  ["the old word", {}, [["shop", "listen\n80\ndefault;"]], "app 'shop' answers for unknown names already"],
+  [
+    "the old word",
+    {},
+    [["shop", "listen\n80\ndefault;"]],
+    "app 'shop' answers for unknown names already",
+  ],
   ["a comment", { "/etc/nginx/conf.d/a.conf": "# listen 80 default_server;" }, [], undefined],
   [
     "Debian's own site",
     {
-      "/etc/nginx/sites-enabled/default": "server {\n\tlisten 80 default_server;\n\tlisten [::]:80 default_server;\n}",
+      "/etc/nginx/sites-enabled/default":
+        "server {\n\tlisten 80 default_server;\n\tlisten [::]:80 default_server;\n}",
     },
     [],
     "the server's own nginx answers for unknown names already, by /etc/nginx/sites-enabled/default",
   ],
 ])("refuseSecondDefault: %s", (_, files, sites, message) => {
-  const refuse = () => refuseSecondDefault(memoryHost({ files }), "blog", new Map(sites), ports, true);
+  const refuse = () =>
+    refuseSecondDefault(memoryHost({ files }), "blog", new Map(sites), ports, true);
   if (message === undefined) expect(refuse).not.toThrow();
   else expect(refuse).toThrow(message);
 });
@@ -1093,7 +1207,9 @@ test.each<[string, string | undefined, number, string | undefined, string | unde
     env: { HOME: "/home/piku", PIKU_ROOT: "/p" },
     files: before === undefined ? {} : { "/p/nginx/cloudflare.acl": before },
     answer: ([program]) =>
-      program === "curl" ? { status, stdout: answer(["192.0.2.0/24"], ["2001:db8::/32"]) } : undefined,
+      program === "curl"
+        ? { status, stdout: answer(["192.0.2.0/24"], ["2001:db8::/32"]) }
+        : undefined,
   });
   const paths = pathsOf(host);
   const refresh = () => refreshRanges(host, paths, readMachine(host, paths.settings));

@@ -12,7 +12,8 @@ import {
   text,
 } from "../../../src/text/text.ts";
 
-const sh = (script: string, ...args: string[]) => Bun.spawnSync(["sh", "-c", script, "sh", ...args]).stdout.toString();
+const sh = (script: string, ...args: string[]) =>
+  Bun.spawnSync(["sh", "-c", script, "sh", ...args]).stdout.toString();
 
 /** The same numbers in every run: mulberry32. */
 function randomFrom(seed: number) {
@@ -28,7 +29,8 @@ function randomFrom(seed: number) {
   return {
     below,
     pick,
-    some: <T>(list: readonly T[], most: number) => Array.from({ length: below(most + 1) }, () => pick(list)),
+    some: <T>(list: readonly T[], most: number) =>
+      Array.from({ length: below(most + 1) }, () => pick(list)),
   };
 }
 
@@ -63,7 +65,11 @@ test.each<[string, string, string]>([
     "a {\n  b {\n    c;\n    d;\n  }\n}\n",
   ],
   ["0 is a value", text`n ${0};`, "n 0;\n"],
-  ["backslashes as typed", text`location ~ /\.git { return 404; }`, "location ~ /\\.git { return 404; }\n"],
+  [
+    "backslashes as typed",
+    text`location ~ /\.git { return 404; }`,
+    "location ~ /\\.git { return 404; }\n",
+  ],
   ["blank lines in a value", text`${"a\n\n\nb"}`, "a\nb\n"],
   ["dollars", text`set $x ${"$& $1 $$"};`, "set $x $& $1 $$;\n"],
   ["nothing", text`${false}`, ""],
@@ -115,7 +121,9 @@ const nasty = [
 test("shellQuote: a real shell gives back 300 random words", () => {
   const { some } = randomFrom(1);
   const words = Array.from({ length: 300 }, () => some(nasty, 12).join(""));
-  expect(sh(`printf '%s\\0' ${words.map(shellQuote).join(" ")}`)).toBe(words.map((word) => `${word}\0`).join(""));
+  expect(sh(`printf '%s\\0' ${words.map(shellQuote).join(" ")}`)).toBe(
+    words.map((word) => `${word}\0`).join(""),
+  );
 });
 
 test.each<[string, string[]]>([
@@ -194,7 +202,8 @@ test("splitWords: reads 300 random lines as a real shell does", () => {
     (line) => !/(^|[^\\])(\\\\)*\\$/.test(line),
   );
   // One shell for all: it tells by its exit status which lines have a quote open.
-  const script = 'for line; do sh -c "printf \'%s\\\\0\' $line" 2>/dev/null || printf OPEN; printf "\\001"; done';
+  const script =
+    'for line; do sh -c "printf \'%s\\\\0\' $line" 2>/dev/null || printf OPEN; printf "\\001"; done';
   const theirs = sh(script, ...lines)
     .split("\x01")
     .slice(0, -1);
@@ -207,7 +216,9 @@ test("splitWords: reads 300 random lines as a real shell does", () => {
       return "OPEN";
     }
   });
-  expect(lines.map((line, i) => [line, ours[i]])).toEqual(lines.map((line, i) => [line, theirs[i]]));
+  expect(lines.map((line, i) => [line, ours[i]])).toEqual(
+    lines.map((line, i) => [line, theirs[i]]),
+  );
 });
 
 test.each([
@@ -246,7 +257,18 @@ test.each([
   expect(expandVars(value, known)).toBe(expected);
 });
 
-const commands = ["apps", "config", "config:set", "config:get", "deploy", "destroy", "logs", "ps", "ps:scale", "run"];
+const commands = [
+  "apps",
+  "config",
+  "config:set",
+  "config:get",
+  "deploy",
+  "destroy",
+  "logs",
+  "ps",
+  "ps:scale",
+  "run",
+];
 
 test.each<[string, string | undefined]>([
   ["app", "apps"],

@@ -2,11 +2,18 @@ import { expect, test } from "bun:test";
 import { runCommand } from "citty";
 import { pathsOf } from "../../../src/app/paths.ts";
 import { daily } from "../../../src/commands/daily.ts";
-import { dailyFiles, dailyMinute, ensureDaily, isTime, renderDaily } from "../../../src/workers/daily.ts";
+import {
+  dailyFiles,
+  dailyMinute,
+  ensureDaily,
+  isTime,
+  renderDaily,
+} from "../../../src/workers/daily.ts";
 import { parseVassal } from "../../../src/workers/worker.ts";
 import { memoryHost } from "../../host/memory.ts";
 
-const hostWith = (files: Record<string, string>) => memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: "/p" }, files });
+const hostWith = (files: Record<string, string>) =>
+  memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: "/p" }, files });
 const paths = pathsOf(hostWith({}));
 
 test("the daily timer's vassal", () => {
@@ -39,7 +46,8 @@ test.each([
   ["in the future, by a clock that was wrong", -5, true],
 ])("done last %s", (_, hours, expected) => {
   const host = hostWith({ "/p/uwsgi/x": "" });
-  if (hours !== undefined) host.write(dailyFiles(paths).done, String(host.now() - hours * 3_600_000));
+  if (hours !== undefined)
+    host.write(dailyFiles(paths).done, String(host.now() - hours * 3_600_000));
   expect(isTime(host, paths)).toBe(expected);
 });
 
@@ -67,7 +75,9 @@ exec ${host.self} daily --if-time
 
 test("daily: with an ENV of the machine that cannot be read it was done for that day", async () => {
   const host = hostWith({ "/p/ENV": "PIKU_HTTP_PORT=many\n", "/p/uwsgi/x": "" });
-  const told = await runCommand(daily(host), { rawArgs: ["--if-time"] }).catch(({ message }) => message);
+  const told = await runCommand(daily(host), { rawArgs: ["--if-time"] }).catch(
+    ({ message }) => message,
+  );
   expect(told).toBe("/p/ENV: PIKU_HTTP_PORT is 'many'");
   expect(isTime(host, paths)).toBe(true);
 });

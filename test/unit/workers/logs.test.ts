@@ -21,9 +21,12 @@ import { memoryHost } from "../../host/memory.ts";
 
 const folder = "/p/logs/blog";
 function boardWith(files: Record<string, string>) {
-  const named = Object.fromEntries(Object.entries(files).map(([name, text]) => [`${folder}/${name}`, text]));
+  const named = Object.fromEntries(
+    Object.entries(files).map(([name, text]) => [`${folder}/${name}`, text]),
+  );
   const host = memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: "/p" }, files: named });
-  const logs = () => Object.fromEntries(host.list(folder).map((name) => [name, host.read(`${folder}/${name}`)]));
+  const logs = () =>
+    Object.fromEntries(host.list(folder).map((name) => [name, host.read(`${folder}/${name}`)]));
   return { host, app: appOf(pathsOf(host), "blog"), logs };
 }
 const worker = { kind: "web", ordinal: 1, release: 4, command: "a", settings: {} };
@@ -34,7 +37,11 @@ test("a worker that starts gets a log of its own, and the former one comes back 
   expect(logs()).toEqual({ "web.1.log.before-4": "old\n", "worker.1.log": "other\n" });
   host.write(`${folder}/web.1.log`, "new\n");
   restoreLogs(host, app, 3);
-  expect(logs()).toEqual({ "web.1.log": "new\n", "web.1.log.before-4": "old\n", "worker.1.log": "other\n" });
+  expect(logs()).toEqual({
+    "web.1.log": "new\n",
+    "web.1.log.before-4": "old\n",
+    "worker.1.log": "other\n",
+  });
   restoreLogs(host, app, 4);
   expect(logs()).toEqual({ "web.1.log": "old\nnew\n", "worker.1.log": "other\n" });
 });
@@ -91,8 +98,16 @@ test.each<[string, string, Line[]]>([
     `${at("12:00:02")}a\n b\n${at("12:00:03")}c`,
     [line(2, "a"), line(2, " b"), line(3, "c")],
   ],
-  ["a line in two pieces", `${at("12:00:04")}par${at("12:00:05")}tial\nmore`, [line(4, "partial"), line(5, "more")]],
-  ["one that begins in the piece before", `${at("12:00:06")}a\nb${at("12:00:07")}c`, [line(6, "a"), line(6, "bc")]],
+  [
+    "a line in two pieces",
+    `${at("12:00:04")}par${at("12:00:05")}tial\nmore`,
+    [line(4, "partial"), line(5, "more")],
+  ],
+  [
+    "one that begins in the piece before",
+    `${at("12:00:06")}a\nb${at("12:00:07")}c`,
+    [line(6, "a"), line(6, "bc")],
+  ],
   ["no times at all", "a\nb", [line(-1, "a"), line(-1, "b")]],
   ["a mark of the app's own", `${at("12:00:08")}a\x1eb`, [line(8, "a\x1eb")]],
 ])("readLines: %s", (_, log, expected) => {
@@ -114,7 +129,12 @@ test.each<[string, string, string, string]>([
     `old\n${at("12:00:00")}a`,
     "",
   ],
-  ["a piece that goes on", `${start}*** Operational MODE: one\nan app's\n`, `${at("12:00:00")}an app's\n`, ""],
+  [
+    "a piece that goes on",
+    `${start}*** Operational MODE: one\nan app's\n`,
+    `${at("12:00:00")}an app's\n`,
+    "",
+  ],
   ["one that went wrong", `a\n${start}no plugin`, "a", `${start}no plugin`],
   [
     "one that went wrong before",
@@ -122,13 +142,19 @@ test.each<[string, string, string, string]>([
     `${start}no plugin\n${at("12:00:00")}a`,
     "",
   ],
-  ["a daemon of the app's own", 'a\n[uwsgi-daemons] spawning "x"\nb', 'a\n[uwsgi-daemons] spawning "x"\nb', ""],
+  [
+    "a daemon of the app's own",
+    'a\n[uwsgi-daemons] spawning "x"\nb',
+    'a\n[uwsgi-daemons] spawning "x"\nb',
+    "",
+  ],
 ])("withoutStarts: %s", (_, log, said, starting) => {
   const found = withoutStarts(log.split("\n"));
   expect([found.said.join("\n"), found.starting.join("\n")]).toEqual([said, starting]);
 });
 
-const prelude = "your mercy for graceful operations on workers is 60 seconds\n*** Operational MODE: no-workers ***\n";
+const prelude =
+  "your mercy for graceful operations on workers is 60 seconds\n*** Operational MODE: no-workers ***\n";
 
 test.each<[string, string, string[]]>([
   [
@@ -136,7 +162,11 @@ test.each<[string, string, string[]]>([
     `${prelude}no request plugin is loaded\n[uwsgi-daemons] spawning "exec sh web.1.sh" (uid: 1 gid: 1)\nTraceback\n\n  boom\n`,
     ["Traceback", "  boom"],
   ],
-  ["a program that is silent", `${prelude}[uwsgi-daemons] spawning "exec sh web.1.sh" (uid: 1 gid: 1)\n`, []],
+  [
+    "a program that is silent",
+    `${prelude}[uwsgi-daemons] spawning "exec sh web.1.sh" (uid: 1 gid: 1)\n`,
+    [],
+  ],
   [
     "an app inside uWSGI",
     `${prelude}ImportError\n*** no app loaded. GAME OVER ***\n`,
@@ -162,8 +192,12 @@ test("lastLines goes on in the files that had the name before, and says how far 
   host.clock = noon + 60_000;
   for (const [name, text] of Object.entries(logs())) host.write(`${folder}/${name}`, text ?? "");
   const [log] = workerLogs(host, app);
-  expect(log?.former.map((file) => file.slice(folder.length + 1))).toEqual(["web.1.log.before-3", "web.1.log.old"]);
-  const texts = (most: number, since: number) => lastLines(host, log!, most, since).lines.map(({ text }) => text);
+  expect(log?.former.map((file) => file.slice(folder.length + 1))).toEqual([
+    "web.1.log.before-3",
+    "web.1.log.old",
+  ]);
+  const texts = (most: number, since: number) =>
+    lastLines(host, log!, most, since).lines.map(({ text }) => text);
   expect(texts(1, 0)).toEqual(["i"]);
   expect(texts(4, 0)).toEqual(["b", "c", "d", "i"]);
   expect(texts(Number.POSITIVE_INFINITY, 0)).toEqual(["a", "b", "c", "d", "i"]);
@@ -185,12 +219,17 @@ test.each([
     inode: 1,
     type: "file" as const,
   });
-  expect(surplus([file("/a", 10, 9), file("/b", 20, 1), file("/c", 30, 5)], kept, most)).toEqual(expected);
+  expect(surplus([file("/a", 10, 9), file("/b", 20, 1), file("/c", 30, 5)], kept, most)).toEqual(
+    expected,
+  );
 });
 
 test.each<[string, number | undefined]>([
   ['1.2.3.4 - - [25/Nov/2026:12:00:05 +0100] "GET / HTTP/1.1" 200 3 "-" "x"', noon + 5000],
-  ["2026/11/25 09:16:30 [error] 1#1: *1 connect() failed", new Date(2026, 10, 25, 9, 16, 30).getTime()],
+  [
+    "2026/11/25 09:16:30 [error] 1#1: *1 connect() failed",
+    new Date(2026, 10, 25, 9, 16, 30).getTime(),
+  ],
   ["what is neither", undefined],
 ])("nginxTime: %s", (written, expected) => {
   expect(nginxTime(written)).toBe(expected);
@@ -203,7 +242,11 @@ test("only the newest of too many logs are shown", () => {
     host.clock = noon + (i === 1 ? 60_000 : i * 1000);
     host.write(`${folder}/${name}`, "a\n");
   }
-  expect(newestLogs(host, workerLogs(host, app), 3).map(({ label }) => label)).toEqual(["web.1", "web.3", "web.4"]);
+  expect(newestLogs(host, workerLogs(host, app), 3).map(({ label }) => label)).toEqual([
+    "web.1",
+    "web.3",
+    "web.4",
+  ]);
   expect(newestLogs(host, workerLogs(host, app), 5).length).toBe(5);
 });
 

@@ -13,7 +13,10 @@ function hostWith(vassals: readonly (readonly [file: string, project: string])[]
     [`/proc/${10 + i}/cmdline`, `uwsgi\0--ini\0${folder}${file}\0`],
     [`/proc/${10 + i}/stat`, `${10 + i} (uwsgi) S 9 ${10 + i}`],
   ]);
-  const files = vassals.map(([file, project]) => [`/p/uwsgi-enabled/${file}`, `[uwsgi]\nproject = ${project}\n`]);
+  const files = vassals.map(([file, project]) => [
+    `/p/uwsgi-enabled/${file}`,
+    `[uwsgi]\nproject = ${project}\n`,
+  ]);
   return memoryHost({
     env: { HOME: "/home/piku", PIKU_ROOT: "/p" },
     files: Object.fromEntries([...processes, ...files]),
@@ -42,7 +45,9 @@ test.each([
     const found = listVassals(host, app.paths, name);
     expect(found.map(({ file }) => file)).toEqual(expected);
     stopVassals(host, app, found, 0);
-    const others = vassals.map(([file]) => file as string).filter((file) => !expected.includes(file));
+    const others = vassals
+      .map(([file]) => file as string)
+      .filter((file) => !expected.includes(file));
     expect(host.list(app.paths.enabled)).toEqual(others.sort());
     const killed = host.signalled
       .filter((signal) => signal.startsWith("KILL "))
@@ -60,8 +65,20 @@ test.each([
 });
 
 test.each<[string, string, string, Worker["listen"], boolean]>([
-  ["web on its port", "web", "export A='1'\nexport PORT='20001'\n", { address: "127.0.0.1", port: 20001 }, true],
-  ["web on another port", "web", "export A='1'\nexport PORT='20001'\n", { address: "127.0.0.1", port: 9000 }, false],
+  [
+    "web on its port",
+    "web",
+    "export A='1'\nexport PORT='20001'\n",
+    { address: "127.0.0.1", port: 20001 },
+    true,
+  ],
+  [
+    "web on another port",
+    "web",
+    "export A='1'\nexport PORT='20001'\n",
+    { address: "127.0.0.1", port: 9000 },
+    false,
+  ],
   ["a worker", "worker", "", undefined, true],
   [
     "wsgi on its socket",
@@ -78,7 +95,13 @@ test.each<[string, string, string, Worker["listen"], boolean]>([
     false,
   ],
   ["wsgi on its port", "wsgi", "http-socket = 0.0.0.0:1\n", { address: "0.0.0.0", port: 1 }, true],
-  ["wsgi on another port", "wsgi", "http-socket = 0.0.0.0:1\n", { address: "0.0.0.0", port: 12 }, false],
+  [
+    "wsgi on another port",
+    "wsgi",
+    "http-socket = 0.0.0.0:1\n",
+    { address: "0.0.0.0", port: 12 },
+    false,
+  ],
 ])("isInPlace: %s", (_, kind, lines, listen, expected) => {
   const files = {
     [`/p/uwsgi-enabled/foo_${kind}.1-3.ini`]: "",
@@ -87,16 +110,23 @@ test.each<[string, string, string, Worker["listen"], boolean]>([
   };
   const worker = { kind, ordinal: 1, release: 3, command: "a", settings: {}, listen };
   for (const there of [true, false]) {
-    const host = memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: "/p" }, files: there ? files : {} });
+    const host = memoryHost({
+      env: { HOME: "/home/piku", PIKU_ROOT: "/p" },
+      files: there ? files : {},
+    });
     expect(isInPlace(host, appOf(pathsOf(host), "foo"), worker)).toBe(there && expected);
   }
 });
 
 test("hundreds of apps are told apart by the names of their vassals, without a look into each", () => {
-  const files = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`/p/uwsgi-enabled/app${i}_web.1.ini`, ""]));
+  const files = Object.fromEntries(
+    Array.from({ length: 200 }, (_, i) => [`/p/uwsgi-enabled/app${i}_web.1.ini`, ""]),
+  );
   const host = memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: "/p" }, files });
   const read = (path: string) => {
     throw new Error(`it reads ${path}`);
   };
-  expect(new Set(listVassals({ ...host, read }, pathsOf(host)).map(({ app }) => app)).size).toBe(200);
+  expect(new Set(listVassals({ ...host, read }, pathsOf(host)).map(({ app }) => app)).size).toBe(
+    200,
+  );
 });

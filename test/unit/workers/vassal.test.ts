@@ -144,7 +144,12 @@ const vassals: [string, Worker, string][] = [
   ],
   [
     "jwsgi that is idle at times, which is asked once to be loaded",
-    workerOf({ kind: "jwsgi", command: "com.example.Hello", listen: onSocket, settings: { UWSGI_IDLE: "9" } }),
+    workerOf({
+      kind: "jwsgi",
+      command: "com.example.Hello",
+      listen: onSocket,
+      settings: { UWSGI_IDLE: "9" },
+    }),
     `${head("jwsgi")}reload-mercy = 30\n${jwsgi}${inside.replace("thunder-lock = true\n", "thunder-lock = true\ncheap = true\nidle = 9\n")}${socketLines}http-socket = /p/sockets/blog.1-7.http\n${ready.replaceAll("wsgi.1", "jwsgi.1").replace("hook-accepting1-once", "hook-post-app")}${tail}`,
   ],
   [
@@ -154,7 +159,13 @@ const vassals: [string, Worker, string][] = [
   ],
   [
     "php with its own php.ini and a health check",
-    workerOf({ kind: "php", command: "/public", phpIni: true, healthcheck: "/up", listen: onSocket }),
+    workerOf({
+      kind: "php",
+      command: "/public",
+      phpIni: true,
+      healthcheck: "/up",
+      listen: onSocket,
+    }),
     `${head("php")}reload-mercy = 30\n${php}${renewed}${inside}${socketLines}http-socket = /p/sockets/blog.1-7.http\n${ready.replaceAll("wsgi.1", "php.1")}${tail}`,
   ],
   [
@@ -197,7 +208,11 @@ const vassals: [string, Worker, string][] = [
   ],
   [
     "cron that comes several times",
-    workerOf({ kind: "cron", command: "5,35 6 * * 1-2 a", cron: parseCron("5,35 6 * * 1-2 a", "") }),
+    workerOf({
+      kind: "cron",
+      command: "5,35 6 * * 1-2 a",
+      cron: parseCron("5,35 6 * * 1-2 a", ""),
+    }),
     `${head("cron")}reload-mercy = 30\nprocesses = 0\nlog-master-stream = true\n${["5 6 -1 -1 1", "5 6 -1 -1 2", "35 6 -1 -1 1", "35 6 -1 -1 2"].map((time) => `cron = ${time} exec sh /p/releases/blog/run-7/cron.1.sh\n`).join("")}${tail}`,
   ],
 ];
@@ -223,9 +238,9 @@ test.each([
   ["UWSGI_GEVENT", "yes"],
   ["UWSGI_ASYNCIO", "-5"],
 ])("%s=%s is refused", (key, value) => {
-  expect(() => vassalPairs(app, workerOf({ kind: "wsgi", settings: { [key]: value } }), user)).toThrow(
-    `${key} is '${value}'`,
-  );
+  expect(() =>
+    vassalPairs(app, workerOf({ kind: "wsgi", settings: { [key]: value } }), user),
+  ).toThrow(`${key} is '${value}'`);
 });
 
 test("gevent and asyncio are refused together", () => {
@@ -397,7 +412,9 @@ const readEnvironment = (output: string): Settings =>
 
 const path = process.env.PATH ?? "";
 
-/** The environment that the real uWSGI makes of a vassal's lines: it ends before it serves anything. */
+/**
+ * The environment that the real uWSGI makes of a vassal's lines: it ends before it serves anything.
+ */
 function environmentOf(name: string, pairs: [string, string][]): Settings {
   const output = join(folder, `${name}.out`);
   fs.writeFileSync(
@@ -426,86 +443,121 @@ function isRefused(value: string): boolean {
 }
 
 /** Whether the real uWSGI has a plugin; it alone knows the options that belong to it. */
-const hasPlugin = (name: string) => fs.existsSync(`/usr/lib/uwsgi/plugins/${name.split(":").at(-1)}_plugin.so`);
+const hasPlugin = (name: string) =>
+  fs.existsSync(`/usr/lib/uwsgi/plugins/${name.split(":").at(-1)}_plugin.so`);
 
 /**
- * A vassal as it is but for its folder, which is a real one here, such that uWSGI reads it all and ends before it serves.
- * `project` is a name of our own, which a vassal that is not strict may have.
+ * A vassal as it is but for its folder, which is a real one here, such that uWSGI reads it all and
+ * ends before it serves. `project` is a name of our own, which a vassal that is not strict may
+ * have.
  */
 function strictly(text: string): string {
-  for (const name of ["apps/blog", "logs/blog", "sockets", ...["wsgi", "jwsgi", "rwsgi", "php"].map(envdirOf)])
+  for (const name of [
+    "apps/blog",
+    "logs/blog",
+    "sockets",
+    ...["wsgi", "jwsgi", "rwsgi", "php"].map(envdirOf),
+  ])
     fs.mkdirSync(join(folder, "p", name), { recursive: true });
-  const moved = text.replaceAll("/p/", `${folder}/p/`).replace(/^project = /m, "set-placeholder = project=");
+  const moved = text
+    .replaceAll("/p/", `${folder}/p/`)
+    .replace(/^project = /m, "set-placeholder = project=");
   return `${moved}strict = true\n`;
 }
 
 const envdirOf = (kind: string) => `releases/blog/run-7/${kind}.1.env`;
 
 for (const [name, , text] of vassals) {
-  const lacking = [...text.matchAll(/^plugin = (.*)$/gm)].map(([, plugin]) => plugin!).filter((one) => !hasPlugin(one));
+  const lacking = [...text.matchAll(/^plugin = (.*)$/gm)]
+    .map(([, plugin]) => plugin!)
+    .filter((one) => !hasPlugin(one));
   test.skipIf(!Bun.which("uwsgi") || lacking.length > 0)(
     `the real uWSGI (skipped where there is none) knows every option of the vassal of ${name}${lacking.map((one) => ` [no plugin ${one}]`).join("")}`,
     () => {
       const file = join(folder, "strict.ini");
       const run = (content: string) => {
         fs.writeFileSync(file, content);
-        return Bun.spawnSync(["uwsgi", "--ini", file], { env: { PATH: path }, cwd: folder, stderr: "pipe" });
+        return Bun.spawnSync(["uwsgi", "--ini", file], {
+          env: { PATH: path },
+          cwd: folder,
+          stderr: "pipe",
+        });
       };
       const mark = join(folder, "strict.mark");
       fs.rmSync(mark, { force: true });
       const good = run(`${strictly(text)}exec-pre-jail = touch ${mark}\nexec-pre-jail = false\n`);
-      expect([good.stderr.toString().match(/unknown config directive.*/)?.[0], fs.existsSync(mark)]).toEqual([
-        undefined,
-        true,
-      ]);
+      expect([
+        good.stderr.toString().match(/unknown config directive.*/)?.[0],
+        fs.existsSync(mark),
+      ]).toEqual([undefined, true]);
     },
   );
 }
 
-withUwsgi("the real uWSGI (skipped where there is none) would tell of an option that it does not know", () => {
-  const file = join(folder, "unknown.ini");
-  fs.writeFileSync(file, "[uwsgi]\nno-such-thing = 1\nstrict = true\nexec-pre-jail = false\n");
-  const ran = Bun.spawnSync(["uwsgi", "--ini", file], { env: { PATH: path }, cwd: folder, stderr: "pipe" });
-  expect(ran.stderr.toString()).toContain("no-such-thing");
-});
+withUwsgi(
+  "the real uWSGI (skipped where there is none) would tell of an option that it does not know",
+  () => {
+    const file = join(folder, "unknown.ini");
+    fs.writeFileSync(file, "[uwsgi]\nno-such-thing = 1\nstrict = true\nexec-pre-jail = false\n");
+    const ran = Bun.spawnSync(["uwsgi", "--ini", file], {
+      env: { PATH: path },
+      cwd: folder,
+      stderr: "pipe",
+    });
+    expect(ran.stderr.toString()).toContain("no-such-thing");
+  },
+);
 
-withUwsgi("the real uWSGI (skipped where there is none) gives 600 escaped values to the letter", () => {
-  const random = Object.entries(randomSettings(600, nasty, 5));
-  const refused = random.filter(([, value]) => isRefused(value));
-  expect(refused.length).toBeLessThan(100);
-  expect(refused.filter(([, value]) => !value.includes("%("))).toEqual([]);
-  const settings = Object.fromEntries(random.filter(([, value]) => !isRefused(value)));
-  const got = environmentOf(
-    "env",
-    Object.entries(settings).map(([key, value]) => ["env", `${key}=${escapeValue(value, key)}`]),
-  );
-  expect(Object.fromEntries(Object.keys(settings).map((key) => [key, got[key]]))).toEqual(settings);
-});
+withUwsgi(
+  "the real uWSGI (skipped where there is none) gives 600 escaped values to the letter",
+  () => {
+    const random = Object.entries(randomSettings(600, nasty, 5));
+    const refused = random.filter(([, value]) => isRefused(value));
+    expect(refused.length).toBeLessThan(100);
+    expect(refused.filter(([, value]) => !value.includes("%("))).toEqual([]);
+    const settings = Object.fromEntries(random.filter(([, value]) => !isRefused(value)));
+    const got = environmentOf(
+      "env",
+      Object.entries(settings).map(([key, value]) => ["env", `${key}=${escapeValue(value, key)}`]),
+    );
+    expect(Object.fromEntries(Object.keys(settings).map((key) => [key, got[key]]))).toEqual(
+      settings,
+    );
+  },
+);
 
-withUwsgi("the real uWSGI (skipped where there is none) gives 600 values as a wsgi worker gets them", () => {
-  const random = {
-    ...randomSettings(600, [...nasty, "\x01", "\x0c", "\x0b", "\x7f", "%(uid)"], 6),
-    EMPTY: "",
-    BIG: "x(%".repeat(33_000),
-    TRAILING: "%d ( ",
-    LEADING: "  x",
-    BLANK: " ",
-  };
-  const settings: Settings = Object.fromEntries(
-    Object.entries(random).filter(([, value]) => !/[ \t]$/.test(value) || !isRefused(value)),
-  );
-  expect(Object.keys(settings).length).toBeGreaterThan(500);
-  const envdir = join(folder, "envdir");
-  fs.mkdirSync(envdir);
-  for (const [name, content] of Object.entries(envdirFiles(settings))) fs.writeFileSync(join(envdir, name), content);
-  const pairs = vassalPairs(app, workerOf({ kind: "wsgi", settings }), user).filter(([key]) => key === "env");
-  expect(pairs.length).toBeGreaterThan(15);
-  const got = environmentOf("envdir", [
-    ["envdir", envdir],
-    ...pairs.map(([key, value]): [string, string] => [key, String(value)]),
-  ]);
-  expect(Object.fromEntries(Object.keys(settings).map((key) => [key, got[key]]))).toEqual(settings);
-});
+withUwsgi(
+  "the real uWSGI (skipped where there is none) gives 600 values as a wsgi worker gets them",
+  () => {
+    const random = {
+      ...randomSettings(600, [...nasty, "\x01", "\x0c", "\x0b", "\x7f", "%(uid)"], 6),
+      EMPTY: "",
+      BIG: "x(%".repeat(33_000),
+      TRAILING: "%d ( ",
+      LEADING: "  x",
+      BLANK: " ",
+    };
+    const settings: Settings = Object.fromEntries(
+      Object.entries(random).filter(([, value]) => !/[ \t]$/.test(value) || !isRefused(value)),
+    );
+    expect(Object.keys(settings).length).toBeGreaterThan(500);
+    const envdir = join(folder, "envdir");
+    fs.mkdirSync(envdir);
+    for (const [name, content] of Object.entries(envdirFiles(settings)))
+      fs.writeFileSync(join(envdir, name), content);
+    const pairs = vassalPairs(app, workerOf({ kind: "wsgi", settings }), user).filter(
+      ([key]) => key === "env",
+    );
+    expect(pairs.length).toBeGreaterThan(15);
+    const got = environmentOf("envdir", [
+      ["envdir", envdir],
+      ...pairs.map(([key, value]): [string, string] => [key, String(value)]),
+    ]);
+    expect(Object.fromEntries(Object.keys(settings).map((key) => [key, got[key]]))).toEqual(
+      settings,
+    );
+  },
+);
 
 test.each([
   ["python3 app.py", "exec python3 app.py"],
@@ -538,7 +590,8 @@ test.each([
 /** An app in a real folder, with the folders that a launcher writes to. */
 function realApp(name: string): App {
   const real = appBelow(join(folder, name));
-  for (const dir of [real.tree, join(real.releases, "run-7")]) fs.mkdirSync(dir, { recursive: true });
+  for (const dir of [real.tree, join(real.releases, "run-7")])
+    fs.mkdirSync(dir, { recursive: true });
   return real;
 }
 
@@ -546,7 +599,12 @@ const launch = (real: App, worker: Worker, env: Settings = {}) => {
   const { launcher } = filesOf(real, worker);
   fs.writeFileSync(launcher, renderLauncher(real, worker));
   const ran = Bun.spawnSync(["sh", launcher], { env: { PATH: path, ...env }, stderr: "pipe" });
-  return { pid: ran.pid, status: ran.exitCode, stdout: ran.stdout.toString(), stderr: ran.stderr.toString() };
+  return {
+    pid: ran.pid,
+    status: ran.exitCode,
+    stdout: ran.stdout.toString(),
+    stderr: ran.stderr.toString(),
+  };
 };
 
 test("a launcher's text", () => {
@@ -580,7 +638,10 @@ test("a launcher gives 500 settings to the letter, and becomes the command", () 
   const { PWD, OLDPWD: _, ...got } = readEnvironment(ran.stdout);
   expect([PWD, got]).toEqual([real.tree, { ...settings, INHERITED: "yes" }]);
   const files = filesOf(real, workerOf({}));
-  expect([files.daemon, files.starts].map((file) => fs.readFileSync(file, "utf8"))).toEqual([`${ran.pid}\n`, "."]);
+  expect([files.daemon, files.starts].map((file) => fs.readFileSync(file, "utf8"))).toEqual([
+    `${ran.pid}\n`,
+    ".",
+  ]);
 });
 
 test("a launcher that is started again says so", () => {
@@ -612,7 +673,10 @@ test.each(["UID", "EUID", "PPID", "OPTIND", "LINENO", "RANDOM", "_", "PS4", "ENV
   "a launcher lives with a setting called %s",
   (key) => {
     expect(
-      launch(realApp("names"), workerOf({ command: "printenv DONE", settings: { [key]: "1", DONE: "yes" } })).stdout,
+      launch(
+        realApp("names"),
+        workerOf({ command: "printenv DONE", settings: { [key]: "1", DONE: "yes" } }),
+      ).stdout,
     ).toBe("yes\n");
   },
 );
@@ -639,20 +703,34 @@ const day = 86_400_000;
 const start = Date.UTC(2023, 11, 20);
 const dates = Array.from({ length: 75 }, (_, i) => new Date(start + i * day));
 
-/** Whether uWSGI runs a job on a day (its core/master_utils.c: -n is every n-th; the two days count either way when both are numbers). */
+/**
+ * Whether uWSGI runs a job on a day (its core/master_utils.c: -n is every n-th; the two days count
+ * either way when both are numbers).
+ */
 function uwsgiRunsOn(time: string, date: Date): boolean {
   const [, , mday, month, wday] = time.split(" ").map(Number);
-  const fits = (wanted: number, value: number) => (wanted < 0 ? value % -wanted === 0 : value === wanted);
+  const fits = (wanted: number, value: number) =>
+    wanted < 0 ? value % -wanted === 0 : value === wanted;
   const [fitsDay, fitsWeek] = [fits(mday!, date.getUTCDate()), fits(wday!, date.getUTCDay())];
-  return fits(month!, date.getUTCMonth() + 1) && (mday! >= 0 && wday! >= 0 ? fitsDay || fitsWeek : fitsDay && fitsWeek);
+  return (
+    fits(month!, date.getUTCMonth() + 1) &&
+    (mday! >= 0 && wday! >= 0 ? fitsDay || fitsWeek : fitsDay && fitsWeek)
+  );
 }
 
 // A `date` in front of the real one, so that a launcher believes what day it is.
 const fakeBin = join(folder, "bin");
 fs.mkdirSync(fakeBin);
-fs.writeFileSync(join(fakeBin, "date"), `#!/bin/sh\nexec ${Bun.which("date")} -u -d "$TODAY" "$@"\n`, { mode: 0o755 });
+fs.writeFileSync(
+  join(fakeBin, "date"),
+  `#!/bin/sh\nexec ${Bun.which("date")} -u -d "$TODAY" "$@"\n`,
+  { mode: 0o755 },
+);
 
-/** The days on which a cron worker's command runs: uWSGI's part by its rule, the launcher's by running it. */
+/**
+ * The days on which a cron worker's command runs: uWSGI's part by its rule, the launcher's by
+ * running it.
+ */
 function daysOf(line: string): string[] {
   const cron = parseCron(`${line} echo ran`, "");
   const times = cronTimes(cron);
@@ -661,7 +739,10 @@ function daysOf(line: string): string[] {
   return dates
     .filter((date) => times.some((time) => uwsgiRunsOn(time, date)))
     .map((date) => date.toISOString().slice(0, 10))
-    .filter((today) => launch(real, worker, { PATH: `${fakeBin}:${path}`, TODAY: today }).stdout === "ran\n");
+    .filter(
+      (today) =>
+        launch(real, worker, { PATH: `${fakeBin}:${path}`, TODAY: today }).stdout === "ran\n",
+    );
 }
 
 test.each([
@@ -677,7 +758,9 @@ test.each([
   "0 0 29 2 0-6",
 ])("a cron job runs on the days of %s, as croner says", (line) => {
   const cron = new Reference(line, { timezone: "UTC", paused: true });
-  expect(daysOf(line)).toEqual(dates.filter((date) => cron.match(date)).map((date) => date.toISOString().slice(0, 10)));
+  expect(daysOf(line)).toEqual(
+    dates.filter((date) => cron.match(date)).map((date) => date.toISOString().slice(0, 10)),
+  );
 });
 
 // crontab(5), and the original: a field that begins with `*` does not name days, so both must fit.
