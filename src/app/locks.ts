@@ -1,4 +1,5 @@
-import type { Host } from "../host/host.ts";
+import type { Host, Lock } from "../host/host.ts";
+import { waitUntil } from "../host/wait.ts";
 import type { App } from "./app.ts";
 import type { Paths } from "./paths.ts";
 
@@ -74,14 +75,7 @@ export function withTurn<T>(
 ): T {
   const file = fileOf(paths, turn, app);
   host.mkdir(paths.locks, 0o700);
-  let lock = host.lock(file);
-  if (!lock && app)
-    host.complain(`-----> Waiting for ${host.read(noteOf(file))?.trim() ?? "another command"}`);
-  for (let round = 1; !lock; round++) {
-    host.sleep(100);
-    if (round % 10 === 0) meanwhile();
-    lock = host.lock(file);
-  }
+  const lock = host.lock(file) ?? waitForLock(host, file, app !== undefined, meanwhile);
   try {
     if (app)
       host.write(
@@ -96,6 +90,18 @@ export function withTurn<T>(
     if (app && isGone(host, app)) for (const path of [noteOf(file), file]) host.remove(path);
     lock.release();
   }
+}
+
+function waitForLock(host: Host, file: string, tells: boolean, meanwhile: () => void): Lock {
+  if (tells)
+    host.complain(`-----> Waiting for ${host.read(noteOf(file))?.trim() ?? "another command"}`);
+  let lock: Lock | undefined;
+  const take = () => {
+    lock = host.lock(file);
+    return lock !== undefined;
+  };
+  while (!waitUntil(host, take, { every: 100, atMost: 1000 })) meanwhile();
+  return lock!;
 }
 
 const isGone = (host: Host, { tree, repo, envs, releases }: App) =>

@@ -2,6 +2,7 @@ import { jobFile } from "../app/releases.ts";
 import type { Job } from "../host/host.ts";
 import { isDiskFull } from "../host/space.ts";
 import { programEnvironment } from "../host/tools.ts";
+import { waitUntil } from "../host/wait.ts";
 import { buildTree, prepareBuildTree } from "../repository/checkout.ts";
 import { isComplete, markComplete } from "../runtimes/dependencies.ts";
 import type { Step } from "../runtimes/runtime.ts";
@@ -72,16 +73,17 @@ export function attend(
   job: Job,
   limit = Number.POSITIVE_INFINITY,
 ): number {
-  const start = host.ticks();
-  let status = host.poll(job);
-  while (status === undefined) {
-    if (host.ticks() - start > limit) host.end(job, 1_000);
-    host.sleep(50);
-    show();
+  let status: number | undefined;
+  const hasEnded = () => {
     status = host.poll(job);
+    show();
+    return status !== undefined;
+  };
+  if (!waitUntil(host, hasEnded, { every: 50, atMost: limit })) {
+    host.end(job, 1_000);
+    waitUntil(host, hasEnded, { every: 50 });
   }
-  show();
-  return status;
+  return status!;
 }
 
 /** Runs one command of a deploy to its end, showing what it prints. Throws when it fails. */
