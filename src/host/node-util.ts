@@ -6,7 +6,7 @@ interface Option {
 
 /**
  * Takes the place of `node:util` on QuickJS: just enough of `parseArgs({ strict: false })` for
- * citty.
+ * citty, with short options as there: `-n 5`, `-n5`, `-tn5`.
  */
 export function parseArgs({
   args = [],
@@ -22,21 +22,26 @@ export function parseArgs({
   }
   const long = (short: string) =>
     Object.keys(options).find((name) => options[name]!.short === short) ?? short;
+  const takesValue = (name: string) => options[name]?.type === "string";
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;
+    const next = (name: string) => (takesValue(name) && i + 1 < args.length ? args[++i] : true);
     if (arg === "--") {
       positionals.push(...args.slice(i + 1));
       break;
     }
     if (!arg.startsWith("-") || arg === "-") {
       positionals.push(arg);
-      continue;
+    } else if (arg.startsWith("--")) {
+      const [name, value] = arg.slice(2).split(/=(.*)/s) as [string, string | undefined];
+      values[name] = value ?? next(name);
+    } else {
+      let at = 1;
+      for (; at < arg.length - 1 && !takesValue(long(arg[at]!)); at++)
+        values[long(arg[at]!)] = true;
+      const name = long(arg[at]!);
+      values[name] = arg.slice(at + 1) || next(name);
     }
-    const [key, value] = arg.replace(/^--?/, "").split(/=(.*)/s) as [string, string | undefined];
-    const name = arg.startsWith("--") ? key : long(key);
-    const takesNext =
-      value === undefined && options[name]?.type === "string" && args[i + 1] !== undefined;
-    values[name] = takesNext ? args[++i] : (value ?? true);
   }
   return { values, positionals };
 }

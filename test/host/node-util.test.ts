@@ -14,6 +14,9 @@ test.each([
   "--lines=7 demo",
   "--lines 7 -- --force -x",
   "--lines= a=b - --unknown --other=1",
+  "demo -n5",
+  "demo -n=5 -fn7 -fn 8 -n",
+  "demo -json -xf --lines -f",
 ])("parses '%s' as node:util does", (line) => {
   const args = line.split(" ").filter(Boolean);
   const expected = original({ args, options, strict: false, allowPositionals: true });
