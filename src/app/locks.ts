@@ -12,7 +12,10 @@ export type Turn = "push" | "deploy" | "restore" | "machine" | "update" | "backu
 const fileOf = (paths: Paths, turn: Turn, app?: App) =>
   `${paths.locks}/${app ? `${app.name}.` : ""}${turn}`;
 
-/** Who holds a lock, since when, and for what: written beside it for the one who waits. */
+/**
+ * Who holds a lock, since when, and for what, written beside it for the one who waits; in a second
+ * line the number of the process that holds it.
+ */
 const noteOf = (file: string) => `${file}.by`;
 
 /**
@@ -36,27 +39,12 @@ export function isHeld(host: Host, paths: Paths, turn: Turn, app?: App): boolean
 }
 
 /**
- * The processes that hold this lock, as /proc tells (proc(5), fdinfo): one, or none. On Bun the
- * process that the kernel itself names is gone, since the lock was taken by a child.
+ * The process that holds a lock of an app's, as it wrote it down; undefined when it is not known.
+ * The kernel's own answer is of no use: on Bun it is a child, gone long since, that took the lock.
  */
-export function holdersOf(host: Host, paths: Paths, turn: Turn, app?: App): number[] {
-  const file = fileOf(paths, turn, app);
-  const holds = (pid: string) => {
-    try {
-      const descriptors = host
-        .list(`/proc/${pid}/fd`)
-        .filter((name) => host.readLink(`/proc/${pid}/fd/${name}`) === file);
-      return descriptors.some((name) =>
-        host.read(`/proc/${pid}/fdinfo/${name}`)?.includes("FLOCK"),
-      );
-    } catch {
-      return false; // somebody else's
-    }
-  };
-  return host
-    .list("/proc")
-    .filter((name) => /^\d+$/.test(name) && holds(name))
-    .map(Number);
+export function holderOf(host: Host, paths: Paths, turn: Turn, app: App): number | undefined {
+  const [, pid] = host.read(noteOf(fileOf(paths, turn, app)))?.split("\n") ?? [];
+  return Number(pid) || undefined;
 }
 
 /**
@@ -80,7 +68,7 @@ export function withTurn<T>(
     if (app)
       host.write(
         noteOf(file),
-        `${what} by ${whoAsks(host)}, since ${new Date(host.now()).toISOString()}\n`,
+        `${what} by ${whoAsks(host)}, since ${new Date(host.now()).toISOString()}\n${host.pid}\n`,
         0o600,
       );
     return action();
@@ -94,7 +82,9 @@ export function withTurn<T>(
 
 function waitForLock(host: Host, file: string, tells: boolean, meanwhile: () => void): Lock {
   if (tells)
-    host.complain(`-----> Waiting for ${host.read(noteOf(file))?.trim() ?? "another command"}`);
+    host.complain(
+      `-----> Waiting for ${host.read(noteOf(file))?.split("\n")[0] ?? "another command"}`,
+    );
   let lock: Lock | undefined;
   const take = () => {
     lock = host.lock(file);

@@ -1,6 +1,7 @@
 import { type Paths, pathsOf } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
+import { voiceOf } from "../text/output.ts";
 import { linesOf, shellQuote } from "../text/text.ts";
 
 /** Bytes of public keys that can be given at once: a class of a hundred. */
@@ -217,4 +218,16 @@ export function addKeys(
     host.write(file, before + (before === "" || before.endsWith("\n") ? "" : "\n") + lines, 0o600);
   }
   return added;
+}
+
+/**
+ * Warns where authorized_keys also has one of these keys without a command in front: sshd would
+ * find that line first, and its owner's pushes would not reach piku.
+ */
+export function warnOfLoginLines(host: Host, blobs: readonly string[]): void {
+  for (const { at, blob, isTied } of parseKeyLines(authorizedKeys(host)))
+    if (blobs.includes(blob) && !isTied)
+      voiceOf(host).warn(
+        `${keysFile(host)} line ${at + 1} has this key without a command: pushes with it do not reach piku. Remove that line, and add the key again.`,
+      );
 }

@@ -1,4 +1,3 @@
-import { defineCommand } from "citty";
 import { appOf, findApp, listApps } from "../app/app.ts";
 import { pathsOf } from "../app/paths.ts";
 import {
@@ -8,32 +7,34 @@ import {
   surveyApps,
   surveyProcesses,
 } from "../board/status.ts";
-import type { Host } from "../host/host.ts";
 import { everyProcess } from "../host/processes.ts";
 import { PikuError } from "../text/errors.ts";
 import { columns, span } from "../text/text.ts";
 import { appsWithWorkers } from "../workers/emperor.ts";
-import { appArg, jsonArg } from "./arguments.ts";
+import { appArg, command, jsonArg } from "./command.ts";
 
-export const apps = (host: Host) =>
-  defineCommand({
-    meta: { description: "List apps; a '*' marks those that run", example: "piku apps" },
-    args: { json: jsonArg },
-    run({ args }) {
-      const paths = pathsOf(host);
-      if (args.json) return host.say(JSON.stringify(surveyApps(host, paths)));
-      const working = appsWithWorkers(host, paths);
-      const names = listApps(host, paths, working);
-      if (names.length === 0) return host.complain("There are no applications deployed.");
-      if (!host.isTerminal(1)) {
-        host.say(
-          names
-            .map((name) => `${isUp(host, appOf(paths, name), working) ? "*" : " "}${name}`)
-            .join("\n"),
-        );
-      } else for (const line of renderApps(surveyApps(host, paths), host.now())) host.say(line);
-    },
-  });
+export const apps = command({
+  name: "apps",
+  group: "Apps",
+  description: "List apps; a '*' marks those that run",
+  examples: ["ssh piku@board apps", "ssh -t piku@board apps"],
+  alias: ["list", "ls", "apps:list"],
+  args: { json: jsonArg },
+  run({ args, host }) {
+    const paths = pathsOf(host);
+    if (args.json) return host.say(JSON.stringify(surveyApps(host, paths)));
+    const working = appsWithWorkers(host, paths);
+    const names = listApps(host, paths, working);
+    if (names.length === 0) return host.complain("There are no applications deployed.");
+    if (!host.isTerminal(1)) {
+      host.say(
+        names
+          .map((name) => `${isUp(host, appOf(paths, name), working) ? "*" : " "}${name}`)
+          .join("\n"),
+      );
+    } else for (const line of renderApps(surveyApps(host, paths), host.now())) host.say(line);
+  },
+});
 
 /** Apps as a table for people. `now`: milliseconds since 1970. */
 export const renderApps = (all: readonly AppStatus[], now: number) =>
@@ -49,32 +50,34 @@ export const renderApps = (all: readonly AppStatus[], now: number) =>
     ]),
   ]);
 
-export const ps = (host: Host) =>
-  defineCommand({
-    meta: {
-      description:
-        "Show an app's processes: how many there are to be, and how each is; all apps unless one is named",
-      example: "piku ps blog",
-    },
-    args: { app: { ...appArg, required: false }, json: jsonArg },
-    run({ args }) {
-      const paths = pathsOf(host);
-      const app = args.app === undefined ? undefined : findApp(host, args.app);
-      const scaling = app && host.read(`${app.envs}/SCALING`);
-      if (app && scaling === undefined)
-        throw new PikuError(
-          `no workers found for app '${app.name}'.`,
-          "it has never been live; push it again to see why",
-        );
-      const every = everyProcess(host);
-      const named = app ? [app] : listApps(host, paths).map((name) => appOf(paths, name));
-      const all = named.flatMap((one) => surveyProcesses(host, one, every));
-      if (args.json) return host.say(JSON.stringify(all));
-      if (scaling) host.say(scaling.trim());
-      for (const line of renderProcesses(all, host.now(), app === undefined))
-        host.say(host.isTerminal(1) ? line.replace(/ down\b/, "\u001b[31m$&\u001b[0m") : line);
-    },
-  });
+export const ps = command({
+  name: "ps",
+  group: "Apps",
+  description: "Show the processes of an app, or of all apps",
+  examples: ["ssh piku@board ps blog", "ssh piku@board ps"],
+  alias: ["status", "info", "apps:info"],
+  args: {
+    app: { ...appArg, description: "the app's name; all apps unless given", required: false },
+    json: jsonArg,
+  },
+  run({ args, host }) {
+    const paths = pathsOf(host);
+    const app = args.app === undefined ? undefined : findApp(host, args.app);
+    const scaling = app && host.read(`${app.envs}/SCALING`);
+    if (app && scaling === undefined)
+      throw new PikuError(
+        `no workers found for app '${app.name}'.`,
+        "it has never been live; push it again to see why",
+      );
+    const every = everyProcess(host);
+    const named = app ? [app] : listApps(host, paths).map((name) => appOf(paths, name));
+    const all = named.flatMap((one) => surveyProcesses(host, one, every));
+    if (args.json) return host.say(JSON.stringify(all));
+    if (scaling) host.say(scaling.trim());
+    for (const line of renderProcesses(all, host.now(), app === undefined))
+      host.say(host.isTerminal(1) ? line.replace(/ down\b/, "\u001b[31m$&\u001b[0m") : line);
+  },
+});
 
 /**
  * Processes as lines that explain themselves, with their app's name in front where there are

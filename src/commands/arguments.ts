@@ -1,58 +1,127 @@
-import type { ArgDef, CommandDef } from "citty";
+import { parseArgs } from "citty";
+import type { Host } from "../host/host.ts";
 import { usageError } from "../text/errors.ts";
-import { printable } from "../text/text.ts";
+import { nearest, printable } from "../text/text.ts";
+import type { Argument, Arguments, Command } from "./command.ts";
 
-declare module "citty" {
-  interface CommandMeta {
-    /** A call that somebody could type, shown first in the command's help. */
-    example?: string;
-  }
-}
+const helpOption: Arguments = { help: { type: "boolean", alias: "h" } };
 
-/** Commands by name, in the order of the help page. */
-// biome-ignore lint/suspicious/noExplicitAny: each command has arguments of its own.
-export type Commands = Record<string, CommandDef<any>>;
+/** The arguments of a command by their names, in order, without its options. */
+export const positionalsOf = ({ args }: Command) =>
+  Object.entries(args).filter(([, { type }]) => type === "positional");
 
-/** The app of a command, its first argument. */
-export const appArg = {
-  type: "positional",
-  description: "the app's name",
-  required: true,
-} as const;
+/** The options of a command by their names. */
+export const optionsOf = ({ args }: Command) =>
+  Object.entries(args).filter(([, { type }]) => type !== "positional");
 
-/** Where a list or a record comes out. */
-export const jsonArg = { type: "boolean", description: "as one JSON text" } as const;
+const aliasesOf = (option: Argument): string[] =>
+  option.type === "positional" ? [] : [option.alias ?? []].flat();
 
-/** What makes the last positional argument of a command stand for as many words as there are. */
-export const many = { valueHint: "..." } as const;
+/** How an option is typed, short forms first: `-n`, `--lines`; `--no-follow` of what is on. */
+export const spellings = ([name, option]: [string, Argument]): string[] => {
+  if ("negativeDescription" in option) return [`--no-${name}`];
+  const names = [name, ...aliasesOf(option)];
+  const isShort = (one: string) => one.length === 1;
+  const long = names.filter((one) => !isShort(one));
+  return [...names.filter(isShort).map((one) => `-${one}`), ...long.map((one) => `--${one}`)];
+};
+
+/** An argument as a usage line shows it: `<app>`, `[process]`, `<settings...>`. */
+export const shownArgument = ([name, { required, many }]: [string, Argument]) => {
+  const shown = many ? `${name}...` : name;
+  return required ? `<${shown}>` : `[${shown}]`;
+};
+
+/** How a command is called: `logs <app> [process] [options]`. */
+export const usageOf = (command: Command) =>
+  [
+    command.meta.name,
+    ...positionalsOf(command).map(shownArgument),
+    ...(optionsOf(command).length > 0 ? ["[options]"] : []),
+  ].join(" ");
 
 /**
- * Refuses words that a command has no use for: an option that it does not know, or one word too
- * many. citty passes over both, and `apps && id` would list apps.
+ * What citty will make of the words behind a command's name: its options, its arguments by their
+ * names, and `help`. citty passes over what it does not know, and `apps && id` would list apps:
+ * throws a usage error for a wrong option, a word too many, a missing one, and a value of the wrong
+ * form.
  */
-export function refuseStrayWords(
-  args: Readonly<Record<string, ArgDef>>,
+export function readWords(command: Command, words: readonly string[]): Record<string, unknown> {
+  const { passesOn } = command.meta;
+  // git's own clients send whatever their user typed for an app's name.
+  const explainsItself = command.meta.group !== "Internal";
+  const positionals = positionalsOf(command);
+  const options = Object.fromEntries(optionsOf(command));
+  const end = words.indexOf("--");
+  // citty keeps arguments under `_`, and an object has a `__proto__`: no options may be called so.
+  const odd = words
+    .slice(0, end < 0 ? words.length : end)
+    .find((word) => /^-[^=]*[^A-Za-z0-9=-]/.test(word));
+  if (odd !== undefined) throw noOption(command, odd);
+  const known = explainsItself ? { ...options, ...helpOption } : options;
+  const { _: given, ...found } = parseArgs([...words], known);
+  if (explainsItself && found.help) return { help: true };
+  refuseOptions(command, known, found, words);
+  for (const [i, [name, { required }]] of positionals.entries())
+    if (required && given[i] === undefined)
+      throw usageError(`<${name}> is missing`, `e.g.: ${command.meta.examples[0]}`);
+  const isOpen = passesOn || positionals.some(([, { many }]) => many);
+  if (given.length > positionals.length && !isOpen)
+    throw usageError(
+      `unexpected word '${printable(given[positionals.length]!)}'`,
+      `usage: ${usageOf(command)}`,
+    );
+  const values = {
+    ...found,
+    ...Object.fromEntries(positionals.map(([name], i) => [name, given[i]])),
+  };
+  for (const entry of Object.entries(command.args)) refuseForm(entry, values[entry[0]]);
+  return values;
+}
+
+/** Refuses options that a command does not have, or that lack their value. */
+function refuseOptions(
+  command: Command,
+  options: Arguments,
+  found: Readonly<Record<string, unknown>>,
   words: readonly string[],
 ): void {
-  const positionals = Object.values(args).filter(({ type }) => type === "positional");
-  const isMany = positionals.some(({ valueHint }) => valueHint === many.valueHint);
-  let left = positionals.length;
-  for (let i = 0; i < words.length; i++) {
-    const word = words[i]!;
-    const option = /^--?([^=]+)/.exec(word)?.[1];
-    if (word === "--") continue;
-    if (option !== undefined) {
-      const name = Object.keys(args).find(
-        (one) => one === option || (args[one] as { alias?: string }).alias === option,
-      );
-      if (name === undefined) throw usageError(`there is no option '${printable(word)}'`);
-      if (args[name]!.type === "string" && !word.includes("=")) i++;
-    } else if (left-- <= 0 && !isMany) {
-      throw usageError(`'${printable(word)}' is one word too many`);
-    }
+  const known = Object.entries(options).flatMap(([name, option]) => [name, ...aliasesOf(option)]);
+  const isKnown = (key: string) =>
+    // citty also gives `if-time` as `ifTime`.
+    known.includes(key) || known.includes(key.replace(/[A-Z]/g, (one) => `-${one.toLowerCase()}`));
+  for (const [key, value] of Object.entries(found)) {
+    const isText = options[key]?.type === "string";
+    if (isText && value === "")
+      throw usageError(`--${key} needs a value`, `e.g.: ${command.meta.examples[0]}`);
+    if (isKnown(key) && !(isText && value === false)) continue;
+    const typed =
+      words.find((word) => /^-/.test(word) && word.replace(/^--?(no-)?/, "").startsWith(key)) ??
+      `-${key}`;
+    throw noOption(command, typed);
   }
 }
 
-/** The words behind the app of a command that takes many. */
-export const wordsBehindApp = (rawArgs: readonly string[]) =>
-  rawArgs.filter((word) => word !== "--").slice(1);
+/** The error for an option that a command does not have; names the one that was meant, if any. */
+function noOption(command: Command, typed: string): Error {
+  const near = nearest(typed.replace(/=.*/s, ""), optionsOf(command).flatMap(spellings));
+  return usageError(
+    `there is no option '${printable(typed)}'`,
+    near ? `did you mean '${near}'?` : `usage: ${usageOf(command)}`,
+  );
+}
+
+/** Refuses a value that does not look as it must. */
+function refuseForm(entry: [string, Argument], value: unknown): void {
+  const [name, { type, pattern, valueHint, description }] = entry;
+  if (typeof value !== "string" || !pattern || pattern.test(value)) return;
+  const [what, where, form] =
+    type === "positional"
+      ? [name, "", shownArgument(entry)]
+      : [valueHint!.toLowerCase(), ` for --${name}`, `--${name} ${valueHint}`];
+  throw usageError(`invalid ${what} '${printable(value)}'${where}`, `${form}: ${description}`);
+}
+
+/** The file on the server that somebody means who typed this; an absolute path. */
+export const typedPath = (host: Host, typed: string) =>
+  typed.startsWith("/") ? typed : `${host.env().PWD ?? ""}/${typed}`;

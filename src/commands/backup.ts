@@ -1,4 +1,3 @@
-import { defineCommand } from "citty";
 import { appOf, isAppName, namedApp, remainsOf } from "../app/app.ts";
 import { type Paths, pathsOf } from "../app/paths.ts";
 import { type Manifest, readBackup, withStage, writeBackup } from "../board/backup.ts";
@@ -7,7 +6,8 @@ import type { Host } from "../host/host.ts";
 import { PikuError, usageError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { printable } from "../text/text.ts";
-import { absolute } from "./setup.ts";
+import { typedPath } from "./arguments.ts";
+import { command } from "./command.ts";
 
 const someApp = {
   type: "positional",
@@ -15,34 +15,37 @@ const someApp = {
   required: false,
 } as const;
 
-export const backup = (host: Host) =>
-  defineCommand({
-    meta: {
-      description: "Write a backup of an app, or of the board, to stdout",
-      example: "ssh piku@host backup blog >blog.tar.gz",
+export const backup = command({
+  name: "backup",
+  group: "The board",
+  description: "Write a backup of an app, or of the board, to stdout",
+  examples: [
+    "ssh piku@board backup blog >blog.tar.gz",
+    "ssh piku@board backup >board.tar.gz",
+    "ssh piku@board backup --verify <board.tar.gz",
+  ],
+  args: {
+    app: someApp,
+    verify: {
+      type: "boolean",
+      description: "check a backup instead: a file on the server, or stdin",
     },
-    args: {
-      app: someApp,
-      verify: {
-        type: "boolean",
-        description: "say whether a backup is whole: a file of the server's, or stdin",
-      },
-    },
-    run({ args }) {
-      if (args.verify) return verify(host, args.app);
-      if (host.isTerminal(1))
-        throw usageError(
-          "a backup is no text",
-          "send it to a file: ssh piku@host backup >board.tar.gz",
-        );
-      const paths = pathsOf(host);
-      const apps =
-        args.app === undefined
-          ? everyName(host, paths).map((name) => appOf(paths, name))
-          : [remainsOf(host, args.app)];
-      writeBackup(host, apps, args.app === undefined);
-    },
-  });
+  },
+  run({ args, host }) {
+    if (args.verify) return verify(host, args.app);
+    if (host.isTerminal(1))
+      throw usageError(
+        "a backup is binary and does not go to a terminal",
+        "send it to a file: ssh piku@board backup >board.tar.gz",
+      );
+    const paths = pathsOf(host);
+    const apps =
+      args.app === undefined
+        ? everyName(host, paths).map((name) => appOf(paths, name))
+        : [remainsOf(host, args.app)];
+    writeBackup(host, apps, args.app === undefined);
+  },
+});
 
 /** The names of all apps of which there is anything, if only data. */
 function everyName(host: Host, { apps, repos, envs, data }: Paths): string[] {
@@ -52,15 +55,15 @@ function everyName(host: Host, { apps, repos, envs, data }: Paths): string[] {
   const odd = names.filter((name) => !isAppName(name) && !name.startsWith("."));
   if (odd.length > 0)
     host.complain(
-      `Warning: left out, since no app can be called so: ${odd.map(printable).join(", ")}`,
+      `Warning: left out, since these are not valid app names: ${odd.map(printable).join(", ")}`,
     );
   return names.filter(isAppName);
 }
 
 function verify(host: Host, file: string | undefined): void {
-  const path = file === undefined || file === "-" ? undefined : absolute(host, file);
+  const path = file === undefined || file === "-" ? undefined : typedPath(host, file);
   if (path !== undefined && !host.stat(path))
-    throw new PikuError(`there is no file '${path}' on the server`);
+    throw new PikuError(`file '${path}' not found on the server`);
   const manifest = withStage(host, file, (stage) => readBackup(host, stage, path, "piku.json"));
   voiceOf(host).log(`-----> It is whole. ${renderManifest(manifest)}`);
 }
@@ -69,27 +72,26 @@ function verify(host: Host, file: string | undefined): void {
 export const renderManifest = ({ created, board, apps }: Manifest) =>
   `Of ${printable(created.slice(0, 16).replace("T", " "))} UTC: ${[...apps.map(({ name }) => printable(name)), ...(board ? ["and what belongs to all apps"] : [])].join(", ")}.`;
 
-export const restore = (host: Host) =>
-  defineCommand({
-    meta: {
-      description: "Restore a backup from stdin, or one app of it, and deploy",
-      example: "ssh piku@host restore <board.tar.gz",
+export const restore = command({
+  name: "restore",
+  group: "The board",
+  description: "Restore a backup from stdin, or one app of it, and deploy",
+  examples: ["ssh piku@board restore <board.tar.gz", "ssh piku@board restore blog <board.tar.gz"],
+  args: {
+    app: {
+      ...someApp,
+      description: "the only app to restore; all of the backup unless given",
     },
-    args: {
-      app: {
-        ...someApp,
-        description: "the only app to restore; all that the backup has unless given",
-      },
-      force: { type: "boolean", description: "destroy the apps that are there, and their data" },
-    },
-    run({ args }) {
-      const only = args.app === undefined ? undefined : namedApp(host, args.app);
-      if (host.isTerminal(0))
-        throw usageError("the backup comes from stdin", "ssh piku@host restore <board.tar.gz");
-      withStage(host, only?.name, (stage) => {
-        const manifest = readBackup(host, stage);
-        voiceOf(host).log(`-----> The backup is whole. ${renderManifest(manifest)}`);
-        restoreBackup(host, stage, manifest, only, args.force === true);
-      });
-    },
-  });
+    force: { type: "boolean", description: "replace apps that exist, and their data" },
+  },
+  run({ args, host }) {
+    const only = args.app === undefined ? undefined : namedApp(host, args.app);
+    if (host.isTerminal(0))
+      throw usageError("the backup comes from stdin", "ssh piku@board restore <board.tar.gz");
+    withStage(host, only?.name, (stage) => {
+      const manifest = readBackup(host, stage);
+      voiceOf(host).log(`-----> The backup is whole. ${renderManifest(manifest)}`);
+      restoreBackup(host, stage, manifest, only, args.force === true);
+    });
+  },
+});

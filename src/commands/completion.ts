@@ -1,23 +1,27 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is printed is a script for bash.
-import { type ArgDef, defineCommand } from "citty";
-import type { Host } from "../host/host.ts";
 import { usageError } from "../text/errors.ts";
-import type { Commands } from "./arguments.ts";
+import { optionsOf, positionalsOf, spellings } from "./arguments.ts";
+import { type Command, command } from "./command.ts";
 
-export const completion = (host: Host, commands: () => Commands) =>
-  defineCommand({
-    meta: {
-      description:
-        "Print what makes bash complete commands and apps; zsh takes it after bashcompinit",
-      example:
-        "ssh piku@board completion >~/.piku-completion; echo . ~/.piku-completion >>~/.bashrc",
+export const completion = (commands: () => readonly Command[]) =>
+  command({
+    name: "completion",
+    group: "The board",
+    description: "Print a script that completes commands and apps in bash",
+    examples: ["ssh piku@board completion >~/.piku-completion"],
+    alias: ["completions"],
+    args: {
+      shell: {
+        type: "positional",
+        description: "bash; zsh takes it after bashcompinit",
+        required: false,
+      },
     },
-    args: { shell: { type: "positional", description: "bash", required: false } },
-    run({ args }) {
+    run({ args, host }) {
       if ((args.shell ?? "bash") !== "bash")
         throw usageError(
-          "only bash's completion is known",
-          "zsh takes it too: autoload -U bashcompinit && bashcompinit",
+          "there is a completion script for bash only",
+          "zsh takes it too, after: autoload -U bashcompinit && bashcompinit",
         );
       host.say(renderCompletion(commands()));
     },
@@ -27,20 +31,18 @@ export const completion = (host: Host, commands: () => Commands) =>
  * The script, made from the table of commands. It asks `piku apps` for the names of apps, whatever
  * `piku` is there.
  */
-export function renderCompletion(commands: Commands): string {
-  const known = Object.entries(commands).filter(
-    ([, { meta }]) => !/^INTERNAL/.test(descriptionOf(meta)),
-  );
-  const argsOf = (args: unknown) => Object.entries((args ?? {}) as Record<string, ArgDef>);
-  const options = known.flatMap(([name, { args }]) => {
-    const flags = argsOf(args).filter(([, { type }]) => type !== "positional");
-    return flags.length > 0
-      ? [`      ${name}) words="${flags.map(([flag]) => `--${flag}`).join(" ")}" ;;`]
-      : [];
+export function renderCompletion(commands: readonly Command[]): string {
+  const known = commands.filter(({ meta }) => meta.group !== "Internal");
+  const names = known.map(({ meta }) => meta.name);
+  const options = known.flatMap((one) => {
+    const flags = optionsOf(one)
+      .flatMap(spellings)
+      .filter((spelling) => spelling.startsWith("--"));
+    return flags.length > 0 ? [`      ${one.meta.name}) words="${flags.join(" ")}" ;;`] : [];
   });
   const forApps = known
-    .filter(([, { args }]) => argsOf(args)[0]?.[0] === "app")
-    .map(([name]) => name);
+    .filter((one) => positionalsOf(one)[0]?.[0] === "app")
+    .map(({ meta }) => meta.name);
   return [
     "# piku for bash; zsh takes it after: autoload -U bashcompinit && bashcompinit",
     "_piku() {",
@@ -49,7 +51,7 @@ export function renderCompletion(commands: Commands): string {
     '  case $line in *[[:blank:]]) given+=("") ;; esac',
     "  typed=${given[${#given[@]}-1]}",
     "  case ${#given[@]} in",
-    `    2) words="${["help", ...known.map(([name]) => name)].join(" ")}" ;;`,
+    `    2) words="${names.join(" ")}" ;;`,
     `    3) case \${given[1]} in ${forApps.join("|")}) words=$(piku apps 2>/dev/null | tr -d ' *') ;; esac ;;`,
     "  esac",
     "  if [[ $typed == -* ]]; then",
@@ -64,6 +66,3 @@ export function renderCompletion(commands: Commands): string {
     "complete -F _piku piku",
   ].join("\n");
 }
-
-const descriptionOf = (meta: unknown) =>
-  (meta as { description?: string } | undefined)?.description ?? "";

@@ -1,4 +1,3 @@
-import { defineCommand } from "citty";
 import { type App, appOf, findApp, listApps, namedApp } from "../app/app.ts";
 import { readMachine } from "../app/board-settings.ts";
 import {
@@ -23,8 +22,8 @@ import { commitOf } from "../repository/worktree.ts";
 import { Ended, usageError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { shellQuote } from "../text/text.ts";
-import { appArg, jsonArg, many, wordsBehindApp } from "./arguments.ts";
-import { again, serverSettings } from "./requests.ts";
+import { appArg, command, jsonArg } from "./command.ts";
+import { redeployRequest, serverSettings } from "./redeploy.ts";
 
 const settingArg = {
   type: "positional",
@@ -33,11 +32,12 @@ const settingArg = {
 } as const;
 const globalArg = {
   type: "boolean",
-  description: "for all apps, in ~/.piku/ENV; without an app's name",
+  description: "for all apps, in ~/.piku/ENV; no app's name is given then",
 } as const;
-const laterArg = {
+const restartArg = {
   type: "boolean",
-  description: "keep them for the next deploy or restart",
+  default: true,
+  negativeDescription: "keep them for the next deploy or restart",
 } as const;
 
 /**
@@ -90,51 +90,56 @@ function showOrigins(
     );
 }
 
-export const config = (host: Host) =>
-  defineCommand({
-    meta: { description: "Show an app's settings on the server", example: "piku config blog" },
-    args: {
-      app: appArg,
-      all: {
-        type: "boolean",
-        description: "all settings that it gets, and where each comes from; secrets masked",
-      },
-      reveal: { type: "boolean", description: "with --all: secrets too" },
-      json: jsonArg,
+export const config = command({
+  name: "config",
+  group: "Settings",
+  description: "Show an app's settings on the server",
+  examples: ["ssh piku@board config blog", "ssh piku@board config blog --all"],
+  alias: ["env", "config:show", "config:list"],
+  args: {
+    app: appArg,
+    all: {
+      type: "boolean",
+      description: "all settings of its processes, and where each comes from; secrets are masked",
     },
-    run({ args }) {
-      const app = configuredApp(host, args.app);
-      if (args.all)
-        return showOrigins(host, app, args.reveal ? ({ value }) => value : masked, args.json);
-      if (args.json) return host.say(JSON.stringify(settingsOf(host, `${app.envs}/ENV`)));
-      show(host, app, "ENV");
-    },
-  });
+    reveal: { type: "boolean", description: "with --all: show secrets" },
+    json: jsonArg,
+  },
+  run({ args, host }) {
+    const app = configuredApp(host, args.app);
+    if (args.all)
+      return showOrigins(host, app, args.reveal ? ({ value }) => value : masked, args.json);
+    if (args.json) return host.say(JSON.stringify(settingsOf(host, `${app.envs}/ENV`)));
+    show(host, app, "ENV");
+  },
+});
 
-export const configExport = (host: Host) =>
-  defineCommand({
-    meta: {
-      description: "Print an app's settings on the server, quoted as a shell reads them",
-      example: "piku config:export blog >settings.txt",
-    },
-    args: { app: appArg, json: jsonArg },
-    run({ args }) {
-      const settings = settingsOf(host, `${configuredApp(host, args.app).envs}/ENV`);
-      if (args.json) return host.say(JSON.stringify(settings, null, 2));
-      for (const [key, value] of Object.entries(settings)) host.say(`${key}=${shellQuote(value)}`);
-    },
-  });
+export const configExport = command({
+  name: "config:export",
+  group: "Settings",
+  description: "Print an app's settings on the server, quoted for a shell",
+  examples: ["ssh piku@board config:export blog >settings.txt"],
+  args: { app: appArg, json: jsonArg },
+  run({ args, host }) {
+    const settings = settingsOf(host, `${configuredApp(host, args.app).envs}/ENV`);
+    if (args.json) return host.say(JSON.stringify(settings, null, 2));
+    for (const [key, value] of Object.entries(settings)) host.say(`${key}=${shellQuote(value)}`);
+  },
+});
 
-export const configGet = (host: Host) =>
-  defineCommand({
-    meta: { description: "Print the value of one setting", example: "piku config:get blog DEBUG" },
-    args: { app: appArg, setting: settingArg },
-    run({ args }) {
-      const settings = parseServerSettings(serverSettings(host, configuredApp(host, args.app)));
-      if (!Object.hasOwn(settings, args.setting)) throw new Ended(1);
-      host.say(settings[args.setting]!);
-    },
-  });
+export const configGet = command({
+  name: "config:get",
+  group: "Settings",
+  description: "Print the value of one setting",
+  examples: ["ssh piku@board config:get blog DEBUG"],
+  alias: ["get", "env:get"],
+  args: { app: appArg, setting: settingArg },
+  run({ args, host }) {
+    const settings = parseServerSettings(serverSettings(host, configuredApp(host, args.app)));
+    if (!Object.hasOwn(settings, args.setting)) throw new Ended(1);
+    host.say(settings[args.setting]!);
+  },
+});
 
 /**
  * Deploys an app with its settings changed; nothing is kept of a change with which it does not run.
@@ -150,7 +155,7 @@ function change(
 ): void {
   const changed = () => changeServerSettings(serverSettings(host, app), changes);
   const request = (live: Release | undefined) => ({
-    ...again(host, app, live, cause),
+    ...redeployRequest(host, app, live, cause),
     serverSettings: changed(),
     builds: true,
     releases: true,
@@ -207,107 +212,106 @@ function changeGlobal(host: Host, changes: Record<string, string | null>): void 
   }
 }
 
-export const configSet = (host: Host) =>
-  defineCommand({
-    meta: {
-      description: "Set settings of an app and deploy it with them",
-      example: "piku config:set blog DEBUG=1 GREETING='good morning'",
+export const configSet = command({
+  name: "config:set",
+  group: "Settings",
+  description: "Set settings of an app and deploy it with them",
+  examples: [
+    "ssh piku@board config:set blog DEBUG=1 COLOUR=red",
+    `ssh piku@board config:set blog "GREETING='good morning'"`,
+    "ssh piku@board config:set --global PIKU_DOMAIN=example.com",
+  ],
+  alias: ["set", "env:set"],
+  args: {
+    app: appArg,
+    settings: {
+      type: "positional",
+      description: "KEY=value, one or more",
+      required: false,
+      many: true,
     },
-    args: {
-      app: appArg,
-      settings: {
-        type: "positional",
-        description: "KEY=value, as many as you like",
-        required: false,
-        ...many,
-      },
-      "no-restart": laterArg,
-      global: globalArg,
-    },
-    run({ args, rawArgs }) {
-      if (args.global) return changeGlobal(host, parseAssignments(words(rawArgs)));
-      const settings = parseAssignments(some(wordsBehindApp(words(rawArgs))));
-      set(host, args.app, "config:set", settings, rawArgs);
-    },
-  });
+    restart: restartArg,
+    global: globalArg,
+  },
+  run({ args, words, host }) {
+    if (args.global) return changeGlobal(host, parseAssignments(words));
+    const settings = parseAssignments(afterApp(words, "DEBUG=1"));
+    set(host, args.app, "config:set", settings, args.restart);
+  },
+});
 
-export const configImport = (host: Host) =>
-  defineCommand({
-    meta: {
-      description:
-        "Set settings of an app from stdin: KEY='value' lines, or a JSON object of strings",
-      example: "piku config:import blog <settings.txt",
-    },
-    args: { app: appArg, "no-restart": laterArg },
-    run({ args, rawArgs }) {
-      const app = namedApp(host, args.app);
-      set(host, app.name, "config:import", parseImport(host.stdin(largestImport)), rawArgs);
-    },
-  });
+export const configImport = command({
+  name: "config:import",
+  group: "Settings",
+  description: "Set settings from stdin: KEY='value' lines, or JSON",
+  examples: ["ssh piku@board config:import blog <settings.txt"],
+  args: { app: appArg, restart: restartArg },
+  run({ args, host }) {
+    const { name } = namedApp(host, args.app);
+    set(host, name, "config:import", parseImport(host.stdin(largestImport)), args.restart);
+  },
+});
 
 function set(
   host: Host,
   typed: string,
   cause: string,
   settings: Settings,
-  rawArgs: readonly string[],
+  restarts: boolean | undefined,
 ): void {
   for (const key of Object.keys(settings)) voiceOf(host).log(`Setting ${key} for '${typed}'`);
-  change(host, namedApp(host, typed), cause, settings, rawArgs.includes("--no-restart"));
+  change(host, namedApp(host, typed), cause, settings, !restarts);
 }
 
-/** The words of a command without its options: no setting's name begins with a dash. */
-const words = (rawArgs: readonly string[]) => rawArgs.filter((word) => !word.startsWith("--"));
-
-function some(words: string[]): string[] {
-  if (words.length === 0)
-    throw usageError("<settings> is missing", "e.g.: piku config:set blog DEBUG=1");
-  return words;
+/** The words behind the app's name; at least one. */
+function afterApp(words: readonly string[], example: string): readonly string[] {
+  if (words.length < 2)
+    throw usageError("<settings> is missing", `such as ${example} behind the app's name`);
+  return words.slice(1);
 }
 
-export const configUnset = (host: Host) =>
-  defineCommand({
-    meta: {
-      description: "Take settings of an app away and deploy it without them",
-      example: "piku config:unset blog DEBUG",
+export const configUnset = command({
+  name: "config:unset",
+  group: "Settings",
+  description: "Remove settings of an app and deploy it without them",
+  examples: [
+    "ssh piku@board config:unset blog DEBUG",
+    "ssh piku@board config:unset --global PIKU_DOMAIN",
+  ],
+  alias: ["unset", "env:unset", "config:remove", "config:rm", "config:delete"],
+  args: {
+    app: appArg,
+    settings: {
+      type: "positional",
+      description: "names, one or more",
+      required: false,
+      many: true,
     },
-    args: {
-      app: appArg,
-      settings: {
-        type: "positional",
-        description: "names, as many as you like",
-        required: false,
-        ...many,
-      },
-      global: globalArg,
-    },
-    run({ args, rawArgs }) {
-      const nothing = (keys: readonly string[]) =>
-        Object.fromEntries(keys.map((key) => [key, null]));
-      const keys = args.global ? words(rawArgs) : some(wordsBehindApp(words(rawArgs)));
-      const there = args.global
-        ? parseSettings(host.read(pathsOf(host).settings) ?? "", pathsOf(host).settings)
-        : parseServerSettings(serverSettings(host, configuredApp(host, args.app)));
-      const known = keys.filter((key) => Object.hasOwn(there, key));
-      for (const key of keys) {
-        if (!known.includes(key))
-          voiceOf(host).warn(
-            `'${key}' is not set for ${args.global ? "all apps" : `'${args.app}'`}`,
-          );
-        else if (!args.global) voiceOf(host).log(`Unsetting ${key} for '${args.app}'`);
-      }
-      if (known.length === 0) return;
-      if (args.global) changeGlobal(host, nothing(known));
-      else change(host, configuredApp(host, args.app), "config:unset", nothing(known));
-    },
-  });
+    global: globalArg,
+  },
+  run({ args, words, host }) {
+    const nothing = (keys: readonly string[]) => Object.fromEntries(keys.map((key) => [key, null]));
+    const keys = args.global ? words : afterApp(words, "DEBUG");
+    const existing = args.global
+      ? parseSettings(host.read(pathsOf(host).settings) ?? "", pathsOf(host).settings)
+      : parseServerSettings(serverSettings(host, configuredApp(host, args.app)));
+    const known = keys.filter((key) => Object.hasOwn(existing, key));
+    for (const key of keys) {
+      if (!known.includes(key))
+        voiceOf(host).warn(`'${key}' is not set for ${args.global ? "all apps" : `'${args.app}'`}`);
+      else if (!args.global) voiceOf(host).log(`Unsetting ${key} for '${args.app}'`);
+    }
+    if (known.length === 0) return;
+    if (args.global) changeGlobal(host, nothing(known));
+    else change(host, configuredApp(host, args.app), "config:unset", nothing(known));
+  },
+});
 
-export const configLive = (host: Host) =>
-  defineCommand({
-    meta: {
-      description: "Show all settings that an app's processes get",
-      example: "piku config:live blog",
-    },
-    args: { app: appArg },
-    run: ({ args }) => show(host, findApp(host, args.app), "LIVE_ENV"),
-  });
+export const configLive = command({
+  name: "config:live",
+  group: "Settings",
+  description: "Show all settings that an app's processes get",
+  examples: ["ssh piku@board config:live blog"],
+  args: { app: appArg },
+  run: ({ args, host }) => show(host, findApp(host, args.app), "LIVE_ENV"),
+});

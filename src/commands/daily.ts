@@ -1,4 +1,3 @@
-import { defineCommand } from "citty";
 import { type App, appOf, listApps } from "../app/app.ts";
 import { type Machine, readMachine } from "../app/board-settings.ts";
 import { parseServerSettings } from "../app/env-file.ts";
@@ -14,47 +13,45 @@ import { Ended, explain } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { boundEmperorLog, dailyFiles, isTime } from "../workers/daily.ts";
 import { boundLogs } from "../workers/logs.ts";
+import { command } from "./command.ts";
 
-export const daily = (host: Host) =>
-  defineCommand({
-    meta: {
-      description: "INTERNAL: Renew certificates, and the list of Cloudflare's addresses",
-      example: "piku daily",
-    },
-    args: {
-      "if-time": { type: "boolean", description: "only when the last time was almost a day ago" },
-    },
-    run({ args }) {
-      const paths = pathsOf(host);
-      let failed = false;
-      /** What goes wrong for one must not keep the others from it. */
-      const attempt = (what: string, action: () => void) => {
-        try {
-          action();
-        } catch (error) {
-          failed = true;
-          const { message, hint } = explain(error);
-          voiceOf(host).error(`${what}: ${message}${hint ? `. Hint: ${hint}` : ""}`);
-        }
-      };
-      attempt("the emperor's log", () => boundEmperorLog(host, paths));
-      attempt("what is left of a backup", () => dropStage(host));
-      attempt("nginx's logs", () => turnSiteLogs(host, paths));
-      if (!args["if-time"] || isTime(host, paths)) {
-        const machine = readMachine(host, paths.settings);
-        host.write(dailyFiles(paths).done, String(host.now()));
-        for (const app of listApps(host, paths).map((name) => appOf(paths, name)))
-          attempt(`app '${app.name}'`, () => renewSite(host, app, machine));
-        attempt("logs", () => boundLogs(host, paths));
-        attempt("Cloudflare", () =>
-          withTurn(host, paths, "machine", undefined, "", () =>
-            refreshRanges(host, paths, machine),
-          ),
-        );
+export const daily = command({
+  name: "daily",
+  group: "Internal",
+  description: "Renew certificates, rotate logs, tidy up",
+  examples: ["ssh piku@board daily"],
+  args: {
+    "if-time": { type: "boolean", description: "only when the last run was almost a day ago" },
+  },
+  run({ args, host }) {
+    const paths = pathsOf(host);
+    let failed = false;
+    /** What goes wrong for one must not keep the others from it. */
+    const attempt = (what: string, action: () => void) => {
+      try {
+        action();
+      } catch (error) {
+        failed = true;
+        const { message, hint } = explain(error);
+        voiceOf(host).error(`${what}: ${message}${hint ? `. Hint: ${hint}` : ""}`);
       }
-      if (failed) throw new Ended(1);
-    },
-  });
+    };
+    attempt("the emperor's log", () => boundEmperorLog(host, paths));
+    attempt("what is left of a backup", () => dropStage(host));
+    attempt("nginx's logs", () => turnSiteLogs(host, paths));
+    if (!args["if-time"] || isTime(host, paths)) {
+      const machine = readMachine(host, paths.settings);
+      host.write(dailyFiles(paths).done, String(host.now()));
+      for (const app of listApps(host, paths).map((name) => appOf(paths, name)))
+        attempt(`app '${app.name}'`, () => renewSite(host, app, machine));
+      attempt("logs", () => boundLogs(host, paths));
+      attempt("Cloudflare", () =>
+        withTurn(host, paths, "machine", undefined, "", () => refreshRanges(host, paths, machine)),
+      );
+    }
+    if (failed) throw new Ended(1);
+  },
+});
 
 /** Renews the certificate of an app that has a site of ours. */
 function renewSite(host: Host, app: App, { ports, reload }: Machine): void {

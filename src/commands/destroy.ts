@@ -1,20 +1,25 @@
-import { defineCommand } from "citty";
 import { type App, remainsOf } from "../app/app.ts";
 import { destroy } from "../deploy/destroy.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
-import { appArg } from "./arguments.ts";
+import { appArg, command } from "./command.ts";
 
-export const destroyApp = (host: Host) =>
-  defineCommand({
-    meta: { description: "Remove an app; its data stays", example: "piku destroy blog" },
-    args: { app: appArg, force: { type: "boolean", description: "do not ask on a terminal" } },
-    run({ args }) {
-      const app = remainsOf(host, args.app);
-      if (!args.force && host.isTerminal(0)) confirm(host, app);
-      destroy(host, app);
-    },
-  });
+export const destroyCommand = command({
+  name: "destroy",
+  group: "Apps",
+  description: "Remove an app; its data stays",
+  examples: ["ssh piku@board destroy blog"],
+  alias: ["remove", "rm", "delete", "apps:destroy", "apps:delete", "apps:remove"],
+  args: {
+    app: appArg,
+    force: { type: "boolean", description: "do not ask for the app's name on a terminal" },
+  },
+  run({ args, host }) {
+    const app = remainsOf(host, args.app);
+    if (!args.force && host.isTerminal(0)) confirm(host, app);
+    destroy(host, app);
+  },
+});
 
 /**
  * Asks for the app's name. A shell reads it: we ourselves can only read all that there is to come.

@@ -1,43 +1,41 @@
-import { defineCommand } from "citty";
 import { pathsOf } from "../app/paths.ts";
 import { checks } from "../board/doctor.ts";
 import { surveyBoard } from "../board/survey.ts";
-import type { Host } from "../host/host.ts";
 import { Ended } from "../text/errors.ts";
 import { columns } from "../text/text.ts";
-import { jsonArg } from "./arguments.ts";
+import { command, jsonArg } from "./command.ts";
 
-export const doctor = (host: Host) =>
-  defineCommand({
-    meta: {
-      description: "Look for what is wrong with the board, and say what to do about it",
-      example: "piku doctor",
-    },
-    args: { json: jsonArg },
-    run({ args }) {
-      const board = surveyBoard(host, pathsOf(host));
-      const found = Object.entries(checks).flatMap(([check, look]) =>
-        look(board).map((finding) => ({ check, ok: finding.remedy === undefined, ...finding })),
+export const doctor = command({
+  name: "doctor",
+  group: "The board",
+  description: "Check the board and suggest fixes",
+  examples: ["ssh piku@board doctor"],
+  alias: ["check", "diagnose"],
+  args: { json: jsonArg },
+  run({ args, host }) {
+    const board = surveyBoard(host, pathsOf(host));
+    const found = Object.entries(checks).flatMap(([check, look]) =>
+      look(board).map((finding) => ({ check, ok: finding.remedy === undefined, ...finding })),
+    );
+    if (args.json) host.say(JSON.stringify(found));
+    else {
+      const lines = columns(
+        found.map(({ check, ok, says, remedy }) => [
+          ok ? "ok" : "wrong",
+          check,
+          remedy === undefined ? says : `${says}. To do: ${remedy}`,
+        ]),
       );
-      if (args.json) host.say(JSON.stringify(found));
-      else {
-        const lines = columns(
-          found.map(({ check, ok, says, remedy }) => [
-            ok ? "ok" : "wrong",
-            check,
-            remedy === undefined ? says : `${says}. To do: ${remedy}`,
-          ]),
+      for (const line of lines)
+        host.say(
+          host.isTerminal(1)
+            ? line.replace(
+                /^(ok|wrong)/,
+                (word) => `\u001b[${word === "ok" ? 32 : 31}m${word}\u001b[0m`,
+              )
+            : line,
         );
-        for (const line of lines)
-          host.say(
-            host.isTerminal(1)
-              ? line.replace(
-                  /^(ok|wrong)/,
-                  (word) => `\u001b[${word === "ok" ? 32 : 31}m${word}\u001b[0m`,
-                )
-              : line,
-          );
-      }
-      if (found.some(({ ok }) => !ok)) throw new Ended(1);
-    },
-  });
+    }
+    if (found.some(({ ok }) => !ok)) throw new Ended(1);
+  },
+});

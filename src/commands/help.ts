@@ -1,86 +1,134 @@
-import type { ArgDef, CommandDef } from "citty";
-import type { Commands } from "./arguments.ts";
-import type { Plugin } from "./plugins.ts";
+import { version as number } from "../../package.json" with { type: "json" };
+import { pathsOf } from "../app/paths.ts";
+import type { Host } from "../host/host.ts";
+import { optionsOf, positionalsOf, shownArgument, spellings, usageOf } from "./arguments.ts";
+import { type Argument, type Command, command, groups } from "./command.ts";
+import { listPlugins, type Plugin } from "./plugins.ts";
 
-const rows = (
-  pairs: readonly (readonly [string, string])[],
-  width = Math.max(...pairs.map(([name]) => name.length)),
-) => {
-  return pairs.map(([name, what]) => `  ${name.padEnd(width)}  ${what}`);
-};
+const width = 80;
 
-type Meta = { description?: string; example?: string };
+/** A text in lines of at most so many columns; a longer word has a line of its own. */
+const wrapped = (text: string, columns: number): string[] =>
+  text.match(new RegExp(`\\S.{0,${columns - 1}}(?= |$)|\\S+`, "g")) ?? [""];
 
-/** Definitions here are plain objects, never promises or functions as citty would allow. */
-const metaOf = (command: CommandDef) => (command.meta ?? {}) as Meta;
-const argsOf = (command: CommandDef) => (command.args ?? {}) as Record<string, ArgDef>;
+type Pair = readonly [string, string];
 
-/** What the help page shows together, by the part of a command's name before its colon. */
-const groups: readonly [string, readonly string[]][] = [
-  ["Apps", ["apps", "ps", "logs", "run", "restart", "stop", "destroy", "maintenance"]],
-  ["Deploys", ["deploy", "releases", "rollback"]],
-  ["Settings", ["config"]],
-  ["The board", ["doctor", "keys", "backup", "restore", "setup", "update", "completion"]],
-];
+/** Names and what they are, below each other. */
+const rows = (pairs: readonly Pair[], column = Math.max(...pairs.map(([name]) => name.length))) =>
+  pairs.flatMap(([name, what]) =>
+    wrapped(what, width - column - 4).map(
+      (line, i) => `  ${(i === 0 ? name : "").padEnd(column)}  ${line}`,
+    ),
+  );
+
+const versionOf = (host: Host) => `piku ${number} (${host.target}, ${host.engine})`;
 
 /**
- * The help page. Its internal lines say so, since the original's client script leaves them out by
- * that word; a command of no group stands with them.
+ * The help page, with internal commands only when `all` is set. Their lines say so besides, since
+ * the original's client script leaves out lines with that word.
  */
 export function renderHelp(
-  commands: Commands,
+  commands: readonly Command[],
   plugins: readonly Plugin[],
   version: string,
+  all = false,
 ): string {
-  const entries = Object.entries(commands).map(
-    ([name, command]) => [name, metaOf(command).description ?? ""] as const,
-  );
-  const groupOf = (name: string) =>
-    groups.find(([, names]) => names.includes(name.split(":")[0]!))?.[0];
-  const width = Math.max(
-    ...[...entries, ...plugins.map(({ name }) => [name])].map(([name]) => name!.length),
-  );
-  const section = (title: string, pairs: readonly (readonly [string, string])[]) =>
-    pairs.length > 0 ? ["", `${title}:`, ...rows(pairs, width)] : [];
+  const shown = commands.filter(({ meta }) => all || meta.group !== "Internal");
+  const column = Math.max(...shown.map(({ meta }) => meta.name.length));
+  const section = (title: string, pairs: readonly Pair[]) =>
+    pairs.length > 0 ? ["", `${title}:`, ...rows(pairs, column)] : [];
+  const ofGroup = (group: string) =>
+    section(
+      group,
+      shown
+        .filter(({ meta }) => meta.group === group)
+        .map(({ meta }) => [meta.name, describe(meta)]),
+    );
   return [
     `${version}: the smallest PaaS you've ever seen`,
     "",
-    "e.g.: git push piku@host:blog main",
-    "      ssh piku@host logs blog",
-    "      ssh piku@host config:set blog DEBUG=1",
-    "      ssh piku@host rollback blog",
-    ...groups.flatMap(([title]) =>
-      section(
-        title,
-        entries.filter(([name]) => groupOf(name) === title),
-      ),
-    ),
+    "e.g.: git push piku@board:blog main",
+    "      ssh piku@board logs blog",
+    "      ssh piku@board config:set blog DEBUG=1",
+    "      ssh piku@board rollback blog",
+    ...groups.filter((group) => group !== "Internal").flatMap(ofGroup),
     ...section(
       "Plugins",
-      plugins.map(({ name, description }) => [name, description] as const),
+      plugins.map(({ name, description }) => [name, description]),
     ),
-    ...section(
-      "Internal",
-      entries.filter(([name]) => groupOf(name) === undefined),
-    ),
+    ...ofGroup("Internal"),
     "",
     "`help COMMAND` or `COMMAND --help` shows an example of each.",
   ].join("\n");
 }
 
-/** The help of one command: an example first. */
-export function renderCommandHelp(name: string, command: CommandDef): string {
-  const { description, example } = metaOf(command);
-  const args = Object.entries(argsOf(command)).map(
-    ([arg, { type, required, description: what }]) => {
-      const shown = type === "positional" ? arg : `--${arg}`;
-      return [type === "positional" && required ? `<${shown}>` : `[${shown}]`, what ?? ""] as const;
-    },
-  );
+const describe = ({ group, description }: Command["meta"]) =>
+  group === "Internal" ? `INTERNAL: ${description}` : description;
+
+/** An option as it is typed, with what its value stands for, and what it does. */
+export const shownOption = (entry: readonly [string, Argument]): Pair => {
+  const [name, option] = entry;
+  const value = option.type === "string" ? ` ${option.valueHint}` : "";
+  const what = "negativeDescription" in option ? option.negativeDescription : option.description;
+  return [`${spellings([name, option]).join(", ")}${value}`, what ?? ""];
+};
+
+/** The help of one command: examples first. */
+export function renderCommandHelp(one: Command): string {
+  const pairs: Pair[] = [
+    ...positionalsOf(one).map((entry): Pair => [shownArgument(entry), entry[1].description ?? ""]),
+    ...optionsOf(one).map(shownOption),
+  ];
   return [
-    `e.g.: ${example ?? `piku ${name}`}`,
+    ...one.meta.examples.map((example, i) => `${i === 0 ? "e.g.:" : "     "} ${example}`),
     "",
-    `${description}.`,
-    ...(args.length > 0 ? ["", ...rows(args)] : []),
+    `${describe(one.meta)}.`,
+    "",
+    `usage: ${usageOf(one)}`,
+    ...(pairs.length > 0 ? ["", ...rows(pairs)] : []),
   ].join("\n");
 }
+
+/** The help of a plugin, of which only its description is known. */
+export const renderPluginHelp = ({ name, description }: Plugin) =>
+  `e.g.: ssh piku@board ${name}\n\n${description}.`;
+
+/** `find`: the command or the plugin of a name; throws when there is none. */
+export const help = (
+  commands: () => readonly Command[],
+  find: (host: Host, name: string) => Command | Plugin,
+) =>
+  command({
+    name: "help",
+    group: "The board",
+    description: "List all commands, or explain one",
+    examples: ["ssh piku@board help", "ssh piku@board help config:set"],
+    alias: ["--help", "-h"],
+    forEveryKey: true,
+    args: {
+      command: {
+        type: "positional",
+        description: "a command's name; all of them unless given",
+        required: false,
+      },
+      all: { type: "boolean", description: "list internal commands as well" },
+    },
+    run({ args, host }) {
+      if (args.command === undefined) {
+        const plugins = listPlugins(host, pathsOf(host));
+        return host.say(renderHelp(commands(), plugins, versionOf(host), args.all));
+      }
+      const found = find(host, args.command);
+      host.say("meta" in found ? renderCommandHelp(found) : renderPluginHelp(found));
+    },
+  });
+
+export const version = command({
+  name: "--version",
+  group: "The board",
+  description: "Show piku's version, its target and its engine",
+  examples: ["ssh piku@board --version"],
+  alias: ["-V", "-v", "version"],
+  forEveryKey: true,
+  run: ({ host }) => host.say(versionOf(host)),
+});

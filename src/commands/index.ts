@@ -1,7 +1,12 @@
+import { runCommand } from "citty";
+import { pathsOf } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
+import { usageError } from "../text/errors.ts";
+import { nearest, printable } from "../text/text.ts";
 import { apps, ps } from "./apps.ts";
-import type { Commands } from "./arguments.ts";
+import { readWords } from "./arguments.ts";
 import { backup, restore } from "./backup.ts";
+import type { Command } from "./command.ts";
 import { completion } from "./completion.ts";
 import {
   config,
@@ -14,76 +19,145 @@ import {
 } from "./config.ts";
 import { daily } from "./daily.ts";
 import {
-  deployAgain,
   deployCancel,
+  deployCommand,
+  psRestart,
+  psScale,
   restart,
-  restartKind,
-  retireApp,
-  scale,
-  stopApp,
+  retireCommand,
+  stopCommand,
 } from "./deploy.ts";
-import { destroyApp } from "./destroy.ts";
+import { destroyCommand } from "./destroy.ts";
 import { doctor } from "./doctor.ts";
 import { gitHook, gitReceivePack, gitUploadPack } from "./git.ts";
+import { help, renderCommandHelp, version } from "./help.ts";
 import { keys, keysAdd, keysRemove } from "./keys.ts";
 import { logs } from "./logs.ts";
 import { maintenanceOff, maintenanceOn } from "./maintenance.ts";
-import { recoverAll } from "./recover.ts";
+import { findPlugin, listPlugins, type Plugin, runPlugin } from "./plugins.ts";
+import { recoverCommand } from "./recover.ts";
 import { releases, releasesOutput, rollback } from "./releases.ts";
 import { run } from "./run.ts";
 import { scp, sftp } from "./scp.ts";
 import { setup, setupSsh } from "./setup.ts";
+import { refuseForeign } from "./ssh.ts";
 import { update } from "./update.ts";
 import { web } from "./web.ts";
 
-/**
- * Every command, in the order of the help page: the public ones, then the internal ones. `incoming`
- * is the folder of a push's objects, for the hook.
- */
-export const commandsOf = (host: Host, incoming?: string): Commands => ({
-  apps: apps(host),
-  backup: backup(host),
-  completion: completion(host, () => commandsOf(host)),
-  config: config(host),
-  "config:export": configExport(host),
-  "config:get": configGet(host),
-  "config:import": configImport(host),
-  "config:live": configLive(host),
-  "config:set": configSet(host),
-  "config:unset": configUnset(host),
-  deploy: deployAgain(host),
-  "deploy:cancel": deployCancel(host),
-  destroy: destroyApp(host),
-  doctor: doctor(host),
-  keys: keys(host),
-  "keys:add": keysAdd(host),
-  "keys:remove": keysRemove(host),
-  logs: logs(host),
-  "maintenance:off": maintenanceOff(host),
-  "maintenance:on": maintenanceOn(host),
-  ps: ps(host),
-  "ps:restart": restartKind(host),
-  "ps:scale": scale(host),
-  releases: releases(host),
-  "releases:output": releasesOutput(host),
-  restart: restart(host),
-  restore: restore(host),
-  rollback: rollback(host),
-  run: run(host),
-  setup: setup(host),
-  "setup:ssh": setupSsh(host),
-  stop: stopApp(host),
-  update: update(host),
-  daily: daily(host),
-  "git-hook": gitHook(host, incoming),
-  "git-receive-pack": gitReceivePack(host),
-  "git-upload-pack": gitUploadPack(host),
-  recover: recoverAll(host),
-  retire: retireApp(host),
-  scp: scp(host),
-  sftp: sftp(host),
-  web: web(host),
-});
+/** Every command, in the order in which its heading of the help page lists it. */
+export const commands: readonly Command[] = [
+  apps,
+  destroyCommand,
+  logs,
+  maintenanceOff,
+  maintenanceOn,
+  ps,
+  psRestart,
+  psScale,
+  restart,
+  run,
+  stopCommand,
 
-/** Commands whose words are another program's: `--help` among them is not for piku. */
-export const passesOn = ["run", "scp", "sftp"];
+  deployCommand,
+  deployCancel,
+  releases,
+  releasesOutput,
+  rollback,
+
+  config,
+  configExport,
+  configGet,
+  configImport,
+  configLive,
+  configSet,
+  configUnset,
+
+  backup,
+  completion(() => commands),
+  doctor,
+  help(() => commands, findNamed),
+  keys,
+  keysAdd,
+  keysRemove,
+  restore,
+  setup,
+  setupSsh,
+  update,
+  version,
+
+  daily,
+  gitHook,
+  gitReceivePack,
+  gitUploadPack,
+  recoverCommand,
+  retireCommand,
+  scp,
+  sftp,
+  web,
+];
+
+const toSeeUrls = "ssh -t piku@board apps shows each app's address";
+const toCreate = "git push piku@board:APP main makes an app of that name";
+const toName = "config:set APP NGINX_SERVER_NAME=... gives an app its addresses";
+const toOpenShell = "ssh -t piku@board run APP bash opens a shell in an app's directory";
+
+/** What people try for which there is no command of its own, and what does it instead. */
+export const instead: Readonly<Record<string, string>> = {
+  url: toSeeUrls,
+  urls: toSeeUrls,
+  open: toSeeUrls,
+  create: toCreate,
+  "apps:create": toCreate,
+  push: toCreate,
+  domain: toName,
+  domains: toName,
+  "domains:add": toName,
+  "domains:set": toName,
+  shell: toOpenShell,
+  bash: toOpenShell,
+  sh: toOpenShell,
+  ssh: toOpenShell,
+  maintenance: "maintenance:on APP closes an app's site, maintenance:off APP opens it again",
+};
+
+/**
+ * The command or the plugin of a name. Other words for a command come last: a board's own plugin
+ * may be called so. Throws a usage error, with what may have been meant.
+ */
+function findNamed(host: Host, name: string): Command | Plugin {
+  const paths = pathsOf(host);
+  const found =
+    commands.find(({ meta }) => meta.name === name) ??
+    findPlugin(host, paths, name) ??
+    commands.find(({ meta }) => meta.alias?.includes(name));
+  if (found) return found;
+  const near = nearest(name, [
+    ...commands.map(({ meta }) => meta.name),
+    ...listPlugins(host, paths).map((plugin) => plugin.name),
+  ]);
+  const hint = Object.hasOwn(instead, name) ? instead[name] : near && `did you mean '${near}'?`;
+  throw usageError(`there is no command '${printable(name)}'`, hint ?? "`help` lists them");
+}
+
+/**
+ * Runs the command, or the plugin, that these words ask for; `help` for none. `incoming` is the
+ * folder of a push's objects, for the hook. Throws what the command throws, and usage errors.
+ */
+export async function dispatch(
+  host: Host,
+  [name = "help", ...words]: readonly string[],
+  incoming?: string,
+): Promise<void> {
+  const found = findNamed(host, name);
+  if (!("meta" in found)) {
+    refuseForeign(host, name, {}, true);
+    return runPlugin(host, pathsOf(host), found, name, words);
+  }
+  const { passesOn, forEveryKey } = found.meta;
+  const asksForHelp = words.length === 1 && /^(-h|--help)$/.test(words[0]!);
+  const rawArgs = passesOn && !asksForHelp ? ["--", ...words] : words;
+  const given = readWords(found, rawArgs);
+  if (given.help) return host.say(renderCommandHelp(found));
+  if (!forEveryKey) refuseForeign(host, found.meta.name, given, passesOn === true);
+  await runCommand(found, { rawArgs, data: { host, incoming } });
+}

@@ -1,39 +1,39 @@
-import { defineCommand } from "citty";
 import { findApp } from "../app/app.ts";
 import { parseServerSettings } from "../app/env-file.ts";
-import type { Host } from "../host/host.ts";
 import { programEnvironment } from "../host/tools.ts";
 import { Ended, usageError } from "../text/errors.ts";
-import { appArg } from "./arguments.ts";
+import { appArg, command } from "./command.ts";
 
-export const run = (host: Host) =>
-  defineCommand({
-    meta: {
-      description: "Run a command with an app's settings, in its folder",
-      example: "piku run blog -- python3 manage.py migrate",
+export const run = command({
+  name: "run",
+  group: "Apps",
+  description: "Run a command with an app's settings, in its directory",
+  examples: [
+    "ssh piku@board run blog -- python3 manage.py migrate",
+    "ssh -t piku@board run blog bash",
+  ],
+  alias: ["exec"],
+  passesOn: true,
+  args: {
+    app: appArg,
+    command: {
+      type: "positional",
+      description: "what to run, as a shell reads it; may follow `--`",
+      required: true,
+      many: true,
     },
-    args: {
-      app: appArg,
-      command: {
-        type: "positional",
-        description: "what to run; its own flags go behind `--`",
-        required: true,
-      },
-    },
-    run({ rawArgs }) {
-      const [name = "", ...words] = rawArgs;
-      const app = findApp(host, name);
-      const command = (
-        words[0] === "--" ? words.slice(1) : words.filter((word, i) => word !== "--" || i === 0)
-      ).join(" ");
-      if (command === "")
-        throw usageError("the command is missing", "e.g.: piku run blog -- ls -l");
-      const env = {
-        ...programEnvironment(host.env()),
-        ...parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? ""),
-        PWD: app.tree,
-      };
-      const status = host.run(["sh", "-c", command], { cwd: app.tree, env });
-      if (status !== 0) throw new Ended(status);
-    },
-  });
+  },
+  run({ args, words, host }) {
+    const app = findApp(host, args.app);
+    const typed = words.slice(words[1] === "--" ? 2 : 1).join(" ");
+    if (typed === "")
+      throw usageError("the command is missing", "e.g.: ssh piku@board run blog -- ls -l");
+    const env = {
+      ...programEnvironment(host.env()),
+      ...parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? ""),
+      PWD: app.tree,
+    };
+    const status = host.run(["sh", "-c", typed], { cwd: app.tree, env });
+    if (status !== 0) throw new Ended(status);
+  },
+});

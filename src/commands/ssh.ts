@@ -31,7 +31,10 @@ export function wordsOf(
   const line = env.SSH_ORIGINAL_COMMAND;
   if (line === undefined) return args;
   const first = line.trim().split(/\s/)[0];
-  return args.length === 0 || args[0] === first ? parseSshCommand(line) : args;
+  const words = args.length === 0 || args[0] === first ? parseSshCommand(line) : args;
+  // What sshd asks for when scp or sftp connects.
+  const isSftp = /(^|\/)(internal-sftp|sftp-server)$/.test(words[0] ?? "");
+  return isSftp ? ["sftp", ...words.slice(1)] : words;
 }
 
 /**

@@ -1,120 +1,112 @@
-import { defineCommand } from "citty";
 import { readMachine } from "../app/board-settings.ts";
 import { withTurn } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
-import type { Host } from "../host/host.ts";
+import type { Host, Ran } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { printable } from "../text/text.ts";
+import { command } from "./command.ts";
 
-export const update = (host: Host) =>
-  defineCommand({
-    meta: {
-      description: "Put a new release of piku in the place of this one",
-      example: "piku update --from https://example.com/piku",
+export const update = command({
+  name: "update",
+  group: "The board",
+  description: "Update piku, or go back to the release before",
+  examples: ["ssh piku@board update", "ssh piku@board update --rollback"],
+  alias: ["upgrade"],
+  args: {
+    from: {
+      type: "string",
+      valueHint: "URL",
+      description:
+        "a URL, or a directory on the board, with SHA256SUMS and the executables; PIKU_RELEASES in ~/.piku/ENV unless given",
     },
-    args: {
-      from: {
-        type: "string",
-        description:
-          "a folder or a URL with SHA256SUMS and the executables; PIKU_RELEASES in ~/.piku/ENV unless given",
-      },
-      rollback: {
-        type: "boolean",
-        description: "back to the release that the last update replaced",
-      },
-    },
-    run({ args }) {
-      withTurn(host, pathsOf(host), "update", undefined, "", () => replace(host, args));
-    },
-  });
+    rollback: { type: "boolean", description: "go back to the release that was replaced last" },
+  },
+  run({ args, host }) {
+    withTurn(host, pathsOf(host), "update", undefined, "", () => {
+      const fresh = `${host.self}.new`;
+      // One that was cut off may have left the earlier release under this name, and a download
+      // would be written into it.
+      host.remove(fresh);
+      try {
+        if (args.rollback) takeOld(host, fresh);
+        else {
+          const from = releasesAt(host, args.from);
+          voiceOf(host).log("Updating piku...");
+          download(host, from, fresh);
+        }
+        replaceSelf(host, fresh, args.rollback ? "Back again" : "Update successful");
+      } finally {
+        host.remove(fresh);
+      }
+      voiceOf(host).log("Done.");
+    });
+  },
+});
 
-function replace(host: Host, args: { from?: string; rollback?: boolean }): void {
-  const voice = voiceOf(host);
-  const fresh = `${host.self}.new`;
-  // One that was cut off may have left the earlier release under this name, and what is fetched
-  // would be written into it.
-  host.remove(fresh);
-  try {
-    if (args.rollback) takeOld(host, fresh);
-    else {
-      const from = sourceOf(host, args.from);
-      voice.log("Updating piku...");
-      fetch(host, from, fresh);
-    }
-    const told = host.capture([fresh, "--version"]);
-    if (told.status !== 0)
-      throw new PikuError(`that release does not run here: ${told.stderr.trim()}`);
-    // A name may reach the disk before what it stands for.
-    host.capture(["sync", fresh]);
-    linkFile(host, host.self, oldOf(host));
-    host.rename(fresh, host.self);
-    voice.log(`${args.rollback ? "Back again" : "Update successful"}: ${told.stdout.trim()}`);
-  } finally {
-    host.remove(fresh);
-  }
-  voice.log("Done.");
+/** Runs a tool to its end. Throws, with the last line that it said, when it fails. */
+function must(host: Host, argv: readonly string[], problem: string): Ran {
+  const ran = host.capture(argv);
+  if (ran.status !== 0) throw new PikuError(`${problem}: ${ran.stderr.trim().split("\n").at(-1)}`);
+  return ran;
 }
+
+/** Gives a file a second name: an executable may have 110 MB, and a card little room. */
+const linkFile = (host: Host, file: string, name: string) =>
+  must(host, ["ln", "-f", file, name], "cannot keep the present release");
 
 const oldOf = (host: Host) => `${host.self}.old`;
 
-/** Gives a file a second name: an executable may have 110 MB, and a card little room. */
-function linkFile(host: Host, file: string, name: string): void {
-  const ran = host.capture(["ln", "-f", file, name]);
-  if (ran.status !== 0)
-    throw new PikuError(`the present release cannot be kept: ${ran.stderr.trim()}`);
-}
-
 function takeOld(host: Host, fresh: string): void {
-  if (!host.stat(oldOf(host)))
-    throw new PikuError("there is no earlier release here to go back to");
+  if (!host.stat(oldOf(host))) throw new PikuError("there is no earlier release to go back to");
   linkFile(host, oldOf(host), fresh);
 }
 
-/**
- * Where releases are: what was typed, or PIKU_RELEASES. Throws when it is neither a folder nor a
- * URL.
- */
-function sourceOf(host: Host, typed: string | undefined): string {
+/** Puts an executable that runs here in the place of this one, which is kept as `.old`. */
+function replaceSelf(host: Host, fresh: string, done: string): void {
+  const version = must(host, [fresh, "--version"], "that release does not run here").stdout.trim();
+  // A name may reach the disk before what it stands for.
+  host.capture(["sync", fresh]);
+  linkFile(host, host.self, oldOf(host));
+  host.rename(fresh, host.self);
+  voiceOf(host).log(`${done}: ${version}`);
+}
+
+/** Where releases are: what was typed, or PIKU_RELEASES. Throws for no directory and no URL. */
+function releasesAt(host: Host, typed: string | undefined): string {
   const { settings } = pathsOf(host);
   const from = typed ?? readMachine(host, settings).releases;
   if (!from)
     throw new PikuError(
-      "it is not known where releases of piku are",
-      `say it once, in ${settings}: PIKU_RELEASES=https://…`,
+      "no release URL is configured",
+      `set it once, in ${settings}: PIKU_RELEASES=https://...`,
     );
   if (!/^(https?:\/)?\/[^\s]+$/.test(from))
-    throw new PikuError(`'${printable(from)}' is neither a folder nor a URL`);
+    throw new PikuError(`'${printable(from)}' is neither a directory nor a URL`);
   return from;
 }
 
 /** Gets the executable of this target and checks it against SHA256SUMS. */
-function fetch(host: Host, from: string, file: string): void {
-  const name = `piku-${host.target}`;
-  const get = (what: string, to: string) => {
+function download(host: Host, from: string, file: string): void {
+  const get = (name: string, to: string) => {
+    const source = `${from}/${name}`;
     const argv = from.startsWith("/")
-      ? ["cp", `${from}/${what}`, to]
-      : ["curl", "-fsSL", "--retry", "2", "-o", to, `${from}/${what}`];
-    const ran = host.capture(argv);
-    if (ran.status !== 0)
-      throw new PikuError(
-        `'${what}' could not be got from ${from}: ${ran.stderr.trim().split("\n").at(-1)}`,
-      );
+      ? ["cp", source, to]
+      : ["curl", "-fsSL", "--retry", "2", "-o", to, source];
+    must(host, argv, `could not download ${name} from ${from}`);
+    return to;
   };
+  const name = `piku-${host.target}`;
   const sums = `${file}.sums`;
   try {
-    get("SHA256SUMS", sums);
-    const wanted = host
-      .read(sums)
-      ?.split("\n")
-      .find((line) => line.endsWith(` ${name}`) || line.endsWith(`*${name}`))
-      ?.split(/\s/)[0];
+    const lines = host.read(get("SHA256SUMS", sums))?.split("\n") ?? [];
+    const wanted = lines.find((line) => line.slice(66) === name);
     if (!wanted) throw new PikuError(`the release at ${from} has no ${name}`);
     get(name, file);
-    const sum = host.capture(["sha256sum", file]).stdout.split(" ")[0];
-    if (sum !== wanted)
+    const { stdout } = must(host, ["sha256sum", file], `could not check ${name}`);
+    if (stdout.slice(0, 64) !== wanted.slice(0, 64))
       throw new PikuError(
-        `${name} is not the file that SHA256SUMS speaks of`,
+        `checksum mismatch: ${name} is not what SHA256SUMS says`,
         "try again; the download may have been cut short",
       );
     host.chmod(file, 0o755);

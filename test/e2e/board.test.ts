@@ -29,7 +29,7 @@ stories((board, story) => {
       fs.writeFileSync(`${release}/SHA256SUMS`, "");
       refused(/has no piku-/);
       publish(before, "0".repeat(64));
-      refused(/is not the file that SHA256SUMS speaks of/);
+      refused(/checksum mismatch: piku-/);
       publish("#!/bin/sh\nexit 3\n");
       refused(/does not run here/);
       fails(board.ssh("update"), 1);

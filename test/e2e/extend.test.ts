@@ -29,7 +29,7 @@ stories((board, story) => {
       );
       expect(ok(board.ssh("help")).stdout).toMatch(/Plugins:\n {2}dns +Point a name at an app\n/);
       expect(ok(board.ssh("help", "dns")).stdout).toBe(
-        "e.g.: piku dns\n\nPoint a name at an app.\n",
+        "e.g.: ssh piku@board dns\n\nPoint a name at an app.\n",
       );
       expect(fails(board.ssh("dnss"), 2).stderr).toContain("did you mean 'dns'?");
       expect(fails(board.ssh("README"), 2).stderr).toContain("there is no command 'README'");

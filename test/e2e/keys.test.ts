@@ -164,7 +164,7 @@ stories((board, story) => {
     expect(found).toContainEqual(expect.objectContaining({ name: "id@client", login: false }));
     const after = keys();
     expect(fails(board.sshRaw("keys:add other-name", { input: text }), 1).stderr).toContain(
-      "there already, as 'anna'",
+      "already been added as 'anna'",
     );
     expect(fails(board.sshRaw("keys:add anna", { input: newKey().text }), 1).stderr).toContain(
       "called 'anna'",
@@ -268,14 +268,16 @@ stories((board, story) => {
     expect(lines()).toEqual(before.filter((line) => !/NAME=(anna|cleo) /.test(line)));
     expect(fails(board.ssh("keys:remove", "anna"), 1).stderr).toContain("no key 'anna'");
     const own = fingerprint(`${board.folder}/ssh/id.pub`);
-    expect(fails(board.ssh("keys:remove", own), 1).stderr).toContain("the key that you come with");
+    expect(fails(board.ssh("keys:remove", own), 1).stderr).toContain(
+      "you are connected with this key",
+    );
     const name = `${board.home}/.ssh/authorized_keys`;
     const foreign = `${newKey().text.trim()} by-hand\n`;
     const last = before.filter((line) => /NAME=ben /.test(line) || line.includes("id@client"));
     fs.writeFileSync(name, `# mine\n${foreign}${last.join("\n")}\n`);
     expect(ok(board.ssh("keys")).stdout).toMatch(/login +- +extra \d+ by-hand$/m);
     expect(fails(board.piku("keys:remove", "id@client"), 1).stderr).toContain(
-      "the last key that is for all apps",
+      "the last key for all apps",
     );
     expect(fails(board.piku("keys:remove", fingerprint(writeKey(foreign))), 1).stderr).toContain(
       "line 2",

@@ -220,7 +220,7 @@ stories((board, story) => {
       expect(board.get("/names", { host: "inner.test" }).body.split("\n")).toContain("SECRET");
       for (const url of ["/", "/x", "/names"])
         expect(board.get(url, { host: "vault.test" }).body).not.toContain(canary);
-      const commands = ok(board.ssh("help"))
+      const commands = ok(board.ssh("help", "--all"))
         .stdout.split("\n")
         .flatMap((line) => /^ {2}([a-z][a-z:-]*) {2,}/.exec(line)?.[1] ?? []);
       const said = (command: string) => told.some((one) => ` ${one} `.includes(` ${command} `));

@@ -21,7 +21,8 @@ import { parseProcfile, parseScale, parseScaling, planScaling } from "../../src/
 import { layered } from "../../src/app/settings.ts";
 import { addKeys, readKeys } from "../../src/board/keys.ts";
 import { originalKeyLine, ourKeyLine } from "../../src/board/takeover.ts";
-import { refuseStrayWords } from "../../src/commands/arguments.ts";
+import { readWords } from "../../src/commands/arguments.ts";
+import { commands } from "../../src/commands/index.ts";
 import { parseSshCommand, wordsOf } from "../../src/commands/ssh.ts";
 import { branchToDeploy, parseUpdates } from "../../src/repository/push.ts";
 import { renderSite } from "../../src/site/render.ts";
@@ -81,7 +82,8 @@ hold("what `run` runs comes to the letter", hostile(5000), (command) => {
 
 hold("a word that is no command", hostile(300_000), (word) => {
   nearest(word, ["apps", "config:set", "deploy", "destroy", "git-receive-pack", "releases:output"]);
-  unlessRefused(() => refuseStrayWords({ app: { type: "positional" } }, [word, word]));
+  for (const command of commands.filter(({ meta }) => /^(logs|config:set)$/.test(meta.name)))
+    unlessRefused(() => readWords(command, [word, word]));
 });
 
 // ---- names ----

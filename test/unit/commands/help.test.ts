@@ -1,371 +1,495 @@
 import { expect, test } from "bun:test";
-import type { Commands } from "../../../src/commands/arguments.ts";
+import type { Command } from "../../../src/commands/command.ts";
 import { renderCommandHelp, renderHelp } from "../../../src/commands/help.ts";
-import { commandsOf } from "../../../src/commands/index.ts";
-import { memoryHost } from "../../host/memory.ts";
+import { commands } from "../../../src/commands/index.ts";
 
-const commands: Commands = commandsOf(memoryHost());
+const isInternal = ({ meta }: Command) => meta.group === "Internal";
+const version = "piku 0.1.0 (linux-x64, bun 1.4.5)";
 
 test("the help page", () => {
-  expect(renderHelp(commands, [], "piku 0.1.0 (linux-x64, bun 1.4.5)")).toMatchInlineSnapshot(`
+  expect(renderHelp(commands, [], version)).toMatchInlineSnapshot(`
     "piku 0.1.0 (linux-x64, bun 1.4.5): the smallest PaaS you've ever seen
 
-    e.g.: git push piku@host:blog main
-          ssh piku@host logs blog
-          ssh piku@host config:set blog DEBUG=1
-          ssh piku@host rollback blog
+    e.g.: git push piku@board:blog main
+          ssh piku@board logs blog
+          ssh piku@board config:set blog DEBUG=1
+          ssh piku@board rollback blog
 
     Apps:
-      apps              List apps; a '*' marks those that run
-      destroy           Remove an app; its data stays
-      logs              Show an app's last log lines and follow its logs
-      maintenance:off   Open an app's site again
-      maintenance:on    Have nginx show a page in an app's place, until maintenance:off
-      ps                Show an app's processes: how many there are to be, and how each is; all apps unless one is named
-      ps:restart        Restart an app's workers of one kind
-      ps:scale          Set how many processes of a kind an app has
-      restart           Restart an app; start it when it was stopped
-      run               Run a command with an app's settings, in its folder
-      stop              Stop an app until it is restarted or deployed
+      apps             List apps; a '*' marks those that run
+      destroy          Remove an app; its data stays
+      logs             Show an app's last log lines and follow its logs
+      maintenance:off  Open an app's site again
+      maintenance:on   Close an app's site: visitors see a maintenance page
+      ps               Show the processes of an app, or of all apps
+      ps:restart       Restart an app's workers of one kind
+      ps:scale         Set how many processes of a kind an app has
+      restart          Restart an app, or start it when it is stopped
+      run              Run a command with an app's settings, in its directory
+      stop             Stop an app until it is restarted or deployed
 
     Deploys:
-      deploy            Deploy what was pushed last once more
-      deploy:cancel     End the deploy of an app that is under way
-      releases          List an app's releases, the newest first
-      releases:output   Show what a release's deploy said, also of one that failed
-      rollback          Go back to the release before, or to another one: its code and its settings
+      deploy           Redeploy the last push
+      deploy:cancel    Cancel an app's deploy; what was live stays live
+      releases         List an app's releases, newest first
+      releases:output  Show what a deploy printed, even if it failed
+      rollback         Go back to an earlier release: its code and its settings
 
     Settings:
-      config            Show an app's settings on the server
-      config:export     Print an app's settings on the server, quoted as a shell reads them
-      config:get        Print the value of one setting
-      config:import     Set settings of an app from stdin: KEY='value' lines, or a JSON object of strings
-      config:live       Show all settings that an app's processes get
-      config:set        Set settings of an app and deploy it with them
-      config:unset      Take settings of an app away and deploy it without them
+      config           Show an app's settings on the server
+      config:export    Print an app's settings on the server, quoted for a shell
+      config:get       Print the value of one setting
+      config:import    Set settings from stdin: KEY='value' lines, or JSON
+      config:live      Show all settings that an app's processes get
+      config:set       Set settings of an app and deploy it with them
+      config:unset     Remove settings of an app and deploy it without them
 
     The board:
-      backup            Write a backup of an app, or of the board, to stdout
-      completion        Print what makes bash complete commands and apps; zsh takes it after bashcompinit
-      doctor            Look for what is wrong with the board, and say what to do about it
-      keys              List the keys that let people in: fingerprint, day added, apps, last day, name
-      keys:add          Let a public key, from stdin, push and give commands
-      keys:remove       Take a key away, by its name or its fingerprint
-      restore           Restore a backup from stdin, or one app of it, and deploy
-      setup             Make piku's folders and the files of the emperor and nginx; the original's keys and hooks become its own
-      setup:ssh         Let a public key push and give commands (- for stdin)
-      update            Put a new release of piku in the place of this one
+      backup           Write a backup of an app, or of the board, to stdout
+      completion       Print a script that completes commands and apps in bash
+      doctor           Check the board and suggest fixes
+      help             List all commands, or explain one
+      keys             List the keys that may push and give commands
+      keys:add         Add a public key from stdin, for all apps or some
+      keys:remove      Remove a key by its name or its fingerprint
+      restore          Restore a backup from stdin, or one app of it, and deploy
+      setup            Create ~/.piku; take over keys and hooks of piku.py
+      setup:ssh        Add public keys of a file on the board, or of stdin (-)
+      update           Update piku, or go back to the release before
+      --version        Show piku's version, its target and its engine
 
-    Internal:
-      daily             INTERNAL: Renew certificates, and the list of Cloudflare's addresses
-      git-hook          INTERNAL: Deploy what is being pushed
+    \`help COMMAND\` or \`COMMAND --help\` shows an example of each."
+  `);
+});
+
+test("the help page with internal commands", () => {
+  const page = renderHelp(commands, [], version, true);
+  expect(page.slice(page.indexOf("Internal:"))).toMatchInlineSnapshot(`
+    "Internal:
+      daily             INTERNAL: Renew certificates, rotate logs, tidy up
+      git-hook          INTERNAL: Deploy a push; its pre-receive hook calls this
       git-receive-pack  INTERNAL: Handle git pushes for an app
       git-upload-pack   INTERNAL: Handle git fetches of an app
-      recover           INTERNAL: Put every app right after a power cut
+      recover           INTERNAL: Repair every app after a power cut
       retire            INTERNAL: End what an app's last deploy has replaced
       scp               INTERNAL: Copy files to and from the server
       sftp              INTERNAL: Serve scp and sftp
-      web               INTERNAL: Make ready what nginx starts with, without the sites that it refuses
+      web               INTERNAL: Prepare nginx's start, without refused sites
+
+    \`help COMMAND\` or \`COMMAND --help\` shows an example of each."
+  `);
+});
+
+// The original's client script leaves out lines with this word.
+test("the line of each internal command says so", () => {
+  const lines = renderHelp(commands, [], version, true).split("\n");
+  for (const one of commands) {
+    const line = lines.find((line) => line.startsWith(`  ${one.meta.name} `)) ?? "";
+    expect([one.meta.name, line.includes("INTERNAL")]).toEqual([one.meta.name, isInternal(one)]);
+  }
+});
+
+test("the help page with plugins: a longer name moves no column", () => {
+  const plugins = ["dns", "a-name-that-is-longer-than-any"].map((name) => ({
+    name,
+    file: `/p/plugins/${name}`,
+    description: "Point a name at an app",
+  }));
+  const page = renderHelp(commands, plugins, version);
+  expect(page.slice(page.indexOf("Plugins:"))).toMatchInlineSnapshot(`
+    "Plugins:
+      dns              Point a name at an app
+      a-name-that-is-longer-than-any  Point a name at an app
 
     \`help COMMAND\` or \`COMMAND --help\` shows an example of each."
   `);
 });
 
 test("the help of each command", () => {
-  const all = Object.entries(commands)
-    .map(([name, command]) => [name, renderCommandHelp(name, command)] as const)
-    .filter(([, help]) => !help.includes("INTERNAL"))
-    .map(([name, help]) => `$ piku ${name} --help\n${help}\n`);
+  const all = commands
+    .filter((one) => !isInternal(one))
+    .map((one) => `$ piku ${one.meta.name} --help\n${renderCommandHelp(one)}\n`);
   expect(all.join("\n")).toMatchInlineSnapshot(`
     "$ piku apps --help
-    e.g.: piku apps
+    e.g.: ssh piku@board apps
+          ssh -t piku@board apps
 
     List apps; a '*' marks those that run.
 
-      [--json]  as one JSON text
+    usage: apps [options]
 
-    $ piku backup --help
-    e.g.: ssh piku@host backup blog >blog.tar.gz
+      --json  print JSON
 
-    Write a backup of an app, or of the board, to stdout.
+    $ piku destroy --help
+    e.g.: ssh piku@board destroy blog
 
-      [app]       the app's name; the whole board unless given
-      [--verify]  say whether a backup is whole: a file of the server's, or stdin
+    Remove an app; its data stays.
 
-    $ piku completion --help
-    e.g.: ssh piku@board completion >~/.piku-completion; echo . ~/.piku-completion >>~/.bashrc
+    usage: destroy <app> [options]
 
-    Print what makes bash complete commands and apps; zsh takes it after bashcompinit.
+      <app>    the app's name
+      --force  do not ask for the app's name on a terminal
 
-      [shell]  bash
+    $ piku logs --help
+    e.g.: ssh piku@board logs blog
+          ssh piku@board logs blog web -n 5
+          ssh piku@board logs blog --since 1h --no-follow
+
+    Show an app's last log lines and follow its logs.
+
+    usage: logs <app> [process] [options]
+
+      <app>                       the app's name
+      [process]                   a kind of worker, or one process such as web.1;
+                                  all of them unless given
+      -n, --lines, --tail NUMBER  show this many of the last lines, of all logs
+                                  together
+      --since AGE                 show lines at most this old: 90s, 15m, 1h, 2d
+      --no-follow                 end once the last lines have been shown
+      -t, --times                 show each line's time in front of it
+      --nginx                     also show what nginx logs about the app's site, if
+                                  NGINX_LOG is set
+      --deploys                   also show what the app's deploys printed
+
+    $ piku maintenance:off --help
+    e.g.: ssh piku@board maintenance:off blog
+
+    Open an app's site again.
+
+    usage: maintenance:off <app>
+
+      <app>  the app's name
+
+    $ piku maintenance:on --help
+    e.g.: ssh piku@board maintenance:on blog
+          ssh piku@board maintenance:on blog --message "'Back at noon.'"
+
+    Close an app's site: visitors see a maintenance page.
+
+    usage: maintenance:on <app> [options]
+
+      <app>           the app's name
+      --message TEXT  what the page says
+
+    $ piku ps --help
+    e.g.: ssh piku@board ps blog
+          ssh piku@board ps
+
+    Show the processes of an app, or of all apps.
+
+    usage: ps [app] [options]
+
+      [app]   the app's name; all apps unless given
+      --json  print JSON
+
+    $ piku ps:restart --help
+    e.g.: ssh piku@board ps:restart blog worker
+
+    Restart an app's workers of one kind.
+
+    usage: ps:restart <app> <kind>
+
+      <app>   the app's name
+      <kind>  a kind of worker, such as web
+
+    $ piku ps:scale --help
+    e.g.: ssh piku@board ps:scale blog web=2 worker=1
+
+    Set how many processes of a kind an app has.
+
+    usage: ps:scale <app> <settings...>
+
+      <app>          the app's name
+      <settings...>  KIND=COUNT, one or more; 0 stops a kind
+
+    $ piku restart --help
+    e.g.: ssh piku@board restart blog
+
+    Restart an app, or start it when it is stopped.
+
+    usage: restart <app>
+
+      <app>  the app's name
+
+    $ piku run --help
+    e.g.: ssh piku@board run blog -- python3 manage.py migrate
+          ssh -t piku@board run blog bash
+
+    Run a command with an app's settings, in its directory.
+
+    usage: run <app> <command...>
+
+      <app>         the app's name
+      <command...>  what to run, as a shell reads it; may follow \`--\`
+
+    $ piku stop --help
+    e.g.: ssh piku@board stop blog
+
+    Stop an app until it is restarted or deployed.
+
+    usage: stop <app>
+
+      <app>  the app's name
+
+    $ piku deploy --help
+    e.g.: ssh piku@board deploy blog
+
+    Redeploy the last push.
+
+    usage: deploy <app>
+
+      <app>  the app's name
+
+    $ piku deploy:cancel --help
+    e.g.: ssh piku@board deploy:cancel blog
+
+    Cancel an app's deploy; what was live stays live.
+
+    usage: deploy:cancel <app>
+
+      <app>  the app's name
+
+    $ piku releases --help
+    e.g.: ssh piku@board releases blog
+
+    List an app's releases, newest first.
+
+    usage: releases <app> [options]
+
+      <app>   the app's name
+      --json  print JSON
+
+    $ piku releases:output --help
+    e.g.: ssh piku@board releases:output blog 12
+
+    Show what a deploy printed, even if it failed.
+
+    usage: releases:output <app> <number>
+
+      <app>     the app's name
+      <number>  a release's number, as releases lists them
+
+    $ piku rollback --help
+    e.g.: ssh piku@board rollback blog
+          ssh piku@board rollback blog 12
+
+    Go back to an earlier release: its code and its settings.
+
+    usage: rollback <app> [number]
+
+      <app>     the app's name
+      [number]  a release's number; the one before unless given
 
     $ piku config --help
-    e.g.: piku config blog
+    e.g.: ssh piku@board config blog
+          ssh piku@board config blog --all
 
     Show an app's settings on the server.
 
-      <app>       the app's name
-      [--all]     all settings that it gets, and where each comes from; secrets masked
-      [--reveal]  with --all: secrets too
-      [--json]    as one JSON text
-
-    $ piku config:export --help
-    e.g.: piku config:export blog >settings.txt
-
-    Print an app's settings on the server, quoted as a shell reads them.
+    usage: config <app> [options]
 
       <app>     the app's name
-      [--json]  as one JSON text
+      --all     all settings of its processes, and where each comes from; secrets
+                are masked
+      --reveal  with --all: show secrets
+      --json    print JSON
+
+    $ piku config:export --help
+    e.g.: ssh piku@board config:export blog >settings.txt
+
+    Print an app's settings on the server, quoted for a shell.
+
+    usage: config:export <app> [options]
+
+      <app>   the app's name
+      --json  print JSON
 
     $ piku config:get --help
-    e.g.: piku config:get blog DEBUG
+    e.g.: ssh piku@board config:get blog DEBUG
 
     Print the value of one setting.
+
+    usage: config:get <app> <setting>
 
       <app>      the app's name
       <setting>  the setting's name
 
     $ piku config:import --help
-    e.g.: piku config:import blog <settings.txt
+    e.g.: ssh piku@board config:import blog <settings.txt
 
-    Set settings of an app from stdin: KEY='value' lines, or a JSON object of strings.
+    Set settings from stdin: KEY='value' lines, or JSON.
 
-      <app>           the app's name
-      [--no-restart]  keep them for the next deploy or restart
+    usage: config:import <app> [options]
+
+      <app>         the app's name
+      --no-restart  keep them for the next deploy or restart
 
     $ piku config:live --help
-    e.g.: piku config:live blog
+    e.g.: ssh piku@board config:live blog
 
     Show all settings that an app's processes get.
+
+    usage: config:live <app>
 
       <app>  the app's name
 
     $ piku config:set --help
-    e.g.: piku config:set blog DEBUG=1 GREETING='good morning'
+    e.g.: ssh piku@board config:set blog DEBUG=1 COLOUR=red
+          ssh piku@board config:set blog "GREETING='good morning'"
+          ssh piku@board config:set --global PIKU_DOMAIN=example.com
 
     Set settings of an app and deploy it with them.
 
-      <app>           the app's name
-      [settings]      KEY=value, as many as you like
-      [--no-restart]  keep them for the next deploy or restart
-      [--global]      for all apps, in ~/.piku/ENV; without an app's name
-
-    $ piku config:unset --help
-    e.g.: piku config:unset blog DEBUG
-
-    Take settings of an app away and deploy it without them.
-
-      <app>       the app's name
-      [settings]  names, as many as you like
-      [--global]  for all apps, in ~/.piku/ENV; without an app's name
-
-    $ piku deploy --help
-    e.g.: piku deploy blog
-
-    Deploy what was pushed last once more.
-
-      <app>  the app's name
-
-    $ piku deploy:cancel --help
-    e.g.: piku deploy:cancel blog
-
-    End the deploy of an app that is under way.
-
-      <app>  the app's name
-
-    $ piku destroy --help
-    e.g.: piku destroy blog
-
-    Remove an app; its data stays.
-
-      <app>      the app's name
-      [--force]  do not ask on a terminal
-
-    $ piku doctor --help
-    e.g.: piku doctor
-
-    Look for what is wrong with the board, and say what to do about it.
-
-      [--json]  as one JSON text
-
-    $ piku keys --help
-    e.g.: piku keys
-
-    List the keys that let people in: fingerprint, day added, apps, last day, name.
-
-      [--json]  as one JSON text
-
-    $ piku keys:add --help
-    e.g.: piku keys:add anna --apps blog,shop --until 2027-07-31 <anna.pub
-
-    Let a public key, from stdin, push and give commands.
-
-      <name>     whose key it is
-      [--apps]   the only apps that it is for, with commas between them
-      [--until]  the day on which it ends, such as 2027-07-31
-
-    $ piku keys:remove --help
-    e.g.: piku keys:remove anna
-
-    Take a key away, by its name or its fingerprint.
-
-      <key>      its name or its fingerprint
-      [--force]  also the last one for all apps, or the one in use
-
-    $ piku logs --help
-    e.g.: piku logs blog web
-
-    Show an app's last log lines and follow its logs.
+    usage: config:set <app> [settings...] [options]
 
       <app>          the app's name
-      [process]      a kind of worker, or one of its processes such as web.1; all of them unless given
-      [--lines]      so many of the last lines, of all logs together
-      [--since]      what is no older than 90s, 15m, 1h, 2d
-      [--no-follow]  end when that has been shown
-      [--times]      with the time in front of each line
-      [--nginx]      also what nginx wrote about its site, where NGINX_LOG is set
-      [--deploys]    also what the app's deploys said
+      [settings...]  KEY=value, one or more
+      --no-restart   keep them for the next deploy or restart
+      --global       for all apps, in ~/.piku/ENV; no app's name is given then
 
-    $ piku maintenance:off --help
-    e.g.: piku maintenance:off blog
+    $ piku config:unset --help
+    e.g.: ssh piku@board config:unset blog DEBUG
+          ssh piku@board config:unset --global PIKU_DOMAIN
 
-    Open an app's site again.
+    Remove settings of an app and deploy it without them.
 
-      <app>  the app's name
+    usage: config:unset <app> [settings...] [options]
 
-    $ piku maintenance:on --help
-    e.g.: piku maintenance:on blog --message 'We move house, back at noon.'
+      <app>          the app's name
+      [settings...]  names, one or more
+      --global       for all apps, in ~/.piku/ENV; no app's name is given then
 
-    Have nginx show a page in an app's place, until maintenance:off.
+    $ piku backup --help
+    e.g.: ssh piku@board backup blog >blog.tar.gz
+          ssh piku@board backup >board.tar.gz
+          ssh piku@board backup --verify <board.tar.gz
 
-      <app>        the app's name
-      [--message]  what the page says
+    Write a backup of an app, or of the board, to stdout.
 
-    $ piku ps --help
-    e.g.: piku ps blog
+    usage: backup [app] [options]
 
-    Show an app's processes: how many there are to be, and how each is; all apps unless one is named.
+      [app]     the app's name; the whole board unless given
+      --verify  check a backup instead: a file on the server, or stdin
 
-      [app]     the app's name
-      [--json]  as one JSON text
+    $ piku completion --help
+    e.g.: ssh piku@board completion >~/.piku-completion
 
-    $ piku ps:restart --help
-    e.g.: piku ps:restart blog worker
+    Print a script that completes commands and apps in bash.
 
-    Restart an app's workers of one kind.
+    usage: completion [shell]
 
-      <app>   the app's name
-      <kind>  a kind of worker
+      [shell]  bash; zsh takes it after bashcompinit
 
-    $ piku ps:scale --help
-    e.g.: piku ps:scale blog web=2 worker=1
+    $ piku doctor --help
+    e.g.: ssh piku@board doctor
 
-    Set how many processes of a kind an app has.
+    Check the board and suggest fixes.
 
-      <app>       the app's name
-      <settings>  kind=count, as many as you like
+    usage: doctor [options]
 
-    $ piku releases --help
-    e.g.: piku releases blog
+      --json  print JSON
 
-    List an app's releases, the newest first.
+    $ piku help --help
+    e.g.: ssh piku@board help
+          ssh piku@board help config:set
 
-      <app>     the app's name
-      [--json]  as one JSON text
+    List all commands, or explain one.
 
-    $ piku releases:output --help
-    e.g.: piku releases:output blog 12
+    usage: help [command] [options]
 
-    Show what a release's deploy said, also of one that failed.
+      [command]  a command's name; all of them unless given
+      --all      list internal commands as well
 
-      <app>     the app's name
-      <number>  a release's number
+    $ piku keys --help
+    e.g.: ssh piku@board keys
 
-    $ piku restart --help
-    e.g.: piku restart blog
+    List the keys that may push and give commands.
 
-    Restart an app; start it when it was stopped.
+    usage: keys [options]
 
-      <app>  the app's name
+      --json  print JSON
+
+    $ piku keys:add --help
+    e.g.: ssh piku@board keys:add anna <anna.pub
+          ssh piku@board keys:add ben --apps blog,shop --until 2027-07-31 <ben.pub
+
+    Add a public key from stdin, for all apps or some.
+
+    usage: keys:add <name> [options]
+
+      <name>          whose key it is
+      --apps APP,APP  the only apps that it may push to and ask about
+      --until DATE    the day on which it expires, such as 2027-07-31
+
+    $ piku keys:remove --help
+    e.g.: ssh piku@board keys:remove anna
+
+    Remove a key by its name or its fingerprint.
+
+    usage: keys:remove <key> [options]
+
+      <key>    its name or its fingerprint
+      --force  even if it is the last one for all apps, or the one in use
 
     $ piku restore --help
-    e.g.: ssh piku@host restore <board.tar.gz
+    e.g.: ssh piku@board restore <board.tar.gz
+          ssh piku@board restore blog <board.tar.gz
 
     Restore a backup from stdin, or one app of it, and deploy.
 
-      [app]      the only app to restore; all that the backup has unless given
-      [--force]  destroy the apps that are there, and their data
+    usage: restore [app] [options]
 
-    $ piku rollback --help
-    e.g.: piku rollback blog
-
-    Go back to the release before, or to another one: its code and its settings.
-
-      <app>     the app's name
-      [number]  a release's number
-
-    $ piku run --help
-    e.g.: piku run blog -- python3 manage.py migrate
-
-    Run a command with an app's settings, in its folder.
-
-      <app>      the app's name
-      <command>  what to run; its own flags go behind \`--\`
+      [app]    the only app to restore; all of the backup unless given
+      --force  replace apps that exist, and their data
 
     $ piku setup --help
-    e.g.: piku setup
+    e.g.: ssh piku@board setup
 
-    Make piku's folders and the files of the emperor and nginx; the original's keys and hooks become its own.
+    Create ~/.piku; take over keys and hooks of piku.py.
 
-      [--undo]  take keys, hooks and the timer away again; apps stay
+    usage: setup [options]
+
+      --undo  give keys and hooks back, and remove the timer; apps stay
 
     $ piku setup:ssh --help
-    e.g.: piku setup:ssh id_ed25519.pub
+    e.g.: ssh piku@board setup:ssh - <~/.ssh/id_ed25519.pub
 
-    Let a public key push and give commands (- for stdin).
+    Add public keys of a file on the board, or of stdin (-).
 
-      <file>  a file with public keys, or -
+    usage: setup:ssh <file>
 
-    $ piku stop --help
-    e.g.: piku stop blog
-
-    Stop an app until it is restarted or deployed.
-
-      <app>  the app's name
+      <file>  a file on the board with public keys, or - for stdin
 
     $ piku update --help
-    e.g.: piku update --from https://example.com/piku
+    e.g.: ssh piku@board update
+          ssh piku@board update --rollback
 
-    Put a new release of piku in the place of this one.
+    Update piku, or go back to the release before.
 
-      [--from]      a folder or a URL with SHA256SUMS and the executables; PIKU_RELEASES in ~/.piku/ENV unless given
-      [--rollback]  back to the release that the last update replaced
+    usage: update [options]
+
+      --from URL  a URL, or a directory on the board, with SHA256SUMS and the
+                  executables; PIKU_RELEASES in ~/.piku/ENV unless given
+      --rollback  go back to the release that was replaced last
+
+    $ piku --version --help
+    e.g.: ssh piku@board --version
+
+    Show piku's version, its target and its engine.
+
+    usage: --version
     "
   `);
 });
 
-test.each(Object.keys(commands))("the help of %s begins with an example that names it", (name) => {
-  const [example = "", blank, sentence = ""] = renderCommandHelp(name, commands[name]!).split("\n");
-  expect([example.startsWith("e.g.: "), blank, sentence.endsWith(".")]).toEqual([true, "", true]);
-  if (!["scp", "sftp"].includes(name)) expect(example).toContain(` ${name}`);
-});
-
-// The original's client script leaves out lines with this word.
-test("what is internal says so, and comes last", () => {
-  const internal = Object.entries(commands).map(([, { meta }]) =>
-    /^INTERNAL: /.test((meta as { description: string }).description),
+test("a row of the help page is one line, and no line has more than 80 columns", () => {
+  const page = renderHelp(commands, [], version, true).split("\n");
+  const rows = page.filter((line) => /^ {2}\S/.test(line));
+  expect(rows.map((line) => line.trim().split(" ")[0]!)).toEqual(
+    ["Apps", "Deploys", "Settings", "The board", "Internal"].flatMap((group) =>
+      commands.filter(({ meta }) => meta.group === group).map(({ meta }) => meta.name),
+    ),
   );
-  expect(internal.indexOf(true)).toBe(internal.lastIndexOf(false) + 1);
-  const names = Object.keys(commands).filter((_, i) => internal[i]);
-  expect(names).toEqual([
-    "daily",
-    "git-hook",
-    "git-receive-pack",
-    "git-upload-pack",
-    "recover",
-    "retire",
-    "scp",
-    "sftp",
-    "web",
-  ]);
+  for (const line of [...page, ...commands.flatMap((one) => renderCommandHelp(one).split("\n"))])
+    expect([line, line.length <= 80]).toEqual([line, true]);
 });

@@ -14,7 +14,7 @@ test("a new release took its place before it was on the disk, and was empty afte
       return {};
     },
   });
-  await runCommand(update(host), { rawArgs: ["--rollback"] });
+  await runCommand(update, { rawArgs: ["--rollback"], data: { host } });
   expect(host.ran.filter(([program]) => program === "sync")).toEqual([["sync", `${self}.new`]]);
   expect([host.read(self), host.read(`${self}.old`)]).toEqual(["old", "new"]);
 });

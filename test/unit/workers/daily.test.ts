@@ -75,7 +75,7 @@ exec ${host.self} daily --if-time
 
 test("daily: with an ENV of the machine that cannot be read it was done for that day", async () => {
   const host = hostWith({ "/p/ENV": "PIKU_HTTP_PORT=many\n", "/p/uwsgi/x": "" });
-  const told = await runCommand(daily(host), { rawArgs: ["--if-time"] }).catch(
+  const told = await runCommand(daily, { rawArgs: ["--if-time"], data: { host } }).catch(
     ({ message }) => message,
   );
   expect(told).toBe("/p/ENV: PIKU_HTTP_PORT is 'many'");

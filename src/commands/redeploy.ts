@@ -1,5 +1,6 @@
 import type { App } from "../app/app.ts";
 import type { Release } from "../app/releases.ts";
+import { deploy } from "../deploy/deploy.ts";
 import type { Request } from "../deploy/plan.ts";
 import type { Host } from "../host/host.ts";
 import { commitOf } from "../repository/worktree.ts";
@@ -8,8 +9,16 @@ import { PikuError } from "../text/errors.ts";
 /** An app's settings on the server, as the file holds them. */
 export const serverSettings = (host: Host, app: App) => host.read(`${app.envs}/ENV`) ?? "";
 
-/** What deploys the release that is live once more. Throws when nothing was ever checked out. */
-export function again(host: Host, app: App, live: Release | undefined, cause: string): Request {
+/**
+ * What to ask for in order to deploy the live release again. Throws when nothing was ever checked
+ * out.
+ */
+export function redeployRequest(
+  host: Host,
+  app: App,
+  live: Release | undefined,
+  cause: string,
+): Request {
   const id = live?.commit ?? commitOf(host, app.tree);
   if (!id)
     throw new PikuError(
@@ -25,3 +34,23 @@ export function again(host: Host, app: App, live: Release | undefined, cause: st
     releases: false,
   };
 }
+
+/**
+ * Deploys the live release again, but for what `change` makes of the request once it is this
+ * command's turn. Throws as `deploy` does.
+ */
+export const redeploy = (
+  host: Host,
+  app: App,
+  cause: string,
+  change: (request: Request, live: Release | undefined) => Partial<Request> = () => ({}),
+): void =>
+  deploy(
+    host,
+    app,
+    (live) => {
+      const request = redeployRequest(host, app, live, cause);
+      return { ...request, ...change(request, live) };
+    },
+    cause,
+  );
