@@ -177,7 +177,7 @@ function change(
   else deploy(host, app, request, cause);
 }
 
-/** Changes the settings of all apps, and says which of them take it; none is deployed. */
+/** Changes the settings of all apps, and says which of them are affected; none is deployed. */
 function changeGlobal(host: Host, changes: Record<string, string | null>): void {
   const paths = pathsOf(host);
   const voice = voiceOf(host);
@@ -185,30 +185,34 @@ function changeGlobal(host: Host, changes: Record<string, string | null>): void 
   withTurn(host, paths, "machine", undefined, "", () => {
     const content = changeSettings(host.read(paths.settings) ?? "", changes, paths.settings);
     const { settings } = readMachine(host, paths.settings, content);
-    // More than any app could get would be found out by each deploy.
+    // Refused here, since each deploy would fail with more than an app can get.
     if (keys.some((key) => changes[key] !== null)) layered({}, [settings]);
     for (const key of keys)
       voice.log(`${changes[key] === null ? "Unsetting" : "Setting"} ${key} for all apps`);
     host.write(paths.settings, content, host.stat(paths.settings)?.mode ?? 0o600);
   });
-  const apps = listApps(host, paths).map((name) => appOf(paths, name));
-  const own = (app: App) => {
-    try {
-      const settings = { ...shippedSettings(host, app), ...settingsOf(host, `${app.envs}/ENV`) };
-      return keys.filter((key) => Object.hasOwn(settings, key));
-    } catch {
-      // The original deployed an ENV that is refused today.
-      return [];
-    }
-  };
-  const taking = apps.filter((app) => own(app).length < keys.length);
-  if (taking.length > 0)
+  const apps = listApps(host, paths).map((name) => ({
+    name,
+    overrides: overriddenKeys(host, appOf(paths, name), keys),
+  }));
+  const affected = apps.filter(({ overrides }) => overrides.length < keys.length);
+  if (affected.length > 0)
     voice.start(
-      `With their next deploy or restart it is taken by: ${taking.map(({ name }) => name).join(", ")}`,
+      `This takes effect with the next deploy or restart of: ${affected.map(({ name }) => name).join(", ")}`,
     );
-  for (const app of apps) {
-    const theirs = own(app);
-    if (theirs.length > 0) voice.log(`       App '${app.name}' has its own ${theirs.join(", ")}.`);
+  for (const { name, overrides } of apps)
+    if (overrides.length > 0)
+      voice.log(`       App '${name}' has its own ${overrides.join(", ")}.`);
+}
+
+/** Those of these settings that an app sets itself, in its repository or on the server. */
+function overriddenKeys(host: Host, app: App, keys: readonly string[]): string[] {
+  try {
+    const settings = { ...shippedSettings(host, app), ...settingsOf(host, `${app.envs}/ENV`) };
+    return keys.filter((key) => Object.hasOwn(settings, key));
+  } catch {
+    // The original deployed an ENV that is refused today.
+    return [];
   }
 }
 

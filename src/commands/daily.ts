@@ -26,7 +26,7 @@ export const daily = command({
   run({ args, host }) {
     const paths = pathsOf(host);
     let failed = false;
-    /** What goes wrong for one must not keep the others from it. */
+    /** One failure must not keep the rest from being done. */
     const attempt = (what: string, action: () => void) => {
       try {
         action();
@@ -37,7 +37,7 @@ export const daily = command({
       }
     };
     attempt("the emperor's log", () => boundEmperorLog(host, paths));
-    attempt("what is left of a backup", () => dropStage(host));
+    attempt("leftovers of a backup", () => dropStage(host));
     attempt("nginx's logs", () => turnSiteLogs(host, paths));
     if (!args["if-time"] || isTime(host, paths)) {
       const machine = readMachine(host, paths.settings);

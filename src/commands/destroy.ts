@@ -21,12 +21,10 @@ export const destroyCommand = command({
   },
 });
 
-/**
- * Asks for the app's name. A shell reads it: we ourselves can only read all that there is to come.
- */
+/** Asks for the app's name. A shell reads it: the host reads stdin only to its end. */
 function confirm(host: Host, { name }: App): void {
-  const question = `App '${name}' will be gone, all but its data. Its name, to go on: `;
-  const asks = 'printf %s "$1" >&2; IFS= read -r typed && [ "$typed" = "$2" ]';
-  if (host.run(["sh", "-c", asks, "sh", question, name]) !== 0)
+  const question = `This removes app '${name}', all but its data. Type its name to confirm: `;
+  const script = 'printf %s "$1" >&2; IFS= read -r typed && [ "$typed" = "$2" ]';
+  if (host.run(["sh", "-c", script, "sh", question, name]) !== 0)
     throw new PikuError("that is not its name; nothing was removed");
 }

@@ -117,35 +117,38 @@ export const keysAdd = command({
     const read = readKeys(host, host.stdin(largestKeys), "stdin");
     if (read.length > 1)
       throw new PikuError(
-        `there are ${read.length} keys in stdin`,
+        `stdin has ${read.length} keys`,
         "add each of them under a name of its own",
       );
     const key = read[0]!;
-    withTurn(host, pathsOf(host), "machine", undefined, "", () => {
-      const all = listKeys(host);
-      const same = all.find(({ blob }) => blob === key.blob);
-      if (same?.access)
-        throw new PikuError(
-          `this key has already been added as '${nameOf(same)}'`,
-          `to change it, first: keys:remove ${nameOf(same)}`,
-        );
-      if (all.some((line) => line.access && nameOf(line) === access.name))
-        throw new PikuError(
-          `there already is a key called '${access.name}'`,
-          "choose another name; `keys` lists them",
-        );
-      warnOfLoginLines(host, [key.blob]);
-      if (addKeys(host, [key], () => access).length === 0)
-        throw new PikuError(
-          `this key is already in ${keysFile(host)}, in a line that piku did not write`,
-          "on the server: remove that line with an editor",
-        );
-    });
+    withTurn(host, pathsOf(host), "machine", undefined, "", () => addNamed(host, key, access));
     const apps = access.apps ? `, for ${access.apps.join(", ")} only` : "";
     const until = access.until ? `, until ${dayOf(access.until)}` : "";
     voiceOf(host).log(`Adding key '${key.fingerprint}' as '${access.name}'${apps}${until}.`);
   },
 });
+
+/** Adds a key under its name. Throws when the key or the name is there already. */
+function addNamed(host: Host, key: Key, access: Access): void {
+  const all = listKeys(host);
+  const same = all.find(({ blob }) => blob === key.blob);
+  if (same?.access)
+    throw new PikuError(
+      `this key has already been added as '${nameOf(same)}'`,
+      `to change it, first: keys:remove ${nameOf(same)}`,
+    );
+  if (all.some((line) => line.access && nameOf(line) === access.name))
+    throw new PikuError(
+      `there already is a key called '${access.name}'`,
+      "choose another name; `keys` lists them",
+    );
+  warnOfLoginLines(host, [key.blob]);
+  if (addKeys(host, [key], () => access).length === 0)
+    throw new PikuError(
+      `this key is already in ${keysFile(host)}, in a line that piku did not write`,
+      "on the server: remove that line with an editor",
+    );
+}
 
 function keyName(typed: string): string {
   if (/^[A-Za-z0-9][\w.@+-]{0,39}$/.test(typed) && typed !== "default") return typed;

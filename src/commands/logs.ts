@@ -4,11 +4,46 @@ import { siteLogs } from "../site/logs.ts";
 import { PikuError } from "../text/errors.ts";
 import { parseSpan } from "../text/text.ts";
 import { deployLogs, type Log, lastLines, newestLogs, workerLogs } from "../workers/logs.ts";
-import { appArg, command } from "./command.ts";
+import { type Arguments, appArg, command } from "./command.ts";
 import { followLogs, type Labelled } from "./follow.ts";
 
 const defaultLines = 20;
 const maxLogs = 200;
+
+const logsArgs = {
+  app: appArg,
+  process: {
+    type: "positional",
+    description: "a kind of worker, or one process such as web.1; all of them unless given",
+    required: false,
+    pattern: /^([\w-]+(\.\d+)?|\*)$/,
+  },
+  lines: {
+    type: "string",
+    alias: ["n", "tail"],
+    valueHint: "NUMBER",
+    description: "show this many of the last lines, of all logs together",
+    pattern: /^\d{1,7}$/,
+  },
+  since: {
+    type: "string",
+    valueHint: "AGE",
+    description: "show lines at most this old: 90s, 15m, 1h, 2d",
+    pattern: /^\d{1,6}[smhd]$/,
+  },
+  follow: {
+    type: "boolean",
+    alias: "f",
+    default: true,
+    negativeDescription: "end once the last lines have been shown",
+  },
+  times: { type: "boolean", alias: "t", description: "show each line's time in front of it" },
+  nginx: {
+    type: "boolean",
+    description: "also show what nginx logs about the app's site, if NGINX_LOG is set",
+  },
+  deploys: { type: "boolean", description: "also show what the app's deploys printed" },
+} as const satisfies Arguments;
 
 export const logs = command({
   name: "logs",
@@ -20,40 +55,7 @@ export const logs = command({
     "ssh piku@board logs blog --since 1h --no-follow",
   ],
   alias: ["log", "tail"],
-  args: {
-    app: appArg,
-    process: {
-      type: "positional",
-      description: "a kind of worker, or one process such as web.1; all of them unless given",
-      required: false,
-      pattern: /^([\w-]+(\.\d+)?|\*)$/,
-    },
-    lines: {
-      type: "string",
-      alias: ["n", "tail"],
-      valueHint: "NUMBER",
-      description: "show this many of the last lines, of all logs together",
-      pattern: /^\d{1,7}$/,
-    },
-    since: {
-      type: "string",
-      valueHint: "AGE",
-      description: "show lines at most this old: 90s, 15m, 1h, 2d",
-      pattern: /^\d{1,6}[smhd]$/,
-    },
-    follow: {
-      type: "boolean",
-      alias: "f",
-      default: true,
-      negativeDescription: "end once the last lines have been shown",
-    },
-    times: { type: "boolean", alias: "t", description: "show each line's time in front of it" },
-    nginx: {
-      type: "boolean",
-      description: "also show what nginx logs about the app's site, if NGINX_LOG is set",
-    },
-    deploys: { type: "boolean", description: "also show what the app's deploys printed" },
-  },
+  args: logsArgs,
   run({ args, host }) {
     const app = findApp(host, args.app);
     if (args.nginx && siteLogs(host, app).length === 0)

@@ -60,10 +60,10 @@ export const releasesOutput = command({
     const { transcript } = releaseFiles(app, Number(args.number));
     if (!host.stat(transcript))
       throw new PikuError(
-        `nothing is kept of release ${args.number} of app '${app.name}'`,
-        `releases ${app.name} lists what is`,
+        `there is no output of release ${args.number} of app '${app.name}'`,
+        `releases ${app.name} lists what there is`,
       );
-    // Not by us: version 1 kept all that a build printed.
+    // By a program: version 1 kept all that a build printed, and that may be too much for us.
     host.run(["cat", "--", transcript]);
   },
 });

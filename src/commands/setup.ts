@@ -37,28 +37,30 @@ export const setup = command({
     // Version 1 tested sites in there.
     host.remove(`${paths.root}/.nginx-test`);
     const taken = takeOver(host, paths);
-    if (taken > 0) voice.log(`Keys of the former piku that are this one's now: ${taken}.`);
+    if (taken > 0) voice.log(`Keys taken over from the former piku: ${taken}.`);
     closeToOthers(
       host,
       paths,
       listApps(host, paths).map((name) => appOf(paths, name)),
     );
     writeEmperor(host, paths);
-    // Without nginx there is nothing to write it for; it is written again whenever nginx starts.
+    // It is written again whenever nginx starts, so it can wait until nginx is there.
     if (findTool(host, "nginx")) writeMain(host, paths);
   },
 });
 
 /**
- * Writes the emperor's file; one with a second name belongs to another service, which would no
- * longer see what is written here.
+ * Writes the emperor's file. One with a second hard link is shared with another service, which
+ * would no longer see what is written here.
  */
 function writeEmperor(host: Host, paths: Paths): void {
   const file = `${paths.uwsgi}/uwsgi.ini`;
   if (host.read(file) === renderEmperor(paths)) return;
   const isShared = Number(host.capture(["stat", "-c", "%h", file]).stdout) > 1;
   if (isShared)
-    voiceOf(host).warn(`${file} has a second name, so another service uses it; it stays as it is.`);
+    voiceOf(host).warn(
+      `${file} is shared with another service (a hard link), and was left as it is.`,
+    );
   else host.write(file, renderEmperor(paths));
 }
 

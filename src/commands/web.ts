@@ -14,7 +14,7 @@ export const web = command({
   args: {
     try: {
       type: "boolean",
-      description: "only test whether an nginx of piku's own takes all sites",
+      description: "only test whether piku's own nginx takes all sites",
     },
   },
   run({ args, host }) {
@@ -24,10 +24,8 @@ export const web = command({
       if (!args.try) return tellAside(host, prepareWeb(host, paths));
       const { aside, complaint } = tryWeb(host, paths);
       for (const path of aside)
-        voice.log(
-          `-----> Left aside, since it is another user's: ${path}; nobody needs it any more.`,
-        );
-      if (complaint) throw new PikuError(`an nginx of piku's own refuses the sites: ${complaint}`);
+        voice.log(`-----> Moved aside, since another user owns it: ${path}; it is not needed.`);
+      if (complaint) throw new PikuError(`piku's own nginx refuses the sites: ${complaint}`);
     });
   },
 });

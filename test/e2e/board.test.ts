@@ -85,9 +85,7 @@ stories((board, story) => {
     const before = read(file);
     fs.linkSync(file, `${board.folder}/piku.ini`);
     fs.writeFileSync(file, "[uwsgi]\n");
-    expect(ok(board.piku("setup")).output).toContain(
-      "has a second name, so another service uses it",
-    );
+    expect(ok(board.piku("setup")).output).toContain("is shared with another service");
     expect(read(`${board.folder}/piku.ini`)).toBe("[uwsgi]\n");
     fs.rmSync(`${board.folder}/piku.ini`);
     ok(board.piku("setup"));

@@ -142,7 +142,7 @@ stories((board, story) => {
         [
           "Setting PLACE for all apps",
           "Setting B for all apps",
-          "-----> With their next deploy or restart it is taken by: blog, early",
+          "-----> This takes effect with the next deploy or restart of: blog, early",
           "       App 'blog' has its own B.",
           "       App 'early' has its own PLACE.",
           "",

@@ -118,7 +118,7 @@ stories((board, story) => {
     ok(board.ssh("maintenance:on", "blog"));
     for (const typed of ["Blog\n", "blo\x04\x04"])
       expect(fails(terminal("destroy blog", typed), 1).output).toMatch(
-        /Its name, to go on: [\s\S]*nothing was removed/,
+        /Type its name to confirm: [\s\S]*nothing was removed/,
       );
     expect(get("/", { https: true }).status).toBe(503);
     ok(terminal("destroy blog", "blog\n"));

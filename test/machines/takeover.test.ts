@@ -109,7 +109,7 @@ machines(
         await machine.sh(installedFrom(blockWith(page, /install\.sh \| sh$/), server.address)),
       );
       machine.told("taken over in", ran);
-      expect(ran.output).toContain("Keys of the former piku that are this one's now: 1.");
+      expect(ran.output).toContain("Keys taken over from the former piku: 1.");
       expect(ran.output).toContain(
         "so that no app stops; the new service takes over at the next boot\n",
       );

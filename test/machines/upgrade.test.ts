@@ -149,7 +149,7 @@ machines(
       expect(longest).toBeLessThan(2000);
       expect(ran.stdout).toContain("-----> Giving piku an nginx of its own\n");
       expect(ran.stdout).toContain(
-        "Left aside, since it is another user's: /home/piku/.piku/logs/cached/nginx.access.log",
+        "Moved aside, since another user owns it: /home/piku/.piku/logs/cached/nginx.access.log",
       );
       expect(await shows("cat /home/piku/.piku/uwsgi/emperor.pid")).toBe(pid);
       expect(
