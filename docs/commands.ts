@@ -10,7 +10,7 @@ import { type Command, groups } from "../src/commands/command.ts";
 import { shownOption } from "../src/commands/help.ts";
 import { commands } from "../src/commands/index.ts";
 
-const ofGroup = (group: string) => commands.filter(({ meta }) => meta.group === group);
+const ofGroup = (group: string) => commands.filter((one) => one.group === group);
 
 /** The arguments and options of a command, each with what it means. */
 const parts = (one: Command): (readonly [string, string])[] => [
@@ -20,14 +20,14 @@ const parts = (one: Command): (readonly [string, string])[] => [
 
 const sentence = (text: string) => `${text[0]!.toUpperCase()}${text.slice(1)}.`;
 
-const synonyms = ({ meta }: Command) => meta.alias ?? [];
+const synonyms = ({ alias = [] }: Command) => alias;
 
 /** docs/reference/commands.md */
 export function renderReference(): string {
   const section = (one: Command) => [
-    `### ${one.meta.name}`,
+    `### ${one.name}`,
     "",
-    `${one.meta.description}.`,
+    `${one.description}.`,
     "",
     "```text",
     usageOf(one),
@@ -44,7 +44,7 @@ export function renderReference(): string {
         ]
       : []),
     "```sh",
-    ...one.meta.examples,
+    ...one.examples,
     "```",
     "",
   ];
@@ -86,8 +86,8 @@ const bold = (text: string) => `\\fB${roff(text)}\\fR`;
 export function renderManual(): string {
   const entry = (one: Command) => [
     ".TP",
-    `${bold(one.meta.name)}${roff(usageOf(one).slice(one.meta.name.length))}`,
-    `${roff(one.meta.description)}.`,
+    `${bold(one.name)}${roff(usageOf(one).slice(one.name.length))}`,
+    `${roff(one.description)}.`,
     ...(parts(one).length > 0
       ? [
           ".RS",
@@ -98,7 +98,7 @@ export function renderManual(): string {
     ".RS",
     ".PP",
     ".nf",
-    ...one.meta.examples.map(roff),
+    ...one.examples.map(roff),
     ".fi",
     ".RE",
   ];

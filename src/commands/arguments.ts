@@ -7,12 +7,12 @@ import type { Argument, Arguments, Command } from "./command.ts";
 const helpOption: Arguments = { help: { type: "boolean", alias: "h" } };
 
 /** The arguments of a command by their names, in order, without its options. */
-export const positionalsOf = ({ args }: Command) =>
-  Object.entries(args).filter(([, { type }]) => type === "positional");
+export const positionalsOf = ({ args = {} }: Command): [string, Argument][] =>
+  Object.entries<Argument>(args).filter(([, { type }]) => type === "positional");
 
 /** The options of a command by their names. */
-export const optionsOf = ({ args }: Command) =>
-  Object.entries(args).filter(([, { type }]) => type !== "positional");
+export const optionsOf = ({ args = {} }: Command): [string, Argument][] =>
+  Object.entries<Argument>(args).filter(([, { type }]) => type !== "positional");
 
 const aliasesOf = (option: Argument): string[] =>
   option.type === "positional" ? [] : [option.alias ?? []].flat();
@@ -35,7 +35,7 @@ export const shownArgument = ([name, { required, many }]: [string, Argument]) =>
 /** How a command is called: `logs <app> [process] [options]`. */
 export const usageOf = (command: Command) =>
   [
-    command.meta.name,
+    command.name,
     ...positionalsOf(command).map(shownArgument),
     ...(optionsOf(command).length > 0 ? ["[options]"] : []),
   ].join(" ");
@@ -47,9 +47,8 @@ export const usageOf = (command: Command) =>
  * form.
  */
 export function readWords(command: Command, words: readonly string[]): Record<string, unknown> {
-  const { passesOn } = command.meta;
   // git's own clients send whatever their user typed for an app's name.
-  const explainsItself = command.meta.group !== "Internal";
+  const explainsItself = command.group !== "Internal";
   const positionals = positionalsOf(command);
   const options = Object.fromEntries(optionsOf(command));
   const end = words.indexOf("--");
@@ -64,8 +63,8 @@ export function readWords(command: Command, words: readonly string[]): Record<st
   refuseOptions(command, known, found, words);
   for (const [i, [name, { required }]] of positionals.entries())
     if (required && given[i] === undefined)
-      throw usageError(`<${name}> is missing`, `e.g.: ${command.meta.examples[0]}`);
-  const isOpen = passesOn || positionals.some(([, { many }]) => many);
+      throw usageError(`<${name}> is missing`, `e.g.: ${command.examples[0]}`);
+  const isOpen = command.passesOn || positionals.some(([, { many }]) => many);
   if (given.length > positionals.length && !isOpen)
     throw usageError(
       `unexpected word '${printable(given[positionals.length]!)}'`,
@@ -75,7 +74,7 @@ export function readWords(command: Command, words: readonly string[]): Record<st
     ...found,
     ...Object.fromEntries(positionals.map(([name], i) => [name, given[i]])),
   };
-  for (const entry of Object.entries(command.args)) refuseForm(entry, values[entry[0]]);
+  for (const entry of [...positionals, ...optionsOf(command)]) refuseForm(entry, values[entry[0]]);
   return values;
 }
 
@@ -93,7 +92,7 @@ function refuseOptions(
   for (const [key, value] of Object.entries(found)) {
     const isText = options[key]?.type === "string";
     if (isText && value === "")
-      throw usageError(`--${key} needs a value`, `e.g.: ${command.meta.examples[0]}`);
+      throw usageError(`--${key} needs a value`, `e.g.: ${command.examples[0]}`);
     if (isKnown(key) && !(isText && value === false)) continue;
     const typed =
       words.find((word) => /^-/.test(word) && word.replace(/^--?(no-)?/, "").startsWith(key)) ??

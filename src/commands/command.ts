@@ -1,4 +1,4 @@
-import type { BooleanArgDef, CommandContext, PositionalArgDef, StringArgDef } from "citty";
+import type { BooleanArgDef, PositionalArgDef, StringArgDef } from "citty";
 import type { Host } from "../host/host.ts";
 
 /** The headings of the help page, in its order. */
@@ -15,23 +15,6 @@ export type Argument = (
   pattern?: RegExp;
 };
 export type Arguments = Record<string, Argument>;
-
-/** What is known of a command without running it: its row of help, manual and completion. */
-export interface Meta {
-  name: string;
-  /** Its heading; what nobody types is `Internal`. */
-  group: (typeof groups)[number];
-  /** One sentence without its full stop, short enough for a row of the help page. */
-  description: string;
-  /** Calls as they are typed over ssh. */
-  examples: readonly [string, ...string[]];
-  /** Other words that people try for it. */
-  alias?: string[];
-  /** Whether its words are another program's: piku reads no options among them. */
-  passesOn?: true;
-  /** Whether keys that are bound to apps may give it, though it is about no app. */
-  forEveryKey?: true;
-}
 
 type Value<A> = A extends { type: "boolean" }
   ? boolean | undefined
@@ -53,24 +36,28 @@ interface Context<T extends Arguments> extends Call {
   words: readonly string[];
 }
 
-/** A command as citty runs it; its `data` is the call. */
-export interface Command {
-  meta: Meta;
-  args: Arguments;
-  // biome-ignore lint/suspicious/noExplicitAny: each command has arguments of its own.
-  run(context: CommandContext<any>): void;
+/** What people type: a row of the table of commands, of which help, manual and completion are made. */
+// biome-ignore lint/suspicious/noExplicitAny: each command has arguments of its own.
+export interface Command<T extends Arguments = any> {
+  name: string;
+  /** Its heading; what nobody types is `Internal`. */
+  group: (typeof groups)[number];
+  /** One sentence without its full stop, short enough for a row of the help page. */
+  description: string;
+  /** Calls as they are typed over ssh. */
+  examples: readonly [string, ...string[]];
+  /** Other words that people try for it. */
+  alias?: string[];
+  /** Whether its words are another program's: piku reads no options among them. */
+  passesOn?: true;
+  /** Whether keys that are bound to apps may give it, though it is about no app. */
+  forEveryKey?: true;
+  args?: T;
+  run(context: Context<T>): void;
 }
 
-/** Makes a command of its row. Type inference is all that a row needs it for. */
-export const command = <const T extends Arguments>({
-  args,
-  run,
-  ...meta
-}: Meta & { args?: T; run(context: Context<T>): void }): Command => ({
-  meta,
-  args: args ?? {},
-  run: ({ args, data }) => run({ ...(data as Call), args: args as never, words: args._ }),
-});
+/** Gives a row as it is; its arguments tell TypeScript what `run` gets. */
+export const command = <const T extends Arguments>(row: Command<T>): Command => row;
 
 /** The app of a command, its first argument. */
 export const appArg = {

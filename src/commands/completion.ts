@@ -32,17 +32,17 @@ export const completion = (commands: () => readonly Command[]) =>
  * `piku` is there.
  */
 export function renderCompletion(commands: readonly Command[]): string {
-  const known = commands.filter(({ meta }) => meta.group !== "Internal");
-  const names = known.map(({ meta }) => meta.name);
+  const known = commands.filter(({ group }) => group !== "Internal");
+  const names = known.map(({ name }) => name);
   const options = known.flatMap((one) => {
     const flags = optionsOf(one)
       .flatMap(spellings)
       .filter((spelling) => spelling.startsWith("--"));
-    return flags.length > 0 ? [`      ${one.meta.name}) words="${flags.join(" ")}" ;;`] : [];
+    return flags.length > 0 ? [`      ${one.name}) words="${flags.join(" ")}" ;;`] : [];
   });
   const forApps = known
     .filter((one) => positionalsOf(one)[0]?.[0] === "app")
-    .map(({ meta }) => meta.name);
+    .map(({ name }) => name);
   return [
     "# piku for bash; zsh takes it after: autoload -U bashcompinit && bashcompinit",
     "_piku() {",

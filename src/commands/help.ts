@@ -33,16 +33,14 @@ export function renderHelp(
   version: string,
   all = false,
 ): string {
-  const shown = commands.filter(({ meta }) => all || meta.group !== "Internal");
-  const column = Math.max(...shown.map(({ meta }) => meta.name.length));
+  const shown = commands.filter(({ group }) => all || group !== "Internal");
+  const column = Math.max(...shown.map(({ name }) => name.length));
   const section = (title: string, pairs: readonly Pair[]) =>
     pairs.length > 0 ? ["", `${title}:`, ...rows(pairs, column)] : [];
-  const ofGroup = (group: string) =>
+  const ofGroup = (title: string) =>
     section(
-      group,
-      shown
-        .filter(({ meta }) => meta.group === group)
-        .map(({ meta }) => [meta.name, describe(meta)]),
+      title,
+      shown.filter(({ group }) => group === title).map((one) => [one.name, describe(one)]),
     );
   return [
     `${version}: the smallest PaaS you've ever seen`,
@@ -62,7 +60,7 @@ export function renderHelp(
   ].join("\n");
 }
 
-const describe = ({ group, description }: Command["meta"]) =>
+const describe = ({ group, description }: Command) =>
   group === "Internal" ? `INTERNAL: ${description}` : description;
 
 /** An option as it is typed, with what its value stands for, and what it does. */
@@ -80,9 +78,9 @@ export function renderCommandHelp(one: Command): string {
     ...optionsOf(one).map(shownOption),
   ];
   return [
-    ...one.meta.examples.map((example, i) => `${i === 0 ? "e.g.:" : "     "} ${example}`),
+    ...one.examples.map((example, i) => `${i === 0 ? "e.g.:" : "     "} ${example}`),
     "",
-    `${describe(one.meta)}.`,
+    `${describe(one)}.`,
     "",
     `usage: ${usageOf(one)}`,
     ...(pairs.length > 0 ? ["", ...rows(pairs)] : []),
@@ -119,7 +117,7 @@ export const help = (
         return host.say(renderHelp(commands(), plugins, versionOf(host), args.all));
       }
       const found = find(host, args.command);
-      host.say("meta" in found ? renderCommandHelp(found) : renderPluginHelp(found));
+      host.say("group" in found ? renderCommandHelp(found) : renderPluginHelp(found));
     },
   });
 

@@ -127,12 +127,12 @@ export const instead: Readonly<Record<string, string>> = {
 function findNamed(host: Host, name: string): Command | Plugin {
   const paths = pathsOf(host);
   const found =
-    commands.find(({ meta }) => meta.name === name) ??
+    commands.find((command) => command.name === name) ??
     findPlugin(host, paths, name) ??
-    commands.find(({ meta }) => meta.alias?.includes(name));
+    commands.find(({ alias }) => alias?.includes(name));
   if (found) return found;
   const near = nearest(name, [
-    ...commands.map(({ meta }) => meta.name),
+    ...commands.map((command) => command.name),
     ...listPlugins(host, paths).map((plugin) => plugin.name),
   ]);
   const hint = Object.hasOwn(instead, name) ? instead[name] : near && `did you mean '${near}'?`;
@@ -149,15 +149,18 @@ export async function dispatch(
   incoming?: string,
 ): Promise<void> {
   const found = findNamed(host, name);
-  if (!("meta" in found)) {
+  if (!("group" in found)) {
     refuseForeign(host, name, {}, true);
     return runPlugin(host, pathsOf(host), found, name, words);
   }
-  const { passesOn, forEveryKey } = found.meta;
   const asksForHelp = words.length === 1 && /^(-h|--help)$/.test(words[0]!);
-  const rawArgs = passesOn && !asksForHelp ? ["--", ...words] : words;
+  const rawArgs = found.passesOn && !asksForHelp ? ["--", ...words] : words;
   const given = readWords(found, rawArgs);
   if (given.help) return host.say(renderCommandHelp(found));
-  if (!forEveryKey) refuseForeign(host, found.meta.name, given, passesOn === true);
-  await runCommand(found, { rawArgs, data: { host, incoming } });
+  if (!found.forEveryKey) refuseForeign(host, found.name, given, found.passesOn === true);
+  const { args, run } = found;
+  await runCommand(
+    { args, run: ({ args, data }) => run({ ...data, args, words: args._ }) },
+    { rawArgs, data: { host, incoming } },
+  );
 }

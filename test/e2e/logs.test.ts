@@ -63,7 +63,8 @@ time.sleep(1000)
       "even.1 | line 6",
     ];
     eventually(() => expect(shown("speaks", "-n", "7")).toEqual(lines), 20);
-    expect(shown("speaks", "--lines=2")).toEqual(lines.slice(-2));
+    for (const words of [["--lines=2"], ["-n2"], ["--tail", "2"], ["--tail=2"]])
+      expect(shown("speaks", ...words)).toEqual(lines.slice(-2));
     expect(shown("speaks", "even", "-n", "2")).toEqual([lines[3]!, lines[6]!]);
     expect(shown("speaks", "odd.1", "-n", "1")).toEqual(["odd.1 | \tin two, with ü"]);
     expect(shown("speaks", "-n", "0")).toEqual([]);
@@ -220,7 +221,7 @@ for n in range(100000):
       ["speaks", "-n", "many"],
       ["speaks", "--since", "noon"],
       ["speaks", "../x"],
-      ["speaks", "--follow"],
+      ["speaks", "--folow"],
     ])
       fails(board.ssh("logs", ...words), 2);
     fails(board.ssh("logs", "spea", "--no-follow"), 1);

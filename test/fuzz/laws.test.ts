@@ -82,7 +82,7 @@ hold("what `run` runs comes to the letter", hostile(5000), (command) => {
 
 hold("a word that is no command", hostile(300_000), (word) => {
   nearest(word, ["apps", "config:set", "deploy", "destroy", "git-receive-pack", "releases:output"]);
-  for (const command of commands.filter(({ meta }) => /^(logs|config:set)$/.test(meta.name)))
+  for (const command of commands.filter(({ name }) => /^(logs|config:set)$/.test(name)))
     unlessRefused(() => readWords(command, [word, word]));
 });
 

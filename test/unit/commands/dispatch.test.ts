@@ -11,7 +11,7 @@ import { memoryHost } from "../../host/memory.ts";
 const boardOf = (files: Record<string, string> = {}) =>
   memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: "/p" }, files });
 
-const commandOf = (name: string) => commands.find(({ meta }) => meta.name === name)!;
+const commandOf = (name: string) => commands.find((command) => command.name === name)!;
 
 /** What a call prints, or the sentence and the hint with which it is refused. */
 async function answer(line: string, host = boardOf()): Promise<string[]> {
@@ -59,10 +59,10 @@ test.each(Object.entries(synonyms).flatMap(([name, words]) => words.map((word) =
 );
 
 test("these are all synonyms; none of them is a command, or stands for two", () => {
-  const table = commands.flatMap(({ meta }) => (meta.alias ? [[meta.name, meta.alias]] : []));
+  const table = commands.flatMap(({ name, alias }) => (alias ? [[name, alias]] : []));
   expect(Object.fromEntries(table)).toEqual(synonyms);
   const words = [
-    ...commands.flatMap(({ meta }) => [meta.name, ...(meta.alias ?? [])]),
+    ...commands.flatMap(({ name, alias = [] }) => [name, ...alias]),
     ...Object.keys(instead),
   ];
   expect(words.filter((word, i) => words.indexOf(word) !== i)).toEqual([]);
@@ -178,10 +178,10 @@ function sentOver(line: string): string[] {
   return words.slice(words[1] === "-t" ? 3 : 2);
 }
 
-test.each(commands.flatMap(({ meta }) => meta.examples.map((example) => [example, meta.name])))(
+test.each(commands.flatMap(({ name, examples }) => examples.map((example) => [example, name])))(
   "%s is understood",
   (example, name) => {
-    const { passesOn } = commandOf(name!).meta;
+    const { passesOn } = commandOf(name!);
     if (!/^ssh /.test(example!)) return expect(passesOn).toBe(true);
     const [typed, ...words] = parseSshCommand(sentOver(example!).join(" "));
     expect(typed).toBe(name!);

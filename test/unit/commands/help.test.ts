@@ -3,7 +3,7 @@ import type { Command } from "../../../src/commands/command.ts";
 import { renderCommandHelp, renderHelp } from "../../../src/commands/help.ts";
 import { commands } from "../../../src/commands/index.ts";
 
-const isInternal = ({ meta }: Command) => meta.group === "Internal";
+const isInternal = ({ group }: Command) => group === "Internal";
 const version = "piku 0.1.0 (linux-x64, bun 1.4.5)";
 
 test("the help page", () => {
@@ -84,8 +84,8 @@ test("the help page with internal commands", () => {
 test("the line of each internal command says so", () => {
   const lines = renderHelp(commands, [], version, true).split("\n");
   for (const one of commands) {
-    const line = lines.find((line) => line.startsWith(`  ${one.meta.name} `)) ?? "";
-    expect([one.meta.name, line.includes("INTERNAL")]).toEqual([one.meta.name, isInternal(one)]);
+    const line = lines.find((line) => line.startsWith(`  ${one.name} `)) ?? "";
+    expect([one.name, line.includes("INTERNAL")]).toEqual([one.name, isInternal(one)]);
   }
 });
 
@@ -108,7 +108,7 @@ test("the help page with plugins: a longer name moves no column", () => {
 test("the help of each command", () => {
   const all = commands
     .filter((one) => !isInternal(one))
-    .map((one) => `$ piku ${one.meta.name} --help\n${renderCommandHelp(one)}\n`);
+    .map((one) => `$ piku ${one.name} --help\n${renderCommandHelp(one)}\n`);
   expect(all.join("\n")).toMatchInlineSnapshot(`
     "$ piku apps --help
     e.g.: ssh piku@board apps
@@ -487,7 +487,7 @@ test("a row of the help page is one line, and no line has more than 80 columns",
   const rows = page.filter((line) => /^ {2}\S/.test(line));
   expect(rows.map((line) => line.trim().split(" ")[0]!)).toEqual(
     ["Apps", "Deploys", "Settings", "The board", "Internal"].flatMap((group) =>
-      commands.filter(({ meta }) => meta.group === group).map(({ meta }) => meta.name),
+      commands.filter((one) => one.group === group).map(({ name }) => name),
     ),
   );
   for (const line of [...page, ...commands.flatMap((one) => renderCommandHelp(one).split("\n"))])

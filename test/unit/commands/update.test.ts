@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
-import { runCommand } from "citty";
-import { update } from "../../../src/commands/update.ts";
+import { dispatch } from "../../../src/commands/index.ts";
 import { memoryHost } from "../../host/memory.ts";
 
 test("a new release took its place before it was on the disk, and was empty after a power cut", async () => {
@@ -14,7 +13,7 @@ test("a new release took its place before it was on the disk, and was empty afte
       return {};
     },
   });
-  await runCommand(update, { rawArgs: ["--rollback"], data: { host } });
+  await dispatch(host, ["update", "--rollback"]);
   expect(host.ran.filter(([program]) => program === "sync")).toEqual([["sync", `${self}.new`]]);
   expect([host.read(self), host.read(`${self}.old`)]).toEqual(["old", "new"]);
 });

@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
-import { runCommand } from "citty";
 import { pathsOf } from "../../../src/app/paths.ts";
-import { daily } from "../../../src/commands/daily.ts";
+import { dispatch } from "../../../src/commands/index.ts";
 import {
   dailyFiles,
   dailyMinute,
@@ -75,9 +74,7 @@ exec ${host.self} daily --if-time
 
 test("daily: with an ENV of the machine that cannot be read it was done for that day", async () => {
   const host = hostWith({ "/p/ENV": "PIKU_HTTP_PORT=many\n", "/p/uwsgi/x": "" });
-  const told = await runCommand(daily, { rawArgs: ["--if-time"], data: { host } }).catch(
-    ({ message }) => message,
-  );
+  const told = await dispatch(host, ["daily", "--if-time"]).catch(({ message }) => message);
   expect(told).toBe("/p/ENV: PIKU_HTTP_PORT is 'many'");
   expect(isTime(host, paths)).toBe(true);
 });
