@@ -90,9 +90,13 @@ function refuseOptions(
     // citty also gives `if-time` as `ifTime`.
     known.includes(key) || known.includes(key.replace(/[A-Z]/g, (one) => `-${one.toLowerCase()}`));
   for (const [key, value] of Object.entries(found)) {
-    const isText = options[key]?.type === "string";
+    const option = options[key];
+    const isText = option?.type === "string";
     if (isText && value === "")
-      throw usageError(`--${key} needs a value`, `e.g.: ${command.examples[0]}`);
+      throw usageError(
+        `--${key} needs a value`,
+        `--${key} ${option.valueHint}: ${option.description}`,
+      );
     if (isKnown(key) && !(isText && value === false)) continue;
     const typed =
       words.find((word) => /^-/.test(word) && word.replace(/^--?(no-)?/, "").startsWith(key)) ??

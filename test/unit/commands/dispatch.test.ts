@@ -110,7 +110,11 @@ test.each([
     "there is no option '--colour=red'",
     "usage: logs <app> [process] [options]",
   ],
-  ["logs blog --lines", "--lines needs a value", "e.g.: ssh piku@board logs blog"],
+  [
+    "logs blog --lines",
+    "--lines needs a value",
+    "--lines NUMBER: show this many of the last lines, of all logs together",
+  ],
   [
     "logs blog -nten",
     "invalid number 'ten' for --lines",
