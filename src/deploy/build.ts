@@ -3,7 +3,7 @@ import type { Job } from "../host/host.ts";
 import { isDiskFull } from "../host/space.ts";
 import { programEnvironment } from "../host/tools.ts";
 import { waitUntil } from "../host/wait.ts";
-import { buildTree, prepareBuildTree } from "../repository/checkout.ts";
+import { buildTree, type Outputs, prepareBuildTree } from "../repository/checkout.ts";
 import { isComplete, markComplete } from "../runtimes/dependencies.ts";
 import type { Step } from "../runtimes/runtime.ts";
 import { PikuError } from "../text/errors.ts";
@@ -12,10 +12,10 @@ import type { Plan } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
 
 /**
- * preflight, dependencies and the runtime's own build, in the build tree. Gives whether anything
- * may have made files there.
+ * preflight, dependencies and the runtime's own build, in the build tree. Gives which of the files
+ * there go live; undefined when nothing can have made any.
  */
-export function build(recorder: Recorder, plan: Plan): boolean {
+export function build(recorder: Recorder, plan: Plan): Outputs | undefined {
   const { host } = recorder;
   const voice = voiceOf(host);
   const { app, environment, procfile, runtime, source, request } = plan;
@@ -33,7 +33,8 @@ export function build(recorder: Recorder, plan: Plan): boolean {
   if (request.builds) voice.start(`${runtime.name} app detected.`);
   if (installs) install(recorder, plan, folder);
   runSteps(recorder, plan, builds);
-  return makes;
+  const { goesLive = () => true, isOutput = () => false } = runtime;
+  return makes ? { goesLive, isOutput } : undefined;
 }
 
 /** Fills the folder of dependencies, or leaves none. */

@@ -1,6 +1,6 @@
 import { type App, refuseTwin } from "../app/app.ts";
 import { renderSettings } from "../app/env-file.ts";
-import { whoAsks, withTurn } from "../app/locks.ts";
+import { withTurn } from "../app/locks.ts";
 import { isInside } from "../app/procfile.ts";
 import {
   cancelFile,
@@ -16,24 +16,28 @@ import {
   writeRelease,
 } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
-import { applyTree, planTree } from "../repository/checkout.ts";
-import { subjectOf } from "../repository/commit.ts";
+import {
+  applyCheckout,
+  type Checkout,
+  keepReplaced,
+  planCheckout,
+} from "../repository/checkout.ts";
 import { keepCommit } from "../repository/push.ts";
-import { isClosed } from "../site/maintenance.ts";
+import { ensureRanges } from "../site/cloudflare.ts";
 import { renderSite } from "../site/render.ts";
-import { certify } from "../site/renew.ts";
 import { pointTo, switchSite } from "../site/switch.ts";
 import { Ended, explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { ensureDaily } from "../workers/daily.ts";
 import { requireEmperor } from "../workers/emperor.ts";
-import { slotFlag, socketLink, vassalName } from "../workers/worker.ts";
+import { claimPorts } from "../workers/ports.ts";
+import { slotFlag, socketLink } from "../workers/worker.ts";
 import { adopt } from "./adopt.ts";
-import { tellDifferences, whereabouts } from "./announce.ts";
+import { announce, someOf, warn } from "./announce.ts";
 import { build, runRelease } from "./build.ts";
-import { heldBy, keptVassal, startGeneration } from "./generation.ts";
+import { type Generation, planGeneration, startGeneration } from "./generation.ts";
 import { askHook, hookFacts, tellHook } from "./hooks.ts";
-import { type Plan, planDeploy, type Request, releaseOf } from "./plan.ts";
+import { type Plan, planDeploy, type Request } from "./plan.ts";
 import { recover, settleFiles } from "./recover.ts";
 import { retireLater } from "./retire.ts";
 import { makeRoom, memoryWarning, refuseFullDisk } from "./space.ts";
@@ -154,8 +158,29 @@ function goLive(
   request: Request,
 ): void {
   const { host } = recorder;
-  const voice = voiceOf(host);
+  const { step, steps } = stopwatch(host);
   const former = host.read(`${app.envs}/ENV`) ?? "";
+  voiceOf(host).start(`Deploying app '${app.name}'`);
+  if (!live) refuseTwin(host, app);
+  const plan = step("plan", () => planAndClaim(host, request, live, number));
+  warn(recorder, plan, live);
+  prepare(recorder, plan, number);
+  const outputs = step("build", () => build(recorder, plan));
+  const checkout = step("tree", () => planCheckout(host, request.commit, number, live, outputs));
+  const generation = planGeneration(host, plan, live, number);
+  begin(host, plan, generation, checkout);
+  const { change } = checkout;
+  if (change) step("checkout", () => applyCheckout(host, checkout, change));
+  if (request.releases && plan.procfile.release) step("release", () => runRelease(recorder, plan));
+  step("start", () => startGeneration(recorder, plan, generation));
+  keepFiles(host, plan, number);
+  step("switch", () => switchOver(host, plan, generation.release));
+  makeLive(host, plan, { ...generation.release, steps }, former);
+  announce(host, plan, generation);
+}
+
+/** Runs steps, and notes how long each took. */
+function stopwatch(host: Host) {
   const steps: Release["steps"] = [];
   const step = <T>(title: string, action: () => T): T => {
     const start = host.ticks();
@@ -163,67 +188,58 @@ function goLive(
     steps.push({ title, milliseconds: Math.round(host.ticks() - start) });
     return result;
   };
+  return { step, steps };
+}
 
-  voice.start(`Deploying app '${app.name}'`);
-  if (!live) refuseTwin(host, app);
-  const plan = step("plan", () => planDeploy(host, request, live, number));
-  for (const warning of plan.warnings) voice.warn(warning);
-  if (live?.number === 0) tellDifferences(recorder, plan);
-  if (plan.workers.length > 0) requireEmperor(host, app.paths);
+/** Plans until the ports that the plan chose are the app's own. */
+function planAndClaim(
+  host: Host,
+  request: Request,
+  live: Release | undefined,
+  number: number,
+): Plan {
+  for (;;) {
+    const plan = planDeploy(host, request, live, number);
+    if (!plan.ports || claimPorts(host, plan.app, plan.ports)) return plan;
+  }
+}
+
+/** Refuses what the board cannot do now, and makes what a build needs. */
+function prepare(recorder: Recorder, plan: Plan, number: number): void {
+  const { host } = recorder;
+  const { app, machine, request, site, workers } = plan;
+  if (workers.length > 0) requireEmperor(host, app.paths);
   refuseFullDisk(host, app);
   const shortage = memoryWarning(host);
-  if (shortage) voice.warn(shortage);
+  if (shortage) voiceOf(host).warn(shortage);
+  if (site?.cloudflare) ensureRanges(host, app.paths, machine);
   askHook(recorder, app, hookFacts(app, number, request));
   host.mkdir(app.data);
   host.mkdir(app.cache);
+}
 
-  const built = step("build", () => build(recorder, plan));
-  const { goesLive = () => true, isOutput = () => false } = plan.runtime;
-  const outputs = built ? { goesLive, isOutput } : undefined;
-  const tree = step("tree", () => planTree(host, request.commit, number, live, outputs));
-  const kept = new Map(plan.workers.flatMap((worker) => keptVassal(host, plan, live, worker)));
-  const fresh = plan.workers.filter((worker) => !kept.has(worker));
-  const release = releaseOf(plan, number, {
-    subject: subjectOf(host, request.commit),
-    who: whoAsks(host),
-    vassals: plan.workers.map((worker) => kept.get(worker) ?? vassalName(app.name, worker)),
-    held: kept.size > 0 ? heldBy(live, [...kept.values()]) : undefined,
-  });
+/** Writes down what is about to be changed, so that it can be taken back whatever happens. */
+function begin(host: Host, { app, request }: Plan, { release }: Generation, checkout: Checkout) {
+  const left = checkout.change?.left ?? [];
+  if (left.length > 0) host.say(`-----> Left as the app has changed it: ${someOf(left)}`);
+  keepReplaced(host, checkout);
   writeRelease(host, app, release);
   writeJournal(host, app, {
-    release: number,
+    release: release.number,
     cause: request.cause,
-    tree: tree !== undefined,
     made: !host.stat(app.tree),
+    tree: checkout.change?.undo,
   });
-  if (tree) step("checkout", () => applyTree(host, tree));
-  if (request.releases && plan.procfile.release) step("release", () => runRelease(recorder, plan));
+}
 
-  step("start", () => startGeneration(recorder, plan, release, fresh));
-  keepFiles(host, plan, release);
-  if (plan.site) ensureDaily(host, app.paths);
-  step("switch", () => {
-    // A site that is new to nginx must find the new processes at once.
-    if (!isLookedAt(host, app, release)) pointTo(host, app, release);
-    switchSite(host, plan);
-    pointTo(host, app, release);
-  });
-  goBeyondReturn(
-    host,
-    plan,
-    { ...release, when: new Date(host.now()).toISOString(), steps },
-    former,
-  );
-  voice.log(`-----> Release ${number} of app '${app.name}' is live.`);
-  if (plan.site)
-    certify(host, { app, site: plan.site, settings: plan.settings, reload: plan.reload });
-  for (const line of whereabouts(host, plan)) voice.log(line);
-  if (isClosed(host, app))
-    voice.log(`-----> Visitors do not see it yet; to open it: maintenance:off ${app.name}`);
-  if (request.only === undefined && [...kept.keys()].some(({ cron }) => !cron))
-    voice.log(
-      `-----> Workers go on as they are (PIKU_AUTO_RESTART); restart them with: restart ${app.name}`,
-    );
+/** Has requests sent to the new processes. */
+function switchOver(host: Host, plan: Plan, release: Release): void {
+  const { app, machine, site } = plan;
+  if (site) ensureDaily(host, app.paths);
+  // A site that is new to nginx must find the new processes at once.
+  if (!isLookedAt(host, app, release)) pointTo(host, app, release);
+  switchSite(host, { app, site, reload: machine.reload });
+  pointTo(host, app, release);
 }
 
 /**
@@ -236,11 +252,11 @@ function isLookedAt(host: Host, app: App, { workers }: Release): boolean {
 }
 
 /** Keeps what a release is made of, to come back to it. */
-function keepFiles(host: Host, { app, site, request, ...plan }: Plan, { number }: Release): void {
+function keepFiles(host: Host, { app, site, request, settings }: Plan, number: number): void {
   const files = releaseFiles(app, number);
   if (site) host.write(files.site, renderSite(site), 0o600);
   host.write(files.settings, request.serverSettings, 0o600);
-  host.write(files.live, renderSettings(plan.settings), 0o600);
+  host.write(files.live, renderSettings(settings), 0o600);
 }
 
 /**
@@ -248,13 +264,8 @@ function keepFiles(host: Host, { app, site, request, ...plan }: Plan, { number }
  * may be full, and git has not accepted the push yet. `former` is ENV as it was when the deploy
  * began.
  */
-function goBeyondReturn(
-  host: Host,
-  { app, request }: Plan,
-  release: Release,
-  former: string,
-): void {
-  writeRelease(host, app, release);
+function makeLive(host: Host, { app, request }: Plan, release: Release, former: string): void {
+  writeRelease(host, app, { ...release, when: new Date(host.now()).toISOString() });
   keepCommit(host, request.commit, release.number);
   settleFiles(host, app, release);
   // A deploy that changes no settings leaves the file alone: somebody may have written into it by

@@ -1,7 +1,9 @@
 import type { App } from "../app/app.ts";
+import { callerOf } from "../app/caller.ts";
 import { siteKinds } from "../app/procfile.ts";
 import type { Release } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
+import { subjectOf } from "../repository/commit.ts";
 import { listVassals } from "../workers/emperor.ts";
 import { awaitHealthy } from "../workers/health.ts";
 import { isInPlace, isUnchanged, startWorkers, writeWorker } from "../workers/start.ts";
@@ -14,24 +16,94 @@ import {
   type Worker,
   wholeNumber,
 } from "../workers/worker.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan, PlannedWorker } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
 
+/** What runs once a release is live: the workers to be started, and its record. */
+export interface Generation {
+  fresh: PlannedWorker[];
+  /** Those that go on as they are, from the release before. */
+  kept: PlannedWorker[];
+  release: Release;
+}
+
+/** Says which workers are started and which go on, and what the record of the release will be. */
+export function planGeneration(
+  host: Host,
+  plan: Plan,
+  live: Release | undefined,
+  number: number,
+): Generation {
+  const { app, request } = plan;
+  const carried = new Map(
+    plan.workers.flatMap((worker) => {
+      const file = carriedOver(host, app, live, worker);
+      return file === undefined ? [] : [[worker, file] as const];
+    }),
+  );
+  return {
+    fresh: plan.workers.filter((worker) => !carried.has(worker)),
+    kept: [...carried.keys()],
+    release: {
+      number,
+      cause: request.cause,
+      commit: request.commit.id,
+      branch: request.branch,
+      subject: subjectOf(host, request.commit),
+      who: callerOf(host),
+      changed: request.changed ?? [],
+      slot: plan.slot,
+      environment: plan.environment?.key,
+      workers: plan.procfile.workers,
+      scaling: plan.scaling,
+      vassals: plan.workers.map((worker) => carried.get(worker) ?? vassalName(app.name, worker)),
+      held: carried.size > 0 ? heldBy(live, [...carried.values()]) : undefined,
+      steps: [],
+    },
+  };
+}
+
+/**
+ * The vassal of the live release that goes on in a worker's place: of an unchanged cron worker, and
+ * of one that is kept and runs where it is looked for.
+ */
+function carriedOver(
+  host: Host,
+  app: App,
+  live: Release | undefined,
+  worker: PlannedWorker,
+): string | undefined {
+  const earlier = followedBy(live, worker);
+  if (earlier === undefined) return undefined;
+  const same = { ...worker, release: earlier };
+  const goesOn = worker.keeps
+    ? isInPlace(host, app, same)
+    : worker.cron !== undefined && isUnchanged(host, app, same);
+  return goesOn ? vassalName(app.name, same) : undefined;
+}
+
+/** The folders of dependencies that these vassals of the live release were started with. */
+const heldBy = (live: Release | undefined, files: readonly string[]): Record<string, string> =>
+  Object.fromEntries(
+    files.flatMap((file) => {
+      const key = live?.held?.[file] ?? live?.environment;
+      return key === undefined ? [] : [[file, key]];
+    }),
+  );
 /**
  * Starts the new processes and waits until they are healthy: beside those that they follow, or in
  * their place.
  */
 export function startGeneration(
   { host, show }: Recorder,
-  plan: Plan,
-  release: Release,
-  fresh: readonly Worker[],
+  { app, settings }: Plan,
+  { fresh, release }: Generation,
 ): void {
-  const { app } = plan;
-  const grace = graceOf(plan.settings);
+  const grace = graceOf(settings);
+  const timeout = 1000 * wholeNumber(settings, "PIKU_HEALTHCHECK_TIMEOUT");
   const start = (workers: readonly Worker[]) => {
     if (workers.length > 0)
-      awaitHealthy(host, app, startWorkers(host, app, workers, grace), patienceOf(plan), show);
+      awaitHealthy(host, app, startWorkers(host, app, workers, grace), timeout, show);
   };
   for (const worker of fresh) writeWorker(host, app, worker);
   // A terminal that is closed now would leave an app without its workers until the next command.
@@ -41,49 +113,22 @@ export function startGeneration(
   const leaving = staleVassals(host, app);
   if (leaving.length > 0) drain(host, app, leaving, grace);
   stopVassals(host, app, leaving, grace);
-  start(fresh.filter(plan.overlaps));
-  const instead = fresh.filter((worker) => !plan.overlaps(worker));
-  stopVassals(host, app, rivals(host, app, release, instead), grace);
+  start(fresh.filter(({ overlaps }) => overlaps));
+  const instead = fresh.filter(({ overlaps }) => !overlaps);
+  stopVassals(host, app, mustStopFirst(host, app, release, instead), grace);
   start(instead);
 }
 
-/** Milliseconds that a process has to become healthy. */
-const patienceOf = ({ settings }: Plan) => 1000 * wholeNumber(settings, "PIKU_HEALTHCHECK_TIMEOUT");
-/**
- * An unchanged cron worker of the live release goes on under its old name, and with
- * PIKU_AUTO_RESTART=false every worker that runs where it is looked for: none, or one pair of
- * worker and file.
- */
-export function keptVassal(
-  host: Host,
-  { app, keeps }: Plan,
-  live: Release | undefined,
-  worker: Worker,
-): [Worker, string][] {
-  const earlier = followedBy(live, worker);
-  if (earlier === undefined) return [];
-  const same = { ...worker, release: earlier };
-  const goesOn = keeps(worker.kind)
-    ? isInPlace(host, app, same)
-    : worker.cron !== undefined && isUnchanged(host, app, same);
-  return goesOn ? [[worker, vassalName(app.name, same)]] : [];
-}
-/** The folders of dependencies that these vassals of the live release were started with. */
-export const heldBy = (
-  live: Release | undefined,
-  files: readonly string[],
-): Record<string, string> =>
-  Object.fromEntries(
-    files.flatMap((file) => {
-      const key = live?.held?.[file] ?? live?.environment;
-      return key === undefined ? [] : [[file, key]];
-    }),
-  );
 /**
  * Vassals that must have ended before those start which cannot run beside them: of the same kind,
  * or on the same port.
  */
-function rivals(host: Host, app: App, release: Release, instead: readonly Worker[]): Vassal[] {
+function mustStopFirst(
+  host: Host,
+  app: App,
+  release: Release,
+  instead: readonly Worker[],
+): Vassal[] {
   const kinds = new Set(instead.map(({ kind }) => kind));
   const takesPort = instead.some(({ listen }) => listen && "port" in listen);
   return listVassals(host, app.paths, app.name).filter(

@@ -50,6 +50,7 @@ export function refuseSite(
   );
   refuseLinksOut(app, site.statics, linksOf(host, commit));
 }
+
 /**
  * Refuses an address of its own for a site while others listen everywhere: nginx would ask none of
  * them for what comes to this address, whatever name is asked for. What a site has already stays.

@@ -2,10 +2,13 @@ import type { App } from "../app/app.ts";
 import { parseCron } from "../app/cron.ts";
 import type { Settings } from "../app/env-file.ts";
 import { isCron, isInside, type Scaling, siteKinds, type Workers } from "../app/procfile.ts";
+import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { escapeValue } from "../workers/ini.ts";
+import { pluginFolder, refuseMissingPlugins } from "../workers/kinds.ts";
 import type { Place } from "../workers/ports.ts";
+import { vassalPairs } from "../workers/vassal.ts";
 import { type SocketMode, socketOf, type Worker } from "../workers/worker.ts";
 
 /** Every process of the app, as it is to run. */
@@ -61,6 +64,7 @@ export function planWorkers(
     Array.from({ length: scaling[kind] ?? 1 }, (_, i) => planWorker(kind, command, i + 1)),
   );
 }
+
 /** Refuses what uWSGI could not be told, or what leads out of the app. */
 function refuseCommand(kind: string, command: string): void {
   if (isInside(kind)) escapeValue(command, `the ${kind} worker's command`);
@@ -86,11 +90,21 @@ function healthPath(value: string | undefined): string | undefined {
 
 // sun_path of unix(7), less its closing zero.
 const longestSocket = 107;
-export function refuseLongSocket(app: App, { listen }: Worker): void {
+function refuseLongSocket(app: App, { listen }: Worker): void {
   if (listen && "socket" in listen && listen.socket.length > longestSocket) {
     throw new PikuError(
       `the name of app '${app.name}' is too long for a socket below ${app.paths.sockets}`,
       "choose a shorter name",
     );
+  }
+}
+
+/** Refuses workers that uWSGI could not start on this board. */
+export function refuseWorkers(host: Host, app: App, workers: readonly Worker[]): void {
+  const plugins = host.stat(pluginFolder) && host.list(pluginFolder);
+  for (const worker of workers) {
+    refuseLongSocket(app, worker);
+    const pairs = vassalPairs(app, worker, host);
+    if (plugins) refuseMissingPlugins(pairs, plugins);
   }
 }

@@ -60,7 +60,7 @@ function undo(host: Host, app: App, journal: Journal, live: Release | undefined)
   stopVassals(host, app, listVassals(host, app.paths, app.name).filter(isIts), endPatience);
   restoreLogs(host, app, journal.release);
   if (journal.made) host.remove(app.tree);
-  else if (journal.tree) restoreTree(host, app, journal.release);
+  else if (journal.tree) restoreTree(host, app, journal.release, journal.tree);
   if (!live) forget(host, app);
   const former = host.read(releaseFiles(app, journal.release).former);
   if (former !== undefined) host.write(`${app.envs}/ENV`, former, 0o600);
