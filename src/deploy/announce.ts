@@ -11,11 +11,11 @@ import type { Generation } from "./generation.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
 
-/** Says what is odd about a deploy, before anything is done. */
+/** Prints the warnings of a deploy before it changes anything. */
 export function warn({ host }: Recorder, plan: Plan, live: Release | undefined): void {
   const voice = voiceOf(host);
   for (const warning of plan.warnings) voice.warn(warning);
-  // The first deploy over the original's: what it read otherwise.
+  // The first deploy over one of the original's: name the values that it read differently.
   const keys =
     live?.number === 0
       ? readDifferently(plan.source.read("ENV")).filter((key) => key in plan.settings)

@@ -45,9 +45,9 @@ import { markStarted } from "./stopped.ts";
 import { type Recorder, record } from "./transcript.ts";
 
 /**
- * Deploys: whatever fails, at whatever step, the release that was live stays live and whole
- * (design: a deploy is a transaction). Everything is said to the transcript and, as far as they
- * listen, to whoever asked. Throws `Ended` when it failed; why has been said then.
+ * Deploys an app. Whichever step fails, the release that was live stays live and complete
+ * (docs/how-a-deploy-works.md). All output goes to the transcript, and to the caller as far as they
+ * read it. Throws `Ended` when the deploy failed; the reason has been printed by then.
  */
 export function deploy(
   host: Host,
@@ -56,7 +56,7 @@ export function deploy(
   cause: string,
 ): void {
   const underLock = () => {
-    // It may have been destroyed while this command waited for its turn.
+    // It may have been destroyed while this command waited for the lock.
     if (!host.stat(app.repo))
       throw new PikuError(`app '${app.name}' not found.`, "`apps` lists what is deployed");
     recover(host, app);
@@ -92,11 +92,9 @@ export function deploy(
   }
 }
 
-/**
- * A recorder that, wherever something is waited for, throws once somebody has cancelled the deploy.
- */
+/** A recorder that throws as soon as the deploy has been cancelled, whatever it is waiting for. */
 function cancellable(host: Host, app: App, recorder: Recorder): Recorder {
-  // From before this deploy: it came too late for the one that it was meant for.
+  // Left from before: it came too late for the deploy that it was meant for.
   host.remove(cancelFile(app));
   const show = () => {
     recorder.show();
@@ -107,8 +105,8 @@ function cancellable(host: Host, app: App, recorder: Recorder): Recorder {
 }
 
 /**
- * Lets what was replaced leave. What cannot be done now is done by the next command, and does not
- * undo what is live.
+ * Retires what was replaced. What cannot be done now is left to the next command; the new release
+ * stays live.
  */
 function leaveBehind(host: Host, app: App): void {
   try {
@@ -118,7 +116,7 @@ function leaveBehind(host: Host, app: App): void {
   }
 }
 
-/** Says why a deploy failed, puts back what it had begun, and ends the command. */
+/** Prints why a deploy failed, undoes what it had begun, and ends the command. */
 function fail(
   recorder: Recorder,
   app: App,
@@ -179,7 +177,7 @@ function goLive(
   announce(host, plan, generation);
 }
 
-/** Runs steps, and notes how long each took. */
+/** Runs steps and records how long each took. */
 function stopwatch(host: Host) {
   const steps: Release["steps"] = [];
   const step = <T>(title: string, action: () => T): T => {
@@ -191,7 +189,7 @@ function stopwatch(host: Host) {
   return { step, steps };
 }
 
-/** Plans until the ports that the plan chose are the app's own. */
+/** Plans again until nobody else has taken the chosen ports. */
 function planAndClaim(
   host: Host,
   request: Request,
@@ -204,7 +202,7 @@ function planAndClaim(
   }
 }
 
-/** Refuses what the board cannot do now, and makes what a build needs. */
+/** Refuses the deploy if the board cannot carry it out now, and creates what a build needs. */
 function prepare(recorder: Recorder, plan: Plan, number: number): void {
   const { host } = recorder;
   const { app, machine, request, site, workers } = plan;
@@ -218,7 +216,7 @@ function prepare(recorder: Recorder, plan: Plan, number: number): void {
   host.mkdir(app.cache);
 }
 
-/** Writes down what is about to be changed, so that it can be taken back whatever happens. */
+/** Records what is about to change, so that it can be undone whatever happens. */
 function begin(host: Host, { app, request }: Plan, { release }: Generation, checkout: Checkout) {
   const left = checkout.change?.left ?? [];
   if (left.length > 0) host.say(`-----> Left as the app has changed it: ${someOf(left)}`);
@@ -232,26 +230,26 @@ function begin(host: Host, { app, request }: Plan, { release }: Generation, chec
   });
 }
 
-/** Has requests sent to the new processes. */
+/** Sends requests to the new processes. */
 function switchOver(host: Host, plan: Plan, release: Release): void {
   const { app, machine, site } = plan;
   if (site) ensureDaily(host, app.paths);
-  // A site that is new to nginx must find the new processes at once.
+  // A site that nginx does not know yet must reach the new processes from its first request on.
   if (!isLookedAt(host, app, release)) pointTo(host, app, release);
   switchSite(host, { app, site, reload: machine.reload });
   pointTo(host, app, release);
 }
 
 /**
- * Whether the site that nginx has now looks at what sends requests to a release: the flag for its
- * ports, or the links to its sockets.
+ * Whether the site that nginx has loaded already follows the switch to another release: the flag
+ * for its ports, or the links to its sockets.
  */
 function isLookedAt(host: Host, app: App, { workers }: Release): boolean {
   const looked = Object.keys(workers).some(isInside) ? socketLink(app, 1) : slotFlag(app);
   return (host.read(app.site) ?? "").includes(looked);
 }
 
-/** Keeps what a release is made of, to come back to it. */
+/** Saves what a release consists of, for a later rollback. */
 function keepFiles(host: Host, { app, site, request, settings }: Plan, number: number): void {
   const files = releaseFiles(app, number);
   if (site) host.write(files.site, renderSite(site), 0o600);
@@ -260,16 +258,16 @@ function keepFiles(host: Host, { app, site, request, settings }: Plan, number: n
 }
 
 /**
- * Makes a release the live one. All that could fail comes before the one file that says so: a disk
- * may be full, and git has not accepted the push yet. `former` is ENV as it was when the deploy
- * began.
+ * Makes a release the live one. Everything that can fail comes before the one file that decides it:
+ * the disk may be full, and git has not accepted the push yet. `former` is ENV as it was when the
+ * deploy began.
  */
 function makeLive(host: Host, { app, request }: Plan, release: Release, former: string): void {
   writeRelease(host, app, { ...release, when: new Date(host.now()).toISOString() });
   keepCommit(host, request.commit, release.number);
   settleFiles(host, app, release);
-  // A deploy that changes no settings leaves the file alone: somebody may have written into it by
-  // hand meanwhile.
+  // A deploy that changes no settings leaves the file alone: it may have been edited by hand
+  // meanwhile.
   if (former !== request.serverSettings) {
     if ((host.read(`${app.envs}/ENV`) ?? "") !== former) {
       throw new PikuError(

@@ -19,15 +19,15 @@ import {
 import type { Plan, PlannedWorker } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
 
-/** What runs once a release is live: the workers to be started, and its record. */
+/** The processes of a new release: which are started, which continue, and the release's record. */
 export interface Generation {
   fresh: PlannedWorker[];
-  /** Those that go on as they are, from the release before. */
+  /** Those of the previous release that continue to run. */
   kept: PlannedWorker[];
   release: Release;
 }
 
-/** Says which workers are started and which go on, and what the record of the release will be. */
+/** Decides which workers are started and which continue, and what the release's record says. */
 export function planGeneration(
   host: Host,
   plan: Plan,
@@ -64,8 +64,8 @@ export function planGeneration(
 }
 
 /**
- * The vassal of the live release that goes on in a worker's place: of an unchanged cron worker, and
- * of one that is kept and runs where it is looked for.
+ * The vassal of the live release that continues in a worker's place: that of an unchanged cron
+ * worker, or of a worker that is kept and listens at the expected address.
  */
 function carriedOver(
   host: Host,
@@ -82,7 +82,7 @@ function carriedOver(
   return goesOn ? vassalName(app.name, same) : undefined;
 }
 
-/** The folders of dependencies that these vassals of the live release were started with. */
+/** The dependency folders that these vassals of the live release were started with. */
 const heldBy = (live: Release | undefined, files: readonly string[]): Record<string, string> =>
   Object.fromEntries(
     files.flatMap((file) => {
@@ -91,8 +91,8 @@ const heldBy = (live: Release | undefined, files: readonly string[]): Record<str
     }),
   );
 /**
- * Starts the new processes and waits until they are healthy: beside those that they follow, or in
- * their place.
+ * Starts the new processes and waits until they are healthy: beside those they replace where that
+ * is possible, otherwise after stopping them.
  */
 export function startGeneration(
   { host, show }: Recorder,
@@ -106,10 +106,9 @@ export function startGeneration(
       awaitHealthy(host, app, startWorkers(host, app, workers, grace), timeout, show);
   };
   for (const worker of fresh) writeWorker(host, app, worker);
-  // A terminal that is closed now would leave an app without its workers until the next command.
+  // If the terminal were closed now, the app would have no workers until the next command.
   host.persist();
-  // What the deploy before has replaced may still be leaving, on the very ports that are needed
-  // now.
+  // Processes that the previous deploy replaced may still hold the ports that are needed now.
   const leaving = staleVassals(host, app);
   if (leaving.length > 0) drain(host, app, leaving, grace);
   stopVassals(host, app, leaving, grace);
@@ -119,10 +118,7 @@ export function startGeneration(
   start(instead);
 }
 
-/**
- * Vassals that must have ended before those start which cannot run beside them: of the same kind,
- * or on the same port.
- */
+/** Vassals that must end before workers of the same kind, or on the same port, can start. */
 function mustStopFirst(
   host: Host,
   app: App,

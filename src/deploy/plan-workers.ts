@@ -11,7 +11,7 @@ import type { Place } from "../workers/ports.ts";
 import { vassalPairs } from "../workers/vassal.ts";
 import { type SocketMode, socketOf, type Worker } from "../workers/worker.ts";
 
-/** Every process of the app, as it is to run. */
+/** Every process that the app is to have. */
 export function planWorkers(
   app: App,
   workers: Workers,
@@ -28,8 +28,8 @@ export function planWorkers(
 ): Worker[] {
   const front = siteKinds.find((kind) => kind in workers);
   const healthcheck = healthPath(settings.PIKU_HEALTHCHECK);
-  // A port that changes with every deploy is of no use to those that do not listen on it, and would
-  // make them look changed.
+  // The port changes with every deploy: workers that do not listen on it have no use for it, and
+  // would always look changed.
   const { PORT, ...others } = settings;
   const planWorker = (kind: string, command: string, ordinal: number): Worker => {
     const isSite = siteKinds.includes(kind);
@@ -65,7 +65,7 @@ export function planWorkers(
   );
 }
 
-/** Refuses what uWSGI could not be told, or what leads out of the app. */
+/** Refuses commands that cannot be passed to uWSGI, or that lead out of the app. */
 function refuseCommand(kind: string, command: string): void {
   if (isInside(kind)) escapeValue(command, `the ${kind} worker's command`);
   if (kind === "jwsgi" && !/^[A-Za-z_$][\w$.]*(:[\w$]+)?$/.test(command)) {
@@ -88,7 +88,7 @@ function healthPath(value: string | undefined): string | undefined {
   return value || undefined;
 }
 
-// sun_path of unix(7), less its closing zero.
+// sun_path of unix(7), without its terminating zero.
 const longestSocket = 107;
 function refuseLongSocket(app: App, { listen }: Worker): void {
   if (listen && "socket" in listen && listen.socket.length > longestSocket) {

@@ -43,37 +43,37 @@ export interface Request {
   changed?: string[];
   /** The one kind whose workers are restarted; all others go on as they are. */
   only?: string;
-  /** Whether preflight and the runtime's build run; scaling and restarting never build. */
+  /** Whether preflight and the runtime's build run; scaling and restarting never do. */
   builds: boolean;
-  /** Whether the Procfile's release runs: not for what has been live before. */
+  /** Whether the Procfile's release runs; not for a commit that has been live before. */
   releases: boolean;
 }
 
-/** A worker as a deploy means to run it. */
+/** A worker and how the deploy treats it. */
 export interface PlannedWorker extends Worker {
   /**
-   * Whether one that runs already goes on as it is (PIKU_AUTO_RESTART, or another kind is
+   * Whether a running one continues untouched (PIKU_AUTO_RESTART, or only another kind is
    * restarted).
    */
   keeps: boolean;
-  /** Whether it can run beside the one that it follows. */
+  /** Whether it can run beside the one it replaces. */
   overlaps: boolean;
 }
 
-/** Everything that a deploy is going to do, made from what there is before anything is touched. */
+/** Everything that a deploy will do, decided before anything is touched. */
 export interface Plan {
   app: App;
   request: Request;
   procfile: Procfile;
   runtime: Runtime;
   source: Source;
-  /** The key and the folder of dependencies. */
+  /** The key and the folder of its dependencies. */
   environment?: { key: string; folder: string };
   /** What every process gets, and LIVE_ENV holds. */
   settings: Settings;
   scaling: Scaling;
   slot: Slot;
-  /** The ports that are to be the app's own; undefined for an app that answers no http. */
+  /** The ports that will belong to the app; undefined for an app without an http worker. */
   ports?: Record<Slot, number[]>;
   workers: PlannedWorker[];
   site?: Site;
@@ -82,8 +82,8 @@ export interface Plan {
 }
 
 /**
- * Looks at a commit and everything that bears on it, refuses what cannot work, and says what is to
- * be done. Touches nothing.
+ * Examines a commit and the board, refuses what cannot work, and returns what to do. Changes
+ * nothing.
  */
 export function planDeploy(
   host: Host,
@@ -155,7 +155,7 @@ function uwsgiOptions(host: Host, commit: Commit, settings: Settings) {
   return file && parseOptions(file.content, printable(file.name));
 }
 
-/** Whether workers of a kind that run go on as they are. */
+/** Whether running workers of a kind continue untouched. */
 function keepsKind(
   kind: string,
   { only, cause }: Request,
@@ -166,7 +166,7 @@ function keepsKind(
   return live !== undefined && !restarts.includes(cause) && !isOn(autoRestart(settings));
 }
 
-/** Whether a worker can run beside the one that it follows. */
+/** Whether a worker can run beside the one it replaces. */
 const overlaps = ({ kind, listen }: Worker, { overlap, switches }: Place): boolean =>
   overlap &&
   (isInside(kind) ? listen !== undefined && "socket" in listen : kind === "web" && switches);
@@ -193,7 +193,7 @@ function planSiteOf(
   return site;
 }
 
-/** What is asked for in order to have workers anew, whatever the settings say. */
+/** Commands whose purpose is to start workers anew, whatever PIKU_AUTO_RESTART says. */
 const restarts = ["restart", "ps:scale", "rollback", "restore"];
 
 const autoRestart = ({ PIKU_AUTO_RESTART, AUTO_RESTART }: Settings) =>
@@ -231,8 +231,7 @@ function planPlace(
 }
 
 /**
- * The settings of a deploy with what piku adds about addresses, as the original writes them into
- * LIVE_ENV.
+ * The app's settings plus the addresses that piku adds, as the original writes them to LIVE_ENV.
  */
 function liveSettings(
   app: App,

@@ -3,11 +3,11 @@ import { paint } from "../text/output.ts";
 
 const farewell = 10_000;
 
-/** Bytes of a transcript that are kept: half of them from its beginning, half from its end. */
+/** How many bytes of a transcript are kept: half from its beginning, half from its end. */
 const largestTranscript = 10 * 1024 * 1024;
 const half = largestTranscript / 2;
 
-// How much the middle has to grow before its room is given back again.
+// How much the middle must grow before its disk space is freed again.
 const step = half;
 
 const shortenScript = `
@@ -22,9 +22,9 @@ const leftOut = (bytes: number) =>
   `-----> ${Math.round(bytes / 1024 / 1024)} MB are left out here.`;
 
 /**
- * A host whose `say` and `complain` write to a transcript, from which the person at the other end
- * is shown as much as their connection takes: a deploy must not wait for a client that has gone or
- * stopped reading. Whatever is appended to the transcript by a build is shown too.
+ * A host whose `say` and `complain` write to a transcript. The caller is shown the transcript as
+ * fast as they read it: a deploy must not wait for a client that is gone or has stopped reading.
+ * Whatever a build appends to the transcript is shown too.
  */
 export interface Recorder {
   host: Host;
@@ -32,7 +32,7 @@ export interface Recorder {
   transcript: string;
   /** Shows what has been added. */
   show(): void;
-  /** Shows the rest; gives up on somebody who reads nothing for 10 seconds. */
+  /** Shows the rest; gives up when nothing is read for 10 seconds. */
   finish(): void;
 }
 
@@ -40,17 +40,17 @@ export interface Recorder {
 interface Progress {
   /** Bytes that have been read to be shown. */
   shown: number;
-  /** What has been read and not been taken yet. */
+  /** What has been read and could not be written yet. */
   pending: string;
-  /** Whether nobody reads any more. */
+  /** Whether the reader is gone. */
   gone: boolean;
-  /** What is left out: from byte to byte. */
+  /** The part that is left out, in bytes. */
   middle: { begin: number; end: number };
 }
 
 /**
- * Begins a transcript. `errorsApart`: errors go to stderr, for those who read stdout; a hook's two
- * are one pipe, which must not be waited for.
+ * Begins a transcript. `errorsApart`: errors go to stderr as well as to the transcript; for a git
+ * hook both are one pipe, which may block.
  */
 export function record(host: Host, transcript: string, errorsApart: boolean): Recorder {
   const progress: Progress = {
@@ -64,7 +64,7 @@ export function record(host: Host, transcript: string, errorsApart: boolean): Re
     try {
       host.append(transcript, `${line}\n`);
     } catch {
-      // A full disk is no reason to keep quiet about it.
+      // The disk may be full: say it nevertheless.
       progress.pending += `${line}\n`;
     }
     show();
@@ -92,10 +92,13 @@ export function record(host: Host, transcript: string, errorsApart: boolean): Re
   };
 }
 
-/** Shows what has been added, as far as it is taken. `whole`: also a last line without an end. */
+/**
+ * Shows what has been added, as much as can be written without waiting. `whole`: including a last
+ * line without a newline.
+ */
 function showMore(host: Host, transcript: string, progress: Progress, whole: boolean): void {
   punch(host, transcript, progress);
-  // Somebody who reads slowly must not make us hold all that there is to read.
+  // A slow reader must not make us hold everything in memory.
   while (!progress.gone && send(host, progress)) {
     punch(host, transcript, progress);
     const text = readNext(host, transcript, progress, whole);
@@ -104,7 +107,7 @@ function showMore(host: Host, transcript: string, progress: Progress, whole: boo
   }
 }
 
-/** Shows all that is left, as long as some of it is taken every ten seconds. */
+/** Shows all that is left, as long as something is read every ten seconds. */
 function showRest(host: Host, transcript: string, progress: Progress): void {
   showMore(host, transcript, progress, true);
   for (let waited = 0; progress.pending !== "" && !progress.gone && waited < farewell; ) {
@@ -115,7 +118,7 @@ function showRest(host: Host, transcript: string, progress: Progress): void {
   }
 }
 
-/** Sends what is pending; whether all of it went. */
+/** Writes what is pending. Returns whether all of it was written. */
 function send(host: Host, progress: Progress): boolean {
   while (progress.pending !== "" && !progress.gone) {
     const taken = offer(host, progress.pending);
@@ -126,7 +129,7 @@ function send(host: Host, progress: Progress): boolean {
   return !progress.gone;
 }
 
-/** What is to be shown next, at most so much of it as lies before the middle. */
+/** Reads what is to be shown next, at most up to the part that is left out. */
 function readNext(host: Host, transcript: string, progress: Progress, whole: boolean): string {
   const { shown, middle } = progress;
   if (shown >= middle.begin && shown < middle.end) {
@@ -140,9 +143,8 @@ function readNext(host: Host, transcript: string, progress: Progress, whole: boo
 }
 
 /**
- * Gives the room of the middle of a transcript that has become too long back to the disk. Its bytes
- * become a hole, so that whoever writes at the end need not know of it, and nothing of the end is
- * lost.
+ * Frees the disk space of the middle of a transcript that has become too long. Its bytes become a
+ * hole in the file, so that whoever appends to it is not disturbed.
  */
 function punch(host: Host, transcript: string, { middle }: Progress): void {
   const end = (host.stat(transcript)?.size ?? 0) - half;
@@ -153,7 +155,7 @@ function punch(host: Host, transcript: string, { middle }: Progress): void {
   host.capture(["fallocate", "--punch-hole", ...place, transcript]);
 }
 
-/** Takes the middle out for good, once nobody writes any more. */
+/** Removes the middle for good, once nobody appends any more. */
 function shorten(host: Host, transcript: string, { middle }: Progress): void {
   const size = host.stat(transcript)?.size ?? 0;
   if (size <= largestTranscript) return;
@@ -163,7 +165,9 @@ function shorten(host: Host, transcript: string, { middle }: Progress): void {
   host.capture(["sh", "-c", shortenScript], { env: { ...host.env(), ...facts } });
 }
 
-/** How much of a text was taken; -1 also where the terminal is gone. */
+/**
+ * Writes without waiting. Returns how much was written; -1 when the reader or the terminal is gone.
+ */
 function offer(host: Host, text: string): number {
   try {
     return host.offer(text);
