@@ -15,12 +15,12 @@ import {
   untracked,
 } from "./worktree.ts";
 
-/** The second work tree of an app, in which it is built. */
+/** The app's second work tree, where it is built. */
 export const buildTree = (app: App) => `${app.releases}/tree`;
 
 /**
- * Shows the commit in the build tree. What earlier builds made there stays, so that building again
- * is quick.
+ * Checks the commit out into the build tree. The output of earlier builds stays, so that builds are
+ * incremental.
  */
 export function prepareBuildTree(host: Host, commit: Commit): void {
   const dir = buildTree(commit.app);
@@ -35,7 +35,7 @@ export interface Made {
   modified: number;
 }
 
-// Of some hundred thousand names.
+// Enough for some hundred thousand names.
 const largestList = 64 * 1024 * 1024;
 
 export const madeBy = (host: Host, app: App, release: number | undefined): Made[] =>
@@ -44,8 +44,7 @@ export const madeBy = (host: Host, app: App, release: number | undefined): Made[
     : (JSON.parse(host.read(releaseFiles(app, release).made, largestList) ?? "[]") as Made[]);
 
 /**
- * Which files of the build tree go live, and which of them only a build makes: a runtime's row
- * says.
+ * Which files of the build tree go live, and which of them are build output: the runtime decides.
  */
 export interface Outputs {
   goesLive(name: string): boolean;
@@ -53,9 +52,8 @@ export interface Outputs {
 }
 
 /**
- * Files of the build tree to be put into the app's: new ones, and those that an earlier build put
- * there and the app has not changed since. A file of the app's own is never replaced by one of the
- * build's.
+ * Files of the build tree that go into the app's work tree: new ones, and those from an earlier
+ * build that the app has not changed since. A file that the app wrote is never replaced.
  */
 function madeToPublish(
   host: Host,
@@ -70,8 +68,7 @@ function madeToPublish(
     if (!entry || entry.type === "directory") return [];
     const there = host.stat(`${app.tree}/${name}`);
     const was = earlier.get(name);
-    // A link holds nothing of the app's: the original made node_modules, which leads to what it
-    // installed.
+    // A link holds no data of the app's: the original linked node_modules to what it had installed.
     const links = there?.type === "link" && entry.type === "link";
     const ours =
       !there ||
@@ -95,11 +92,11 @@ function tar(host: Host, words: string[], names?: readonly string[]): void {
     ],
     { input },
   );
-  // 1: a file changed while it was read, which is the app's own doing.
+  // Status 1: a file changed while it was being read; the app is running.
   if (ran.status > 1) throw new PikuError(`tar failed: ${ran.stderr.trim().split("\n").at(-1)}`);
 }
 
-/** What a checkout will do to the app's work tree, and what is kept of it. */
+/** What a checkout will do to the app's work tree, and how to undo it. */
 export interface Checkout {
   commit: Commit;
   release: number;
@@ -120,13 +117,13 @@ interface Change {
   replaced: string[];
   /** Tracked files that it will change. */
   modified: string[];
-  /** Tracked files that the app has changed, and that stay so. */
+  /** Tracked files that the app has changed and that stay as they are. */
   left: string[];
   undo: TreeUndo;
 }
 
-// A name that is no UTF-8 would not be found under what we have read, so those files are kept by
-// programs that take names as they are.
+// A name that is not valid UTF-8 does not survive being read, so shell scripts handle those files
+// byte by byte.
 const isReadable = (name: string) => !name.includes("\ufffd");
 
 const keepStrange = `
@@ -139,7 +136,7 @@ xargs -0 sh -c 'for name; do if [ -f "$name" ] || [ -L "$name" ]; then printf "%
 [ -s "$kept" ]`;
 const restoreStrange = 'xargs -0 rm -f -- < "$names" && tar --unlink-first -xf "$kept"';
 
-/** Keeps, or puts back, the files with names that are no UTF-8 in which two commits differ. */
+/** Saves or restores the changed files whose names are not valid UTF-8. */
 function strangeFiles(
   host: Host,
   app: App,
@@ -157,8 +154,8 @@ function strangeFiles(
 }
 
 /**
- * Says what is to change in the app's work tree; changes nothing. Throws where a commit wants the
- * place of something that the app wrote. `outputs`: undefined when nothing was built.
+ * Decides what to change in the app's work tree; changes nothing. Throws where the commit would
+ * replace something that the app wrote. `outputs`: undefined when nothing was built.
  */
 export function planCheckout(
   host: Host,
@@ -177,7 +174,7 @@ export function planCheckout(
   const others = earlier.filter(({ name }) => !new Set(published).has(name));
   const isGone = ({ name }: Made) => outputs?.isOutput(name) === true && isThere(name);
   const gone = others.filter(isGone).map(({ name }) => name);
-  // What else earlier builds made is still theirs.
+  // The rest of the earlier build output still counts as such.
   const made = [...others.filter(({ name }) => !gone.includes(name)), ...publish];
   const checkout = { commit, release, shown, made };
   if (shown === commit.id && live?.commit === commit.id && publish.length + gone.length === 0)
@@ -206,8 +203,7 @@ export function planCheckout(
 }
 
 /**
- * Keeps what a checkout will overwrite, and the list of what builds made, beside the release's
- * record.
+ * Saves what a checkout will overwrite, and the list of build output, beside the release's record.
  */
 export function keepReplaced(host: Host, { commit, release, shown, made, change }: Checkout): void {
   const { app, id, incoming } = commit;
@@ -227,8 +223,8 @@ export function keepReplaced(host: Host, { commit, release, shown, made, change 
 type TypeOf = (name: string) => Entry["type"] | undefined;
 
 /**
- * What is below a folder by these names. Each is looked at once, and none where there is no folder
- * for it: there may be thousands.
+ * The types of files below a folder. Each is looked up once, and not at all if its folder does not
+ * exist: there may be thousands.
  */
 function typesBelow(host: Host, folder: string): TypeOf {
   const seen = new Map<string, Entry["type"] | undefined>();
@@ -244,9 +240,7 @@ function typesBelow(host: Host, folder: string): TypeOf {
   return typeOf;
 }
 
-/**
- * Refuses a file where the app has a folder of its own, or below something that is not a folder.
- */
+/** Refuses a file where the app has created a folder, or below something that is not a folder. */
 function refuseTaken(
   host: Host,
   app: App,
@@ -272,7 +266,7 @@ function refuseTaken(
   }
 }
 
-/** Shows the commit in the app's work tree, and puts what the build made into it. */
+/** Checks the commit out into the app's work tree and copies the build output into it. */
 export function applyCheckout(
   host: Host,
   { commit, release, shown }: Checkout,
@@ -290,8 +284,8 @@ export function applyCheckout(
 }
 
 /**
- * Changes files, and sees to it that whoever knew them notices: Python, make and others take a file
- * for unchanged by its size and the second of its time, and two quick deploys can agree in both.
+ * Changes files such that others notice: Python, make and others consider a file unchanged if its
+ * size and the second of its modification are the same, which happens when deploys follow quickly.
  */
 function freshly(host: Host, app: App, names: readonly string[], change: () => void): void {
   const look = () => names.map((name) => host.stat(`${app.tree}/${name}`));
@@ -312,10 +306,7 @@ const looksUnchanged = (now: Entry | undefined, before: Entry | undefined) =>
   now.size === before.size &&
   sameSecond(now.modified, before.modified);
 
-/**
- * Goes back to the commit from before a checkout that was made, or begun, for a release that did
- * not go live.
- */
+/** Undoes a checkout, complete or not, of a release that did not go live. */
 export function restoreTree(
   host: Host,
   app: App,
@@ -334,7 +325,7 @@ export function restoreTree(
   });
 }
 
-/** Removes a file of the app's work tree, and the folders above it that it leaves empty. */
+/** Removes a file of the app's work tree, and the folders that become empty. */
 function removeFile(host: Host, app: App, name: string): void {
   if (host.stat(`${app.tree}/${name}`)?.type === "directory") return;
   host.remove(`${app.tree}/${name}`);
