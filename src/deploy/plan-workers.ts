@@ -1,7 +1,7 @@
 import type { App } from "../app/app.ts";
 import { parseCron } from "../app/cron.ts";
 import type { Settings } from "../app/env-file.ts";
-import { isCron, isInside, type Scaling, siteKinds, type Workers } from "../app/procfile.ts";
+import { isCron, isInside, type Procfile, type Scaling, siteKinds } from "../app/procfile.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
@@ -11,21 +11,30 @@ import type { Place } from "../workers/ports.ts";
 import { vassalPairs } from "../workers/vassal.ts";
 import { type SocketMode, socketOf, type Worker } from "../workers/worker.ts";
 
+/** What the processes of an app are planned from. */
+export interface WorkersFacts {
+  app: App;
+  procfile: Procfile;
+  scaling: Scaling;
+  /** What every process gets. */
+  settings: Settings;
+  place: Place;
+  socketMode: SocketMode;
+  /** What all workers have in common. */
+  common: Pick<Worker, "release" | "options" | "virtualenv" | "phpIni">;
+}
+
 /** Every process that the app is to have. */
-export function planWorkers(
-  app: App,
-  workers: Workers,
-  scaling: Scaling,
-  settings: Settings,
-  { names, bind, ports, slot }: Place,
-  {
-    release,
-    options,
-    virtualenv,
-    phpIni,
-  }: Pick<Worker, "release" | "options" | "virtualenv" | "phpIni">,
-  socketMode: SocketMode,
-): Worker[] {
+export function planWorkers({
+  app,
+  procfile,
+  scaling,
+  settings,
+  place: { names, bind, ports, slot },
+  socketMode,
+  common: { release, options, virtualenv, phpIni },
+}: WorkersFacts): Worker[] {
+  const { workers } = procfile;
   const front = siteKinds.find((kind) => kind in workers);
   const healthcheck = healthPath(settings.PIKU_HEALTHCHECK);
   // The port changes with every deploy: workers that do not listen on it have no use for it, and

@@ -110,22 +110,16 @@ export function planDeploy(
     keepsKind("web", request, survey, live),
   );
   const settings = liveSettings(app, survey.settings, procfile.workers, place);
-  const facts = {
+  const shared = isShared(host, app.paths);
+  const common = {
     release,
     options: uwsgiOptions(host, request.commit, settings),
     virtualenv: environment?.folder,
     phpIni: survey.names.includes("php.ini"),
   };
-  const shared = isShared(host, app.paths);
-  const workers = planWorkers(
-    app,
-    procfile.workers,
-    scaling,
-    settings,
-    place,
-    facts,
-    shared ? "660" : "600",
-  );
+  const socketMode = shared ? "660" : "600";
+  const facts = { app, procfile, scaling, settings, place, socketMode, common } as const;
+  const workers = planWorkers(facts);
   refuseWorkers(host, app, workers);
   return {
     app,
