@@ -1,7 +1,7 @@
 import { type App, refuseTwin } from "../app/app.ts";
-import { readDifferently, renderSettings } from "../app/env-file.ts";
+import { renderSettings } from "../app/env-file.ts";
 import { whoAsks, withTurn } from "../app/locks.ts";
-import { isInside, siteKinds } from "../app/procfile.ts";
+import { isInside } from "../app/procfile.ts";
 import {
   cancelFile,
   forgetRelease,
@@ -20,30 +20,18 @@ import { applyTree, planTree } from "../repository/checkout.ts";
 import { subjectOf } from "../repository/commit.ts";
 import { keepCommit } from "../repository/push.ts";
 import { isClosed } from "../site/maintenance.ts";
-import { runningNginx } from "../site/reload.ts";
 import { renderSite } from "../site/render.ts";
 import { certify } from "../site/renew.ts";
-import { addressesOf, serverName } from "../site/site.ts";
 import { pointTo, switchSite } from "../site/switch.ts";
 import { Ended, explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { ensureDaily } from "../workers/daily.ts";
-import { listVassals, requireEmperor } from "../workers/emperor.ts";
-import { awaitHealthy } from "../workers/health.ts";
-import { isInPlace, isUnchanged, startWorkers, writeWorker } from "../workers/start.ts";
-import { drain, staleVassals, stopVassals } from "../workers/stop.ts";
-import {
-  followedBy,
-  graceOf,
-  slotFlag,
-  socketLink,
-  type Vassal,
-  vassalName,
-  type Worker,
-  wholeNumber,
-} from "../workers/worker.ts";
+import { requireEmperor } from "../workers/emperor.ts";
+import { slotFlag, socketLink, vassalName } from "../workers/worker.ts";
 import { adopt } from "./adopt.ts";
+import { tellDifferences, whereabouts } from "./announce.ts";
 import { build, runRelease } from "./build.ts";
+import { heldBy, keptVassal, startGeneration } from "./generation.ts";
 import { askHook, hookFacts, tellHook } from "./hooks.ts";
 import { type Plan, planDeploy, type Request, releaseOf } from "./plan.ts";
 import { recover, settleFiles } from "./recover.ts";
@@ -247,36 +235,6 @@ function isLookedAt(host: Host, app: App, { workers }: Release): boolean {
   return (host.read(app.site) ?? "").includes(looked);
 }
 
-/**
- * Starts the new processes and waits until they are healthy: beside those that they follow, or in
- * their place.
- */
-function startGeneration(
-  { host, show }: Recorder,
-  plan: Plan,
-  release: Release,
-  fresh: readonly Worker[],
-): void {
-  const { app } = plan;
-  const grace = graceOf(plan.settings);
-  const start = (workers: readonly Worker[]) => {
-    if (workers.length > 0)
-      awaitHealthy(host, app, startWorkers(host, app, workers, grace), patienceOf(plan), show);
-  };
-  for (const worker of fresh) writeWorker(host, app, worker);
-  // A terminal that is closed now would leave an app without its workers until the next command.
-  host.persist();
-  // What the deploy before has replaced may still be leaving, on the very ports that are needed
-  // now.
-  const leaving = staleVassals(host, app);
-  if (leaving.length > 0) drain(host, app, leaving, grace);
-  stopVassals(host, app, leaving, grace);
-  start(fresh.filter(plan.overlaps));
-  const instead = fresh.filter((worker) => !plan.overlaps(worker));
-  stopVassals(host, app, rivals(host, app, release, instead), grace);
-  start(instead);
-}
-
 /** Keeps what a release is made of, to come back to it. */
 function keepFiles(host: Host, { app, site, request, ...plan }: Plan, { number }: Release): void {
   const files = releaseFiles(app, number);
@@ -314,83 +272,4 @@ function goBeyondReturn(
   writeLive(host, app, release.number);
   markStarted(host, app);
   removeJournal(host, app);
-}
-
-/** Milliseconds that a process has to become healthy. */
-const patienceOf = ({ settings }: Plan) => 1000 * wholeNumber(settings, "PIKU_HEALTHCHECK_TIMEOUT");
-
-/**
- * An unchanged cron worker of the live release goes on under its old name, and with
- * PIKU_AUTO_RESTART=false every worker that runs where it is looked for: none, or one pair of
- * worker and file.
- */
-function keptVassal(
-  host: Host,
-  { app, keeps }: Plan,
-  live: Release | undefined,
-  worker: Worker,
-): [Worker, string][] {
-  const earlier = followedBy(live, worker);
-  if (earlier === undefined) return [];
-  const same = { ...worker, release: earlier };
-  const goesOn = keeps(worker.kind)
-    ? isInPlace(host, app, same)
-    : worker.cron !== undefined && isUnchanged(host, app, same);
-  return goesOn ? [[worker, vassalName(app.name, same)]] : [];
-}
-
-/** The folders of dependencies that these vassals of the live release were started with. */
-const heldBy = (live: Release | undefined, files: readonly string[]): Record<string, string> =>
-  Object.fromEntries(
-    files.flatMap((file) => {
-      const key = live?.held?.[file] ?? live?.environment;
-      return key === undefined ? [] : [[file, key]];
-    }),
-  );
-
-/**
- * Vassals that must have ended before those start which cannot run beside them: of the same kind,
- * or on the same port.
- */
-function rivals(host: Host, app: App, release: Release, instead: readonly Worker[]): Vassal[] {
-  const kinds = new Set(instead.map(({ kind }) => kind));
-  const takesPort = instead.some(({ listen }) => listen && "port" in listen);
-  return listVassals(host, app.paths, app.name).filter(
-    ({ file, kind }) =>
-      !release.vassals.includes(file) &&
-      (kinds.has(kind) || (takesPort && siteKinds.includes(kind))),
-  );
-}
-
-/** What the first deploy over the original's has to say about settings that it read otherwise. */
-function tellDifferences({ host }: Recorder, { source, settings }: Plan): void {
-  const keys = readDifferently(source.read("ENV")).filter((key) => key in settings);
-  if (keys.length > 0)
-    voiceOf(host).warn(
-      `the former piku kept quotes and comments of ENV in the values of ${keys.join(", ")}; they are taken off now.`,
-    );
-}
-
-/** Where the app is now, or how it gets a name. */
-function whereabouts(host: Host, { app, site, workers, settings, reload }: Plan): string[] {
-  const server = serverName(host);
-  if (site)
-    return [
-      `-----> ${addressesOf(site, server).join(" and ")}`,
-      ...(runningNginx(host, app.paths, reload).way === "none"
-        ? [
-            "       Nobody sees it yet, since nginx is not running on the server: sudo systemctl start piku-web",
-          ]
-        : []),
-    ];
-  const login = `${host.env().USER ?? "piku"}@${server}`;
-  const remedy = `       To give it a name: ssh ${login} config:set ${app.name} NGINX_SERVER_NAME=${app.name}.example.com`;
-  const listen = workers.find(({ listen }) => listen && "port" in listen)?.listen;
-  if (listen && "port" in listen) {
-    const only = listen.address.startsWith("127.") ? ", on the server itself only" : "";
-    return [`-----> It listens on http://${listen.address}:${listen.port}/${only}.`, remedy];
-  }
-  return settings.NGINX_STATIC_PATHS || workers.length === 0
-    ? ["-----> Nothing is served yet: it has no server name.", remedy]
-    : [];
 }

@@ -1,9 +1,7 @@
 import type { App } from "../app/app.ts";
-import { type Machine, portNumber, readMachine } from "../app/board-settings.ts";
-import { parseCron } from "../app/cron.ts";
+import { portNumber, readMachine } from "../app/board-settings.ts";
 import type { Settings } from "../app/env-file.ts";
 import {
-  isCron,
   isInside,
   type Procfile,
   parseScaling,
@@ -14,27 +12,23 @@ import {
 } from "../app/procfile.ts";
 import type { Release, Slot } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
-import { type Commit, linksOf, refuseManyNames } from "../repository/commit.ts";
+import { type Commit, refuseManyNames } from "../repository/commit.ts";
 import { includedFile } from "../repository/include.ts";
 import type { Runtime, Source } from "../runtimes/runtime.ts";
 import { ensureRanges } from "../site/cloudflare.ts";
-import { defaultPortsIn, listensIn, serverNamesIn } from "../site/directives.ts";
-import { refuseCacheFolder, refuseServedLinks } from "../site/folders.ts";
-import { withIncluded } from "../site/include.ts";
 import { siteNames } from "../site/names.ts";
-import { askNginx, readSites, refuseSecondDefault, refuseTakenNames } from "../site/nginx.ts";
+import { askNginx } from "../site/nginx.ts";
 import { isShared } from "../site/reload.ts";
-import { renderSite } from "../site/render.ts";
 import { hasSite, planBackend, planSite, readInclude, type Site } from "../site/site.ts";
-import { refuseLinksOut } from "../site/static.ts";
 import { PikuError } from "../text/errors.ts";
 import { isOn, printable } from "../text/text.ts";
-import { escapeValue } from "../workers/ini.ts";
 import { pluginFolder, refuseMissingPlugins } from "../workers/kinds.ts";
 import { parseOptions } from "../workers/options.ts";
 import { type Place, refuseTakenPort, takePorts } from "../workers/ports.ts";
 import { vassalPairs } from "../workers/vassal.ts";
-import { type SocketMode, socketLink, socketOf, type Worker } from "../workers/worker.ts";
+import { socketLink, type Worker } from "../workers/worker.ts";
+import { refuseSite } from "./plan-site.ts";
+import { planWorkers, refuseLongSocket } from "./plan-workers.ts";
 import { type Survey, surveyCommit } from "./survey.ts";
 
 /** What is asked of a deploy. */
@@ -177,71 +171,6 @@ export function planDeploy(
   };
 }
 
-/**
- * Refuses a site that would take something from others: a name, the part of the default site, or a
- * folder.
- */
-function refuseSite(
-  host: Host,
-  commit: Commit,
-  site: Site,
-  { ports, folders }: Machine,
-  isShared: boolean,
-): void {
-  const { app } = commit;
-  // What another app includes, and cannot be read, must not keep this one from being deployed.
-  const whole = (theirs: string) => {
-    try {
-      return withIncluded(host, theirs);
-    } catch {
-      return theirs;
-    }
-  };
-  const sites = new Map(
-    [...readSites(host, app.paths)].map(([name, theirs]) => [name, whole(theirs)]),
-  );
-  const text = withIncluded(host, renderSite(site));
-  const hostname = host.read("/proc/sys/kernel/hostname")?.trim();
-  refuseTakenNames([...serverNamesIn(text, hostname)], app.name, sites, hostname);
-  refuseTakenAddress(listensIn(text), app.name, sites);
-  if (defaultPortsIn(text).some((port) => Object.values(ports).includes(port)))
-    refuseSecondDefault(host, app.name, sites, ports, isShared);
-  if (site.cache) refuseCacheFolder(host, app, site.cache.folder, folders, sites);
-  if (site.statics.length === 0) return;
-  refuseServedLinks(
-    host,
-    app,
-    site.statics.map(({ folder }) => folder),
-    folders,
-  );
-  refuseLinksOut(app, site.statics, linksOf(host, commit));
-}
-
-/**
- * Refuses an address of its own for a site while others listen everywhere: nginx would ask none of
- * them for what comes to this address, whatever name is asked for. What a site has already stays.
- */
-export function refuseTakenAddress(
-  listens: readonly string[],
-  app: string,
-  sites: ReadonlyMap<string, string>,
-): void {
-  const own = new Set(listensIn(sites.get(app) ?? ""));
-  const isEverywhere = (listen: string) => /^(\*|\[::\]):/.test(listen);
-  const everywhere = (listen: string) =>
-    listen.replace(/^(\[)?.*:/, (_, six) => (six ? "[::]:" : "*:"));
-  for (const listen of listens.filter((one) => !isEverywhere(one) && !own.has(one))) {
-    const other = [...sites].find(
-      ([name, site]) => name !== app && listensIn(site).includes(everywhere(listen)),
-    )?.[0];
-    if (other)
-      throw new PikuError(
-        `the address ${printable(listen)} would be taken from app '${other}', which listens everywhere`,
-        "leave the address out (NGINX_IPV4_ADDRESS, NGINX_IPV6_ADDRESS, NGINX_INCLUDE_FILE), or give the other apps one of their own first: config:set --global NGINX_IPV4_ADDRESS=...",
-      );
-  }
-}
-
 /** The address from which somebody gave this command by ssh (ssh(1): SSH_CLIENT). */
 const deployerOf = (host: Host) => /^[0-9a-fA-F.:]+(?= )/.exec(host.env().SSH_CLIENT ?? "")?.[0];
 
@@ -295,96 +224,6 @@ function liveSettings(
   if (names.length > 0 && Object.keys(workers).some(isInside))
     return { ...rest, BIND_ADDRESS: `unix://${socketLink(app, 1)}` };
   return { ...rest, BIND_ADDRESS: bind, PORT: String(ports[slot][0] ?? PORT) };
-}
-
-/** Every process of the app, as it is to run. */
-function planWorkers(
-  app: App,
-  workers: Workers,
-  scaling: Scaling,
-  settings: Settings,
-  { names, bind, ports, slot }: Place,
-  {
-    release,
-    options,
-    virtualenv,
-    phpIni,
-  }: Pick<Worker, "release" | "options" | "virtualenv" | "phpIni">,
-  socketMode: SocketMode,
-): Worker[] {
-  const front = siteKinds.find((kind) => kind in workers);
-  const healthcheck = healthPath(settings.PIKU_HEALTHCHECK);
-  // A port that changes with every deploy is of no use to those that do not listen on it, and would
-  // make them look changed.
-  const { PORT, ...others } = settings;
-  const planWorker = (kind: string, command: string, ordinal: number): Worker => {
-    const isSite = siteKinds.includes(kind);
-    const port = isSite ? ports[slot][ordinal - 1] : undefined;
-    const isBehind = isInside(kind) && kind === front && names.length > 0;
-    const socket = isBehind ? socketOf(app, ordinal, release) : undefined;
-    return {
-      kind,
-      ordinal,
-      command,
-      release,
-      settings: {
-        ...others,
-        ...(port !== undefined && !socket ? { PORT: String(port) } : {}),
-        PROC_TYPE: kind,
-      },
-      listen: socket
-        ? { socket, mode: socketMode }
-        : port !== undefined
-          ? { address: bind, port }
-          : undefined,
-      ...(isSite ? { site: names[0], healthcheck } : {}),
-      cron: isCron(kind) ? parseCron(command, `Procfile: ${kind}`) : undefined,
-      virtualenv: kind === "wsgi" ? virtualenv : undefined,
-      phpIni: kind === "php" ? phpIni : undefined,
-      options,
-    };
-  };
-  const kinds = Object.entries(workers).filter(([kind]) => kind !== "static");
-  for (const [kind, command] of kinds) refuseCommand(kind, command);
-  return kinds.flatMap(([kind, command]) =>
-    Array.from({ length: scaling[kind] ?? 1 }, (_, i) => planWorker(kind, command, i + 1)),
-  );
-}
-
-/** Refuses what uWSGI could not be told, or what leads out of the app. */
-function refuseCommand(kind: string, command: string): void {
-  if (isInside(kind)) escapeValue(command, `the ${kind} worker's command`);
-  if (kind === "jwsgi" && !/^[A-Za-z_$][\w$.]*(:[\w$]+)?$/.test(command)) {
-    throw new PikuError(
-      `Procfile: '${printable(command)}' is not the name of a class, which is what a jwsgi worker is`,
-      `for a program that listens by itself: web: ${printable(command)}`,
-    );
-  }
-  if (kind === "php" && `/${command}/`.includes("/../")) {
-    throw new PikuError(`Procfile: '${printable(command)}' is not a folder of the app`);
-  }
-}
-
-function healthPath(value: string | undefined): string | undefined {
-  if (value && !/^\/[!-~]*$/.test(value)) {
-    throw new PikuError(
-      `PIKU_HEALTHCHECK: '${printable(value)}' is no path`,
-      "write a path of the app that answers quickly, such as /health",
-    );
-  }
-  return value || undefined;
-}
-
-// sun_path of unix(7), less its closing zero.
-const longestSocket = 107;
-
-function refuseLongSocket(app: App, { listen }: Worker): void {
-  if (listen && "socket" in listen && listen.socket.length > longestSocket) {
-    throw new PikuError(
-      `the name of app '${app.name}' is too long for a socket below ${app.paths.sockets}`,
-      "choose a shorter name",
-    );
-  }
 }
 
 /** The record of what is planned, as it will be when it is live. */

@@ -4,9 +4,9 @@ import { withTurn } from "../app/locks.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import type { Line, Log } from "../workers/logs.ts";
+import { reopenLogs } from "./change.ts";
 import { webFiles } from "./main-file.ts";
 import { nginxLogs } from "./nginx.ts";
-import { reopenLogs } from "./reload.ts";
 
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 

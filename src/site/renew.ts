@@ -24,8 +24,8 @@ import {
   readCertificate,
   stagedPair,
 } from "./certificate.ts";
+import { changeNginx } from "./change.ts";
 import { tellAside } from "./refused.ts";
-import { changeNginx } from "./reload.ts";
 
 /** How a site gets its certificate. */
 export interface Request {

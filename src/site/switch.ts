@@ -7,8 +7,8 @@ import type { Host } from "../host/host.ts";
 import { voiceOf } from "../text/output.ts";
 import { followedBy, slotFlag, socketLink, socketOf } from "../workers/worker.ts";
 import { makeCertificate, needsCertificate, type Pair, pairChange } from "./certificate.ts";
+import { changeNginx } from "./change.ts";
 import { clearLogs, forgetRefused, refusedSite, tellAside } from "./refused.ts";
-import { changeNginx } from "./reload.ts";
 import { renderSite } from "./render.ts";
 import type { Site } from "./site.ts";
 

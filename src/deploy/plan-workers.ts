@@ -1,0 +1,96 @@
+import type { App } from "../app/app.ts";
+import { parseCron } from "../app/cron.ts";
+import type { Settings } from "../app/env-file.ts";
+import { isCron, isInside, type Scaling, siteKinds, type Workers } from "../app/procfile.ts";
+import { PikuError } from "../text/errors.ts";
+import { printable } from "../text/text.ts";
+import { escapeValue } from "../workers/ini.ts";
+import type { Place } from "../workers/ports.ts";
+import { type SocketMode, socketOf, type Worker } from "../workers/worker.ts";
+
+/** Every process of the app, as it is to run. */
+export function planWorkers(
+  app: App,
+  workers: Workers,
+  scaling: Scaling,
+  settings: Settings,
+  { names, bind, ports, slot }: Place,
+  {
+    release,
+    options,
+    virtualenv,
+    phpIni,
+  }: Pick<Worker, "release" | "options" | "virtualenv" | "phpIni">,
+  socketMode: SocketMode,
+): Worker[] {
+  const front = siteKinds.find((kind) => kind in workers);
+  const healthcheck = healthPath(settings.PIKU_HEALTHCHECK);
+  // A port that changes with every deploy is of no use to those that do not listen on it, and would
+  // make them look changed.
+  const { PORT, ...others } = settings;
+  const planWorker = (kind: string, command: string, ordinal: number): Worker => {
+    const isSite = siteKinds.includes(kind);
+    const port = isSite ? ports[slot][ordinal - 1] : undefined;
+    const isBehind = isInside(kind) && kind === front && names.length > 0;
+    const socket = isBehind ? socketOf(app, ordinal, release) : undefined;
+    return {
+      kind,
+      ordinal,
+      command,
+      release,
+      settings: {
+        ...others,
+        ...(port !== undefined && !socket ? { PORT: String(port) } : {}),
+        PROC_TYPE: kind,
+      },
+      listen: socket
+        ? { socket, mode: socketMode }
+        : port !== undefined
+          ? { address: bind, port }
+          : undefined,
+      ...(isSite ? { site: names[0], healthcheck } : {}),
+      cron: isCron(kind) ? parseCron(command, `Procfile: ${kind}`) : undefined,
+      virtualenv: kind === "wsgi" ? virtualenv : undefined,
+      phpIni: kind === "php" ? phpIni : undefined,
+      options,
+    };
+  };
+  const kinds = Object.entries(workers).filter(([kind]) => kind !== "static");
+  for (const [kind, command] of kinds) refuseCommand(kind, command);
+  return kinds.flatMap(([kind, command]) =>
+    Array.from({ length: scaling[kind] ?? 1 }, (_, i) => planWorker(kind, command, i + 1)),
+  );
+}
+/** Refuses what uWSGI could not be told, or what leads out of the app. */
+function refuseCommand(kind: string, command: string): void {
+  if (isInside(kind)) escapeValue(command, `the ${kind} worker's command`);
+  if (kind === "jwsgi" && !/^[A-Za-z_$][\w$.]*(:[\w$]+)?$/.test(command)) {
+    throw new PikuError(
+      `Procfile: '${printable(command)}' is not the name of a class, which is what a jwsgi worker is`,
+      `for a program that listens by itself: web: ${printable(command)}`,
+    );
+  }
+  if (kind === "php" && `/${command}/`.includes("/../")) {
+    throw new PikuError(`Procfile: '${printable(command)}' is not a folder of the app`);
+  }
+}
+function healthPath(value: string | undefined): string | undefined {
+  if (value && !/^\/[!-~]*$/.test(value)) {
+    throw new PikuError(
+      `PIKU_HEALTHCHECK: '${printable(value)}' is no path`,
+      "write a path of the app that answers quickly, such as /health",
+    );
+  }
+  return value || undefined;
+}
+
+// sun_path of unix(7), less its closing zero.
+const longestSocket = 107;
+export function refuseLongSocket(app: App, { listen }: Worker): void {
+  if (listen && "socket" in listen && listen.socket.length > longestSocket) {
+    throw new PikuError(
+      `the name of app '${app.name}' is too long for a socket below ${app.paths.sockets}`,
+      "choose a shorter name",
+    );
+  }
+}
