@@ -1,5 +1,5 @@
 import type { App } from "../app/app.ts";
-import { releaseFiles } from "../app/releases.ts";
+import { releaseFiles, type TreeUndo } from "../app/releases.ts";
 import type { Entry, Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
@@ -99,17 +99,30 @@ function tar(host: Host, words: string[], names?: readonly string[]): void {
   if (ran.status > 1) throw new PikuError(`tar failed: ${ran.stderr.trim().split("\n").at(-1)}`);
 }
 
-/** What a checkout will do to the app's work tree. */
-export interface Change {
+/** What a checkout will do to the app's work tree, and what is kept of it. */
+export interface Checkout {
   commit: Commit;
+  release: number;
   /** The commit that the tree shows now. */
   shown?: string;
-  release: number;
+  /** Files that builds made, up to this release. */
   made: Made[];
+  /** Undefined when there is nothing to change. */
+  change?: Change;
+}
+
+interface Change {
+  /** Files that the build made and that go live. */
+  published: string[];
   /** Files that an earlier build made and this one did not. */
   gone: string[];
+  /** Files that are there and will be overwritten, or removed. */
+  replaced: string[];
   /** Tracked files that it will change. */
   modified: string[];
+  /** Tracked files that the app has changed, and that stay so. */
+  left: string[];
+  undo: TreeUndo;
 }
 
 // A name that is no UTF-8 would not be found under what we have read, so those files are kept by
@@ -144,83 +157,71 @@ function strangeFiles(
 }
 
 /**
- * Says what is to change in the app's work tree, and keeps what will be overwritten and the names
- * of what will be added, so that `restoreTree` can go back. Nothing is changed yet. Throws where a
- * commit wants the place of something that the app wrote. Gives undefined when there is nothing to
- * change.
+ * Says what is to change in the app's work tree; changes nothing. Throws where a commit wants the
+ * place of something that the app wrote. `outputs`: undefined when nothing was built.
  */
-export function planTree(
+export function planCheckout(
   host: Host,
   commit: Commit,
   release: number,
   live: { number: number; commit?: string } | undefined,
-  /** Undefined when nothing was built. */
   outputs: Outputs | undefined,
-): Change | undefined {
+): Checkout {
   const { app } = commit;
-  const files = releaseFiles(app, release);
   const shown = commitOf(host, app.tree);
-  const earlier = madeBy(host, app, live?.number);
-  const made = outputs ? madeToPublish(host, app, earlier, outputs) : [];
-  const names = new Set(made.map(({ name }) => name));
-  const others = earlier.filter(({ name }) => !names.has(name));
-  const hasTree = host.stat(app.tree) !== undefined;
   const typeOf = typesBelow(host, app.tree);
   const isThere = (name: string) => typeOf(name) !== undefined;
+  const earlier = madeBy(host, app, live?.number);
+  const publish = outputs ? madeToPublish(host, app, earlier, outputs) : [];
+  const published = publish.map(({ name }) => name);
+  const others = earlier.filter(({ name }) => !new Set(published).has(name));
   const isGone = ({ name }: Made) => outputs?.isOutput(name) === true && isThere(name);
   const gone = others.filter(isGone).map(({ name }) => name);
   // What else earlier builds made is still theirs.
-  const still = others.filter(({ name }) => !gone.includes(name));
-  host.write(files.made, JSON.stringify([...still, ...made]), 0o600);
-  if (shown === commit.id && live?.commit === commit.id && made.length + gone.length === 0)
-    return undefined;
+  const made = [...others.filter(({ name }) => !gone.includes(name)), ...publish];
+  const checkout = { commit, release, shown, made };
+  if (shown === commit.id && live?.commit === commit.id && publish.length + gone.length === 0)
+    return checkout;
   const { added, modified, deleted } = differenceOf(host, shown, commit);
-  const coming = [...new Set([...added, ...names])].filter(isReadable);
+  const coming = [...new Set([...added, ...published])].filter(isReadable);
   refuseTaken(host, app, coming, new Set(deleted), typeOf);
   const touched = new Set([...modified, ...deleted]);
   const changed = shown ? changedFiles(host, app.tree).filter(isReadable) : [];
-  tellKept(
-    host,
-    changed.filter((name) => !touched.has(name)),
-  );
-  const replaced = [
-    ...new Set([
-      ...changed.filter((name) => touched.has(name)),
-      ...coming.filter(isThere),
-      ...gone,
-    ]),
-  ];
-  if (replaced.length > 0) tar(host, ["-C", app.tree, "-cf", files.before], replaced);
-  const incoming: Record<string, string> = commit.incoming
-    ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: commit.incoming }
-    : {};
-  if (hasTree)
-    strangeFiles(host, app, release, keepStrange, {
-      ...incoming,
-      repo: app.repo,
-      from: shown ?? "",
-      to: commit.id,
-    });
-  host.write(files.added, JSON.stringify(coming.filter((name) => !isThere(name))), 0o600);
-  host.write(files.shown, shown ?? "");
-  host.write(files.modified, JSON.stringify([...touched].filter(isReadable)), 0o600);
+  const overwritten = changed.filter((name) => touched.has(name));
   return {
-    commit,
-    shown,
-    release,
-    made,
-    gone: gone.filter((name) => !coming.includes(name)),
-    modified,
+    ...checkout,
+    change: {
+      published,
+      gone: gone.filter((name) => !coming.includes(name)),
+      replaced: [...new Set([...overwritten, ...coming.filter(isThere), ...gone])],
+      modified,
+      left: changed.filter((name) => !touched.has(name)),
+      undo: {
+        shown,
+        added: coming.filter((name) => !isThere(name)),
+        modified: [...touched].filter(isReadable),
+      },
+    },
   };
 }
 
-const fewNames = 5;
-
-/** Says which tracked files stay as the app has changed them. */
-function tellKept(host: Host, names: readonly string[]): void {
-  if (names.length === 0) return;
-  const more = names.length > fewNames ? ` and ${names.length - fewNames} more` : "";
-  host.say(`-----> Left as the app has changed it: ${names.slice(0, fewNames).join(", ")}${more}`);
+/**
+ * Keeps what a checkout will overwrite, and the list of what builds made, beside the release's
+ * record.
+ */
+export function keepReplaced(host: Host, { commit, release, shown, made, change }: Checkout): void {
+  const { app, id, incoming } = commit;
+  const files = releaseFiles(app, release);
+  host.write(files.made, JSON.stringify(made), 0o600);
+  if (!change) return;
+  if (change.replaced.length > 0) tar(host, ["-C", app.tree, "-cf", files.before], change.replaced);
+  if (host.stat(app.tree) !== undefined)
+    strangeFiles(host, app, release, keepStrange, {
+      ...(incoming ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: incoming } : {}),
+      repo: app.repo,
+      from: shown ?? "",
+      to: id,
+    });
 }
 
 type TypeOf = (name: string) => Entry["type"] | undefined;
@@ -272,21 +273,18 @@ function refuseTaken(
 }
 
 /** Shows the commit in the app's work tree, and puts what the build made into it. */
-export function applyTree(
+export function applyCheckout(
   host: Host,
-  { commit, shown, release, made, gone, modified }: Change,
+  { commit, release, shown }: Checkout,
+  { published, gone, modified }: Change,
 ): void {
   const { app } = commit;
   ensureTree(host, app, app.tree);
   freshly(host, app, modified, () => moveTree(host, app.tree, shown, commit.id, commit.incoming));
   for (const name of gone) removeFile(host, app, name);
-  if (made.length === 0) return;
+  if (published.length === 0) return;
   const bundle = `${releaseFiles(app, release).made}.tar`;
-  tar(
-    host,
-    ["-C", buildTree(app), "-cf", bundle],
-    made.map(({ name }) => name),
-  );
+  tar(host, ["-C", buildTree(app), "-cf", bundle], published);
   tar(host, ["-C", app.tree, "--unlink-first", "-xf", bundle]);
   host.remove(bundle);
 }
@@ -318,16 +316,19 @@ const looksUnchanged = (now: Entry | undefined, before: Entry | undefined) =>
  * Goes back to the commit from before a checkout that was made, or begun, for a release that did
  * not go live.
  */
-export function restoreTree(host: Host, app: App, release: number): void {
+export function restoreTree(
+  host: Host,
+  app: App,
+  release: number,
+  { shown, added, modified }: TreeUndo,
+): void {
   const files = releaseFiles(app, release);
-  const shown = host.read(files.shown) || undefined;
-  const names = (file: string) => JSON.parse(host.read(file, largestList) ?? "[]") as string[];
-  freshly(host, app, names(files.modified), () => {
-    for (const name of names(files.added)) removeFile(host, app, name);
+  freshly(host, app, modified, () => {
+    for (const name of added) removeFile(host, app, name);
     if (host.stat(files.strange)) strangeFiles(host, app, release, restoreStrange);
     if (shown) {
       ensureTree(host, app, app.tree);
-      revertFiles(host, app.tree, shown, names(files.modified));
+      revertFiles(host, app.tree, shown, modified);
     }
     if (host.stat(files.before)) tar(host, ["-C", app.tree, "--unlink-first", "-xf", files.before]);
   });

@@ -15,6 +15,7 @@ export interface Change {
   make(): void;
   undo(): void;
 }
+
 /**
  * Changes nginx's files and has it take them; for those who hold the turn of the machine. What it
  * refuses is taken back, and thrown with its own words. The site of another app that it refuses as
@@ -77,6 +78,7 @@ function changeMain(host: Host, paths: Paths): () => void {
 
 // Of files that no release made so many are tried one by one; each takes nginx a moment.
 const fewSites = 20;
+
 /**
  * Finds the sites for which nginx refuses its files, and puts them right or aside; whether it takes
  * them by then. It may name one. Else it is looked for among the files that no release made, the
@@ -115,6 +117,7 @@ function clearAway(
     return true;
   });
 }
+
 /**
  * Gives a site that nginx refuses the text that its release went live with, or sets it aside where
  * it has that already.

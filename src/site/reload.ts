@@ -2,6 +2,7 @@ import { readMachine } from "../app/board-settings.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { commandLines, everyProcess, pidIn, titleOf } from "../host/processes.ts";
+import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
 import { readComplaint, webFiles } from "./main-file.ts";
 
@@ -69,9 +70,8 @@ function doesAnswer(host: Host, paths: Paths, pid: number): boolean {
   const { errors } = webFiles(paths);
   const from = host.stat(errors)?.size ?? 0;
   if (!host.signal(pid, "WINCH")) return false;
-  for (const start = host.ticks(); host.ticks() - start < answerPatience; host.sleep(10))
-    if (host.readFrom(errors, from).text.includes(` ${pid}#${pid}: signal 28 `)) return true;
-  return false;
+  const isNoted = () => host.readFrom(errors, from).text.includes(` ${pid}#${pid}: signal 28 `);
+  return waitUntil(host, isNoted, { every: 10, atMost: answerPatience });
 }
 
 const patience = 10_000;
@@ -105,18 +105,18 @@ function reloadOwn(host: Host, paths: Paths, master: number): string | undefined
   const earlier = host.readFrom(errors, Math.max(0, from - 262_144)).text;
   const before = workersOf(host, master);
   host.signal(master, "HUP");
+  let complaint: string | undefined;
   let looks = 0;
-  for (const start = host.ticks(); host.ticks() - start < patience; host.sleep(10)) {
+  const hasSettled = () => {
     const [, said = ""] = host.readFrom(errors, from).text.split(/: reconfiguring\n/, 2);
-    // nginx tries a port that is taken for some seconds.
-    const refused = said
-      .split("\n")
-      .filter((line) => line.includes("[emerg]") && !line.includes(" bind() to "));
-    if (refused.length > 0) return readComplaint(paths, said);
+    if (said.split("\n").some(isRefusal)) {
+      complaint = readComplaint(paths, said);
+      return true;
+    }
     const now = workersOf(host, master);
     // A full disk takes no log.
     if (!said.includes(": start worker process ") && now.every((pid) => before.includes(pid)))
-      continue;
+      return false;
     const leaving = (pid: number) =>
       `${earlier}${said}`.includes(` ${pid}#${pid}: gracefully shutting down`);
     const isGone = (pid: number) =>
@@ -124,18 +124,29 @@ function reloadOwn(host: Host, paths: Paths, master: number): string | undefined
     // They say so a moment before they stop accepting, and /proc may leave out a process while
     // another one ends.
     looks = before.every(isGone) ? looks + 1 : 0;
-    if (looks < 3) continue;
-    // Where /proc hides the workers nothing tells that the former ones have stopped: nginx waits
-    // 0.1 s before it tells them.
-    if (before.length === 0) host.sleep(200);
-    return undefined;
-  }
+    return looks === 3;
+  };
+  if (!waitUntil(host, hasSettled, { every: 10, atMost: patience })) throw notRead(host, master);
+  // Where /proc hides the workers nothing tells that the former ones have stopped: nginx waits
+  // 0.1 s before it tells them.
+  if (complaint === undefined && before.length === 0) host.sleep(200);
+  return complaint;
+}
+
+/**
+ * Whether a line of nginx's log says that it refuses its files. It tries a taken port for some
+ * seconds.
+ */
+const isRefusal = (line: string) => line.includes("[emerg]") && !line.includes(" bind() to ");
+
+/** What to say of an nginx that takes no reload. One that is stuck in its files is ended. */
+function notRead(host: Host, master: number): PikuError {
   if (host.stat(webUnit) && isStuck(host, master) && host.signal(master, "KILL"))
-    throw new PikuError(
+    return new PikuError(
       "nginx was stuck in its files for 10 seconds, and is being started anew without those that stop it",
       "try again in half a minute; `doctor` names what was set aside",
     );
-  throw new PikuError(
+  return new PikuError(
     "nginx did not read its new configuration within 10 seconds",
     "on the server: systemctl status piku-web",
   );
@@ -152,9 +163,7 @@ const webUnit = "/etc/systemd/system/piku-web.service";
 export function isStuck(host: Host, master: number): boolean {
   const isPending = () => /^ShdPnd:\s*0*[1-9a-f]/m.test(host.read(`/proc/${master}/status`) ?? "");
   host.signal(master, "WINCH");
-  for (const start = host.ticks(); host.ticks() - start < answerPatience; host.sleep(10))
-    if (!isPending()) return false;
-  return true;
+  return !waitUntil(host, () => !isPending(), { every: 10, atMost: answerPatience });
 }
 
 /**
@@ -165,8 +174,7 @@ function beginLog(host: Host, log: string, master: number): void {
   if (host.stat(log)?.type === "file") return;
   host.remove(log);
   host.signal(master, "USR1");
-  for (const start = host.ticks(); host.ticks() - start < answerPatience && !host.stat(log); )
-    host.sleep(10);
+  waitUntil(host, () => host.stat(log) !== undefined, { every: 10, atMost: answerPatience });
 }
 
 /**
@@ -224,19 +232,22 @@ function awaitReload(host: Host, paths: Paths, command: string | undefined): str
   const ran = command ? host.capture(["sh", "-c", command]) : undefined;
   if (ran && ran.status !== 0)
     return readComplaint(paths, ran.stderr) ?? ran.stderr.trim().split("\n").at(-1);
-  const start = host.ticks();
-  for (let shown = start; host.ticks() - start < patience; host.sleep(20)) {
+  const areNew = () => {
     const now = workers();
-    if (
+    return (
       now.length > 0 &&
       before.some((pid) => !now.includes(pid)) &&
       now.some((pid) => !before.includes(pid))
-    )
-      return undefined;
-    if (command || host.ticks() - shown < showAgainAfter) continue;
-    shown = host.ticks();
+    );
+  };
+  let shown = 0;
+  const showAgain = (passed: number) => {
+    if (command || passed - shown < showAgainAfter) return;
+    shown = passed;
     touchSites(host, paths);
-  }
+  };
+  if (waitUntil(host, areNew, { every: 20, atMost: patience, meanwhile: showAgain }))
+    return undefined;
   throw new PikuError(
     "nginx did not read its new configuration within 10 seconds",
     "on the server: sudo nginx -t tells why; doctor names the command that ends this way of asking",

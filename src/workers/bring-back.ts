@@ -3,7 +3,8 @@ import { isInside } from "../app/procfile.ts";
 import { numbersOf } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { isListening } from "../host/processes.ts";
-import { emperors, wakeEmperor } from "./emperor.ts";
+import { waitUntil } from "../host/wait.ts";
+import { emperors, wakeEmperor, wakingEmperor } from "./emperor.ts";
 import { portOf } from "./stop.ts";
 import { filesOf, parseVassal, runFolder, type Vassal } from "./worker.ts";
 
@@ -25,14 +26,12 @@ export function restoreVassals(host: Host, app: App, files: readonly string[]): 
   }
   // At boot the emperor comes later.
   if (back.length === 0 || emperors(host, app.paths).length === 0) return;
-  const start = host.ticks();
-  while (
-    back.some((vassal) => !answersAgain(host, app, vassal)) &&
-    host.ticks() - start < backPatience
-  ) {
-    wakeEmperor(host, app.paths);
-    host.sleep(100);
-  }
+  wakeEmperor(host, app.paths);
+  waitUntil(host, () => back.every((vassal) => answersAgain(host, app, vassal)), {
+    every: 100,
+    atMost: backPatience,
+    meanwhile: wakingEmperor(host, app.paths),
+  });
 }
 
 // Long enough for what was healthy before; a command must not wait for ever for what may never be

@@ -57,6 +57,21 @@ export const wakeEmperor = (host: Host, paths: Paths) => {
   for (const pid of emperors(host, paths)) host.signal(pid, "WINCH");
 };
 
+const wakesAgainAfter = 200;
+
+/**
+ * What to do while something of the emperor's is waited for: a signal that comes between its look
+ * and its sleep is lost, so it is sent again now and then.
+ */
+export function wakingEmperor(host: Host, paths: Paths): (passed: number) => void {
+  let woken = 0;
+  return (passed) => {
+    if (passed - woken < wakesAgainAfter) return;
+    woken = passed;
+    wakeEmperor(host, paths);
+  };
+}
+
 // With one underscore a name says by itself whose it is, and a board may have hundreds of such
 // files.
 const isClear = (file: string) => file.indexOf("_") === file.lastIndexOf("_");

@@ -3,8 +3,9 @@ import { isCron, isInside } from "../app/procfile.ts";
 import type { Host } from "../host/host.ts";
 import { isAlive, isListening, killedForMemory, listeningPorts, pidIn } from "../host/processes.ts";
 import { isDiskFull } from "../host/space.ts";
+import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
-import { emperorLog, emperors, wakeEmperor } from "./emperor.ts";
+import { emperorLog, emperors, wakingEmperor } from "./emperor.ts";
 import { newestLog, saidByApp } from "./logs.ts";
 import type { Started } from "./start.ts";
 import { askedPath, filesOf, loadsLate, vassalName } from "./worker.ts";
@@ -119,36 +120,30 @@ export function awaitHealthy(
   patience: number,
   show: () => void,
 ): void {
-  const start = host.ticks();
   let waiting = [...started];
-  let told = false;
-  while (waiting.length > 0) {
+  const areHealthy = () => {
     waiting = waiting.filter((one) => {
       const state = health(host, app, one);
       if (typeof state === "object") throw unhealthy(host, app, one, state.failed);
       return state === "starting";
     });
-    const passed = host.ticks() - start;
-    if (waiting.length === 0) return;
-    if (passed > patience)
-      throw unhealthy(
-        host,
-        app,
-        waiting[0]!,
-        `${omission(host, app, waiting[0]!)} within ${Math.round(patience / 1000)} seconds`,
-      );
-    if (!told && passed > 2000) {
-      told = true;
-      host.say(
-        `-----> Waiting up to ${Math.round(patience / 1000)} s for ${waiting.map(({ worker }) => `'${worker.kind}.${worker.ordinal}'`).join(", ")}`,
-      );
-    }
-    // A signal that comes between the emperor's look and its sleep is lost, so it is sent again now
-    // and then.
-    if (Math.floor(passed / 200) !== Math.floor((passed - 50) / 200)) wakeEmperor(host, app.paths);
-    show();
-    host.sleep(50);
-  }
+    return waiting.length === 0;
+  };
+  const seconds = Math.round(patience / 1000);
+  const names = () => waiting.map(({ worker }) => `'${worker.kind}.${worker.ordinal}'`).join(", ");
+  const wake = wakingEmperor(host, app.paths);
+  const inTime = waitUntil(host, areHealthy, {
+    every: 50,
+    atMost: patience,
+    tell: () => host.say(`-----> Waiting up to ${seconds} s for ${names()}`),
+    meanwhile(passed) {
+      wake(passed);
+      show();
+    },
+  });
+  if (inTime) return;
+  const [late] = waiting as [Started];
+  throw unhealthy(host, app, late, `${omission(host, app, late)} within ${seconds} seconds`);
 }
 
 function unhealthy(

@@ -20,6 +20,8 @@ export interface Place {
   overlap: boolean;
   switches: boolean;
   slot: Slot;
+  /** The ports that are to be the app's own, and those that it is given: PORT may be another. */
+  own?: Record<Slot, number[]>;
   ports: Record<Slot, number[]>;
 }
 
@@ -29,43 +31,59 @@ const firstPort = 20_000;
 const portCount = 10_000;
 
 /**
- * The ports of an app, two sets of them: kept for good, so that a site need not change with a
- * deploy.
+ * The ports of an app, two sets of them, with free ones for those that it lacks: `claimPorts` makes
+ * them its own. Throws when none is free.
  */
-export function takePorts(
-  host: Host,
-  app: App,
-  count: number,
-  fixed: number | undefined,
-): Record<Slot, number[]> {
-  return withTurn(host, app.paths, "machine", undefined, "", () => {
-    const own = readPorts(host, app);
-    const lacking = count - Math.min(own.a.length, own.b.length);
-    if (lacking > 0) {
-      const taken = new Set(listApps(host, app.paths).flatMap((name) => appPorts(host, app, name)));
-      for (const port of [...own.a, ...own.b]) taken.add(port);
-      // Far apart for each app of each user, so that two who choose at once do not choose the same.
-      const start = [...app.releases].reduce(
-        (sum, letter) => (sum * 31 + letter.charCodeAt(0)) % portCount,
-        7,
-      );
-      const free = (): number => {
-        for (let i = 0; i < portCount; i++) {
-          const port = firstPort + ((start + i) % portCount);
-          if (taken.has(port) || !host.canBind("127.0.0.1", port)) continue;
-          taken.add(port);
-          return port;
-        }
-        throw new PikuError("no TCP port between 20000 and 30000 is free on the server");
-      };
-      while (own.a.length < count) own.a.push(free());
-      while (own.b.length < count) own.b.push(free());
-      host.mkdir(app.releases, 0o700);
-      host.write(portsFile(app), JSON.stringify(own));
+export function choosePorts(host: Host, app: App, count: number): Record<Slot, number[]> {
+  const own = readPorts(host, app);
+  if (Math.min(own.a.length, own.b.length) >= count) return own;
+  const taken = new Set([...takenPorts(host, app), ...appPorts(host, app, app.name)]);
+  // Far apart for each app of each user, so that two who choose at once do not choose the same.
+  const start = [...app.releases].reduce(
+    (sum, letter) => (sum * 31 + letter.charCodeAt(0)) % portCount,
+    7,
+  );
+  const free = (): number => {
+    for (let i = 0; i < portCount; i++) {
+      const port = firstPort + ((start + i) % portCount);
+      if (taken.has(port) || !host.canBind("127.0.0.1", port)) continue;
+      taken.add(port);
+      return port;
     }
-    return fixed === undefined ? own : { a: [fixed, ...own.a.slice(1)], b: own.b };
+    throw new PikuError("no TCP port between 20000 and 30000 is free on the server");
+  };
+  const filled = (ports: readonly number[]) => [
+    ...ports,
+    ...Array.from({ length: Math.max(0, count - ports.length) }, free),
+  ];
+  return { a: filled(own.a), b: filled(own.b) };
+}
+
+/**
+ * Makes ports an app's own, for good, so that its site need not change with a deploy. Gives whether
+ * it did: another app may have taken one of them since they were chosen.
+ */
+export function claimPorts(host: Host, app: App, chosen: Record<Slot, number[]>): boolean {
+  return withTurn(host, app.paths, "machine", undefined, "", () => {
+    const { a, b } = readPorts(host, app);
+    const own = new Set([...a, ...b]);
+    const wanted = [...chosen.a, ...chosen.b].filter((port) => !own.has(port));
+    if (wanted.length === 0) return true;
+    const taken = takenPorts(host, app);
+    if (wanted.some((port) => taken.has(port))) return false;
+    host.mkdir(app.releases, 0o700);
+    host.write(portsFile(app), JSON.stringify(chosen));
+    return true;
   });
 }
+
+/** The ports that belong to other apps. */
+const takenPorts = (host: Host, app: App) =>
+  new Set(
+    listApps(host, app.paths)
+      .filter((name) => name !== app.name)
+      .flatMap((name) => appPorts(host, app, name)),
+  );
 
 const readPorts = (host: Host, app: App): Record<Slot, number[]> =>
   parsePorts(host.read(portsFile(app)) ?? "");

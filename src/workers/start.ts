@@ -2,6 +2,7 @@ import type { App } from "../app/app.ts";
 import { isInside } from "../app/procfile.ts";
 import type { Host } from "../host/host.ts";
 import { isListening, killedForMemory } from "../host/processes.ts";
+import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
 import { emperorLog, wakeEmperor } from "./emperor.ts";
 import { renderVassal } from "./ini.ts";
@@ -79,22 +80,21 @@ export interface Started {
  * Waits until nothing listens on these workers' ports any more: what does would be taken for them.
  */
 function awaitPorts(host: Host, workers: readonly Worker[], patience: number): void {
-  const start = host.ticks();
-  let told = false;
-  for (const { kind, listen } of workers) {
-    while (listen && "port" in listen && isListening(host, listen.port)) {
-      const passed = host.ticks() - start;
-      if (passed > patience) {
-        throw new PikuError(
-          `port ${listen.port} of '${kind}' is taken by another program of the server`,
-          "end that program, or choose another PORT",
-        );
-      }
-      if (!told && passed > 2000) host.say(`-----> Waiting for port ${listen.port} to become free`);
-      told ||= passed > 2000;
-      host.sleep(50);
-    }
-  }
+  const taken = () =>
+    workers.flatMap(({ kind, listen }) =>
+      listen && "port" in listen && isListening(host, listen.port) ? [{ kind, ...listen }] : [],
+    )[0];
+  const areFree = waitUntil(host, () => taken() === undefined, {
+    every: 50,
+    atMost: patience,
+    tell: () => host.say(`-----> Waiting for port ${taken()?.port} to become free`),
+  });
+  const still = areFree ? undefined : taken();
+  if (still)
+    throw new PikuError(
+      `port ${still.port} of '${still.kind}' is taken by another program of the server`,
+      "end that program, or choose another PORT",
+    );
 }
 
 /**

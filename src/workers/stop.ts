@@ -12,7 +12,8 @@ import {
   statOf,
   titleOf,
 } from "../host/processes.ts";
-import { listVassals, wakeEmperor } from "./emperor.ts";
+import { waitUntil } from "../host/wait.ts";
+import { listVassals, wakeEmperor, wakingEmperor } from "./emperor.ts";
 import { filesOf, socketOf, type Vassal, type Worker } from "./worker.ts";
 
 /** Whether anybody is still connected to a worker of a generation that is to leave. */
@@ -33,23 +34,25 @@ export function portOf(
   return port === undefined || worker.kind !== "web" ? undefined : Number(port);
 }
 
+const settles = 300;
 const quiet = 150;
 
 /** Waits until nobody is connected to these workers for a moment, at most `grace` milliseconds. */
 export function drain(host: Host, app: App, vassals: readonly Vassal[], grace: number): void {
-  const start = host.ticks();
   // nginx may have chosen an address before the switch and not connected yet.
-  host.sleep(300);
-  for (let idleSince: number | undefined; host.ticks() - start < grace; ) {
+  host.sleep(settles);
+  let idleSince: number | undefined;
+  let cost = 0;
+  const isQuiet = () => {
     const look = host.ticks();
-    idleSince = vassals.some((vassal) => isBusy(host, app, vassal))
-      ? undefined
-      : (idleSince ?? look);
-    if (idleSince !== undefined && look - idleSince >= quiet) return;
-    // Where there are tens of thousands of sockets a look takes the kernel 40 ms: a tenth of a
-    // processor is enough.
-    host.sleep(Math.max(50, 10 * (host.ticks() - look)));
-  }
+    const isIdle = vassals.every((vassal) => !isBusy(host, app, vassal));
+    idleSince = isIdle ? (idleSince ?? look) : undefined;
+    cost = host.ticks() - look;
+    return idleSince !== undefined && look - idleSince >= quiet;
+  };
+  // Where there are tens of thousands of sockets a look takes the kernel 40 ms: a tenth of a
+  // processor is enough.
+  waitUntil(host, isQuiet, { every: () => Math.max(50, 10 * cost), atMost: grace - settles });
 }
 
 /** The processes of a vassal: uWSGI's own, and the group of the program below it. */
@@ -95,13 +98,12 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
   for (const { file } of vassals) host.remove(`${app.paths.enabled}/${file}`);
   const masters = processes.flatMap((found) => found.masters);
   const groups = processes.flatMap(({ group }) => group ?? []);
-  const left = () => masters.some((pid) => isAlive(host, pid));
   wakeEmperor(host, app.paths);
-  const start = host.ticks();
-  for (let round = 1; left() && host.ticks() - start < grace + endPatience; round++) {
-    if (round % 4 === 0) wakeEmperor(host, app.paths);
-    host.sleep(50);
-  }
+  waitUntil(host, () => !masters.some((pid) => isAlive(host, pid)), {
+    every: 50,
+    atMost: grace + endPatience,
+    meanwhile: wakingEmperor(host, app.paths),
+  });
   for (const pid of masters) if (isAlive(host, pid)) host.signal(pid, "KILL");
   // What a shell line left behind: its shell ends at once, what it started may not.
   for (const group of groups) endGroup(host, group, 1_000);
