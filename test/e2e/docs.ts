@@ -40,8 +40,8 @@ export const guides = [
   ),
 ];
 
-/** Made from tables of the source, whose tests look at the examples. */
-const generated = ["docs/reference/commands.md", "docs/reference/settings.md"];
+/** Made from the table of commands, whose examples name apps of their own. */
+const generated = ["docs/reference/commands.md"];
 
 /** The documents whose commands are typed, in this order: the guides, then the others. */
 export const pages = [
@@ -54,8 +54,8 @@ export function readDocument(name: string): string {
   return fs.readFileSync(path.join(root, name), "utf8");
 }
 
-/** Fences of what is not typed: code, and files. */
-const shown = ["ts", "dot"];
+/** Fences of what is not typed. */
+const shown = ["ts"];
 
 /**
  * The blocks of command lines of a page, in order. Throws for a fence of another kind, or output
