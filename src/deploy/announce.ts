@@ -2,6 +2,7 @@ import { calledAddress } from "../app/caller.ts";
 import { readDifferently } from "../app/env-file.ts";
 import type { Release } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
+import { serviceCommand } from "../host/services.ts";
 import { isClosed } from "../site/maintenance.ts";
 import { runningNginx } from "../site/reload.ts";
 import { certify } from "../site/renew.ts";
@@ -56,7 +57,7 @@ function appAddresses(host: Host, { app, site, workers, settings, machine }: Pla
       `-----> ${addressesOf(site, server).join(" and ")}`,
       ...(runningNginx(host, app.paths, machine.reload).way === "none"
         ? [
-            "       Nobody sees it yet, since nginx is not running on the server: sudo systemctl start piku-web",
+            `       Nobody sees it yet, since nginx is not running on the server: sudo ${serviceCommand(host, "start", "piku-web")}`,
           ]
         : []),
     ];

@@ -2,6 +2,7 @@ import type { App } from "../app/app.ts";
 import type { Paths } from "../app/paths.ts";
 import { releasedSite } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
+import { serviceCommand } from "../host/services.ts";
 import { PikuError } from "../text/errors.ts";
 import { blamedSite, webFiles, writeMain } from "./main-file.ts";
 import { readSite, readSites } from "./nginx.ts";
@@ -44,11 +45,11 @@ export function changeNginx(
     if (app && aside.has(app.name)) {
       // The previous site is refused as well.
       setAside(host, paths, app.name, aside.get(app.name)!);
-      throw refusalOf(app, complaint);
+      throw refusalOf(host, app, complaint);
     }
     // Without the change it shows whether the change is the reason.
     const without = reload(host, paths, running);
-    if (without === undefined) throw refusalOf(app, complaint);
+    if (without === undefined) throw refusalOf(host, app, complaint);
     if (!clearAway(host, paths, running, without, aside))
       throw new PikuError(
         `nginx refuses its files as they are, so no site can be changed: ${without}`,
@@ -137,12 +138,12 @@ function putRight(
     aside.set(name, why);
   }
 }
-const refusalOf = (app: App | undefined, complaint: string) =>
+const refusalOf = (host: Host, app: App | undefined, complaint: string) =>
   app
     ? new PikuError(
         `nginx refuses the site of app '${app.name}': ${complaint}`,
         complaint.startsWith("bind() ")
-          ? "another program of the server has that port; where it is nginx itself, with another address: sudo systemctl restart piku-web"
+          ? `another program of the server has that port; where it is nginx itself, with another address: sudo ${serviceCommand(host, "restart", "piku-web")}`
           : "look at the NGINX_ settings and NGINX_INCLUDE_FILE",
       )
     : new PikuError(`nginx refuses its files: ${complaint}`, "`doctor` says more");

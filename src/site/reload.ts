@@ -2,6 +2,7 @@ import { readMachine } from "../app/board-settings.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { commandLines, everyProcess, pidIn, titleOf } from "../host/processes.ts";
+import { serviceCommand } from "../host/services.ts";
 import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
 import { readComplaint, webFiles } from "./main-file.ts";
@@ -150,7 +151,7 @@ function notRead(host: Host, master: number): PikuError {
     );
   return new PikuError(
     "nginx did not read its new configuration within 10 seconds",
-    "on the server: systemctl status piku-web",
+    `on the server: ${serviceCommand(host, "status", "piku-web")}`,
   );
 }
 

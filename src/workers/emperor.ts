@@ -2,6 +2,7 @@ import { readOfAny } from "../app/app.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { commandLines, pidIn, titleOf } from "../host/processes.ts";
+import { serviceCommand } from "../host/services.ts";
 import { PikuError } from "../text/errors.ts";
 import { renderVassal } from "./ini.ts";
 import { parseVassal, type Vassal } from "./worker.ts";
@@ -47,7 +48,7 @@ export function requireEmperor(host: Host, paths: Paths): void {
   }
   throw new PikuError(
     "uWSGI's emperor is not running on the server",
-    `on the server: sudo systemctl start uwsgi-piku (or: uwsgi --ini ${paths.uwsgi}/uwsgi.ini)`,
+    `on the server: sudo ${serviceCommand(host, "start", "uwsgi-piku")} (or: uwsgi --ini ${paths.uwsgi}/uwsgi.ini)`,
   );
 }
 
