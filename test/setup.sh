@@ -8,7 +8,8 @@ set -eu
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
-if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+if [ ! -e node_modules/.package-lock.json ] ||
+  [ -n "$(find package-lock.json -newer node_modules/.package-lock.json)" ]; then
   npm ci --no-audit --no-fund
   touch node_modules/.package-lock.json
 fi
@@ -28,6 +29,7 @@ needs uwsgi-plugin-python3 test -e /usr/lib/uwsgi/plugins/python3_plugin.so
 needs python3-venv /usr/bin/python3 -c 'import ensurepip, venv'
 needs openssl command -v openssl
 needs curl command -v curl
+[ "${1:-}" != tests ] || needs shellcheck command -v shellcheck
 
 if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ]; then
   needs uwsgi-plugin-php test -e /usr/lib/uwsgi/plugins/php_plugin.so
