@@ -265,7 +265,7 @@ function startGeneration(
   };
   for (const worker of fresh) writeWorker(host, app, worker);
   // A terminal that is closed now would leave an app without its workers until the next command.
-  host.persist();
+  host.ignoreHangup();
   // What the deploy before has replaced may still be leaving, on the very ports that are needed
   // now.
   const leaving = staleVassals(host, app);

@@ -187,7 +187,7 @@ export interface Host {
   signal(pid: number, name: string): boolean;
 
   /** From now on HUP, INT and TERM do not end this process; its children take them as usual. */
-  persist(): void;
+  ignoreHangup(): void;
 
   /** Writes a line to stdout, or to stderr. Throws `EPIPE` when nobody reads. */
   say(line: string): void;
@@ -196,7 +196,7 @@ export interface Host {
    * Writes as much of `text` to stdout as it takes without waiting; the number of characters taken,
    * -1 when nobody reads.
    */
-  offer(text: string): number;
+  writeNonBlocking(text: string): number;
   /** All of stdin as text. Throws `TooLarge` when it has more than `most` bytes. */
   stdin(most: number): string;
   /** Whether this descriptor (0, 1, 2) is a terminal. */
