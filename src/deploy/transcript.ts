@@ -1,5 +1,6 @@
 import type { Host } from "../host/host.ts";
 import { paint } from "../text/output.ts";
+import shortenScript from "./shorten.sh" with { type: "text" };
 
 const farewell = 10_000;
 
@@ -9,12 +10,6 @@ const half = largestTranscript / 2;
 
 // How much the middle has to grow before its room is given back again.
 const step = half;
-
-const shortenScript = `
-umask 077
-{ head -c "$begin" "$file"; printf '\\n%s\\n\\n' "$note"; tail -c "$half" "$file"; } >"$file.new" && mv "$file.new" "$file"
-rm -f "$file.new"
-`;
 
 const mostAtOnce = 256 * 1024;
 
@@ -143,7 +138,7 @@ export function record(host: Host, transcript: string, errorsApart: boolean): Re
 /** How much of a text was taken; -1 also where the terminal is gone. */
 function offer(host: Host, text: string): number {
   try {
-    return host.offer(text);
+    return host.writeNonBlocking(text);
   } catch {
     return -1;
   }
