@@ -31,7 +31,7 @@ export interface KeyLine extends Omit<Key, "fingerprint"> {
   /** Counted from 0. */
   at: number;
   /** Whether it leads to a command, not to a login. */
-  isTied: boolean;
+  hasForcedCommand: boolean;
   /** Undefined for a line that neither piku nor the original wrote. */
   access?: Access;
 }
@@ -53,8 +53,8 @@ export const parseKeyLines = (content: string): KeyLine[] =>
       return [];
     const comment = rest.slice(found.length).trim();
     if (/[\r\u2028\u2029]/.test(comment)) return [];
-    const isTied = /(^|,)command="/.test(options);
-    return [{ at, type: type!, blob: blob!, comment, isTied, access: accessOf(options) }];
+    const hasForcedCommand = /(^|,)command="/.test(options);
+    return [{ at, type: type!, blob: blob!, comment, hasForcedCommand, access: accessOf(options) }];
   });
 
 // Piece by piece, as in `splitWords`: one pattern for a whole word remembers where each of its

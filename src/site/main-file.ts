@@ -4,7 +4,7 @@ import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { isListening } from "../host/processes.ts";
 import { must, PikuError } from "../text/errors.ts";
-import { isOn, printable, text } from "../text/text.ts";
+import { isOn, printable, splitAddress, text } from "../text/text.ts";
 import { listensIn, readDirectives } from "./directives.ts";
 import { askNginx, everywhere, isPlainFile, readSites, siteNames } from "./nginx.ts";
 import { bringBack, leaveAside, setAside, setStrangeAside } from "./refused.ts";
@@ -321,11 +321,11 @@ const namesPipe = (host: Host, site: string): boolean =>
  */
 function takenPort(host: Host, ports: Ports, site: string): string | undefined {
   const isTaken = (listen: string) => {
-    const [, address = "", port = ""] = /^(.*):(\d+)$/.exec(listen) ?? [];
-    if (Object.values(ports).includes(Number(port))) return false;
+    const { address, port } = splitAddress(listen);
+    if (Object.values(ports).includes(port)) return false;
     return address.startsWith("[")
-      ? isListening(host, Number(port))
-      : !host.canBind(address === "*" ? "0.0.0.0" : address, Number(port));
+      ? isListening(host, port)
+      : !host.canBind(address === "*" ? "0.0.0.0" : address, port);
   };
   return listensIn(site).find(isTaken);
 }

@@ -439,8 +439,16 @@ stories((board, story) => {
           `mkdir -p repos/x && ln -s ${below(board, "repos/idle/hooks")} repos/x/hooks`,
           /unexpected file in the backup/,
         ],
-        [good, "mkdir releases && echo no folder >releases/x", /unexpected file in the backup: 'releases\/x'/],
-        [good, "mkdir -p data/x && mkfifo data/x/pipe", /unexpected file in the backup: 'data\/x\/pipe'/],
+        [
+          good,
+          "mkdir releases && echo no folder >releases/x",
+          /unexpected file in the backup: 'releases\/x'/,
+        ],
+        [
+          good,
+          "mkdir -p data/x && mkfifo data/x/pipe",
+          /unexpected file in the backup: 'data\/x\/pipe'/,
+        ],
         // With a commit, its work tree becomes git's: not through a link.
         [
           manifest({ apps: [{ name: "x", commit: "1".repeat(40) }] }),
