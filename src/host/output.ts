@@ -18,7 +18,7 @@ export function outputOf(system: System): Output {
   };
 }
 
-/** A descriptor; or stdout as it is, where it never makes anybody wait; or nobody reads. */
+/** A descriptor; `plain`: stdout as it is, which never blocks; `closed`: nobody reads. */
 type NonBlocking = number | "plain" | "closed";
 
 function openStdout(system: System): NonBlocking {

@@ -150,7 +150,7 @@ export const lockHolders = (host: Host, file: string): number[] =>
     }
   });
 
-/** Whether a process is there and alive. */
+/** Whether a process is alive. */
 export const isAlive = (host: Host, pid: number) => statOf(host, pid) !== undefined;
 
 /** The number in a file that a process wrote about itself. */
@@ -213,7 +213,7 @@ export function listeningPorts(host: Host, group: number): number[] {
 }
 
 /**
- * Whether anybody is connected to this TCP port. Established connections stand among those in
+ * Whether there is a connection to this TCP port. Established connections stand among those in
  * TIME_WAIT, so all of the table has to be looked through: by a search for the port, which costs
  * less than the kernel takes to write the table.
  */
@@ -222,7 +222,7 @@ export function hasConnections(host: Host, port: number): boolean {
   return tcpTables.some((file) =>
     host.search(file, (lines) => {
       for (let at = lines.indexOf(wanted); at >= 0; at = lines.indexOf(wanted, at + 1)) {
-        // Behind a local port stand the remote address and the state; behind a remote one no such
+        // After a local port come the remote address and the state; after a remote one no such
         // state.
         if (lines.startsWith(`${established} `, lines.indexOf(" ", at + wanted.length) + 1))
           return true;
@@ -232,7 +232,7 @@ export function hasConnections(host: Host, port: number): boolean {
   );
 }
 
-/** Whether anybody is connected to this unix socket (/proc/net/unix: state 03 is connected). */
+/** Whether there is a connection to this unix socket (/proc/net/unix: state 03 is connected). */
 export const isSocketConnected = (host: Host, path: string) =>
   host.search("/proc/net/unix", (lines) => {
     const ending = ` ${path}\n`;

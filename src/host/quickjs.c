@@ -48,7 +48,7 @@ static size_t character(const uint8_t *bytes, size_t left, size_t *bad) {
   return more == 0 ? i : 0;
 }
 
-/* QuickJS's own decoder swallows the byte behind a stray one, even a newline: so each bad sequence becomes U+FFFD here. */
+/* QuickJS's own decoder swallows the byte after a stray one, even a newline: so each bad sequence becomes U+FFFD here. */
 CALL(decode) {
   size_t size, length = 0, bad, from = number(ctx, argv[1]), to = number(ctx, argv[2]), stray = 0;
   const uint8_t *bytes = JS_GetArrayBuffer(ctx, &size, argv[0]);

@@ -1,5 +1,5 @@
 import { joined, readAll, readBlocks, readOnly, withOpen } from "./descriptor.ts";
-import { type Host, NotAFile, TooLarge, usualMost } from "./host.ts";
+import { defaultMaxBytes, type Host, NotAFile, TooLarge } from "./host.ts";
 import { checked, type System, tolerate } from "./system.ts";
 
 const pieceSize = 1024 * 1024;
@@ -12,7 +12,7 @@ export type Reading = Pick<
 
 /** That part of the Host. */
 export const readingOf = (system: System): Reading => ({
-  read(path, most = usualMost) {
+  read(path, most = defaultMaxBytes) {
     const bytes = reading(system, path, (file) => readAll(system, file, undefined, path, most));
     if (bytes && bytes.length > most)
       throw new TooLarge(`the file '${path}'`, "is larger than", most);
@@ -41,7 +41,7 @@ export const readingOf = (system: System): Reading => ({
 const reading = <T>(system: System, path: string, use: (file: number) => T): T | undefined =>
   tolerate(
     () => {
-      // An app may put a pipe in a file's place, which would be waited for for ever. What a shell
+      // An app may put a pipe in a file's place, which would be waited for without end. What a shell
       // names for `<(...)` is below /dev.
       if (!path.startsWith("/dev/") && system.stat(checked(path), true).type === "other")
         throw new NotAFile(path);

@@ -1,4 +1,4 @@
-import { type Exec, type Host, TooLarge, usualMost } from "./host.ts";
+import { defaultMaxBytes, type Exec, type Host, TooLarge } from "./host.ts";
 import {
   type Child,
   type Collected,
@@ -31,7 +31,7 @@ export function childrenOf(system: System, complain: (line: string) => void): Ch
     capture(argv, how = {}) {
       const child = childOf(argv, how, environment);
       const input = how.input === undefined ? undefined : system.encode(how.input);
-      const most = how.most ?? usualMost;
+      const most = how.most ?? defaultMaxBytes;
       let ran: Collected;
       try {
         ran = system.capture(argv, { ...child, input, most });

@@ -15,7 +15,7 @@ export interface System {
   environment: Record<string, string>;
   parent(): number;
   encode(text: string): Uint8Array;
-  /** Bytes that are no UTF-8 become U+FFFD. */
+  /** Bytes that are not UTF-8 become U+FFFD. */
   decode(bytes: Uint8Array): string;
   /** The descriptor is closed in children. */
   open(path: string, flags: number, mode: number): number;

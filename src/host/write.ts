@@ -47,7 +47,7 @@ export const writingOf = (system: System, capture: Host["capture"]): Writing => 
       tolerate(() => system.unlink(path), "ENOENT");
       return;
     }
-    // `rm` also removes names that are no UTF-8; when it fails, going there ourselves tells the
+    // `rm` also removes names that are not UTF-8; when it fails, removing them ourselves shows the
     // reason.
     if (capture(["rm", "-rf", "--", path]).status !== 0) removeTree(system, path);
   },

@@ -1,11 +1,11 @@
 import {
+  defaultMaxBytes,
   type Entry,
   type Exec,
   type Host,
   type Job,
   type Ran,
   TooLarge,
-  usualMost,
 } from "../../src/host/host.ts";
 import { SystemError } from "../../src/host/system.ts";
 
@@ -121,7 +121,7 @@ export function memoryHost({
       environment = { ...next };
     },
 
-    read(path, most = usualMost) {
+    read(path, most = defaultMaxBytes) {
       const node = nodes.get(resolve(path));
       if (node?.type === "directory") throw new SystemError("EISDIR", "read", path);
       if (node && node.text.length > most / 4 && byteLength(node.text) > most)

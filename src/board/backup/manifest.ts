@@ -17,7 +17,7 @@ export interface Manifest {
 }
 
 /** What to say of a backup that piku did not write. */
-export const notOurs = "somebody else made it or changed it; nothing was restored";
+export const notOurs = "it was made or changed by something else; nothing was restored";
 
 /** Reads `piku.json`. Throws for what piku never wrote. */
 export function parseManifest(content: string): Manifest {

@@ -101,8 +101,8 @@ const isThere = (host: Host, app: App) =>
   host.list(app.data).some((name) => name !== "lost+found");
 
 /**
- * Gives everything in a folder to a command. The folder may be a disk: it stays, with what is
- * root's own there.
+ * Runs a command on everything in a folder. The folder may be a disk: it stays, with what is root's
+ * own there.
  */
 function runOnEntries(host: Host, folder: string, ...command: string[]): void {
   const top = ["-mindepth", "1", "-maxdepth", "1", "!", "-name", "lost+found"];

@@ -18,7 +18,7 @@ export const clock: Check = (host) => {
 };
 
 /**
- * Whether the clock follows others (systemd's timedatectl, or what its timesyncd leaves); undefined
+ * Whether the clock is set by the network (systemd's timedatectl, or what its timesyncd leaves); undefined
  * where nothing tells.
  */
 function isSynchronised(host: Host): boolean | undefined {

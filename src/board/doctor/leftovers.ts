@@ -18,7 +18,7 @@ export const leftovers: Check = (host, board) => {
           remedy: `recover, or restart ${name}`,
         })),
       ...left.map((name) => ({
-        says: `'${name}' has settings or a repository, but is no app`,
+        says: `'${name}' has settings or a repository, but is not an app`,
         remedy: `push it, or destroy ${name}`,
       })),
     ],

@@ -14,12 +14,12 @@ export const nginx: Check = (host, board) => {
   return findings(isOwn ? "nginx runs, and is piku's own" : "nginx runs, shared with others", [
     ...when(
       board.nginx.way === "own" && isStuck(host, board.nginx.master),
-      "nginx's master waits for ever for one of its files, so no site can change",
+      "nginx's master is stuck waiting for one of its files, so no site can change",
       remedy,
     ),
     ...portsOf(board)
       .filter((port) => !isListening(host, port))
-      .map((port) => ({ says: `nobody listens on port ${port}`, remedy })),
+      .map((port) => ({ says: `nothing listens on port ${port}`, remedy })),
     ...when(
       state !== undefined && state !== "active",
       `nginx runs, but not by its unit, which is ${state}`,

@@ -8,7 +8,7 @@ export const processes: Check = (host, { expected }) => {
   const all = expected.flatMap((app) =>
     surveyProcesses(host, app, every).map((one) => ({
       ...one,
-      // What listens on a socket shows in what nginx answers.
+      // Whether a socket is served shows in nginx's answers.
       answers: !host.stat(app.site) || one.port === undefined || isListening(host, one.port),
     })),
   );

@@ -54,7 +54,7 @@ function changed(host: Host, board: Board, refused: ReadonlyMap<string, string>)
     })),
     ...released.filter(isAltered).map(({ name }) => ({
       says: `the site of app '${name}' is not the one that its release made`,
-      remedy: `restart ${name} makes it anew; lasting changes belong in NGINX_INCLUDE_FILE`,
+      remedy: `restart ${name} rewrites it; lasting changes belong in NGINX_INCLUDE_FILE`,
     })),
   ];
 }
@@ -67,7 +67,7 @@ const fromNginx: Record<string, string> = {
   "504": "504 from nginx",
 };
 
-/** Apps in whose place nginx answers, or nobody: each is asked as a visitor would, in one call. */
+/** Apps for which nginx itself answers, or nothing does; asked as visitors would, in one call. */
 function unanswered(host: Host, { sites, expected, nginx }: Board) {
   if (nginx.way === "none") return [];
   const asked = [...sites]

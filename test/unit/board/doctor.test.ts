@@ -193,9 +193,9 @@ test.each<[string, Changes, string[]]>([
   [
     "nginx",
     { files: { "/proc/77/status": "ShdPnd:\t0000000008000000\n" } },
-    ["nginx's master waits for ever for one of its files, so no site can change"],
+    ["nginx's master is stuck waiting for one of its files, so no site can change"],
   ],
-  ["nginx", { files: { "/proc/net/tcp": listening(443, 5000) } }, ["nobody listens on port 80"]],
+  ["nginx", { files: { "/proc/net/tcp": listening(443, 5000) } }, ["nothing listens on port 80"]],
   [
     "sites",
     {
@@ -312,7 +312,10 @@ test.each<[string, Changes, string[]]>([
         [`${root}/repos/ghost/HEAD`]: "",
       },
     },
-    ["a deploy of app 'blog' was cut off", "'ghost' has settings or a repository, but is no app"],
+    [
+      "a deploy of app 'blog' was cut off",
+      "'ghost' has settings or a repository, but is not an app",
+    ],
   ],
 ])("what is wrong: %s %#", (check, changes, says) => {
   const wrong = wrongIn(changes);
