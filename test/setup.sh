@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes a fresh checkout ready: npm packages, Debian packages, the executables for this machine.
 # As root it installs what is missing; otherwise it names the packages and the one command to install them.
-# `setup.sh tests` also installs, as root, the toolchains that some stories need, `setup.sh long` what makes load; without them
+# `setup.sh tests` also installs what lint needs and, as root, the toolchains that some stories need, `setup.sh long` what makes load; without them
 # these are skipped; `setup.sh machines` what makes whole machines, which `tests` needs as well, and emulators of other processors.
 # `setup.sh bench` installs what measures, and what the original needs.
 set -eu

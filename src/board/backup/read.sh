@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154 # stage, file and patience come in the environment
-# Unpacks a backup, of stdin or a file, into files/ and leaves its checksum, its seal and what does
-# not belong into a backup beside it. Arguments: the only members to unpack. Follows watch.sh.
+# Unpacks a backup, from stdin or a file, into files/ and leaves beside it its checksum, its seal and
+# the first file that no backup has. Arguments: the only members to unpack. Follows watch.sh.
 cd "$stage" && mkfifo whole end || exit
 [ -z "$file" ] || exec <"$file"
 head -c -106 <whole | sha256sum >sum & summing=$!
@@ -11,7 +11,7 @@ sh -c 'echo $$ >mover; exec tee whole end' | tar -xzp --no-same-owner -C files "
 status=$?
 kill "$watcher"
 wait "$summing" "$sealing"
-# Nobody is to become somebody else by what a stranger packed.
+# What a stranger packed must not run as another user.
 find files -type f -perm /6000 -exec chmod ug-s -- {} + || status=1
 own='files/((apps|data)/[^/]+|plugins|hooks|acme)/.+'
 kept='files/((repos|envs|releases)/[^/]+/.+|(nginx|sockets)/[^/]+|piku\.json|ENV|authorized_keys)'
