@@ -1,4 +1,5 @@
 import type { Host, Lock } from "../host/host.ts";
+import { lockHolders } from "../host/processes.ts";
 import { waitUntil } from "../host/wait.ts";
 import type { App } from "./app.ts";
 import { callerOf } from "./caller.ts";
@@ -25,29 +26,9 @@ export function isHeld(host: Host, paths: Paths, turn: Turn, app?: App): boolean
   return lock === undefined;
 }
 
-/**
- * The processes that hold this lock, as /proc tells (proc(5), fdinfo): one, or none. On Bun the
- * process that the kernel itself names is gone, since the lock was taken by a child.
- */
-export function holdersOf(host: Host, paths: Paths, turn: Turn, app?: App): number[] {
-  const file = fileOf(paths, turn, app);
-  const holds = (pid: string) => {
-    try {
-      const descriptors = host
-        .list(`/proc/${pid}/fd`)
-        .filter((name) => host.readLink(`/proc/${pid}/fd/${name}`) === file);
-      return descriptors.some((name) =>
-        host.read(`/proc/${pid}/fdinfo/${name}`)?.includes("FLOCK"),
-      );
-    } catch {
-      return false; // somebody else's
-    }
-  };
-  return host
-    .list("/proc")
-    .filter((name) => /^\d+$/.test(name) && holds(name))
-    .map(Number);
-}
+/** The processes that hold this lock: one, or none. */
+export const holdersOf = (host: Host, paths: Paths, turn: Turn, app?: App): number[] =>
+  lockHolders(host, fileOf(paths, turn, app));
 
 /**
  * Does something while holding a lock of the kernel's, which ends with this process however it

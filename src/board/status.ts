@@ -22,10 +22,10 @@ export interface ProcessStatus {
   process: string;
   kind: string;
   up: boolean;
-  /** When it was started last, ISO 8601. */
+  /** When it last started, ISO 8601. */
   since?: string;
   /**
-   * How often it was started again since its release was; unknown of what the original has started.
+   * How often it was restarted in this release; unknown for what the original has started.
    */
   restarts?: number;
   /**

@@ -1,8 +1,11 @@
 import { defineCommand } from "citty";
 import { appOf, isAppName, namedApp, remainsOf } from "../app/app.ts";
 import { type Paths, pathsOf } from "../app/paths.ts";
-import { type Manifest, readBackup, withStage, writeBackup } from "../board/backup.ts";
-import { restoreBackup } from "../board/restore.ts";
+import type { Manifest } from "../board/backup/manifest.ts";
+import { readBackup } from "../board/backup/read.ts";
+import { restoreBackup } from "../board/backup/restore.ts";
+import { withStage } from "../board/backup/stage.ts";
+import { writeBackup } from "../board/backup/write.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError, usageError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";

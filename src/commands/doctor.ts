@@ -1,7 +1,6 @@
 import { defineCommand } from "citty";
 import { pathsOf } from "../app/paths.ts";
-import { checks } from "../board/doctor.ts";
-import { surveyBoard } from "../board/survey.ts";
+import { examineBoard } from "../board/doctor/index.ts";
 import type { Host } from "../host/host.ts";
 import { Ended } from "../text/errors.ts";
 import { columns } from "../text/text.ts";
@@ -15,10 +14,7 @@ export const doctor = (host: Host) =>
     },
     args: { json: jsonArg },
     run({ args }) {
-      const board = surveyBoard(host, pathsOf(host));
-      const found = Object.entries(checks).flatMap(([check, look]) =>
-        look(board).map((finding) => ({ check, ok: finding.remedy === undefined, ...finding })),
-      );
+      const found = examineBoard(host, pathsOf(host));
       if (args.json) host.say(JSON.stringify(found));
       else {
         const lines = columns(

@@ -106,8 +106,8 @@ export const absolute = (host: Host, path: string) =>
  * reach piku.
  */
 export function warnOfPlain(host: Host, blobs: readonly string[]): void {
-  for (const { at, blob, isTied } of parseKeyLines(authorizedKeys(host)))
-    if (blobs.includes(blob) && !isTied)
+  for (const { at, blob, hasForcedCommand } of parseKeyLines(authorizedKeys(host)))
+    if (blobs.includes(blob) && !hasForcedCommand)
       voiceOf(host).warn(
         `${keysFile(host)} line ${at + 1} has this key without a command: pushes with it do not reach piku. Remove that line, and add the key again.`,
       );

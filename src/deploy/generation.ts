@@ -107,7 +107,7 @@ export function startGeneration(
   };
   for (const worker of fresh) writeWorker(host, app, worker);
   // If the terminal were closed now, the app would have no workers until the next command.
-  host.persist();
+  host.ignoreHangup();
   // Processes that the previous deploy replaced may still hold the ports that are needed now.
   const leaving = staleVassals(host, app);
   if (leaving.length > 0) drain(host, app, leaving, grace);

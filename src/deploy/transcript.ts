@@ -1,5 +1,6 @@
 import type { Host } from "../host/host.ts";
 import { paint } from "../text/output.ts";
+import shortenScript from "./shorten.sh" with { type: "text" };
 
 const farewell = 10_000;
 
@@ -9,12 +10,6 @@ const half = largestTranscript / 2;
 
 // How much the middle must grow before its disk space is freed again.
 const step = half;
-
-const shortenScript = `
-umask 077
-{ head -c "$begin" "$file"; printf '\\n%s\\n\\n' "$note"; tail -c "$half" "$file"; } >"$file.new" && mv "$file.new" "$file"
-rm -f "$file.new"
-`;
 
 const mostAtOnce = 256 * 1024;
 
@@ -170,7 +165,7 @@ function shorten(host: Host, transcript: string, { middle }: Progress): void {
  */
 function offer(host: Host, text: string): number {
   try {
-    return host.offer(text);
+    return host.writeNonBlocking(text);
   } catch {
     return -1;
   }

@@ -1,10 +1,11 @@
 import type { App } from "../app/app.ts";
 import { releaseFiles, type TreeUndo } from "../app/releases.ts";
 import type { Entry, Host } from "../host/host.ts";
-import { PikuError } from "../text/errors.ts";
+import { must, PikuError, reasonOf } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { type Commit, differenceOf } from "./commit.ts";
 import { gitEnv } from "./git.ts";
+import keepStrange from "./keep-strange.sh" with { type: "text" };
 import {
   changedFiles,
   checkOut,
@@ -93,7 +94,7 @@ function tar(host: Host, words: string[], names?: readonly string[]): void {
     { input },
   );
   // Status 1: a file changed while it was being read; the app is running.
-  if (ran.status > 1) throw new PikuError(`tar failed: ${ran.stderr.trim().split("\n").at(-1)}`);
+  if (ran.status > 1) throw new PikuError(`tar failed: ${reasonOf(ran)}`);
 }
 
 /** What a checkout will do to the app's work tree, and how to undo it. */
@@ -126,14 +127,6 @@ interface Change {
 // byte by byte.
 const isReadable = (name: string) => !name.includes("\ufffd");
 
-const keepStrange = `
-{
-  if [ -n "$from" ]; then git -C "$repo" diff --name-only --no-renames -z "$from" "$to" --
-  else git -C "$repo" ls-tree -r --name-only -z "$to"; fi
-} | LC_ALL=C.UTF-8 grep -zavx '.*' > "$names" || { rm -f "$names"; exit 0; }
-xargs -0 sh -c 'for name; do if [ -f "$name" ] || [ -L "$name" ]; then printf "%s\\0" "$name"; fi; done' sh < "$names" |
-  tar -cf "$kept" --null --no-recursion --verbatim-files-from -T -
-[ -s "$kept" ]`;
 const restoreStrange = 'xargs -0 rm -f -- < "$names" && tar --unlink-first -xf "$kept"';
 
 /** Saves or restores the changed files whose names are not valid UTF-8. */
@@ -145,12 +138,10 @@ function strangeFiles(
   env: Record<string, string> = {},
 ): void {
   const { strange: names, strangeKept: kept } = releaseFiles(app, release);
-  const ran = host.capture(["sh", "-c", script], {
+  must(host, ["sh", "-c", script], "files could not be kept", {
     cwd: app.tree,
     env: { ...gitEnv(host), ...env, names, kept },
   });
-  if (ran.status !== 0)
-    throw new PikuError(`files could not be kept: ${ran.stderr.trim().split("\n").at(-1)}`);
 }
 
 /**
@@ -296,8 +287,8 @@ function freshly(host: Host, app: App, names: readonly string[], change: () => v
   if (alike.length === 0) return;
   host.sleep(1000);
   const input = alike.map((name) => `${name}\0`).join("");
-  const ran = host.capture(["xargs", "-0", "touch", "-c", "-h", "--"], { cwd: app.tree, input });
-  if (ran.status !== 0) throw new PikuError(`touch failed: ${ran.stderr.trim()}`);
+  const argv = ["xargs", "-0", "touch", "-c", "-h", "--"];
+  must(host, argv, "touch failed", { cwd: app.tree, input });
 }
 
 const looksUnchanged = (now: Entry | undefined, before: Entry | undefined) =>

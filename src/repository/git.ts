@@ -1,5 +1,5 @@
 import type { Exec, Host, Ran } from "../host/host.ts";
-import { PikuError } from "../text/errors.ts";
+import { must } from "../text/errors.ts";
 
 /**
  * Options that make git safe on a repository filled by others: no hooks, no local files as
@@ -52,16 +52,8 @@ export function git(
   incoming?: string,
   how: Exec & { input?: string; most?: number } = {},
 ): Ran {
-  const ran = host.capture(gitArgv(dir, ...words), {
-    env: gitEnv(host, incoming),
-    most: largestOutput,
-    ...how,
-  });
-  if (ran.status !== 0)
-    throw new PikuError(
-      `git ${words[0]} failed: ${ran.stderr.trim().split("\n").at(-1) || `exit status ${ran.status}`}`,
-    );
-  return ran;
+  const all = { env: gitEnv(host, incoming), most: largestOutput, ...how };
+  return must(host, gitArgv(dir, ...words), `git ${words[0]} failed`, all);
 }
 
 export const listed = (output: string) => output.split("\0").filter((name) => name !== "");

@@ -1,7 +1,7 @@
 import type { App } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
 import { commandLines } from "../host/processes.ts";
-import { PikuError } from "../text/errors.ts";
+import { must, PikuError } from "../text/errors.ts";
 import { printable, shellQuote } from "../text/text.ts";
 import { type Commit, isCommit, revision } from "./commit.ts";
 import { git } from "./git.ts";
@@ -206,9 +206,8 @@ export function holdCommit(
  */
 export function keepCommit(host: Host, { app, id, incoming }: Commit, release: number): void {
   if (incoming) {
-    const ran = host.capture(["cp", "-Rlf", `${incoming}/.`, `${app.repo}/objects/`]);
-    if (ran.status !== 0)
-      throw new PikuError(`the push could not be kept: ${ran.stderr.trim().split("\n").at(-1)}`);
+    const argv = ["cp", "-Rlf", `${incoming}/.`, `${app.repo}/objects/`];
+    must(host, argv, "the push could not be kept");
   }
   holdCommit(host, app, release, id);
 }

@@ -1,8 +1,9 @@
 import type { App } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
-import { PikuError } from "../text/errors.ts";
+import { must } from "../text/errors.ts";
 import { revision } from "./commit.ts";
 import { careful, git, gitArgv, gitEnv, listed } from "./git.ts";
+import moveScript from "./move.sh" with { type: "text" };
 
 /**
  * Makes a folder a work tree that borrows the objects of the app's repository (git-clone(1):
@@ -44,28 +45,6 @@ export const untracked = (host: Host, dir: string) =>
 export const changedFiles = (host: Host, dir: string) =>
   listed(git(host, dir, ["diff-files", "--name-only", "--diff-filter=MT", "-z"]).stdout);
 
-// The lists of names go from git to git: names need not be valid UTF-8 and would not survive being
-// read. They are not passed to `git checkout` as pathspecs, which compares each with every file:
-// with thousands of files that takes seconds.
-const moveScript = `
-set -e
-git() { command git ${careful.join(" ")} "$@"; }
-list() {
-  if [ -n "$from" ]; then git diff-tree -r --name-only --no-renames -z "--diff-filter=$1" "$from" "$to" --
-  elif [ "$1" != D ]; then git ls-tree -r --name-only -z "$to"; fi
-}
-# Not through a pipe, at whose beginning nobody would see a failure.
-names=$(git rev-parse --absolute-git-dir)/piku-names
-list D >"$names"
-xargs -0 -r rm -f -- <"$names" 2>/dev/null || :
-LC_ALL=C sed -z -n 's|/[^/]*$||p' "$names" | LC_ALL=C sort -zu | xargs -0 -r rmdir -p --ignore-fail-on-non-empty -- 2>/dev/null || :
-list AMT >"$names"
-git read-tree --reset "$to"
-git checkout-index --force --index -z --stdin <"$names"
-rm "$names"
-git update-ref --no-deref HEAD "$to"
-`;
-
 /**
  * Changes the files in which two commits differ, and leaves all others alone: the app may have
  * written to a tracked file, such as a committed database. `from` undefined: all files of the
@@ -78,12 +57,8 @@ export function moveTree(
   to: string,
   incoming?: string,
 ): void {
-  const env = { ...gitEnv(host, incoming), from: from ?? "", to };
-  const ran = host.capture(["sh", "-c", moveScript], { cwd: dir, env });
-  if (ran.status !== 0)
-    throw new PikuError(
-      `the files could not be checked out: ${ran.stderr.trim().split("\n").at(-1)}`,
-    );
+  const env = { ...gitEnv(host, incoming), careful: careful.join(" "), from: from ?? "", to };
+  must(host, ["sh", "-c", moveScript], "the files could not be checked out", { cwd: dir, env });
   if (host.stat(`${dir}/.gitmodules`)?.type === "file") updateSubmodules(host, dir, incoming);
 }
 
@@ -119,9 +94,8 @@ export function fillTree(host: Host, dir: string, id: string): void {
     host.rename(`${dir}/${name}`, `${aside}/${name}`);
   }
   updateSubmodules(host, dir);
-  const ran = host.stat(aside) ? host.capture(["cp", "-Rlf", `${aside}/.`, dir]) : undefined;
-  if (ran && ran.status !== 0)
-    throw new PikuError(`files of a submodule could not be put back: ${ran.stderr.trim()}`);
+  if (host.stat(aside))
+    must(host, ["cp", "-Rlf", `${aside}/.`, dir], "files of a submodule could not be put back");
   host.remove(aside);
 }
 

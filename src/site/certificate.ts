@@ -1,6 +1,6 @@
 import type { App } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
-import { PikuError } from "../text/errors.ts";
+import { PikuError, reasonOf } from "../text/errors.ts";
 import type { Site } from "./site.ts";
 
 /** What a certificate is for, and where it is stored. */
@@ -148,8 +148,7 @@ export function makeCertificate(host: Host, app: App, site: Certified): Pair {
       "openssl is not installed on the server",
       "on the server: sudo apt install openssl",
     );
-  if (ran.status !== 0)
-    throw new PikuError(`no certificate could be made: ${ran.stderr.trim().split("\n").at(-1)}`);
+  if (ran.status !== 0) throw new PikuError(`no certificate could be made: ${reasonOf(ran)}`);
   host.chmod(key, 0o600);
   return { certificate, key };
 }

@@ -3,8 +3,8 @@ import { type Ports, readMachine } from "../app/board-settings.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { isListening } from "../host/processes.ts";
-import { PikuError } from "../text/errors.ts";
-import { isOn, printable, text } from "../text/text.ts";
+import { must, PikuError } from "../text/errors.ts";
+import { isOn, printable, splitAddress, text } from "../text/text.ts";
 import { listensIn, readDirectives } from "./directives.ts";
 import { askNginx, everywhere, isPlainFile, readSites, siteNames } from "./nginx.ts";
 import { bringBack, leaveAside, setAside, setStrangeAside } from "./refused.ts";
@@ -207,19 +207,8 @@ function makeUnknown(host: Host, paths: Paths): void {
     "-days",
     "36500",
   ];
-  const ran = host.capture([
-    "openssl",
-    "req",
-    ...words,
-    "-subj",
-    "/CN=invalid",
-    "-keyout",
-    key,
-    "-out",
-    certificate,
-  ]);
-  if (ran.status !== 0)
-    throw new PikuError(`no certificate could be made: ${ran.stderr.trim().split("\n").at(-1)}`);
+  const argv = ["openssl", "req", ...words, "-subj", "/CN=invalid"];
+  must(host, [...argv, "-keyout", key, "-out", certificate], "no certificate could be made");
   host.chmod(key, 0o600);
 }
 
@@ -332,11 +321,11 @@ const namesPipe = (host: Host, site: string): boolean =>
  */
 function takenPort(host: Host, ports: Ports, site: string): string | undefined {
   const isTaken = (listen: string) => {
-    const [, address = "", port = ""] = /^(.*):(\d+)$/.exec(listen) ?? [];
-    if (Object.values(ports).includes(Number(port))) return false;
+    const { address, port } = splitAddress(listen);
+    if (Object.values(ports).includes(port)) return false;
     return address.startsWith("[")
-      ? isListening(host, Number(port))
-      : !host.canBind(address === "*" ? "0.0.0.0" : address, Number(port));
+      ? isListening(host, port)
+      : !host.canBind(address === "*" ? "0.0.0.0" : address, port);
   };
   return listensIn(site).find(isTaken);
 }

@@ -2,6 +2,7 @@ import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { voiceOf } from "../text/output.ts";
 import { printable } from "../text/text.ts";
+import moveJunk from "./move-junk.sh" with { type: "text" };
 import { isPlainFile, nginxLogs, siteNames } from "./nginx.ts";
 
 /**
@@ -17,15 +18,6 @@ export function setAside(host: Host, paths: Paths, name: string, why: string): v
   host.remove(refusedSite(paths, name));
   host.rename(`${paths.nginx}/${name}.conf`, refusedSite(paths, name));
 }
-
-const moveJunk = `
-LC_ALL=C
-count=0
-for file in "$nginx"/*.conf; do
-  name=\${file##*/}
-  case $name in *[!" "-~]*) ;; *) [ \${#name} -gt 200 ] || continue ;; esac
-  count=$((count + 1)) && mv -f -- "$file" "$web/junk-$count"
-done`;
 
 /**
  * Sets aside whatever is named like a site and is not a regular file, such as a folder or a pipe,

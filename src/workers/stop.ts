@@ -4,9 +4,9 @@ import { liveRelease } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import {
   commandLines,
+  endGroup,
   hasConnections,
   isAlive,
-  isGroupAlive,
   isSocketConnected,
   pidIn,
   statOf,
@@ -112,14 +112,6 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
     host.remove(socketOf(app, ordinal, release));
     host.remove(filesOf(app, { kind, ordinal, release }).http);
   }
-}
-
-function endGroup(host: Host, group: number, patience: number): void {
-  if (!isGroupAlive(host, group)) return;
-  host.signal(-group, "TERM");
-  const start = host.ticks();
-  while (isGroupAlive(host, group) && host.ticks() - start < patience) host.sleep(50);
-  host.signal(-group, "KILL");
 }
 
 /** The vassals of an app that belong to no live release. */

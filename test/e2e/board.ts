@@ -57,6 +57,11 @@ export const targets: Target[] = (
       : { name: word, executable: path.join(root, "dist", `piku-${word}`) },
   );
 
+/** Throws when an executable has not been built. */
+export function requireBuilt({ executable }: Target): void {
+  if (!fs.existsSync(executable)) throw new Error(`${executable} is missing: npm run build`);
+}
+
 export abstract class Board {
   /**
    * Of this story alone: the client's files, and whatever the story puts there. The board's user

@@ -1,24 +1,24 @@
-import { type App, appOf, parseAppName } from "../app/app.ts";
-import { readMachine } from "../app/board-settings.ts";
-import { changeSettings, parseSettings } from "../app/env-file.ts";
-import { withTurn } from "../app/locks.ts";
-import { type Paths, pathsOf } from "../app/paths.ts";
-import { isStopped } from "../app/releases.ts";
-import { deploy } from "../deploy/deploy.ts";
-import { destroy } from "../deploy/destroy.ts";
-import { stop } from "../deploy/stop.ts";
-import type { Host } from "../host/host.ts";
-import { refuseManyNames } from "../repository/commit.ts";
-import { ensureRepository } from "../repository/push.ts";
-import { ensureTree, fillTree } from "../repository/worktree.ts";
-import { Ended, explain, PikuError } from "../text/errors.ts";
-import { voiceOf } from "../text/output.ts";
-import { printable } from "../text/text.ts";
-import type { Manifest } from "./backup.ts";
-import { addKeys, parseKeyLines, readKeys } from "./keys.ts";
+import { type App, appOf, parseAppName } from "../../app/app.ts";
+import { readMachine } from "../../app/board-settings.ts";
+import { changeSettings, parseSettings } from "../../app/env-file.ts";
+import { withTurn } from "../../app/locks.ts";
+import { type Paths, pathsOf } from "../../app/paths.ts";
+import { isStopped } from "../../app/releases.ts";
+import { deploy } from "../../deploy/deploy.ts";
+import { destroy } from "../../deploy/destroy.ts";
+import { stop } from "../../deploy/stop.ts";
+import type { Host } from "../../host/host.ts";
+import { refuseManyNames } from "../../repository/commit.ts";
+import { ensureRepository } from "../../repository/push.ts";
+import { ensureTree, fillTree } from "../../repository/worktree.ts";
+import { Ended, explain, must, PikuError } from "../../text/errors.ts";
+import { voiceOf } from "../../text/output.ts";
+import { printable } from "../../text/text.ts";
+import { addKeys, parseKeyLines, readKeys } from "../keys.ts";
+import type { Manifest } from "./manifest.ts";
 
 /**
- * Puts what a backup holds, unpacked and checked below `stage`, in its place and deploys each app;
+ * Moves what a backup holds, unpacked and checked below `stage`, into place and deploys each app;
  * `only`: that app and nothing else. Apps that are there stay as they are unless `force`, which
  * destroys them first. Throws `Ended` when one stayed, or is in its place but could not be
  * deployed.
@@ -30,7 +30,7 @@ export function restoreBackup(
   only: App | undefined,
   force: boolean,
 ): void {
-  const host = unheard(given);
+  const host = ignoringClosedPipe(given);
   const paths = pathsOf(host);
   const files = `${stage}/files`;
   const wanted = manifest.apps.filter(({ name }) => only === undefined || name === only.name);
@@ -55,7 +55,7 @@ export function restoreBackup(
   );
   if (left.length > 0)
     voiceOf(host).error(
-      `there is something of ${left.map(({ app }) => `'${app.name}'`).join(", ")} on this server, which stays as it is; with --force it is destroyed first, and its data`,
+      `already on this server, and left untouched: ${left.map(({ app }) => `'${app.name}'`).join(", ")}; --force replaces apps and their data`,
     );
   if (failed.length > 0) throw new Ended(1);
 }
@@ -74,14 +74,14 @@ function restoreApp(
   try {
     const data = host.realPath(app.data) ?? app.data;
     if (host.stat(app.data) && host.stat(data)?.type !== "directory")
-      throw new PikuError(`'${app.data}' leads to no folder: is its disk there?`);
+      throw new PikuError(`'${app.data}' does not lead to a folder: is its disk mounted?`);
     if (replaces) {
       destroy(host, app);
-      if (host.stat(data)) forEach(host, data, "rm", "-rf");
+      if (host.stat(data)) runOnEntries(host, data, "rm", "-rf");
     }
     withTurn(host, app.paths, "push", app, "restore", () =>
       withTurn(host, app.paths, "deploy", app, "restore", () =>
-        place(host, app, data, files, commit),
+        moveIntoPlace(host, app, data, files, commit),
       ),
     );
     if (commit !== undefined) start(host, app, commit, branch);
@@ -89,7 +89,7 @@ function restoreApp(
   } catch (error) {
     if (error instanceof Ended)
       voice.warn(
-        `app '${app.name}' is restored, but does not run; once that is mended: deploy ${app.name}`,
+        `app '${app.name}' is restored, but does not run; fix that, then: deploy ${app.name}`,
       );
     else voice.error(`app '${app.name}' is not restored: ${explain(error).message}`);
     return false;
@@ -101,23 +101,22 @@ const isThere = (host: Host, app: App) =>
   host.list(app.data).some((name) => name !== "lost+found");
 
 /**
- * Gives everything in a folder to a command. The folder may be a disk: it stays, with what is
- * root's own there.
+ * Runs a command on everything in a folder. The folder may be a disk: it stays, with what is root's
+ * own there.
  */
-function forEach(host: Host, folder: string, ...command: string[]): void {
+function runOnEntries(host: Host, folder: string, ...command: string[]): void {
   const top = ["-mindepth", "1", "-maxdepth", "1", "!", "-name", "lost+found"];
-  const ran = host.capture(["find", folder, ...top, "-exec", ...command, "--", "{}", "+"]);
-  if (ran.status !== 0)
-    throw new PikuError(`${command[0]} failed: ${ran.stderr.trim().split("\n").at(-1)}`);
+  const argv = ["find", folder, ...top, "-exec", ...command, "--", "{}", "+"];
+  must(host, argv, `${command[0]} failed`);
 }
 
-/** A host that goes on when nobody listens any more: half a board is worse than an untold one. */
-function unheard(host: Host): Host {
+/** A host that goes on when its output is no longer read: a restore must not stop half way. */
+function ignoringClosedPipe(host: Host): Host {
   const quietly = (say: (line: string) => void) => (line: string) => {
     try {
       say(line);
     } catch {
-      // Whoever asked has gone.
+      // The client has gone.
     }
   };
   return { ...host, say: quietly(host.say), complain: quietly(host.complain) };
@@ -127,7 +126,7 @@ function unheard(host: Host): Host {
  * Moves what belongs to an app to its place; its work tree last, with the files of the commit that
  * the app had not changed.
  */
-function place(
+function moveIntoPlace(
   host: Host,
   app: App,
   data: string,
@@ -139,16 +138,15 @@ function place(
     if (!host.stat(`${files}/${below}`)) return;
     host.mkdir(to.slice(0, to.lastIndexOf("/")));
     // Not a rename: the data may be on a disk of its own.
-    const ran = host.capture(["mv", "-T", "--", `${files}/${below}`, to]);
-    if (ran.status !== 0)
-      throw new PikuError(`'${to}' could not be restored: ${ran.stderr.trim().split("\n").at(-1)}`);
+    const argv = ["mv", "-T", "--", `${files}/${below}`, to];
+    must(host, argv, `'${to}' could not be restored`);
   };
   move(`repos/${name}`, app.repo);
   if (host.stat(app.repo)) ensureRepository(host, app);
   move(`envs/${name}`, app.envs);
   move(`releases/${name}`, app.releases);
   if (host.stat(data) && host.stat(`${files}/data/${name}`))
-    forEach(host, `${files}/data/${name}`, "mv", "-t", data);
+    runOnEntries(host, `${files}/data/${name}`, "mv", "-t", data);
   else move(`data/${name}`, data);
   for (const file of [`nginx/${name}.crt`, `nginx/${name}.key`, `sockets/${name}.html`])
     move(file, `${paths.root}/${file}`);
@@ -179,8 +177,8 @@ function start(host: Host, app: App, id: string, branch: string | undefined): vo
 }
 
 /**
- * Adds what belongs to no app. What this board has already stays as it is: it may be of another
- * place in the world.
+ * Adds what belongs to no app. What this board has already stays as it is: it may be meant for this
+ * board only.
  */
 function restoreBoard(host: Host, paths: Paths, files: string): void {
   const voice = voiceOf(host);
@@ -215,8 +213,7 @@ function restoreBoard(host: Host, paths: Paths, files: string): void {
     host.mkdir(`${paths.root}/${name}`);
     // Not `cp -n`: in coreutils 9.2 to 9.4 it fails when it has left a file as it is.
     const copy = 'tar -C "$1" -c . | tar -C "$2" -xp --skip-old-files';
-    const ran = host.capture(["sh", "-c", copy, "sh", `${files}/${name}`, `${paths.root}/${name}`]);
-    if (ran.status !== 0)
-      throw new PikuError(`${name} could not be restored: ${ran.stderr.trim().split("\n").at(-1)}`);
+    const argv = ["sh", "-c", copy, "sh", `${files}/${name}`, `${paths.root}/${name}`];
+    must(host, argv, `${name} could not be restored`);
   }
 }
