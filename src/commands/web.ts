@@ -2,7 +2,7 @@ import { defineCommand } from "citty";
 import { withTurn } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
-import { prepareWeb, tryWeb } from "../site/main-file.ts";
+import { prepareWeb, tryWeb } from "../site/prepare.ts";
 import { tellAside } from "../site/refused.ts";
 import { PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";

@@ -5,7 +5,8 @@ import { commandLines, everyProcess, pidIn, titleOf } from "../host/processes.ts
 import { serviceCommand } from "../host/services.ts";
 import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
-import { readComplaint, webFiles } from "./main-file.ts";
+import { readComplaint } from "./complaint.ts";
+import { webFiles } from "./main-file.ts";
 
 /**
  * The nginx that serves the sites now: piku's own; one shared with other sites, which reloads

@@ -110,3 +110,13 @@ test("no file imports itself by way of others", () => {
   for (const { from } of imports) walk(from, []);
   expect(circles).toEqual([]);
 });
+
+const maxLines = 350;
+
+test(`no file of the source is longer than ${maxLines} lines`, () => {
+  const lengths = [...new Bun.Glob("**/*.{ts,sh,py,c}").scanSync(source)].map(
+    (file) => [file, fs.readFileSync(join(source, file), "utf8").split("\n").length - 1] as const,
+  );
+  expect(lengths.length).toBeGreaterThan(100);
+  expect(lengths.filter(([, lines]) => lines > maxLines)).toEqual([]);
+});

@@ -1,8 +1,9 @@
 import type { Paths } from "../../app/paths.ts";
 import { releasedSite } from "../../app/releases.ts";
 import type { Host } from "../../host/host.ts";
+import { readComplaint } from "../../site/complaint.ts";
 import { listensIn, serverNamesIn } from "../../site/directives.ts";
-import { readComplaint, webFiles } from "../../site/main-file.ts";
+import { webFiles } from "../../site/main-file.ts";
 import { refusedSites } from "../../site/refused.ts";
 import { printable, splitAddress } from "../../text/text.ts";
 import { type Board, type Check, findings, when } from "./check.ts";
