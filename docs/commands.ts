@@ -20,6 +20,9 @@ const parts = (one: Command): (readonly [string, string])[] => [
 
 const sentence = (text: string) => `${text[0]!.toUpperCase()}${text.slice(1)}.`;
 
+const explanation = ({ description, details }: Command) =>
+  [`${description}.`, ...(details ? [details] : [])].join(" ");
+
 const synonyms = ({ alias = [] }: Command) => alias;
 
 /** docs/reference/commands.md */
@@ -27,7 +30,7 @@ export function renderReference(): string {
   const section = (one: Command) => [
     `### ${one.name}`,
     "",
-    `${one.description}.`,
+    explanation(one),
     "",
     "```text",
     usageOf(one),
@@ -62,6 +65,9 @@ export function renderReference(): string {
     "Exit status: 0 when all went well, 1 when something did not, 2 when the command was not understood;",
     "`run` and plugins end with the status of what they run.",
     "",
+    "A key may do everything with every app, and `run` makes it a login. How keys are bound to apps:",
+    "[keys for a class](../guides/keys-for-a-class.md); what that does not promise: [security](../../SECURITY.md).",
+    "",
     ...groups.flatMap((group) => [`## ${group}`, "", ...ofGroup(group).flatMap(section)]),
   ]
     .join("\n")
@@ -87,7 +93,7 @@ export function renderManual(): string {
   const entry = (one: Command) => [
     ".TP",
     `${bold(one.name)}${roff(usageOf(one).slice(one.name.length))}`,
-    `${roff(one.description)}.`,
+    roff(explanation(one)),
     ...(parts(one).length > 0
       ? [
           ".RS",

@@ -1,14 +1,15 @@
 #!/bin/sh
 # Makes a fresh checkout ready: npm packages, Debian packages, the executables for this machine.
 # As root it installs what is missing; otherwise it names the packages and the one command to install them.
-# `setup.sh tests` also installs, as root, the toolchains that some stories need, `setup.sh long` what makes load; without them
+# `setup.sh tests` also installs what lint needs and, as root, the toolchains that some stories need, `setup.sh long` what makes load; without them
 # these are skipped; `setup.sh machines` what makes whole machines, which `tests` needs as well, and emulators of other processors.
 # `setup.sh bench` installs what measures, and what the original needs.
 set -eu
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
-if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+if [ ! -e node_modules/.package-lock.json ] ||
+  [ -n "$(find package-lock.json -newer node_modules/.package-lock.json)" ]; then
   npm ci --no-audit --no-fund
   touch node_modules/.package-lock.json
 fi
@@ -28,6 +29,7 @@ needs uwsgi-plugin-python3 test -e /usr/lib/uwsgi/plugins/python3_plugin.so
 needs python3-venv /usr/bin/python3 -c 'import ensurepip, venv'
 needs openssl command -v openssl
 needs curl command -v curl
+[ "${1:-}" != tests ] || needs shellcheck command -v shellcheck
 
 if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ]; then
   needs uwsgi-plugin-php test -e /usr/lib/uwsgi/plugins/php_plugin.so

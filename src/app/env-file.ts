@@ -235,6 +235,7 @@ export function readDifferently(content: string): string[] {
 }
 export const largestSum = 1000000;
 export const mostSettings = 5000;
+
 /** Refuses more than a process can get. */
 export function checkSum(settings: Settings): void {
   const entries = Object.entries(settings);

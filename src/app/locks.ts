@@ -1,6 +1,7 @@
 import type { Host, Lock } from "../host/host.ts";
 import { waitUntil } from "../host/wait.ts";
 import type { App } from "./app.ts";
+import { callerOf } from "./caller.ts";
 import type { Paths } from "./paths.ts";
 
 /**
@@ -17,17 +18,6 @@ const fileOf = (paths: Paths, turn: Turn, app?: App) =>
  * line the number of the process that holds it.
  */
 const noteOf = (file: string) => `${file}.by`;
-
-/**
- * Whoever gave this command: the name and the fingerprint of the ssh key, or the user of this
- * machine.
- */
-export function whoAsks(host: Host): string {
-  const { FINGERPRINT, NAME, USER, LOGNAME } = host.env();
-  return FINGERPRINT
-    ? `${NAME || "default"} ${FINGERPRINT}`
-    : (USER ?? LOGNAME ?? `user ${host.uid}`);
-}
 
 /** Whether somebody holds this lock right now. */
 export function isHeld(host: Host, paths: Paths, turn: Turn, app?: App): boolean {
@@ -68,7 +58,7 @@ export function withTurn<T>(
     if (app)
       host.write(
         noteOf(file),
-        `${what} by ${whoAsks(host)}, since ${new Date(host.now()).toISOString()}\n${host.pid}\n`,
+        `${what} by ${callerOf(host)}, since ${new Date(host.now()).toISOString()}\n${host.pid}\n`,
         0o600,
       );
     return action();

@@ -4,7 +4,7 @@ import { PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { linesOf, shellQuote } from "../text/text.ts";
 
-/** Bytes of public keys that can be given at once: a class of a hundred. */
+/** Maximum bytes of public keys at once: a class of a hundred. */
 export const largestKeys = 64 * 1024;
 
 /** A public key as `ssh-keygen` knows it. */
@@ -31,8 +31,8 @@ export interface Access {
 export interface KeyLine extends Omit<Key, "fingerprint"> {
   /** Counted from 0. */
   at: number;
-  /** Whether it leads to a command, not to a login. */
-  isTied: boolean;
+  /** Whether the key runs a command instead of a login shell. */
+  hasForcedCommand: boolean;
   /** Undefined for a line that neither piku nor the original wrote. */
   access?: Access;
 }
@@ -54,15 +54,15 @@ export const parseKeyLines = (content: string): KeyLine[] =>
       return [];
     const comment = rest.slice(found.length).trim();
     if (/[\r\u2028\u2029]/.test(comment)) return [];
-    const isTied = /(^|,)command="/.test(options);
-    return [{ at, type: type!, blob: blob!, comment, isTied, access: accessOf(options) }];
+    const hasForcedCommand = /(^|,)command="/.test(options);
+    return [{ at, type: type!, blob: blob!, comment, hasForcedCommand, access: accessOf(options) }];
   });
 
 // Piece by piece, as in `splitWords`: one pattern for a whole word remembers where each of its
 // letters began.
 const optionPiece = /[^\s"]+|"[^"\\]*(?:\\.[^"\\]*)*"/y;
 
-/** How long the first word of a line is; quotes in it may hold blanks (sshd(8)). */
+/** The length of the first word of a line; quotes in it may contain spaces (sshd(8)). */
 function endOfWord(line: string): number {
   let at = 0;
   do {
@@ -111,7 +111,7 @@ export function readKeys(host: Host, content: string, file: string): Key[] {
   return keys;
 }
 
-const keyHint = "a line is 'ssh-ed25519 AAAA… name', with nothing in front";
+const keyHint = "a line is 'ssh-ed25519 AAAA… name', with nothing before it";
 
 function readKey({
   line,
@@ -133,7 +133,7 @@ function readKey({
 
 /**
  * The fingerprints of keys, in their order, by one call of `ssh-keygen`; undefined for one that it
- * does not take: such a key lets nobody in.
+ * rejects: such a key cannot log in.
  */
 export function fingerprintsOf(
   host: Host,
@@ -183,7 +183,7 @@ export function forcedOptions(
 export const keyLine = (host: Host, paths: Paths, key: Key, access: Access = { name: "default" }) =>
   `${forcedOptions(host, paths, key.fingerprint, access)} ${key.type} ${key.blob}${key.comment ? ` ${key.comment}` : ""}`;
 
-/** The file of the keys that let somebody in. */
+/** The file of the keys that may log in. */
 export const keysFile = (host: Host) => `${pathsOf(host).home}/.ssh/authorized_keys`;
 
 /** The text of authorized_keys. Throws when it would not come back as it was. */
@@ -193,13 +193,13 @@ export function authorizedKeys(host: Host, file = keysFile(host)): string {
   if (line >= 0)
     throw new PikuError(
       `${file} line ${line + 1} is not UTF-8`,
-      "it is probably the name at the end of the key; mend it",
+      "it is probably the name at the end of the key; fix it",
     );
   return content;
 }
 
 /**
- * Adds keys to authorized_keys; what is there stays byte for byte. Gives the keys that were not
+ * Adds keys to authorized_keys; what is there stays byte for byte. Returns the keys that were not
  * there before.
  */
 export function addKeys(
@@ -225,8 +225,8 @@ export function addKeys(
  * find that line first, and its owner's pushes would not reach piku.
  */
 export function warnOfLoginLines(host: Host, blobs: readonly string[]): void {
-  for (const { at, blob, isTied } of parseKeyLines(authorizedKeys(host)))
-    if (blobs.includes(blob) && !isTied)
+  for (const { at, blob, hasForcedCommand } of parseKeyLines(authorizedKeys(host)))
+    if (blobs.includes(blob) && !hasForcedCommand)
       voiceOf(host).warn(
         `${keysFile(host)} line ${at + 1} has this key without a command: pushes with it do not reach piku. Remove that line, and add the key again.`,
       );

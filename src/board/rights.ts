@@ -3,8 +3,8 @@ import { closed, type Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 
 /**
- * A file or a folder that others should not see into: its permission bits, and the most that they
- * should be.
+ * A file or a folder that other users should not see into: its permission bits, and the most that
+ * they may be.
  */
 export interface Mode {
   path: string;
@@ -35,8 +35,8 @@ export function modesOf(host: Host, paths: Paths, apps: readonly App[]): Mode[] 
 }
 
 /**
- * Closes all of that to others: the original left it open. What is another user's stays, and
- * `doctor` tells of it.
+ * Closes all of that to others: the original left it open. What is another user's stays as it is,
+ * and `doctor` reports it.
  */
 export function closeToOthers(host: Host, paths: Paths, apps: readonly App[]): void {
   for (const { path, mode, most } of modesOf(host, paths, apps)) {
@@ -44,7 +44,7 @@ export function closeToOthers(host: Host, paths: Paths, apps: readonly App[]): v
     try {
       host.chmod(path, mode & most);
     } catch {
-      // EPERM: told by doctor, which looks at whose it is.
+      // EPERM: doctor reports what belongs to another user.
     }
   }
 }

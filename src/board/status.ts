@@ -1,5 +1,6 @@
 import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
 import { readMachine } from "../app/board-settings.ts";
+import { calledAddress } from "../app/caller.ts";
 import { parseServerSettings } from "../app/env-file.ts";
 import type { Paths } from "../app/paths.ts";
 import { isCron, isInside, parseScaling } from "../app/procfile.ts";
@@ -7,7 +8,7 @@ import { isStopped, readableLive } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { everyProcess, familyOf, memoryOf, type Running } from "../host/processes.ts";
 import { siteNames } from "../site/names.ts";
-import { addressesOf, serverName } from "../site/site.ts";
+import { addressesOf } from "../site/site.ts";
 import { isOn } from "../text/text.ts";
 import { appsWithWorkers, listVassals } from "../workers/emperor.ts";
 import { startsOf } from "../workers/health.ts";
@@ -21,10 +22,10 @@ export interface ProcessStatus {
   process: string;
   kind: string;
   up: boolean;
-  /** When it was started last, ISO 8601. */
+  /** When it last started, ISO 8601. */
   since?: string;
   /**
-   * How often it was started again since its release was; unknown of what the original has started.
+   * How often it was restarted in this release; unknown for what the original has started.
    */
   restarts?: number;
   /**
@@ -150,7 +151,7 @@ function addressOf(host: Host, app: App): string | undefined {
       ports: readMachine(host, app.paths.settings).ports,
       httpsOnly: isOn(settings.NGINX_HTTPS_ONLY),
     };
-    return site.names.length > 0 ? addressesOf(site, serverName(host))[0] : undefined;
+    return site.names.length > 0 ? addressesOf(site, calledAddress(host))[0] : undefined;
   } catch {
     return undefined;
   }

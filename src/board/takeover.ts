@@ -8,8 +8,8 @@ import { dailyFiles } from "../workers/daily.ts";
 import { authorizedKeys, forcedOptions, keysFile } from "./keys.ts";
 
 /**
- * Where the original is, by its own instructions, and what it is called once this executable has
- * its place.
+ * Where the original's instructions put it, and where it still is once this executable has taken
+ * over.
  */
 export const originalOf = (paths: Paths) => `${paths.home}/piku.py`;
 
@@ -29,7 +29,7 @@ export const ourKeyLine = (host: Host, paths: Paths, line: string) =>
 
 /**
  * A line of ours as the original's; undefined when there is no original to go back to, and for a
- * key that is bound to apps or ends some day: the original would let it do everything for ever.
+ * key that is bound to apps or expires: the original would give it full access, without an end.
  */
 export function originalKeyLine(paths: Paths, line: string, isThere: boolean): string | undefined {
   const isLess = /PIKU_KEY_APPS=|^restrict,pty,expiry-time=/.test(line);
@@ -42,8 +42,8 @@ export function originalKeyLine(paths: Paths, line: string, isThere: boolean): s
 }
 
 /**
- * Makes the keys and the hooks of a machine that runs the original ours. Gives how many keys there
- * were.
+ * Makes the keys and the hooks of a machine that runs the original ours. Returns the number of
+ * keys.
  */
 export function takeOver(host: Host, paths: Paths): number {
   for (const app of repositories(host, paths)) ensureRepository(host, app);
@@ -51,8 +51,8 @@ export function takeOver(host: Host, paths: Paths): number {
 }
 
 /**
- * Takes back what ties keys and pushes to this executable, and its timer. Apps, their settings and
- * what runs stay. With the original in its old place, keys and hooks are the original's again.
+ * Undoes that, and removes the timer. Apps, their settings and what runs stay. With the original in
+ * its old place, keys and hooks are the original's again.
  */
 export function giveBack(host: Host, paths: Paths): void {
   const isThere = host.readFrom(originalOf(paths), 0, true, 1000).text.startsWith("#!");
@@ -66,8 +66,7 @@ export function giveBack(host: Host, paths: Paths): void {
 }
 
 /**
- * What the original wants to be called by after a push. It writes its hook for new repositories
- * only.
+ * The hook by which the original is called after a push. It writes it for new repositories only.
  */
 const originalHook = ({ name, paths }: App) =>
   `#!/bin/sh\nPIKU_ROOT=${shellQuote(paths.root)} exec ${originalOf(paths)} git-hook ${name}\n`;
@@ -78,8 +77,8 @@ const repositories = (host: Host, paths: Paths): App[] =>
     .filter(({ repo }) => host.stat(`${repo}/HEAD`));
 
 /**
- * Writes authorized_keys with some of its lines changed, or gone; gives how many were. All others
- * stay byte for byte.
+ * Writes authorized_keys with some of its lines changed, or removed; returns how many were. All
+ * others stay byte for byte.
  */
 const changeKeys = (
   host: Host,

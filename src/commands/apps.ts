@@ -17,6 +17,7 @@ export const apps = command({
   name: "apps",
   group: "Apps",
   description: "List apps; a '*' marks those that run",
+  details: "On a terminal it also shows each app's release, commit, age, processes and address.",
   examples: ["ssh piku@board apps", "ssh -t piku@board apps"],
   alias: ["list", "ls", "apps:list"],
   args: { json: jsonArg },
@@ -54,6 +55,8 @@ export const ps = command({
   name: "ps",
   group: "Apps",
   description: "Show the processes of an app, or of all apps",
+  details:
+    "First how many there are to be of each kind; then each process: up or down and since when, restarts since its release, memory, CPU time and port.",
   examples: ["ssh piku@board ps blog", "ssh piku@board ps"],
   alias: ["status", "info", "apps:info"],
   args: {

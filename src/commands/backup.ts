@@ -1,7 +1,10 @@
 import { appOf, isAppName, namedApp, remainsOf } from "../app/app.ts";
 import { type Paths, pathsOf } from "../app/paths.ts";
-import { type Manifest, readBackup, withStage, writeBackup } from "../board/backup.ts";
-import { restoreBackup } from "../board/restore.ts";
+import type { Manifest } from "../board/backup/manifest.ts";
+import { readBackup } from "../board/backup/read.ts";
+import { restoreBackup } from "../board/backup/restore.ts";
+import { withStage } from "../board/backup/stage.ts";
+import { writeBackup } from "../board/backup/write.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError, usageError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
@@ -19,6 +22,8 @@ export const backup = command({
   name: "backup",
   group: "The board",
   description: "Write a backup of an app, or of the board, to stdout",
+  details:
+    "It holds all that cannot be made again: repositories, settings, data and files that apps wrote.",
   examples: [
     "ssh piku@board backup blog >blog.tar.gz",
     "ssh piku@board backup >board.tar.gz",
@@ -76,6 +81,8 @@ export const restore = command({
   name: "restore",
   group: "The board",
   description: "Restore a backup from stdin, or one app of it, and deploy",
+  details:
+    "The whole backup is checked first. An app that exists stays as it is unless --force is given.",
   examples: ["ssh piku@board restore <board.tar.gz", "ssh piku@board restore blog <board.tar.gz"],
   args: {
     app: {

@@ -44,6 +44,8 @@ export interface Command<T extends Arguments = any> {
   group: (typeof groups)[number];
   /** One sentence without its full stop, short enough for a row of the help page. */
   description: string;
+  /** What else there is to know, in a sentence or three. */
+  details?: string;
   /** Calls as they are typed over ssh. */
   examples: readonly [string, ...string[]];
   /** Other words that people try for it. */

@@ -8,6 +8,8 @@ export const completion = (commands: () => readonly Command[]) =>
     name: "completion",
     group: "The board",
     description: "Print a script that completes commands and apps in bash",
+    details:
+      "Add `. ~/.piku-completion` to ~/.bashrc; in zsh, after `autoload -U bashcompinit && bashcompinit`.",
     examples: ["ssh piku@board completion >~/.piku-completion"],
     alias: ["completions"],
     args: {

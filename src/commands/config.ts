@@ -94,6 +94,7 @@ export const config = command({
   name: "config",
   group: "Settings",
   description: "Show an app's settings on the server",
+  details: "With --all each line begins with where the setting comes from.",
   examples: ["ssh piku@board config blog", "ssh piku@board config blog --all"],
   alias: ["env", "config:show", "config:list"],
   args: {
@@ -131,6 +132,7 @@ export const configGet = command({
   name: "config:get",
   group: "Settings",
   description: "Print the value of one setting",
+  details: "Exit status 1 when it is not set.",
   examples: ["ssh piku@board config:get blog DEBUG"],
   alias: ["get", "env:get"],
   args: { app: appArg, setting: settingArg },
@@ -220,6 +222,8 @@ export const configSet = command({
   name: "config:set",
   group: "Settings",
   description: "Set settings of an app and deploy it with them",
+  details:
+    "This also works before an app's first push. With --global, apps take it with their next deploy or restart.",
   examples: [
     "ssh piku@board config:set blog DEBUG=1 COLOUR=red",
     `ssh piku@board config:set blog "GREETING='good morning'"`,
@@ -248,6 +252,7 @@ export const configImport = command({
   name: "config:import",
   group: "Settings",
   description: "Set settings from stdin: KEY='value' lines, or JSON",
+  details: "Nothing is set when a line is wrong.",
   examples: ["ssh piku@board config:import blog <settings.txt"],
   args: { app: appArg, restart: restartArg },
   run({ args, host }) {

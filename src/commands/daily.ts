@@ -3,7 +3,7 @@ import { type Machine, readMachine } from "../app/board-settings.ts";
 import { parseServerSettings } from "../app/env-file.ts";
 import { withTurn } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
-import { dropStage } from "../board/backup.ts";
+import { dropStage } from "../board/backup/stage.ts";
 import type { Host } from "../host/host.ts";
 import { refreshRanges } from "../site/cloudflare.ts";
 import { turnSiteLogs } from "../site/logs.ts";

@@ -1,5 +1,6 @@
 import { type App, findApp, remainsOf } from "../app/app.ts";
-import { holderOf, isHeld, whoAsks, withTurn } from "../app/locks.ts";
+import { callerOf } from "../app/caller.ts";
+import { holderOf, isHeld, withTurn } from "../app/locks.ts";
 import { parseScale, parseScaling } from "../app/procfile.ts";
 import { cancelFile, liveNumber } from "../app/releases.ts";
 import { isUp } from "../board/status.ts";
@@ -47,7 +48,7 @@ export const deployCancel = command({
     if (!isDeploying()) throw new PikuError(`nothing of app '${app.name}' is being deployed`);
     const before = liveNumber(host, app);
     const voice = voiceOf(host);
-    host.write(cancelFile(app), whoAsks(host), 0o600);
+    host.write(cancelFile(app), callerOf(host), 0o600);
     voice.start("Waiting for the deploy to end");
     // The next deploy removes the mark: it is not meant for that one.
     const hasEnded = waitUntil(host, () => !isDeploying() || !host.stat(cancelFile(app)), {
@@ -121,6 +122,7 @@ export const psRestart = command({
   name: "ps:restart",
   group: "Apps",
   description: "Restart an app's workers of one kind",
+  details: "All others keep running.",
   examples: ["ssh piku@board ps:restart blog worker"],
   args: {
     app: appArg,
@@ -150,6 +152,7 @@ export const stopCommand = command({
   name: "stop",
   group: "Apps",
   description: "Stop an app until it is restarted or deployed",
+  details: "Until then visitors see a page that says so.",
   examples: ["ssh piku@board stop blog"],
   alias: ["ps:stop"],
   args: { app: appArg },

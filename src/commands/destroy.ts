@@ -8,6 +8,7 @@ export const destroyCommand = command({
   name: "destroy",
   group: "Apps",
   description: "Remove an app; its data stays",
+  details: "On a terminal it asks for the app's name first.",
   examples: ["ssh piku@board destroy blog"],
   alias: ["remove", "rm", "delete", "apps:destroy", "apps:delete", "apps:remove"],
   args: {

@@ -1,6 +1,5 @@
 import { pathsOf } from "../app/paths.ts";
-import { checks } from "../board/doctor.ts";
-import { surveyBoard } from "../board/survey.ts";
+import { examineBoard } from "../board/doctor/index.ts";
 import { Ended } from "../text/errors.ts";
 import { columns } from "../text/text.ts";
 import { command, jsonArg } from "./command.ts";
@@ -9,14 +8,12 @@ export const doctor = command({
   name: "doctor",
   group: "The board",
   description: "Check the board and suggest fixes",
+  details: "One line for each check; exit status 1 when something is wrong.",
   examples: ["ssh piku@board doctor"],
   alias: ["check", "diagnose"],
   args: { json: jsonArg },
   run({ args, host }) {
-    const board = surveyBoard(host, pathsOf(host));
-    const found = Object.entries(checks).flatMap(([check, look]) =>
-      look(board).map((finding) => ({ check, ok: finding.remedy === undefined, ...finding })),
-    );
+    const found = examineBoard(host, pathsOf(host));
     if (args.json) host.say(JSON.stringify(found));
     else {
       const lines = columns(

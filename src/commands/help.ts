@@ -80,7 +80,7 @@ export function renderCommandHelp(one: Command): string {
   return [
     ...one.examples.map((example, i) => `${i === 0 ? "e.g.:" : "     "} ${example}`),
     "",
-    `${describe(one)}.`,
+    ...wrapped([`${describe(one)}.`, one.details ?? ""].join(" ").trim(), width),
     "",
     `usage: ${usageOf(one)}`,
     ...(pairs.length > 0 ? ["", ...rows(pairs)] : []),

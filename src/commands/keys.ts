@@ -52,6 +52,7 @@ export const keys = command({
   name: "keys",
   group: "The board",
   description: "List the keys that may push and give commands",
+  details: "For each key: fingerprint, day added, apps, last day, name.",
   examples: ["ssh piku@board keys"],
   alias: ["keys:list", "ssh-keys", "ssh-keys:list"],
   args: { json: jsonArg },
@@ -88,6 +89,8 @@ export const keysAdd = command({
   name: "keys:add",
   group: "The board",
   description: "Add a public key from stdin, for all apps or some",
+  details:
+    "With --apps it is for pushes to these apps and commands about them, but not for run or scp. That is not a security boundary: all apps run as the same user.",
   examples: [
     "ssh piku@board keys:add anna <anna.pub",
     "ssh piku@board keys:add ben --apps blog,shop --until 2027-07-31 <ben.pub",

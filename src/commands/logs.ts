@@ -49,6 +49,8 @@ export const logs = command({
   name: "logs",
   group: "Apps",
   description: "Show an app's last log lines and follow its logs",
+  details:
+    "Without --lines or --since these are the last 20 lines of each process, in the order of their times.",
   examples: [
     "ssh piku@board logs blog",
     "ssh piku@board logs blog web -n 5",

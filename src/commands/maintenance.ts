@@ -9,6 +9,7 @@ export const maintenanceOn = command({
   name: "maintenance:on",
   group: "Apps",
   description: "Close an app's site: visitors see a maintenance page",
+  details: "The page is sent with status 503, and stays over deploys.",
   examples: [
     "ssh piku@board maintenance:on blog",
     `ssh piku@board maintenance:on blog --message "'Back at noon.'"`,

@@ -1,7 +1,7 @@
 import { appOf } from "../app/app.ts";
 import { withTurn } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
-import { dropStage } from "../board/backup.ts";
+import { dropStage } from "../board/backup/stage.ts";
 import { recover } from "../deploy/recover.ts";
 import { retire } from "../deploy/retire.ts";
 import { Ended, explain } from "../text/errors.ts";

@@ -8,6 +8,8 @@ export const run = command({
   name: "run",
   group: "Apps",
   description: "Run a command with an app's settings, in its directory",
+  details:
+    "Its exit status is the command's; input and output pass through unchanged. With `ssh -t` it has the terminal.",
   examples: [
     "ssh piku@board run blog -- python3 manage.py migrate",
     "ssh -t piku@board run blog bash",

@@ -1,8 +1,8 @@
 import { readMachine } from "../app/board-settings.ts";
 import { withTurn } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
-import type { Host, Ran } from "../host/host.ts";
-import { PikuError } from "../text/errors.ts";
+import type { Host } from "../host/host.ts";
+import { must, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { printable } from "../text/text.ts";
 import { command } from "./command.ts";
@@ -11,6 +11,7 @@ export const update = command({
   name: "update",
   group: "The board",
   description: "Update piku, or go back to the release before",
+  details: "The release that is replaced is kept beside it, as piku.old.",
   examples: ["ssh piku@board update", "ssh piku@board update --rollback"],
   alias: ["upgrade"],
   args: {
@@ -43,13 +44,6 @@ export const update = command({
     });
   },
 });
-
-/** Runs a tool to its end. Throws, with the last line that it said, when it fails. */
-function must(host: Host, argv: readonly string[], problem: string): Ran {
-  const ran = host.capture(argv);
-  if (ran.status !== 0) throw new PikuError(`${problem}: ${ran.stderr.trim().split("\n").at(-1)}`);
-  return ran;
-}
 
 /** Gives a file a second name: an executable may have 110 MB, and a card little room. */
 const linkFile = (host: Host, file: string, name: string) =>

@@ -1,6 +1,6 @@
 import { withTurn } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
-import { prepareWeb, tryWeb } from "../site/main-file.ts";
+import { prepareWeb, tryWeb } from "../site/prepare.ts";
 import { tellAside } from "../site/refused.ts";
 import { PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";

@@ -1,6 +1,6 @@
 import { type App, refuseTwin } from "../app/app.ts";
 import { renderSettings } from "../app/env-file.ts";
-import { whoAsks, withTurn } from "../app/locks.ts";
+import { withTurn } from "../app/locks.ts";
 import { isInside } from "../app/procfile.ts";
 import {
   cancelFile,
@@ -16,24 +16,28 @@ import {
   writeRelease,
 } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
-import { applyTree, planTree } from "../repository/checkout.ts";
-import { subjectOf } from "../repository/commit.ts";
+import {
+  applyCheckout,
+  type Checkout,
+  keepReplaced,
+  planCheckout,
+} from "../repository/checkout.ts";
 import { keepCommit } from "../repository/push.ts";
-import { isClosed } from "../site/maintenance.ts";
+import { ensureRanges } from "../site/cloudflare.ts";
 import { renderSite } from "../site/render.ts";
-import { certify } from "../site/renew.ts";
 import { pointTo, switchSite } from "../site/switch.ts";
 import { Ended, explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { ensureDaily } from "../workers/daily.ts";
 import { requireEmperor } from "../workers/emperor.ts";
-import { slotFlag, socketLink, vassalName } from "../workers/worker.ts";
+import { claimPorts } from "../workers/ports.ts";
+import { slotFlag, socketLink } from "../workers/worker.ts";
 import { adopt } from "./adopt.ts";
-import { tellDifferences, whereabouts } from "./announce.ts";
+import { announce, someOf, warn } from "./announce.ts";
 import { build, runRelease } from "./build.ts";
-import { heldBy, keptVassal, startGeneration } from "./generation.ts";
+import { type Generation, planGeneration, startGeneration } from "./generation.ts";
 import { askHook, hookFacts, tellHook } from "./hooks.ts";
-import { type Plan, planDeploy, type Request, releaseOf } from "./plan.ts";
+import { type Plan, planDeploy, type Request } from "./plan.ts";
 import { recover, settleFiles } from "./recover.ts";
 import { retireLater } from "./retire.ts";
 import { makeRoom, memoryWarning, refuseFullDisk } from "./space.ts";
@@ -41,9 +45,9 @@ import { markStarted } from "./stopped.ts";
 import { type Recorder, record } from "./transcript.ts";
 
 /**
- * Deploys: whatever fails, at whatever step, the release that was live stays live and whole
- * (design: a deploy is a transaction). Everything is said to the transcript and, as far as they
- * listen, to whoever asked. Throws `Ended` when it failed; why has been said then.
+ * Deploys an app. Whichever step fails, the release that was live stays live and complete
+ * (docs/how-a-deploy-works.md). All output goes to the transcript, and to the caller as far as they
+ * read it. Throws `Ended` when the deploy failed; the reason has been printed by then.
  */
 export function deploy(
   host: Host,
@@ -52,7 +56,7 @@ export function deploy(
   cause: string,
 ): void {
   const underLock = () => {
-    // It may have been destroyed while this command waited for its turn.
+    // It may have been destroyed while this command waited for the lock.
     if (!host.stat(app.repo))
       throw new PikuError(`app '${app.name}' not found.`, "`apps` lists what is deployed");
     recover(host, app);
@@ -88,11 +92,9 @@ export function deploy(
   }
 }
 
-/**
- * A recorder that, wherever something is waited for, throws once somebody has cancelled the deploy.
- */
+/** A recorder that throws as soon as the deploy has been cancelled, whatever it is waiting for. */
 function cancellable(host: Host, app: App, recorder: Recorder): Recorder {
-  // From before this deploy: it came too late for the one that it was meant for.
+  // Left from before: it came too late for the deploy that it was meant for.
   host.remove(cancelFile(app));
   const show = () => {
     recorder.show();
@@ -103,8 +105,8 @@ function cancellable(host: Host, app: App, recorder: Recorder): Recorder {
 }
 
 /**
- * Lets what was replaced leave. What cannot be done now is done by the next command, and does not
- * undo what is live.
+ * Retires what was replaced. What cannot be done now is left to the next command; the new release
+ * stays live.
  */
 function leaveBehind(host: Host, app: App): void {
   try {
@@ -114,7 +116,7 @@ function leaveBehind(host: Host, app: App): void {
   }
 }
 
-/** Says why a deploy failed, puts back what it had begun, and ends the command. */
+/** Prints why a deploy failed, undoes what it had begun, and ends the command. */
 function fail(
   recorder: Recorder,
   app: App,
@@ -154,8 +156,29 @@ function goLive(
   request: Request,
 ): void {
   const { host } = recorder;
-  const voice = voiceOf(host);
+  const { step, steps } = stopwatch(host);
   const former = host.read(`${app.envs}/ENV`) ?? "";
+  voiceOf(host).start(`Deploying app '${app.name}'`);
+  if (!live) refuseTwin(host, app);
+  const plan = step("plan", () => planAndClaim(host, request, live, number));
+  warn(recorder, plan, live);
+  prepare(recorder, plan, number);
+  const outputs = step("build", () => build(recorder, plan));
+  const checkout = step("tree", () => planCheckout(host, request.commit, number, live, outputs));
+  const generation = planGeneration(host, plan, live, number);
+  begin(host, plan, generation, checkout);
+  const { change } = checkout;
+  if (change) step("checkout", () => applyCheckout(host, checkout, change));
+  if (request.releases && plan.procfile.release) step("release", () => runRelease(recorder, plan));
+  step("start", () => startGeneration(recorder, plan, generation));
+  keepFiles(host, plan, number);
+  step("switch", () => switchOver(host, plan, generation.release));
+  makeLive(host, plan, { ...generation.release, steps }, former);
+  announce(host, plan, generation);
+}
+
+/** Runs steps and records how long each took. */
+function stopwatch(host: Host) {
   const steps: Release["steps"] = [];
   const step = <T>(title: string, action: () => T): T => {
     const start = host.ticks();
@@ -163,102 +186,88 @@ function goLive(
     steps.push({ title, milliseconds: Math.round(host.ticks() - start) });
     return result;
   };
+  return { step, steps };
+}
 
-  voice.start(`Deploying app '${app.name}'`);
-  if (!live) refuseTwin(host, app);
-  const plan = step("plan", () => planDeploy(host, request, live, number));
-  for (const warning of plan.warnings) voice.warn(warning);
-  if (live?.number === 0) tellDifferences(recorder, plan);
-  if (plan.workers.length > 0) requireEmperor(host, app.paths);
+/** Plans again until nobody else has taken the chosen ports. */
+function planAndClaim(
+  host: Host,
+  request: Request,
+  live: Release | undefined,
+  number: number,
+): Plan {
+  for (;;) {
+    const plan = planDeploy(host, request, live, number);
+    if (!plan.ports || claimPorts(host, plan.app, plan.ports)) return plan;
+  }
+}
+
+/** Refuses the deploy if the board cannot carry it out now, and creates what a build needs. */
+function prepare(recorder: Recorder, plan: Plan, number: number): void {
+  const { host } = recorder;
+  const { app, machine, request, site, workers } = plan;
+  if (workers.length > 0) requireEmperor(host, app.paths);
   refuseFullDisk(host, app);
   const shortage = memoryWarning(host);
-  if (shortage) voice.warn(shortage);
+  if (shortage) voiceOf(host).warn(shortage);
+  if (site?.cloudflare) ensureRanges(host, app.paths, machine);
   askHook(recorder, app, hookFacts(app, number, request));
   host.mkdir(app.data);
   host.mkdir(app.cache);
+}
 
-  const built = step("build", () => build(recorder, plan));
-  const { goesLive = () => true, isOutput = () => false } = plan.runtime;
-  const outputs = built ? { goesLive, isOutput } : undefined;
-  const tree = step("tree", () => planTree(host, request.commit, number, live, outputs));
-  const kept = new Map(plan.workers.flatMap((worker) => keptVassal(host, plan, live, worker)));
-  const fresh = plan.workers.filter((worker) => !kept.has(worker));
-  const release = releaseOf(plan, number, {
-    subject: subjectOf(host, request.commit),
-    who: whoAsks(host),
-    vassals: plan.workers.map((worker) => kept.get(worker) ?? vassalName(app.name, worker)),
-    held: kept.size > 0 ? heldBy(live, [...kept.values()]) : undefined,
-  });
+/** Records what is about to change, so that it can be undone whatever happens. */
+function begin(host: Host, { app, request }: Plan, { release }: Generation, checkout: Checkout) {
+  const left = checkout.change?.left ?? [];
+  if (left.length > 0) host.say(`-----> Left as the app has changed it: ${someOf(left)}`);
+  keepReplaced(host, checkout);
   writeRelease(host, app, release);
   writeJournal(host, app, {
-    release: number,
+    release: release.number,
     cause: request.cause,
-    tree: tree !== undefined,
     made: !host.stat(app.tree),
+    tree: checkout.change?.undo,
   });
-  if (tree) step("checkout", () => applyTree(host, tree));
-  if (request.releases && plan.procfile.release) step("release", () => runRelease(recorder, plan));
+}
 
-  step("start", () => startGeneration(recorder, plan, release, fresh));
-  keepFiles(host, plan, release);
-  if (plan.site) ensureDaily(host, app.paths);
-  step("switch", () => {
-    // A site that is new to nginx must find the new processes at once.
-    if (!isLookedAt(host, app, release)) pointTo(host, app, release);
-    switchSite(host, plan);
-    pointTo(host, app, release);
-  });
-  goBeyondReturn(
-    host,
-    plan,
-    { ...release, when: new Date(host.now()).toISOString(), steps },
-    former,
-  );
-  voice.log(`-----> Release ${number} of app '${app.name}' is live.`);
-  if (plan.site)
-    certify(host, { app, site: plan.site, settings: plan.settings, reload: plan.reload });
-  for (const line of whereabouts(host, plan)) voice.log(line);
-  if (isClosed(host, app))
-    voice.log(`-----> Visitors do not see it yet; to open it: maintenance:off ${app.name}`);
-  if (request.only === undefined && [...kept.keys()].some(({ cron }) => !cron))
-    voice.log(
-      `-----> Workers go on as they are (PIKU_AUTO_RESTART); restart them with: restart ${app.name}`,
-    );
+/** Sends requests to the new processes. */
+function switchOver(host: Host, plan: Plan, release: Release): void {
+  const { app, machine, site } = plan;
+  if (site) ensureDaily(host, app.paths);
+  // A site that nginx does not know yet must reach the new processes from its first request on.
+  if (!isLookedAt(host, app, release)) pointTo(host, app, release);
+  switchSite(host, { app, site, reload: machine.reload });
+  pointTo(host, app, release);
 }
 
 /**
- * Whether the site that nginx has now looks at what sends requests to a release: the flag for its
- * ports, or the links to its sockets.
+ * Whether the site that nginx has loaded already follows the switch to another release: the flag
+ * for its ports, or the links to its sockets.
  */
 function isLookedAt(host: Host, app: App, { workers }: Release): boolean {
   const looked = Object.keys(workers).some(isInside) ? socketLink(app, 1) : slotFlag(app);
   return (host.read(app.site) ?? "").includes(looked);
 }
 
-/** Keeps what a release is made of, to come back to it. */
-function keepFiles(host: Host, { app, site, request, ...plan }: Plan, { number }: Release): void {
+/** Saves what a release consists of, for a later rollback. */
+function keepFiles(host: Host, { app, site, request, settings }: Plan, number: number): void {
   const files = releaseFiles(app, number);
   if (site) host.write(files.site, renderSite(site), 0o600);
   host.write(files.settings, request.serverSettings, 0o600);
-  host.write(files.live, renderSettings(plan.settings), 0o600);
+  host.write(files.live, renderSettings(settings), 0o600);
 }
 
 /**
- * Makes a release the live one. All that could fail comes before the one file that says so: a disk
- * may be full, and git has not accepted the push yet. `former` is ENV as it was when the deploy
- * began.
+ * Makes a release the live one. Everything that can fail comes before the one file that decides it:
+ * the disk may be full, and git has not accepted the push yet. `former` is ENV as it was when the
+ * deploy began.
  */
-function goBeyondReturn(
-  host: Host,
-  { app, request }: Plan,
-  release: Release,
-  former: string,
-): void {
-  writeRelease(host, app, release);
+function makeLive(host: Host, { app, request }: Plan, release: Release, former: string): void {
+  writeRelease(host, app, { ...release, when: new Date(host.now()).toISOString() });
   keepCommit(host, request.commit, release.number);
   settleFiles(host, app, release);
-  // A deploy that changes no settings leaves the file alone: somebody may have written into it by
-  // hand meanwhile.
+  // A deploy that changes no settings leaves the file alone: it may have been edited by hand
+  // meanwhile.
   if (former !== request.serverSettings) {
     if ((host.read(`${app.envs}/ENV`) ?? "") !== former) {
       throw new PikuError(

@@ -12,8 +12,8 @@ import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 
 /**
- * Refuses a site that would take something from others: a name, the part of the default site, or a
- * folder.
+ * Refuses a site that would take something from another app: a server name, the role of the default
+ * site, or a folder.
  */
 export function refuseSite(
   host: Host,
@@ -23,7 +23,7 @@ export function refuseSite(
   isShared: boolean,
 ): void {
   const { app } = commit;
-  // What another app includes, and cannot be read, must not keep this one from being deployed.
+  // An include file of another app that cannot be read must not block this deploy.
   const whole = (theirs: string) => {
     try {
       return withIncluded(host, theirs);
@@ -50,9 +50,11 @@ export function refuseSite(
   );
   refuseLinksOut(app, site.statics, linksOf(host, commit));
 }
+
 /**
- * Refuses an address of its own for a site while others listen everywhere: nginx would ask none of
- * them for what comes to this address, whatever name is asked for. What a site has already stays.
+ * Refuses a listen address of its own while other sites listen on all addresses: nginx would send
+ * every request for this address to this site, whatever the server name. What a site already has
+ * stays.
  */
 export function refuseTakenAddress(
   listens: readonly string[],

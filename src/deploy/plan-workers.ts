@@ -1,32 +1,44 @@
 import type { App } from "../app/app.ts";
 import { parseCron } from "../app/cron.ts";
 import type { Settings } from "../app/env-file.ts";
-import { isCron, isInside, type Scaling, siteKinds, type Workers } from "../app/procfile.ts";
+import { isCron, isInside, type Procfile, type Scaling, siteKinds } from "../app/procfile.ts";
+import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { escapeValue } from "../workers/ini.ts";
+import { pluginFolder, refuseMissingPlugins } from "../workers/kinds.ts";
 import type { Place } from "../workers/ports.ts";
+import { vassalPairs } from "../workers/vassal.ts";
 import { type SocketMode, socketOf, type Worker } from "../workers/worker.ts";
 
-/** Every process of the app, as it is to run. */
-export function planWorkers(
-  app: App,
-  workers: Workers,
-  scaling: Scaling,
-  settings: Settings,
-  { names, bind, ports, slot }: Place,
-  {
-    release,
-    options,
-    virtualenv,
-    phpIni,
-  }: Pick<Worker, "release" | "options" | "virtualenv" | "phpIni">,
-  socketMode: SocketMode,
-): Worker[] {
+/** What the processes of an app are planned from. */
+export interface WorkersFacts {
+  app: App;
+  procfile: Procfile;
+  scaling: Scaling;
+  /** What every process gets. */
+  settings: Settings;
+  place: Place;
+  socketMode: SocketMode;
+  /** What all workers have in common. */
+  common: Pick<Worker, "release" | "options" | "virtualenv" | "phpIni">;
+}
+
+/** Every process that the app is to have. */
+export function planWorkers({
+  app,
+  procfile,
+  scaling,
+  settings,
+  place: { names, bind, ports, slot },
+  socketMode,
+  common: { release, options, virtualenv, phpIni },
+}: WorkersFacts): Worker[] {
+  const { workers } = procfile;
   const front = siteKinds.find((kind) => kind in workers);
   const healthcheck = healthPath(settings.PIKU_HEALTHCHECK);
-  // A port that changes with every deploy is of no use to those that do not listen on it, and would
-  // make them look changed.
+  // The port changes with every deploy: workers that do not listen on it have no use for it, and
+  // would always look changed.
   const { PORT, ...others } = settings;
   const planWorker = (kind: string, command: string, ordinal: number): Worker => {
     const isSite = siteKinds.includes(kind);
@@ -61,7 +73,8 @@ export function planWorkers(
     Array.from({ length: scaling[kind] ?? 1 }, (_, i) => planWorker(kind, command, i + 1)),
   );
 }
-/** Refuses what uWSGI could not be told, or what leads out of the app. */
+
+/** Refuses commands that cannot be passed to uWSGI, or that lead out of the app. */
 function refuseCommand(kind: string, command: string): void {
   if (isInside(kind)) escapeValue(command, `the ${kind} worker's command`);
   if (kind === "jwsgi" && !/^[A-Za-z_$][\w$.]*(:[\w$]+)?$/.test(command)) {
@@ -84,13 +97,23 @@ function healthPath(value: string | undefined): string | undefined {
   return value || undefined;
 }
 
-// sun_path of unix(7), less its closing zero.
+// sun_path of unix(7), without its terminating zero.
 const longestSocket = 107;
-export function refuseLongSocket(app: App, { listen }: Worker): void {
+function refuseLongSocket(app: App, { listen }: Worker): void {
   if (listen && "socket" in listen && listen.socket.length > longestSocket) {
     throw new PikuError(
       `the name of app '${app.name}' is too long for a socket below ${app.paths.sockets}`,
       "choose a shorter name",
     );
+  }
+}
+
+/** Refuses workers that uWSGI could not start on this board. */
+export function refuseWorkers(host: Host, app: App, workers: readonly Worker[]): void {
+  const plugins = host.stat(pluginFolder) && host.list(pluginFolder);
+  for (const worker of workers) {
+    refuseLongSocket(app, worker);
+    const pairs = vassalPairs(app, worker, host);
+    if (plugins) refuseMissingPlugins(pairs, plugins);
   }
 }

@@ -1,7 +1,8 @@
 /// <reference types="bun" />
 import * as fs from "node:fs";
 import type { Host } from "./host.ts";
-import { type Child, posixHost, SystemError, statusOfSignal, typeOf } from "./posix.ts";
+import { posixHost } from "./posix.ts";
+import { type Child, SystemError, statusOfSignal, typeOf } from "./system.ts";
 
 // Put in by build.ts; not there when run from source.
 declare const PIKU_TARGET: string | undefined;
@@ -82,7 +83,7 @@ export const host: Host = posixHost({
     if (status > 1) throw new SystemError("EIO", "flock", path);
     return status === 0;
   },
-  persist() {
+  ignoreHangup() {
     for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
   },
   canBind(address, port) {

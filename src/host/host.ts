@@ -27,7 +27,7 @@ export class TooLarge extends Error {
 }
 
 /**
- * What was to be read is no file, but a pipe or a device that might give nothing for ever. Its
+ * What was to be read is not a file, but a pipe or a device that might never give anything. Its
  * message is a sentence as well.
  */
 export class NotAFile extends Error {
@@ -41,7 +41,7 @@ export class NotAFile extends Error {
  * How many bytes a file may have that is read whole, or a child may print, unless the caller says
  * otherwise.
  */
-export const usualMost = 4 * 1024 * 1024;
+export const defaultMaxBytes = 4 * 1024 * 1024;
 
 /** How a child is run. Without `env` it gets `host.env()`; with it, nothing else. */
 export interface Exec {
@@ -81,7 +81,7 @@ export interface Host {
   readonly engine: string;
   /** The target this executable was built for, e.g. `linux-armv7`. */
   readonly target: string;
-  /** Absolute path of the running executable, and the arguments behind its name. */
+  /** Absolute path of the running executable, and the arguments after its name. */
   readonly self: string;
   readonly args: readonly string[];
   /**
@@ -107,7 +107,7 @@ export interface Host {
   read(path: string, most?: number): string | undefined;
   /**
    * A piece of a text file: from byte `offset` to the last whole line within `most` bytes (1 MB
-   * unless given), and the offset behind it. Empty when there is nothing more, or no file. A line
+   * unless given), and the offset after it. Empty when there is nothing more, or no file. A line
    * longer than `most` is given in parts. `whole`: also the last, unended line.
    */
   readFrom(
@@ -182,12 +182,12 @@ export interface Host {
   end(job: Job, grace: number): void;
   /**
    * Sends a signal (`TERM`, `KILL`, `WINCH`, ...) to a process, or to a group when negative. False
-   * when there is none, or it is somebody else's.
+   * when there is none, or it is another user's.
    */
   signal(pid: number, name: string): boolean;
 
   /** From now on HUP, INT and TERM do not end this process; its children take them as usual. */
-  persist(): void;
+  ignoreHangup(): void;
 
   /** Writes a line to stdout, or to stderr. Throws `EPIPE` when nobody reads. */
   say(line: string): void;
@@ -196,7 +196,7 @@ export interface Host {
    * Writes as much of `text` to stdout as it takes without waiting; the number of characters taken,
    * -1 when nobody reads.
    */
-  offer(text: string): number;
+  writeNonBlocking(text: string): number;
   /** All of stdin as text. Throws `TooLarge` when it has more than `most` bytes. */
   stdin(most: number): string;
   /** Whether this descriptor (0, 1, 2) is a terminal. */

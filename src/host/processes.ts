@@ -8,21 +8,25 @@ export interface Process {
   title: string;
 }
 
-/** Processes whose command line passes the test; its words are joined with blanks. */
-export const commandLines = (host: Host, fits: (title: string) => boolean): Process[] =>
+/** The ids of all processes; one may be gone when it is looked at. */
+const processIds = (host: Host): number[] =>
   host
     .list("/proc")
     .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      const title = titleOf(host, Number(name));
-      if (!fits(title)) return [];
-      const stat = statOf(host, Number(name));
-      return stat ? [{ ...stat, title }] : [];
-    });
+    .map(Number);
+
+/** Processes whose command line passes the test; its words are joined with spaces. */
+export const commandLines = (host: Host, fits: (title: string) => boolean): Process[] =>
+  processIds(host).flatMap((pid) => {
+    const title = titleOf(host, pid);
+    if (!fits(title)) return [];
+    const stat = statOf(host, pid);
+    return stat ? [{ ...stat, title }] : [];
+  });
 
 /**
- * The fields of a process's stat behind its name, which may hold blanks and brackets (proc(5));
- * undefined when it is gone, or a zombie.
+ * The fields of a process's stat after its name, which may contain spaces and brackets (proc(5)):
+ * state, parent, group, session, ...; undefined when it is gone, or a zombie.
  */
 function statFields(host: Host, pid: number): string[] | undefined {
   const stat = host.read(`/proc/${pid}/stat`);
@@ -50,24 +54,19 @@ export interface Running {
 // USER_HZ of proc(5), the same on every machine that piku is for.
 const tick = 10;
 
+/** When the machine was started, milliseconds since 1970 by its clock as it is set now. */
+export const bootTime = (host: Host) =>
+  host.now() - Number((host.read("/proc/uptime") ?? "").split(" ")[0]) * 1000;
+
 /** Every process that is alive. */
 export function everyProcess(host: Host): Running[] {
-  const uptime = Number((host.read("/proc/uptime") ?? "").split(" ")[0]) * 1000;
-  const booted = host.now() - uptime;
-  return host.list("/proc").flatMap((name) => {
-    const fields = /^\d+$/.test(name) ? statFields(host, Number(name)) : undefined;
+  const booted = bootTime(host);
+  return processIds(host).flatMap((pid) => {
+    const fields = statFields(host, pid);
     if (!fields) return [];
     const [parent, group] = [Number(fields[1]), Number(fields[2])];
     const cpu = tick * fields.slice(11, 15).reduce((sum, value) => sum + Number(value), 0);
-    return [
-      {
-        pid: Number(name),
-        parent,
-        group,
-        cpu,
-        began: Math.round(booted + tick * Number(fields[19])),
-      },
-    ];
+    return [{ pid, parent, group, cpu, began: Math.round(booted + tick * Number(fields[19])) }];
   });
 }
 
@@ -88,22 +87,52 @@ export function familyOf(every: readonly Running[], roots: readonly number[]): R
 export const memoryOf = (host: Host, pid: number) =>
   1024 * Number(/^VmRSS:\s+(\d+)/m.exec(host.read(`/proc/${pid}/status`) ?? "")?.[1] ?? 0);
 
-const longestTitle = 64 * 1024;
+const maxCommandLine = 64 * 1024;
 
 /**
- * The beginning of a process's command line, its words joined with blanks; empty when it is gone. A
- * process can have one of megabytes.
+ * The words of a process's command line, as many as are in its first 64 KB: a process can have one
+ * of megabytes. Empty when it is gone.
  */
-export const titleOf = (host: Host, pid: number) =>
-  host.readFrom(`/proc/${pid}/cmdline`, 0, true, longestTitle).text.replaceAll("\0", " ").trim();
+export const wordsOf = (host: Host, pid: number): string[] =>
+  host.readFrom(`/proc/${pid}/cmdline`, 0, true, maxCommandLine).text.split("\0");
 
-/** Whether anybody of a process group is alive. */
-export const isGroupAlive = (host: Host, group: number) =>
-  host
-    .list("/proc")
-    .some((name) => /^\d+$/.test(name) && statOf(host, Number(name))?.group === group);
+/** The same words joined with spaces. */
+export const titleOf = (host: Host, pid: number) => wordsOf(host, pid).join(" ").trim();
 
-/** Whether a process is there and alive. */
+/** The processes of a group that are alive. */
+const membersOf = (host: Host, group: number): number[] =>
+  processIds(host).filter((pid) => statOf(host, pid)?.group === group);
+
+/** The groups of a session in which a process is alive. */
+export function groupsOf(host: Host, session: number): number[] {
+  const members = processIds(host)
+    .map((pid) => statFields(host, pid))
+    .filter((fields) => Number(fields?.[3]) === session);
+  return [...new Set(members.map((fields) => Number(fields![2])))];
+}
+
+/** Ends a process group: TERM, and KILL after `grace` milliseconds. */
+export const endGroup = (host: Host, group: number, grace: number) =>
+  endGroups(host, () => (membersOf(host, group).length > 0 ? [group] : []), grace);
+
+/**
+ * Ends process groups: TERM, and KILL after `grace` milliseconds. `alive`: those that are alive, as
+ * a look at the machine shows now.
+ */
+export function endGroups(host: Host, alive: () => number[], grace: number): void {
+  const until = host.ticks() + grace;
+  for (const group of alive()) host.signal(-group, "TERM");
+  while (alive().length > 0 && host.ticks() < until) host.sleep(50);
+  // Again and again: a process that forks while it is being killed leaves a child that was not
+  // there yet.
+  for (let groups = alive(), tries = 0; groups.length > 0 && tries < 100; tries++) {
+    for (const group of groups) host.signal(-group, "KILL");
+    host.sleep(10);
+    groups = alive();
+  }
+}
+
+/** Whether a process is alive. */
 export const isAlive = (host: Host, pid: number) => statOf(host, pid) !== undefined;
 
 /** The number in a file that a process wrote about itself. */
@@ -152,10 +181,7 @@ export const isListening = (host: Host, port: number) =>
 
 /** The TCP ports on which a process, or one of its group, listens. */
 export function listeningPorts(host: Host, group: number): number[] {
-  const members = host
-    .list("/proc")
-    .filter((name) => /^\d+$/.test(name) && statOf(host, Number(name))?.group === group);
-  const links = members.flatMap((pid) =>
+  const links = membersOf(host, group).flatMap((pid) =>
     host
       .list(`/proc/${pid}/fd`)
       .map((descriptor) => host.readLink(`/proc/${pid}/fd/${descriptor}`)),
@@ -169,7 +195,7 @@ export function listeningPorts(host: Host, group: number): number[] {
 }
 
 /**
- * Whether anybody is connected to this TCP port. Established connections stand among those in
+ * Whether there is a connection to this TCP port. Established connections stand among those in
  * TIME_WAIT, so all of the table has to be looked through: by a search for the port, which costs
  * less than the kernel takes to write the table.
  */
@@ -178,7 +204,7 @@ export function hasConnections(host: Host, port: number): boolean {
   return tcpTables.some((file) =>
     host.search(file, (lines) => {
       for (let at = lines.indexOf(wanted); at >= 0; at = lines.indexOf(wanted, at + 1)) {
-        // Behind a local port stand the remote address and the state; behind a remote one no such
+        // After a local port come the remote address and the state; after a remote one no such
         // state.
         if (lines.startsWith(`${established} `, lines.indexOf(" ", at + wanted.length) + 1))
           return true;
@@ -188,7 +214,7 @@ export function hasConnections(host: Host, port: number): boolean {
   );
 }
 
-/** Whether anybody is connected to this unix socket (/proc/net/unix: state 03 is connected). */
+/** Whether there is a connection to this unix socket (/proc/net/unix: state 03 is connected). */
 export const isSocketConnected = (host: Host, path: string) =>
   host.search("/proc/net/unix", (lines) => {
     const ending = ` ${path}\n`;

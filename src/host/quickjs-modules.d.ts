@@ -73,7 +73,7 @@ declare module "piku:native" {
     stdin: number,
     most: number,
   ): [status: number, stdout: ArrayBuffer, stderr: ArrayBuffer, isCut: boolean];
-  export function persist(): void;
+  export function ignoreHangup(): void;
 }
 
 /** The name this program was called by, and its arguments. */

@@ -48,7 +48,7 @@ static size_t character(const uint8_t *bytes, size_t left, size_t *bad) {
   return more == 0 ? i : 0;
 }
 
-/* QuickJS's own decoder swallows the byte behind a stray one, even a newline: so each bad sequence becomes U+FFFD here. */
+/* QuickJS's own decoder swallows the byte after a stray one, even a newline: so each bad sequence becomes U+FFFD here. */
 CALL(decode) {
   size_t size, length = 0, bad, from = number(ctx, argv[1]), to = number(ctx, argv[2]), stray = 0;
   const uint8_t *bytes = JS_GetArrayBuffer(ctx, &size, argv[0]);
@@ -145,10 +145,10 @@ static char **strings(JSContext *ctx, JSValueConst list) {
 }
 
 static const int endings[] = {SIGHUP, SIGINT, SIGTERM};
-static int persisting;
+static int ignoring;
 
-CALL(persist) {
-  persisting = 1;
+CALL(ignoreHangup) {
+  ignoring = 1;
   for (int i = 0; i < 3; i++) signal(endings[i], SIG_IGN);
   return JS_UNDEFINED;
 }
@@ -213,7 +213,7 @@ static int run_child(JSContext *ctx, JSValueConst *argv, int stdio[3], struct ou
     signal(SIGPIPE, SIG_DFL);
     sigaction(SIGINT, &interrupt, NULL);
     sigaction(SIGQUIT, &quit, NULL);
-    for (int i = 0; persisting && i < 3; i++) signal(endings[i], SIG_DFL);
+    for (int i = 0; ignoring && i < 3; i++) signal(endings[i], SIG_DFL);
     environ = env;
     if (!error && cwd && chdir(cwd) < 0) error = errno;
     if (!error) execvp(arguments[0], arguments), error = errno;
@@ -270,7 +270,7 @@ static const JSCFunctionListEntry calls[] = {
   JS_CFUNC_DEF("flock", 1, lock_file), JS_CFUNC_DEF("getuid", 0, user), JS_CFUNC_DEF("getgid", 0, group),
   JS_CFUNC_DEF("getppid", 0, parent), JS_CFUNC_DEF("memoryFile", 0, memory_file), JS_CFUNC_DEF("free", 1, free_space),
   JS_CFUNC_DEF("canBind", 2, can_bind), JS_CFUNC_DEF("run", 6, run), JS_CFUNC_DEF("capture", 5, capture),
-  JS_CFUNC_DEF("persist", 0, persist),
+  JS_CFUNC_DEF("ignoreHangup", 0, ignoreHangup),
 };
 
 static int fill_module(JSContext *ctx, JSModuleDef *module) {

@@ -2,7 +2,8 @@ import * as native from "piku:native";
 import * as os from "quickjs:os";
 import * as std from "quickjs:std";
 import type { Host } from "./host.ts";
-import { type Child, type Collected, posixHost, SystemError, typeOf } from "./posix.ts";
+import { posixHost } from "./posix.ts";
+import { type Child, type Collected, SystemError, typeOf } from "./system.ts";
 
 const closeInChildren = 0o2000000;
 
@@ -62,7 +63,7 @@ export const host: Host = posixHost({
     succeed(error, "flock", path);
     return true;
   },
-  persist: native.persist,
+  ignoreHangup: native.ignoreHangup,
   canBind: native.canBind,
   isTerminal: os.isatty,
   ticks: os.now,

@@ -12,7 +12,7 @@ export function findTool(host: Host, name: string): string | undefined {
   return folders.map((folder) => `${folder}/${name}`).find((path) => isExecutable(host, path));
 }
 
-// What would make a program that piku calls do something else than it is told: other files, other
+// Variables that would make a program do something other than piku asks of it: other files, other
 // code, other rules.
 const unwanted =
   /^(GIT_|BUN_|LD_|NODE_OPTIONS$|BASH_ENV$|BASH_FUNC|ENV$|SHELLOPTS$|BASHOPTS$|IFS$|CDPATH$|PYTHON(HOME|PATH|STARTUP|INSPECT|USERBASE)|PERL5|PERLLIB$|RUBY(OPT|LIB)$|SSH_(ORIGINAL_COMMAND|ASKPASS.*)$|OPENSSL_(CONF|ENGINES|MODULES)$|NGINX$|UWSGI_|TAR_OPTIONS$|XDG_CONFIG_HOME$|CURL_HOME$|GCONV_PATH$|LOCPATH$|GLIBC_TUNABLES$|POSIXLY_CORRECT$)/;

@@ -1,12 +1,13 @@
 import type { App } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
-import { PikuError } from "../text/errors.ts";
+import { must } from "../text/errors.ts";
 import { revision } from "./commit.ts";
 import { careful, git, gitArgv, gitEnv, listed } from "./git.ts";
+import moveScript from "./move.sh" with { type: "text" };
 
 /**
- * A work tree of the app's repository that borrows its objects for good; also one that the original
- * cloned.
+ * Makes a folder a work tree that borrows the objects of the app's repository (git-clone(1):
+ * alternates), also one that the original cloned.
  */
 export function ensureTree(host: Host, app: App, dir: string): void {
   if (!host.stat(`${dir}/.git`)) {
@@ -19,15 +20,15 @@ export function ensureTree(host: Host, app: App, dir: string): void {
     host.mkdir(`${dir}/.git/objects/info`);
     host.write(borrowed, `${app.repo}/objects\n`);
   }
-  // What a power cut left; nobody else works in here, we hold the app's lock.
+  // Left by a power cut: we hold the app's lock, so nobody else works here.
   for (const name of ["index.lock", "HEAD.lock"]) host.remove(`${dir}/.git/${name}`);
 }
 
-/** The commit that a work tree shows, or undefined. */
+/** The commit that a work tree has checked out, or undefined. */
 export const commitOf = (host: Host, dir: string) =>
   host.stat(`${dir}/.git`) ? revision(host, dir, "HEAD") : undefined;
 
-/** Makes all tracked files of a work tree those of a commit, and its submodules with them. */
+/** Makes all tracked files of a work tree, and its submodules, those of a commit. */
 export function checkOut(host: Host, dir: string, id: string, incoming?: string): void {
   git(host, dir, ["checkout", "--quiet", "--force", "--detach", id, "--"], incoming);
   git(host, dir, ["reset", "--quiet", "--hard", id, "--"], incoming);
@@ -44,32 +45,10 @@ export const untracked = (host: Host, dir: string) =>
 export const changedFiles = (host: Host, dir: string) =>
   listed(git(host, dir, ["diff-files", "--name-only", "--diff-filter=MT", "-z"]).stdout);
 
-// The lists of names go from git to git: a name need not be UTF-8, and would not come back from us
-// as it was. Not as pathspecs of `git checkout`, which compares each with every file: thousands of
-// files take seconds.
-const moveScript = `
-set -e
-git() { command git ${careful.join(" ")} "$@"; }
-list() {
-  if [ -n "$from" ]; then git diff-tree -r --name-only --no-renames -z "--diff-filter=$1" "$from" "$to" --
-  elif [ "$1" != D ]; then git ls-tree -r --name-only -z "$to"; fi
-}
-# Not through a pipe, at whose beginning nobody would see a failure.
-names=$(git rev-parse --absolute-git-dir)/piku-names
-list D >"$names"
-xargs -0 -r rm -f -- <"$names" 2>/dev/null || :
-LC_ALL=C sed -z -n 's|/[^/]*$||p' "$names" | LC_ALL=C sort -zu | xargs -0 -r rmdir -p --ignore-fail-on-non-empty -- 2>/dev/null || :
-list AMT >"$names"
-git read-tree --reset "$to"
-git checkout-index --force --index -z --stdin <"$names"
-rm "$names"
-git update-ref --no-deref HEAD "$to"
-`;
-
 /**
- * Changes those files of a work tree in which two commits differ, and leaves all others as the app
- * left them: it may have written into a tracked file, such as a database that somebody committed.
- * `from` undefined: all files of the commit.
+ * Changes the files in which two commits differ, and leaves all others alone: the app may have
+ * written to a tracked file, such as a committed database. `from` undefined: all files of the
+ * commit.
  */
 export function moveTree(
   host: Host,
@@ -78,18 +57,14 @@ export function moveTree(
   to: string,
   incoming?: string,
 ): void {
-  const env = { ...gitEnv(host, incoming), from: from ?? "", to };
-  const ran = host.capture(["sh", "-c", moveScript], { cwd: dir, env });
-  if (ran.status !== 0)
-    throw new PikuError(
-      `the files could not be checked out: ${ran.stderr.trim().split("\n").at(-1)}`,
-    );
+  const env = { ...gitEnv(host, incoming), careful: careful.join(" "), from: from ?? "", to };
+  must(host, ["sh", "-c", moveScript], "the files could not be checked out", { cwd: dir, env });
   if (host.stat(`${dir}/.gitmodules`)?.type === "file") updateSubmodules(host, dir, incoming);
 }
 
 /**
- * Makes these files those of a commit again, and the index with them, after a change that was not
- * finished: the other commit's objects may be gone.
+ * Restores these files and the index to those of a commit after an unfinished change: the other
+ * commit's objects may be gone.
  */
 export function revertFiles(host: Host, dir: string, id: string, names: readonly string[]): void {
   const input = names.map((name) => `${name}\0`).join("");
@@ -100,18 +75,15 @@ export function revertFiles(host: Host, dir: string, id: string, names: readonly
   host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
 }
 
-/**
- * Gives a work tree the files of a commit that it lacks, and leaves those that are there as they
- * are.
- */
+/** Adds the files of a commit that a work tree lacks, and leaves existing ones alone. */
 export function fillTree(host: Host, dir: string, id: string): void {
   git(host, dir, ["read-tree", id]);
   git(host, dir, ["update-ref", "--no-deref", "HEAD", id]);
-  // It has a status of its own for files that are there.
+  // Its exit status is not 0 when files exist already.
   host.capture(gitArgv(dir, "checkout-index", "--all", "--quiet"), { env: gitEnv(host) });
   host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
   if (host.stat(`${dir}/.gitmodules`)?.type !== "file") return;
-  // Git clones into no folder that has something in it.
+  // git does not clone into a folder that is not empty.
   const aside = `${dir}/.git/aside`;
   const entries = listed(git(host, dir, ["ls-files", "--stage", "-z"]).stdout);
   const modules = entries.flatMap((entry) => /^160000 \S+ \d\t([\s\S]+)$/.exec(entry)?.[1] ?? []);
@@ -122,9 +94,8 @@ export function fillTree(host: Host, dir: string, id: string): void {
     host.rename(`${dir}/${name}`, `${aside}/${name}`);
   }
   updateSubmodules(host, dir);
-  const ran = host.stat(aside) ? host.capture(["cp", "-Rlf", `${aside}/.`, dir]) : undefined;
-  if (ran && ran.status !== 0)
-    throw new PikuError(`files of a submodule could not be put back: ${ran.stderr.trim()}`);
+  if (host.stat(aside))
+    must(host, ["cp", "-Rlf", `${aside}/.`, dir], "files of a submodule could not be put back");
   host.remove(aside);
 }
 

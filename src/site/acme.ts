@@ -6,31 +6,31 @@ import { PikuError } from "../text/errors.ts";
 import { printable, text } from "../text/text.ts";
 import { isAddress, type Pair } from "./certificate.ts";
 
-/** A program that gets certificates from an authority (RFC 8555), and where it leaves them. */
+/** A program that obtains certificates from an authority (RFC 8555), and where it stores them. */
 export interface Client {
   name: string;
-  /** What it reads, to be written before it is called: a path and its text. */
+  /** Its configuration, written before it is called: a path and a text. */
   files: [path: string, text: string][];
-  /** Folders that it writes into, and does not make. */
+  /** Folders that it expects to exist. */
   folders: string[];
-  /** Its calls, one after the other, for one certificate of these names. */
+  /** The commands, in order, that obtain one certificate for these names. */
   calls(names: readonly string[]): string[][];
-  /** Where it may have put the certificate whose first name this is; the newest counts. */
+  /** Where it may have stored the certificate whose first name this is; the newest counts. */
   pairs(first: string): Pair[];
-  /** Its calls to let go of that certificate, so that it does not go on renewing it. */
+  /** The commands that make it forget that certificate, so that it is no longer renewed. */
   forget(first: string): string[][];
 }
 
 /**
- * The original's authority, unless ACME_ROOT_CA names another, by name or by the address of its
+ * The original's authority, unless ACME_ROOT_CA names another, by name or by the URL of its
  * directory.
  */
 const usualAuthority = "letsencrypt.org";
 
-/** The folder that nginx answers challenges from, below which lie the tokens (RFC 8555, 8.3). */
+/** The folder from which nginx answers challenges; it contains the tokens (RFC 8555, 8.3). */
 export const challenges = (app: App) => `${app.paths.acme}/.well-known/acme-challenge`;
 
-/** acme.sh, in `root`. Certificates of elliptic curves lie in a folder of their own. */
+/** acme.sh, in `root`. Certificates with elliptic curve keys have a folder of their own. */
 const acmeSh = (app: App, root: string, authority: string): Client => {
   const program = [`${root}/acme.sh`, "--home", root];
   return {
@@ -58,7 +58,7 @@ const acmeSh = (app: App, root: string, authority: string): Client => {
 };
 
 /**
- * dehydrated, with a configuration and a folder of piku's own. It keeps each app's certificate
+ * dehydrated, with a configuration and a folder of piku's own. It stores each app's certificate
  * under the app's name.
  */
 const dehydrated = (app: App, program: string, authority: string): Client => {
@@ -103,8 +103,8 @@ const dehydrated = (app: App, program: string, authority: string): Client => {
 };
 
 /**
- * The client that this server has, acme.sh before dehydrated; undefined when it has none. Throws
- * for settings that are no place.
+ * The client that is installed, acme.sh before dehydrated; undefined if there is none. Throws for
+ * an invalid path in the settings.
  */
 export function findClient(host: Host, app: App, settings: Settings): Client | undefined {
   const said = { ...host.env(), ...settings };
@@ -120,12 +120,12 @@ export function findClient(host: Host, app: App, settings: Settings): Client | u
   return program === undefined ? undefined : dehydrated(app, program, authority);
 }
 
-// RFC 2606, RFC 6761, RFC 6762, RFC 8375, and what routers call a home.
+// RFC 2606, RFC 6761, RFC 6762, RFC 8375, and what routers name a home network.
 const reserved = /\.(local|localhost|internal|lan|home|test|invalid|example|home\.arpa)$/;
 
 /**
- * Those names of a site for which an authority can give a certificate: one of one's own (by its
- * address) knows names of one's own.
+ * The names of a site for which an authority can issue a certificate. A private authority (given by
+ * URL) can issue them for private names.
  */
 export function publicNames(names: readonly string[], authority: string | undefined): string[] {
   const isOwn = /^https?:\/\//.test(authority ?? "");
@@ -138,25 +138,24 @@ export function publicNames(names: readonly string[], authority: string | undefi
   );
 }
 
-/** Milliseconds within which a deploy does not ask again after a failure: authorities count. */
+/**
+ * Milliseconds after a failure during which deploys do not try again: authorities have rate limits.
+ */
 const pause = 3_600_000;
 const failedFile = (app: App) => `${app.releases}/certificate.failed`;
 
-/**
- * When the client may be asked again after a failure, in milliseconds since 1970; undefined for
- * now.
- */
+/** When to try again after a failure, in milliseconds since 1970; undefined for now. */
 export function pausedUntil(host: Host, app: App): number | undefined {
   const failed = Number(host.read(failedFile(app)) || Number.NaN);
-  // A clock that was set back must not make the pause longer.
+  // The pause must not become longer when the clock is set back.
   return host.now() >= failed && host.now() < failed + pause ? failed + pause : undefined;
 }
 
 const patience = "300";
 
 /**
- * Has the client get a certificate for these names, which must lead to this server. Throws with its
- * last words when it fails, and remembers that.
+ * Makes the client obtain a certificate for these names, which must resolve to this server. Throws
+ * with its last message when it fails, and records the failure.
  */
 export function askAuthority(host: Host, app: App, client: Client, names: readonly string[]): void {
   for (const folder of client.folders) host.mkdir(folder);
@@ -178,7 +177,7 @@ export function askAuthority(host: Host, app: App, client: Client, names: readon
   host.remove(failedFile(app));
 }
 
-/** The pairs that the client has under the first of these names, the newest first. */
+/** The pairs that the client has stored under the first of these names, the newest first. */
 export const clientPairs = (host: Host, client: Client, names: readonly string[]): Pair[] =>
   client
     .pairs(names[0]!)

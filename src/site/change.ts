@@ -2,24 +2,27 @@ import type { App } from "../app/app.ts";
 import type { Paths } from "../app/paths.ts";
 import { releasedSite } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
+import { serviceCommand } from "../host/services.ts";
 import { PikuError } from "../text/errors.ts";
-import { blamedSite, webFiles, writeMain } from "./main-file.ts";
+import { blamedSite } from "./complaint.ts";
+import { webFiles, writeMain } from "./main-file.ts";
 import { readSite, readSites } from "./nginx.ts";
 import { bringBack, setAside, setStrangeAside } from "./refused.ts";
 import { type Running, reload, runningNginx } from "./reload.ts";
 
-/** A change of nginx's files that can be taken back. */
+/** A change of nginx's files that can be undone. */
 export interface Change {
-  /** The app that it is for; undefined for what concerns all. */
+  /** The app that it is for; undefined if it concerns all apps. */
   app?: App;
   make(): void;
   undo(): void;
 }
+
 /**
- * Changes nginx's files and has it take them; for those who hold the turn of the machine. What it
- * refuses is taken back, and thrown with its own words. The site of another app that it refuses as
- * well is put right by the copy that its release keeps, or set aside: one app's site does not stop
- * the others'. Gives the sites that were set aside, and why.
+ * Changes nginx's files and reloads it; the caller holds the machine's lock. A change that nginx
+ * refuses is undone, and its message thrown. If the site of another app is refused as well, it is
+ * restored from the copy in its release, or set aside: one app's site must not block the others'.
+ * Returns the sites that were set aside, and why.
  */
 export function changeNginx(
   host: Host,
@@ -41,13 +44,13 @@ export function changeNginx(
     undo();
     const { app } = change;
     if (app && aside.has(app.name)) {
-      // What was there before is refused as well.
+      // The previous site is refused as well.
       setAside(host, paths, app.name, aside.get(app.name)!);
-      throw refusalOf(app, complaint);
+      throw refusalOf(host, app, complaint);
     }
-    // Whether it is this change that nginx refuses shows without it.
+    // Without the change it shows whether the change is the reason.
     const without = reload(host, paths, running);
-    if (without === undefined) throw refusalOf(app, complaint);
+    if (without === undefined) throw refusalOf(host, app, complaint);
     if (!clearAway(host, paths, running, without, aside))
       throw new PikuError(
         `nginx refuses its files as they are, so no site can be changed: ${without}`,
@@ -56,7 +59,7 @@ export function changeNginx(
   }
 }
 
-/** Does something, and takes back what it was for when it throws. */
+/** Does something, and calls `undo` when it throws. */
 function attempt<T>(action: () => T, undo: () => void): T {
   try {
     return action();
@@ -66,7 +69,7 @@ function attempt<T>(action: () => T, undo: () => void): T {
   }
 }
 
-/** Writes nginx's main file as the board's settings want it by now. Gives how to take that back. */
+/** Updates nginx's main file from the board's settings. Returns how to undo that. */
 function changeMain(host: Host, paths: Paths): () => void {
   const { main } = webFiles(paths);
   const before = host.read(main);
@@ -75,12 +78,13 @@ function changeMain(host: Host, paths: Paths): () => void {
     : () => {};
 }
 
-// Of files that no release made so many are tried one by one; each takes nginx a moment.
+// How many files that no release wrote are tried one by one: each takes a reload.
 const fewSites = 20;
+
 /**
- * Finds the sites for which nginx refuses its files, and puts them right or aside; whether it takes
- * them by then. It may name one. Else it is looked for among the files that no release made, the
- * newest first, and then among all others.
+ * Finds the sites because of which nginx refuses its files, and restores them or sets them aside.
+ * Returns whether nginx accepts the rest. If nginx names no site, those that no release wrote are
+ * tried first, the newest before the older ones, and then all others.
  */
 function clearAway(
   host: Host,
@@ -115,9 +119,10 @@ function clearAway(
     return true;
   });
 }
+
 /**
- * Gives a site that nginx refuses the text that its release went live with, or sets it aside where
- * it has that already.
+ * Restores the text that a site's release went live with, or sets the site aside if it has that
+ * text already.
  */
 function putRight(
   host: Host,
@@ -134,18 +139,17 @@ function putRight(
     aside.set(name, why);
   }
 }
-const refusalOf = (app: App | undefined, complaint: string) =>
+const refusalOf = (host: Host, app: App | undefined, complaint: string) =>
   app
     ? new PikuError(
         `nginx refuses the site of app '${app.name}': ${complaint}`,
         complaint.startsWith("bind() ")
-          ? "another program of the server has that port; where it is nginx itself, with another address: sudo systemctl restart piku-web"
+          ? `another program of the server has that port; where it is nginx itself, with another address: sudo ${serviceCommand(host, "restart", "piku-web")}`
           : "look at the NGINX_ settings and NGINX_INCLUDE_FILE",
       )
     : new PikuError(`nginx refuses its files: ${complaint}`, "`doctor` says more");
 /**
- * Has nginx write into logs of the usual names again, after those that it writes have got others;
- * for those who hold the turn of the machine.
+ * Makes nginx reopen its logs after they have been renamed; the caller holds the machine's lock.
  */
 export function reopenLogs(
   host: Host,

@@ -2,15 +2,16 @@ import { readMachine } from "../app/board-settings.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { commandLines, everyProcess, pidIn, titleOf } from "../host/processes.ts";
+import { serviceCommand } from "../host/services.ts";
 import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
-import { readComplaint, webFiles } from "./main-file.ts";
+import { readComplaint } from "./complaint.ts";
+import { webFiles } from "./main-file.ts";
 
 /**
- * The nginx that serves the sites right now: piku's own; one that others use too, which takes a
- * reload by a socket of install.sh's; one that reloads by a command of the administrator's
- * (PIKU_NGINX_RELOAD), or by a unit of piku's version 1 that watches the folder of sites; or none
- * that runs.
+ * The nginx that serves the sites now: piku's own; one shared with other sites, which reloads
+ * through a socket that install.sh set up; one that reloads by the administrator's command
+ * (PIKU_NGINX_RELOAD) or by the unit of piku 0.1 that watches the folder of sites; or none.
  */
 export type Running =
   | { way: "own"; master: number }
@@ -18,11 +19,14 @@ export type Running =
   | { way: "watched"; command?: string }
   | { way: "none" };
 
-/** Where systemd hands a request for a reload to root's nginx (install.sh: piku-nginx.socket). */
+/**
+ * The socket on which systemd accepts reload requests for root's nginx (install.sh:
+ * piku-nginx.socket).
+ */
 const reloadSocket = "/run/piku/nginx.sock";
 
 /**
- * Finds the nginx that serves the sites, by what runs and not by what was meant to. `command`:
+ * Finds the nginx that serves the sites, by what runs and not by what is configured. `command`:
  * PIKU_NGINX_RELOAD.
  */
 export function runningNginx(host: Host, paths: Paths, command?: string): Running {
@@ -34,8 +38,8 @@ export function runningNginx(host: Host, paths: Paths, command?: string): Runnin
 }
 
 /**
- * Whether nginx comes as another user, who must be able to reach an app's sockets; where none runs,
- * as the board is meant to be.
+ * Whether nginx runs as another user, who must be able to open an app's sockets; if no nginx runs,
+ * whether the board is configured so.
  */
 export function isShared(host: Host, paths: Paths): boolean {
   const { nginx, reload } = readMachine(host, paths.settings);
@@ -44,8 +48,8 @@ export function isShared(host: Host, paths: Paths): boolean {
 }
 
 /**
- * The master of piku's own nginx. Its command line names the main file; where /proc hides it
- * (ProtectProc), it answers a signal.
+ * The master process of piku's own nginx. Its command line names the main file; if /proc hides that
+ * (ProtectProc), it is recognised by its reaction to a signal.
  */
 function ownMaster(host: Host, paths: Paths): number | undefined {
   const { main, pid } = webFiles(paths);
@@ -56,15 +60,15 @@ function ownMaster(host: Host, paths: Paths): number | undefined {
     (title.includes(main) || (title === "" && doesAnswer(host, paths, noted)))
   )
     return noted;
-  // An app may have written another number, or removed the file.
+  // An app may have changed or removed the pid file.
   return masters(host).find(({ title }) => title.includes(main))?.pid;
 }
 
 const answerPatience = 1_000;
 
 /**
- * Whether this process is our nginx: it notes each signal in its log. WINCH means nothing to one
- * that is no daemon (nginx(8)), nor to whatever else may have this number by now.
+ * Whether this process is our nginx, which logs every signal. WINCH is ignored by an nginx that is
+ * not a daemon (nginx(8)), and by whatever else may have this process id by now.
  */
 function doesAnswer(host: Host, paths: Paths, pid: number): boolean {
   const { errors } = webFiles(paths);
@@ -77,8 +81,8 @@ function doesAnswer(host: Host, paths: Paths, pid: number): boolean {
 const patience = 10_000;
 
 /**
- * Has the running nginx read its files again. Gives its complaint when it refused them and goes on
- * as before; throws when it says nothing.
+ * Reloads the running nginx. Returns its error message if it refused the files and keeps the old
+ * ones; throws if it does not react.
  */
 export function reload(host: Host, paths: Paths, running: Running): string | undefined {
   switch (running.way) {
@@ -94,9 +98,9 @@ export function reload(host: Host, paths: Paths, running: Running): string | und
 }
 
 /**
- * HUP to our own nginx. It tests its files by itself and goes on with the old ones when it refuses
- * them, which stands in its log. It took when new workers have started and those from before no
- * longer accept.
+ * Sends HUP to our own nginx. nginx checks its files and keeps the old ones if it refuses them,
+ * which its log says. The reload is complete when new workers have started and the former ones no
+ * longer accept connections.
  */
 function reloadOwn(host: Host, paths: Paths, master: number): string | undefined {
   const { errors } = webFiles(paths);
@@ -114,32 +118,32 @@ function reloadOwn(host: Host, paths: Paths, master: number): string | undefined
       return true;
     }
     const now = workersOf(host, master);
-    // A full disk takes no log.
+    // On a full disk there is no log.
     if (!said.includes(": start worker process ") && now.every((pid) => before.includes(pid)))
       return false;
     const leaving = (pid: number) =>
       `${earlier}${said}`.includes(` ${pid}#${pid}: gracefully shutting down`);
     const isGone = (pid: number) =>
       !now.includes(pid) || leaving(pid) || titleOf(host, pid).includes("is shutting down");
-    // They say so a moment before they stop accepting, and /proc may leave out a process while
-    // another one ends.
+    // They log it a moment before they stop accepting, and /proc may omit a process while another
+    // one exits.
     looks = before.every(isGone) ? looks + 1 : 0;
     return looks === 3;
   };
   if (!waitUntil(host, hasSettled, { every: 10, atMost: patience })) throw notRead(host, master);
-  // Where /proc hides the workers nothing tells that the former ones have stopped: nginx waits
-  // 0.1 s before it tells them.
+  // If /proc hides the workers nothing shows that the former ones have stopped: nginx waits 0.1 s
+  // before it tells them to.
   if (complaint === undefined && before.length === 0) host.sleep(200);
   return complaint;
 }
 
 /**
- * Whether a line of nginx's log says that it refuses its files. It tries a taken port for some
+ * Whether a line of nginx's log says that it refuses its files. A port in use is retried for some
  * seconds.
  */
 const isRefusal = (line: string) => line.includes("[emerg]") && !line.includes(" bind() to ");
 
-/** What to say of an nginx that takes no reload. One that is stuck in its files is ended. */
+/** The error for an nginx that does not reload. One that is stuck reading its files is killed. */
 function notRead(host: Host, master: number): PikuError {
   if (host.stat(webUnit) && isStuck(host, master) && host.signal(master, "KILL"))
     return new PikuError(
@@ -148,17 +152,17 @@ function notRead(host: Host, master: number): PikuError {
     );
   return new PikuError(
     "nginx did not read its new configuration within 10 seconds",
-    "on the server: systemctl status piku-web",
+    `on the server: ${serviceCommand(host, "status", "piku-web")}`,
   );
 }
 
-// Where it exists, systemd starts nginx anew, and `piku web` sees to its files before.
+// If it exists systemd restarts nginx, and runs `piku web` before.
 const webUnit = "/etc/systemd/system/piku-web.service";
 
 /**
- * Whether nginx's master takes no signals: it reads its files meanwhile, and waits for ever where
- * one of them is a pipe. A signal that it does not take stays pending (proc(5): ShdPnd). Where
- * /proc hides that, it does not show.
+ * Whether nginx's master does not handle signals: it is reading its files, and blocks for ever if
+ * one of them is a pipe. A signal that is not handled stays pending (proc(5): ShdPnd). Not detected
+ * where /proc hides that.
  */
 export function isStuck(host: Host, master: number): boolean {
   const isPending = () => /^ShdPnd:\s*0*[1-9a-f]/m.test(host.read(`/proc/${master}/status`) ?? "");
@@ -166,10 +170,7 @@ export function isStuck(host: Host, master: number): boolean {
   return !waitUntil(host, () => !isPending(), { every: 10, atMost: answerPatience });
 }
 
-/**
- * Sees to it that what nginx says can be read: an app may have removed its log, or have put
- * something else in its place.
- */
+/** Makes sure that nginx has a log: an app may have removed or replaced it. */
 function beginLog(host: Host, log: string, master: number): void {
   if (host.stat(log)?.type === "file") return;
   host.remove(log);
@@ -178,8 +179,7 @@ function beginLog(host: Host, log: string, master: number): void {
 }
 
 /**
- * The processes that a master has started; kernels without CONFIG_PROC_CHILDREN tell it process by
- * process only.
+ * The child processes of a master; without CONFIG_PROC_CHILDREN every process has to be examined.
  */
 function workersOf(host: Host, master: number): number[] {
   const children = host.read(`/proc/${master}/task/${master}/children`);
@@ -189,7 +189,10 @@ function workersOf(host: Host, master: number): number[] {
     .map(({ pid }) => pid);
 }
 
-/** Asks root's side for a reload: it answers once nginx took it, or with nginx's complaint. */
+/**
+ * Requests a reload of root's nginx. The answer comes once nginx has reloaded, or contains its
+ * error message.
+ */
 function askForReload(host: Host): string | undefined {
   const words = [
     "-sS",
@@ -212,16 +215,16 @@ function askForReload(host: Host): string | undefined {
   );
 }
 
-/** nginx's masters of this machine, by their titles. */
+/** The nginx master processes of this machine, by their titles. */
 const masters = (host: Host) =>
   commandLines(host, (title) => title.startsWith("nginx: master process"));
 
 const showAgainAfter = 2_500;
 
 /**
- * The way of piku's version 1, for boards that were updated without root: a unit watches the folder
- * of sites, or a command of the administrator's has nginx reload; that it took shows in its
- * workers' titles alone. A unit that has missed a change is shown another.
+ * The reload of piku 0.1, for boards that were updated without root: a unit watches the folder of
+ * sites, or the administrator's command reloads nginx. Only the titles of the workers show that it
+ * is complete. A unit that has missed a change is triggered again.
  */
 function awaitReload(host: Host, paths: Paths, command: string | undefined): string | undefined {
   const workers = () => {
@@ -254,7 +257,7 @@ function awaitReload(host: Host, paths: Paths, command: string | undefined): str
   );
 }
 
-/** Shows a change to what watches the folder of sites. */
+/** Triggers whatever watches the folder of sites. */
 function touchSites(host: Host, { nginx }: Paths): void {
   host.write(`${nginx}/.change`, "");
   host.remove(`${nginx}/.change`);

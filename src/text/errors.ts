@@ -1,4 +1,4 @@
-import { NotAFile, TooLarge } from "../host/host.ts";
+import { type Exec, type Host, NotAFile, type Ran, TooLarge } from "../host/host.ts";
 
 /**
  * Something went wrong that the user can put right: what happened, and in `hint` what to do next.
@@ -55,4 +55,23 @@ export function explain(error: unknown): { message: string; hint?: string } {
       ? "its disk is full; make room and try again"
       : "look at the disk, and at who owns ~/.piku",
   };
+}
+
+/** Why a program failed, by the last line of its stderr, or else by its exit status. */
+export const reasonOf = ({ status, stderr }: Ran) =>
+  stderr.trim().split("\n").at(-1) || `exit status ${status}`;
+
+/**
+ * Runs a program that has to succeed, and gives what it printed. Throws a PikuError that says
+ * `failure` (such as `tar failed`) and why.
+ */
+export function must(
+  host: Host,
+  argv: readonly string[],
+  failure: string,
+  how?: Exec & { input?: string; most?: number },
+): Ran {
+  const ran = host.capture(argv, how);
+  if (ran.status !== 0) throw new PikuError(`${failure}: ${reasonOf(ran)}`);
+  return ran;
 }

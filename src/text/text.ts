@@ -23,6 +23,12 @@ export function text(
 export const shellQuote = (word: string) =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
+/** The two parts of `address:port`; an IPv6 address stands in brackets. */
+export function splitAddress(listen: string): { address: string; port: number } {
+  const at = listen.lastIndexOf(":");
+  return { address: listen.slice(0, at), port: Number(listen.slice(at + 1)) };
+}
+
 const blanks = /[ \t\r\n]*/y;
 // Piece by piece: one pattern for a whole word takes a second for a long one.
 const wordPiece = /'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"|\\([\s\S])|([^ \t\r\n'"\\]+)/y;

@@ -9,8 +9,8 @@ import { portOf } from "./stop.ts";
 import { filesOf, parseVassal, runFolder, type Vassal } from "./worker.ts";
 
 /**
- * Brings back vassals that were taken from the emperor, from their copies, and waits until they
- * answer, for at most 3 seconds.
+ * Restores vassals that were removed, from their copies, and waits at most 3 seconds until they
+ * answer.
  */
 export function restoreVassals(host: Host, app: App, files: readonly string[]): void {
   const missing = files.filter((file) => !host.stat(`${app.paths.enabled}/${file}`));
@@ -24,7 +24,7 @@ export function restoreVassals(host: Host, app: App, files: readonly string[]): 
     host.write(`${app.paths.enabled}/${file}`, content, 0o600);
     if (vassal) back.push(vassal);
   }
-  // At boot the emperor comes later.
+  // At boot the emperor starts later.
   if (back.length === 0 || emperors(host, app.paths).length === 0) return;
   wakeEmperor(host, app.paths);
   waitUntil(host, () => back.every((vassal) => answersAgain(host, app, vassal)), {
@@ -34,11 +34,10 @@ export function restoreVassals(host: Host, app: App, files: readonly string[]): 
   });
 }
 
-// Long enough for what was healthy before; a command must not wait for ever for what may never be
-// again.
+// Enough for what was healthy before; a command must not wait long for what may never recover.
 const backPatience = 3000;
 
-/** Whether a worker that is brought back takes requests, as far as it takes any. */
+/** Whether a restored worker accepts requests, if it is one that does. */
 function answersAgain(host: Host, app: App, { kind, ordinal, release }: Vassal): boolean {
   if (release === undefined) return true;
   if (isInside(kind))

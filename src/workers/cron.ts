@@ -2,11 +2,11 @@ import type { Cron } from "../app/cron.ts";
 
 const mostTimes = 100;
 
-/** What of a cron line uWSGI is told, and what the launcher looks at. */
+/** Which fields of a cron line are given to uWSGI, and which the launcher checks. */
 function divideCron(cron: Cron): { told: number[][]; looked: Partial<Cron> } {
   const { day, weekday, month, hour, bothDays } = cron;
-  // uWSGI takes either day where both are given, which is right for one of each unless both must
-  // fit.
+  // If both a day and a weekday are given uWSGI runs the job on either, which is right unless both
+  // must match.
   const apart = day && weekday && (bothDays || day.length + weekday.length > 2);
   const any = [-1];
   const minutes = uwsgiField(cron.minute, 60);
@@ -23,7 +23,7 @@ function divideCron(cron: Cron): { told: number[][]; looked: Partial<Cron> } {
   return { told: [minutes, any, any, any, any], looked: cron };
 }
 
-/** The values of a field that counts from 0, as -n where they are every n-th of `size`. */
+/** The values of a field that starts at 0; -n for every n-th of `size`. */
 function uwsgiField(values: number[] | undefined, size: number): number[] {
   if (!values) return [-1];
   const step = values[1] ?? 0;
@@ -36,9 +36,9 @@ function uwsgiField(values: number[] | undefined, size: number): number[] {
 }
 
 /**
- * The times of a cron worker as uWSGI writes them: five numbers, -1 for any and -n for every n.
- * uWSGI knows no lists, so a line becomes as many as it takes; where that were too many, or uWSGI
- * cannot say it, the launcher looks at the rest.
+ * The times of a cron worker in uWSGI's format: five numbers, -1 for any and -n for every n. uWSGI
+ * has no lists, so one cron line becomes several; where that would be too many, or uWSGI cannot
+ * express it, the launcher checks the rest.
  */
 export const cronTimes = (cron: Cron): string[] =>
   divideCron(cron).told.reduce<string[]>(
@@ -46,7 +46,7 @@ export const cronTimes = (cron: Cron): string[] =>
     [""],
   );
 
-/** Shell lines that end a cron job at a time that uWSGI alone could not tell from a right one. */
+/** Shell lines that end a cron job which uWSGI started at a time that does not match. */
 export function cronGuard(cron: Cron): string {
   const { hour, day, month, weekday } = divideCron(cron).looked;
   const fits = (values: number[], field: string) =>

@@ -14,7 +14,7 @@ const staysUp = 1000;
 
 type Health = "healthy" | "starting" | { failed: string };
 
-/** Where a started worker stands: healthy, on its way, or why it never will be. */
+/** The state of a started worker: healthy, starting, or why it failed. */
 function health(host: Host, app: App, started: Started): Health {
   const { worker } = started;
   const files = filesOf(app, worker);
@@ -28,7 +28,7 @@ function health(host: Host, app: App, started: Started): Health {
   if (master === undefined) return "starting";
   if (isInside(worker.kind)) {
     const hasSaid = (words: string) => host.search(files.log, (lines) => lines.includes(words));
-    // uWSGI starts a process again for ever that ended because Java found no class.
+    // uWSGI restarts a process for ever that ended because Java found no class.
     if (loadsLate(worker.kind) && hasSaid("DAMN ! worker"))
       return { failed: "the app could not be loaded" };
     if (host.stat(files.ready)) return answers(host, started, files.http);
@@ -43,22 +43,22 @@ function health(host: Host, app: App, started: Started): Health {
   if (startsOf(host, files) > 1 || !isAlive(host, daemon))
     return { failed: "it ended right after its start" };
   started.seen ??= host.ticks();
-  // A `web` worker without a site may be a bot that listens to nobody.
+  // A `web` worker without a site may be a bot that does not listen at all.
   if (worker.site && worker.listen && "port" in worker.listen) {
     return isListening(host, worker.listen.port) ? answers(host, started) : "starting";
   }
   return host.ticks() - started.seen >= staysUp ? "healthy" : "starting";
 }
 
-/** How often a worker's process has been started since its release was. */
+/** How often a worker's process has been started in this release. */
 export const startsOf = (host: Host, { starts }: Pick<ReturnType<typeof filesOf>, "starts">) =>
   host.stat(starts)?.size ?? 0;
 
 const askAgainAfter = 500;
 
 /**
- * Whether the path of PIKU_HEALTHCHECK answers with 2xx or 3xx; healthy where there is none.
- * `socket`: where a wsgi app speaks http.
+ * Whether the path of PIKU_HEALTHCHECK answers with 2xx or 3xx; healthy if none is set. `socket`:
+ * where a wsgi app speaks http.
  */
 function answers(host: Host, started: Started, socket?: string): Health {
   const { healthcheck, listen, site } = started.worker;
@@ -92,7 +92,7 @@ function answers(host: Host, started: Started, socket?: string): Health {
   return (healthcheck ? /^[23]/ : /^[1-5]/).test(started.answer) ? "healthy" : "starting";
 }
 
-/** What a worker that is not healthy in time has not done, and what it may have done instead. */
+/** What a worker that timed out has failed to do, and what it did instead. */
 function omission(host: Host, app: App, { worker, answer }: Started): string {
   if (emperors(host, app.paths).length === 0)
     return "uWSGI's emperor, which starts it, has ended; it did not start";
@@ -110,7 +110,7 @@ function omission(host: Host, app: App, { worker, answer }: Started): string {
 
 /**
  * Waits until all workers are healthy: a `web` worker listens on its port, a wsgi app is loaded,
- * everything else stays up for a second. Throws as soon as one cannot be, or after `patience`
+ * everything else stays up for a second. Throws as soon as one has failed, or after `patience`
  * milliseconds, with the end of its log.
  */
 export function awaitHealthy(
@@ -160,7 +160,7 @@ function unhealthy(
     return new PikuError(`${message}; the server's disk is full`, "make room and try again");
   return new PikuError(
     `${message}${killedForMemory(host) > killedBefore ? "; the server's memory had run out" : ""}`,
-    // `run` would not do: it runs in what is live, which is not this release, or nothing at all.
+    // `run` would not help: it runs in the live release, which is not this one.
     lines.length > 0
       ? "what it said stands above"
       : `it said nothing; see what \`${worker.command}\` does on your own machine`,

@@ -4,9 +4,9 @@ import { liveRelease } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import {
   commandLines,
+  endGroup,
   hasConnections,
   isAlive,
-  isGroupAlive,
   isSocketConnected,
   pidIn,
   statOf,
@@ -16,7 +16,7 @@ import { waitUntil } from "../host/wait.ts";
 import { listVassals, wakeEmperor, wakingEmperor } from "./emperor.ts";
 import { filesOf, socketOf, type Vassal, type Worker } from "./worker.ts";
 
-/** Whether anybody is still connected to a worker of a generation that is to leave. */
+/** Whether a worker that is being retired still has connections. */
 function isBusy(host: Host, app: App, { kind, ordinal, release }: Vassal): boolean {
   if (release === undefined) return false;
   if (isInside(kind)) return isSocketConnected(host, socketOf(app, ordinal, release));
@@ -24,7 +24,7 @@ function isBusy(host: Host, app: App, { kind, ordinal, release }: Vassal): boole
   return port !== undefined && hasConnections(host, port);
 }
 
-/** The port that a worker was given, from its launcher. */
+/** The port of a worker, read from its launcher. */
 export function portOf(
   host: Host,
   app: App,
@@ -37,9 +37,9 @@ export function portOf(
 const settles = 300;
 const quiet = 150;
 
-/** Waits until nobody is connected to these workers for a moment, at most `grace` milliseconds. */
+/** Waits until these workers have had no connection for 150 ms, at most `grace` milliseconds. */
 export function drain(host: Host, app: App, vassals: readonly Vassal[], grace: number): void {
-  // nginx may have chosen an address before the switch and not connected yet.
+  // nginx may have chosen an address before the switch and not have connected yet.
   host.sleep(settles);
   let idleSince: number | undefined;
   let cost = 0;
@@ -50,19 +50,19 @@ export function drain(host: Host, app: App, vassals: readonly Vassal[], grace: n
     cost = host.ticks() - look;
     return idleSince !== undefined && look - idleSince >= quiet;
   };
-  // Where there are tens of thousands of sockets a look takes the kernel 40 ms: a tenth of a
-  // processor is enough.
+  // With tens of thousands of sockets one check takes the kernel 40 ms: use at most a tenth of a
+  // processor.
   waitUntil(host, isQuiet, { every: () => Math.max(50, 10 * cost), atMost: grace - settles });
 }
 
-/** The processes of a vassal: uWSGI's own, and the group of the program below it. */
+/** The processes of a vassal: uWSGI's master, and the process group of the program it runs. */
 export function processesOf(
   host: Host,
   app: App,
   vassal: Vassal,
 ): { masters: number[]; group?: number } {
-  // What uWSGI calls its processes (procname-prefix): a number in a file may have been given to
-  // somebody else since.
+  // uWSGI's name for its processes (procname-prefix): a process id in a file may have been reused
+  // since.
   const title = `${app.name}:${vassal.kind}:uWSGI master`;
   if (vassal.release === undefined) {
     const ours = new Set(
@@ -82,15 +82,15 @@ export function processesOf(
   };
 }
 
-/** The number that uWSGI's own process of a vassal wrote down. */
+/** The process id of a vassal's master. */
 const pidOf = (host: Host, app: App, { release, ...vassal }: Vassal) =>
   release === undefined ? undefined : pidIn(host, filesOf(app, { ...vassal, release }).master);
 
 const endPatience = 5_000;
 
 /**
- * Takes vassals from the emperor and waits until their processes have ended; after `grace`
- * milliseconds they are made to.
+ * Removes vassals and waits until their processes have ended; kills them after `grace`
+ * milliseconds.
  */
 export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], grace: number): void {
   if (vassals.length === 0) return;
@@ -105,21 +105,13 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
     meanwhile: wakingEmperor(host, app.paths),
   });
   for (const pid of masters) if (isAlive(host, pid)) host.signal(pid, "KILL");
-  // What a shell line left behind: its shell ends at once, what it started may not.
+  // What a shell command left behind: the shell exits at once, its children may not.
   for (const group of groups) endGroup(host, group, 1_000);
   for (const { kind, ordinal, release } of vassals) {
     if (!isInside(kind) || release === undefined) continue;
     host.remove(socketOf(app, ordinal, release));
     host.remove(filesOf(app, { kind, ordinal, release }).http);
   }
-}
-
-function endGroup(host: Host, group: number, patience: number): void {
-  if (!isGroupAlive(host, group)) return;
-  host.signal(-group, "TERM");
-  const start = host.ticks();
-  while (isGroupAlive(host, group) && host.ticks() - start < patience) host.sleep(50);
-  host.signal(-group, "KILL");
 }
 
 /** The vassals of an app that belong to no live release. */

@@ -225,8 +225,8 @@ stories((board, story) => {
     const flipped = Buffer.from(whole);
     flipped[whole.length >> 1]! ^= 1;
     const bad: [string, Buffer | string, RegExp][] = [
-      ["empty", "", /no backup/],
-      ["text", "hello\n".repeat(50), /no backup/],
+      ["empty", "", /not a piku backup/],
+      ["text", "hello\n".repeat(50), /not a piku backup/],
       ["begun", whole.subarray(0, 20_000), /cut short|no backup/],
       ["half", whole.subarray(0, whole.length >> 1), /cut short or damaged/],
       ["without its seal", whole.subarray(0, -106), /cut short or damaged/],
@@ -321,7 +321,7 @@ stories((board, story) => {
         fs.renameSync(usb, `${usb}.away`);
         const before = state(fresh);
         expect(fails(on(fresh, `ssh board restore linked --force <${file}`), 1).output).toContain(
-          "is its disk there?",
+          "is its disk mounted?",
         );
         expect(state(fresh)).toEqual(before);
       });
@@ -418,29 +418,37 @@ stories((board, story) => {
         JSON.stringify({ format: 1, created: "2026-01-01T00:00:00Z", ...change });
       const good = manifest({ apps: [{ name: "x" }] });
       const bad: [string, string, RegExp][] = [
-        [good, `mkdir apps && ln -s ${victim} apps/x`, /puts into none: 'apps\/x'/],
+        [good, `mkdir apps && ln -s ${victim} apps/x`, /unexpected file in the backup: 'apps\/x'/],
         [
           good,
           `mkdir data && ln -s ${below(board, "data/idle")} data/x`,
-          /puts into none: 'data\/x'/,
+          /unexpected file in the backup: 'data\/x'/,
         ],
         [
           good,
           `mkdir envs && ln -s ${below(board, "envs/idle")} envs/x`,
-          /puts into none: 'envs\/x'/,
+          /unexpected file in the backup: 'envs\/x'/,
         ],
         [
           good,
           `mkdir -p envs/x && ln -s ${below(board, "envs/idle/ENV")} envs/x/ENV`,
-          /puts into none/,
+          /unexpected file in the backup/,
         ],
         [
           good,
           `mkdir -p repos/x && ln -s ${below(board, "repos/idle/hooks")} repos/x/hooks`,
-          /puts into none/,
+          /unexpected file in the backup/,
         ],
-        [good, "mkdir releases && echo no folder >releases/x", /puts into none: 'releases\/x'/],
-        [good, "mkdir -p data/x && mkfifo data/x/pipe", /puts into none: 'data\/x\/pipe'/],
+        [
+          good,
+          "mkdir releases && echo no folder >releases/x",
+          /unexpected file in the backup: 'releases\/x'/,
+        ],
+        [
+          good,
+          "mkdir -p data/x && mkfifo data/x/pipe",
+          /unexpected file in the backup: 'data\/x\/pipe'/,
+        ],
         // With a commit, its work tree becomes git's: not through a link.
         [
           manifest({ apps: [{ name: "x", commit: "1".repeat(40) }] }),
@@ -450,7 +458,7 @@ stories((board, story) => {
         ["{", "true", /piku\.json is damaged/],
         ["null", "true", /piku\.json is damaged/],
         [manifest({}), "true", /piku\.json is damaged/],
-        ["", "rm piku.json && mkfifo piku.json", /no backup/],
+        ["", "rm piku.json && mkfifo piku.json", /not a piku backup/],
       ];
       fs.writeFileSync(
         `${victim}/.git/objects/info/alternates`,
@@ -512,7 +520,7 @@ stories((board, story) => {
           fresh.on(["sh", "-c", `${fresh.executable} restore <${brought}`], { env, limit: 120 }),
           1,
         );
-        expect(ran.output).toContain("there is something of 'first' on this server");
+        expect(ran.output).toContain("already on this server, and left untouched: 'first'");
         expect(ran.output).toContain("--force");
         const content = (name: string) => read(below(fresh, name));
         expect(content("data/first/file")).toBe("of the fresh board");

@@ -40,7 +40,7 @@ export interface Target {
 }
 
 const root = path.resolve(import.meta.dir, "../..");
-export const examples = path.join(root, "test/examples");
+export const examples = path.join(root, "examples");
 
 /**
  * The executables to tell the stories about. PIKU_TARGETS names others, with blanks between:
@@ -56,6 +56,11 @@ export const targets: Target[] = (
       ? { name: path.basename(word), executable: path.resolve(word) }
       : { name: word, executable: path.join(root, "dist", `piku-${word}`) },
   );
+
+/** Throws when an executable has not been built. */
+export function requireBuilt({ executable }: Target): void {
+  if (!fs.existsSync(executable)) throw new Error(`${executable} is missing: npm run build`);
+}
 
 export abstract class Board {
   /**

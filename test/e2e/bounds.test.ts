@@ -122,8 +122,8 @@ for (const { name, executable } of targets)
       refused(run(["setup:ssh", "-"], file), "what comes on stdin is larger than 64 KB");
       refused(run(["setup:ssh", file], file), `the file '${file}' is larger than 64 KB`);
       refused(run(["git-hook", "blog"], file), "what comes on stdin is larger than 2 MB");
-      expect(run(["restore"], file).stderr).toContain("this is no backup of piku's");
-      expect(run(["backup", "--verify", file]).stderr).toContain("this is no backup of piku's");
+      expect(run(["restore"], file).stderr).toContain("this is not a piku backup");
+      expect(run(["backup", "--verify", file]).stderr).toContain("this is not a piku backup");
       fs.rmSync(file);
     });
 

@@ -26,11 +26,6 @@ function tell(shell: readonly string[], line: string, text = functions) {
   return `${ran.stdout}${ran.stderr}`.trim();
 }
 
-test.skipIf(!Bun.which("shellcheck"))("shellcheck has nothing to say", () => {
-  const ran = spawnSync("shellcheck", ["-s", "sh", script], { encoding: "utf8" });
-  expect(ran.stdout).toBe("");
-});
-
 for (const shell of shells) {
   const name = shell[0];
   test(`${name} reads it`, () => {

@@ -16,6 +16,7 @@ import {
   type Ran,
   read,
   readProc,
+  requireBuilt,
   systemPath,
   targets,
   user,
@@ -34,8 +35,7 @@ export class Sandbox extends Board {
 
   /** With a disk of its own, of so many megabytes, for root only. */
   start(disk?: number): this {
-    if (!fs.existsSync(this.target.executable))
-      throw new Error(`${this.target.executable} is missing: npm run build`);
+    requireBuilt(this.target);
     this.folder = fs.mkdtempSync("/tmp/piku-");
     if (disk !== undefined) {
       ok(

@@ -1,5 +1,11 @@
-"""Runs a program before and after so many connections have been opened and closed: `sockets.py COUNT PROGRAM...`."""
-import socket, subprocess, sys
+"""Runs a program before and after so many connections were opened and closed.
+
+sockets.py COUNT PROGRAM...
+"""
+
+import socket
+import subprocess
+import sys
 
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 server = socket.socket()

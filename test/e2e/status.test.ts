@@ -188,7 +188,7 @@ stories((board, story) => {
     const said = Object.fromEntries(findings().map(({ check, says }) => [check, says]));
     expect(said.tools).toMatch(/git \d+\.\d+.*uwsgi 2\..*nginx 1\./);
     expect(said.processes).toBe("5 of 5 are up");
-    expect(said.sites).toBe("2 sites, which nginx takes");
+    expect(said.sites).toBe("2 sites, all accepted by nginx");
     expect(said.certificates).toBe("left: blog 824 days, wiki 824 days");
     const { stdout, stderr } = board.ssh("doctor");
     expect(stdout).toMatch(/^ok +emperor +uWSGI's emperor runs$/m);
@@ -231,7 +231,7 @@ stories((board, story) => {
     // A first push that failed is another matter.
     fs.mkdirSync(`${board.pikuRoot}/repos/later`);
     expect(found()).toMatchObject([
-      { ok: false, says: "'later' has settings or a repository, but is no app" },
+      { ok: false, says: "'later' has settings or a repository, but is not an app" },
     ]);
     ok(board.ssh("destroy", "later"));
   });
@@ -290,7 +290,7 @@ stories((board, story) => {
       ["processes", "bot.1 of app 'wiki' is down", /./],
       [
         "certificates",
-        /^the certificate of app 'wiki' is missing, or its key is another's$/,
+        /^the certificate of app 'wiki' is missing, or does not match its key$/,
         /deploy wiki/,
       ],
       [
@@ -305,7 +305,7 @@ stories((board, story) => {
         `chmod 600 ${shown}/envs/blog/LIVE_ENV`,
       ],
       ["leftovers", "a deploy of app 'blog' was cut off", /recover/],
-      ["leftovers", "'ghost' has settings or a repository, but is no app", /destroy ghost/],
+      ["leftovers", "'ghost' has settings or a repository, but is not an app", /destroy ghost/],
     ].map(([check, says, remedy]) => ({
       check: check as string,
       ok: false,

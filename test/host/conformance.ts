@@ -490,14 +490,14 @@ export const systemChecks = (
     throws("EINVAL", () => host.signal(0, "TERM"));
     throws("EINVAL", () => host.signal(host.pid, "NONSENSE"));
   },
-  "offer fills a pipe and does not wait"(host, folder) {
+  "writeNonBlocking fills a pipe and does not wait"(host, folder) {
     const line = '"$@" | { sleep 1; wc -c; }';
-    const ran = host.capture(["sh", "-c", line, "sh", ...program, "offer", `${folder}/result`]);
+    const ran = host.capture(["sh", "-c", line, "sh", ...program, "write-all", `${folder}/result`]);
     const [count, took] = host.read(`${folder}/result`)!.split(" ").map(Number);
     same([Number(ran.stdout), took! < 700, count! > 1000], [count! * 2, true, true]);
   },
-  "offer to a pipe that nobody reads, to a file and to a full disk"(host, folder) {
-    const offer = (line: string) => {
+  "writeNonBlocking to a pipe that nobody reads, to a file and to a full disk"(host, folder) {
+    const write = (line: string) => {
       host.remove(`${folder}/result`);
       host.capture([
         "sh",
@@ -505,14 +505,14 @@ export const systemChecks = (
         line,
         `${folder}/file`,
         ...program,
-        "offer-once",
+        "write-once",
         `${folder}/result`,
       ]);
       return host.read(`${folder}/result`);
     };
-    same(offer('{ sleep 0.3; "$@"; } | true'), "-1");
-    same([offer('"$@" >"$0"'), host.read(`${folder}/file`)], ["3", "ä€x"]);
-    same(offer('"$@" >/dev/full'), "ENOSPC: write 'stdout'");
+    same(write('{ sleep 0.3; "$@"; } | true'), "-1");
+    same([write('"$@" >"$0"'), host.read(`${folder}/file`)], ["3", "ä€x"]);
+    same(write('"$@" >/dev/full'), "ENOSPC: write 'stdout'");
   },
   "nobody reads: EPIPE"(host) {
     const line = '{ "$@"; echo "status $?" >&2; } | head -n 1';
@@ -601,18 +601,18 @@ export const roles: Record<string, (host: Host, args: readonly string[]) => numb
     }
     return 0;
   },
-  offer(host, [result]) {
+  "write-all"(host, [result]) {
     const started = host.ticks();
     const text = "é".repeat(700);
     let count = 0;
-    for (let taken = 1; taken > 0; count += taken) taken = host.offer(text);
+    for (let taken = 1; taken > 0; count += taken) taken = host.writeNonBlocking(text);
     host.write(result!, `${count} ${host.ticks() - started}`);
     return 0;
   },
-  "offer-once"(host, [result]) {
+  "write-once"(host, [result]) {
     let count: unknown;
     try {
-      count = host.offer("ä€x");
+      count = host.writeNonBlocking("ä€x");
     } catch (error) {
       count = (error as Error).message;
     }

@@ -1,22 +1,22 @@
 import {
+  defaultMaxBytes,
   type Entry,
   type Exec,
   type Host,
   type Job,
   type Ran,
   TooLarge,
-  usualMost,
 } from "../../src/host/host.ts";
-import { SystemError } from "../../src/host/posix.ts";
+import { SystemError } from "../../src/host/system.ts";
 
 /** What a test looks at and turns, beside the Host itself. */
 export interface MemoryHost extends Host {
   /** Every child that was run, captured or started, in order. */
   ran: string[][];
-  /** The lines that went to stdout and to stderr, and the text that was offered. */
+  /** The lines that went to stdout and to stderr, and what `writeNonBlocking` took. */
   said: string[];
   complained: string[];
-  offered: string;
+  written: string;
   /** Every signal that was sent: `TERM 12`. */
   signalled: string[];
   /** Milliseconds since 1970; only `sleep` and the test move it. */
@@ -101,7 +101,7 @@ export function memoryHost({
     ran: [],
     said: [],
     complained: [],
-    offered: "",
+    written: "",
     signalled: [],
     clock: 1_700_000_000_000,
     taken: new Set(),
@@ -121,7 +121,7 @@ export function memoryHost({
       environment = { ...next };
     },
 
-    read(path, most = usualMost) {
+    read(path, most = defaultMaxBytes) {
       const node = nodes.get(resolve(path));
       if (node?.type === "directory") throw new SystemError("EISDIR", "read", path);
       if (node && node.text.length > most / 4 && byteLength(node.text) > most)
@@ -227,8 +227,8 @@ export function memoryHost({
     complain: (line) => {
       host.complained.push(line);
     },
-    offer(text) {
-      host.offered += text;
+    writeNonBlocking(text) {
+      host.written += text;
       return text.length;
     },
     stdin: () => "",
@@ -247,7 +247,7 @@ export function memoryHost({
       locks.add(spot);
       return { release: () => void locks.delete(spot) };
     },
-    persist() {},
+    ignoreHangup() {},
     canBind: (_address, port) => !host.taken.has(port),
   };
 

@@ -25,6 +25,7 @@ import {
   type Ran,
   read,
   readProc,
+  requireBuilt,
   systemPath,
   type Target,
 } from "../e2e/board.ts";
@@ -36,8 +37,7 @@ const place = "/srv/story";
 
 /** Puts a release of this one executable into a folder. */
 function release(target: Target, folder: string) {
-  if (!fs.existsSync(target.executable))
-    throw new Error(`${target.executable} is missing: npm run build`);
+  requireBuilt(target);
   fs.mkdirSync(folder, { recursive: true });
   fs.copyFileSync(`${checkout}/install.sh`, `${folder}/install.sh`);
   fs.copyFileSync(target.executable, `${folder}/piku-${target.name}`);

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { parseManifest } from "../../../src/board/backup.ts";
+import { parseManifest } from "../../../src/board/backup/manifest.ts";
 import { renderManifest } from "../../../src/commands/backup.ts";
 
 const created = "2026-01-01T00:00:00.000Z";

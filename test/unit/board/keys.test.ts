@@ -247,7 +247,7 @@ test("what keyLine writes, parseKeyLines reads", () => {
     const { fingerprint, ...written } = key;
     const line = keyLine(host, paths, key, access);
     expect(parseKeyLines(line)).toEqual([
-      { at: 0, isTied: true, ...written, access: { ...nothing, ...access } },
+      { at: 0, hasForcedCommand: true, ...written, access: { ...nothing, ...access } },
     ]);
   }
   expect(keyLine(host, paths, key, accesses[1])).toStartWith(

@@ -114,7 +114,8 @@ test("the help of each command", () => {
     e.g.: ssh piku@board apps
           ssh -t piku@board apps
 
-    List apps; a '*' marks those that run.
+    List apps; a '*' marks those that run. On a terminal it also shows each app's
+    release, commit, age, processes and address.
 
     usage: apps [options]
 
@@ -123,7 +124,7 @@ test("the help of each command", () => {
     $ piku destroy --help
     e.g.: ssh piku@board destroy blog
 
-    Remove an app; its data stays.
+    Remove an app; its data stays. On a terminal it asks for the app's name first.
 
     usage: destroy <app> [options]
 
@@ -135,7 +136,8 @@ test("the help of each command", () => {
           ssh piku@board logs blog web -n 5
           ssh piku@board logs blog --since 1h --no-follow
 
-    Show an app's last log lines and follow its logs.
+    Show an app's last log lines and follow its logs. Without --lines or --since
+    these are the last 20 lines of each process, in the order of their times.
 
     usage: logs <app> [process] [options]
 
@@ -164,7 +166,8 @@ test("the help of each command", () => {
     e.g.: ssh piku@board maintenance:on blog
           ssh piku@board maintenance:on blog --message "'Back at noon.'"
 
-    Close an app's site: visitors see a maintenance page.
+    Close an app's site: visitors see a maintenance page. The page is sent with
+    status 503, and stays over deploys.
 
     usage: maintenance:on <app> [options]
 
@@ -175,7 +178,9 @@ test("the help of each command", () => {
     e.g.: ssh piku@board ps blog
           ssh piku@board ps
 
-    Show the processes of an app, or of all apps.
+    Show the processes of an app, or of all apps. First how many there are to be of
+    each kind; then each process: up or down and since when, restarts since its
+    release, memory, CPU time and port.
 
     usage: ps [app] [options]
 
@@ -185,7 +190,7 @@ test("the help of each command", () => {
     $ piku ps:restart --help
     e.g.: ssh piku@board ps:restart blog worker
 
-    Restart an app's workers of one kind.
+    Restart an app's workers of one kind. All others keep running.
 
     usage: ps:restart <app> <kind>
 
@@ -215,7 +220,9 @@ test("the help of each command", () => {
     e.g.: ssh piku@board run blog -- python3 manage.py migrate
           ssh -t piku@board run blog bash
 
-    Run a command with an app's settings, in its directory.
+    Run a command with an app's settings, in its directory. Its exit status is the
+    command's; input and output pass through unchanged. With \`ssh -t\` it has the
+    terminal.
 
     usage: run <app> <command...>
 
@@ -225,7 +232,8 @@ test("the help of each command", () => {
     $ piku stop --help
     e.g.: ssh piku@board stop blog
 
-    Stop an app until it is restarted or deployed.
+    Stop an app until it is restarted or deployed. Until then visitors see a page
+    that says so.
 
     usage: stop <app>
 
@@ -284,7 +292,8 @@ test("the help of each command", () => {
     e.g.: ssh piku@board config blog
           ssh piku@board config blog --all
 
-    Show an app's settings on the server.
+    Show an app's settings on the server. With --all each line begins with where the
+    setting comes from.
 
     usage: config <app> [options]
 
@@ -307,7 +316,7 @@ test("the help of each command", () => {
     $ piku config:get --help
     e.g.: ssh piku@board config:get blog DEBUG
 
-    Print the value of one setting.
+    Print the value of one setting. Exit status 1 when it is not set.
 
     usage: config:get <app> <setting>
 
@@ -317,7 +326,8 @@ test("the help of each command", () => {
     $ piku config:import --help
     e.g.: ssh piku@board config:import blog <settings.txt
 
-    Set settings from stdin: KEY='value' lines, or JSON.
+    Set settings from stdin: KEY='value' lines, or JSON. Nothing is set when a line
+    is wrong.
 
     usage: config:import <app> [options]
 
@@ -338,7 +348,8 @@ test("the help of each command", () => {
           ssh piku@board config:set blog "GREETING='good morning'"
           ssh piku@board config:set --global PIKU_DOMAIN=example.com
 
-    Set settings of an app and deploy it with them.
+    Set settings of an app and deploy it with them. This also works before an app's
+    first push. With --global, apps take it with their next deploy or restart.
 
     usage: config:set <app> [settings...] [options]
 
@@ -364,7 +375,8 @@ test("the help of each command", () => {
           ssh piku@board backup >board.tar.gz
           ssh piku@board backup --verify <board.tar.gz
 
-    Write a backup of an app, or of the board, to stdout.
+    Write a backup of an app, or of the board, to stdout. It holds all that cannot
+    be made again: repositories, settings, data and files that apps wrote.
 
     usage: backup [app] [options]
 
@@ -374,7 +386,9 @@ test("the help of each command", () => {
     $ piku completion --help
     e.g.: ssh piku@board completion >~/.piku-completion
 
-    Print a script that completes commands and apps in bash.
+    Print a script that completes commands and apps in bash. Add \`.
+    ~/.piku-completion\` to ~/.bashrc; in zsh, after \`autoload -U bashcompinit &&
+    bashcompinit\`.
 
     usage: completion [shell]
 
@@ -383,7 +397,8 @@ test("the help of each command", () => {
     $ piku doctor --help
     e.g.: ssh piku@board doctor
 
-    Check the board and suggest fixes.
+    Check the board and suggest fixes. One line for each check; exit status 1 when
+    something is wrong.
 
     usage: doctor [options]
 
@@ -403,7 +418,8 @@ test("the help of each command", () => {
     $ piku keys --help
     e.g.: ssh piku@board keys
 
-    List the keys that may push and give commands.
+    List the keys that may push and give commands. For each key: fingerprint, day
+    added, apps, last day, name.
 
     usage: keys [options]
 
@@ -413,7 +429,9 @@ test("the help of each command", () => {
     e.g.: ssh piku@board keys:add anna <anna.pub
           ssh piku@board keys:add ben --apps blog,shop --until 2027-07-31 <ben.pub
 
-    Add a public key from stdin, for all apps or some.
+    Add a public key from stdin, for all apps or some. With --apps it is for pushes
+    to these apps and commands about them, but not for run or scp. That is not a
+    security boundary: all apps run as the same user.
 
     usage: keys:add <name> [options]
 
@@ -435,7 +453,8 @@ test("the help of each command", () => {
     e.g.: ssh piku@board restore <board.tar.gz
           ssh piku@board restore blog <board.tar.gz
 
-    Restore a backup from stdin, or one app of it, and deploy.
+    Restore a backup from stdin, or one app of it, and deploy. The whole backup is
+    checked first. An app that exists stays as it is unless --force is given.
 
     usage: restore [app] [options]
 
@@ -464,7 +483,8 @@ test("the help of each command", () => {
     e.g.: ssh piku@board update
           ssh piku@board update --rollback
 
-    Update piku, or go back to the release before.
+    Update piku, or go back to the release before. The release that is replaced is
+    kept beside it, as piku.old.
 
     usage: update [options]
 

@@ -1,14 +1,8 @@
 import { expect, test } from "bun:test";
 import { pathsOf } from "../../../src/app/paths.ts";
-import {
-  asDefault,
-  blamedSite,
-  prepareWeb,
-  readComplaint,
-  renderMain,
-  tryWeb,
-  writeMain,
-} from "../../../src/site/main-file.ts";
+import { blamedSite, readComplaint } from "../../../src/site/complaint.ts";
+import { renderMain, writeMain } from "../../../src/site/main-file.ts";
+import { asDefault, prepareWeb, tryWeb } from "../../../src/site/prepare.ts";
 import { refusedSites } from "../../../src/site/refused.ts";
 import { memoryHost } from "../../host/memory.ts";
 

@@ -15,7 +15,8 @@ import {
   refreshRanges,
   renderRanges,
 } from "../../../src/site/cloudflare.ts";
-import { readComplaint, renderMain } from "../../../src/site/main-file.ts";
+import { readComplaint } from "../../../src/site/complaint.ts";
+import { renderMain } from "../../../src/site/main-file.ts";
 import { parseServerNames } from "../../../src/site/names.ts";
 import {
   askNginx,

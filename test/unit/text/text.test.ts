@@ -8,6 +8,7 @@ import {
   parseSpan,
   shellQuote,
   span,
+  splitAddress,
   splitWords,
   text,
 } from "../../../src/text/text.ts";
@@ -330,4 +331,12 @@ test.each([
   ["1w", undefined],
 ])("parseSpan: %s", (written, expected) => {
   expect(parseSpan(written)).toBe(expected);
+});
+
+test.each([
+  ["127.0.0.1:80", "127.0.0.1", 80],
+  ["*:443", "*", 443],
+  ["[::1]:8080", "[::1]", 8080],
+])("splitAddress(%j)", (listen, address, port) => {
+  expect(splitAddress(listen)).toEqual({ address, port });
 });

@@ -1,0 +1,136 @@
+import {
+  appending,
+  create,
+  exclusive,
+  readOnly,
+  readWrite,
+  withOpen,
+  writeAll,
+  writeOnly,
+} from "./descriptor.ts";
+import type { Host, Lock } from "./host.ts";
+import { checked, folderOf, type System, SystemError, tolerate } from "./system.ts";
+
+/** What a Host changes in the file system. */
+export type Writing = Pick<
+  Host,
+  "write" | "append" | "mkdir" | "chmod" | "remove" | "rename" | "link" | "lock"
+>;
+
+/** That part of the Host; `capture` runs `rm` for whole trees. */
+export const writingOf = (system: System, capture: Host["capture"]): Writing => ({
+  write(path, text, mode = 0o644) {
+    replace(system, path, (temporary) => {
+      withOpen(system, temporary, writeOnly | create | exclusive, mode, (file) => {
+        system.chmod(temporary, mode);
+        writeAll(system, file, text, path);
+        system.sync(file, path);
+      });
+    });
+  },
+  append(path, text, mode = 0o600) {
+    const made = tolerate(
+      () => withOpen(system, path, writeOnly | create | exclusive, mode, () => true),
+      "EEXIST",
+    );
+    if (made) system.chmod(path, mode);
+    withOpen(system, path, writeOnly | create | appending, mode, (file) =>
+      writeAll(system, file, text, path),
+    );
+  },
+  mkdir: (dir, mode = 0o755) => makeFolder(system, dir, mode),
+  chmod: (path, mode) => system.chmod(checked(path), mode),
+  remove(path) {
+    const type = typeAt(system, path);
+    if (type === undefined) return;
+    if (type !== "directory") {
+      tolerate(() => system.unlink(path), "ENOENT");
+      return;
+    }
+    // `rm` also removes names that are not UTF-8; when it fails, removing them ourselves shows the
+    // reason.
+    if (capture(["rm", "-rf", "--", path]).status !== 0) removeTree(system, path);
+  },
+  rename(from, to) {
+    system.rename(checked(from), checked(to));
+    syncFolder(system, to);
+  },
+  link(target, path) {
+    replace(system, path, (temporary) => system.symlink(checked(target), temporary));
+  },
+  lock: (path) => lock(system, path),
+});
+
+/** Makes the new thing beside its place, and puts it there in one step. */
+function replace(system: System, path: string, make: (temporary: string) => void): void {
+  const temporary = `${folderOf(checked(path))}/.${path.slice(path.lastIndexOf("/") + 1)}.tmp`;
+  tolerate(() => system.unlink(temporary), "ENOENT");
+  try {
+    make(temporary);
+    system.rename(temporary, path);
+  } catch (error) {
+    tolerate(() => system.unlink(temporary), "ENOENT", "ENOTDIR", "EROFS", "EACCES", "EIO");
+    throw error;
+  }
+  syncFolder(system, path);
+}
+
+/** Brings the change of a name to the disk. */
+const syncFolder = (system: System, path: string) =>
+  tolerate(
+    () => {
+      const folder = folderOf(path);
+      withOpen(system, folder, readOnly, 0, (descriptor) => system.sync(descriptor, folder));
+    },
+    // Some file systems cannot sync a folder; there is nothing more to do then.
+    "EINVAL",
+  );
+
+function makeFolder(system: System, dir: string, mode: number): void {
+  const there = tolerate(() => system.stat(checked(dir), true), "ENOENT");
+  if (there?.type === "directory") return;
+  if (there) throw new SystemError("ENOTDIR", "mkdir", dir);
+  makeFolder(system, folderOf(dir.replace(/\/+$/, "")), mode);
+  const made = tolerate(() => {
+    system.makeFolder(dir, mode);
+    return true;
+  }, "EEXIST");
+  if (made) system.chmod(dir, mode);
+}
+
+const typeAt = (system: System, path: string) =>
+  tolerate(() => system.stat(checked(path), false), "ENOENT", "ENOTDIR")?.type;
+
+function removeTree(system: System, path: string): void {
+  for (const name of system.names(path)) {
+    const child = `${path}/${name}`;
+    if (typeAt(system, child) === "directory") removeTree(system, child);
+    else tolerate(() => system.unlink(child), "ENOENT");
+  }
+  tolerate(() => system.removeFolder(path), "ENOENT");
+}
+
+function lock(system: System, path: string): Lock | undefined {
+  const descriptor = system.open(checked(path), readWrite | create, 0o600);
+  let open = true;
+  const release = () => {
+    if (open) system.close(descriptor);
+    open = false;
+  };
+  try {
+    if (system.flock(descriptor, path)) {
+      // Whoever held it may have removed the file: then this is a lock on nothing, and others hold
+      // the new file's.
+      const named = tolerate(() => system.stat(path, false), "ENOENT", "ENOTDIR");
+      if (named?.inode === system.stat(`/proc/self/fd/${descriptor}`, true).inode)
+        return { release };
+      release();
+      return lock(system, path);
+    }
+  } catch (error) {
+    release();
+    throw error;
+  }
+  release();
+  return undefined;
+}

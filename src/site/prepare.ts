@@ -1,0 +1,158 @@
+import { type Ports, readMachine } from "../app/board-settings.ts";
+import type { Paths } from "../app/paths.ts";
+import type { Host } from "../host/host.ts";
+import { isListening } from "../host/processes.ts";
+import { PikuError } from "../text/errors.ts";
+import { splitAddress } from "../text/text.ts";
+import { blamedSite, readComplaint } from "./complaint.ts";
+import { listensIn, readDirectives } from "./directives.ts";
+import { webFiles, writeMain } from "./main-file.ts";
+import { askNginx, isPlainFile, readSites, siteNames } from "./nginx.ts";
+import { bringBack, leaveAside, setAside, setStrangeAside } from "./refused.ts";
+
+/**
+ * nginx's complaint about its files as they are, or undefined. For those who may bind the board's
+ * ports: `nginx -t` does.
+ */
+function complaintOf(host: Host, paths: Paths): string | undefined {
+  // A pipe among what a site names would be waited for for ever.
+  const patience = ["timeout", "-s", "KILL", "20"];
+  const ran = host.capture([
+    ...patience,
+    "nginx",
+    "-t",
+    "-q",
+    ...logOption(host),
+    "-c",
+    webFiles(paths).main,
+  ]);
+  if (ran.status === 0) return undefined;
+  return (
+    readComplaint(paths, ran.stderr) ?? "it does not get to the end of its files within 20 seconds"
+  );
+}
+
+/**
+ * nginx before 1.19.5 has no such option, and complains of a log in /var/log that it may not open,
+ * but goes on.
+ */
+const logOption = (host: Host) => (askNginx(host).hasLogOption ? ["-e", "stderr"] : []);
+
+/**
+ * Makes nginx's files such that it starts: all sites that it takes together, without those that it
+ * refuses, or of which another program has a port (`nginx -t` does not tell that). Gives the sites
+ * that were set aside, and why. For the moment before nginx starts. Throws when nginx refuses its
+ * files also without any site.
+ */
+export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
+  for (const path of Object.values(webFiles(paths)))
+    if (host.stat(path) && !isPlainFile(host, path)) host.remove(path);
+  writeMain(host, paths);
+  // What a power cut left names a process that is somebody else's by now.
+  host.remove(webFiles(paths).pid);
+  for (const name of siteNames(host, paths, ".refused")) bringBack(host, paths, name);
+  const aside = setStrangeAside(host, paths);
+  const refuse = (name: string, why: string) => {
+    setAside(host, paths, name, why);
+    aside.set(name, why);
+  };
+  const { ports } = readMachine(host, paths.settings);
+  for (const [name, site] of readSites(host, paths)) {
+    const taken = takenPort(host, ports, site);
+    if (namesPipe(host, site)) refuse(name, "it names a pipe, for which nginx would wait for ever");
+    else if (taken) refuse(name, `another program of the board has ${taken}`);
+  }
+  for (;;) {
+    const complaint = complaintOf(host, paths);
+    if (complaint === undefined) return aside;
+    const blamed = blamedSite(complaint);
+    if (blamed === undefined || !host.stat(`${paths.nginx}/${blamed}.conf`)) break;
+    refuse(blamed, complaint);
+  }
+  // nginx names none, so each is tried with those before.
+  const names = siteNames(host, paths);
+  for (const name of names) setAside(host, paths, name, "it was being tried");
+  let bare = complaintOf(host, paths);
+  if (bare !== undefined) {
+    // An app may have put something else in the place of a log, or of a folder of nginx's.
+    host.remove(`${paths.web}.former`);
+    host.rename(paths.web, `${paths.web}.former`);
+    writeMain(host, paths);
+    bare = complaintOf(host, paths);
+  }
+  for (const name of names) {
+    bringBack(host, paths, name);
+    const complaint = bare === undefined ? complaintOf(host, paths) : undefined;
+    if (complaint !== undefined) refuse(name, complaint);
+  }
+  if (bare !== undefined)
+    throw new PikuError(`nginx refuses its main file: ${bare}`, `look at ${paths.settings}`);
+  return aside;
+}
+
+/** Whether some directive of a site names a pipe. Devices are no pipes: logs go to /dev/null. */
+const namesPipe = (host: Host, site: string): boolean =>
+  readDirectives(site)
+    .flat()
+    .some((word) => {
+      const real =
+        word.startsWith("/") && !word.startsWith("/dev/") ? host.realPath(word) : undefined;
+      return real !== undefined && host.stat(real)?.type === "other";
+    });
+
+/**
+ * A port of its own that a site listens on, and that another program has; while nginx does not run.
+ */
+function takenPort(host: Host, ports: Ports, site: string): string | undefined {
+  const isTaken = (listen: string) => {
+    const { address, port } = splitAddress(listen);
+    if (Object.values(ports).includes(port)) return false;
+    return address.startsWith("[")
+      ? isListening(host, port)
+      : !host.canBind(address === "*" ? "0.0.0.0" : address, port);
+  };
+  return listensIn(site).find(isTaken);
+}
+
+/**
+ * Makes ready for an nginx of piku's own what a shared one has left, and tries all sites as they
+ * are. Gives what was left aside, since it is another user's and would be refused, and what nginx
+ * has against the sites. For install.sh, with the right to bind the board's ports.
+ */
+export function tryWeb(host: Host, paths: Paths): { aside: string[]; complaint?: string } {
+  writeMain(host, paths);
+  markDefault(host, paths);
+  return { aside: leaveAside(host, paths), complaint: complaintOf(host, paths) };
+}
+
+/**
+ * Marks the site of PIKU_DEFAULT_APP as the default, and the copy that its release keeps: it
+ * answered for unknown names before.
+ */
+function markDefault(host: Host, paths: Paths): void {
+  const { defaultApp, ports } = readMachine(host, paths.settings);
+  if (defaultApp === undefined) return;
+  const path = `${paths.nginx}/${defaultApp}.conf`;
+  const site = host.read(path);
+  if (site === undefined) return;
+  const marked = asDefault(site, Object.values(ports));
+  if (marked === site) return;
+  const folder = `${paths.releases}/${defaultApp}`;
+  for (const copy of host.list(folder).filter((name) => /^\d+\.conf$/.test(name)))
+    if (host.read(`${folder}/${copy}`) === site) host.write(`${folder}/${copy}`, marked, 0o600);
+  host.write(path, marked);
+}
+
+/** A site with its first server on each of these ports marked as the one for unknown names. */
+export function asDefault(site: string, ports: readonly number[]): string {
+  if (/^\s*listen\s[^;]*\bdefault_server\b/m.test(site)) return site;
+  const seen = new Set<string>();
+  return site.replace(
+    /^([ \t]*listen[ \t]+)([^\s;]+)/gm,
+    (line, before: string, address: string) => {
+      if (seen.has(address) || !ports.includes(Number(/(\d+)$/.exec(address)?.[1]))) return line;
+      seen.add(address);
+      return `${before}${address} default_server`;
+    },
+  );
+}
