@@ -1,5 +1,5 @@
 import { type App, appOf, listApps } from "../app/app.ts";
-import { type Machine, readMachine } from "../app/board-settings.ts";
+import { boardWarnings, type Machine, readMachine } from "../app/board-settings.ts";
 import { isHeld } from "../app/locks.ts";
 import { folders, ownFolders, type Paths } from "../app/paths.ts";
 import { isStopped, readableNumber, readJournal, releasedSite } from "../app/releases.ts";
@@ -12,7 +12,7 @@ import { readComplaint, webFiles } from "../site/main-file.ts";
 import { readSites } from "../site/nginx.ts";
 import { refusedSites } from "../site/refused.ts";
 import { isStuck, type Running, runningNginx } from "../site/reload.ts";
-import { explain } from "../text/errors.ts";
+import { explain, PikuError } from "../text/errors.ts";
 import { appsWithWorkers, listVassals, requireEmperor } from "../workers/emperor.ts";
 import { type KeyLine, parseKeyLines } from "./keys.ts";
 import { type Mode, modesOf } from "./rights.ts";
@@ -183,7 +183,7 @@ export function surveyBoard(host: Host, paths: Paths): Board {
     tools: Object.fromEntries(
       Object.entries(versions).map(([name, argv]) => [name, versionOf(host, name, argv)]),
     ),
-    settings: complaintOf(() => readMachine(host, paths.settings)),
+    settings: complaintOf(() => checkSettings(host, paths.settings)),
     emperor: complaintOf(() => requireEmperor(host, paths)),
     nginx,
     sites: sites.size,
@@ -256,6 +256,13 @@ function complaintOf(attempt: () => void): Finding | undefined {
     const { message, hint } = explain(error);
     return { says: message, remedy: (hint ?? "").replace(/^on the server: /, "") };
   }
+}
+
+/** Throws for the board's ENV file when it cannot be read, or when something in it is doubtful. */
+function checkSettings(host: Host, file: string): void {
+  readMachine(host, file);
+  const [doubt] = boardWarnings(host, file);
+  if (doubt) throw new PikuError(`${file}: ${doubt}`, `change ${file}`);
 }
 
 /** Whether a deploy was cut off; also where its journal cannot be read. */

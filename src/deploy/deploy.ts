@@ -15,6 +15,7 @@ import {
   writeLive,
   writeRelease,
 } from "../app/releases.ts";
+import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { applyTree, planTree } from "../repository/checkout.ts";
 import { subjectOf } from "../repository/commit.ts";
@@ -40,7 +41,6 @@ import {
   type Vassal,
   vassalName,
   type Worker,
-  wholeNumber,
 } from "../workers/worker.ts";
 import { adopt } from "./adopt.ts";
 import { build, runRelease } from "./build.ts";
@@ -317,7 +317,7 @@ function goBeyondReturn(
 }
 
 /** Milliseconds that a process has to become healthy. */
-const patienceOf = ({ settings }: Plan) => 1000 * wholeNumber(settings, "PIKU_HEALTHCHECK_TIMEOUT");
+const patienceOf = ({ settings }: Plan) => 1000 * setting(settings, "PIKU_HEALTHCHECK_TIMEOUT");
 
 /**
  * An unchanged cron worker of the live release goes on under its old name, and with

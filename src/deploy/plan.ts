@@ -1,18 +1,19 @@
 import type { App } from "../app/app.ts";
-import { type Machine, portNumber, readMachine } from "../app/board-settings.ts";
+import { type Machine, readMachine } from "../app/board-settings.ts";
 import { parseCron } from "../app/cron.ts";
 import type { Settings } from "../app/env-file.ts";
+import { readScaling } from "../app/live.ts";
 import {
   isCron,
   isInside,
   type Procfile,
-  parseScaling,
   planScaling,
   type Scaling,
   siteKinds,
   type Workers,
 } from "../app/procfile.ts";
 import type { Release, Slot } from "../app/releases.ts";
+import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { type Commit, linksOf, refuseManyNames } from "../repository/commit.ts";
 import { includedFile } from "../repository/include.ts";
@@ -28,7 +29,7 @@ import { renderSite } from "../site/render.ts";
 import { hasSite, planBackend, planSite, readInclude, type Site } from "../site/site.ts";
 import { refuseLinksOut } from "../site/static.ts";
 import { PikuError } from "../text/errors.ts";
-import { isOn, printable } from "../text/text.ts";
+import { printable } from "../text/text.ts";
 import { escapeValue } from "../workers/ini.ts";
 import { pluginFolder, refuseMissingPlugins } from "../workers/kinds.ts";
 import { parseOptions } from "../workers/options.ts";
@@ -96,19 +97,14 @@ export function planDeploy(
   release: number,
 ): Plan {
   const { app } = request.commit;
-  if (request.commit.id !== live?.commit)
-    refuseManyNames(host, request.commit, readMachine(host, app.paths.settings).mostFiles);
-  const survey = surveyCommit(host, request.commit, request.serverSettings);
-  const { procfile, settings, environment, machine, names } = survey;
+  const machine = readMachine(host, app.paths.settings);
+  if (request.commit.id !== live?.commit) refuseManyNames(host, request.commit, machine.mostFiles);
+  const survey = surveyCommit(host, request.commit, request.serverSettings, machine);
+  const { procfile, settings, environment, names } = survey;
   const { workers: commands } = procfile;
-  const scaling = planScaling(
-    commands,
-    parseScaling(host.read(`${app.envs}/SCALING`) ?? ""),
-    request.scaling,
-  );
+  const scaling = planScaling(commands, readScaling(host, app), request.scaling);
   const { only } = request;
-  const goesOn =
-    live !== undefined && !restarts.includes(request.cause) && !isOn(autoRestart(settings));
+  const goesOn = live !== undefined && !restarts.includes(request.cause) && !autoRestart(settings);
   const keeps = (kind: string) => (only === undefined ? goesOn : kind !== only);
   const place = planPlace(host, app, survey, scaling, live, keeps("web"));
   const deployed = liveSettings(app, settings, commands, place);
@@ -120,7 +116,7 @@ export function planDeploy(
     virtualenv: environment?.folder,
     phpIni: names.includes("php.ini"),
   };
-  const shared = isShared(host, app.paths);
+  const shared = isShared(host, app.paths, machine);
   const workers = planWorkers(
     app,
     commands,
@@ -248,8 +244,11 @@ const deployerOf = (host: Host) => /^[0-9a-fA-F.:]+(?= )/.exec(host.env().SSH_CL
 /** What is asked for in order to have workers anew, whatever the settings say. */
 const restarts = ["restart", "ps:scale", "rollback", "restore"];
 
-const autoRestart = ({ PIKU_AUTO_RESTART, AUTO_RESTART }: Settings) =>
-  PIKU_AUTO_RESTART ?? AUTO_RESTART ?? "true";
+const autoRestart = (settings: Settings) =>
+  setting(
+    settings,
+    settings.PIKU_AUTO_RESTART === undefined ? "AUTO_RESTART" : "PIKU_AUTO_RESTART",
+  );
 
 function planPlace(
   host: Host,
@@ -261,16 +260,9 @@ function planPlace(
 ): Place {
   const networked = Object.keys(procfile.workers).some((kind) => siteKinds.includes(kind));
   const names = siteNames(settings);
-  const fixed = settings.PORT ? portNumber(settings.PORT, "PORT") : undefined;
-  const bind = settings.BIND_ADDRESS || "127.0.0.1";
-  if (!/^[\w.:[\]-]+$/.test(bind)) {
-    throw new PikuError(
-      `BIND_ADDRESS: '${printable(bind)}' is no address`,
-      "write 127.0.0.1 or 0.0.0.0",
-    );
-  }
-  const overlap =
-    names.length > 0 && (settings.PIKU_OVERLAP === undefined || isOn(settings.PIKU_OVERLAP));
+  const fixed = setting(settings, "PORT");
+  const bind = setting(settings, "BIND_ADDRESS");
+  const overlap = names.length > 0 && setting(settings, "PIKU_OVERLAP");
   const switches = overlap && "web" in procfile.workers && fixed === undefined;
   const count = Math.max(...siteKinds.map((kind) => scaling[kind] ?? 0), 1);
   const ports = networked ? takePorts(host, app, count, fixed) : { a: [], b: [] };
@@ -313,7 +305,7 @@ function planWorkers(
   socketMode: SocketMode,
 ): Worker[] {
   const front = siteKinds.find((kind) => kind in workers);
-  const healthcheck = healthPath(settings.PIKU_HEALTHCHECK);
+  const healthcheck = setting(settings, "PIKU_HEALTHCHECK");
   // A port that changes with every deploy is of no use to those that do not listen on it, and would
   // make them look changed.
   const { PORT, ...others } = settings;
@@ -363,16 +355,6 @@ function refuseCommand(kind: string, command: string): void {
   if (kind === "php" && `/${command}/`.includes("/../")) {
     throw new PikuError(`Procfile: '${printable(command)}' is not a folder of the app`);
   }
-}
-
-function healthPath(value: string | undefined): string | undefined {
-  if (value && !/^\/[!-~]*$/.test(value)) {
-    throw new PikuError(
-      `PIKU_HEALTHCHECK: '${printable(value)}' is no path`,
-      "write a path of the app that answers quickly, such as /health",
-    );
-  }
-  return value || undefined;
 }
 
 // sun_path of unix(7), less its closing zero.

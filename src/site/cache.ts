@@ -1,6 +1,6 @@
 import type { App } from "../app/app.ts";
 import type { Settings } from "../app/env-file.ts";
-import { wholeNumberIn } from "../app/settings.ts";
+import { invalid, setting } from "../app/settings.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable, text } from "../text/text.ts";
 import { cacheHint, mayCache } from "./folders.ts";
@@ -22,16 +22,6 @@ export interface Cache {
   unused: number;
 }
 
-/** What the original takes for an app that does not say otherwise. */
-const usual = {
-  NGINX_CACHE_SIZE: "1",
-  NGINX_CACHE_TIME: "3600",
-  NGINX_CACHE_REDIRECTS: "3600",
-  NGINX_CACHE_ANY: "3600",
-  NGINX_CACHE_CONTROL: "3600",
-  NGINX_CACHE_EXPIRY: "86400",
-};
-
 /**
  * The cache that an app's NGINX_CACHE_ settings ask for; undefined without NGINX_CACHE_PREFIXES.
  * `allowed` are the folders of PIKU_FOLDERS. Throws for invalid values, and for a folder that is
@@ -42,27 +32,17 @@ export function planCache(
   settings: Settings,
   allowed: readonly string[] = [],
 ): Cache | undefined {
-  const prefixes = (settings.NGINX_CACHE_PREFIXES ?? "")
-    .split(",")
-    .map((item) => item.trim().replace(/^\/+/, ""));
-  const given = [...new Set(prefixes.filter((prefix) => prefix !== ""))];
-  if (given.length === 0) return undefined;
-  const bad = given.find((prefix) => !/^[\w.~%+@/-]+$/.test(prefix));
-  if (bad !== undefined)
-    throw new PikuError(
-      `NGINX_CACHE_PREFIXES: '${printable(bad)}' cannot be the beginning of a path`,
-      "write paths with commas between them, such as /thumbnails,/sitemap.xml",
-    );
-  const seconds = (key: keyof typeof usual) => wholeNumberIn(settings, usual, key);
+  const prefixes = setting(settings, "NGINX_CACHE_PREFIXES");
+  if (prefixes.length === 0) return undefined;
   return {
-    prefixes: given,
-    folder: cacheFolder(app, settings.NGINX_CACHE_PATH, allowed),
-    gigabytes: Math.max(1, seconds("NGINX_CACHE_SIZE")),
-    content: seconds("NGINX_CACHE_TIME"),
-    redirects: seconds("NGINX_CACHE_REDIRECTS"),
-    others: seconds("NGINX_CACHE_ANY"),
-    browsers: seconds("NGINX_CACHE_CONTROL"),
-    unused: seconds("NGINX_CACHE_EXPIRY"),
+    prefixes,
+    folder: cacheFolder(app, settings, allowed),
+    gigabytes: Math.max(1, setting(settings, "NGINX_CACHE_SIZE")),
+    content: setting(settings, "NGINX_CACHE_TIME"),
+    redirects: setting(settings, "NGINX_CACHE_REDIRECTS"),
+    others: setting(settings, "NGINX_CACHE_ANY"),
+    browsers: setting(settings, "NGINX_CACHE_CONTROL"),
+    unused: setting(settings, "NGINX_CACHE_EXPIRY"),
   };
 }
 
@@ -70,14 +50,14 @@ export function planCache(
  * A folder of nginx's own: it removes from there what it does not know, and as root takes it for
  * its own user.
  */
-function cacheFolder(app: App, given: string | undefined, allowed: readonly string[]): string {
+function cacheFolder(app: App, settings: Settings, allowed: readonly string[]): string {
+  const given = setting(settings, "NGINX_CACHE_PATH");
   if (!given) return `${app.cache}/nginx`;
-  const folder = given.length > 4096 ? "" : given.replace(/(\/\.?)*$/, "");
+  const folder = given.replace(/(\/\.?)*$/, "");
   if (!/^\/[\w./+@-]+$/.test(folder) || /\/(\.{0,2})\//.test(`${folder}/`))
-    throw new PikuError(
-      `NGINX_CACHE_PATH: '${printable(given)}' cannot be the folder of a cache`,
-      `write an absolute path, such as ${app.cache}/pages, or leave it out`,
-    );
+    throw invalid("NGINX_CACHE_PATH", given, {
+      hint: `write an absolute path, such as ${app.cache}/pages, or leave it out`,
+    });
   if (!mayCache(app, folder, allowed))
     throw new PikuError(
       `NGINX_CACHE_PATH: '${printable(given)}' is outside of the app's own cache folder`,

@@ -1,5 +1,5 @@
 import type { App } from "../app/app.ts";
-import { readMachine } from "../app/board-settings.ts";
+import type { Machine } from "../app/board-settings.ts";
 import type { Paths } from "../app/paths.ts";
 import { releasedSite } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
@@ -40,8 +40,11 @@ export function runningNginx(host: Host, paths: Paths, command?: string): Runnin
  * Whether nginx comes as another user, who must be able to reach an app's sockets; where none runs,
  * as the board is meant to be.
  */
-export function isShared(host: Host, paths: Paths): boolean {
-  const { nginx, reload } = readMachine(host, paths.settings);
+export function isShared(
+  host: Host,
+  paths: Paths,
+  { nginx, reload }: Pick<Machine, "nginx" | "reload">,
+): boolean {
   const { way } = runningNginx(host, paths, reload);
   return way === "none" ? nginx === "shared" : way !== "own";
 }

@@ -6,6 +6,7 @@ import { explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import {
   askAuthority,
+  authorityOf,
   challenges,
   clientPairs,
   findClient,
@@ -49,8 +50,7 @@ const gotFile = (app: App) => `${app.releases}/certificate`;
  * within an hour after a failure.
  */
 function obtain(host: Host, { app, site, settings, reload }: Request, patiently: boolean): void {
-  const authority = settings.ACME_ROOT_CA || host.env().ACME_ROOT_CA;
-  const names = publicNames(certificateNames(site), authority);
+  const names = publicNames(certificateNames(site), authorityOf(host, settings));
   const client = names.length > 0 ? findClient(host, app, settings) : undefined;
   if (!client) return;
   const isGood = (pair: Pair) => {

@@ -1,6 +1,7 @@
 import type { App } from "../app/app.ts";
 import type { Settings } from "../app/env-file.ts";
 import type { Workers } from "../app/procfile.ts";
+import { setting } from "../app/settings.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { holdsOurs, isBelow, mayServe, servedHint } from "./folders.ts";
@@ -22,10 +23,9 @@ export function parseMappings(
   settings: Settings,
   allowed: readonly string[] = [],
 ): Mapping[] {
-  const items = (settings.NGINX_STATIC_PATHS ?? "").split(",").map((item) => item.trim());
-  const paths = items
-    .filter((item) => item !== "")
-    .map((item) => mapping(app, item, "NGINX_STATIC_PATHS", allowed));
+  const paths = setting(settings, "NGINX_STATIC_PATHS").map((item) =>
+    mapping(app, item, "NGINX_STATIC_PATHS", allowed),
+  );
   const worker =
     workers.static === undefined
       ? []
@@ -47,12 +47,9 @@ function mapping(app: App, item: string, where: string, allowed: readonly string
   const hint =
     "write /url:folder, the folder below the app or an absolute one, such as /static:public";
   if (item.length > longestPath || !/^\/[\w.~/-]*$/.test(url) || url.includes(".."))
-    throw new PikuError(`${where}: '${printable(item)}' is no mapping`, hint);
+    throw new PikuError(`${where}: invalid mapping '${printable(item)}'`, hint);
   if (!/^[^\x00-\x1f"$\\]+$/.test(folder) || `/${folder}/`.includes("/../")) {
-    throw new PikuError(
-      `${where}: '${printable(folder)}' cannot be a folder of static files`,
-      hint,
-    );
+    throw new PikuError(`${where}: invalid directory '${printable(folder)}'`, hint);
   }
   const absolute = `/${(folder.startsWith("/") ? folder : `${app.tree}/${folder}`).split("/").filter(isPart).join("/")}`;
   if (!mayServe(app, absolute, allowed)) {

@@ -123,7 +123,7 @@ stories((board, story) => {
 
   story("a value of a cache setting that is none is refused, naming it", () => {
     expect(fails(board.ssh("config:set", "kept-web", "NGINX_CACHE_TIME=1h"), 1).output).toContain(
-      "NGINX_CACHE_TIME is '1h'",
+      "NGINX_CACHE_TIME: invalid number of seconds '1h'",
     );
     expect(board.get("/", { host: "kept-web.test" }).body).toBe("one");
   });
@@ -224,7 +224,7 @@ stories((board, story) => {
     expect(fs.existsSync(`${board.pikuRoot}/nginx/bot.conf`)).toBe(false);
     onBoard(board, "PIKU_DOMAIN=not a domain");
     expect(fails(board.ssh("restart", "domain"), 1).output).toContain(
-      "PIKU_DOMAIN is 'not a domain'",
+      "PIKU_DOMAIN: invalid domain 'not a domain'",
     );
     onBoard(board, "PIKU_DOMAIN=");
   });

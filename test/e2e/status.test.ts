@@ -217,7 +217,7 @@ stories((board, story) => {
     expect(found).toEqual({
       check: "settings",
       ok: false,
-      says: `${board.inside(file)}: PIKU_HTTP_PORT is 'many'`,
+      says: `${board.inside(file)}: PIKU_HTTP_PORT: invalid port 'many'`,
       remedy: "a port is a number from 1 to 65535",
     });
   });

@@ -108,7 +108,7 @@ test.each(["https://a b", "$(id)", "-x", "a/b", "file:///etc/passwd"])(
   (value) => {
     const host = hostWith(acmeSh);
     expect(() => findClient(host, appOn(host), { ACME_ROOT_CA: value })).toThrow(
-      `ACME_ROOT_CA is '${value}'`,
+      `ACME_ROOT_CA: invalid authority '${value}'`,
     );
   },
 );

@@ -1,0 +1,151 @@
+import { defu } from "defu";
+
+/** What the value of a setting is: how it is called, read, and what it is where nothing is said. */
+export interface Kind<T> {
+  /** What a value is called in a message (`invalid port '80000'`) and on the reference page. */
+  noun: string;
+  /** What to write instead of an invalid value, with an example. */
+  hint: string;
+  /** The value where the setting is not there. */
+  initial: T;
+  /** The value where it is there and empty. */
+  empty: T;
+  /**
+   * Reads what is written, without spaces around it. `refuse` throws, and names the part that is
+   * invalid, or all of it.
+   */
+  read(text: string, refuse: (part?: string) => never): T;
+  /** What a value counts as that is neither valid nor refused. */
+  guess?(text: string): T | undefined;
+}
+
+const yes = /^(true|1|yes|on|y|enabled)$/i;
+const no = /^(false|0|no|off|n|disabled|)$/i;
+
+/**
+ * `true` or `false`, in the words of the original and of uWSGI. `others`: what any other word
+ * counts as; for the original it was false, for uWSGI true.
+ */
+export const boolean = (initial: boolean, others = false): Kind<boolean> => ({
+  noun: "true or false",
+  hint: "write true or false",
+  initial,
+  empty: false,
+  read: (text) => (yes.test(text) ? true : no.test(text) ? false : others),
+  guess: (text) => (yes.test(text) || no.test(text) ? undefined : others),
+});
+
+/** A whole number from `min` to `max`. */
+export function number<Initial extends number | undefined>(
+  initial: Initial,
+  options: { noun?: string; min?: number; max?: number; example?: number } = {},
+): Kind<number | Initial> {
+  const usual = { noun: "number", min: 0, max: 999_999_999, example: initial || 60 };
+  const { noun, min, max, example } = defu(options, usual);
+  const range = min === usual.min && max === usual.max ? "" : ` from ${min} to ${max}`;
+  return {
+    noun,
+    hint: `write a whole number${range}, such as ${example}`,
+    initial,
+    empty: initial,
+    read: (text, refuse) => {
+      const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+      return value >= min && value <= max ? value : refuse();
+    },
+  };
+}
+
+export const seconds = (initial: number) => number(initial, { noun: "number of seconds" });
+
+export const port = <Initial extends number | undefined = undefined>(initial?: Initial) =>
+  number(initial as Initial, { noun: "port", min: 1, max: 65_535, example: 8080 });
+
+// PATH_MAX of Linux.
+const longest = 4096;
+
+/** One line of text, which a pattern may restrict. */
+export const line = <Initial extends string | undefined = undefined>(
+  noun: string,
+  hint: string,
+  pattern: RegExp = /(?:)/,
+  initial?: Initial,
+): Kind<string | Initial> => ({
+  noun,
+  hint,
+  initial: initial as Initial,
+  empty: initial as Initial,
+  read: (text, refuse) => (text.length <= longest && pattern.test(text) ? text : refuse()),
+});
+
+/** One of these words. */
+export const choice = <Word extends string>(
+  noun: string,
+  ...words: Word[]
+): Kind<Word | undefined> => ({
+  noun,
+  hint: `write ${words.join(" or ")}`,
+  initial: undefined,
+  empty: undefined,
+  read: (text, refuse) => words.find((word) => word === text) ?? refuse(),
+});
+
+/** Several of them, in `separator`s. Each is cleaned, checked, and taken once. */
+export const list = (
+  noun: string,
+  hint: string,
+  separator: RegExp,
+  isValid: (item: string) => boolean = () => true,
+  clean: (item: string) => string = (item) => item.trim(),
+): Kind<string[]> => ({
+  noun,
+  hint,
+  initial: [],
+  empty: [],
+  read: (text, refuse) => {
+    const items = text.split(separator).filter((item) => item.trim() !== "");
+    const bad = items.find((item) => !isValid(item));
+    if (bad !== undefined) refuse(bad);
+    return [...new Set(items.map(clean))].filter((item) => item !== "");
+  },
+});
+
+/** The address of a network card, as nginx listens on it. */
+export const address = <Initial extends string>(initial: Initial, pattern: RegExp) =>
+  line("address", "write 192.0.2.1, or [2001:db8::1]", pattern, initial);
+
+/** A file of the app, by its path in the repository. */
+export const ownFile = () =>
+  line(
+    "file of the app",
+    "write its path in the repository, such as nginx.conf",
+    /^(?!\/)(?!(.*\/)?\.\.(\/|$))/,
+  );
+
+const serverName =
+  /^(_|(\*\.|\.)?([A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.\*)?\.?|\[[0-9a-fA-F:.]+\])$/;
+
+/** Names of a site. What nginx would read as something else is invalid. */
+export const serverNames = () =>
+  list(
+    "server name",
+    "write names such as app.example.com, with commas between them",
+    /[\s,]+/,
+    (name) => name.length <= 253 && serverName.test(name),
+    (name) => name.toLowerCase(),
+  );
+
+const domainName = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.?$/i;
+
+/** A name below which others get theirs. */
+export const domain = () => line("domain", "write a domain, such as pi.example.com", domainName);
+
+/** Absolute directories with `:` between them. */
+export const directories = () =>
+  list(
+    "directory",
+    "write absolute paths with ':' between them, such as /srv/photos:/mnt/usb",
+    /:/,
+    (path) =>
+      /^\/[^\x00-\x1f"$\\]*$/.test(path) && !/^\/+$/.test(path) && !/\/\.{1,2}\//.test(`${path}/`),
+    (path) => path.replace(/\/+/g, "/").replace(/\/$/, ""),
+  );
