@@ -2,8 +2,10 @@ import { defu } from "defu";
 
 /** What the value of a setting is: how it is called, read, and what it is where nothing is said. */
 export interface Kind<T> {
-  /** What a value is called in a message (`invalid port '80000'`) and on the reference page. */
+  /** What a value, or a part of it, is called: `invalid port '80000'`. */
   noun: string;
+  /** What the reference page calls it, where that is not the noun. */
+  title?: string;
   /** What to write instead of an invalid value, with an example. */
   hint: string;
   /** The value where the setting is not there. */
@@ -78,27 +80,30 @@ export const line = <Initial extends string | undefined = undefined>(
 });
 
 /** One of these words. */
-export const choice = <Word extends string>(
-  noun: string,
-  ...words: Word[]
-): Kind<Word | undefined> => ({
-  noun,
+export const choice = <Word extends string>(...words: Word[]): Kind<Word | undefined> => ({
+  noun: "choice",
+  title: words.map((word) => `\`${word}\``).join(" or "),
   hint: `write ${words.join(" or ")}`,
   initial: undefined,
   empty: undefined,
   read: (text, refuse) => words.find((word) => word === text) ?? refuse(),
 });
 
-/** Several of them, in `separator`s. Each is cleaned, checked, and taken once. */
-export const list = (
-  noun: string,
-  hint: string,
-  separator: RegExp,
-  isValid: (item: string) => boolean = () => true,
-  clean: (item: string) => string = (item) => item.trim(),
-): Kind<string[]> => ({
-  noun,
-  hint,
+interface List extends Pick<Kind<string[]>, "noun" | "title" | "hint"> {
+  separator?: RegExp;
+  isValid?(item: string): boolean;
+  /** What is made of a valid item; nothing is left of an empty one. */
+  clean?(item: string): string;
+}
+
+/** Several values in one, commas between them unless there is another separator; each counts once. */
+export const list = ({
+  separator = /,/,
+  isValid = () => true,
+  clean = (item) => item.trim(),
+  ...names
+}: List): Kind<string[]> => ({
+  ...names,
   initial: [],
   empty: [],
   read: (text, refuse) => {
@@ -126,13 +131,14 @@ const serverName =
 
 /** Names of a site. What nginx would read as something else is invalid. */
 export const serverNames = () =>
-  list(
-    "server name",
-    "write names such as app.example.com, with commas between them",
-    /[\s,]+/,
-    (name) => name.length <= 253 && serverName.test(name),
-    (name) => name.toLowerCase(),
-  );
+  list({
+    noun: "server name",
+    title: "server names",
+    hint: "write names such as app.example.com, with commas between them",
+    separator: /[\s,]+/,
+    isValid: (name) => name.length <= 253 && serverName.test(name),
+    clean: (name) => name.toLowerCase(),
+  });
 
 const domainName = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.?$/i;
 
@@ -141,11 +147,12 @@ export const domain = () => line("domain", "write a domain, such as pi.example.c
 
 /** Absolute directories with `:` between them. */
 export const directories = () =>
-  list(
-    "directory",
-    "write absolute paths with ':' between them, such as /srv/photos:/mnt/usb",
-    /:/,
-    (path) =>
+  list({
+    noun: "directory",
+    title: "directories",
+    hint: "write absolute paths with ':' between them, such as /srv/photos:/mnt/usb",
+    separator: /:/,
+    isValid: (path) =>
       /^\/[^\x00-\x1f"$\\]*$/.test(path) && !/^\/+$/.test(path) && !/\/\.{1,2}\//.test(`${path}/`),
-    (path) => path.replace(/\/+/g, "/").replace(/\/$/, ""),
-  );
+    clean: (path) => path.replace(/\/+/g, "/").replace(/\/$/, ""),
+  });

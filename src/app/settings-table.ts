@@ -50,7 +50,7 @@ const site = {
   ),
   NGINX_HTTPS_ONLY: both(boolean(false), "Redirect http to https."),
   NGINX_STATIC_PATHS: app(
-    list("mapping", "write /url:folder, such as /static:public", /,/),
+    list({ noun: "mapping", title: "mappings", hint: "write /url:folder, such as /static:public" }),
     "`/url:folder,/url2:folder2`: directories that nginx serves by itself. They belong to the app, its dependencies or its data; others must be in `PIKU_FOLDERS`.",
   ),
   NGINX_CATCH_ALL: both(
@@ -78,13 +78,13 @@ const site = {
 
 const cache = {
   NGINX_CACHE_PREFIXES: both(
-    list(
-      "path prefix",
-      "write paths with commas between them, such as /thumbnails,/sitemap.xml",
-      /,/,
-      (item) => /^[\w.~%+@/-]+$/.test(item.trim()),
-      (item) => item.trim().replace(/^\/+/, ""),
-    ),
+    list({
+      noun: "path prefix",
+      title: "path prefixes",
+      hint: "write paths with commas between them, such as /thumbnails,/sitemap.xml",
+      isValid: (item) => /^[\w.~%+@/-]+$/.test(item.trim()),
+      clean: (item) => item.trim().replace(/^\/+/, ""),
+    }),
     "`/url,/url2`: nginx caches what the app answers below these paths. Without it nothing is cached. A deploy does not empty the cache, `destroy` removes it.",
   ),
   NGINX_CACHE_TIME: both(seconds(3600), "How long good answers are cached."),
@@ -126,7 +126,7 @@ const addresses = {
   ),
   NGINX_IPV4_ADDRESS: both(
     address("0.0.0.0", /^\d{1,3}(\.\d{1,3}){3}$/),
-    "The IPv4 address that the site listens on. nginx would no longer ask sites that listen everywhere for what comes to it, so one is refused while other apps do.",
+    "The IPv4 address that the site listens on. Refused while other apps listen everywhere: nginx would no longer ask them for what comes to this address.",
   ),
   NGINX_IPV6_ADDRESS: both(
     address("[::]", /^\[[0-9a-fA-F:.]+\]$/),
@@ -154,7 +154,7 @@ const uwsgi = {
   ),
   UWSGI_IDLE: both(
     number(0, { noun: "number of seconds" }),
-    "After so many seconds without a request a worker inside uWSGI has no processes but uWSGI's own; the next request starts them. 0: never.",
+    "Seconds without a request after which a worker inside uWSGI stops its processes; the next request starts them again. 0: never.",
   ),
   UWSGI_LOG_MAXSIZE: both(
     number(1_048_576, { noun: "number of bytes" }),
@@ -216,7 +216,7 @@ const boardwide = {
     "`/srv/photos:/mnt/usb`: directories outside of the apps' own that apps may serve and cache in. Before piku's own nginx can write into one, root must allow it: `systemctl edit piku-web` with the lines `[Service]` and `ReadWritePaths=/srv/photos`, then `systemctl restart piku-web`.",
   ),
   PIKU_NGINX: board(
-    choice("way", "own", "shared"),
+    choice("own", "shared"),
     "`shared`: sites are served by the distribution's nginx, beside other sites; `own`: by one of piku's own. `install.sh` sees to it.",
   ),
   PIKU_NGINX_RELOAD: board(
