@@ -1,3 +1,4 @@
+import { minFree, minMemory } from "../deploy/space.ts";
 import { printable, shellQuote } from "../text/text.ts";
 import type { Mode } from "./rights.ts";
 import { type Board, type Finding, mountOf, plainCopies } from "./survey.ts";
@@ -132,14 +133,16 @@ export const checks: Record<string, (board: Board) => Finding[]> = {
     const room = `${Math.floor(bytes / 1024 / 1024)} MB free`;
     const remedy = "`destroy` an app that is not needed, or make room";
     return findings(`${room}${Number.isFinite(inodes) ? `, ${inodes} more files` : ""}`, [
-      ...(bytes < leastBytes ? [{ says: `only ${room}`, remedy }] : []),
-      ...(inodes < leastInodes ? [{ says: `room for only ${inodes} more files`, remedy }] : []),
+      ...(bytes < minFree.doctor.bytes ? [{ says: `only ${room}`, remedy }] : []),
+      ...(inodes < minFree.doctor.inodes
+        ? [{ says: `room for only ${inodes} more files`, remedy }]
+        : []),
     ]);
   },
   memory: ({ memory, killed }) =>
     findings(
       `${memory === undefined ? "unknown" : `${memory} MB left`}${killed > 0 ? `; ${killed} processes were ended for want of it since the board was started` : ""}`,
-      memory !== undefined && memory < 64
+      memory !== undefined && memory < minMemory
         ? [
             {
               says: `only ${memory} MB left`,
@@ -234,8 +237,6 @@ const packages: Record<string, string> = {
 };
 
 const soon = 7;
-const leastBytes = 250 * 1024 * 1024;
-const leastInodes = 2000;
 // A board without a clock of its own begins in the past.
 const firstRelease = Date.UTC(2025, 0, 1);
 
