@@ -96,7 +96,9 @@ interface List extends Pick<Kind<string[]>, "noun" | "title" | "hint"> {
   clean?(item: string): string;
 }
 
-/** Several values in one, commas between them unless there is another separator; each counts once. */
+/**
+ * Several values in one, commas between them unless there is another separator; each counts once.
+ */
 export const list = ({
   separator = /,/,
   isValid = () => true,

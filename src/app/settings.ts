@@ -5,9 +5,9 @@ import type { Kind } from "./setting-kinds.ts";
 import { type Row, type SettingName, table, type Value } from "./settings-table.ts";
 
 /**
- * What an app's processes get: the layers one after the other, the later ones winning, `$NAME`
- * replaced by what is known so far, as the original did when it read its files. Throws for a value
- * that cannot be, or more than a process can get.
+ * The settings of an app's processes: the base, then each layer, later ones winning. `$NAME` is
+ * replaced by the value known so far, as the original did when it read its files. Throws for an
+ * invalid value, and for more than a process can get.
  */
 export function layered(base: Settings, layers: readonly Settings[]): Settings {
   const live = Object.assign(Object.create(null) as Settings, base);
@@ -57,16 +57,21 @@ export function invalid(
 const family = /^(NGINX|UWSGI|PIKU|ACME)_/;
 
 /**
- * Names of these families that are no settings and no typos: what piku and the original set for
- * apps, hooks, plugins and clients by themselves.
+ * Names of these families that are neither settings nor typing errors: piku and the original set
+ * them themselves for apps, hooks, plugins and clients.
  */
-const exported =
-  /^(PIKU_(INTERNAL_\w+|ROOT|HOME|APPS|CACHE|DATA|REPOS|ENVS|UWSGI|AVAILABLE|ENABLED|LOGS|ACME|PLUGINS|SOCKETS|LOCKS|WEB|SETTINGS|APP|RELEASE|CAUSE|COMMIT|BRANCH|ERROR|COMMAND|KEY_ADDED|KEY_APPS|SERVER)|NGINX_(ROOT|SOCKET|SSL|HTTP2|ACL)|ACME_WWW)$/;
+const exported: Record<string, string> = {
+  NGINX_: "ROOT SOCKET SSL HTTP2 ACL",
+  PIKU_:
+    "ROOT HOME APPS CACHE DATA REPOS ENVS UWSGI AVAILABLE ENABLED LOGS ACME PLUGINS SOCKETS LOCKS " +
+    "WEB SETTINGS APP RELEASE CAUSE COMMIT BRANCH ERROR COMMAND KEY_ADDED KEY_APPS SERVER",
+  ACME_: "WWW",
+};
 
 const names = Object.keys(table) as SettingName[];
 
 // Each costs a comparison with all names.
-const mostUnknown = 10;
+const maxUnknown = 10;
 
 /**
  * What is doubtful about settings that were put into an app's ENV or the board's: names that piku
@@ -80,22 +85,33 @@ export function settingWarnings(
   texts: () => readonly string[] = () => [],
 ): string[] {
   const keys = Object.keys(settings);
-  const strange = keys.filter(
-    (key) => family.test(key) && !isSetting(key) && !exported.test(key) && keyPattern.test(key),
-  );
+  const strange = keys.filter((key) => isOfPiku(key) && !isSetting(key) && !isExported(key));
   const written = strange.length > 0 ? [...Object.values(settings), ...texts()] : [];
   const used = new Set(written.flatMap(namesUsed));
   const unknown = strange.filter((key) => !used.has(key));
   return [
     ...keys.filter(isSetting).flatMap((key) => misplaced(key, place) ?? doubtful(settings, key)),
-    ...unknown.slice(0, mostUnknown).map(unknownSetting),
-    ...(unknown.length > mostUnknown
-      ? [`${unknown.length - mostUnknown} more settings are unknown to piku`]
+    ...unknown.slice(0, maxUnknown).map(unknownSetting),
+    ...(unknown.length > maxUnknown
+      ? [`${unknown.length - maxUnknown} more settings are unknown to piku`]
       : []),
   ];
 }
 
 const isSetting = (key: string): key is SettingName => Object.hasOwn(table, key);
+
+const isOfPiku = (key: string) => family.test(key) && keyPattern.test(key);
+
+function isExported(key: string): boolean {
+  const { prefix, rest } = divided(key);
+  return key.startsWith("PIKU_INTERNAL_") || exported[prefix]?.split(" ").includes(rest) === true;
+}
+
+/** The family of a name, and the rest of it. */
+function divided(key: string): { prefix: string; rest: string } {
+  const [prefix = ""] = family.exec(key) ?? [];
+  return { prefix, rest: key.slice(prefix.length) };
+}
 
 const namesUsed = (text: string) =>
   [...text.matchAll(/\$\{?([A-Za-z_]\w*)/g)].map(([, name]) => name!);
@@ -120,15 +136,17 @@ function doubtful(settings: Readonly<Settings>, key: SettingName): string[] {
 }
 
 function unknownSetting(key: string): string {
-  const [prefix = ""] = family.exec(key)!;
-  const rest = key.slice(prefix.length);
+  const { prefix, rest } = divided(key);
   const relatives = names.filter((name) => name.startsWith(prefix));
   const near = nearest(
     rest,
     relatives.map((name) => name.slice(prefix.length)),
   );
   const meant = near ? prefix + near : names.find((name) => name.endsWith(`_${rest}`));
-  return meant
-    ? `unknown setting ${printable(key)}; did you mean ${meant}?`
-    : `unknown setting ${printable(key)}, which piku does not use`;
+  const remark = meant
+    ? `; did you mean ${meant}?`
+    : prefix === "UWSGI_"
+      ? "; uWSGI's own options go into the file of UWSGI_INCLUDE_FILE"
+      : ", which piku does not use";
+  return `unknown setting ${printable(key)}${remark}`;
 }

@@ -8,7 +8,7 @@ import {
   parseSettings,
   type Settings,
 } from "../app/env-file.ts";
-import { largestImport, parseAssignments, parseImport } from "../app/import.ts";
+import { maxImportBytes, parseAssignments, parseImport } from "../app/import.ts";
 import { liveSettings } from "../app/live.ts";
 import { withTurn } from "../app/locks.ts";
 import { masked, type Origin, originsOf } from "../app/origins.ts";
@@ -245,7 +245,7 @@ export const configImport = (host: Host) =>
     args: { app: appArg, "no-restart": laterArg },
     run({ args, rawArgs }) {
       const app = namedApp(host, args.app);
-      set(host, app.name, "config:import", parseImport(host.stdin(largestImport)), rawArgs);
+      set(host, app.name, "config:import", parseImport(host.stdin(maxImportBytes)), rawArgs);
     },
   });
 

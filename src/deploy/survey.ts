@@ -79,7 +79,9 @@ export function surveyCommit(
   };
 }
 
-/** The app's own nginx directives, for a look at the names in them; refused elsewhere if need be. */
+/**
+ * The app's own nginx directives, for a look at the names in them; refused elsewhere if need be.
+ */
 function textOfInclude(host: Host, commit: Commit, settings: Settings): string {
   try {
     return includedFile(host, commit, settings, "NGINX_INCLUDE_FILE")?.content ?? "";

@@ -7,18 +7,18 @@ import { PikuError } from "../text/errors.ts";
 import { text } from "../text/text.ts";
 import { isAddress, type Pair } from "./certificate.ts";
 
-/** A program that gets certificates from an authority (RFC 8555), and where it leaves them. */
+/** A program that gets certificates from an authority (RFC 8555), and where it puts them. */
 export interface Client {
   name: string;
-  /** What it reads, to be written before it is called: a path and its text. */
+  /** Its configuration, written before it is called: path and text. */
   files: [path: string, text: string][];
-  /** Folders that it writes into, and does not make. */
+  /** Directories that it writes into but does not create. */
   folders: string[];
   /** Its calls, one after the other, for one certificate of these names. */
   calls(names: readonly string[]): string[][];
-  /** Where it may have put the certificate whose first name this is; the newest counts. */
+  /** Where it may have put the certificate for this first name; the newest counts. */
   pairs(first: string): Pair[];
-  /** Its calls to let go of that certificate, so that it does not go on renewing it. */
+  /** Its calls to forget that certificate, so that it stops renewing it. */
   forget(first: string): string[][];
 }
 
@@ -26,7 +26,7 @@ export interface Client {
 export const authorityOf = (host: Host, settings: Settings) =>
   setting({ ...host.env(), ...settings }, "ACME_ROOT_CA");
 
-/** The folder that nginx answers challenges from, below which lie the tokens (RFC 8555, 8.3). */
+/** The directory of the tokens with which nginx answers challenges (RFC 8555, 8.3). */
 export const challenges = (app: App) => `${app.paths.acme}/.well-known/acme-challenge`;
 
 /** acme.sh, in `root`. Certificates of elliptic curves lie in a folder of their own. */
@@ -57,7 +57,7 @@ const acmeSh = (app: App, root: string, authority: string): Client => {
 };
 
 /**
- * dehydrated, with a configuration and a folder of piku's own. It keeps each app's certificate
+ * dehydrated, with a configuration and a directory of piku's own. Each app's certificate is stored
  * under the app's name.
  */
 const dehydrated = (app: App, program: string, authority: string): Client => {
@@ -102,8 +102,8 @@ const dehydrated = (app: App, program: string, authority: string): Client => {
 };
 
 /**
- * The client that this server has, acme.sh before dehydrated; undefined when it has none. Throws
- * for settings that are no place.
+ * The client that is installed, acme.sh before dehydrated; undefined when there is none. Throws for
+ * an invalid ACME_ROOT_CA.
  */
 export function findClient(host: Host, app: App, settings: Settings): Client | undefined {
   const authority = authorityOf(host, settings);
@@ -113,49 +113,49 @@ export function findClient(host: Host, app: App, settings: Settings): Client | u
   return program === undefined ? undefined : dehydrated(app, program, authority);
 }
 
-// RFC 2606, RFC 6761, RFC 6762, RFC 8375, and what routers call a home.
+// RFC 2606, RFC 6761, RFC 6762, RFC 8375, and the names that routers use at home.
 const reserved = /\.(local|localhost|internal|lan|home|test|invalid|example|home\.arpa)$/;
 
 /**
- * Those names of a site for which an authority can give a certificate: one of one's own (by its
- * address) knows names of one's own.
+ * The names of a site for which an authority can issue a certificate. A private authority, given by
+ * its address, may also know private names.
  */
 export function publicNames(names: readonly string[], authority: string | undefined): string[] {
-  const isOwn = /^https?:\/\//.test(authority ?? "");
+  const isPrivate = /^https?:\/\//.test(authority ?? "");
   return names.filter(
     (name) =>
       name.includes(".") &&
       !/[*_]|^\./.test(name) &&
       !isAddress(name) &&
-      (isOwn || !reserved.test(name)),
+      (isPrivate || !reserved.test(name)),
   );
 }
 
-/** Milliseconds within which a deploy does not ask again after a failure: authorities count. */
-const pause = 3_600_000;
+/** Milliseconds that a deploy waits after a failure: authorities limit how often one may ask. */
+const retryDelay = 3_600_000;
 const failedFile = (app: App) => `${app.releases}/certificate.failed`;
 
 /**
  * When the client may be asked again after a failure, in milliseconds since 1970; undefined for
  * now.
  */
-export function pausedUntil(host: Host, app: App): number | undefined {
+export function retryAfter(host: Host, app: App): number | undefined {
   const failed = Number(host.read(failedFile(app)) || Number.NaN);
-  // A clock that was set back must not make the pause longer.
-  return host.now() >= failed && host.now() < failed + pause ? failed + pause : undefined;
+  // A clock that was set back must not make the delay longer.
+  return host.now() >= failed && host.now() < failed + retryDelay ? failed + retryDelay : undefined;
 }
 
-const patience = "300";
+const timeout = "300";
 
 /**
- * Has the client get a certificate for these names, which must lead to this server. Throws with its
- * last words when it fails, and remembers that.
+ * Has the client get a certificate for these names, which must resolve to this server. Throws with
+ * its last error when it fails, and records the failure.
  */
 export function askAuthority(host: Host, app: App, client: Client, names: readonly string[]): void {
   for (const folder of client.folders) host.mkdir(folder);
   for (const [path, content] of client.files) host.write(path, content, 0o600);
   for (const call of client.calls(names)) {
-    const ran = host.capture(["timeout", patience, ...call]);
+    const ran = host.capture(["timeout", timeout, ...call]);
     if (ran.status === 0) continue;
     host.write(failedFile(app), String(host.now()));
     const said = `${ran.stdout}\n${ran.stderr}`.split("\n").map((line) => line.trim());
@@ -163,15 +163,15 @@ export function askAuthority(host: Host, app: App, client: Client, names: readon
     const last = (causes.length > 0 ? causes : said.filter((line) => line !== "")).slice(-3);
     throw new PikuError(
       ran.status === 124
-        ? `${client.name} did not end within ${patience} seconds`
+        ? `${client.name} did not finish within ${timeout} seconds`
         : `${client.name}: ${last.join(" ")}`,
-      `see that ${names.join(", ")} ${names.length > 1 ? "lead" : "leads"} to this server from everywhere, and that port 80 is open`,
+      `check that ${names.join(", ")} ${names.length > 1 ? "resolve" : "resolves"} to this server from everywhere, and that port 80 is open`,
     );
   }
   host.remove(failedFile(app));
 }
 
-/** The pairs that the client has under the first of these names, the newest first. */
+/** The client's certificates for the first of these names, newest first. */
 export const clientPairs = (host: Host, client: Client, names: readonly string[]): Pair[] =>
   client
     .pairs(names[0]!)

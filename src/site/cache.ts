@@ -5,15 +5,15 @@ import { PikuError } from "../text/errors.ts";
 import { printable, text } from "../text/text.ts";
 import { cacheHint, mayCache } from "./folders.ts";
 
-/** Replies of an app that nginx keeps, and gives by itself. */
+/** Answers of an app that nginx caches. */
 export interface Cache {
-  /** How the paths begin whose replies are kept, without the first `/`. */
+  /** Prefixes of the paths whose answers are cached, without the first `/`. */
   prefixes: string[];
   folder: string;
   gigabytes: number;
   /**
-   * Seconds that replies are kept, that browsers are told, and after which what nobody asks for
-   * goes.
+   * Seconds that answers are cached; that browsers may cache them; and after which an answer that
+   * nobody asks for is removed.
    */
   content: number;
   redirects: number;
@@ -47,8 +47,8 @@ export function planCache(
 }
 
 /**
- * A folder of nginx's own: it removes from there what it does not know, and as root takes it for
- * its own user.
+ * The directory of the cache. It must be nginx's alone: nginx removes what it does not know, and
+ * chowns the directory when it is root.
  */
 function cacheFolder(app: App, settings: Settings, allowed: readonly string[]): string {
   const given = setting(settings, "NGINX_CACHE_PATH");
@@ -67,15 +67,15 @@ function cacheFolder(app: App, settings: Settings, allowed: readonly string[]): 
 }
 
 /**
- * A name for a variable of one app's: nginx's variables are shared by all sites, and are made of
- * letters, digits and `_`.
+ * The part of an nginx variable's name that makes it one app's: variables are shared by all sites,
+ * and consist of letters, digits and `_`.
  */
 const variable = (app: string) =>
   app.replace(/[^A-Za-z0-9]/g, (letter) => `_${letter.charCodeAt(0).toString(16)}_`);
 
 /**
- * What a cache needs outside of the server block. 2 MB of memory hold the keys of some 16,000
- * replies. A reply that its app wants for one visitor alone is never told to be everybody's.
+ * The part of a cache outside of the server block. 2 MB of memory hold the keys of about 16,000
+ * answers. An answer that its app marks as private is never sent as public.
  */
 export const renderCacheZone = (
   app: string,
@@ -88,7 +88,7 @@ export const renderCacheZone = (
     ~*(private|no-store|no-cache) $upstream_http_cache_control;
   }`;
 
-/** The location whose replies are kept; `pass` are the lines that hand a request to the app. */
+/** The location whose answers are cached; `pass`: the lines that pass a request to the app. */
 export const renderCacheLocation = (
   app: string,
   protocol: string,

@@ -2,7 +2,7 @@ import type { Settings } from "../app/env-file.ts";
 import { setting } from "../app/settings.ts";
 import { PikuError } from "../text/errors.ts";
 
-/** The names of an app's site. The one that answers for unknown names needs none of its own. */
+/** The names of an app's site; the default site needs none of its own. */
 export function siteNames(settings: Settings): string[] {
   const names = setting(settings, "NGINX_SERVER_NAME");
   return names.length === 0 && setting(settings, "NGINX_DEFAULT") ? ["_"] : names;

@@ -10,8 +10,8 @@ import {
   challenges,
   clientPairs,
   findClient,
-  pausedUntil,
   publicNames,
+  retryAfter,
 } from "./acme.ts";
 import {
   type Certified,
@@ -64,7 +64,7 @@ function obtain(host: Host, { app, site, settings, reload }: Request, patiently:
   const got = () => clientPairs(host, client, names).find(isGood);
   // The client may have renewed it by itself.
   if (!got()) {
-    const until = patiently ? pausedUntil(host, app) : undefined;
+    const until = patiently ? retryAfter(host, app) : undefined;
     if (until !== undefined) {
       const time = new Date(until).toISOString().slice(11, 16);
       voice.log(

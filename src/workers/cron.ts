@@ -1,29 +1,28 @@
 import type { Cron } from "../app/cron.ts";
 
-const mostTimes = 100;
+const maxTimes = 100;
 
-/** What of a cron line uWSGI is told, and what the launcher looks at. */
-function divideCron(cron: Cron): { told: number[][]; looked: Partial<Cron> } {
+/** Which fields of a cron line uWSGI checks, and which the launcher. */
+function divideCron(cron: Cron): { byUwsgi: number[][]; byLauncher: Partial<Cron> } {
   const { day, weekday, month, hour, bothDays } = cron;
-  // uWSGI takes either day where both are given, which is right for one of each unless both must
-  // fit.
+  // uWSGI runs on either day where both are given: right for one of each, unless both must match.
   const apart = day && weekday && (bothDays || day.length + weekday.length > 2);
   const any = [-1];
   const minutes = uwsgiField(cron.minute, 60);
-  const told = [
+  const byUwsgi = [
     minutes,
     uwsgiField(hour, 24),
     (!apart && day) || any,
     month ?? any,
     (!apart && weekday) || any,
   ];
-  if (told.reduce((product, values) => product * values.length, 1) <= mostTimes) {
-    return { told, looked: apart ? { day, weekday } : {} };
+  if (byUwsgi.reduce((product, values) => product * values.length, 1) <= maxTimes) {
+    return { byUwsgi, byLauncher: apart ? { day, weekday } : {} };
   }
-  return { told: [minutes, any, any, any, any], looked: cron };
+  return { byUwsgi: [minutes, any, any, any, any], byLauncher: cron };
 }
 
-/** The values of a field that counts from 0, as -n where they are every n-th of `size`. */
+/** The values of a field that counts from 0; -n where they are every n-th of `size`. */
 function uwsgiField(values: number[] | undefined, size: number): number[] {
   if (!values) return [-1];
   const step = values[1] ?? 0;
@@ -36,19 +35,19 @@ function uwsgiField(values: number[] | undefined, size: number): number[] {
 }
 
 /**
- * The times of a cron worker as uWSGI writes them: five numbers, -1 for any and -n for every n.
- * uWSGI knows no lists, so a line becomes as many as it takes; where that were too many, or uWSGI
- * cannot say it, the launcher looks at the rest.
+ * The times of a cron worker as uWSGI writes them: five numbers, -1 for any and -n for every n-th.
+ * uWSGI has no lists, so a line becomes several; where they would be too many, or uWSGI cannot
+ * express it, the launcher checks the rest.
  */
 export const cronTimes = (cron: Cron): string[] =>
-  divideCron(cron).told.reduce<string[]>(
+  divideCron(cron).byUwsgi.reduce<string[]>(
     (times, field) => times.flatMap((time) => field.map((value) => `${time} ${value}`.trim())),
     [""],
   );
 
-/** Shell lines that end a cron job at a time that uWSGI alone could not tell from a right one. */
+/** Shell lines that end a cron job which uWSGI started at a time when it should not run. */
 export function cronGuard(cron: Cron): string {
-  const { hour, day, month, weekday } = divideCron(cron).looked;
+  const { hour, day, month, weekday } = divideCron(cron).byLauncher;
   const fits = (values: number[], field: string) =>
     `case ,${values.join(",")}, in *,${field},*) ;; *) false ;; esac`;
   const [hours, days, months, weekdays] = [hour, day, month, weekday].map(

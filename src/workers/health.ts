@@ -9,11 +9,11 @@ import { newestLog, saidByApp } from "./logs.ts";
 import type { Started } from "./start.ts";
 import { askedPath, filesOf, loadsLate, vassalName } from "./worker.ts";
 
-const staysUp = 1000;
+const minUptime = 1000;
 
 type Health = "healthy" | "starting" | { failed: string };
 
-/** Where a started worker stands: healthy, on its way, or why it never will be. */
+/** The state of a started worker: healthy, still starting, or why it never will be healthy. */
 function health(host: Host, app: App, started: Started): Health {
   const { worker } = started;
   const files = filesOf(app, worker);
@@ -27,10 +27,10 @@ function health(host: Host, app: App, started: Started): Health {
   if (master === undefined) return "starting";
   if (isInside(worker.kind)) {
     const hasSaid = (words: string) => host.search(files.log, (lines) => lines.includes(words));
-    // uWSGI starts a process again for ever that ended because Java found no class.
+    // uWSGI would restart for ever a process that ended because Java did not find its class.
     if (loadsLate(worker.kind) && hasSaid("DAMN ! worker"))
       return { failed: "the app could not be loaded" };
-    if (host.stat(files.ready)) return answers(host, started, files.http);
+    if (host.stat(files.ready)) return checkHealth(host, started, files.http);
     return !isAlive(host, master) || hasSaid("GAME OVER")
       ? { failed: "the app could not be loaded" }
       : "starting";
@@ -40,30 +40,30 @@ function health(host: Host, app: App, started: Started): Health {
   const daemon = pidIn(host, files.daemon);
   if (daemon === undefined) return "starting";
   if (startsOf(host, files) > 1 || !isAlive(host, daemon))
-    return { failed: "it ended right after its start" };
+    return { failed: "it exited right after it started" };
   started.seen ??= host.ticks();
-  // A `web` worker without a site may be a bot that listens to nobody.
+  // A `web` worker without a site may be a bot that listens on no port.
   if (worker.site && worker.listen && "port" in worker.listen) {
-    return isListening(host, worker.listen.port) ? answers(host, started) : "starting";
+    return isListening(host, worker.listen.port) ? checkHealth(host, started) : "starting";
   }
-  return host.ticks() - started.seen >= staysUp ? "healthy" : "starting";
+  return host.ticks() - started.seen >= minUptime ? "healthy" : "starting";
 }
 
-/** How often a worker's process has been started since its release was. */
+/** How often a worker's process has been started since its release went live. */
 export const startsOf = (host: Host, { starts }: Pick<ReturnType<typeof filesOf>, "starts">) =>
   host.stat(starts)?.size ?? 0;
 
-const askAgainAfter = 500;
+const checkInterval = 500;
 
 /**
  * Whether the path of PIKU_HEALTHCHECK answers with 2xx or 3xx; healthy where there is none.
- * `socket`: where a wsgi app speaks http.
+ * `socket`: where a wsgi app serves http.
  */
-function answers(host: Host, started: Started, socket?: string): Health {
+function checkHealth(host: Host, started: Started, socket?: string): Health {
   const { healthcheck, listen, site } = started.worker;
   const path = askedPath(started.worker);
   if (!path || !listen) return "healthy";
-  if (host.ticks() - (started.asked ?? Number.NEGATIVE_INFINITY) < askAgainAfter) return "starting";
+  if (host.ticks() - (started.asked ?? Number.NEGATIVE_INFINITY) < checkInterval) return "starting";
   const [address, where] =
     "port" in listen
       ? [`${listen.address}:${listen.port}`, []]
@@ -91,37 +91,38 @@ function answers(host: Host, started: Started, socket?: string): Health {
   return (healthcheck ? /^[23]/ : /^[1-5]/).test(started.answer) ? "healthy" : "starting";
 }
 
-/** What a worker that is not healthy in time has not done, and what it may have done instead. */
-function omission(host: Host, app: App, { worker, answer }: Started): string {
+/** Why a worker is not healthy after its time has passed. */
+function whyUnhealthy(host: Host, app: App, { worker, answer }: Started): string {
   if (emperors(host, app.paths).length === 0)
-    return "uWSGI's emperor, which starts it, has ended; it did not start";
+    return "uWSGI's emperor, which would start it, is not running, so it has not started";
   if (answer !== undefined)
-    return `${askedPath(worker)} answers ${answer === "000" ? "nothing" : answer}`;
+    return `${askedPath(worker)} ${answer === "000" ? "does not answer" : `answers ${answer}`}`;
   if (!worker.site || !worker.listen || !("port" in worker.listen))
-    return "it did not start (the emperor's log says more)";
+    return "it has not started (see the emperor's log)";
   const { address, port } = worker.listen;
   const daemon = pidIn(host, filesOf(app, worker).daemon);
   const others = daemon === undefined ? [] : listeningPorts(host, daemon);
-  const instead =
-    others.length > 0 ? `it listens on port ${others.join(", ")} instead` : "nothing does";
-  return `it must listen on port ${port} of ${address} ($PORT of $BIND_ADDRESS), but ${instead},`;
+  const wanted = `${address}:${port} ($BIND_ADDRESS:$PORT)`;
+  return others.length > 0
+    ? `it listens on port ${others.join(", ")} instead of ${wanted}`
+    : `nothing listens on ${wanted}`;
 }
 
 /**
- * Waits until all workers are healthy: a `web` worker listens on its port, a wsgi app is loaded,
- * everything else stays up for a second. Throws as soon as one cannot be, or after `patience`
- * milliseconds, with the end of its log.
+ * * Waits until all workers are healthy: a `web` worker listens on its port, a wsgi app is loaded,
+ * everything else stays up for a second. Throws with the end of its log as soon as one has failed,
+ * or after `timeout` milliseconds.
  */
 export function awaitHealthy(
   host: Host,
   app: App,
   started: readonly Started[],
-  patience: number,
+  timeout: number,
   show: () => void,
 ): void {
   const start = host.ticks();
   let waiting = [...started];
-  let told = false;
+  let hasSaidSo = false;
   while (waiting.length > 0) {
     waiting = waiting.filter((one) => {
       const state = health(host, app, one);
@@ -130,21 +131,20 @@ export function awaitHealthy(
     });
     const passed = host.ticks() - start;
     if (waiting.length === 0) return;
-    if (passed > patience)
+    if (passed > timeout)
       throw unhealthy(
         host,
         app,
         waiting[0]!,
-        `${omission(host, app, waiting[0]!)} within ${Math.round(patience / 1000)} seconds`,
+        `${whyUnhealthy(host, app, waiting[0]!)} after ${Math.round(timeout / 1000)} seconds`,
       );
-    if (!told && passed > 2000) {
-      told = true;
+    if (!hasSaidSo && passed > 2000) {
+      hasSaidSo = true;
       host.say(
-        `-----> Waiting up to ${Math.round(patience / 1000)} s for ${waiting.map(({ worker }) => `'${worker.kind}.${worker.ordinal}'`).join(", ")}`,
+        `-----> Waiting up to ${Math.round(timeout / 1000)} s for ${waiting.map(({ worker }) => `'${worker.kind}.${worker.ordinal}'`).join(", ")}`,
       );
     }
-    // A signal that comes between the emperor's look and its sleep is lost, so it is sent again now
-    // and then.
+    // A signal that arrives between the emperor's scan and its sleep is lost, so it is repeated.
     if (Math.floor(passed / 200) !== Math.floor((passed - 50) / 200)) wakeEmperor(host, app.paths);
     show();
     host.sleep(50);
@@ -162,12 +162,12 @@ function unhealthy(
     host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
   const message = `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}`;
   if (isDiskFull(host, app.paths.root))
-    return new PikuError(`${message}; the server's disk is full`, "make room and try again");
+    return new PikuError(`${message}; the server's disk is full`, "free some space and try again");
   return new PikuError(
-    `${message}${killedForMemory(host) > killedBefore ? "; the server's memory had run out" : ""}`,
-    // `run` would not do: it runs in what is live, which is not this release, or nothing at all.
+    `${message}${killedForMemory(host) > killedBefore ? "; the server ran out of memory" : ""}`,
+    // Not `run`, which runs in the live release: another one, or none.
     lines.length > 0
-      ? "what it said stands above"
-      : `it said nothing; see what \`${worker.command}\` does on your own machine`,
+      ? "its last output is above"
+      : `it printed nothing; see what \`${worker.command}\` does on your own machine`,
   );
 }

@@ -1217,7 +1217,7 @@ test.each<[string, string[] | undefined]>([
 test.each<[string, string | undefined, number, string | undefined, string | undefined]>([
   ["no site wants it", undefined, 0, undefined, undefined],
   ["it has changed", "old", 0, renderRanges(["192.0.2.0/24", "2001:db8::/32"]), undefined],
-  ["the network is away", "old", 6, "old", "the addresses of Cloudflare could not be got"],
+  ["the network is away", "old", 6, "old", "could not download Cloudflare's IP ranges"],
 ])("refreshRanges: %s", (_, before, status, after, message) => {
   const host = memoryHost({
     env: { HOME: "/home/piku", PIKU_ROOT: "/p" },
