@@ -1,6 +1,6 @@
 import { defu } from "defu";
 
-/** What the value of a setting is: how it is called, read, and what it is where nothing is said. */
+/** A kind of value: what it is called, how it is read, and its default. */
 export interface Kind<T> {
   /** What a value, or a part of it, is called: `invalid port '80000'`. */
   noun: string;
@@ -17,7 +17,7 @@ export interface Kind<T> {
    * invalid, or all of it.
    */
   read(text: string, refuse: (part?: string) => never): T;
-  /** What a value counts as that is neither valid nor refused. */
+  /** What an unclear value counts as, which is not refused; undefined for a clear one. */
   guess?(text: string): T | undefined;
 }
 
@@ -42,9 +42,9 @@ export function number<Initial extends number | undefined>(
   initial: Initial,
   options: { noun?: string; min?: number; max?: number; example?: number } = {},
 ): Kind<number | Initial> {
-  const usual = { noun: "number", min: 0, max: 999_999_999, example: initial || 60 };
-  const { noun, min, max, example } = defu(options, usual);
-  const range = min === usual.min && max === usual.max ? "" : ` from ${min} to ${max}`;
+  const defaults = { noun: "number", min: 0, max: 999_999_999, example: initial || 60 };
+  const { noun, min, max, example } = defu(options, defaults);
+  const range = min === defaults.min && max === defaults.max ? "" : ` from ${min} to ${max}`;
   return {
     noun,
     hint: `write a whole number${range}, such as ${example}`,
@@ -57,13 +57,15 @@ export function number<Initial extends number | undefined>(
   };
 }
 
+/** A duration, in seconds. */
 export const seconds = (initial: number) => number(initial, { noun: "number of seconds" });
 
+/** A TCP port. */
 export const port = <Initial extends number | undefined = undefined>(initial?: Initial) =>
   number(initial as Initial, { noun: "port", min: 1, max: 65_535, example: 8080 });
 
 // PATH_MAX of Linux.
-const longest = 4096;
+const maxLength = 4096;
 
 /** One line of text, which a pattern may restrict. */
 export const line = <Initial extends string | undefined = undefined>(
@@ -76,7 +78,7 @@ export const line = <Initial extends string | undefined = undefined>(
   hint,
   initial: initial as Initial,
   empty: initial as Initial,
-  read: (text, refuse) => (text.length <= longest && pattern.test(text) ? text : refuse()),
+  read: (text, refuse) => (text.length <= maxLength && pattern.test(text) ? text : refuse()),
 });
 
 /** One of these words. */
@@ -89,6 +91,7 @@ export const choice = <Word extends string>(...words: Word[]): Kind<Word | undef
   read: (text, refuse) => words.find((word) => word === text) ?? refuse(),
 });
 
+/** How a list is written; commas separate its items unless there is another separator. */
 interface List extends Pick<Kind<string[]>, "noun" | "title" | "hint"> {
   separator?: RegExp;
   isValid?(item: string): boolean;
@@ -96,9 +99,7 @@ interface List extends Pick<Kind<string[]>, "noun" | "title" | "hint"> {
   clean?(item: string): string;
 }
 
-/**
- * Several values in one, commas between them unless there is another separator; each counts once.
- */
+/** A list of items, each of which counts once. */
 export const list = ({
   separator = /,/,
   isValid = () => true,
@@ -116,7 +117,7 @@ export const list = ({
   },
 });
 
-/** The address of a network card, as nginx listens on it. */
+/** An IP address that nginx listens on. */
 export const address = <Initial extends string>(initial: Initial, pattern: RegExp) =>
   line("address", "write 192.0.2.1, or [2001:db8::1]", pattern, initial);
 
@@ -144,7 +145,7 @@ export const serverNames = () =>
 
 const domainName = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.?$/i;
 
-/** A name below which others get theirs. */
+/** A domain name, below which apps get theirs. */
 export const domain = () => line("domain", "write a domain, such as pi.example.com", domainName);
 
 /** Absolute directories with `:` between them. */

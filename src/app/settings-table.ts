@@ -265,6 +265,7 @@ export const table = {
   ...boardwide,
 };
 
+/** The name of a setting in the table. */
 export type SettingName = keyof typeof table;
 
 /** What a setting is once it has been read. */
