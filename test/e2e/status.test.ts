@@ -218,7 +218,7 @@ stories((board, story) => {
       check: "settings",
       ok: false,
       says: `${board.inside(file)}: PIKU_HTTP_PORT: invalid port 'many'`,
-      remedy: "a port is a number from 1 to 65535",
+      remedy: "write a whole number from 1 to 65535, such as 8080",
     });
   });
 
