@@ -12,7 +12,9 @@ const introduction = `# Settings
 
 <!-- Written by docs/settings.ts from src/app/settings-table.ts; changes are lost. -->
 
-The settings that piku itself reads; all others are for your app alone. [How to set them](../settings.md).
+The settings that piku itself reads; all others are for your app alone. [How to set them](../guides/settings.md); \`config APP --all\` shows all that an app gets.
+
+Settings come from three places, later ones win: \`~/.piku/ENV\` on the board (for all apps), \`ENV\` in the repository, \`config:set\`. \`$NAME\` and \`\${NAME}\` of known settings are replaced when an app is deployed, others stay as they are, and \`\\$\` is a dollar sign. A value is one line. In \`ENV\` files it may be quoted, and \` #\` begins a comment; a value from \`config:set\` is kept exactly as typed.
 
 - **app**: in the \`ENV\` of the repository, or by \`config:set APP\`. **board**: only in \`~/.piku/ENV\`, or by \`config:set --global\`. **app, board**: in either; the board's is for all apps without one of their own.
 - An empty value is as if the setting were not there; for true or false it is false.

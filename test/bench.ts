@@ -1,11 +1,11 @@
 /**
  * Figures: `npm run bench` measures each executable, the original (PIKU_PEER, its command) and the
- * floor below all of them, in turn, in one run, and prints one table for the README: medians of as
- * many rounds as PIKU_BENCH_ROUNDS says (30; a sixth of it for pushes). The floor is `true` for a
- * command, and for a push `git push` to a bare repository without a hook over the same ssh, with a
- * checkout where files are counted. As root everything lies in memory, since what else writes to
- * the disk would be measured too; PIKU_BENCH_DISK=1 uses the disk. Words choose the rows that have
- * one of them.
+ * floor below all of them, in turn, in one run, and prints a table for docs/benchmarks.md: medians
+ * of as many rounds as PIKU_BENCH_ROUNDS says (30; a sixth of it for pushes). The floor is `true`
+ * for a command, and for a push `git push` to a bare repository without a hook over the same ssh,
+ * with a checkout where files are counted. As root everything lies in memory, since what else
+ * writes to the disk would be measured too; PIKU_BENCH_DISK=1 uses the disk. Words choose the rows
+ * that have one of them.
  */
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";

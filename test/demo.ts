@@ -22,9 +22,7 @@ let status = 0;
 try {
   step(`start sshd, nginx and uWSGI; piku setup (${targets[0]!.name})`, () => board.start());
   console.log(`          all of it below ${board.folder}`);
-  const app = step("git init, git commit: test/examples/python-wsgi", () =>
-    board.repo("python-wsgi"),
-  );
+  const app = step("git init, git commit: examples/python-wsgi", () => board.repo("python-wsgi"));
   const push = step("git push board:hello main", () => board.push(app, "hello"));
   process.stderr.write(push.stderr);
   ok(push);

@@ -1,5 +1,7 @@
-import type { Host } from "../host/host.ts";
+import type { Host, Lock } from "../host/host.ts";
+import { waitUntil } from "../host/wait.ts";
 import type { App } from "./app.ts";
+import { callerOf } from "./caller.ts";
 import type { Paths } from "./paths.ts";
 
 /**
@@ -13,17 +15,6 @@ const fileOf = (paths: Paths, turn: Turn, app?: App) =>
 
 /** Who holds a lock, since when, and for what: written beside it for the one who waits. */
 const noteOf = (file: string) => `${file}.by`;
-
-/**
- * Whoever gave this command: the name and the fingerprint of the ssh key, or the user of this
- * machine.
- */
-export function whoAsks(host: Host): string {
-  const { FINGERPRINT, NAME, USER, LOGNAME } = host.env();
-  return FINGERPRINT
-    ? `${NAME || "default"} ${FINGERPRINT}`
-    : (USER ?? LOGNAME ?? `user ${host.uid}`);
-}
 
 /** Whether somebody holds this lock right now. */
 export function isHeld(host: Host, paths: Paths, turn: Turn, app?: App): boolean {
@@ -74,19 +65,12 @@ export function withTurn<T>(
 ): T {
   const file = fileOf(paths, turn, app);
   host.mkdir(paths.locks, 0o700);
-  let lock = host.lock(file);
-  if (!lock && app)
-    host.complain(`-----> Waiting for ${host.read(noteOf(file))?.trim() ?? "another command"}`);
-  for (let round = 1; !lock; round++) {
-    host.sleep(100);
-    if (round % 10 === 0) meanwhile();
-    lock = host.lock(file);
-  }
+  const lock = host.lock(file) ?? waitForLock(host, file, app !== undefined, meanwhile);
   try {
     if (app)
       host.write(
         noteOf(file),
-        `${what} by ${whoAsks(host)}, since ${new Date(host.now()).toISOString()}\n`,
+        `${what} by ${callerOf(host)}, since ${new Date(host.now()).toISOString()}\n`,
         0o600,
       );
     return action();
@@ -96,6 +80,18 @@ export function withTurn<T>(
     if (app && isGone(host, app)) for (const path of [noteOf(file), file]) host.remove(path);
     lock.release();
   }
+}
+
+function waitForLock(host: Host, file: string, tells: boolean, meanwhile: () => void): Lock {
+  if (tells)
+    host.complain(`-----> Waiting for ${host.read(noteOf(file))?.trim() ?? "another command"}`);
+  let lock: Lock | undefined;
+  const take = () => {
+    lock = host.lock(file);
+    return lock !== undefined;
+  };
+  while (!waitUntil(host, take, { every: 100, atMost: 1000 })) meanwhile();
+  return lock!;
 }
 
 const isGone = (host: Host, { tree, repo, envs, releases }: App) =>

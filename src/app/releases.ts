@@ -46,13 +46,24 @@ export function forgetRelease(host: Host, app: App, number: number): void {
   for (const file of Object.values(files)) host.remove(file);
 }
 
+/** What a checkout changes in a work tree, so that there is a way back. */
+export interface TreeUndo {
+  /** The commit that the work tree showed before. */
+  shown?: string;
+  /** Names of the files that were not there before. */
+  added: string[];
+  /** Names of the tracked files that are changed. */
+  modified: string[];
+}
+
 /** A deploy under way: written before anything that runs is touched, gone when it has ended. */
 export interface Journal {
   release: number;
   cause: string;
-  /** Whether the work tree was changed, or made. */
-  tree: boolean;
+  /** Whether the work tree was made by it. */
   made: boolean;
+  /** How the work tree gets back to what it was, where the deploy changes it. */
+  tree?: TreeUndo;
 }
 
 const below = (app: App, name: string | number) => `${app.releases}/${name}`;
@@ -70,24 +81,14 @@ export const releaseFiles = (app: App, number: number) => ({
   settings: below(app, `${number}.ENV`),
   live: below(app, `${number}.LIVE_ENV`),
   site: below(app, `${number}.conf`),
-  /**
-   * Files of the work tree as they were before this release was checked out, and the names of those
-   * that were not there.
-   */
+  /** Files of the work tree as they were before this release was checked out. */
   before: below(app, `${number}.before.tar`),
-  added: below(app, `${number}.added`),
   /**
    * Names that are no UTF-8 of files that it changes, with a zero behind each, and those files as
    * they were before.
    */
   strange: below(app, `${number}.strange`),
   strangeKept: below(app, `${number}.strange.tar`),
-  /**
-   * The commit that the work tree showed then, and the names of the tracked files that were
-   * changed.
-   */
-  shown: below(app, `${number}.shown`),
-  modified: below(app, `${number}.modified`),
   /** Files that builds made, up to this release. */
   made: below(app, `${number}.made`),
 });
@@ -169,15 +170,37 @@ export const numbersOf = (host: Host, app: App): number[] =>
 /** The number that the next release gets. */
 export const nextNumber = (host: Host, app: App) => (numbersOf(host, app).at(-1) ?? 0) + 1;
 
+// It names files, perhaps some hundred thousand of them.
+const largestJournal = 64 * 1024 * 1024;
+
 export function readJournal(host: Host, app: App): Journal | undefined {
-  const content = host.read(journalFile(app));
+  const content = host.read(journalFile(app), largestJournal);
   if (content === undefined) return undefined;
   try {
-    return JSON.parse(content) as Journal;
+    const journal = JSON.parse(content) as Journal & { tree?: TreeUndo | boolean };
+    const { tree } = journal;
+    return {
+      ...journal,
+      tree: tree === true ? formerUndo(host, app, journal.release) : tree || undefined,
+    };
   } catch {
     // A damaged disk; the deploy that wrote it is the last one.
-    return { release: numbersOf(host, app).at(-1) ?? 0, cause: "", tree: true, made: false };
+    const release = numbersOf(host, app).at(-1) ?? 0;
+    return { release, cause: "", made: false, tree: { added: [], modified: [] } };
   }
+}
+
+/**
+ * As piku 0.1 kept it, in files beside its journal: it may have been replaced after a power cut.
+ */
+function formerUndo(host: Host, app: App, release: number): TreeUndo {
+  const kept = (name: string) => host.read(below(app, `${release}.${name}`), largestJournal);
+  const names = (name: string) => JSON.parse(kept(name) ?? "[]") as string[];
+  return {
+    shown: kept("shown") || undefined,
+    added: names("added"),
+    modified: names("modified"),
+  };
 }
 
 export const writeJournal = (host: Host, app: App, journal: Journal) =>

@@ -1,5 +1,6 @@
 import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
 import { readMachine } from "../app/board-settings.ts";
+import { calledAddress } from "../app/caller.ts";
 import { liveSettings, readScaling } from "../app/live.ts";
 import type { Paths } from "../app/paths.ts";
 import { isCron, isInside } from "../app/procfile.ts";
@@ -8,7 +9,7 @@ import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { everyProcess, familyOf, memoryOf, type Running } from "../host/processes.ts";
 import { siteNames } from "../site/names.ts";
-import { addressesOf, serverName } from "../site/site.ts";
+import { addressesOf } from "../site/site.ts";
 import { appsWithWorkers, listVassals } from "../workers/emperor.ts";
 import { startsOf } from "../workers/health.ts";
 import { portOf, processesOf } from "../workers/stop.ts";
@@ -150,7 +151,7 @@ function addressOf(host: Host, app: App): string | undefined {
       ports: readMachine(host, app.paths.settings).ports,
       httpsOnly: setting(settings, "NGINX_HTTPS_ONLY"),
     };
-    return site.names.length > 0 ? addressesOf(site, serverName(host))[0] : undefined;
+    return site.names.length > 0 ? addressesOf(site, calledAddress(host))[0] : undefined;
   } catch {
     return undefined;
   }

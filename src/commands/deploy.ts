@@ -1,7 +1,8 @@
 import { defineCommand } from "citty";
 import { type App, findApp, remainsOf } from "../app/app.ts";
+import { callerOf } from "../app/caller.ts";
 import { readScaling } from "../app/live.ts";
-import { holdersOf, isHeld, whoAsks, withTurn } from "../app/locks.ts";
+import { holdersOf, isHeld, withTurn } from "../app/locks.ts";
 import { parseScale } from "../app/procfile.ts";
 import { cancelFile, liveNumber } from "../app/releases.ts";
 import { isUp } from "../board/status.ts";
@@ -57,7 +58,7 @@ export const deployCancel = (host: Host) =>
       if (!isDeploying()) throw new PikuError(`nothing of app '${app.name}' is being deployed`);
       const before = liveNumber(host, app);
       const voice = voiceOf(host);
-      host.write(cancelFile(app), whoAsks(host), 0o600);
+      host.write(cancelFile(app), callerOf(host), 0o600);
       voice.start("Waiting for the deploy to end");
       // The next deploy removes the mark: it is not meant for that one.
       for (

@@ -17,6 +17,7 @@ import { appArg } from "./arguments.ts";
 
 const history = 20;
 const mostLogs = 200;
+
 /** Bytes that are read of a log at once while it is followed. */
 const piece = 256 * 1024;
 

@@ -7,7 +7,8 @@ import { listVassals } from "../workers/emperor.ts";
 import { runFolder } from "../workers/worker.ts";
 
 /**
- * Takes an app that the original deployed as release 0, so that there is something to go back to.
+ * Records an app that the original deployed as release 0, so that there is something to roll back
+ * to.
  */
 export function adopt(host: Host, app: App): void {
   if (liveRelease(host, app) || !host.stat(`${app.tree}/.git`)) return;

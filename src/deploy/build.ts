@@ -2,7 +2,8 @@ import { jobFile } from "../app/releases.ts";
 import type { Job } from "../host/host.ts";
 import { isDiskFull } from "../host/space.ts";
 import { programEnvironment } from "../host/tools.ts";
-import { buildTree, prepareBuildTree } from "../repository/checkout.ts";
+import { waitUntil } from "../host/wait.ts";
+import { buildTree, type Outputs, prepareBuildTree } from "../repository/checkout.ts";
 import { isComplete, markComplete } from "../runtimes/dependencies.ts";
 import type { Step } from "../runtimes/runtime.ts";
 import { PikuError } from "../text/errors.ts";
@@ -11,10 +12,10 @@ import type { Plan } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
 
 /**
- * preflight, dependencies and the runtime's own build, in the build tree. Gives whether anything
- * may have made files there.
+ * preflight, dependencies and the runtime's own build, in the build tree. Gives which of the files
+ * there go live; undefined when nothing can have made any.
  */
-export function build(recorder: Recorder, plan: Plan): boolean {
+export function build(recorder: Recorder, plan: Plan): Outputs | undefined {
   const { host } = recorder;
   const voice = voiceOf(host);
   const { app, environment, procfile, runtime, source, request } = plan;
@@ -32,10 +33,11 @@ export function build(recorder: Recorder, plan: Plan): boolean {
   if (request.builds) voice.start(`${runtime.name} app detected.`);
   if (installs) install(recorder, plan, folder);
   runSteps(recorder, plan, builds);
-  return makes;
+  const { goesLive = () => true, isOutput = () => false } = runtime;
+  return makes ? { goesLive, isOutput } : undefined;
 }
 
-/** Fills the folder of dependencies, or leaves none. */
+/** Installs the dependencies into their folder, or removes the folder if that fails. */
 function install(recorder: Recorder, plan: Plan, folder: string): void {
   const { host } = recorder;
   // A folder without its mark was never finished.
@@ -57,14 +59,14 @@ function runSteps(recorder: Recorder, plan: Plan, steps: readonly Step[]): void 
   }
 }
 
-// The first to go when memory is short, and the last to be served, so that what runs goes on
-// running.
+// Builds are the first to be killed when memory is short and get the processor last, so that
+// running apps are not disturbed.
 const politely = ["sh", "-c", 'echo 500 >/proc/$$/oom_score_adj; exec nice -n 10 "$@"', "sh"];
 
 const killed = 137;
 
 /**
- * Shows what a job says until it has ended, or for so many milliseconds and then ends it. Gives its
+ * Waits for a job and shows its output meanwhile; ends it after `limit` milliseconds. Returns its
  * exit status.
  */
 export function attend(
@@ -72,24 +74,24 @@ export function attend(
   job: Job,
   limit = Number.POSITIVE_INFINITY,
 ): number {
-  const start = host.ticks();
-  let status = host.poll(job);
-  while (status === undefined) {
-    if (host.ticks() - start > limit) host.end(job, 1_000);
-    host.sleep(50);
-    show();
+  let status: number | undefined;
+  const hasEnded = () => {
     status = host.poll(job);
+    show();
+    return status !== undefined;
+  };
+  if (!waitUntil(host, hasEnded, { every: 50, atMost: limit })) {
+    host.end(job, 1_000);
+    waitUntil(host, hasEnded, { every: 50 });
   }
-  show();
-  return status;
+  return status!;
 }
 
-/** Runs one command of a deploy to its end, showing what it prints. Throws when it fails. */
+/** Runs one command of a deploy and shows what it prints. Throws when it fails. */
 function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan.app)): void {
   const { host, transcript } = recorder;
   const { app, settings, request } = plan;
-  // Without it git does not know the commit that is being pushed: `git describe` is common in
-  // builds.
+  // Builds often call `git describe`, and git finds the commit being pushed only in this folder.
   const { incoming } = request.commit;
   const objects: Record<string, string> = incoming
     ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: incoming }

@@ -20,8 +20,7 @@ import { stop } from "./stop.ts";
  */
 export function destroy(host: Host, app: App): void {
   const { paths } = app;
-  // A push that is live already has its branch still to be moved, in a repository that must be
-  // there.
+  // After a push has gone live git still has to move its branch, and needs the repository for it.
   withTurn(host, paths, "push", app, "destroy", () =>
     withTurn(host, paths, "deploy", app, "destroy", () => removeApp(host, app)),
   );
@@ -32,7 +31,7 @@ function removeApp(host: Host, app: App): void {
   const voice = voiceOf(host);
   stop(host, app);
   forgetCertificate(host, app);
-  // A piku of before took any folder, also another app's.
+  // Earlier versions accepted any folder, even that of another app.
   const elsewhere = cacheFoldersIn(host.read(app.site) ?? "").filter(
     (folder) => !isBelow(folder, paths.root),
   );
@@ -41,7 +40,7 @@ function removeApp(host: Host, app: App): void {
     removeSite(host, app);
   }
   removeCaches(host, app, elsewhere);
-  // The work tree last: while it is there, so is the app.
+  // The work tree goes last: as long as it exists, so does the app.
   const folders = [
     app.repo,
     app.envs,
@@ -75,8 +74,8 @@ function removeApp(host: Host, app: App): void {
 }
 
 /**
- * Removes what nginx has kept for an app, here and elsewhere. Where it is not ours to remove,
- * whoever may is told how.
+ * Removes what nginx has cached for an app, here and elsewhere. Says how to remove what piku may
+ * not remove.
  */
 function removeCaches(host: Host, app: App, elsewhere: readonly string[]): void {
   const voice = voiceOf(host);
@@ -100,7 +99,7 @@ function removeCaches(host: Host, app: App, elsewhere: readonly string[]): void 
     attempt(folder, () => removeCache(host, folder));
 }
 
-/** Removes a folder into which a worker of nginx's that is leaving may still write. */
+/** Removes a folder that a retiring nginx worker may still be writing to. */
 function removeBusy(host: Host, folder: string): void {
   for (let round = 1; host.stat(folder); round++) {
     try {
@@ -112,7 +111,7 @@ function removeBusy(host: Host, folder: string): void {
   }
 }
 
-/** Has the client that got an app's certificate let go of it, or it would be renewed for ever. */
+/** Makes the ACME client forget an app's certificate; it would go on renewing it for ever. */
 function forgetCertificate(host: Host, app: App): void {
   const settings = liveSettings(host, app);
   try {
@@ -125,7 +124,7 @@ function forgetCertificate(host: Host, app: App): void {
     if (!client || clientPairs(host, client, names).length === 0) return;
     for (const call of client.forget(names[0]!)) host.capture(["timeout", "60", ...call]);
   } catch (error) {
-    // Names that the original took and piku does not: none of its certificates has them.
+    // Names that the original accepted and piku does not: no certificate of piku's has them.
     voiceOf(host).warn(`its certificate is not given back: ${explain(error).message}`);
   }
 }

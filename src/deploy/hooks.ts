@@ -8,10 +8,10 @@ import { attend } from "./build.ts";
 import type { Request } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
 
-// For what only tells somebody: a deploy must not wait for a network that is away.
+// Hooks that only notify: a deploy must not hang on a network that is down.
 const patience = 10_000;
 
-/** What a hook is told of a deploy, beside the app's name, which is its first argument. */
+/** The variables that tell a hook about a deploy; its first argument is the app's name. */
 export const hookFacts = (
   app: App,
   release: number,
@@ -24,7 +24,7 @@ export const hookFacts = (
   PIKU_BRANCH: branch ?? "",
 });
 
-/** Runs `~/.piku/hooks/pre-deploy`, if there is one. Throws when it does not want the deploy. */
+/** Runs `~/.piku/hooks/pre-deploy`, if there is one. Throws when it refuses the deploy. */
 export function askHook(recorder: Recorder, app: App, facts: Record<string, string>): void {
   const status = run(recorder, app, "pre-deploy", facts);
   if (status)
@@ -34,10 +34,7 @@ export function askHook(recorder: Recorder, app: App, facts: Record<string, stri
     );
 }
 
-/**
- * Tells `post-deploy` or `deploy-failed` how a deploy ended, for at most 10 seconds; what goes
- * wrong there changes nothing.
- */
+/** Runs `post-deploy` or `deploy-failed` for at most 10 seconds; its failure changes nothing. */
 export function tellHook(
   recorder: Recorder,
   app: App,

@@ -1,10 +1,9 @@
 import type { App } from "../app/app.ts";
 import { type Machine, readMachine } from "../app/board-settings.ts";
-import { parseCron } from "../app/cron.ts";
+import { callerAddress } from "../app/caller.ts";
 import type { Settings } from "../app/env-file.ts";
 import { readScaling } from "../app/live.ts";
 import {
-  isCron,
   isInside,
   type Procfile,
   planScaling,
@@ -15,27 +14,19 @@ import {
 import type { Release, Slot } from "../app/releases.ts";
 import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
-import { type Commit, linksOf, refuseManyNames } from "../repository/commit.ts";
+import { type Commit, refuseManyNames } from "../repository/commit.ts";
 import { includedFile } from "../repository/include.ts";
 import type { Runtime, Source } from "../runtimes/runtime.ts";
-import { ensureRanges } from "../site/cloudflare.ts";
-import { defaultPortsIn, listensIn, serverNamesIn } from "../site/directives.ts";
-import { refuseCacheFolder, refuseServedLinks } from "../site/folders.ts";
-import { withIncluded } from "../site/include.ts";
 import { siteNames } from "../site/names.ts";
-import { askNginx, readSites, refuseSecondDefault, refuseTakenNames } from "../site/nginx.ts";
+import { askNginx } from "../site/nginx.ts";
 import { isShared } from "../site/reload.ts";
-import { renderSite } from "../site/render.ts";
 import { hasSite, planBackend, planSite, readInclude, type Site } from "../site/site.ts";
-import { refuseLinksOut } from "../site/static.ts";
-import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
-import { escapeValue } from "../workers/ini.ts";
-import { pluginFolder, refuseMissingPlugins } from "../workers/kinds.ts";
 import { parseOptions } from "../workers/options.ts";
-import { type Place, refuseTakenPort, takePorts } from "../workers/ports.ts";
-import { vassalPairs } from "../workers/vassal.ts";
-import { type SocketMode, socketLink, socketOf, type Worker } from "../workers/worker.ts";
+import { choosePorts, type Place, refuseTakenPort } from "../workers/ports.ts";
+import { socketLink, type Worker } from "../workers/worker.ts";
+import { refuseSite } from "./plan-site.ts";
+import { planWorkers, refuseWorkers } from "./plan-workers.ts";
 import { type Survey, surveyCommit } from "./survey.ts";
 
 /** What is asked of a deploy. */
@@ -52,43 +43,47 @@ export interface Request {
   changed?: string[];
   /** The one kind whose workers are restarted; all others go on as they are. */
   only?: string;
-  /** Whether preflight and the runtime's build run; scaling and restarting never build. */
+  /** Whether preflight and the runtime's build run; scaling and restarting never do. */
   builds: boolean;
-  /** Whether the Procfile's release runs: not for what has been live before. */
+  /** Whether the Procfile's release runs; not for a commit that has been live before. */
   releases: boolean;
 }
 
-/** Everything that a deploy is going to do, made from what there is before anything is touched. */
+/** A worker and how the deploy treats it. */
+export interface PlannedWorker extends Worker {
+  /**
+   * Whether a running one continues untouched (PIKU_AUTO_RESTART, or only another kind is
+   * restarted).
+   */
+  keeps: boolean;
+  /** Whether it can run beside the one it replaces. */
+  overlaps: boolean;
+}
+
+/** Everything that a deploy will do, decided before anything is touched. */
 export interface Plan {
   app: App;
   request: Request;
   procfile: Procfile;
   runtime: Runtime;
   source: Source;
-  /** The key and the folder of dependencies. */
+  /** The key and the folder of its dependencies. */
   environment?: { key: string; folder: string };
   /** What every process gets, and LIVE_ENV holds. */
   settings: Settings;
   scaling: Scaling;
   slot: Slot;
-  workers: Worker[];
-  /**
-   * Whether workers of a kind that run go on as they are (PIKU_AUTO_RESTART, or another kind is
-   * restarted).
-   */
-  keeps(kind: string): boolean;
-  /** Whether a worker can run beside the one that it follows. */
-  overlaps(worker: Worker): boolean;
+  /** The ports that will belong to the app; undefined for an app without an http worker. */
+  ports?: Record<Slot, number[]>;
+  workers: PlannedWorker[];
   site?: Site;
-  /** A command that has a shared nginx read its files again (PIKU_NGINX_RELOAD). */
-  reload?: string;
+  machine: Machine;
   warnings: string[];
 }
 
 /**
- * Looks at a commit and everything that bears on it, refuses what cannot work, and says what is to
- * be done. Touches nothing but the list of ports that belong to the app, and that of Cloudflare's
- * addresses.
+ * Examines a commit and the board, refuses what cannot work, and returns what to do. Changes
+ * nothing.
  */
 export function planDeploy(
   host: Host,
@@ -100,148 +95,95 @@ export function planDeploy(
   const machine = readMachine(host, app.paths.settings);
   if (request.commit.id !== live?.commit) refuseManyNames(host, request.commit, machine.mostFiles);
   const survey = surveyCommit(host, request.commit, request.serverSettings, machine);
-  const { procfile, settings, environment, names } = survey;
-  const { workers: commands } = procfile;
-  const scaling = planScaling(commands, readScaling(host, app), request.scaling);
-  const { only } = request;
-  const goesOn = live !== undefined && !restarts.includes(request.cause) && !autoRestart(settings);
-  const keeps = (kind: string) => (only === undefined ? goesOn : kind !== only);
-  const place = planPlace(host, app, survey, scaling, live, keeps("web"));
-  const deployed = liveSettings(app, settings, commands, place);
-  const file = includedFile(host, request.commit, deployed, "UWSGI_INCLUDE_FILE");
-  const options = file && parseOptions(file.content, printable(file.name));
-  const facts = {
-    release,
-    options,
-    virtualenv: environment?.folder,
-    phpIni: names.includes("php.ini"),
-  };
-  const shared = isShared(host, app.paths, machine);
-  const workers = planWorkers(
+  const { procfile, runtime, source, environment, warnings } = survey;
+  const scaling = planScaling(procfile.workers, readScaling(host, app), request.scaling);
+  const place = planPlace(
+    host,
     app,
-    commands,
+    survey,
     scaling,
-    deployed,
-    place,
-    facts,
-    shared ? "660" : "600",
+    live,
+    keepsKind("web", request, survey, live),
   );
-  const plugins = host.stat(pluginFolder) && host.list(pluginFolder);
-  for (const worker of workers) {
-    refuseLongSocket(app, worker);
-    const pairs = vassalPairs(app, worker, host);
-    if (plugins) refuseMissingPlugins(pairs, plugins);
-  }
-  const backend = planBackend(app, commands, scaling, place);
-  const nginx =
-    place.names.length > 0 && hasSite(commands, settings, backend) ? askNginx(host) : undefined;
-  const ipv6 = host.stat("/proc/net/if_inet6") !== undefined;
-  const site =
-    nginx &&
-    planSite(
-      app,
-      commands,
-      settings,
-      { ...machine, ...nginx, ipv6, deployer: deployerOf(host) },
-      backend,
-    );
-  if (site) {
-    site.include = readInclude(host, request.commit, deployed);
-    refuseSite(host, request.commit, site, machine, shared);
-    if (site.cloudflare) ensureRanges(host, app.paths, machine);
-  }
+  const settings = liveSettings(app, survey.settings, procfile.workers, place);
+  const shared = isShared(host, app.paths, machine);
+  const common = {
+    release,
+    options: uwsgiOptions(host, request.commit, settings),
+    virtualenv: environment?.folder,
+    phpIni: survey.names.includes("php.ini"),
+  };
+  const socketMode = shared ? "660" : "600";
+  const facts = { app, procfile, scaling, settings, place, socketMode, common } as const;
+  const workers = planWorkers(facts);
+  refuseWorkers(host, app, workers);
   return {
     app,
     request,
     procfile,
-    runtime: survey.runtime,
-    source: survey.source,
+    runtime,
+    source,
     environment,
-    settings: deployed,
+    settings,
     scaling,
     slot: place.slot,
-    workers,
-    keeps,
-    overlaps: ({ kind, listen }) =>
-      place.overlap &&
-      (isInside(kind)
-        ? listen !== undefined && "socket" in listen
-        : kind === "web" && place.switches),
-    site,
-    reload: machine.reload,
-    warnings: survey.warnings,
+    ports: place.own,
+    workers: workers.map((worker) => ({
+      ...worker,
+      keeps: keepsKind(worker.kind, request, survey, live),
+      overlaps: overlaps(worker, place),
+    })),
+    site: planSiteOf(host, request.commit, survey, scaling, place, settings, shared),
+    machine,
+    warnings,
   };
 }
 
-/**
- * Refuses a site that would take something from others: a name, the part of the default site, or a
- * folder.
- */
-function refuseSite(
+/** The app's own options of uWSGI (UWSGI_INCLUDE_FILE). */
+function uwsgiOptions(host: Host, commit: Commit, settings: Settings) {
+  const file = includedFile(host, commit, settings, "UWSGI_INCLUDE_FILE");
+  return file && parseOptions(file.content, printable(file.name));
+}
+
+/** Whether running workers of a kind continue untouched. */
+function keepsKind(
+  kind: string,
+  { only, cause }: Request,
+  { settings }: Survey,
+  live: Release | undefined,
+): boolean {
+  if (only !== undefined) return kind !== only;
+  return live !== undefined && !restarts.includes(cause) && !autoRestart(settings);
+}
+
+/** Whether a worker can run beside the one it replaces. */
+const overlaps = ({ kind, listen }: Worker, { overlap, switches }: Place): boolean =>
+  overlap &&
+  (isInside(kind) ? listen !== undefined && "socket" in listen : kind === "web" && switches);
+
+/** The app's site, checked against all others; undefined for an app without one. */
+function planSiteOf(
   host: Host,
   commit: Commit,
-  site: Site,
-  { ports, folders }: Machine,
-  isShared: boolean,
-): void {
+  { procfile: { workers }, settings, machine }: Survey,
+  scaling: Scaling,
+  place: Place,
+  deployed: Settings,
+  shared: boolean,
+): Site | undefined {
   const { app } = commit;
-  // What another app includes, and cannot be read, must not keep this one from being deployed.
-  const whole = (theirs: string) => {
-    try {
-      return withIncluded(host, theirs);
-    } catch {
-      return theirs;
-    }
-  };
-  const sites = new Map(
-    [...readSites(host, app.paths)].map(([name, theirs]) => [name, whole(theirs)]),
-  );
-  const text = withIncluded(host, renderSite(site));
-  const hostname = host.read("/proc/sys/kernel/hostname")?.trim();
-  refuseTakenNames([...serverNamesIn(text, hostname)], app.name, sites, hostname);
-  refuseTakenAddress(listensIn(text), app.name, sites);
-  if (defaultPortsIn(text).some((port) => Object.values(ports).includes(port)))
-    refuseSecondDefault(host, app.name, sites, ports, isShared);
-  if (site.cache) refuseCacheFolder(host, app, site.cache.folder, folders, sites);
-  if (site.statics.length === 0) return;
-  refuseServedLinks(
-    host,
-    app,
-    site.statics.map(({ folder }) => folder),
-    folders,
-  );
-  refuseLinksOut(app, site.statics, linksOf(host, commit));
+  const backend = planBackend(app, workers, scaling, place);
+  if (place.names.length === 0 || !hasSite(workers, settings, backend)) return undefined;
+  const ipv6 = host.stat("/proc/net/if_inet6") !== undefined;
+  const facts = { ...machine, ...askNginx(host), ipv6, deployer: callerAddress(host) };
+  const site = planSite(app, workers, settings, facts, backend);
+  if (!site) return undefined;
+  site.include = readInclude(host, commit, deployed);
+  refuseSite(host, commit, site, machine, shared);
+  return site;
 }
 
-/**
- * Refuses an address of its own for a site while others listen everywhere: nginx would ask none of
- * them for what comes to this address, whatever name is asked for. What a site has already stays.
- */
-export function refuseTakenAddress(
-  listens: readonly string[],
-  app: string,
-  sites: ReadonlyMap<string, string>,
-): void {
-  const own = new Set(listensIn(sites.get(app) ?? ""));
-  const isEverywhere = (listen: string) => /^(\*|\[::\]):/.test(listen);
-  const everywhere = (listen: string) =>
-    listen.replace(/^(\[)?.*:/, (_, six) => (six ? "[::]:" : "*:"));
-  for (const listen of listens.filter((one) => !isEverywhere(one) && !own.has(one))) {
-    const other = [...sites].find(
-      ([name, site]) => name !== app && listensIn(site).includes(everywhere(listen)),
-    )?.[0];
-    if (other)
-      throw new PikuError(
-        `the address ${printable(listen)} would be taken from app '${other}', which listens everywhere`,
-        "leave the address out (NGINX_IPV4_ADDRESS, NGINX_IPV6_ADDRESS, NGINX_INCLUDE_FILE), or give the other apps one of their own first: config:set --global NGINX_IPV4_ADDRESS=...",
-      );
-  }
-}
-
-/** The address from which somebody gave this command by ssh (ssh(1): SSH_CLIENT). */
-const deployerOf = (host: Host) => /^[0-9a-fA-F.:]+(?= )/.exec(host.env().SSH_CLIENT ?? "")?.[0];
-
-/** What is asked for in order to have workers anew, whatever the settings say. */
+/** Commands whose purpose is to start workers anew, whatever PIKU_AUTO_RESTART says. */
 const restarts = ["restart", "ps:scale", "rollback", "restore"];
 
 const autoRestart = (settings: Settings) =>
@@ -265,16 +207,17 @@ function planPlace(
   const overlap = names.length > 0 && setting(settings, "PIKU_OVERLAP");
   const switches = overlap && "web" in procfile.workers && fixed === undefined;
   const count = Math.max(...siteKinds.map((kind) => scaling[kind] ?? 0), 1);
-  const ports = networked ? takePorts(host, app, count, fixed) : { a: [], b: [] };
+  const own = networked ? choosePorts(host, app, count) : undefined;
+  const { a, b } = own ?? { a: [], b: [] };
+  const ports = networked && fixed !== undefined ? { a: [fixed, ...a.slice(1)], b } : { a, b };
   if (fixed !== undefined) refuseTakenPort(host, app, fixed);
   const other = switches && live?.slot === "a" && live.number > 0 ? "b" : "a";
   const slot = keeps && live ? live.slot : other;
-  return { names, networked, bind, overlap, switches, slot, ports };
+  return { names, networked, bind, overlap, switches, slot, own, ports };
 }
 
 /**
- * The settings of a deploy with what piku adds about addresses, as the original writes them into
- * LIVE_ENV.
+ * The app's settings plus the addresses that piku adds, as the original writes them to LIVE_ENV.
  */
 function liveSettings(
   app: App,
@@ -288,102 +231,3 @@ function liveSettings(
     return { ...rest, BIND_ADDRESS: `unix://${socketLink(app, 1)}` };
   return { ...rest, BIND_ADDRESS: bind, PORT: String(ports[slot][0] ?? PORT) };
 }
-
-/** Every process of the app, as it is to run. */
-function planWorkers(
-  app: App,
-  workers: Workers,
-  scaling: Scaling,
-  settings: Settings,
-  { names, bind, ports, slot }: Place,
-  {
-    release,
-    options,
-    virtualenv,
-    phpIni,
-  }: Pick<Worker, "release" | "options" | "virtualenv" | "phpIni">,
-  socketMode: SocketMode,
-): Worker[] {
-  const front = siteKinds.find((kind) => kind in workers);
-  const healthcheck = setting(settings, "PIKU_HEALTHCHECK");
-  // A port that changes with every deploy is of no use to those that do not listen on it, and would
-  // make them look changed.
-  const { PORT, ...others } = settings;
-  const planWorker = (kind: string, command: string, ordinal: number): Worker => {
-    const isSite = siteKinds.includes(kind);
-    const port = isSite ? ports[slot][ordinal - 1] : undefined;
-    const isBehind = isInside(kind) && kind === front && names.length > 0;
-    const socket = isBehind ? socketOf(app, ordinal, release) : undefined;
-    return {
-      kind,
-      ordinal,
-      command,
-      release,
-      settings: {
-        ...others,
-        ...(port !== undefined && !socket ? { PORT: String(port) } : {}),
-        PROC_TYPE: kind,
-      },
-      listen: socket
-        ? { socket, mode: socketMode }
-        : port !== undefined
-          ? { address: bind, port }
-          : undefined,
-      ...(isSite ? { site: names[0], healthcheck } : {}),
-      cron: isCron(kind) ? parseCron(command, `Procfile: ${kind}`) : undefined,
-      virtualenv: kind === "wsgi" ? virtualenv : undefined,
-      phpIni: kind === "php" ? phpIni : undefined,
-      options,
-    };
-  };
-  const kinds = Object.entries(workers).filter(([kind]) => kind !== "static");
-  for (const [kind, command] of kinds) refuseCommand(kind, command);
-  return kinds.flatMap(([kind, command]) =>
-    Array.from({ length: scaling[kind] ?? 1 }, (_, i) => planWorker(kind, command, i + 1)),
-  );
-}
-
-/** Refuses what uWSGI could not be told, or what leads out of the app. */
-function refuseCommand(kind: string, command: string): void {
-  if (isInside(kind)) escapeValue(command, `the ${kind} worker's command`);
-  if (kind === "jwsgi" && !/^[A-Za-z_$][\w$.]*(:[\w$]+)?$/.test(command)) {
-    throw new PikuError(
-      `Procfile: '${printable(command)}' is not the name of a class, which is what a jwsgi worker is`,
-      `for a program that listens by itself: web: ${printable(command)}`,
-    );
-  }
-  if (kind === "php" && `/${command}/`.includes("/../")) {
-    throw new PikuError(`Procfile: '${printable(command)}' is not a folder of the app`);
-  }
-}
-
-// sun_path of unix(7), less its closing zero.
-const longestSocket = 107;
-
-function refuseLongSocket(app: App, { listen }: Worker): void {
-  if (listen && "socket" in listen && listen.socket.length > longestSocket) {
-    throw new PikuError(
-      `the name of app '${app.name}' is too long for a socket below ${app.paths.sockets}`,
-      "choose a shorter name",
-    );
-  }
-}
-
-/** The record of what is planned, as it will be when it is live. */
-export const releaseOf = (
-  plan: Plan,
-  number: number,
-  facts: Pick<Release, "subject" | "who" | "vassals" | "held">,
-): Release => ({
-  number,
-  cause: plan.request.cause,
-  commit: plan.request.commit.id,
-  branch: plan.request.branch,
-  changed: plan.request.changed ?? [],
-  slot: plan.slot,
-  environment: plan.environment?.key,
-  workers: plan.procfile.workers,
-  scaling: plan.scaling,
-  steps: [],
-  ...facts,
-});

@@ -23,8 +23,8 @@ import { runFolder, type Vassal } from "../workers/worker.ts";
 import { finishStop, markStarted } from "./stopped.ts";
 
 /**
- * Puts an app right after a deploy or a stop that failed or was ended, at whatever point: `live`
- * says which release it is, the mark of `stop` whether it runs, and everything else is made to
+ * Repairs an app after a deploy or a stop that failed or was killed at any point: the file `live`
+ * says which release is live, the mark of `stop` whether it runs, and everything else is made to
  * agree with them.
  */
 export function recover(host: Host, app: App): void {
@@ -39,7 +39,7 @@ const endPatience = 2_000;
 
 function finishDeploy(host: Host, app: App, journal: Journal): void {
   const live = liveRelease(host, app);
-  // Requests go back to what still runs before anything is ended.
+  // Requests go back to the processes that still run before anything is stopped.
   if (live) pointTo(host, app, live);
   if (live?.number === journal.release) markStarted(host, app);
   else undo(host, app, journal, live);
@@ -51,16 +51,13 @@ function finishDeploy(host: Host, app: App, journal: Journal): void {
   removeJournal(host, app);
 }
 
-/**
- * Takes back what a deploy did that did not go live. What an earlier one has replaced goes on
- * leaving by itself.
- */
+/** Undoes a deploy that did not go live. What an earlier deploy replaced retires by itself. */
 function undo(host: Host, app: App, journal: Journal, live: Release | undefined): void {
   const isIts = ({ release }: Vassal) => release === journal.release;
   stopVassals(host, app, listVassals(host, app.paths, app.name).filter(isIts), endPatience);
   restoreLogs(host, app, journal.release);
   if (journal.made) host.remove(app.tree);
-  else if (journal.tree) restoreTree(host, app, journal.release);
+  else if (journal.tree) restoreTree(host, app, journal.release, journal.tree);
   if (!live) forget(host, app);
   const former = host.read(releaseFiles(app, journal.release).former);
   if (former !== undefined) host.write(`${app.envs}/ENV`, former, 0o600);
@@ -72,15 +69,15 @@ function undo(host: Host, app: App, journal: Journal, live: Release | undefined)
   }
 }
 
-/** Removes what a first deploy that failed has made beside the work tree. */
+/** Removes what a failed first deploy has created outside of the work tree. */
 function forget(host: Host, app: App): void {
   removeSite(host, app);
   for (const name of ["crt", "key"]) host.remove(`${app.paths.nginx}/${app.name}.${name}`);
-  // A folder that was there before has no commit to go on from.
+  // If the folder existed before, it shows no commit that a later deploy could start from.
   host.remove(`${app.tree}/.git`);
 }
 
-/** The files that say what is live, for people and for the original. */
+/** Writes the files that tell people, and the original, what is live. */
 export function settleFiles(host: Host, app: App, release: Release): void {
   const files = releaseFiles(app, release.number);
   host.mkdir(app.envs);

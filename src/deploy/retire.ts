@@ -18,12 +18,10 @@ import { boundLogs, forgetLogs } from "../workers/logs.ts";
 import { drain, staleVassals, stopVassals } from "../workers/stop.ts";
 import { graceOf, runFolder } from "../workers/worker.ts";
 
-/**
- * Lets what is no longer live leave: in a process of its own, so that nobody has to wait for it.
- */
+/** Retires what is no longer live in a process of its own, so that the caller need not wait. */
 export function retireLater(host: Host, app: App): void {
   const isBusy = staleVassals(host, app).length > 0;
-  // Nobody has to wait for tidying up either: whoever holds the turn does it.
+  // Nor for the cleaning up: whoever holds the lock does that.
   if (!isBusy && isHeld(host, app.paths, "deploy", app)) return;
   if (!isBusy) retire(host, app);
   else
@@ -34,15 +32,15 @@ export function retireLater(host: Host, app: App): void {
 }
 
 /**
- * Ends the workers that belong to no live release as soon as nobody is connected to them, and
- * removes what was theirs.
+ * Stops the workers that do not belong to the live release as soon as nobody is connected to them,
+ * and removes their files.
  */
 export function retire(host: Host, app: App): void {
   if (!liveRelease(host, app)) return;
   const grace = graceOf(liveSettings(host, app));
   const leaving = staleVassals(host, app);
   if (leaving.length > 0) drain(host, app, leaving, grace);
-  // Much may have happened while they were leaving, so everything is looked at again.
+  // Much may have happened while their connections drained, so everything is examined again.
   withTurn(
     host,
     app.paths,
@@ -58,7 +56,7 @@ export function retire(host: Host, app: App): void {
   );
 }
 
-/** Removes what neither the live release nor going back to the one before needs. */
+/** Removes what is needed neither by the live release nor for a rollback to the previous one. */
 function tidy(host: Host, app: App, live: Release): void {
   const numbers = numbersOf(host, app);
   const earlier = numbers.filter((number) => number < live.number);

@@ -15,7 +15,7 @@ export const minFree = {
 /** Megabytes of free memory below which a build may fail. */
 export const minMemory = 64;
 
-/** Refuses a deploy for which the server's disk has no room. */
+/** Refuses a deploy when the disk is nearly full. */
 export function refuseFullDisk(host: Host, app: App): void {
   const { bytes, inodes } = host.free(app.paths.root);
   if (bytes < minFree.deploy.bytes)
@@ -31,7 +31,7 @@ export function refuseFullDisk(host: Host, app: App): void {
 }
 
 /**
- * Gives back what a deploy that failed has taken of a disk which is too full for the next one. A
+ * Frees the space that a failed deploy has taken if the disk is too full for the next one. The
  * build tree can be made again.
  */
 export function makeRoom(host: Host, app: App): void {
@@ -42,7 +42,7 @@ export function makeRoom(host: Host, app: App): void {
   }
 }
 
-/** What to say before a build that may not have enough memory, or nothing. */
+/** The warning before a build that may run out of memory, or undefined. */
 export function memoryWarning(host: Host): string | undefined {
   const megabytes = memoryLeft(host);
   return megabytes !== undefined && megabytes < minMemory

@@ -6,7 +6,7 @@ import { finishStop } from "./stopped.ts";
 
 const patience = 30_000;
 
-/** Ends an app's workers; its site stays, and says so. For those who hold the app's turn. */
+/** Stops an app's workers; its site shows a page that says so. The caller holds the app's lock. */
 export function stop(host: Host, app: App): void {
   recover(host, app);
   host.mkdir(app.releases, 0o700);

@@ -5,18 +5,15 @@ import { settlePage } from "../site/maintenance.ts";
 import { listVassals } from "../workers/emperor.ts";
 import { stopVassals } from "../workers/stop.ts";
 
-/**
- * Says that an app runs again, and takes the page of a stopped one away. For a release that is
- * live.
- */
+/** Removes the mark and the page of a stopped app, whose release is live again. */
 export function markStarted(host: Host, app: App): void {
   host.remove(stoppedFile(app));
   settlePage(host, app, false);
 }
 
 /**
- * Nobody is asked any more before anybody is ended: whoever has the port next is not to answer for
- * the app.
+ * The site is closed before the workers end: whatever takes their port next must not answer for the
+ * app.
  */
 export function finishStop(host: Host, app: App, grace: number): void {
   settlePage(host, app, true);

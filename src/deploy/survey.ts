@@ -15,23 +15,24 @@ import type { Runtime, Source } from "../runtimes/runtime.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 
-/** What a commit says, and what the server says to it. */
+/** What a commit asks for, and what the board has for it. */
 export interface Survey {
-  /** The Procfile, with the worker that the runtime adds. */
+  /** The Procfile, including the worker that the runtime adds. */
   procfile: Procfile;
   names: readonly string[];
+  machine: Machine;
   runtime: Runtime;
   source: Source;
-  /** The key and the folder of dependencies. */
+  /** The key and the folder of its dependencies. */
   environment?: { key: string; folder: string };
-  /** What the app's settings amount to, before addresses are known. */
+  /** The app's settings from all layers, before its addresses are known. */
   settings: Settings;
   warnings: string[];
 }
 
 /**
- * Reads a commit, before anything is touched. Throws for whatever could not work, with file and
- * line where there are any.
+ * Reads a commit and changes nothing. Throws for what cannot work, with file and line where
+ * possible.
  */
 export function surveyCommit(
   host: Host,
@@ -64,6 +65,7 @@ export function surveyCommit(
   return {
     procfile,
     names,
+    machine,
     runtime,
     source: { ...source, settings },
     environment,
@@ -79,9 +81,7 @@ export function surveyCommit(
   };
 }
 
-/**
- * The app's own nginx directives, for a look at the names in them; refused elsewhere if need be.
- */
+/** The app's own nginx directives, or nothing where the plan refuses the file. */
 function textOfInclude(host: Host, commit: Commit, settings: Settings): string {
   try {
     return includedFile(host, commit, settings, "NGINX_INCLUDE_FILE")?.content ?? "";
@@ -91,8 +91,8 @@ function textOfInclude(host: Host, commit: Commit, settings: Settings): string {
 }
 
 /**
- * The server name of an app that has something to serve, below the machine's PIKU_DOMAIN; its own
- * settings go before.
+ * The server name below the board's PIKU_DOMAIN for an app that serves something; its own settings
+ * take precedence.
  */
 const nameBelow = ({ domain }: Machine, app: App, { workers }: Procfile): Settings =>
   domain && [...siteKinds, "static"].some((kind) => kind in workers)
@@ -114,7 +114,7 @@ const sourceOf = (
   settings,
   names,
   commit: commit.id,
-  // Lock files of some megabytes are not rare.
+  // Lock files can have several megabytes.
   read: (name) => fileOf(host, commit, name, 16 * 1024 * 1024) ?? "",
   has: (tool) => findTool(host, tool) !== undefined,
   probe: (...argv) => host.capture(argv).status === 0,
@@ -122,16 +122,16 @@ const sourceOf = (
 });
 
 /**
- * The runtime of an app, and what there is to say about those that lack their tools. Throws when
- * none is left.
+ * The runtime of an app, and warnings about detected runtimes whose tools are missing. Throws when
+ * no usable runtime remains.
  */
 function chooseRuntime(
   source: Source,
   { release, workers }: Procfile,
 ): { runtime: Runtime; warnings: string[] } {
   const { runtime, lacking } = detectRuntime(source);
-  // As the original: an app that builds and serves by itself runs without the tools of a language
-  // that it also uses.
+  // Like the original: an app with `release` and `web` runs even if the tools of a language that it
+  // also uses are missing.
   const brings = release !== undefined && "web" in workers;
   if (lacking[0] && !brings && (!runtime || runtime === generic))
     throw new PikuError(...lackOf(lacking[0]));
@@ -142,7 +142,7 @@ function chooseRuntime(
   };
 }
 
-/** What to tell when the tools of a runtime are missing: the sentence, and the remedy. */
+/** The message and the remedy when a runtime's tools are missing. */
 const lackOf = ({ name, needs, remedy }: Runtime): [string, string] => [
   `this looks like a ${name} app, but the server has no ${needs.map((tools) => tools.join(" and ")).join(", or ")}`,
   `on the server: ${remedy ?? "install it"}`,
@@ -160,7 +160,7 @@ function readProcfile(host: Host, commit: Commit, names: readonly string[]): Pro
   );
 }
 
-/** What every app gets, below its own settings. */
+/** The settings that every app has; its own take precedence. */
 function baseSettings(host: Host, app: App, environment: string | undefined): Settings {
   const env = host.env();
   const folder = environment ?? app.envs;
@@ -177,8 +177,8 @@ function baseSettings(host: Host, app: App, environment: string | undefined): Se
 }
 
 /**
- * Refuses a kind whose worker's file would be that of another app's: `foo` with `bar_web`,
- * `foo_bar` with `web`.
+ * Refuses a kind whose vassal would have the file name of another app's: app `foo` with `bar_web`,
+ * app `foo_bar` with `web`.
  */
 function refuseTwinFiles(host: Host, app: App, kinds: readonly string[]): void {
   for (const other of listApps(host, app.paths)) {

@@ -3,11 +3,11 @@ import { paint } from "../text/output.ts";
 
 const farewell = 10_000;
 
-/** Bytes of a transcript that are kept: half of them from its beginning, half from its end. */
+/** How many bytes of a transcript are kept: half from its beginning, half from its end. */
 const largestTranscript = 10 * 1024 * 1024;
 const half = largestTranscript / 2;
 
-// How much the middle has to grow before its room is given back again.
+// How much the middle must grow before its disk space is freed again.
 const step = half;
 
 const shortenScript = `
@@ -22,9 +22,9 @@ const leftOut = (bytes: number) =>
   `-----> ${Math.round(bytes / 1024 / 1024)} MB are left out here.`;
 
 /**
- * A host whose `say` and `complain` write to a transcript, from which the person at the other end
- * is shown as much as their connection takes: a deploy must not wait for a client that has gone or
- * stopped reading. Whatever is appended to the transcript by a build is shown too.
+ * A host whose `say` and `complain` write to a transcript. The caller is shown the transcript as
+ * fast as they read it: a deploy must not wait for a client that is gone or has stopped reading.
+ * Whatever a build appends to the transcript is shown too.
  */
 export interface Recorder {
   host: Host;
@@ -32,90 +32,48 @@ export interface Recorder {
   transcript: string;
   /** Shows what has been added. */
   show(): void;
-  /** Shows the rest; gives up on somebody who reads nothing for 10 seconds. */
+  /** Shows the rest; gives up when nothing is read for 10 seconds. */
   finish(): void;
 }
 
+/** How far a transcript has been shown. */
+interface Progress {
+  /** Bytes that have been read to be shown. */
+  shown: number;
+  /** What has been read and could not be written yet. */
+  pending: string;
+  /** Whether the reader is gone. */
+  gone: boolean;
+  /** The part that is left out, in bytes. */
+  middle: { begin: number; end: number };
+}
+
 /**
- * Begins a transcript. `errorsApart`: errors go to stderr, for those who read stdout; a hook's two
- * are one pipe, which must not be waited for.
+ * Begins a transcript. `errorsApart`: errors go to stderr as well as to the transcript; for a git
+ * hook both are one pipe, which may block.
  */
 export function record(host: Host, transcript: string, errorsApart: boolean): Recorder {
-  let shown = 0;
-  let pending = "";
-  let gone = false;
-  /** What is left out: from byte to byte. */
-  const middle = { begin: Number.POSITIVE_INFINITY, end: 0 };
-  const terminal = host.isTerminal(1);
-  /**
-   * Gives the room of the middle of a transcript that has become too long back to the disk. Its
-   * bytes become a hole, so that whoever writes at the end need not know of it, and nothing of the
-   * end is lost.
-   */
-  const punch = () => {
-    const end = (host.stat(transcript)?.size ?? 0) - half;
-    if (end - Math.max(middle.end, half) < step) return;
-    if (middle.end === 0) middle.begin = host.readFrom(transcript, 0, false, half).offset;
-    middle.end = end;
-    const place = ["--offset", String(middle.begin), "--length", String(end - middle.begin)];
-    host.capture(["fallocate", "--punch-hole", ...place, transcript]);
+  const progress: Progress = {
+    shown: 0,
+    pending: "",
+    gone: false,
+    middle: { begin: Number.POSITIVE_INFINITY, end: 0 },
   };
-  /** Takes the middle out for good, once nobody writes any more. */
-  const shorten = () => {
-    const size = host.stat(transcript)?.size ?? 0;
-    if (size <= largestTranscript) return;
-    const begin = middle.end > 0 ? middle.begin : host.readFrom(transcript, 0, false, half).offset;
-    const note = leftOut(size - half - begin);
-    const facts = { file: transcript, begin: String(begin), half: String(half), note };
-    host.capture(["sh", "-c", shortenScript], { env: { ...host.env(), ...facts } });
-  };
-  /** What is to be shown next, at most so much of it as lies before the middle. */
-  const read = (whole: boolean): string => {
-    if (shown >= middle.begin && shown < middle.end) {
-      const skipped = middle.end - shown;
-      shown = middle.end;
-      return `\n${leftOut(skipped)}\n\n`;
-    }
-    const most = shown < middle.begin ? Math.min(mostAtOnce, middle.begin - shown) : mostAtOnce;
-    const { text, offset } = host.readFrom(transcript, shown, whole, most);
-    shown = offset;
-    return text;
-  };
-  /** Sends what is pending; whether all of it went. */
-  const send = (): boolean => {
-    while (pending !== "" && !gone) {
-      const taken = offer(host, pending);
-      if (taken < 0) gone = true;
-      if (taken <= 0) return false;
-      pending = pending.slice(taken);
-    }
-    return !gone;
-  };
-  const show = (whole = false) => {
-    punch();
-    if (gone) return;
-    // Somebody who reads slowly must not make us hold all that there is to read.
-    while (send()) {
-      punch();
-      const text = read(whole);
-      if (text === "") return;
-      pending = terminal ? text.split("\n").map(paint).join("\n") : text;
-    }
-  };
+  const show = (whole = false) => showMore(host, transcript, progress, whole);
   const write = (line: string) => {
     try {
       host.append(transcript, `${line}\n`);
     } catch {
-      // A full disk is no reason to keep quiet about it.
-      pending += `${line}\n`;
+      // The disk may be full: say it nevertheless.
+      progress.pending += `${line}\n`;
     }
     show();
   };
   const complain = (line: string) => {
     show();
-    if (!errorsApart || pending !== "" || gone) return write(line);
+    if (!errorsApart || progress.pending !== "" || progress.gone) return write(line);
     host.append(transcript, `${line}\n`);
-    shown = host.readFrom(transcript, shown).offset;
+    progress.shown = host.readFrom(transcript, progress.shown).offset;
     host.complain(host.isTerminal(2) ? paint(line) : line);
   };
   return {
@@ -128,19 +86,88 @@ export function record(host: Host, transcript: string, errorsApart: boolean): Re
     },
     show,
     finish() {
-      show(true);
-      for (let waited = 0; pending !== "" && !gone && waited < farewell; ) {
-        const before = pending.length;
-        host.sleep(50);
-        show(true);
-        waited = pending.length < before ? 0 : waited + 50;
-      }
-      shorten();
+      showRest(host, transcript, progress);
+      shorten(host, transcript, progress);
     },
   };
 }
 
-/** How much of a text was taken; -1 also where the terminal is gone. */
+/**
+ * Shows what has been added, as much as can be written without waiting. `whole`: including a last
+ * line without a newline.
+ */
+function showMore(host: Host, transcript: string, progress: Progress, whole: boolean): void {
+  punch(host, transcript, progress);
+  // A slow reader must not make us hold everything in memory.
+  while (!progress.gone && send(host, progress)) {
+    punch(host, transcript, progress);
+    const text = readNext(host, transcript, progress, whole);
+    if (text === "") return;
+    progress.pending = host.isTerminal(1) ? text.split("\n").map(paint).join("\n") : text;
+  }
+}
+
+/** Shows all that is left, as long as something is read every ten seconds. */
+function showRest(host: Host, transcript: string, progress: Progress): void {
+  showMore(host, transcript, progress, true);
+  for (let waited = 0; progress.pending !== "" && !progress.gone && waited < farewell; ) {
+    const before = progress.pending.length;
+    host.sleep(50);
+    showMore(host, transcript, progress, true);
+    waited = progress.pending.length < before ? 0 : waited + 50;
+  }
+}
+
+/** Writes what is pending. Returns whether all of it was written. */
+function send(host: Host, progress: Progress): boolean {
+  while (progress.pending !== "" && !progress.gone) {
+    const taken = offer(host, progress.pending);
+    if (taken < 0) progress.gone = true;
+    if (taken <= 0) return false;
+    progress.pending = progress.pending.slice(taken);
+  }
+  return !progress.gone;
+}
+
+/** Reads what is to be shown next, at most up to the part that is left out. */
+function readNext(host: Host, transcript: string, progress: Progress, whole: boolean): string {
+  const { shown, middle } = progress;
+  if (shown >= middle.begin && shown < middle.end) {
+    progress.shown = middle.end;
+    return `\n${leftOut(middle.end - shown)}\n\n`;
+  }
+  const most = shown < middle.begin ? Math.min(mostAtOnce, middle.begin - shown) : mostAtOnce;
+  const { text, offset } = host.readFrom(transcript, shown, whole, most);
+  progress.shown = offset;
+  return text;
+}
+
+/**
+ * Frees the disk space of the middle of a transcript that has become too long. Its bytes become a
+ * hole in the file, so that whoever appends to it is not disturbed.
+ */
+function punch(host: Host, transcript: string, { middle }: Progress): void {
+  const end = (host.stat(transcript)?.size ?? 0) - half;
+  if (end - Math.max(middle.end, half) < step) return;
+  if (middle.end === 0) middle.begin = host.readFrom(transcript, 0, false, half).offset;
+  middle.end = end;
+  const place = ["--offset", String(middle.begin), "--length", String(end - middle.begin)];
+  host.capture(["fallocate", "--punch-hole", ...place, transcript]);
+}
+
+/** Removes the middle for good, once nobody appends any more. */
+function shorten(host: Host, transcript: string, { middle }: Progress): void {
+  const size = host.stat(transcript)?.size ?? 0;
+  if (size <= largestTranscript) return;
+  const begin = middle.end > 0 ? middle.begin : host.readFrom(transcript, 0, false, half).offset;
+  const note = leftOut(size - half - begin);
+  const facts = { file: transcript, begin: String(begin), half: String(half), note };
+  host.capture(["sh", "-c", shortenScript], { env: { ...host.env(), ...facts } });
+}
+
+/**
+ * Writes without waiting. Returns how much was written; -1 when the reader or the terminal is gone.
+ */
 function offer(host: Host, text: string): number {
   try {
     return host.offer(text);

@@ -1,5 +1,5 @@
 import type { App } from "../app/app.ts";
-import { releaseFiles } from "../app/releases.ts";
+import { releaseFiles, type TreeUndo } from "../app/releases.ts";
 import type { Entry, Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
@@ -15,12 +15,12 @@ import {
   untracked,
 } from "./worktree.ts";
 
-/** The second work tree of an app, in which it is built. */
+/** The app's second work tree, where it is built. */
 export const buildTree = (app: App) => `${app.releases}/tree`;
 
 /**
- * Shows the commit in the build tree. What earlier builds made there stays, so that building again
- * is quick.
+ * Checks the commit out into the build tree. The output of earlier builds stays, so that builds are
+ * incremental.
  */
 export function prepareBuildTree(host: Host, commit: Commit): void {
   const dir = buildTree(commit.app);
@@ -35,7 +35,7 @@ export interface Made {
   modified: number;
 }
 
-// Of some hundred thousand names.
+// Enough for some hundred thousand names.
 const largestList = 64 * 1024 * 1024;
 
 export const madeBy = (host: Host, app: App, release: number | undefined): Made[] =>
@@ -44,8 +44,7 @@ export const madeBy = (host: Host, app: App, release: number | undefined): Made[
     : (JSON.parse(host.read(releaseFiles(app, release).made, largestList) ?? "[]") as Made[]);
 
 /**
- * Which files of the build tree go live, and which of them only a build makes: a runtime's row
- * says.
+ * Which files of the build tree go live, and which of them are build output: the runtime decides.
  */
 export interface Outputs {
   goesLive(name: string): boolean;
@@ -53,9 +52,8 @@ export interface Outputs {
 }
 
 /**
- * Files of the build tree to be put into the app's: new ones, and those that an earlier build put
- * there and the app has not changed since. A file of the app's own is never replaced by one of the
- * build's.
+ * Files of the build tree that go into the app's work tree: new ones, and those from an earlier
+ * build that the app has not changed since. A file that the app wrote is never replaced.
  */
 function madeToPublish(
   host: Host,
@@ -70,8 +68,7 @@ function madeToPublish(
     if (!entry || entry.type === "directory") return [];
     const there = host.stat(`${app.tree}/${name}`);
     const was = earlier.get(name);
-    // A link holds nothing of the app's: the original made node_modules, which leads to what it
-    // installed.
+    // A link holds no data of the app's: the original linked node_modules to what it had installed.
     const links = there?.type === "link" && entry.type === "link";
     const ours =
       !there ||
@@ -95,25 +92,38 @@ function tar(host: Host, words: string[], names?: readonly string[]): void {
     ],
     { input },
   );
-  // 1: a file changed while it was read, which is the app's own doing.
+  // Status 1: a file changed while it was being read; the app is running.
   if (ran.status > 1) throw new PikuError(`tar failed: ${ran.stderr.trim().split("\n").at(-1)}`);
 }
 
-/** What a checkout will do to the app's work tree. */
-export interface Change {
+/** What a checkout will do to the app's work tree, and how to undo it. */
+export interface Checkout {
   commit: Commit;
+  release: number;
   /** The commit that the tree shows now. */
   shown?: string;
-  release: number;
+  /** Files that builds made, up to this release. */
   made: Made[];
-  /** Files that an earlier build made and this one did not. */
-  gone: string[];
-  /** Tracked files that it will change. */
-  modified: string[];
+  /** Undefined when there is nothing to change. */
+  change?: Change;
 }
 
-// A name that is no UTF-8 would not be found under what we have read, so those files are kept by
-// programs that take names as they are.
+interface Change {
+  /** Files that the build made and that go live. */
+  published: string[];
+  /** Files that an earlier build made and this one did not. */
+  gone: string[];
+  /** Files that are there and will be overwritten, or removed. */
+  replaced: string[];
+  /** Tracked files that it will change. */
+  modified: string[];
+  /** Tracked files that the app has changed and that stay as they are. */
+  left: string[];
+  undo: TreeUndo;
+}
+
+// A name that is not valid UTF-8 does not survive being read, so shell scripts handle those files
+// byte by byte.
 const isReadable = (name: string) => !name.includes("\ufffd");
 
 const keepStrange = `
@@ -126,7 +136,7 @@ xargs -0 sh -c 'for name; do if [ -f "$name" ] || [ -L "$name" ]; then printf "%
 [ -s "$kept" ]`;
 const restoreStrange = 'xargs -0 rm -f -- < "$names" && tar --unlink-first -xf "$kept"';
 
-/** Keeps, or puts back, the files with names that are no UTF-8 in which two commits differ. */
+/** Saves or restores the changed files whose names are not valid UTF-8. */
 function strangeFiles(
   host: Host,
   app: App,
@@ -144,90 +154,77 @@ function strangeFiles(
 }
 
 /**
- * Says what is to change in the app's work tree, and keeps what will be overwritten and the names
- * of what will be added, so that `restoreTree` can go back. Nothing is changed yet. Throws where a
- * commit wants the place of something that the app wrote. Gives undefined when there is nothing to
- * change.
+ * Decides what to change in the app's work tree; changes nothing. Throws where the commit would
+ * replace something that the app wrote. `outputs`: undefined when nothing was built.
  */
-export function planTree(
+export function planCheckout(
   host: Host,
   commit: Commit,
   release: number,
   live: { number: number; commit?: string } | undefined,
-  /** Undefined when nothing was built. */
   outputs: Outputs | undefined,
-): Change | undefined {
+): Checkout {
   const { app } = commit;
-  const files = releaseFiles(app, release);
   const shown = commitOf(host, app.tree);
-  const earlier = madeBy(host, app, live?.number);
-  const made = outputs ? madeToPublish(host, app, earlier, outputs) : [];
-  const names = new Set(made.map(({ name }) => name));
-  const others = earlier.filter(({ name }) => !names.has(name));
-  const hasTree = host.stat(app.tree) !== undefined;
   const typeOf = typesBelow(host, app.tree);
   const isThere = (name: string) => typeOf(name) !== undefined;
+  const earlier = madeBy(host, app, live?.number);
+  const publish = outputs ? madeToPublish(host, app, earlier, outputs) : [];
+  const published = publish.map(({ name }) => name);
+  const others = earlier.filter(({ name }) => !new Set(published).has(name));
   const isGone = ({ name }: Made) => outputs?.isOutput(name) === true && isThere(name);
   const gone = others.filter(isGone).map(({ name }) => name);
-  // What else earlier builds made is still theirs.
-  const still = others.filter(({ name }) => !gone.includes(name));
-  host.write(files.made, JSON.stringify([...still, ...made]), 0o600);
-  if (shown === commit.id && live?.commit === commit.id && made.length + gone.length === 0)
-    return undefined;
+  // The rest of the earlier build output still counts as such.
+  const made = [...others.filter(({ name }) => !gone.includes(name)), ...publish];
+  const checkout = { commit, release, shown, made };
+  if (shown === commit.id && live?.commit === commit.id && publish.length + gone.length === 0)
+    return checkout;
   const { added, modified, deleted } = differenceOf(host, shown, commit);
-  const coming = [...new Set([...added, ...names])].filter(isReadable);
+  const coming = [...new Set([...added, ...published])].filter(isReadable);
   refuseTaken(host, app, coming, new Set(deleted), typeOf);
   const touched = new Set([...modified, ...deleted]);
   const changed = shown ? changedFiles(host, app.tree).filter(isReadable) : [];
-  tellKept(
-    host,
-    changed.filter((name) => !touched.has(name)),
-  );
-  const replaced = [
-    ...new Set([
-      ...changed.filter((name) => touched.has(name)),
-      ...coming.filter(isThere),
-      ...gone,
-    ]),
-  ];
-  if (replaced.length > 0) tar(host, ["-C", app.tree, "-cf", files.before], replaced);
-  const incoming: Record<string, string> = commit.incoming
-    ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: commit.incoming }
-    : {};
-  if (hasTree)
-    strangeFiles(host, app, release, keepStrange, {
-      ...incoming,
-      repo: app.repo,
-      from: shown ?? "",
-      to: commit.id,
-    });
-  host.write(files.added, JSON.stringify(coming.filter((name) => !isThere(name))), 0o600);
-  host.write(files.shown, shown ?? "");
-  host.write(files.modified, JSON.stringify([...touched].filter(isReadable)), 0o600);
+  const overwritten = changed.filter((name) => touched.has(name));
   return {
-    commit,
-    shown,
-    release,
-    made,
-    gone: gone.filter((name) => !coming.includes(name)),
-    modified,
+    ...checkout,
+    change: {
+      published,
+      gone: gone.filter((name) => !coming.includes(name)),
+      replaced: [...new Set([...overwritten, ...coming.filter(isThere), ...gone])],
+      modified,
+      left: changed.filter((name) => !touched.has(name)),
+      undo: {
+        shown,
+        added: coming.filter((name) => !isThere(name)),
+        modified: [...touched].filter(isReadable),
+      },
+    },
   };
 }
 
-const fewNames = 5;
-
-/** Says which tracked files stay as the app has changed them. */
-function tellKept(host: Host, names: readonly string[]): void {
-  if (names.length === 0) return;
-  const more = names.length > fewNames ? ` and ${names.length - fewNames} more` : "";
-  host.say(`-----> Left as the app has changed it: ${names.slice(0, fewNames).join(", ")}${more}`);
+/**
+ * Saves what a checkout will overwrite, and the list of build output, beside the release's record.
+ */
+export function keepReplaced(host: Host, { commit, release, shown, made, change }: Checkout): void {
+  const { app, id, incoming } = commit;
+  const files = releaseFiles(app, release);
+  host.write(files.made, JSON.stringify(made), 0o600);
+  if (!change) return;
+  if (change.replaced.length > 0) tar(host, ["-C", app.tree, "-cf", files.before], change.replaced);
+  if (host.stat(app.tree) !== undefined)
+    strangeFiles(host, app, release, keepStrange, {
+      ...(incoming ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: incoming } : {}),
+      repo: app.repo,
+      from: shown ?? "",
+      to: id,
+    });
 }
 
 type TypeOf = (name: string) => Entry["type"] | undefined;
 
 /**
- * What is below a folder by these names. Each is looked at once, and none where there is no folder
- * for it: there may be thousands.
+ * The types of files below a folder. Each is looked up once, and not at all if its folder does not
+ * exist: there may be thousands.
  */
 function typesBelow(host: Host, folder: string): TypeOf {
   const seen = new Map<string, Entry["type"] | undefined>();
@@ -243,9 +240,7 @@ function typesBelow(host: Host, folder: string): TypeOf {
   return typeOf;
 }
 
-/**
- * Refuses a file where the app has a folder of its own, or below something that is not a folder.
- */
+/** Refuses a file where the app has created a folder, or below something that is not a folder. */
 function refuseTaken(
   host: Host,
   app: App,
@@ -271,29 +266,26 @@ function refuseTaken(
   }
 }
 
-/** Shows the commit in the app's work tree, and puts what the build made into it. */
-export function applyTree(
+/** Checks the commit out into the app's work tree and copies the build output into it. */
+export function applyCheckout(
   host: Host,
-  { commit, shown, release, made, gone, modified }: Change,
+  { commit, release, shown }: Checkout,
+  { published, gone, modified }: Change,
 ): void {
   const { app } = commit;
   ensureTree(host, app, app.tree);
   freshly(host, app, modified, () => moveTree(host, app.tree, shown, commit.id, commit.incoming));
   for (const name of gone) removeFile(host, app, name);
-  if (made.length === 0) return;
+  if (published.length === 0) return;
   const bundle = `${releaseFiles(app, release).made}.tar`;
-  tar(
-    host,
-    ["-C", buildTree(app), "-cf", bundle],
-    made.map(({ name }) => name),
-  );
+  tar(host, ["-C", buildTree(app), "-cf", bundle], published);
   tar(host, ["-C", app.tree, "--unlink-first", "-xf", bundle]);
   host.remove(bundle);
 }
 
 /**
- * Changes files, and sees to it that whoever knew them notices: Python, make and others take a file
- * for unchanged by its size and the second of its time, and two quick deploys can agree in both.
+ * Changes files such that others notice: Python, make and others consider a file unchanged if its
+ * size and the second of its modification are the same, which happens when deploys follow quickly.
  */
 function freshly(host: Host, app: App, names: readonly string[], change: () => void): void {
   const look = () => names.map((name) => host.stat(`${app.tree}/${name}`));
@@ -314,26 +306,26 @@ const looksUnchanged = (now: Entry | undefined, before: Entry | undefined) =>
   now.size === before.size &&
   sameSecond(now.modified, before.modified);
 
-/**
- * Goes back to the commit from before a checkout that was made, or begun, for a release that did
- * not go live.
- */
-export function restoreTree(host: Host, app: App, release: number): void {
+/** Undoes a checkout, complete or not, of a release that did not go live. */
+export function restoreTree(
+  host: Host,
+  app: App,
+  release: number,
+  { shown, added, modified }: TreeUndo,
+): void {
   const files = releaseFiles(app, release);
-  const shown = host.read(files.shown) || undefined;
-  const names = (file: string) => JSON.parse(host.read(file, largestList) ?? "[]") as string[];
-  freshly(host, app, names(files.modified), () => {
-    for (const name of names(files.added)) removeFile(host, app, name);
+  freshly(host, app, modified, () => {
+    for (const name of added) removeFile(host, app, name);
     if (host.stat(files.strange)) strangeFiles(host, app, release, restoreStrange);
     if (shown) {
       ensureTree(host, app, app.tree);
-      revertFiles(host, app.tree, shown, names(files.modified));
+      revertFiles(host, app.tree, shown, modified);
     }
     if (host.stat(files.before)) tar(host, ["-C", app.tree, "--unlink-first", "-xf", files.before]);
   });
 }
 
-/** Removes a file of the app's work tree, and the folders above it that it leaves empty. */
+/** Removes a file of the app's work tree, and the folders that become empty. */
 function removeFile(host: Host, app: App, name: string): void {
   if (host.stat(`${app.tree}/${name}`)?.type === "directory") return;
   host.remove(`${app.tree}/${name}`);

@@ -19,9 +19,9 @@ export const subjectOf = (host: Host, { app, id, incoming }: Commit) =>
   git(host, app.repo, ["log", "-1", "--format=%s", id, "--"], incoming).stdout.trim();
 
 /**
- * The text of a file of a commit, or undefined when it has none. A link stands for the file of the
- * commit that it leads to. Throws for one that leads out of the commit, and for a file above
- * `largest` bytes.
+ * The text of a file of a commit, or undefined if there is none. Links within the commit are
+ * followed. Throws for a link that leads out of the commit, and for a file larger than `largest`
+ * bytes.
  */
 export function fileOf(
   host: Host,
@@ -55,14 +55,14 @@ export const namesOf = (host: Host, { app, id, incoming }: Commit): string[] =>
       return name === undefined ? [] : [kind === "tree" ? `${name}/` : name];
     });
 
-// Counted as they come: a dozen objects of some bytes can be a million names, and all of them would
-// have to be kept.
+// Counted in a stream: a dozen small objects can stand for a million names, too many to hold in
+// memory.
 const countScript = `"$@" | head -c "$most" | tr '\\n\\0' '?\\n' | wc -lc`;
 const usualName = 200;
 
 /**
- * Refuses a commit of more than so many files and folders, before git or piku takes the memory for
- * them. Folders count too: git takes empty ones with a push, and they would take for ever.
+ * Refuses a commit with more than `most` files and folders before git or piku needs memory for
+ * them. Folders count as well: a push may contain any number of empty ones.
  */
 export function refuseManyNames(host: Host, { app, id, incoming }: Commit, most: number): void {
   const bytes = most * usualName;
@@ -103,8 +103,9 @@ export function linksOf(host: Host, { app, id, incoming }: Commit): Map<string, 
 const largestLinks = 16 * 1024 * 1024;
 
 /**
- * The texts of blobs, by one call of git. Behind each of them git says that it has nothing of a
- * name which nobody can know before: a blob may hold whatever else git could say.
+ * The texts of blobs, by one call of git. A blob can contain anything that git could print between
+ * two blobs, so after each one git is asked for a random name, and its answer "missing" is the
+ * separator.
  */
 function textsOf(
   host: Host,
@@ -126,7 +127,7 @@ function textsOf(
   return new Map(blobs.map((blob, i) => [blob, texts[i]!.slice(texts[i]!.indexOf("\n") + 1)]));
 }
 
-/** The id of whatever a revision names, or undefined. */
+/** The commit id of a revision, or undefined. */
 export function revision(host: Host, dir: string, name: string): string | undefined {
   const ran = host.capture(gitArgv(dir, "rev-parse", "--quiet", "--verify", `${name}^{commit}`), {
     env: gitEnv(host),
@@ -134,13 +135,13 @@ export function revision(host: Host, dir: string, name: string): string | undefi
   return ran.status === 0 ? ran.stdout.trim() : undefined;
 }
 
-/** The id that git gives this text: a hash for naming things by their content. */
+/** The blob id of a text: a hash to name things by their content. */
 export const contentHash = (host: Host, content: string) =>
   host
     .capture(["git", "hash-object", "--stdin"], { env: gitEnv(host), input: content })
     .stdout.trim();
 
-/** What a commit has, beside the one before: files that it adds, has otherwise, and has no more. */
+/** How a commit differs from the previous one. */
 export interface Difference {
   added: string[];
   modified: string[];
@@ -148,8 +149,8 @@ export interface Difference {
 }
 
 /**
- * The difference of a commit to the one before, or to nothing. Throws for a name that leads out of
- * the tree.
+ * The difference between a commit and the previous one, or none. Throws for a name that leads out
+ * of the tree.
  */
 export function differenceOf(
   host: Host,
@@ -169,7 +170,7 @@ export function differenceOf(
   return { added: names(/^A/), modified: names(/^[MT]/), deleted: names(/^D/) };
 }
 
-/** git makes no such names itself and checks none out, but takes them with a push. */
+/** git never creates or checks out such names, but accepts them in a push. */
 function checkedNames(names: string[]): string[] {
   const bad = names.find((name) => /^\/|(^|\/)(\.|\.\.|\.git)?(\/|$)/i.test(name));
   if (bad !== undefined)

@@ -2,8 +2,8 @@ import type { Exec, Host, Ran } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 
 /**
- * What makes every call safe on a repository that somebody else filled: no hooks, no files of this
- * machine as submodules.
+ * Options that make git safe on a repository filled by others: no hooks, no local files as
+ * submodules.
  */
 export const careful = [
   "-c",
@@ -26,13 +26,13 @@ export const gitArgv = (dir: string, ...words: string[]) => [
 ];
 
 /**
- * The environment for git: `incoming` is the folder in which a push's objects wait to be accepted
- * (git's quarantine).
+ * The environment for git. `incoming`: the quarantine folder with the objects of a push that is not
+ * accepted yet.
  */
 export function gitEnv(host: Host, incoming?: string): Record<string, string> {
   const env: Record<string, string> = {
     ...host.env(),
-    // What is looked at must be what is deployed.
+    // Otherwise `refs/replace/` could show piku another commit than the one that is deployed.
     GIT_NO_REPLACE_OBJECTS: "1",
     GIT_TERMINAL_PROMPT: "0",
     GIT_ALLOW_PROTOCOL: "https:http:ssh:git",
@@ -41,10 +41,10 @@ export function gitEnv(host: Host, incoming?: string): Record<string, string> {
   return env;
 }
 
-// Names of as many files as a commit may have, and of as many that a build made.
+// Enough for the names of the largest commit and its build output.
 export const largestOutput = 64 * 1024 * 1024;
 
-/** Runs git and gives what it printed; throws with its own words when it fails. */
+/** Runs git and returns what it printed; throws with git's own message when it fails. */
 export function git(
   host: Host,
   dir: string,

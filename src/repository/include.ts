@@ -5,12 +5,12 @@ import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { type Commit, fileOf } from "./commit.ts";
 
-/** Settings that name a file of the app with lines for nginx, or for uWSGI. */
+/** Settings that name a file of the app with directives for nginx, or options for uWSGI. */
 type Includes = "NGINX_INCLUDE_FILE" | "UWSGI_INCLUDE_FILE";
 
 /**
- * The file of the app that a setting names. Undefined where it is not set; throws where it leads
- * out of the app or to nothing.
+ * The file that such a setting names; undefined when it is not set. Throws when the file does not
+ * exist or lies outside the app.
  */
 export function includedFile(
   host: Host,

@@ -13,7 +13,7 @@ export interface Update {
   reference: string;
 }
 
-/** Reads what git gives a pre-receive hook: `before after reference` a line (githooks(5)). */
+/** Parses the input of a pre-receive hook: a line `before after reference` each (githooks(5)). */
 export const parseUpdates = (input: string): Update[] =>
   input
     .split("\n")
@@ -25,19 +25,18 @@ export const parseUpdates = (input: string): Update[] =>
       reference: reference!,
     }));
 
-/** Bytes of a list of references that a push may have: some 10,000 of them. */
+/** The largest list of references in a push, in bytes: some 10,000 of them. */
 export const largestUpdates = 2 * 1024 * 1024;
 
 const branchPrefix = "refs/heads/";
 
-// Names that git reads otherwise wherever a revision may stand: its own files, ids, and the
-// beginnings of full names.
+// Names that git interprets differently where a revision is expected: its own files, ids, and
+// prefixes of full names.
 const misleading = /^(@|([A-Z]+_)*HEAD|[0-9a-f]{40}|[0-9a-f]{64}|(refs|heads|tags|remotes)\/.*)$/s;
 
 /**
- * Refuses references that are neither branches nor tags, and names by which git would find
- * something else: a `refs/replace/` would show piku another commit than is deployed. What is there
- * already may be deleted.
+ * Refuses references other than branches and tags, and ambiguous names: with a `refs/replace/` git
+ * would show piku another commit than the one that is deployed. Existing ones may be deleted.
  */
 export function refuseReferences(updates: readonly Update[]): void {
   for (const { reference } of updates.filter(({ after }) => !/^0+$/.test(after))) {
@@ -56,8 +55,7 @@ export function refuseReferences(updates: readonly Update[]): void {
 }
 
 /**
- * The branch of a push that is deployed: main, master, else the first; and the branches that are
- * not.
+ * Which branch of a push is deployed: main, master, else the first; and the others, which are not.
  */
 export function branchToDeploy(updates: readonly Update[]): { update?: Update; others: string[] } {
   const branches = updates.filter(
@@ -78,8 +76,8 @@ export function branchToDeploy(updates: readonly Update[]): { update?: Update; o
 export const branchName = (reference: string) => reference.replace(branchPrefix, "");
 
 /**
- * The hook that deploys: `exec`s this executable without what would change its engine, and lets a
- * push pass when it is gone.
+ * The pre-receive hook. It runs this executable without variables that would change its engine, and
+ * accepts the push if the executable is gone.
  */
 export const hookText = (host: Host, app: App) => `#!/bin/sh
 # Written by piku at every push; changes are lost.
@@ -88,8 +86,8 @@ PIKU_ROOT=${shellQuote(app.paths.root)} exec env -u BUN_OPTIONS -u BUN_BE_BUN -u
 `;
 
 /**
- * Makes the bare repository when it is not there, and its hook ours: the original's post-receive
- * would deploy again.
+ * Creates the bare repository if necessary and installs the hook; removes the original's
+ * post-receive, which would deploy a second time.
  */
 export function ensureRepository(host: Host, app: App): void {
   if (!host.stat(`${app.repo}/HEAD`)) {
@@ -103,12 +101,12 @@ export function ensureRepository(host: Host, app: App): void {
     host.remove(`${app.repo}/hooks/post-receive`);
 }
 
-// Packing takes a core and much memory otherwise, and a small board has little of both.
+// Otherwise packing takes a whole core and much memory, and a small board has little of either.
 const modest = ["-c", "pack.threads=1", "-c", "pack.windowMemory=32m"];
 
 /**
- * Removes what a power cut left of git's own locks. For those who hold the turn of pushing: nobody
- * else moves a branch.
+ * Removes git's own lock files, left by a power cut. The caller holds the push lock, so nobody else
+ * moves a branch.
  */
 export const dropStaleLocks = (host: Host, app: App) =>
   host.capture([
@@ -124,8 +122,9 @@ export const dropStaleLocks = (host: Host, app: App) =>
 const idlePatience = 60_000;
 
 /**
- * For somebody who waits for the turn of pushing: ends a push whose client has sent nothing for 60
- * seconds, unless it is being deployed (`isDeploying`). To be called again and again.
+ * What to do while waiting for the push lock: ends a push whose client has sent nothing for 60
+ * seconds, unless it is being deployed (`isDeploying`). The returned function is called once a
+ * second.
  */
 export function idlePushes(host: Host, app: App, isDeploying: () => boolean): () => void {
   let moved = host.ticks();
@@ -148,8 +147,8 @@ export function idlePushes(host: Host, app: App, isDeploying: () => boolean): ()
 }
 
 /**
- * Runs git's half of a push or a fetch on our own stdin and stdout; its exit status. `most`: the
- * size of a push, as git-config(1) has it.
+ * Runs git's side of a push or a fetch on our stdin and stdout. Returns its exit status. `most`:
+ * the largest push, in the format of git-config(1).
  */
 export const serve = (
   host: Host,
@@ -166,10 +165,10 @@ export const serve = (
       "transfer.hideRefs=refs/piku",
       "-c",
       `receive.maxInputSize=${most}`,
-      // No receive.fsckObjects: it refuses what old versions of git have written, and with it the
-      // whole history of an old repository. What it would find and could do harm here (names that
-      // lead out of a tree) is refused at a checkout. A core.hooksPath in the user's own
-      // configuration would have pushes accepted and nothing deployed.
+      // receive.fsckObjects is off: it refuses objects written by old versions of git, and with
+      // them the whole history of an old repository. What could do harm here (names that lead out
+      // of a tree) is refused at checkout. core.hooksPath in the user's own configuration would
+      // accept pushes without deploying them.
       "-c",
       `core.hooksPath=${app.repo}/hooks`,
       ...modest,
@@ -179,13 +178,13 @@ export const serve = (
     { env: { ...host.env(), GIT_NO_REPLACE_OBJECTS: "1" } },
   );
 
-/** Makes a fresh clone show what was pushed last, whatever its branch is called. */
+/** Makes a fresh clone check out the branch pushed last, whatever its name. */
 export function pointHead(host: Host, app: App, branch: string): void {
   if (!revision(host, app.repo, "HEAD"))
     git(host, app.repo, ["symbolic-ref", "HEAD", branchPrefix + branch]);
 }
 
-/** Keeps the commit of a release from git's housekeeping, or lets it go. */
+/** Protects the commit of a release from git's garbage collection, or stops protecting it. */
 export function holdCommit(
   host: Host,
   app: App,
@@ -202,9 +201,8 @@ export function holdCommit(
 }
 
 /**
- * Makes the objects of a push that is not accepted yet part of the repository, and holds a
- * release's commit there: it must not vanish when git, or the machine, ends before the branch is
- * moved.
+ * Copies the objects of a push that is not accepted yet into the repository and protects the
+ * release's commit: it must not vanish if git or the board is stopped before the branch has moved.
  */
 export function keepCommit(host: Host, { app, id, incoming }: Commit, release: number): void {
   if (incoming) {
@@ -215,7 +213,7 @@ export function keepCommit(host: Host, { app, id, incoming }: Commit, release: n
   holdCommit(host, app, release, id);
 }
 
-/** Refuses a branch that git cannot make beside those that are there: `main/x` beside `main`. */
+/** Refuses a branch that git cannot create beside the existing ones: `main/x` beside `main`. */
 export function refuseBranch(host: Host, app: App, branch: string): void {
   const names = git(host, app.repo, ["for-each-ref", "--format=%(refname)", branchPrefix])
     .stdout.split("\n")

@@ -5,8 +5,8 @@ import { revision } from "./commit.ts";
 import { careful, git, gitArgv, gitEnv, listed } from "./git.ts";
 
 /**
- * A work tree of the app's repository that borrows its objects for good; also one that the original
- * cloned.
+ * Makes a folder a work tree that borrows the objects of the app's repository (git-clone(1):
+ * alternates), also one that the original cloned.
  */
 export function ensureTree(host: Host, app: App, dir: string): void {
   if (!host.stat(`${dir}/.git`)) {
@@ -19,15 +19,15 @@ export function ensureTree(host: Host, app: App, dir: string): void {
     host.mkdir(`${dir}/.git/objects/info`);
     host.write(borrowed, `${app.repo}/objects\n`);
   }
-  // What a power cut left; nobody else works in here, we hold the app's lock.
+  // Left by a power cut: we hold the app's lock, so nobody else works here.
   for (const name of ["index.lock", "HEAD.lock"]) host.remove(`${dir}/.git/${name}`);
 }
 
-/** The commit that a work tree shows, or undefined. */
+/** The commit that a work tree has checked out, or undefined. */
 export const commitOf = (host: Host, dir: string) =>
   host.stat(`${dir}/.git`) ? revision(host, dir, "HEAD") : undefined;
 
-/** Makes all tracked files of a work tree those of a commit, and its submodules with them. */
+/** Makes all tracked files of a work tree, and its submodules, those of a commit. */
 export function checkOut(host: Host, dir: string, id: string, incoming?: string): void {
   git(host, dir, ["checkout", "--quiet", "--force", "--detach", id, "--"], incoming);
   git(host, dir, ["reset", "--quiet", "--hard", id, "--"], incoming);
@@ -44,9 +44,9 @@ export const untracked = (host: Host, dir: string) =>
 export const changedFiles = (host: Host, dir: string) =>
   listed(git(host, dir, ["diff-files", "--name-only", "--diff-filter=MT", "-z"]).stdout);
 
-// The lists of names go from git to git: a name need not be UTF-8, and would not come back from us
-// as it was. Not as pathspecs of `git checkout`, which compares each with every file: thousands of
-// files take seconds.
+// The lists of names go from git to git: names need not be valid UTF-8 and would not survive being
+// read. They are not passed to `git checkout` as pathspecs, which compares each with every file:
+// with thousands of files that takes seconds.
 const moveScript = `
 set -e
 git() { command git ${careful.join(" ")} "$@"; }
@@ -67,9 +67,9 @@ git update-ref --no-deref HEAD "$to"
 `;
 
 /**
- * Changes those files of a work tree in which two commits differ, and leaves all others as the app
- * left them: it may have written into a tracked file, such as a database that somebody committed.
- * `from` undefined: all files of the commit.
+ * Changes the files in which two commits differ, and leaves all others alone: the app may have
+ * written to a tracked file, such as a committed database. `from` undefined: all files of the
+ * commit.
  */
 export function moveTree(
   host: Host,
@@ -88,8 +88,8 @@ export function moveTree(
 }
 
 /**
- * Makes these files those of a commit again, and the index with them, after a change that was not
- * finished: the other commit's objects may be gone.
+ * Restores these files and the index to those of a commit after an unfinished change: the other
+ * commit's objects may be gone.
  */
 export function revertFiles(host: Host, dir: string, id: string, names: readonly string[]): void {
   const input = names.map((name) => `${name}\0`).join("");
@@ -100,18 +100,15 @@ export function revertFiles(host: Host, dir: string, id: string, names: readonly
   host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
 }
 
-/**
- * Gives a work tree the files of a commit that it lacks, and leaves those that are there as they
- * are.
- */
+/** Adds the files of a commit that a work tree lacks, and leaves existing ones alone. */
 export function fillTree(host: Host, dir: string, id: string): void {
   git(host, dir, ["read-tree", id]);
   git(host, dir, ["update-ref", "--no-deref", "HEAD", id]);
-  // It has a status of its own for files that are there.
+  // Its exit status is not 0 when files exist already.
   host.capture(gitArgv(dir, "checkout-index", "--all", "--quiet"), { env: gitEnv(host) });
   host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
   if (host.stat(`${dir}/.gitmodules`)?.type !== "file") return;
-  // Git clones into no folder that has something in it.
+  // git does not clone into a folder that is not empty.
   const aside = `${dir}/.git/aside`;
   const entries = listed(git(host, dir, ["ls-files", "--stage", "-z"]).stdout);
   const modules = entries.flatMap((entry) => /^160000 \S+ \d\t([\s\S]+)$/.exec(entry)?.[1] ?? []);

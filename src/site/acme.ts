@@ -7,18 +7,18 @@ import { PikuError } from "../text/errors.ts";
 import { text } from "../text/text.ts";
 import { isAddress, type Pair } from "./certificate.ts";
 
-/** A program that gets certificates from an authority (RFC 8555), and where it puts them. */
+/** A program that obtains certificates from an authority (RFC 8555), and where it stores them. */
 export interface Client {
   name: string;
-  /** Its configuration, written before it is called: path and text. */
+  /** Its configuration, written before it is called: a path and a text. */
   files: [path: string, text: string][];
-  /** Directories that it writes into but does not create. */
+  /** Folders that it expects to exist. */
   folders: string[];
-  /** Its calls, one after the other, for one certificate of these names. */
+  /** The commands, in order, that obtain one certificate for these names. */
   calls(names: readonly string[]): string[][];
-  /** Where it may have put the certificate for this first name; the newest counts. */
+  /** Where it may have stored the certificate whose first name this is; the newest counts. */
   pairs(first: string): Pair[];
-  /** Its calls to forget that certificate, so that it stops renewing it. */
+  /** The commands that make it forget that certificate, so that it is no longer renewed. */
   forget(first: string): string[][];
 }
 
@@ -26,10 +26,10 @@ export interface Client {
 export const authorityOf = (host: Host, settings: Settings) =>
   setting({ ...host.env(), ...settings }, "ACME_ROOT_CA");
 
-/** The directory of the tokens with which nginx answers challenges (RFC 8555, 8.3). */
+/** The folder from which nginx answers challenges; it contains the tokens (RFC 8555, 8.3). */
 export const challenges = (app: App) => `${app.paths.acme}/.well-known/acme-challenge`;
 
-/** acme.sh, in `root`. Certificates of elliptic curves lie in a folder of their own. */
+/** acme.sh, in `root`. Certificates with elliptic curve keys have a folder of their own. */
 const acmeSh = (app: App, root: string, authority: string): Client => {
   const program = [`${root}/acme.sh`, "--home", root];
   return {
@@ -57,7 +57,7 @@ const acmeSh = (app: App, root: string, authority: string): Client => {
 };
 
 /**
- * dehydrated, with a configuration and a directory of piku's own. Each app's certificate is stored
+ * dehydrated, with a configuration and a folder of piku's own. It stores each app's certificate
  * under the app's name.
  */
 const dehydrated = (app: App, program: string, authority: string): Client => {
@@ -102,8 +102,8 @@ const dehydrated = (app: App, program: string, authority: string): Client => {
 };
 
 /**
- * The client that is installed, acme.sh before dehydrated; undefined when there is none. Throws for
- * an invalid ACME_ROOT_CA.
+ * The client that is installed, acme.sh before dehydrated; undefined if there is none. Throws for
+ * an invalid path in the settings.
  */
 export function findClient(host: Host, app: App, settings: Settings): Client | undefined {
   const authority = authorityOf(host, settings);
@@ -113,49 +113,48 @@ export function findClient(host: Host, app: App, settings: Settings): Client | u
   return program === undefined ? undefined : dehydrated(app, program, authority);
 }
 
-// RFC 2606, RFC 6761, RFC 6762, RFC 8375, and the names that routers use at home.
+// RFC 2606, RFC 6761, RFC 6762, RFC 8375, and what routers name a home network.
 const reserved = /\.(local|localhost|internal|lan|home|test|invalid|example|home\.arpa)$/;
 
 /**
- * The names of a site for which an authority can issue a certificate. A private authority, given by
- * its address, may also know private names.
+ * The names of a site for which an authority can issue a certificate. A private authority (given by
+ * URL) can issue them for private names.
  */
 export function publicNames(names: readonly string[], authority: string | undefined): string[] {
-  const isPrivate = /^https?:\/\//.test(authority ?? "");
+  const isOwn = /^https?:\/\//.test(authority ?? "");
   return names.filter(
     (name) =>
       name.includes(".") &&
       !/[*_]|^\./.test(name) &&
       !isAddress(name) &&
-      (isPrivate || !reserved.test(name)),
+      (isOwn || !reserved.test(name)),
   );
 }
 
-/** Milliseconds that a deploy waits after a failure: authorities limit how often one may ask. */
-const retryDelay = 3_600_000;
+/**
+ * Milliseconds after a failure during which deploys do not try again: authorities have rate limits.
+ */
+const pause = 3_600_000;
 const failedFile = (app: App) => `${app.releases}/certificate.failed`;
 
-/**
- * When the client may be asked again after a failure, in milliseconds since 1970; undefined for
- * now.
- */
+/** When to try again after a failure, in milliseconds since 1970; undefined for now. */
 export function retryAfter(host: Host, app: App): number | undefined {
   const failed = Number(host.read(failedFile(app)) || Number.NaN);
-  // A clock that was set back must not make the delay longer.
-  return host.now() >= failed && host.now() < failed + retryDelay ? failed + retryDelay : undefined;
+  // The pause must not become longer when the clock is set back.
+  return host.now() >= failed && host.now() < failed + pause ? failed + pause : undefined;
 }
 
-const timeout = "300";
+const patience = "300";
 
 /**
- * Has the client get a certificate for these names, which must resolve to this server. Throws with
- * its last error when it fails, and records the failure.
+ * Makes the client obtain a certificate for these names, which must resolve to this server. Throws
+ * with its last message when it fails, and records the failure.
  */
 export function askAuthority(host: Host, app: App, client: Client, names: readonly string[]): void {
   for (const folder of client.folders) host.mkdir(folder);
   for (const [path, content] of client.files) host.write(path, content, 0o600);
   for (const call of client.calls(names)) {
-    const ran = host.capture(["timeout", timeout, ...call]);
+    const ran = host.capture(["timeout", patience, ...call]);
     if (ran.status === 0) continue;
     host.write(failedFile(app), String(host.now()));
     const said = `${ran.stdout}\n${ran.stderr}`.split("\n").map((line) => line.trim());
@@ -163,15 +162,15 @@ export function askAuthority(host: Host, app: App, client: Client, names: readon
     const last = (causes.length > 0 ? causes : said.filter((line) => line !== "")).slice(-3);
     throw new PikuError(
       ran.status === 124
-        ? `${client.name} did not finish within ${timeout} seconds`
+        ? `${client.name} did not end within ${patience} seconds`
         : `${client.name}: ${last.join(" ")}`,
-      `check that ${names.join(", ")} ${names.length > 1 ? "resolve" : "resolves"} to this server from everywhere, and that port 80 is open`,
+      `see that ${names.join(", ")} ${names.length > 1 ? "lead" : "leads"} to this server from everywhere, and that port 80 is open`,
     );
   }
   host.remove(failedFile(app));
 }
 
-/** The client's certificates for the first of these names, newest first. */
+/** The pairs that the client has stored under the first of these names, the newest first. */
 export const clientPairs = (host: Host, client: Client, names: readonly string[]): Pair[] =>
   client
     .pairs(names[0]!)

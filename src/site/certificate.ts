@@ -3,13 +3,13 @@ import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import type { Site } from "./site.ts";
 
-/** What a certificate is for, and where it lies. */
+/** What a certificate is for, and where it is stored. */
 export type Certified = Pick<
   Site,
   "app" | "names" | "redirected" | "certificate" | "key" | "ports" | "ipv4"
 >;
 
-/** The files of a certificate and of its key. */
+/** The files of a certificate and its key. */
 export interface Pair {
   certificate: string;
   key: string;
@@ -17,7 +17,7 @@ export interface Pair {
 
 /** What a certificate says. */
 interface Facts {
-  /** Made by piku, or by the original. */
+  /** Whether piku, or the original, made it. */
   isSelfSigned: boolean;
   names: string[];
   /** Milliseconds since 1970. */
@@ -28,8 +28,8 @@ interface Facts {
 const days = 825;
 
 /**
- * What the certificate of a pair says; undefined when there is none, or its key is another's: nginx
- * would refuse all sites.
+ * The facts of a certificate; undefined if there is none or its key does not match, in which case
+ * nginx would refuse all sites.
  */
 export function readCertificate(host: Host, { certificate, key }: Pair): Facts | undefined {
   if (!host.stat(certificate) || !host.stat(key)) return undefined;
@@ -68,17 +68,17 @@ export function parseDate(written: string | undefined): number {
     : Date.UTC(year!, months.indexOf(month), day, hour, minute, second);
 }
 
-/** Whether a certificate has less than a third of its life before it. */
+/** Whether less than a third of a certificate's lifetime is left. */
 export const isDue = ({ from, until }: Pick<Facts, "from" | "until">, now: number) =>
   until - now < (until - from) / 3;
 
-/** Whether a certificate is for all of these names. */
+/** Whether a certificate covers all of these names. */
 export const isFor = ({ names: theirs }: Pick<Facts, "names">, names: readonly string[]) =>
   names.every((name) => theirs.includes(name.toLowerCase()));
 
 /**
- * Whether a site needs a self-signed certificate: it has none, or one of piku's own that ends soon
- * or is for other names. A real one is never replaced.
+ * Whether a site needs a new self-signed certificate: it has none, or one of piku's own that
+ * expires soon or is for other names. A real one is never replaced.
  */
 export function needsCertificate(host: Host, site: Certified): boolean {
   const facts = readCertificate(host, site);
@@ -86,26 +86,26 @@ export function needsCertificate(host: Host, site: Certified): boolean {
   return facts.isSelfSigned && (isDue(facts, host.now()) || !isFor(facts, certificateNames(site)));
 }
 
-/** The names of a site that a certificate can carry. */
+/** The names of a site that a certificate can contain. */
 export const certificateNames = ({ names, redirected }: Pick<Certified, "names" | "redirected">) =>
   [...names, ...redirected]
     .map((name) => name.replace(/^\[|\]$|\.$/g, ""))
     .filter((name) => name !== "_" && !name.endsWith(".*"));
 
-/** The certificate's own name, which may have 64 characters. */
+/** The certificate's common name, of at most 64 characters. */
 const commonName = (site: Certified) =>
   certificateNames(site).find((name) => name.length <= 64) ?? site.app;
 
 /** Whether a name is an address. */
 export const isAddress = (name: string) => /^[\d.]+$|:/.test(name);
 
-/** Where a pair waits until it takes the place of the one there is. */
+/** Where a new pair is prepared before it replaces the present one. */
 export const stagedPair = ({ releases }: App): Pair => ({
   certificate: `${releases}/staged.crt`,
   key: `${releases}/staged.key`,
 });
 
-/** How a staged pair takes the place of the one there is, and how that is taken back. */
+/** How a staged pair replaces the present one, and how that is undone. */
 export function pairChange(host: Host, site: Pair, staged: Pair): { make(): void; undo(): void } {
   const former = { certificate: host.read(site.certificate), key: host.read(site.key) };
   const fresh = { certificate: host.read(staged.certificate), key: host.read(staged.key) };
@@ -121,8 +121,8 @@ export function pairChange(host: Host, site: Pair, staged: Pair): { make(): void
 }
 
 /**
- * Makes a self-signed certificate beside the app's records, with a key that also a slow board makes
- * at once.
+ * Makes a self-signed certificate beside the app's records, with a type of key that even a slow
+ * board generates quickly.
  */
 export function makeCertificate(host: Host, app: App, site: Certified): Pair {
   const { certificate, key } = stagedPair(app);

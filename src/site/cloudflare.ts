@@ -2,7 +2,7 @@ import type { Machine } from "../app/board-settings.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
-import { changeNginx } from "./reload.ts";
+import { changeNginx } from "./change.ts";
 
 /**
  * The file that sites include which let in only Cloudflare. Its name does not end in `.conf`, so

@@ -2,10 +2,10 @@
 export type Directive = readonly string[];
 
 /**
- * The directives of an nginx file, one after the other and whatever block they are in. Read as
- * nginx does it (ngx_conf_read_token): words end at a blank, `;` or `{`, a backslash keeps what is
- * behind it in the word, and quotes and `#` count at the beginning of a word only. Never throws:
- * nginx itself refuses what is malformed.
+ * The directives of an nginx file in their order, from all blocks. Parsed as nginx does it
+ * (ngx_conf_read_token): words end at whitespace, `;` or `{`, a backslash escapes the next
+ * character, and quotes and `#` only count at the beginning of a word. Never throws: nginx itself
+ * refuses what is malformed.
  */
 export function readDirectives(text: string): Directive[] {
   const found: Directive[] = [];
@@ -31,7 +31,9 @@ export function readDirectives(text: string): Directive[] {
 const isBlank = (letter: string) =>
   letter === " " || letter === "\t" || letter === "\r" || letter === "\n";
 
-/** Where the word that begins at `start` ends: at its closing quote, or behind its last letter. */
+/**
+ * Where the word that begins at `start` ends: at its closing quote, or after its last character.
+ */
 function endOfWord(text: string, start: number): number {
   const quote = text[start] === '"' || text[start] === "'" ? text[start]! : "";
   for (let at = start + quote.length; at < text.length; at++) {
@@ -58,9 +60,9 @@ const unescaped = (word: string) =>
   word.replace(/\\(["'\\trn])/g, (_, letter: string) => escapes[letter]!);
 
 /**
- * The server names in an nginx file, in small letters and each once. `.example.com` is two names;
- * `$hostname`, which nginx replaces, is `hostname`. A pattern (`~...`) stands for itself: nginx
- * looks at patterns last, so they take nothing from a name that another site has.
+ * The server names in an nginx file, in lower case and without duplicates. `.example.com` is two
+ * names; `$hostname`, which nginx replaces, is `hostname`. A pattern (`~...`) stands for itself:
+ * nginx tries patterns last, so they take nothing from another site's name.
  */
 export function serverNamesIn(text: string, hostname = ""): Set<string> {
   const names = readDirectives(text)
@@ -76,7 +78,7 @@ export function serverNamesIn(text: string, hostname = ""): Set<string> {
   );
 }
 
-/** The ports on which some server of an nginx file answers for unknown names. */
+/** The ports on which an nginx file defines the default server. */
 export const defaultPortsIn = (text: string): number[] =>
   readDirectives(text)
     .filter(
@@ -86,7 +88,7 @@ export const defaultPortsIn = (text: string): number[] =>
     )
     .flatMap(([, where]) => portOf(where!) ?? []);
 
-/** The port of `listen`: 80 for an address without one, none for a socket. */
+/** The port of a `listen` directive: 80 for an address without one, none for a socket. */
 function portOf(where: string): number | undefined {
   if (where.startsWith("unix:")) return undefined;
   const port = /^(\d+)$|^(?:\[[^\]]*\]|[^:\]]*):(\d+)$/.exec(where);
@@ -94,8 +96,8 @@ function portOf(where: string): number | undefined {
 }
 
 /**
- * The addresses with their ports that some server of an nginx file listens on: `10.0.0.1:80`,
- * `[::1]:443`, `*:80` for all of them.
+ * The addresses and ports that an nginx file listens on: `10.0.0.1:80`, `[::1]:443`, `*:80` for all
+ * addresses.
  */
 export const listensIn = (text: string): string[] =>
   readDirectives(text)
@@ -109,7 +111,7 @@ export const listensIn = (text: string): string[] =>
       return `${address === "0.0.0.0" ? "*" : address}:${port}`;
     });
 
-/** The folders that nginx is to keep replies in, by a file. */
+/** The cache folders in an nginx file. */
 export const cacheFoldersIn = (text: string): string[] =>
   readDirectives(text)
     .filter(([directive]) => /^[a-z]+_cache_path$/.test(directive!))

@@ -5,20 +5,19 @@ import { printable } from "../text/text.ts";
 import { cacheFoldersIn } from "./directives.ts";
 
 /**
- * Whether a path is this folder, or below it. Both absolute, without `.`, `..` and a `/` at the
- * end.
+ * Whether a path is this folder or below it. Both are absolute, without `.`, `..` and a trailing
+ * `/`.
  */
 export const isBelow = (path: string, folder: string) =>
   `${path}/`.startsWith(`${folder}/`.replace(/^\/+$/, "/"));
 
-/** What below `envs/<app>` is dependencies, and not settings: see `environment.ts`. */
+/** What below `envs/<app>` are dependencies and not settings (runtimes/dependencies.ts). */
 const dependencies = /^(\.[0-9a-f]{16}|bin|lib|include|node_modules)(\/|$)/;
 
 /**
  * Whether nginx may serve a folder for an app: one of its tree, its dependencies or its data, or
- * one of those that the board allows (PIKU_FOLDERS). An entry that has all of piku in it allows
- * nothing, and what piku itself keeps is never served: only another app's tree or data, where an
- * entry names it.
+ * one that the board allows (PIKU_FOLDERS). An entry that contains all of piku allows nothing, and
+ * piku's own files are never served: only another app's tree or data, if an entry names it.
  */
 export function mayServe(app: App, folder: string, allowed: readonly string[]): boolean {
   const { root, apps } = app.paths;
@@ -35,7 +34,8 @@ export function mayServe(app: App, folder: string, allowed: readonly string[]): 
 }
 
 /**
- * Whether a folder has, or is, what piku itself keeps: all below its root but apps' trees and data.
+ * Whether a folder contains, or is, one of piku's own: everything below its root but apps' trees
+ * and data.
  */
 export function holdsOurs({ paths: { root, apps, data } }: App, folder: string): boolean {
   const isShown = [apps, data].some((shown) => folder !== shown && isBelow(folder, shown));
@@ -43,8 +43,8 @@ export function holdsOurs({ paths: { root, apps, data } }: App, folder: string):
 }
 
 /**
- * Whether nginx may keep an app's replies in a folder: one of its own cache, or one that the board
- * allows and that is not piku's.
+ * Whether nginx may cache an app's responses in a folder: one below its own cache, or one that the
+ * board allows and that is not piku's.
  */
 export function mayCache(app: App, folder: string, allowed: readonly string[]): boolean {
   const { root } = app.paths;
@@ -53,24 +53,22 @@ export function mayCache(app: App, folder: string, allowed: readonly string[]): 
   return allowed.some((entry) => isBelow(folder, entry) && !isBelow(root, entry));
 }
 
-/** What is to be written where so that a folder is allowed. */
+/** How to allow a folder. */
 const allowing = (folder: string, allowed: readonly string[]) =>
   `the board's administrator allows it with: config:set --global PIKU_FOLDERS=${[...allowed, printable(folder)].join(":")}`;
 
 /**
- * What to do about a folder that may not be served. `folder`: the one that PIKU_FOLDERS would name.
+ * The hint for a folder that may not be served. `folder`: the one that PIKU_FOLDERS would have to
+ * name.
  */
 export const servedHint = (app: App, folder: string, allowed: readonly string[]) =>
   `take a folder of the app, or one below ${app.data}; for another one ${allowing(folder, allowed)}`;
 
-/** The same for a cache: where nginx is piku's own, its unit may write below piku's folder only. */
+/** The same for a cache: piku's own nginx may only write below piku's folder. */
 export const cacheHint = (app: App, folder: string, allowed: readonly string[]) =>
   `leave it out, or take a folder below ${app.cache}; for another one ${allowing(folder, allowed)}, and, where nginx runs as piku-web.service, root lets it write there: systemctl edit piku-web (two lines: [Service] and ReadWritePaths=${printable(folder)}), then systemctl restart piku-web`;
 
-/**
- * Where a path leads; of what is not there yet, where it is going to be. Undefined behind a link
- * that leads nowhere.
- */
+/** The real path, also of something that does not exist yet. Undefined behind a dangling link. */
 function leadsTo(host: Host, path: string): string | undefined {
   if (path === "") return "";
   const real = host.realPath(path);
@@ -81,7 +79,7 @@ function leadsTo(host: Host, path: string): string | undefined {
   return parent === undefined ? undefined : `${parent === "/" ? "" : parent}${path.slice(at)}`;
 }
 
-/** The app as it lies behind links: an administrator's may lead to another disk. */
+/** The app's real paths: an administrator may have linked them to another disk. */
 function behindLinks(host: Host, app: App): App {
   const { paths } = app;
   const real = (path: string) => leadsTo(host, path) ?? path;
@@ -97,19 +95,18 @@ function behindLinks(host: Host, app: App): App {
     app.name,
   );
   const own = real(app.data);
-  // On a disk of its own, but never another app's.
+  // It may be on a disk of its own, but never another app's folder.
   return isBelow(own, root!) || isBelow(own, data!) || isBelow(root!, own)
     ? found
     : { ...found, data: own };
 }
 
-/** Folders that the board allows, by their names and as they lie behind links. */
+/** The folders that the board allows, as written and as real paths. */
 const withAims = (host: Host, allowed: readonly string[]) =>
   allowed.flatMap((entry) => [entry, leadsTo(host, entry) ?? entry]);
 
 /**
- * Refuses a folder of static files that is a link, or behind one, to something that may not be
- * served.
+ * Refuses a folder of static files that leads, through a link, to something that may not be served.
  */
 export function refuseServedLinks(
   host: Host,
@@ -132,8 +129,8 @@ export function refuseServedLinks(
 }
 
 /**
- * Refuses a cache folder that holds something else: nginx removes what it does not know from there
- * (and, as root, takes the folder for its own user). `sites`: the text of each app's site.
+ * Refuses a cache folder that contains anything else: nginx deletes unknown files there (and, as
+ * root, gives the folder to its own user). `sites`: the text of each app's site.
  */
 export function refuseCacheFolder(
   host: Host,
@@ -171,7 +168,7 @@ export function refuseCacheFolder(
   );
 }
 
-/** The app whose folder, of any sort and behind links too, is one of these. */
+/** The app that one of these folders belongs to, whether directly or through links. */
 function ownerOf(
   host: Host,
   { paths }: App,
@@ -184,8 +181,8 @@ function ownerOf(
 }
 
 /**
- * Something in a folder that is none of what nginx keeps there by `levels=1:2`; undefined where
- * there is nothing such.
+ * A file in a folder that does not belong to an nginx cache of `levels=1:2`; undefined if there is
+ * none.
  */
 function strangerIn(
   host: Host,
@@ -210,16 +207,16 @@ function strangerIn(
     `${base}/${pattern}`,
     ")",
   ]);
-  // A link is a stranger, too: nginx follows it. find(1) takes a `*` for more than digits, which
-  // does not matter here.
+  // A link does not belong there either: nginx follows it. A `*` of find(1) matches more than
+  // digits, which does not matter here.
   const ran = host.capture(["find", folder, "-mindepth", "1", ...known, "-print", "-quit"]);
   if (ran.stdout !== "") return { path: ran.stdout.trim() };
   return ran.status === 0 ? undefined : { path: folder, unreadable: true };
 }
 
 /**
- * Removes a cache that is not below piku's own folder, where nothing but a cache is in there. Gives
- * whether it is gone.
+ * Removes a cache outside of piku's folder if it contains nothing but a cache. Returns whether it
+ * is gone.
  */
 export function removeCache(host: Host, folder: string): boolean {
   if (strangerIn(host, folder)) return false;

@@ -6,9 +6,9 @@ import { readDirectives } from "./directives.ts";
 const mostIncluded = 1_000_000;
 
 /**
- * The text of a site, and that of the files that it includes itself, one behind the other: what
- * stands in them counts as well. Names as nginx takes them: from /etc/nginx on, and with `*` in the
- * last part. Throws for a file that cannot be read, and for more than 1 MB of them.
+ * The text of a site followed by that of all files that it includes. Names as in nginx: relative to
+ * /etc/nginx, and with `*` in the last part. Throws for a file that cannot be read, and for more
+ * than 1 MB in all.
  */
 export function withIncluded(host: Host, text: string): string {
   const seen = new Set<string>();
@@ -44,12 +44,12 @@ function readable(host: Host, file: string): string {
   }
 }
 
-/** The files of a name with `*` or `?` in its last part, or the one of a name without. */
+/** The files that match a name with `*` or `?` in its last part, or the one of a plain name. */
 function matching(host: Host, name: string): string[] {
   const at = name.lastIndexOf("/");
   const [folder, last] = [name.slice(0, at), name.slice(at + 1)];
   if (!/[*?[]/.test(last)) return [name];
-  // More than nginx takes where there are brackets: it is for a look only.
+  // With brackets this matches more than nginx does, which does no harm here.
   const parts = last.split(/\[[^\]]*\]|[*?]/);
   const fits = (file: string) =>
     file.startsWith(parts[0]!) &&

@@ -4,15 +4,15 @@ import { withTurn } from "../app/locks.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import type { Line, Log } from "../workers/logs.ts";
+import { reopenLogs } from "./change.ts";
 import { webFiles } from "./main-file.ts";
 import { nginxLogs } from "./nginx.ts";
-import { reopenLogs } from "./reload.ts";
 
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /**
- * When nginx wrote a line, milliseconds since 1970: `[25/Nov/2026:09:16:30 +0000]`, or `2026/11/25
- * 09:16:30` in the server's time.
+ * The time of a line in milliseconds since 1970: `[25/Nov/2026:09:16:30 +0000]`, or `2026/11/25
+ * 09:16:30` in local time.
  */
 export function nginxTime(line: string): number | undefined {
   const access = /\[(\d\d)\/(\w{3})\/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)\]/.exec(line);
@@ -25,7 +25,7 @@ export function nginxTime(line: string): number | undefined {
   return error && new Date(error[0]!, error[1]! - 1, ...error.slice(2)).getTime();
 }
 
-/** The lines of a log of nginx's. `before`: the time of one that has none. */
+/** The lines of an nginx log. `before`: the time of a line that has none. */
 function readNginx(raw: readonly string[], before: number): Line[] {
   let time = before;
   return raw.map((text) => {
@@ -34,7 +34,7 @@ function readNginx(raw: readonly string[], before: number): Line[] {
   });
 }
 
-/** What nginx has written about an app's site. */
+/** The nginx logs of an app's site. */
 export const siteLogs = (host: Host, app: App): Log[] =>
   nginxLogs
     .map((name) => ({
@@ -47,7 +47,7 @@ export const siteLogs = (host: Host, app: App): Log[] =>
 
 const mostOfNginx = 1024 * 1024;
 
-/** Sets logs of nginx's aside that have become large, and has it begin new ones. */
+/** Rotates nginx logs that have become large. */
 export function turnSiteLogs(host: Host, paths: Paths): void {
   const { errors, accesses } = webFiles(paths);
   const files = [
@@ -65,8 +65,8 @@ export function turnSiteLogs(host: Host, paths: Paths): void {
       make: () => {
         for (const file of large) host.rename(file, `${file}.old`);
       },
-      // It still writes into them: under the names by which they are found and turned the next
-      // time.
+      // nginx still writes to them: they get back the names under which they are found and rotated
+      // next time.
       undo: () => {
         for (const file of large) if (!host.stat(file)) host.rename(`${file}.old`, file);
       },

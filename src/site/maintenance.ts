@@ -4,19 +4,19 @@ import type { Host } from "../host/host.ts";
 import { text } from "../text/text.ts";
 
 /**
- * The page that nginx shows in the place of an app while this file is there: of maintenance:on, or
- * of `stop`.
+ * The page that nginx shows instead of an app as long as this file exists: that of maintenance:on,
+ * or of `stop`.
  */
 export const maintenanceFile = (app: App) => `${app.paths.sockets}/${app.name}.html`;
 
-// A status that nothing else uses, so that an app's own pages for 503 stay what they are.
+// A status that nothing else uses, so that an app's own pages for 503 are not affected.
 const closed = 555;
 const page = "/.piku-maintenance";
 
 /**
- * The part of a site that closes it while `file` is there: one stat(2) a request, and no reload to
- * switch. A certificate authority is let through. The page may go between nginx's look at it and
- * its being read.
+ * The part of a site that closes it as long as `file` exists: one stat(2) a request, and no reload
+ * to switch. Certificate authorities are let through. The page may disappear between nginx's check
+ * and its reading.
  */
 export const renderMaintenance = (file: string) =>
   text`
@@ -46,7 +46,7 @@ const entities: Record<string, string> = {
   "'": "&#39;",
 };
 
-/** The page itself; `message` is text, not HTML. `generator` says what has made it. */
+/** The page itself. `message` is text, not HTML; `generator` records what has made the page. */
 export const renderPage = (message: string, generator = "piku maintenance:on") => text`
   <!doctype html>
   <html>
@@ -64,21 +64,18 @@ export const renderPage = (message: string, generator = "piku maintenance:on") =
 
 const byStop = "piku stop";
 
-/** The page of an app that is stopped: whoever listens on its port by then is not asked. */
+/** The page of a stopped app: whatever listens on its port by then must not answer. */
 export const stoppedPage = renderPage(
   "This app is stopped.\nWhoever looks after it can start it again.",
   byStop,
 );
 
-/**
- * Whether a page is that of a stopped app; every other one, also an older piku's, is somebody's
- * own.
- */
+/** Whether a page is that of a stopped app; any other was made by maintenance:on or by hand. */
 const isOfStop = (page: string) => page.includes(`<meta name="generator" content="${byStop}">`);
 
 /**
- * The page that an app is to have: the one of maintenance:on as long as there is one, else that of
- * a stopped app.
+ * The page that an app is to have: that of maintenance:on if there is one, else that of a stopped
+ * app.
  */
 export const pageFor = (present: string | undefined, isStopped: boolean): string | undefined =>
   present !== undefined && !isOfStop(present) ? present : isStopped ? stoppedPage : undefined;
@@ -89,7 +86,7 @@ export function isClosed(host: Host, app: App): boolean {
   return present !== undefined && !isOfStop(present);
 }
 
-/** Makes an app's page the one that it is to have. */
+/** Writes or removes an app's page as its state requires. */
 export function settlePage(host: Host, app: App, isStopped: boolean): void {
   changePage(host, app, (present) => pageFor(present, isStopped));
 }
@@ -98,11 +95,14 @@ export function settlePage(host: Host, app: App, isStopped: boolean): void {
 export const closeSite = (host: Host, app: App, message: string) =>
   changePage(host, app, () => renderPage(message));
 
-/** Opens it again: a stopped app shows that it is stopped. */
+/** Opens it again; a stopped app then shows that it is stopped. */
 export const openSite = (host: Host, app: App, isStopped: boolean) =>
   changePage(host, app, () => pageFor(undefined, isStopped));
 
-/** One at a time: a page of maintenance:on must not go because a deploy ends at the same moment. */
+/**
+ * One at a time: the page of maintenance:on must not be removed by a deploy that ends at the same
+ * moment.
+ */
 function changePage(
   host: Host,
   app: App,

@@ -5,13 +5,13 @@ import { printable } from "../text/text.ts";
 import { isPlainFile, nginxLogs, siteNames } from "./nginx.ts";
 
 /**
- * A site that nginx refused, and is set aside: under this name nginx does not read it. Beside it
- * lies why.
+ * Where a refused site is set aside: nginx does not read files of this name. The reason lies beside
+ * it.
  */
 export const refusedSite = ({ nginx }: Paths, name: string) => `${nginx}/${name}.refused`;
 const refusalOf = ({ nginx }: Paths, name: string) => `${nginx}/${name}.refusal`;
 
-/** Takes a site away from nginx, and notes why. */
+/** Sets a site aside and records the reason. */
 export function setAside(host: Host, paths: Paths, name: string, why: string): void {
   host.write(refusalOf(paths, name), `${why}\n`);
   host.remove(refusedSite(paths, name));
@@ -28,9 +28,9 @@ for file in "$nginx"/*.conf; do
 done`;
 
 /**
- * Sets aside what has the name of a site and is none, such as a folder or a pipe: nginx would wait
- * for that for ever. Gives which. What has a name that no app has, nor anybody types, goes into
- * nginx's own folder. For pipes in the place of logs there are new ones.
+ * Sets aside whatever is named like a site and is not a regular file, such as a folder or a pipe,
+ * for which nginx would wait for ever. Returns which. What no app can be named goes to nginx's own
+ * folder. Pipes in the place of logs are removed.
  */
 export function setStrangeAside(host: Host, paths: Paths): Map<string, string> {
   const { logs, nginx, web } = paths;
@@ -47,8 +47,8 @@ export function setStrangeAside(host: Host, paths: Paths): Map<string, string> {
 }
 
 /**
- * Removes what an app has put in the place of nginx's logs: a link nginx would write through, a
- * pipe it would wait for.
+ * Removes what an app has put in the place of nginx's logs: nginx would write through a link, and
+ * wait for a pipe.
  */
 export function clearLogs(host: Host, folder: string): void {
   for (const name of nginxLogs) {
@@ -58,13 +58,13 @@ export function clearLogs(host: Host, folder: string): void {
   }
 }
 
-/** Forgets a site that was set aside. */
+/** Deletes a site that was set aside. */
 export function forgetRefused(host: Host, paths: Paths, name: string): void {
   host.remove(refusedSite(paths, name));
   host.remove(refusalOf(paths, name));
 }
 
-/** Says which sites were set aside, and what to do. */
+/** Prints which sites were set aside, and what to do. */
 export function tellAside(host: Host, aside: ReadonlyMap<string, string>): void {
   for (const [name, why] of aside)
     voiceOf(host).warn(
@@ -72,14 +72,14 @@ export function tellAside(host: Host, aside: ReadonlyMap<string, string>): void 
     );
 }
 
-/** Gives a site that was set aside back to nginx, unless there is a newer one. */
+/** Restores a site that was set aside, unless there is a newer one. */
 export function bringBack(host: Host, paths: Paths, name: string): void {
   const site = `${paths.nginx}/${name}.conf`;
   if (!host.stat(site)) host.rename(refusedSite(paths, name), site);
   forgetRefused(host, paths, name);
 }
 
-/** Sites that are set aside, and why. */
+/** The sites that are set aside, and why. */
 export const refusedSites = (host: Host, paths: Paths): Map<string, string> =>
   new Map(
     siteNames(host, paths, ".refused").map((name) => [
@@ -89,12 +89,12 @@ export const refusedSites = (host: Host, paths: Paths): Map<string, string> =>
   );
 
 /**
- * Renames the logs and caches of sites that belong to another user: nginx as piku's could not write
- * them, and would refuse its files.
+ * Renames logs and caches that belong to another user: piku's nginx could not write to them and
+ * would refuse its files.
  */
 export function leaveAside(host: Host, { cache, logs }: Paths): string[] {
-  // The original's caches are the apps' folders themselves; what lies in another user's folder goes
-  // with it.
+  // The original's caches are the apps' own folders; a folder of another user is renamed as a
+  // whole.
   const others = (folder: string, ...words: string[]) =>
     host
       .capture([
@@ -112,7 +112,7 @@ export function leaveAside(host: Host, { cache, logs }: Paths): string[] {
   return found;
 }
 
-/** A name that is free: a folder takes no other's place. */
+/** An unused name: a folder does not replace another. */
 function formerName(host: Host, path: string): string {
   let name = `${path}.former`;
   for (let count = 2; host.stat(name); count++) name = `${path}.former.${count}`;

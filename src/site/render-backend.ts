@@ -3,14 +3,14 @@ import { renderCacheLocation } from "./cache.ts";
 import { readDirectives } from "./directives.ts";
 import type { Backend, Site } from "./site.ts";
 
-// A name that no app can have, so that an app called `x.b` is not taken for the other set of ports
-// of `x`.
+// A name that no app can have, so that an app called `x.b` is not mistaken for the second set of
+// ports of `x`.
 const slotName = (app: string, slot: "a" | "b") => `${app}~${slot}`;
 
 /**
- * The upstream of the app's name, and the two that the switch uses. Where there are two only an
- * include file names the first, which then has the ports of both: nginx is not reloaded for a
- * switch.
+ * The upstream named like the app, and the two between which the site switches. If there are two,
+ * only an include file uses the first, which then contains the ports of both: nginx is not reloaded
+ * for a switch.
  */
 export function renderUpstreams({ app, include }: Site, { first, second }: Backend): string {
   const upstream = (name: string, live: string[], standby: string[] = []) => text`
@@ -26,7 +26,7 @@ export function renderUpstreams({ app, include }: Site, { first, second }: Backe
   );
 }
 
-/** Whether an include file may send requests to an upstream by itself. */
+/** Whether an include file may use an upstream itself. */
 const passesItself = (include: string) =>
   readDirectives(include).some(
     ([directive]) => directive === "include" || directive!.endsWith("_pass"),
@@ -59,10 +59,10 @@ const forwarded: [string, string][] = [
   ["X-Request-Start", "$msec"],
 ];
 
-/** What the caching directives of nginx begin with. */
+/** The prefix of nginx's caching directives. */
 export const cacheOf = ({ protocol }: Backend) => (protocol === "uwsgi" ? "uwsgi" : "proxy");
 
-/** The lines that hand a request to the app. */
+/** The directives that pass a request to the app. */
 function passLines({ app, cloudflare }: Site, { protocol, flag }: Backend): string[] {
   const upstream = flag ? "$piku_slot" : app;
   const client = (value: string) =>
@@ -75,7 +75,7 @@ function passLines({ app, cloudflare }: Site, { protocol, flag }: Backend): stri
         ([name, value]) =>
           `uwsgi_param HTTP_${name.toUpperCase().replaceAll("-", "_")} ${client(value)};`,
       ),
-      // httpoxy: a visitor's `Proxy:` would be the app's HTTP_PROXY.
+      // httpoxy: a visitor's `Proxy:` header would become the app's HTTP_PROXY.
       'uwsgi_param HTTP_PROXY "";',
     ];
   return [
@@ -90,8 +90,8 @@ function passLines({ app, cloudflare }: Site, { protocol, flag }: Backend): stri
 }
 
 /**
- * The locations that hand requests to the app. Behind a static mapping of `/` it answers what is no
- * file.
+ * The locations that pass requests to the app. With a static mapping of `/` the app answers what is
+ * not a file.
  */
 export function renderBackend(site: Site): string | false {
   const { app, backend, statics, cache } = site;
@@ -99,8 +99,8 @@ export function renderBackend(site: Site): string | false {
   const { protocol, flag } = backend;
   const pass = passLines(site, backend);
   return [
-    // An upgrade is asked for only where the client asks; otherwise the connection to the app is
-    // closed.
+    // The connection is upgraded only if the client asks for it; otherwise the connection to the
+    // app is closed.
     ...(protocol === "http"
       ? ["set $piku_connection close;", "if ($http_upgrade) { set $piku_connection upgrade; }"]
       : []),
@@ -113,15 +113,16 @@ export function renderBackend(site: Site): string | false {
   ].join("\n");
 }
 
-/** stat(2) for each request: the switch is one file that is made or removed. */
+/** One stat(2) a request: the switch is a file that is created or removed. */
 const chooseSlot = (app: string, flag: string) =>
   `set $piku_slot ${slotName(app, "a")};\nif (-f ${flag}) { set $piku_slot ${slotName(app, "b")}; }`;
 
 /**
- * For a request that was on its way while it was switched: nginx chooses where it goes before it
- * has read all of it, which takes minutes for a large one, and finds nobody there. It goes to the
- * live generation then, unless the other one has got some of it and it is none to be sent twice (as
- * by proxy_next_upstream). An include file's own page for 502 goes first.
+ * For a request that was being received during a switch: nginx chooses its upstream before it has
+ * read the whole request, which takes minutes for a large one, and then finds nobody there. The
+ * request goes to the live generation instead, unless part of it has been sent already and it must
+ * not be repeated (as with proxy_next_upstream). An include file's own page for 502 takes
+ * precedence.
  */
 const renderSwitched = ({ app, countsSent }: Site, flag: string, pass: readonly string[]) =>
   text`

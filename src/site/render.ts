@@ -33,7 +33,8 @@ ${site.backend ? renderUpstreams(site, site.backend) : ""}${site.backend && site
   }`}`;
 
 /**
- * A listen line for each address family; the options of one port are the same in all server blocks.
+ * A listen line for each address family; the options of a port must be the same in all server
+ * blocks.
  */
 const listen = (
   { ipv4, ipv6, isDefault }: Site,
@@ -55,8 +56,8 @@ const renderCertificate = ({ certificate, key }: Site) =>
   `ssl_certificate ${certificate};\nssl_certificate_key ${key};`;
 
 /**
- * Keeps everybody out but Cloudflare, the machine itself and whoever deploys; Cloudflare says whom
- * it asks for. Its file is refreshed without the site being changed.
+ * Admits only Cloudflare, the machine itself and the person who deploys; the client's address comes
+ * from Cloudflare's header. Cloudflare's list is refreshed without changing the site.
  */
 const renderAccess = ({ ranges, deployer }: NonNullable<Site["cloudflare"]>) =>
   text`
@@ -74,7 +75,7 @@ const renderChallenges = ({ challenges }: Site) =>
     root ${challenges};
   }`.trimEnd();
 
-/** The server that sends people from an app's other names to its first. */
+/** The server that redirects an app's other names to its first. */
 const renderRedirected = (site: Site) => {
   const { http, https } = site.ports;
   const secure = `https://${site.names[0]}${https === 443 ? "" : `:${https}`}`;
@@ -92,7 +93,7 @@ const renderRedirected = (site: Site) => {
     }`;
 };
 
-/** The server for plain http of a site that wants https only. */
+/** The plain http server of a site that is https only. */
 const renderHttpsOnly = (site: Site) => text`
   server {
     ${listen(site, site.ports.http)}
@@ -107,10 +108,10 @@ const renderStatics = (site: Site) =>
   site.statics.map((mapping) => renderMapping(site, mapping)).join("\n") || undefined;
 
 /**
- * One static mapping. The location and the folder both end in `/`: without it `/static../ENV` would
- * walk out of the folder. A name with a dot in front is no page, nor are an app's own ENV and
- * Procfile. The front page goes straight to its file: each further name that is tried costs several
- * calls to the kernel, since links are looked at (disable_symlinks).
+ * One static mapping. The location and the folder both end in `/`: otherwise `/static../ENV` would
+ * lead out of the folder. Names that begin with a dot are not served, nor are an app's ENV and
+ * Procfile. The front page is mapped to its file directly: each name that is tried costs several
+ * system calls, since links are checked (disable_symlinks).
  */
 function renderMapping({ catchAll, backend, allowGit }: Site, { url, folder }: Mapping): string {
   const fallback = url === "" && backend ? "@app" : "=404";

@@ -25,29 +25,29 @@ import {
   readCertificate,
   stagedPair,
 } from "./certificate.ts";
+import { changeNginx } from "./change.ts";
 import { tellAside } from "./refused.ts";
-import { changeNginx } from "./reload.ts";
 
-/** How a site gets its certificate. */
+/** The site that is to get a certificate. */
 export interface Request {
   app: App;
   site: Certified;
   settings: Settings;
-  /** PIKU_NGINX_RELOAD, where it is set. */
+  /** PIKU_NGINX_RELOAD, if it is set. */
   reload?: string;
 }
 
 /**
- * A copy of the last certificate that a client got for an app: what else is in its place is
- * somebody's own.
+ * A copy of the last certificate that an ACME client obtained for an app: any other one was
+ * installed by hand.
  */
 const gotFile = (app: App) => `${app.releases}/certificate`;
 
 /**
- * Gets a site that is being served a certificate of an authority, when it has none for its names or
- * one that ends soon. What there is stays when that fails, and so does one that somebody else got,
- * while it is valid. For those who hold the app's turn. Throws with the reason. `patiently`: not
- * within an hour after a failure.
+ * Obtains a certificate from an authority for a live site that has none for its names, or one that
+ * expires soon. The present one stays if that fails, and so does a valid one that was installed by
+ * hand. The caller holds the app's lock. Throws with the reason. `patiently`: not within an hour
+ * after a failure.
  */
 function obtain(host: Host, { app, site, settings, reload }: Request, patiently: boolean): void {
   const names = publicNames(certificateNames(site), authorityOf(host, settings));
@@ -62,7 +62,7 @@ function obtain(host: Host, { app, site, settings, reload }: Request, patiently:
   if (isGood(site) || isSomebodys(host, app, site, client.pairs(names[0]!))) return;
   const voice = voiceOf(host);
   const got = () => clientPairs(host, client, names).find(isGood);
-  // The client may have renewed it by itself.
+  // The client may have renewed it already.
   if (!got()) {
     const until = patiently ? retryAfter(host, app) : undefined;
     if (until !== undefined) {
@@ -92,7 +92,10 @@ function obtain(host: Host, { app, site, settings, reload }: Request, patiently:
   voice.start(`certificate for ${names.join(", ")} installed`);
 }
 
-/** Whether a site's certificate is valid, and neither self-signed nor one that the client got. */
+/**
+ * Whether a site's certificate is valid and was installed by hand: neither self-signed nor obtained
+ * by the client.
+ */
 function isSomebodys(host: Host, app: App, site: Certified, pairs: readonly Pair[]): boolean {
   const facts = readCertificate(host, site);
   if (!facts || facts.isSelfSigned || facts.until < host.now()) return false;
@@ -103,8 +106,8 @@ function isSomebodys(host: Host, app: App, site: Certified, pairs: readonly Pair
 }
 
 /**
- * Refuses to ask an authority while nginx, on this very machine, does not serve the challenge: it
- * may not run at all.
+ * Refuses to contact an authority as long as nginx does not serve the challenge even to this
+ * machine: it may not be running.
  */
 function requireChallenges(
   host: Host,
@@ -141,8 +144,8 @@ function requireChallenges(
 }
 
 /**
- * Puts a pair in the place of the one there is, and has nginx read it; when nginx does not, the
- * former comes back.
+ * Replaces a certificate and its key and reloads nginx; restores the former pair if nginx refuses
+ * the new one.
  */
 function replacePair(
   host: Host,
@@ -159,9 +162,7 @@ function replacePair(
   });
 }
 
-/**
- * Gets a site its certificate at the end of a deploy. What goes wrong is told, and undoes nothing.
- */
+/** Obtains a site's certificate at the end of a deploy. A failure is printed as a warning. */
 export function certify(host: Host, request: Request): void {
   try {
     obtain(host, request, true);
@@ -174,8 +175,8 @@ export function certify(host: Host, request: Request): void {
 }
 
 /**
- * Renews a site's certificate when it is time, of an authority or self-signed. Throws with the
- * reason when it cannot.
+ * Renews a site's certificate if it is due, whether self-signed or from an authority. Throws with
+ * the reason if that fails.
  */
 export function renew(host: Host, request: Request): void {
   const { app, site, reload } = request;

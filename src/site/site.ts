@@ -142,11 +142,6 @@ export function planSite(
 }
 
 /**
- * The board's own address, as whoever gave this command by ssh knows it (ssh(1): SSH_CONNECTION).
- */
-export const serverName = (host: Host) => host.env().SSH_CONNECTION?.split(" ")[2] ?? "SERVER";
-
-/**
  * The addresses of a site in a browser, the plain one first. `server` stands for a site without a
  * name of its own.
  */

@@ -7,12 +7,12 @@ import type { Host } from "../host/host.ts";
 import { voiceOf } from "../text/output.ts";
 import { followedBy, slotFlag, socketLink, socketOf } from "../workers/worker.ts";
 import { makeCertificate, needsCertificate, type Pair, pairChange } from "./certificate.ts";
+import { changeNginx } from "./change.ts";
 import { clearLogs, forgetRefused, refusedSite, tellAside } from "./refused.ts";
-import { changeNginx } from "./reload.ts";
 import { renderSite } from "./render.ts";
 import type { Site } from "./site.ts";
 
-/** A site as it is to be; `reload` is the command of PIKU_NGINX_RELOAD, where there is one. */
+/** The site that an app is to have. `reload`: PIKU_NGINX_RELOAD, if it is set. */
 interface Wanted {
   app: App;
   site?: Site;
@@ -20,8 +20,8 @@ interface Wanted {
 }
 
 /**
- * Makes the site the wanted one. nginx itself tests it, by reading its files again with the rights
- * that it has: what it refuses is taken back, and nginx goes on as before.
+ * Installs a site, or removes it. nginx itself checks it during the reload, with the rights that it
+ * has: what it refuses is undone.
  */
 export function switchSite(host: Host, { app, site, reload }: Wanted): void {
   withTurn(host, app.paths, "machine", undefined, "", () => {
@@ -41,9 +41,8 @@ export function switchSite(host: Host, { app, site, reload }: Wanted): void {
 }
 
 /**
- * Puts an app's site, and a new certificate, in the place of those that there are, or takes the
- * site away; for those who hold the turn of the machine. Throws with nginx's own words when it
- * refuses that, and everything is as before then.
+ * Replaces or removes an app's site, and replaces its certificate; the caller holds the machine's
+ * lock. Throws nginx's message if it refuses the change, which is undone then.
  */
 function replaceSite(
   host: Host,
@@ -74,30 +73,30 @@ const write = (host: Host, path: string, content: string | undefined) =>
   content === undefined ? host.remove(path) : host.write(path, content);
 
 /**
- * Sends requests to a release: the links to its sockets, and the flag for its ports. Release 0, the
- * original's, has neither.
+ * Sends requests to a release, by the links to its sockets and the flag for its ports. Release 0,
+ * the original's, has neither.
  */
 export function pointTo(host: Host, app: App, release: Release): void {
   if (release.number === 0) return;
   const kind = Object.keys(release.workers).find(isInside);
   for (let ordinal = 1; kind !== undefined && ordinal <= (release.scaling[kind] ?? 0); ordinal++) {
-    // A worker that went on has the socket of the release that started it.
+    // A worker that was carried over has the socket of the release that started it.
     const number = followedBy(release, { kind, ordinal }) ?? release.number;
     host.link(socketOf(app, ordinal, number).split("/").at(-1)!, socketLink(app, ordinal));
   }
-  // The site from before may still look at it.
+  // The previous site may still depend on it.
   if (kind !== undefined) return;
   if (release.slot === "b") host.write(slotFlag(app), "");
   else host.remove(slotFlag(app));
 }
 
-/** Makes the site that of a release again. */
+/** Restores the site of a release. */
 export function restoreSite(host: Host, app: App, release: Release): void {
   const site = host.read(releaseFiles(app, release.number).site);
   if (site !== host.read(app.site)) changeSite(host, app, site);
 }
 
-/** Takes an app's site away. */
+/** Removes an app's site. */
 export const removeSite = (host: Host, app: App): void => changeSite(host, app, undefined);
 
 function changeSite(host: Host, app: App, wanted: string | undefined): void {

@@ -3,13 +3,14 @@ import { isInside } from "../app/procfile.ts";
 import { numbersOf } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { isListening } from "../host/processes.ts";
-import { emperors, wakeEmperor } from "./emperor.ts";
+import { waitUntil } from "../host/wait.ts";
+import { emperors, wakeEmperor, wakingEmperor } from "./emperor.ts";
 import { portOf } from "./stop.ts";
 import { filesOf, parseVassal, runFolder, type Vassal } from "./worker.ts";
 
 /**
- * Brings back vassals that were taken from the emperor, from their copies, and waits until they
- * answer, for at most 3 seconds.
+ * Restores vassals that were removed, from their copies, and waits at most 3 seconds until they
+ * answer.
  */
 export function restoreVassals(host: Host, app: App, files: readonly string[]): void {
   const missing = files.filter((file) => !host.stat(`${app.paths.enabled}/${file}`));
@@ -23,23 +24,20 @@ export function restoreVassals(host: Host, app: App, files: readonly string[]): 
     host.write(`${app.paths.enabled}/${file}`, content, 0o600);
     if (vassal) back.push(vassal);
   }
-  // At boot the emperor comes later.
+  // At boot the emperor starts later.
   if (back.length === 0 || emperors(host, app.paths).length === 0) return;
-  const start = host.ticks();
-  while (
-    back.some((vassal) => !answersAgain(host, app, vassal)) &&
-    host.ticks() - start < backPatience
-  ) {
-    wakeEmperor(host, app.paths);
-    host.sleep(100);
-  }
+  wakeEmperor(host, app.paths);
+  waitUntil(host, () => back.every((vassal) => answersAgain(host, app, vassal)), {
+    every: 100,
+    atMost: backPatience,
+    meanwhile: wakingEmperor(host, app.paths),
+  });
 }
 
-// Long enough for what was healthy before; a command must not wait for ever for what may never be
-// again.
+// Enough for what was healthy before; a command must not wait long for what may never recover.
 const backPatience = 3000;
 
-/** Whether a worker that is brought back takes requests, as far as it takes any. */
+/** Whether a restored worker accepts requests, if it is one that does. */
 function answersAgain(host: Host, app: App, { kind, ordinal, release }: Vassal): boolean {
   if (release === undefined) return true;
   if (isInside(kind))

@@ -2,10 +2,11 @@ import type { Cron } from "../app/cron.ts";
 
 const maxTimes = 100;
 
-/** Which fields of a cron line uWSGI checks, and which the launcher. */
+/** Which fields of a cron line are given to uWSGI, and which the launcher checks. */
 function divideCron(cron: Cron): { byUwsgi: number[][]; byLauncher: Partial<Cron> } {
   const { day, weekday, month, hour, bothDays } = cron;
-  // uWSGI runs on either day where both are given: right for one of each, unless both must match.
+  // If both a day and a weekday are given uWSGI runs the job on either, which is right unless both
+  // must match.
   const apart = day && weekday && (bothDays || day.length + weekday.length > 2);
   const any = [-1];
   const minutes = uwsgiField(cron.minute, 60);
@@ -22,7 +23,7 @@ function divideCron(cron: Cron): { byUwsgi: number[][]; byLauncher: Partial<Cron
   return { byUwsgi: [minutes, any, any, any, any], byLauncher: cron };
 }
 
-/** The values of a field that counts from 0; -n where they are every n-th of `size`. */
+/** The values of a field that starts at 0; -n for every n-th of `size`. */
 function uwsgiField(values: number[] | undefined, size: number): number[] {
   if (!values) return [-1];
   const step = values[1] ?? 0;
@@ -35,8 +36,8 @@ function uwsgiField(values: number[] | undefined, size: number): number[] {
 }
 
 /**
- * The times of a cron worker as uWSGI writes them: five numbers, -1 for any and -n for every n-th.
- * uWSGI has no lists, so a line becomes several; where they would be too many, or uWSGI cannot
+ * The times of a cron worker in uWSGI's format: five numbers, -1 for any and -n for every n. uWSGI
+ * has no lists, so one cron line becomes several; where that would be too many, or uWSGI cannot
  * express it, the launcher checks the rest.
  */
 export const cronTimes = (cron: Cron): string[] =>
@@ -45,7 +46,7 @@ export const cronTimes = (cron: Cron): string[] =>
     [""],
   );
 
-/** Shell lines that end a cron job which uWSGI started at a time when it should not run. */
+/** Shell lines that end a cron job which uWSGI started at a time that does not match. */
 export function cronGuard(cron: Cron): string {
   const { hour, day, month, weekday } = divideCron(cron).byLauncher;
   const fits = (values: number[], field: string) =>

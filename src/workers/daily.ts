@@ -6,9 +6,9 @@ import { emperorLog, wakeEmperor } from "./emperor.ts";
 import { renderVassal } from "./ini.ts";
 
 /**
- * What is done once a day: the vassal that says when, what it runs, and when it ran last. No app's
- * name begins like the vassal's, so that the original, which takes what begins with an app's name
- * for the app's, leaves it alone.
+ * The files of the daily job: its vassal, its script, and the time of its last run. No app's name
+ * can begin like the vassal's: the original takes every file that begins with an app's name for the
+ * app's.
  */
 export const dailyFiles = (paths: Paths) => ({
   vassal: `${paths.enabled}/~daily.ini`,
@@ -18,8 +18,8 @@ export const dailyFiles = (paths: Paths) => ({
 });
 
 /**
- * The minute of each hour at which a board looks whether it is time: not all of them at once, for
- * the sake of those whom they ask.
+ * The minute of each hour at which a board checks whether the daily job is due. It differs between
+ * boards so that they do not contact servers all at once.
  */
 export const dailyMinute = (seed: string) =>
   [...seed].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 6007, 7) % 60;
@@ -27,8 +27,8 @@ export const dailyMinute = (seed: string) =>
 const almostDay = 23 * 3_600_000;
 
 /**
- * Whether it is time: a board that is switched off at night has no fixed hour. A clock that was set
- * back makes it time, too.
+ * Whether the daily job is due. There is no fixed hour, since boards are switched off at night; it
+ * is due as well when the clock was set back.
  */
 export function isTime(host: Host, paths: Paths): boolean {
   const passed = host.now() - Number(host.read(dailyFiles(paths).done) || Number.NaN);
@@ -38,8 +38,8 @@ export function isTime(host: Host, paths: Paths): boolean {
 const longestLog = 1_048_576;
 
 /**
- * Puts the emperor's log aside once it has more than 1 MB. The emperor goes on writing into the
- * same file (open(2): O_APPEND).
+ * Rotates the emperor's log once it is larger than 1 MB. The emperor keeps writing to the same file
+ * (open(2): O_APPEND).
  */
 export function boundEmperorLog(host: Host, paths: Paths): void {
   const log = emperorLog(paths);
@@ -47,7 +47,7 @@ export function boundEmperorLog(host: Host, paths: Paths): void {
   host.capture(["sh", "-c", 'cp -f "$1" "$2"; : >"$1"', "sh", log, `${paths.uwsgi}/uwsgi.old.log`]);
 }
 
-/** The text of the vassal. `seed` is what the minute comes from. */
+/** The text of the vassal. `seed`: what the minute is derived from. */
 export function renderDaily(paths: Paths, seed: string): string {
   const { launcher, log } = dailyFiles(paths);
   return renderVassal([
@@ -62,7 +62,7 @@ export function renderDaily(paths: Paths, seed: string): string {
   ]);
 }
 
-/** The text of what it runs. */
+/** The text of its script. */
 export const renderDailyLauncher = (paths: Paths, self: string) =>
   [
     "# Written by piku; changes are lost.",
@@ -73,14 +73,14 @@ export const renderDailyLauncher = (paths: Paths, self: string) =>
   ].join("\n");
 
 /**
- * Sees to it that the timer is there, as it has to be. A board without any app has none. The
- * emperor is told of a new one: what it finds by itself while it is being stopped is stopped by
- * nobody, and holds the stop up for half a minute (uWSGI 2.0.21: tried).
+ * Installs or updates the daily job. A board without apps has none. The emperor is notified: a
+ * vassal that it discovers by itself while it is shutting down is not stopped, and delays the
+ * shutdown by half a minute (uWSGI 2.0.21: tried).
  */
 export function ensureDaily(host: Host, paths: Paths): void {
   if (listApps(host, paths).length === 0) return;
   const { vassal, launcher } = dailyFiles(paths);
-  // Boards are made from one image, so their paths do not tell them apart.
+  // Boards are cloned from one image, so their paths are all the same.
   const seed = host.read("/etc/machine-id") ?? paths.root;
   const files: [string, string][] = [
     [launcher, renderDailyLauncher(paths, host.self)],

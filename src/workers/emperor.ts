@@ -2,32 +2,32 @@ import { readOfAny } from "../app/app.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { commandLines, pidIn, titleOf } from "../host/processes.ts";
+import { serviceCommand } from "../host/services.ts";
 import { PikuError } from "../text/errors.ts";
 import { renderVassal } from "./ini.ts";
 import { parseVassal, type Vassal } from "./worker.ts";
 
-/** The emperor's own file: nothing but what an emperor needs, since a board has little memory. */
+/** The emperor's own configuration: only what an emperor needs, since a board has little memory. */
 export const renderEmperor = (paths: Paths) =>
   renderVassal([
     ["chdir", paths.uwsgi],
     ["emperor", paths.enabled],
     ["emperor-pidfile", emperorPidfile(paths)],
-    // The emperor kills a vassal that takes longer to end than this; a worker's own grace is
-    // shorter.
+    // The emperor kills a vassal that takes longer than this to stop; a worker's own grace period
+    // is shorter.
     ["emperor-curse-tolerance", 3600],
     ["emperor-graceful-shutdown", "true"],
     ["emperor-no-blacklist", "true"],
-    // log-maxsize would need a master process beside it, of 3 MB; `piku daily` looks after the log
-    // instead.
+    // log-maxsize would need a master process of 3 MB; `piku daily` rotates the log instead.
     ["logto", emperorLog(paths)],
   ]);
 
-/** Where the emperor writes its process's number, and its log. */
+/** Where the emperor writes its process id and its log. */
 export const emperorPidfile = (paths: Paths) => `${paths.uwsgi}/emperor.pid`;
 
 export const emperorLog = (paths: Paths) => `${paths.uwsgi}/uwsgi.log`;
 
-/** The emperor's process, or those that may be it: the original's writes no pidfile. */
+/** The emperor's process, or all that may be it: the original's writes no pidfile. */
 export function emperors(host: Host, paths: Paths): number[] {
   const noted = pidIn(host, emperorPidfile(paths));
   if (noted && titleOf(host, noted).includes("uwsgi")) return [noted];
@@ -37,7 +37,7 @@ export function emperors(host: Host, paths: Paths): number[] {
   return commandLines(host, fits).map(({ pid }) => pid);
 }
 
-/** Refuses to go on when nothing would start the workers. */
+/** Throws when there is no emperor to start workers. */
 export function requireEmperor(host: Host, paths: Paths): void {
   if (emperors(host, paths).length > 0) return;
   if (host.capture(["uwsgi", "--version"]).status === 127) {
@@ -48,20 +48,34 @@ export function requireEmperor(host: Host, paths: Paths): void {
   }
   throw new PikuError(
     "uWSGI's emperor is not running on the server",
-    `on the server: sudo systemctl start uwsgi-piku (or: uwsgi --ini ${paths.uwsgi}/uwsgi.ini)`,
+    `on the server: sudo ${serviceCommand(host, "start", "uwsgi-piku")} (or: uwsgi --ini ${paths.uwsgi}/uwsgi.ini)`,
   );
 }
 
-/** Has the emperor look at its folder now: SIGWINCH, which everything else ignores. */
+/** Makes the emperor scan its folder now: SIGWINCH, which other programs ignore. */
 export const wakeEmperor = (host: Host, paths: Paths) => {
   for (const pid of emperors(host, paths)) host.signal(pid, "WINCH");
 };
 
-// With one underscore a name says by itself whose it is, and a board may have hundreds of such
-// files.
+const wakesAgainAfter = 200;
+
+/**
+ * What to do while waiting for the emperor: a signal that arrives between its scan and its sleep is
+ * lost, so it is sent again every 200 ms.
+ */
+export function wakingEmperor(host: Host, paths: Paths): (passed: number) => void {
+  let woken = 0;
+  return (passed) => {
+    if (passed - woken < wakesAgainAfter) return;
+    woken = passed;
+    wakeEmperor(host, paths);
+  };
+}
+
+// A name with one underscore is unambiguous, and reading hundreds of files would take long.
 const isClear = (file: string) => file.indexOf("_") === file.lastIndexOf("_");
 
-/** The vassals of one app among the emperor's, or of all apps. */
+/** The vassals of one app, or of all apps. */
 export const listVassals = (host: Host, paths: Paths, app?: string): Vassal[] =>
   host
     .list(paths.enabled)

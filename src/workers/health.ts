@@ -3,8 +3,9 @@ import { isCron, isInside } from "../app/procfile.ts";
 import type { Host } from "../host/host.ts";
 import { isAlive, isListening, killedForMemory, listeningPorts, pidIn } from "../host/processes.ts";
 import { isDiskFull } from "../host/space.ts";
+import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
-import { emperorLog, emperors, wakeEmperor } from "./emperor.ts";
+import { emperorLog, emperors, wakingEmperor } from "./emperor.ts";
 import { newestLog, saidByApp } from "./logs.ts";
 import type { Started } from "./start.ts";
 import { askedPath, filesOf, loadsLate, vassalName } from "./worker.ts";
@@ -13,7 +14,7 @@ const minUptime = 1000;
 
 type Health = "healthy" | "starting" | { failed: string };
 
-/** The state of a started worker: healthy, still starting, or why it never will be healthy. */
+/** The state of a started worker: healthy, starting, or why it failed. */
 function health(host: Host, app: App, started: Started): Health {
   const { worker } = started;
   const files = filesOf(app, worker);
@@ -27,7 +28,7 @@ function health(host: Host, app: App, started: Started): Health {
   if (master === undefined) return "starting";
   if (isInside(worker.kind)) {
     const hasSaid = (words: string) => host.search(files.log, (lines) => lines.includes(words));
-    // uWSGI would restart for ever a process that ended because Java did not find its class.
+    // uWSGI restarts a process for ever that ended because Java found no class.
     if (loadsLate(worker.kind) && hasSaid("DAMN ! worker"))
       return { failed: "the app could not be loaded" };
     if (host.stat(files.ready)) return checkHealth(host, started, files.http);
@@ -42,22 +43,22 @@ function health(host: Host, app: App, started: Started): Health {
   if (startsOf(host, files) > 1 || !isAlive(host, daemon))
     return { failed: "it exited right after it started" };
   started.seen ??= host.ticks();
-  // A `web` worker without a site may be a bot that listens on no port.
+  // A `web` worker without a site may be a bot that does not listen at all.
   if (worker.site && worker.listen && "port" in worker.listen) {
     return isListening(host, worker.listen.port) ? checkHealth(host, started) : "starting";
   }
   return host.ticks() - started.seen >= minUptime ? "healthy" : "starting";
 }
 
-/** How often a worker's process has been started since its release went live. */
+/** How often a worker's process has been started in this release. */
 export const startsOf = (host: Host, { starts }: Pick<ReturnType<typeof filesOf>, "starts">) =>
   host.stat(starts)?.size ?? 0;
 
 const checkInterval = 500;
 
 /**
- * Whether the path of PIKU_HEALTHCHECK answers with 2xx or 3xx; healthy where there is none.
- * `socket`: where a wsgi app serves http.
+ * Whether the path of PIKU_HEALTHCHECK answers with 2xx or 3xx; healthy if none is set. `socket`:
+ * where a wsgi app speaks http.
  */
 function checkHealth(host: Host, started: Started, socket?: string): Health {
   const { healthcheck, listen, site } = started.worker;
@@ -109,9 +110,9 @@ function whyUnhealthy(host: Host, app: App, { worker, answer }: Started): string
 }
 
 /**
- * * Waits until all workers are healthy: a `web` worker listens on its port, a wsgi app is loaded,
- * everything else stays up for a second. Throws with the end of its log as soon as one has failed,
- * or after `timeout` milliseconds.
+ * Waits until all workers are healthy: a `web` worker listens on its port, a wsgi app is loaded,
+ * everything else stays up for a second. Throws as soon as one has failed, or after `timeout`
+ * milliseconds, with the end of its log.
  */
 export function awaitHealthy(
   host: Host,
@@ -120,35 +121,30 @@ export function awaitHealthy(
   timeout: number,
   show: () => void,
 ): void {
-  const start = host.ticks();
   let waiting = [...started];
-  let hasSaidSo = false;
-  while (waiting.length > 0) {
+  const areHealthy = () => {
     waiting = waiting.filter((one) => {
       const state = health(host, app, one);
       if (typeof state === "object") throw unhealthy(host, app, one, state.failed);
       return state === "starting";
     });
-    const passed = host.ticks() - start;
-    if (waiting.length === 0) return;
-    if (passed > timeout)
-      throw unhealthy(
-        host,
-        app,
-        waiting[0]!,
-        `${whyUnhealthy(host, app, waiting[0]!)} after ${Math.round(timeout / 1000)} seconds`,
-      );
-    if (!hasSaidSo && passed > 2000) {
-      hasSaidSo = true;
-      host.say(
-        `-----> Waiting up to ${Math.round(timeout / 1000)} s for ${waiting.map(({ worker }) => `'${worker.kind}.${worker.ordinal}'`).join(", ")}`,
-      );
-    }
-    // A signal that arrives between the emperor's scan and its sleep is lost, so it is repeated.
-    if (Math.floor(passed / 200) !== Math.floor((passed - 50) / 200)) wakeEmperor(host, app.paths);
-    show();
-    host.sleep(50);
-  }
+    return waiting.length === 0;
+  };
+  const seconds = Math.round(timeout / 1000);
+  const names = () => waiting.map(({ worker }) => `'${worker.kind}.${worker.ordinal}'`).join(", ");
+  const wake = wakingEmperor(host, app.paths);
+  const inTime = waitUntil(host, areHealthy, {
+    every: 50,
+    atMost: timeout,
+    tell: () => host.say(`-----> Waiting up to ${seconds} s for ${names()}`),
+    meanwhile(passed) {
+      wake(passed);
+      show();
+    },
+  });
+  if (inTime) return;
+  const [late] = waiting as [Started];
+  throw unhealthy(host, app, late, `${whyUnhealthy(host, app, late)} after ${seconds} seconds`);
 }
 
 function unhealthy(
@@ -165,7 +161,7 @@ function unhealthy(
     return new PikuError(`${message}; the server's disk is full`, "free some space and try again");
   return new PikuError(
     `${message}${killedForMemory(host) > killedBefore ? "; the server ran out of memory" : ""}`,
-    // Not `run`, which runs in the live release: another one, or none.
+    // `run` would not help: it runs in the live release, which is not this one.
     lines.length > 0
       ? "its last output is above"
       : `it printed nothing; see what \`${worker.command}\` does on your own machine`,

@@ -4,14 +4,12 @@ import { printable } from "../text/text.ts";
 /** One line of a vassal's file; keys may come several times. */
 export type Pair = readonly [key: string, value: string | number];
 
-// Once each a placeholder that stands for `(`, and one that stands for nothing (after a trailing
-// blank).
+// Placeholders for `(`, and for nothing (after a trailing space).
 const placeholders = "set-placeholder = pikunil=\nset-placeholder = pikulp=(\n";
 
 /**
- * A value that uWSGI takes as it is: its ini files know `%d`, `%(name)`, `$(VAR)` and
- * `@(exec://…)`, which are told from text by their `(` and `%`. Throws for control characters, and
- * for the one form that cannot be written.
+ * Escapes a value for uWSGI's ini files, which expand `%d`, `%(name)`, `$(VAR)` and `@(exec://…)`.
+ * Throws for control characters, and for the one form that cannot be escaped.
  */
 export function escapeValue(value: string, what: string): string {
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value))

@@ -6,8 +6,8 @@ import { escapeValue, type Pair } from "./ini.ts";
 import type { Worker } from "./worker.ts";
 
 /**
- * What uWSGI is told to run for each kind whose app runs inside of it; everything else is a program
- * below a launcher.
+ * The options for each kind whose app runs inside uWSGI; all other kinds are programs started by a
+ * launcher.
  */
 export const programs: Record<string, (app: App, worker: Worker) => Pair[]> = {
   wsgi: (_, { command, virtualenv, settings }) => [
@@ -24,11 +24,11 @@ export const programs: Record<string, (app: App, worker: Worker) => Pair[]> = {
     ["jwsgi", escapeValue(command, "the jwsgi worker's command")],
     ...threads(settings),
   ],
-  // Without threads: Ruby's plugin dies with them.
+  // No threads: Ruby's plugin crashes with them.
   rwsgi: (_, { command }) => [
     ["plugin", "0:rack"],
     ["rack", escapeValue(command, "the rwsgi worker's command")],
-    // Rack reads a request's body more than once.
+    // Rack rewinds the body of a request.
     ["post-buffering", 8192],
     ...mustLoad,
   ],
@@ -52,8 +52,8 @@ export const programs: Record<string, (app: App, worker: Worker) => Pair[]> = {
 };
 
 /**
- * What serves several requests in one process of Python instead of threads, by the setting that
- * says how many.
+ * What handles concurrent requests in a Python process instead of threads, by the setting that
+ * enables it.
  */
 const engines = [
   { name: "UWSGI_GEVENT", plugin: "gevent_python3", option: "gevent" },
@@ -90,8 +90,8 @@ const enableThreads = (settings: Settings): Pair => [
 ];
 
 /**
- * Where Java finds classes: uWSGI's own, then the app's folder and what Maven or Gradle made in it.
- * uWSGI looks for jars when it starts.
+ * Java's class path: uWSGI's own classes, the app's folder, and what Maven or Gradle built in it.
+ * uWSGI lists the jars when it starts.
  */
 const classpath = ({ tree }: App): Pair[] => [
   ["jvm-classpath", "/usr/share/java/uwsgi.jar"],
@@ -105,13 +105,13 @@ const classpath = ({ tree }: App): Pair[] => [
   ]),
 ];
 
-/** An app that cannot be loaded ends the process, instead of an answer 500 to everything. */
+/** If the app cannot be loaded uWSGI exits, instead of answering every request with 500. */
 const mustLoad: Pair[] = [["need-app", "true"]];
 
-/** Where Debian keeps uWSGI's plugins; elsewhere only uWSGI itself knows. */
+/** Debian's folder of uWSGI plugins; on other distributions only uWSGI itself knows. */
 export const pluginFolder = "/usr/lib/uwsgi/plugins";
 
-/** Plugins that Debian has in packages of their own. */
+/** Plugins for which Debian has separate packages. */
 const packages: Record<string, string> = {
   asyncio_python3: "uwsgi-plugin-asyncio-python3",
   gevent_python3: "uwsgi-plugin-gevent-python3",
@@ -120,7 +120,7 @@ const packages: Record<string, string> = {
   php: "uwsgi-plugin-php",
 };
 
-/** Refuses a vassal that asks for a plugin which is none of those `installed` in `pluginFolder`. */
+/** Refuses a vassal whose plugin is not among those `installed` in `pluginFolder`. */
 export function refuseMissingPlugins(pairs: readonly Pair[], installed: readonly string[]): void {
   const asked = pairs.flatMap(([key, value]) =>
     key === "plugin" ? [String(value).split(":").at(-1)!] : [],

@@ -4,10 +4,10 @@ import { shellQuote } from "../text/text.ts";
 import { cronGuard } from "./cron.ts";
 import { filesOf, type Worker } from "./worker.ts";
 
-/** Values that uWSGI's envdir cannot carry: it cuts blanks at their end. */
+/** Values that uWSGI's envdir cannot carry: it strips trailing whitespace. */
 export const cutByEnvdir = (value: string) => /[ \t]$/.test(value);
 
-/** The files of a wsgi worker's envdir: a name each, the value and a line break. */
+/** The files of a wsgi worker's envdir, named by variable: the value and a newline. */
 export const envdirFiles = (settings: Settings): Settings =>
   Object.fromEntries(
     Object.entries(settings).flatMap(([key, value]) =>
@@ -15,15 +15,14 @@ export const envdirFiles = (settings: Settings): Settings =>
     ),
   );
 
-// Words that `exec` cannot stand in front of, and characters that make a line more than one simple
-// command.
+// Words that cannot follow `exec`, and characters that make a line more than one simple command.
 const shellWords =
   /^(\.|:|!|\[|\{|\(|alias|break|case|cd|command|continue|eval|exec|exit|export|for|if|read|readonly|return|set|shift|source|test|time|times|trap|ulimit|umask|unset|until|wait|while)$/;
 const compound = /[;&|<>()`\n]/;
 
 /**
- * A Procfile command such that its process is the one that uWSGI signals, where the line is one
- * simple command.
+ * Prefixes a simple command of the Procfile with `exec`, so that uWSGI signals its process and not
+ * a shell.
  */
 export function execLine(command: string): string {
   const [, assignments = "", rest = ""] =
@@ -38,8 +37,8 @@ export function execLine(command: string): string {
 }
 
 /**
- * The shell script below which a daemon or a cron job runs. It gives it exactly its settings, notes
- * its process, and becomes it. The Procfile's command is the only text in it that the shell
+ * The shell script that starts a daemon or a cron job. It exports exactly the settings, records its
+ * process id, and execs the command. The Procfile's command is the only text in it that the shell
  * interprets.
  */
 export function renderLauncher(app: App, worker: Worker): string {

@@ -6,22 +6,22 @@ import type { Entry, Host } from "../host/host.ts";
 
 import { filesOf, type Worker } from "./worker.ts";
 
-// What an old process writes while a new one starts would bury why the new one fails. A process
-// goes on writing into the file that it has opened, whatever that is called by then.
+// The output of an old process would bury why the new one fails. A process keeps writing to the
+// file that it has opened, even after it has been renamed.
 const setAside = /^(.+\.log)\.before-(\d+)$/;
 
-/** The log from before a worker's release, as `setLogAside` calls it. */
+/** The name that `setLogAside` gives to the log from before a release. */
 const logBefore = (log: string, release: number) => `${log}.before-${release}`;
 
-/** Gives a worker that is about to start a log of its own. */
+/** Renames the present log, so that a worker about to start begins a new one. */
 export function setLogAside(host: Host, app: App, worker: Worker): void {
   const { log } = filesOf(app, worker);
   if (host.stat(log)?.size) host.rename(log, logBefore(log, worker.release));
 }
 
 /**
- * Puts the logs from before a release that did not go live back, with what that release said at
- * their ends.
+ * Restores the logs from before a release that did not go live, and appends what that release
+ * wrote.
  */
 export function restoreLogs(host: Host, app: App, release: number): void {
   for (const name of host.list(app.logs)) {
@@ -42,9 +42,8 @@ export function restoreLogs(host: Host, app: App, release: number): void {
 }
 
 /**
- * Whether a log is not the one that a new process began: uWSGI of the live release, which found its
- * own large enough just then, has called the new one's file `.old` by mistake, and gone on in this
- * one.
+ * Whether the live release's uWSGI has just rotated: it renamed the new process's log to `.old` by
+ * mistake and continued in this one.
  */
 function isTurned(host: Host, log: string): boolean {
   const said = host.readFrom(log, 0, true, 1024).text;
@@ -53,7 +52,7 @@ function isTurned(host: Host, log: string): boolean {
 
 const mostOfNewest = 1024 * 1024;
 
-/** What a process that has just been started says; the end of it, where that is more than 1 MB. */
+/** What a process that has just been started wrote; only the last 1 MB of it. */
 export function newestLog(host: Host, app: App, worker: Worker): string {
   const { log } = filesOf(app, worker);
   const file = isTurned(host, log) ? `${log}.old` : log;
@@ -61,7 +60,7 @@ export function newestLog(host: Host, app: App, worker: Worker): string {
   return withoutTimes(host.readFrom(file, start, true, mostOfNewest).text);
 }
 
-/** Removes logs from before releases that are not the live one. */
+/** Removes logs from before releases other than the live one. */
 export function forgetLogs(host: Host, app: App, live: number): void {
   for (const name of host.list(app.logs)) {
     const number = setAside.exec(name)?.[2];
@@ -69,13 +68,13 @@ export function forgetLogs(host: Host, app: App, live: number): void {
   }
 }
 
-/** A line of a log: when it began, milliseconds since 1970, and what the app said. */
+/** A line of a log: its time in milliseconds since 1970, and its text. */
 export interface Line {
   time: number;
   text: string;
 }
 
-// What `vassalPairs` has uWSGI put in front of each piece that it gets of what an app says.
+// What uWSGI puts in front of each chunk of output (`vassalPairs`).
 const mark = "\x1e";
 const stamp = new RegExp(
   `${mark}(\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d)([+-]\\d\\d)(\\d\\d) `,
@@ -92,8 +91,8 @@ const timesIn = (raw: string) =>
   );
 
 /**
- * The lines of a log with their times. A piece that uWSGI got may be many lines, or part of one.
- * `before`: the time of what has no mark in front of it.
+ * The lines of a log with their times. A chunk of output may be several lines, or part of one.
+ * `before`: the time of lines without a mark.
  */
 export function readLines(raw: readonly string[], before: number): Line[] {
   let time = before;
@@ -111,9 +110,8 @@ const workersBegin = "*** Operational MODE: ";
 const daemonBegins = "[uwsgi-daemons] spawning ";
 
 /**
- * The lines of a log without the thirty that uWSGI says of itself on its way to start a process:
- * they would push what the app says out of sight. A start that went wrong stays; `starting` is one
- * at the end that is not over yet.
+ * The lines of a log without the thirty that uWSGI prints when it starts a process: they would hide
+ * what the app says. A failed start stays; `starting` is one at the end that is not complete.
  */
 export function withoutStarts(raw: readonly string[]): { said: string[]; starting: string[] } {
   const said: string[] = [];
@@ -124,7 +122,7 @@ export function withoutStarts(raw: readonly string[]): { said: string[]; startin
     const head = line.startsWith(mark) ? line.slice(0, stampLength) : "";
     const text = line.slice(head.length);
     if (text.startsWith(startBegins)) [began, isOver] = [said.length, false];
-    // One piece, with one time, may be a start and what the app said behind it.
+    // One chunk may contain both a start and the app's first output.
     said.push(head === "" ? time + line : line);
     time = "";
     if (began < 0 || !(text.startsWith(workersBegin) || text.startsWith(daemonBegins))) continue;
@@ -139,9 +137,7 @@ export function withoutStarts(raw: readonly string[]): { said: string[]; startin
     : { said: said.slice(0, began), starting: said.slice(began) };
 }
 
-/**
- * The lines of a new process's log that come from the app, not from uWSGI on its way to start it.
- */
+/** The lines of a new process's log that come from the app and not from uWSGI's start. */
 export function saidByApp(log: string): string[] {
   const lines = log.split("\n").filter((line) => line.trim() !== "");
   const at = [daemonBegins, workersBegin].map((start) =>
@@ -150,14 +146,13 @@ export function saidByApp(log: string): string[] {
   const start = at.find((index) => index >= 0);
   if (start === undefined) return lines;
   const said = lines.slice(start + 1);
-  // The emperor may have started it a second time before anybody looked.
+  // The emperor may have started it a second time already.
   const again = said.findIndex((line) => line.startsWith(startBegins));
   return again < 0 ? said : said.slice(0, again);
 }
 
 /**
- * A log that can be shown: what it is called, its file, the files that had its name before, and how
- * its lines are read.
+ * A log that can be shown: its label, its file, its rotated files, and how its lines are parsed.
  */
 export interface Log {
   label: string;
@@ -185,7 +180,7 @@ export function workerLogs(host: Host, app: App): Log[] {
   });
 }
 
-/** The newest `most` of some logs, in their order: an app can make any number of files. */
+/** The newest `most` of some logs, in their order: an app can create any number of files. */
 export function newestLogs(host: Host, logs: readonly Log[], most: number): Log[] {
   if (logs.length <= most) return [...logs];
   const newest = logs
@@ -196,7 +191,7 @@ export function newestLogs(host: Host, logs: readonly Log[], most: number): Log[
   return logs.filter((log) => wanted.has(log));
 }
 
-/** What an app's deploys have said, as logs: a file each. */
+/** The transcripts of an app's deploys, as logs. */
 export const deployLogs = (host: Host, app: App): Log[] =>
   numbersOf(host, app)
     .map((number) => ({
@@ -207,15 +202,12 @@ export const deployLogs = (host: Host, app: App): Log[] =>
     }))
     .filter(({ file }) => host.stat(file));
 
-// Of a log that an app has let grow beyond the usual.
+// How much is read of an oversized log.
 const mostBytes = 4 * 1024 * 1024;
 const mostLines = 50_000;
 const mostFormer = 20;
 
-/**
- * The last lines of a text, which ends with one. Not all of them are taken apart: 4 MB can be two
- * million lines.
- */
+/** The last lines of a text. The text is not split as a whole: 4 MB can be two million lines. */
 function endOf(text: string, most: number): string[] {
   let from = text.length - 1;
   for (let lines = 0; lines < most && from >= 0; lines++) from = text.lastIndexOf("\n", from - 1);
@@ -226,7 +218,8 @@ function endOf(text: string, most: number): string[] {
 }
 
 /**
- * The last lines of a log, at most `most`, none from before `since`; and how far its file was read.
+ * The last lines of a log, at most `most` and none from before `since`; and the offset up to which
+ * its file was read.
  */
 export function lastLines(
   host: Host,
@@ -262,8 +255,8 @@ export function lastLines(
 }
 
 /**
- * Which files must go, the oldest first, for `files` and what is `kept` to have at most `most`
- * bytes.
+ * Which files to delete, the oldest first, so that `files` and `kept` have at most `most` bytes
+ * together.
  */
 export function surplus(
   files: readonly (Entry & { path: string })[],
@@ -286,9 +279,9 @@ const nginxLogFile = /^nginx\.(access|error)\.log$/;
 const mostOfAll = 200 * 1024 * 1024;
 
 /**
- * Keeps the logs and transcripts of all apps within 200 MB, at the cost of the oldest that nothing
- * writes into any more. What is being written is bounded by itself: uWSGI sets a log aside that has
- * UWSGI_LOG_MAXSIZE, and keeps one of those.
+ * Keeps the logs and transcripts of all apps within 200 MB by deleting the oldest ones that are no
+ * longer written to. Logs in use are bounded by themselves: uWSGI rotates a log at
+ * UWSGI_LOG_MAXSIZE and keeps one old file.
  */
 export function boundLogs(host: Host, paths: Paths): void {
   const entries = (files: string[]) =>

@@ -2,8 +2,8 @@ import { PikuError } from "../text/errors.ts";
 import { meaningfulLines, printable } from "../text/text.ts";
 
 /**
- * Options of uWSGI that a deploy stands on, and what an app has in their place. The first pattern
- * that fits counts.
+ * Options that piku itself depends on, and what an app can use instead. The first matching pattern
+ * counts.
  */
 const ours: readonly [pattern: RegExp, remedy: string][] = [
   [
@@ -27,9 +27,9 @@ const ours: readonly [pattern: RegExp, remedy: string][] = [
 ];
 
 /**
- * Reads the options of UWSGI_INCLUDE_FILE: `option = value` a line, `#` or `;` begins a comment
- * line. Values go to uWSGI as they are, with all that it replaces in them. Throws with file and
- * line for what is no option, or is piku's own.
+ * Parses UWSGI_INCLUDE_FILE: lines `option = value`; `#` or `;` begins a comment line. uWSGI
+ * expands the values as usual. Throws with file and line for a malformed line or one of piku's own
+ * options.
  */
 export function parseOptions(content: string, file: string): [option: string, value: string][] {
   const lines = meaningfulLines(content, file).filter(({ line }) => !line.startsWith(";"));

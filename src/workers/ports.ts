@@ -6,7 +6,7 @@ import type { Host } from "../host/host.ts";
 import { isListening } from "../host/processes.ts";
 import { PikuError } from "../text/errors.ts";
 
-/** Where an app listens, and whether it can do so twice. */
+/** Where an app listens, and whether two generations can listen at the same time. */
 export interface Place {
   /** The site's names; none for an app without a site. */
   names: string[];
@@ -14,70 +14,89 @@ export interface Place {
   networked: boolean;
   bind: string;
   /**
-   * Whether a new generation may run beside the old one; and whether it is reached by a second set
-   * of ports then.
+   * Whether a new generation may run beside the old one, and whether it uses a second set of ports
+   * for that.
    */
   overlap: boolean;
   switches: boolean;
   slot: Slot;
+  /** The ports that will belong to the app, and those it listens on: PORT may name another. */
+  own?: Record<Slot, number[]>;
   ports: Record<Slot, number[]>;
 }
 
 const portsFile = (app: App) => `${app.releases}/ports.json`;
-// Below the ports that the kernel gives to outgoing connections (ip_local_port_range).
+// Below the range for outgoing connections (ip_local_port_range).
 const firstPort = 20_000;
 const portCount = 10_000;
 
 /**
- * The ports of an app, two sets of them: kept for good, so that a site need not change with a
- * deploy.
+ * The two sets of ports of an app, completed with free ports; `claimPorts` reserves them. Throws
+ * when no port is free.
  */
-export function takePorts(
-  host: Host,
-  app: App,
-  count: number,
-  fixed: number | undefined,
-): Record<Slot, number[]> {
-  return withTurn(host, app.paths, "machine", undefined, "", () => {
-    const own = readPorts(host, app);
-    const lacking = count - Math.min(own.a.length, own.b.length);
-    if (lacking > 0) {
-      const taken = new Set(listApps(host, app.paths).flatMap((name) => appPorts(host, app, name)));
-      for (const port of [...own.a, ...own.b]) taken.add(port);
-      // Far apart for each app of each user, so that two who choose at once do not choose the same.
-      const start = [...app.releases].reduce(
-        (sum, letter) => (sum * 31 + letter.charCodeAt(0)) % portCount,
-        7,
-      );
-      const free = (): number => {
-        for (let i = 0; i < portCount; i++) {
-          const port = firstPort + ((start + i) % portCount);
-          if (taken.has(port) || !host.canBind("127.0.0.1", port)) continue;
-          taken.add(port);
-          return port;
-        }
-        throw new PikuError("no TCP port between 20000 and 30000 is free on the server");
-      };
-      while (own.a.length < count) own.a.push(free());
-      while (own.b.length < count) own.b.push(free());
-      host.mkdir(app.releases, 0o700);
-      host.write(portsFile(app), JSON.stringify(own));
+export function choosePorts(host: Host, app: App, count: number): Record<Slot, number[]> {
+  const own = readPorts(host, app);
+  if (Math.min(own.a.length, own.b.length) >= count) return own;
+  const taken = new Set([...takenPorts(host, app), ...appPorts(host, app, app.name)]);
+  // Apps start their search far apart, so that two that choose at once do not choose the same
+  // ports.
+  const start = [...app.releases].reduce(
+    (sum, letter) => (sum * 31 + letter.charCodeAt(0)) % portCount,
+    7,
+  );
+  const free = (): number => {
+    for (let i = 0; i < portCount; i++) {
+      const port = firstPort + ((start + i) % portCount);
+      if (taken.has(port) || !host.canBind("127.0.0.1", port)) continue;
+      taken.add(port);
+      return port;
     }
-    return fixed === undefined ? own : { a: [fixed, ...own.a.slice(1)], b: own.b };
+    throw new PikuError("no TCP port between 20000 and 30000 is free on the server");
+  };
+  const filled = (ports: readonly number[]) => [
+    ...ports,
+    ...Array.from({ length: Math.max(0, count - ports.length) }, free),
+  ];
+  return { a: filled(own.a), b: filled(own.b) };
+}
+
+/**
+ * Reserves ports for an app permanently, so that its site need not change with a deploy. Returns
+ * false if another app has reserved one of them since they were chosen.
+ */
+export function claimPorts(host: Host, app: App, chosen: Record<Slot, number[]>): boolean {
+  return withTurn(host, app.paths, "machine", undefined, "", () => {
+    const { a, b } = readPorts(host, app);
+    const own = new Set([...a, ...b]);
+    const wanted = [...chosen.a, ...chosen.b].filter((port) => !own.has(port));
+    if (wanted.length === 0) return true;
+    const taken = takenPorts(host, app);
+    if (wanted.some((port) => taken.has(port))) return false;
+    host.mkdir(app.releases, 0o700);
+    host.write(portsFile(app), JSON.stringify(chosen));
+    return true;
   });
 }
+
+/** The ports reserved by other apps. */
+const takenPorts = (host: Host, app: App) =>
+  new Set(
+    listApps(host, app.paths)
+      .filter((name) => name !== app.name)
+      .flatMap((name) => appPorts(host, app, name)),
+  );
 
 const readPorts = (host: Host, app: App): Record<Slot, number[]> =>
   parsePorts(host.read(portsFile(app)) ?? "");
 
-/** Ports that an app has, or has been given by its settings. */
+/** The ports that an app has reserved, or has by its settings. */
 function appPorts(host: Host, app: App, name: string): number[] {
   const { a, b } = parsePorts(readOfAny(host, `${app.paths.releases}/${name}/ports.json`));
   const live = Number(liveSettings(host, appOf(app.paths, name), readOfAny).PORT);
   return [...a, ...b, ...(live > 0 ? [live] : [])];
 }
 
-/** The two sets of ports in an app's list; none of a list that the app has spoilt. */
+/** Parses an app's list of ports; a damaged list counts as empty. */
 function parsePorts(content: string): Record<Slot, number[]> {
   const numbers = (set: unknown) => (Array.isArray(set) ? set.filter(Number.isInteger) : []);
   try {
@@ -88,7 +107,7 @@ function parsePorts(content: string): Record<Slot, number[]> {
   }
 }
 
-/** Refuses a port that another app has, or another program. */
+/** Refuses a port that belongs to another app or is used by another program. */
 export function refuseTakenPort(host: Host, app: App, port: number): void {
   const owner = listApps(host, app.paths).find(
     (name) => name !== app.name && appPorts(host, app, name).includes(port),

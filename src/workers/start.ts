@@ -2,6 +2,7 @@ import type { App } from "../app/app.ts";
 import { isInside } from "../app/procfile.ts";
 import type { Host } from "../host/host.ts";
 import { isListening, killedForMemory } from "../host/processes.ts";
+import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
 import { emperorLog, wakeEmperor } from "./emperor.ts";
 import { renderVassal } from "./ini.ts";
@@ -10,7 +11,7 @@ import { setLogAside } from "./logs.ts";
 import { vassalPairs } from "./vassal.ts";
 import { filesOf, runFolder, socketOf, type Worker } from "./worker.ts";
 
-/** Writes what a worker is started from: its launcher or its envdir, and a copy of its vassal. */
+/** Writes the files that a worker is started from: launcher or envdir, and a copy of its vassal. */
 export function writeWorker(host: Host, app: App, worker: Worker): void {
   const files = filesOf(app, worker);
   host.mkdir(runFolder(app, worker.release), 0o700);
@@ -29,8 +30,8 @@ const renderWorker = (host: Host, app: App, worker: Worker) =>
   renderVassal(vassalPairs(app, worker, host));
 
 /**
- * Whether a worker of an earlier release is this very one: a cron job must not be started twice for
- * a deploy that did not change it.
+ * Whether a worker of an earlier release is identical: a deploy must not start an unchanged cron
+ * job a second time.
  */
 export function isUnchanged(host: Host, app: App, worker: Worker): boolean {
   const files = filesOf(app, worker);
@@ -42,8 +43,7 @@ export function isUnchanged(host: Host, app: App, worker: Worker): boolean {
 }
 
 /**
- * Whether a worker of an earlier release, as it was started, is there and listens where this one is
- * looked for.
+ * Whether a worker of an earlier release exists and listens at the address expected of this one.
  */
 export function isInPlace(host: Host, app: App, worker: Worker): boolean {
   const files = filesOf(app, worker);
@@ -62,44 +62,43 @@ export function isInPlace(host: Host, app: App, worker: Worker): boolean {
   return (host.read(files.copy) ?? "").includes(`\n${line}\n`);
 }
 
-/** A worker that has been shown to the emperor, and where the emperor's log stood then. */
+/** A worker that was handed to the emperor, and the size of the emperor's log at that time. */
 export interface Started {
   worker: Worker;
-  /** How many processes had been ended for want of memory until then. */
+  /** How many processes the kernel had killed for lack of memory until then. */
   killedBefore: number;
   emperorLogAt: number;
-  /** When its process was first seen, in `ticks`. */
+  /** When its process was first seen (`host.ticks`). */
   seen?: number;
-  /** When its health check was last asked, and the status of the answer; `000` for none. */
+  /** When its health check was last requested, and the status of the answer; `000` for none. */
   asked?: number;
   answer?: string;
 }
 
 /**
- * Waits until nothing listens on these workers' ports any more: what does would be taken for them.
+ * Waits until nothing listens on these workers' ports: another listener would be mistaken for them.
  */
 function awaitPorts(host: Host, workers: readonly Worker[], patience: number): void {
-  const start = host.ticks();
-  let told = false;
-  for (const { kind, listen } of workers) {
-    while (listen && "port" in listen && isListening(host, listen.port)) {
-      const passed = host.ticks() - start;
-      if (passed > patience) {
-        throw new PikuError(
-          `port ${listen.port} of '${kind}' is taken by another program of the server`,
-          "end that program, or choose another PORT",
-        );
-      }
-      if (!told && passed > 2000) host.say(`-----> Waiting for port ${listen.port} to become free`);
-      told ||= passed > 2000;
-      host.sleep(50);
-    }
-  }
+  const taken = () =>
+    workers.flatMap(({ kind, listen }) =>
+      listen && "port" in listen && isListening(host, listen.port) ? [{ kind, ...listen }] : [],
+    )[0];
+  const areFree = waitUntil(host, () => taken() === undefined, {
+    every: 50,
+    atMost: patience,
+    tell: () => host.say(`-----> Waiting for port ${taken()?.port} to become free`),
+  });
+  const still = areFree ? undefined : taken();
+  if (still)
+    throw new PikuError(
+      `port ${still.port} of '${still.kind}' is taken by another program of the server`,
+      "end that program, or choose another PORT",
+    );
 }
 
 /**
- * Shows workers to the emperor, after at most `grace` milliseconds for what is still leaving their
- * ports.
+ * Hands workers to the emperor, after waiting at most `grace` milliseconds for their ports to be
+ * released.
  */
 export function startWorkers(
   host: Host,
@@ -122,7 +121,7 @@ export function startWorkers(
   return started;
 }
 
-/** Puts the copy of a vassal among the emperor's. */
+/** Copies a vassal into the emperor's folder. */
 function enableVassal(
   host: Host,
   app: App,

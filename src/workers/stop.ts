@@ -12,10 +12,11 @@ import {
   statOf,
   titleOf,
 } from "../host/processes.ts";
-import { listVassals, wakeEmperor } from "./emperor.ts";
+import { waitUntil } from "../host/wait.ts";
+import { listVassals, wakeEmperor, wakingEmperor } from "./emperor.ts";
 import { filesOf, socketOf, type Vassal, type Worker } from "./worker.ts";
 
-/** Whether anybody is still connected to a worker of a generation that is to leave. */
+/** Whether a worker that is being retired still has connections. */
 function isBusy(host: Host, app: App, { kind, ordinal, release }: Vassal): boolean {
   if (release === undefined) return false;
   if (isInside(kind)) return isSocketConnected(host, socketOf(app, ordinal, release));
@@ -23,7 +24,7 @@ function isBusy(host: Host, app: App, { kind, ordinal, release }: Vassal): boole
   return port !== undefined && hasConnections(host, port);
 }
 
-/** The port that a worker was given, from its launcher. */
+/** The port of a worker, read from its launcher. */
 export function portOf(
   host: Host,
   app: App,
@@ -33,33 +34,35 @@ export function portOf(
   return port === undefined || worker.kind !== "web" ? undefined : Number(port);
 }
 
+const settles = 300;
 const quiet = 150;
 
-/** Waits until nobody is connected to these workers for a moment, at most `grace` milliseconds. */
+/** Waits until these workers have had no connection for 150 ms, at most `grace` milliseconds. */
 export function drain(host: Host, app: App, vassals: readonly Vassal[], grace: number): void {
-  const start = host.ticks();
-  // nginx may have chosen an address before the switch and not connected yet.
-  host.sleep(300);
-  for (let idleSince: number | undefined; host.ticks() - start < grace; ) {
+  // nginx may have chosen an address before the switch and not have connected yet.
+  host.sleep(settles);
+  let idleSince: number | undefined;
+  let cost = 0;
+  const isQuiet = () => {
     const look = host.ticks();
-    idleSince = vassals.some((vassal) => isBusy(host, app, vassal))
-      ? undefined
-      : (idleSince ?? look);
-    if (idleSince !== undefined && look - idleSince >= quiet) return;
-    // Where there are tens of thousands of sockets a look takes the kernel 40 ms: a tenth of a
-    // processor is enough.
-    host.sleep(Math.max(50, 10 * (host.ticks() - look)));
-  }
+    const isIdle = vassals.every((vassal) => !isBusy(host, app, vassal));
+    idleSince = isIdle ? (idleSince ?? look) : undefined;
+    cost = host.ticks() - look;
+    return idleSince !== undefined && look - idleSince >= quiet;
+  };
+  // With tens of thousands of sockets one check takes the kernel 40 ms: use at most a tenth of a
+  // processor.
+  waitUntil(host, isQuiet, { every: () => Math.max(50, 10 * cost), atMost: grace - settles });
 }
 
-/** The processes of a vassal: uWSGI's own, and the group of the program below it. */
+/** The processes of a vassal: uWSGI's master, and the process group of the program it runs. */
 export function processesOf(
   host: Host,
   app: App,
   vassal: Vassal,
 ): { masters: number[]; group?: number } {
-  // What uWSGI calls its processes (procname-prefix): a number in a file may have been given to
-  // somebody else since.
+  // uWSGI's name for its processes (procname-prefix): a process id in a file may have been reused
+  // since.
   const title = `${app.name}:${vassal.kind}:uWSGI master`;
   if (vassal.release === undefined) {
     const ours = new Set(
@@ -79,15 +82,15 @@ export function processesOf(
   };
 }
 
-/** The number that uWSGI's own process of a vassal wrote down. */
+/** The process id of a vassal's master. */
 const pidOf = (host: Host, app: App, { release, ...vassal }: Vassal) =>
   release === undefined ? undefined : pidIn(host, filesOf(app, { ...vassal, release }).master);
 
 const endPatience = 5_000;
 
 /**
- * Takes vassals from the emperor and waits until their processes have ended; after `grace`
- * milliseconds they are made to.
+ * Removes vassals and waits until their processes have ended; kills them after `grace`
+ * milliseconds.
  */
 export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], grace: number): void {
   if (vassals.length === 0) return;
@@ -95,15 +98,14 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
   for (const { file } of vassals) host.remove(`${app.paths.enabled}/${file}`);
   const masters = processes.flatMap((found) => found.masters);
   const groups = processes.flatMap(({ group }) => group ?? []);
-  const left = () => masters.some((pid) => isAlive(host, pid));
   wakeEmperor(host, app.paths);
-  const start = host.ticks();
-  for (let round = 1; left() && host.ticks() - start < grace + endPatience; round++) {
-    if (round % 4 === 0) wakeEmperor(host, app.paths);
-    host.sleep(50);
-  }
+  waitUntil(host, () => !masters.some((pid) => isAlive(host, pid)), {
+    every: 50,
+    atMost: grace + endPatience,
+    meanwhile: wakingEmperor(host, app.paths),
+  });
   for (const pid of masters) if (isAlive(host, pid)) host.signal(pid, "KILL");
-  // What a shell line left behind: its shell ends at once, what it started may not.
+  // What a shell command left behind: the shell exits at once, its children may not.
   for (const group of groups) endGroup(host, group, 1_000);
   for (const { kind, ordinal, release } of vassals) {
     if (!isInside(kind) || release === undefined) continue;

@@ -40,7 +40,7 @@ export interface Target {
 }
 
 const root = path.resolve(import.meta.dir, "../..");
-export const examples = path.join(root, "test/examples");
+export const examples = path.join(root, "examples");
 
 /**
  * The executables to tell the stories about. PIKU_TARGETS names others, with blanks between:

@@ -1,6 +1,6 @@
-/** The command lines that README.md and docs/ show. */
+/** The documents, and the command lines that they show. */
+import fs from "node:fs";
 import path from "node:path";
-import { read } from "./sandbox.ts";
 
 const root = path.resolve(import.meta.dir, "../..");
 
@@ -21,33 +21,59 @@ export interface Block {
   where: string;
 }
 
-/**
- * The pages of docs/, in the order in which the README lists them: later ones go on with the apps
- * of those before.
- */
-export const pages = [
+/** Every document for people: at the top, and below these directories. */
+export const documents = [".", "docs", ".github"]
+  .flatMap((folder) =>
+    fs
+      .readdirSync(path.join(root, folder), { recursive: folder !== "." })
+      .map((name) => path.join(folder, String(name))),
+  )
+  .filter((name) => name.endsWith(".md"))
+  .sort();
+
+/** The guides, in the order of the index: later ones continue with the apps of those before. */
+export const guides = [
   ...new Set(
-    [...read(`${root}/README.md`).matchAll(/\((docs\/[\w-]+\.md)/g)].map(([, page]) => page!),
+    [...readDocument("docs/README.md").matchAll(/\((guides\/[\w-]+\.md)/g)].map(
+      ([, name]) => `docs/${name}`,
+    ),
   ),
 ];
 
+/** Made from the table of commands, whose examples name apps of their own. */
+const generated = ["docs/reference/commands.md"];
+
+/** The documents whose commands are typed, in this order: the guides, then the others. */
+export const pages = [
+  ...guides,
+  ...documents.filter((name) => !guides.includes(name) && !generated.includes(name)),
+];
+
+/** The text of a document. */
+export function readDocument(name: string): string {
+  return fs.readFileSync(path.join(root, name), "utf8");
+}
+
+/** Fences of what is not typed. */
+const shown = ["ts"];
+
 /**
- * The blocks of a page, in order. Throws for a fence of another kind, or output without a command
- * in front.
+ * The blocks of command lines of a page, in order. Throws for a fence of another kind, or output
+ * without a command in front.
  */
 export function blocksOf(page: string): Block[] {
   const blocks: Block[] = [];
   let open: { info: string; lines: string[]; where: string } | undefined;
   let behind = false;
-  for (const [index, line] of read(`${root}/${page}`).split("\n").entries()) {
+  for (const [index, line] of readDocument(page).split("\n").entries()) {
     if (open && line === "```") {
       const { info, lines, where } = open;
       const typist = typists.find((one) => one === info);
       if (typist) blocks.push({ typist, text: lines.join("\n"), shows: [], where });
       else if (info === "text" && behind) blocks.at(-1)!.shows = lines;
-      else
+      else if (!shown.includes(info))
         throw new Error(
-          `${where}: a block is one of ${typists.join(", ")}, or text right behind one`,
+          `${where}: a block is one of ${[...typists, ...shown].join(", ")}, or text right behind one of the former`,
         );
       behind = typist !== undefined;
       open = undefined;

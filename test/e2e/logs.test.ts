@@ -133,7 +133,7 @@ time.sleep(1000)
     // It ends, and cannot start again.
     const source = `${board.pikuRoot}/apps/front/app.py`;
     fs.renameSync(source, `${source}.away`);
-    process.kill(Number(board.get("/pid", { host: "front.test" }).body), "SIGKILL");
+    process.kill(board.pidOf(Number(board.get("/pid", { host: "front.test" }).body)), "SIGKILL");
     eventually(() => expect(board.get("/long", { host: "front.test" }).status).toBe(502));
     const lines = shown("front", "--nginx", "--since", "1h");
     const at = (pattern: RegExp) => lines.findIndex((line) => pattern.test(line));

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
-import { type Board, eventually, fails, list, ok, type Repo, read } from "./sandbox.ts";
+import { type Board, eventually, examples, fails, list, ok, type Repo, read } from "./sandbox.ts";
 import { stories } from "./story.ts";
 import { provide, standIn, withdraw } from "./tools.ts";
 
@@ -321,9 +321,10 @@ chmod 755 "$last/bin/node"
       installs: "Running poetry install",
       change: { file: "app.py", from: "Hello", to: "Goodbye", says: "Goodbye from Poetry\n" },
       broken: {
-        "pyproject.toml": read(
-          `${import.meta.dir}/../examples/python-poetry/pyproject.toml`,
-        ).replace("0.13,<0.14", "99"),
+        "pyproject.toml": read(`${examples}/python-poetry/pyproject.toml`).replace(
+          "0.13,<0.14",
+          "99",
+        ),
       },
     });
     withdraw(board, "poetry");

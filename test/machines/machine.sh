@@ -2,10 +2,11 @@
 # Whole Debian machines with their own systemd and network, to try on them what only a real board shows. For root on Debian;
 # `test/setup.sh machines` installs what this needs. By hand:
 #
-#   machine.sh create NAME [--suite SUITE] [--arch ARCH] [--baked] [--from MACHINE]
+#   machine.sh create NAME [--suite SUITE] [--arch ARCH] [--baked | --openrc] [--from MACHINE]
 #       a fresh machine: bookworm or trixie; amd64, arm64 or armhf (emulated unless it is this machine's). --baked: what
-#       install.sh installs is there already. --from: as that one is, which must not run, now or later
-#   machine.sh boot NAME [MEMORY]           until systemd is up; MEMORY is a cap such as 512M
+#       install.sh installs is there already. --openrc: that, and OpenRC is its init. --from: as that one is, which must not
+#       run, now or later
+#   machine.sh boot NAME [MEMORY]           until its init is up; MEMORY is a cap such as 512M
 #   machine.sh exec NAME COMMAND...         as root inside, with nothing of this environment; gives its exit status
 #   machine.sh copy NAME FILE... FOLDER     puts files into it
 #   machine.sh root NAME | address NAME     its root folder, its address
@@ -67,25 +68,25 @@ base() {
 
 emulated() { case $1 in arm64) echo aarch64 ;; armhf | armel) echo arm ;; *) echo "$1" ;; esac; }
 
-# The same with the packages of a board: `bake SUITE ARCH FOLDER`.
+# The same with the packages of a board, and with OpenRC if its folder is called so: `bake SUITE ARCH FOLDER`.
 bake() {
   [ -n "$(packages_of_board)" ] || die "install.sh has no packages for Debian where they were"
   from=$(system "$1" "$2" '')
   cp -a --reflink=auto "$from" "$3"
   give_certificates "$3"
-  # shellcheck disable=SC2046 # a list of words
+  # shellcheck disable=SC2046 # lists of words
   systemd-nspawn --quiet --register=no --keep-unit --pipe --resolv-conf=copy-host -D "$3" --setenv=DEBIAN_FRONTEND=noninteractive \
-    sh -c 'apt-get -q update && exec apt-get -q -y --no-install-recommends install "$@"' sh $(packages_of_board) || die "packages could not be installed: see $3.log"
+    sh -c 'apt-get -q update && exec apt-get -q -y --no-install-recommends install "$@"' sh $(packages_of_board) $(case $3 in *-openrc-*) echo openrc ;; esac) || die "packages could not be installed: see $3.log"
   rm -f "$3"/var/cache/apt/archives/*.deb "$3/etc/machine-id"
 }
 
-# The folder of a system, which is made unless it is there: `system SUITE ARCH BAKED`.
+# The folder of a system, which is made unless it is there: `system SUITE ARCH baked|openrc|''`.
 system() {
   place=$cache/$1-$2
   way=base
   if [ -n "$3" ]; then
     way=bake
-    place=$place-$(packages_of_board | sha256sum | cut -c 1-12)
+    place=$place-$3-$(packages_of_board | sha256sum | cut -c 1-12)
   fi
   # Only what is whole has its name.
   if [ ! -d "$place" ]; then
@@ -118,14 +119,15 @@ has_owner() {
 }
 
 create() {
-  name=$1 suite=bookworm arch=$native baked='' from=''
+  name=$1 suite=bookworm arch=$native baked='' openrc='' from=''
   shift
   while [ $# -gt 0 ]; do
     case $1 in
       --suite) suite=$2 && shift ;;
       --arch) arch=$2 && shift ;;
       --from) from=$2 && shift ;;
-      --baked) baked=1 ;;
+      --baked) baked=baked ;;
+      --openrc) baked=openrc openrc=1 ;;
       *) die "create has no option '$1'" ;;
     esac
     shift
@@ -143,6 +145,7 @@ create() {
   mkdir -p "$new/upper" "$new/work" "$new/root"
   owner >"$new/owner"
   printf '%s\n' "$layers" >"$new/layers"
+  [ -z "$openrc" ] || : >"$new/openrc"
   show "$name"
   give_certificates "$new/root"
   if [ -z "$from" ]; then
@@ -241,7 +244,7 @@ boot() {
   show "$name"
   unwire "$name"
   alone network wire "$name"
-  set -- systemd-nspawn --quiet --boot -D "$home/$name/root" --machine="$name" --network-namespace-path="/run/netns/piku-$name" \
+  set -- systemd-nspawn --quiet -D "$home/$name/root" --machine="$name" --network-namespace-path="/run/netns/piku-$name" \
     --resolv-conf=replace-host --link-journal=no
   # Where no systemd runs there is nobody to ask for control groups, so we make them.
   if [ -d /run/systemd/system ]; then
@@ -249,6 +252,13 @@ boot() {
   else
     set -- "$@" --register=no --keep-unit
     make_groups "$name" "$memory"
+  fi
+  if [ ! -e "$home/$name/openrc" ]; then
+    set -- "$@" --boot
+  else
+    # systemd-nspawn leaves the settings of a network read-only that it has not made itself.
+    net=/proc/sys/net
+    set -- "$@" /bin/sh -c "mount --bind $net $net && mount -o remount,bind,rw $net && exec /sbin/openrc-init"
   fi
   # As today's boards have it, also where this machine has the former control groups.
   # shellcheck disable=SC2016 # for the inner shell
@@ -259,11 +269,20 @@ boot() {
   i=0
   while [ $i -lt 1200 ]; do
     kill -0 $pid 2>/dev/null || { tail -n 5 "$home/$name/console" >&2; die "$name did not boot"; }
-    case $(enter "$name" systemctl is-system-running 2>/dev/null) in running | degraded) return ;; esac
+    ! is_up "$name" || return 0
     sleep 0.1
     i=$((i + 1))
   done
   die "$name is not up after two minutes: $home/$name/console"
+}
+
+is_up() {
+  # shellcheck disable=SC2016 # for the inner shell
+  if [ -e "$home/$1/openrc" ]; then
+    (enter "$1" sh -c '[ "$(cat /run/openrc/softlevel)" = default ] && [ ! -e /run/openrc/rc.starting ]') 2>/dev/null
+  else
+    case $(enter "$1" systemctl is-system-running 2>/dev/null) in running | degraded) ;; *) return 1 ;; esac
+  fi
 }
 
 enter() {
@@ -293,7 +312,10 @@ gone() {
 
 stop() {
   # Not by a signal: an emulator gives the one that means this another number, and it would be rescue mode.
-  [ -z "$(init_of "$1")" ] || enter "$1" systemctl poweroff >/dev/null 2>&1 || :
+  off='systemctl poweroff'
+  [ ! -e "$home/$1/openrc" ] || off='openrc-shutdown -p now'
+  # shellcheck disable=SC2086 # a command and its words
+  [ -z "$(init_of "$1")" ] || enter "$1" $off >/dev/null 2>&1 || :
   gone "$1" 90 || printf '%s\n' "machine.sh: $1 did not shut down within 90 s, so its power is cut" >&2
   cut_power "$1"
 }

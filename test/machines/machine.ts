@@ -47,6 +47,8 @@ export interface Kind {
   memory?: string;
   /** What install.sh installs is there already, which saves a minute. */
   baked?: boolean;
+  /** The same, and its init is OpenRC instead of systemd. */
+  openrc?: boolean;
 }
 
 export class Machine {
@@ -71,10 +73,9 @@ export class Machine {
       `${this.folder}/gitconfig`,
       "[user]\n  name = A Pupil\n  email = pupil@example.test\n",
     );
-    const { arch, suite, baked } = this.kind;
-    ok(
-      await this.machine("create", "--arch", arch, "--suite", suite, ...(baked ? ["--baked"] : [])),
-    );
+    const { arch, suite, baked, openrc } = this.kind;
+    const more = openrc ? ["--openrc"] : baked ? ["--baked"] : [];
+    ok(await this.machine("create", "--arch", arch, "--suite", suite, ...more));
   }
 
   async boot() {
@@ -197,9 +198,9 @@ export class Machine {
 
   /** Seconds, for the one who reads the tests' output. */
   told(what: string, { ms }: Pick<Ran, "ms">) {
-    const { suite, arch, memory } = this.kind;
+    const { suite, arch, memory, openrc } = this.kind;
     console.log(
-      `${suite} ${arch}${memory ? ` ${memory}` : ""}: ${what} ${(ms / 1000).toFixed(1)} s`,
+      `${suite} ${arch}${openrc ? " OpenRC" : ""}${memory ? ` ${memory}` : ""}: ${what} ${(ms / 1000).toFixed(1)} s`,
     );
   }
 
@@ -241,7 +242,7 @@ export function machines(
   why?: string,
 ) {
   for (const kind of kinds) {
-    const title = `${kind.suite} ${kind.arch}`;
+    const title = `${kind.suite} ${kind.arch}${kind.openrc ? " OpenRC" : ""}`;
     const reason = noMachines(kind.arch) ?? why;
     if (reason) {
       skipped(title, reason);

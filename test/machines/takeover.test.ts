@@ -80,7 +80,7 @@ machines(
     const apps = ["old", "elder"];
     const sites = [...apps, "cached"];
     // The page says what is done here.
-    const page = "docs/moving-from-the-original.md";
+    const page = "docs/guides/moving-from-the-original.md";
     const server = serveDist(machine);
     afterAll(() => server.stop());
     const answers = async (name: string, body = name) => {

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { join } from "node:path";
+import { rooms as roomsFromTheGround } from "../../docs/rooms.ts";
 
 const source = join(import.meta.dir, "../../src");
 const globals =
@@ -54,20 +55,7 @@ function isForeign(line: string, own: string[] = []): boolean {
   return [...code.matchAll(foreignGlobal)].some((match) => !own.includes(match[1] ?? match[2]!));
 }
 
-// From the ground up; docs/architecture.md says what each is for.
-const rooms = [
-  "host",
-  "text",
-  "app",
-  "workers",
-  "repository",
-  "runtimes",
-  "site",
-  "deploy",
-  "board",
-  "commands",
-  "main.ts",
-];
+const rooms = Object.keys(roomsFromTheGround);
 const floorOf = (file: string) => rooms.indexOf(file.split("/")[0]!);
 
 /** Imports of one file from another: with the line that says so. */

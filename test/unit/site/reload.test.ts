@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { appOf } from "../../../src/app/app.ts";
 import { readMachine } from "../../../src/app/board-settings.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
-import { changeNginx, isShared, reopenLogs, runningNginx } from "../../../src/site/reload.ts";
+import { changeNginx, reopenLogs } from "../../../src/site/change.ts";
+import { isShared, runningNginx } from "../../../src/site/reload.ts";
 import { type MemoryHost, memoryHost } from "../../host/memory.ts";
 
 const env = { HOME: "/home/piku", PIKU_ROOT: "/p" };

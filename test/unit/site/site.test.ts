@@ -8,7 +8,7 @@ import type { Settings } from "../../../src/app/env-file.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
 import type { Workers } from "../../../src/app/procfile.ts";
 import { setting } from "../../../src/app/settings.ts";
-import { refuseTakenAddress } from "../../../src/deploy/plan.ts";
+import { refuseTakenAddress } from "../../../src/deploy/plan-site.ts";
 import type { Cache } from "../../../src/site/cache.ts";
 import {
   parseRanges,

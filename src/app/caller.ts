@@ -1,0 +1,20 @@
+import type { Host } from "../host/host.ts";
+
+/**
+ * Whoever gave this command: the name and the fingerprint of the ssh key, or the user of this
+ * machine.
+ */
+export function callerOf(host: Host): string {
+  const { FINGERPRINT, NAME, USER, LOGNAME } = host.env();
+  return FINGERPRINT
+    ? `${NAME || "default"} ${FINGERPRINT}`
+    : (USER ?? LOGNAME ?? `user ${host.uid}`);
+}
+
+/** The address from which the caller came by ssh (ssh(1): SSH_CLIENT); undefined for others. */
+export const callerAddress = (host: Host): string | undefined =>
+  /^[0-9a-fA-F.:]+(?= )/.exec(host.env().SSH_CLIENT ?? "")?.[0];
+
+/** The board's own address, as the caller knows it (ssh(1): SSH_CONNECTION). */
+export const calledAddress = (host: Host): string =>
+  host.env().SSH_CONNECTION?.split(" ")[2] ?? "SERVER";

@@ -1,0 +1,112 @@
+import type { App } from "../app/app.ts";
+import { parseCron } from "../app/cron.ts";
+import type { Settings } from "../app/env-file.ts";
+import { isCron, isInside, type Procfile, type Scaling, siteKinds } from "../app/procfile.ts";
+import { setting } from "../app/settings.ts";
+import type { Host } from "../host/host.ts";
+import { PikuError } from "../text/errors.ts";
+import { printable } from "../text/text.ts";
+import { escapeValue } from "../workers/ini.ts";
+import { pluginFolder, refuseMissingPlugins } from "../workers/kinds.ts";
+import type { Place } from "../workers/ports.ts";
+import { vassalPairs } from "../workers/vassal.ts";
+import { type SocketMode, socketOf, type Worker } from "../workers/worker.ts";
+
+/** What the processes of an app are planned from. */
+export interface WorkersFacts {
+  app: App;
+  procfile: Procfile;
+  scaling: Scaling;
+  /** What every process gets. */
+  settings: Settings;
+  place: Place;
+  socketMode: SocketMode;
+  /** What all workers have in common. */
+  common: Pick<Worker, "release" | "options" | "virtualenv" | "phpIni">;
+}
+
+/** Every process that the app is to have. */
+export function planWorkers({
+  app,
+  procfile,
+  scaling,
+  settings,
+  place: { names, bind, ports, slot },
+  socketMode,
+  common: { release, options, virtualenv, phpIni },
+}: WorkersFacts): Worker[] {
+  const { workers } = procfile;
+  const front = siteKinds.find((kind) => kind in workers);
+  const healthcheck = setting(settings, "PIKU_HEALTHCHECK");
+  // The port changes with every deploy: workers that do not listen on it have no use for it, and
+  // would always look changed.
+  const { PORT, ...others } = settings;
+  const planWorker = (kind: string, command: string, ordinal: number): Worker => {
+    const isSite = siteKinds.includes(kind);
+    const port = isSite ? ports[slot][ordinal - 1] : undefined;
+    const isBehind = isInside(kind) && kind === front && names.length > 0;
+    const socket = isBehind ? socketOf(app, ordinal, release) : undefined;
+    return {
+      kind,
+      ordinal,
+      command,
+      release,
+      settings: {
+        ...others,
+        ...(port !== undefined && !socket ? { PORT: String(port) } : {}),
+        PROC_TYPE: kind,
+      },
+      listen: socket
+        ? { socket, mode: socketMode }
+        : port !== undefined
+          ? { address: bind, port }
+          : undefined,
+      ...(isSite ? { site: names[0], healthcheck } : {}),
+      cron: isCron(kind) ? parseCron(command, `Procfile: ${kind}`) : undefined,
+      virtualenv: kind === "wsgi" ? virtualenv : undefined,
+      phpIni: kind === "php" ? phpIni : undefined,
+      options,
+    };
+  };
+  const kinds = Object.entries(workers).filter(([kind]) => kind !== "static");
+  for (const [kind, command] of kinds) refuseCommand(kind, command);
+  return kinds.flatMap(([kind, command]) =>
+    Array.from({ length: scaling[kind] ?? 1 }, (_, i) => planWorker(kind, command, i + 1)),
+  );
+}
+
+/** Refuses commands that cannot be passed to uWSGI, or that lead out of the app. */
+function refuseCommand(kind: string, command: string): void {
+  if (isInside(kind)) escapeValue(command, `the ${kind} worker's command`);
+  if (kind === "jwsgi" && !/^[A-Za-z_$][\w$.]*(:[\w$]+)?$/.test(command)) {
+    throw new PikuError(
+      `Procfile: '${printable(command)}' is not the name of a class, which is what a jwsgi worker is`,
+      `for a program that listens by itself: web: ${printable(command)}`,
+    );
+  }
+  if (kind === "php" && `/${command}/`.includes("/../")) {
+    throw new PikuError(`Procfile: '${printable(command)}' is not a folder of the app`);
+  }
+}
+
+// sun_path of unix(7), without its terminating zero.
+const longestSocket = 107;
+
+function refuseLongSocket(app: App, { listen }: Worker): void {
+  if (listen && "socket" in listen && listen.socket.length > longestSocket) {
+    throw new PikuError(
+      `the name of app '${app.name}' is too long for a socket below ${app.paths.sockets}`,
+      "choose a shorter name",
+    );
+  }
+}
+
+/** Refuses workers that uWSGI could not start on this board. */
+export function refuseWorkers(host: Host, app: App, workers: readonly Worker[]): void {
+  const plugins = host.stat(pluginFolder) && host.list(pluginFolder);
+  for (const worker of workers) {
+    refuseLongSocket(app, worker);
+    const pairs = vassalPairs(app, worker, host);
+    if (plugins) refuseMissingPlugins(pairs, plugins);
+  }
+}
