@@ -1,6 +1,6 @@
 import { defineCommand } from "citty";
 import { findApp } from "../app/app.ts";
-import { parseServerSettings } from "../app/env-file.ts";
+import { liveSettings } from "../app/live.ts";
 import type { Host } from "../host/host.ts";
 import { programEnvironment } from "../host/tools.ts";
 import { Ended, usageError } from "../text/errors.ts";
@@ -30,7 +30,7 @@ export const run = (host: Host) =>
         throw usageError("the command is missing", "e.g.: piku run blog -- ls -l");
       const env = {
         ...programEnvironment(host.env()),
-        ...parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? ""),
+        ...liveSettings(host, app),
         PWD: app.tree,
       };
       const status = host.run(["sh", "-c", command], { cwd: app.tree, env });

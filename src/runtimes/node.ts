@@ -1,7 +1,8 @@
 import type { Settings } from "../app/env-file.ts";
 import { siteKinds } from "../app/procfile.ts";
+import { invalid, setting } from "../app/settings.ts";
 import { PikuError } from "../text/errors.ts";
-import { printable, splitWords } from "../text/text.ts";
+import { splitWords } from "../text/text.ts";
 import type { Runtime, Source, Step } from "./runtime.ts";
 
 const manifest = "package.json";
@@ -44,8 +45,10 @@ export const mustBuild = (source: Source) =>
 export function startScript(source: Source, command: string): string | undefined {
   const kinds = Object.keys(source.workers);
   const answers = kinds.some((kind) => kind === "static" || siteKinds.includes(kind));
-  const { NGINX_SERVER_NAME, NGINX_STATIC_PATHS } = source.settings;
-  const wanted = kinds.length === 0 || (!answers && NGINX_SERVER_NAME && !NGINX_STATIC_PATHS);
+  const isServed =
+    setting(source.settings, "NGINX_SERVER_NAME").length > 0 &&
+    setting(source.settings, "NGINX_STATIC_PATHS").length === 0;
+  const wanted = kinds.length === 0 || (!answers && isServed);
   return wanted && "start" in readManifest(source).scripts ? command : undefined;
 }
 
@@ -179,14 +182,13 @@ const managers: Record<string, Manager> = {
  * Never read by a shell.
  */
 function managerOf({ settings }: Source): { name: string; options: string[]; manager: Manager } {
-  const typed = settings.NODE_PACKAGE_MANAGER?.trim() || "npm";
+  const typed = setting(settings, "NODE_PACKAGE_MANAGER");
   const [name = "", ...options] = splitWords(typed).words;
   const manager = Object.hasOwn(managers, name) ? managers[name] : undefined;
   if (!manager)
-    throw new PikuError(
-      `NODE_PACKAGE_MANAGER is '${printable(typed)}'`,
-      `write ${Object.keys(managers).join(", ")}, with options behind it if need be`,
-    );
+    throw invalid("NODE_PACKAGE_MANAGER", typed, {
+      hint: `write ${Object.keys(managers).join(", ")}, with options behind it if need be`,
+    });
   return { name, options, manager };
 }
 
@@ -212,12 +214,9 @@ const lockOf = (source: Source) => {
  * when it has none.
  */
 function versions({ settings, has, ask }: Source): { wanted?: string; installed: string } {
-  const wanted = settings.NODE_VERSION?.trim().replace(/^v/, "");
-  if (wanted && !/^(\d+(\.\d+){0,2}|lts|latest)$/.test(wanted))
-    throw new PikuError(`NODE_VERSION is '${printable(wanted)}'`, "write it as 20.11.1");
   const program = ["node", "nodejs"].find(has);
   return {
-    wanted: wanted || undefined,
+    wanted: setting(settings, "NODE_VERSION")?.replace(/^v/, ""),
     installed: program === undefined ? "" : ask(program, "-v").replace(/^v/, ""),
   };
 }

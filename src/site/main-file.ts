@@ -1,10 +1,10 @@
-import { defu } from "defu";
 import { type Ports, readMachine } from "../app/board-settings.ts";
 import type { Paths } from "../app/paths.ts";
+import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
-import { must, PikuError } from "../text/errors.ts";
-import { isOn, printable, text } from "../text/text.ts";
-import { askNginx, everywhere } from "./nginx.ts";
+import { must } from "../text/errors.ts";
+import { text } from "../text/text.ts";
+import { askNginx } from "./nginx.ts";
 
 /** The files of the nginx that is piku's own. */
 export const webFiles = ({ web }: Paths) => ({
@@ -136,17 +136,16 @@ const renderLimits = text`
 export function writeMain(host: Host, paths: Paths): boolean {
   const { settings, ports } = readMachine(host, paths.settings);
   const { limits, rejects } = askNginx(host);
-  const { NGINX_IPV4_ADDRESS: ipv4, NGINX_IPV6_ADDRESS: ipv6 } = defu(settings, everywhere);
   const files = webFiles(paths);
   const main = renderMain({
     paths,
     // nginx would take `nobody` otherwise.
     user: host.uid === 0 ? "root" : undefined,
     ports,
-    ipv4: checked(ipv4, /^\d{1,3}(\.\d{1,3}){3}$/, paths, "NGINX_IPV4_ADDRESS"),
+    ipv4: setting(settings, "NGINX_IPV4_ADDRESS", paths.settings),
     ipv6:
-      host.stat("/proc/net/if_inet6") && !isOn(settings.DISABLE_IPV6)
-        ? checked(ipv6, /^\[[0-9a-fA-F:.]+\]$/, paths, "NGINX_IPV6_ADDRESS")
+      host.stat("/proc/net/if_inet6") && !setting(settings, "DISABLE_IPV6")
+        ? setting(settings, "NGINX_IPV6_ADDRESS", paths.settings)
         : undefined,
     limits,
     rejects,
@@ -181,15 +180,6 @@ function linkNeighbours(host: Host, { web }: Paths): void {
     if (host.stat(target) && host.readLink(`${web}/${name}`) !== target)
       host.link(target, `${web}/${name}`);
   }
-}
-
-function checked(address: string, pattern: RegExp, paths: Paths, key: string): string {
-  if (!pattern.test(address))
-    throw new PikuError(
-      `${paths.settings}: ${key} is '${printable(address)}'`,
-      "write 192.0.2.1, or [2001:db8::1]",
-    );
-  return address;
 }
 
 function makeUnknown(host: Host, paths: Paths): void {

@@ -140,6 +140,3 @@ export function refuseSecondDefault(
       `on the server: sudo rm ${file} && sudo systemctl reload nginx; or take \`default_server\` out of it`,
     );
 }
-
-/** Where a site listens unless its settings, or the board's, say otherwise. */
-export const everywhere = { NGINX_IPV4_ADDRESS: "0.0.0.0", NGINX_IPV6_ADDRESS: "[::]" };

@@ -78,6 +78,6 @@ test("daily: with an ENV of the machine that cannot be read it was done for that
   const told = await runCommand(daily(host), { rawArgs: ["--if-time"] }).catch(
     ({ message }) => message,
   );
-  expect(told).toBe("/p/ENV: PIKU_HTTP_PORT is 'many'");
+  expect(told).toBe("/p/ENV: PIKU_HTTP_PORT: invalid port 'many'");
   expect(isTime(host, paths)).toBe(true);
 });
