@@ -454,7 +454,7 @@ test.each([
   expect(() => parseImport(content)).toThrow(message);
 });
 
-test("values that are made to hold up a pattern are masked and written at once", () => {
+test("values that are made to hold up a pattern are masked and written within a second", () => {
   const start = Date.now();
   const value = `@${"://u:".repeat(19_000)}`;
   expect(masked({ key: "A", value, from: "server", isLive: true })).toBe(value);
