@@ -21,7 +21,7 @@ const maxKinds = 50;
 const maxProcesses = 64;
 const example = "a Procfile has lines such as `web: python3 app.py`";
 
-/** Kinds that nginx talks to through uWSGI; each of them switches `web` off. */
+/** Kinds that nginx reaches through uWSGI; each of them disables `web`. */
 const uwsgiKinds = ["wsgi", "jwsgi", "rwsgi"];
 
 const insideKinds = [...uwsgiKinds, "php"];

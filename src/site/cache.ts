@@ -23,8 +23,8 @@ export interface Cache {
 }
 
 /**
- * The cache that an app's NGINX_CACHE_ settings ask for; undefined without NGINX_CACHE_PREFIXES.
- * `allowed` are the folders of PIKU_FOLDERS. Throws for invalid values, and for a folder that is
+ * The cache that an app's NGINX_CACHE_ settings define; undefined without NGINX_CACHE_PREFIXES.
+ * `allowed`: the folders of PIKU_FOLDERS. Throws for invalid values, and for a folder that is
  * neither the app's own nor allowed.
  */
 export function planCache(

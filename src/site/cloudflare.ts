@@ -28,7 +28,7 @@ export function parseRanges(answer: string): string[] | undefined {
   }
 }
 
-/** The text of the file of ranges. */
+/** The text of that file. */
 export const renderRanges = (ranges: readonly string[]) =>
   `# Written by piku; refreshed every day.\n${ranges.map((range) => `allow ${range};\n`).join("")}`;
 

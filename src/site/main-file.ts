@@ -6,27 +6,25 @@ import { must } from "../text/errors.ts";
 import { text } from "../text/text.ts";
 import { askNginx } from "./nginx.ts";
 
-/** The files of the nginx that is piku's own. */
+/** The files of piku's own nginx. */
 export const webFiles = ({ web }: Paths) => ({
   main: `${web}/nginx.conf`,
   pid: `${web}/nginx.pid`,
   /**
-   * What nginx says of itself, and of requests to sites without a log of their own. Read by us to
-   * see whether a reload took.
+   * nginx's own log, and that of requests to sites without a log of their own. piku reads it to see
+   * whether a reload is complete.
    */
   errors: `${web}/error.log`,
   accesses: `${web}/access.log`,
-  /** The pair that older versions show to whoever asks for an unknown name by https. */
+  /** The certificate that older versions present when an unknown name is requested by https. */
   certificate: `${web}/unknown.crt`,
   key: `${web}/unknown.key`,
 });
 
-/** What nginx's main file is made from. */
+/** The facts for nginx's main file. */
 export interface Main {
   paths: Paths;
-  /**
-   * The user of nginx's workers, where its master is root; undefined where it runs as piku's user.
-   */
+  /** The user of nginx's workers if its master is root; undefined if it runs as piku's user. */
   user?: string;
   ports: Ports;
   ipv4: string;
@@ -40,21 +38,21 @@ export interface Main {
   rejects: boolean;
 }
 
-// Where Debian, Alpine and Fedora keep the files that load nginx's modules.
+// Where Debian, Alpine and Fedora keep the files that load nginx modules.
 const moduleFolders = [
   "/etc/nginx/modules-enabled",
   "/etc/nginx/modules",
   "/usr/share/nginx/modules",
 ];
 
-// Of one address at a time: a class behind one router, each pupil with a browser. A request to an
-// app takes two of a worker's connections.
+// Concurrent requests from one address: a class behind one router, each pupil with a browser. A
+// request to an app takes two of a worker's connections.
 const mostOfOneAddress = 400;
 
 /**
- * The main file of piku's own nginx, for a board and for the tests alike. Names that no site has
- * get a 404 by http and nothing by https, unless a site is marked as the default. The ciphers are
- * those that Mozilla calls intermediate.
+ * The main file of piku's own nginx, on boards and in tests. Unknown names get a 404 by http and no
+ * answer by https, unless a site is marked as the default. The ciphers are Mozilla's "intermediate"
+ * ones.
  */
 export function renderMain({ paths, user, ports, ipv4, ipv6, limits, rejects }: Main): string {
   const files = webFiles(paths);
@@ -112,7 +110,7 @@ export function renderMain({ paths, user, ports, ipv4, ipv6, limits, rejects }: 
 }
 
 /**
- * Bounds what one address may hold. A program of the board itself, such as a tunnel, asks for
+ * Limits the connections of one address. Local programs are exempt: a tunnel makes requests for
  * everybody.
  */
 const renderLimits = text`
@@ -130,8 +128,8 @@ const renderLimits = text`
   limit_conn_status 429;`.trimEnd();
 
 /**
- * Writes nginx's main file as this board's settings want it; whether it has changed. Throws where
- * there is no nginx, or for settings that are none.
+ * Writes nginx's main file from the board's settings. Returns whether it has changed. Throws if
+ * there is no nginx, or for invalid settings.
  */
 export function writeMain(host: Host, paths: Paths): boolean {
   const { settings, ports } = readMachine(host, paths.settings);
@@ -139,7 +137,7 @@ export function writeMain(host: Host, paths: Paths): boolean {
   const files = webFiles(paths);
   const main = renderMain({
     paths,
-    // nginx would take `nobody` otherwise.
+    // Otherwise nginx would use `nobody`.
     user: host.uid === 0 ? "root" : undefined,
     ports,
     ipv4: setting(settings, "NGINX_IPV4_ADDRESS", paths.settings),
@@ -158,8 +156,8 @@ export function writeMain(host: Host, paths: Paths): boolean {
   return true;
 }
 
-// What lies beside the distribution's main file, and is named without its folder: nginx looks
-// beside the main file that it was given.
+// Files beside the distribution's main file that are included by bare name: nginx looks for them
+// beside its own main file.
 const neighbours = [
   "fastcgi.conf",
   "fastcgi_params",
@@ -171,7 +169,7 @@ const neighbours = [
 ];
 
 /**
- * Gives include files of apps what they find beside the distribution's main file, such as `include
+ * Links the files that apps' include files expect beside the main file, such as `include
  * fastcgi_params;`.
  */
 function linkNeighbours(host: Host, { web }: Paths): void {

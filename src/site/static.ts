@@ -35,7 +35,7 @@ export function parseMappings(
   return [...worker, ...paths.filter(({ url }) => worker.every((other) => other.url !== url))];
 }
 
-/** `dir` and `/` mean the site's root; `/url:dir` is a mapping like any other. */
+/** `dir` and `/` stand for the site's root; `/url:dir` is an ordinary mapping. */
 const staticWorker = (command: string) =>
   /^\/[^:]*:/.test(command) ? command : `/:${command.replace(/^\/+/, "") || "."}`;
 
