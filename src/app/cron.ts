@@ -30,7 +30,7 @@ const nicknames: Record<string, string> = {
 };
 
 /**
- * * When a cron worker runs: the values of each field, or undefined where every value matches; and
+ * When a cron worker runs: the values of each field, or undefined where every value matches; and
  * its command.
  */
 export interface Cron {

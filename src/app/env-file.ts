@@ -13,7 +13,7 @@ const maxValueBytes = 100_000;
 const bytesOf = (text: string) => text.length + 2 * (text.match(/[^\x00-\x7f]/g)?.length ?? 0);
 
 /**
- * * Reads the ENV file of a repository or of the board: one `KEY=value` a line, with `#` comments
+ * Reads the ENV file of a repository or of the board: one `KEY=value` a line, with `#` comments
  * (also after a value and a space), blank lines, `export`, and values in single quotes (taken as
  * they are) or double quotes (with `\"` and `\\`). A `$` that must stay a `$` comes back as `\$`,
  * for `expandVars`. Throws with file and line for any other line.
@@ -95,7 +95,7 @@ export const parseServerSettings = (content: string): Settings =>
   );
 
 /**
- * * The server-side ENV file with settings set (a string) or removed (null); comments and the order
+ * The server-side ENV file with settings set (a string) or removed (null); comments and the order
  * of lines stay. Throws for a name or a value that cannot be written.
  */
 export function changeServerSettings(

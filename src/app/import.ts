@@ -13,7 +13,7 @@ import {
 export const maxImportBytes = 2 * maxTotalBytes;
 
 /**
- * * Reads the arguments of `config:set`: `KEY=value` words. Throws for any other word, and for a
+ * Reads the arguments of `config:set`: `KEY=value` words. Throws for any other word, and for a
  * value that cannot be stored.
  */
 export function parseAssignments(words: readonly string[], where = "config:set"): Settings {
@@ -35,7 +35,7 @@ export function parseAssignments(words: readonly string[], where = "config:set")
 }
 
 /**
- * * Reads the input of `config:import`: lines as a shell reads them (`KEY='a b'`, `export`, `#`
+ * Reads the input of `config:import`: lines as a shell reads them (`KEY='a b'`, `export`, `#`
  * comments), or a JSON object of strings. Values are taken byte for byte. Throws, naming the line
  * or the key, for anything else.
  */

@@ -36,7 +36,7 @@ export const isInside = (kind: string) => insideKinds.includes(kind);
 export const isCron = (kind: string) => kind.startsWith("cron");
 
 /**
- * * Reads a Procfile: a line is `kind: command`, `#` begins a comment line, and the last line of a
+ * Reads a Procfile: a line is `kind: command`, `#` begins a comment line, and the last line of a
  * kind wins. Throws with file and line for anything else.
  */
 export function parseProcfile(content: string, file = "Procfile"): Procfile {
@@ -95,7 +95,7 @@ export const renderScaling = (scaling: Scaling) =>
     .join("");
 
 /**
- * * How many processes of each kind an app has: the count in `changes`, else the one it had, else
+ * How many processes of each kind an app has: the count in `changes`, else the one it had, else
  * one. Throws for a kind that is not in the Procfile, and for more than one process of a cron or
  * static kind.
  */
@@ -121,7 +121,7 @@ const entry = (scaling: Scaling, kind: string) =>
 const isSingle = (kind: string) => isCron(kind) || kind === "static";
 
 /**
- * * Reads the arguments of `ps:scale`: `kind=count` words. Throws a usage error, and for a count
+ * Reads the arguments of `ps:scale`: `kind=count` words. Throws a usage error, and for a count
  * out of range.
  */
 export function parseScale(words: readonly string[]): Scaling {
