@@ -3,15 +3,15 @@ import { PikuError, usageError } from "../text/errors.ts";
 import { nearest, printable } from "../text/text.ts";
 import { type Paths, pathsOf } from "./paths.ts";
 
-/** An app's name and where its parts lie. */
+/** An app's name and its paths. */
 export interface App {
   name: string;
   paths: Paths;
-  /** The work tree that runs, updated in place. */
+  /** The live work tree, updated in place. */
   tree: string;
   /** The bare repository that is pushed to. */
   repo: string;
-  /** Settings, and the dependencies' environments. */
+  /** Its settings and dependencies. */
   envs: string;
   data: string;
   cache: string;
@@ -22,7 +22,7 @@ export interface App {
   site: string;
 }
 
-/** The paths of one app; its name has been checked by `parseAppName`. */
+/** The paths of an app, whose name has been checked by `parseAppName`. */
 export function appOf(paths: Paths, name: string): App {
   const below = (folder: string) => `${folder}/${name}`;
   return {
@@ -42,7 +42,7 @@ export function appOf(paths: Paths, name: string): App {
 const longestName = 60;
 const nameHint = `a name is letters, digits, '.', '_' and '-', begins with a letter or a digit, and has at most ${longestName} characters`;
 
-/** Whether an app can be called so. */
+/** Whether this is a valid name for an app. */
 export const isAppName = (name: string) =>
   /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) &&
   name.length <= longestName &&
@@ -50,9 +50,9 @@ export const isAppName = (name: string) =>
   !/\.(lock|git)$|\.$/.test(name);
 
 /**
- * The name of an app as git and people write it: one leading `/` (a path in a URL) and one trailing
- * `.git` are taken off. Refuses rather than mends: the original made `ab` of `a/b`. Throws a usage
- * error.
+ * Parses the name of an app as git and people write it: a leading `/` (of a URL) and a trailing
+ * `.git` are removed. Invalid names are refused, not repaired: the original turned `a/b` into `ab`.
+ * Throws a usage error.
  */
 export function parseAppName(typed: string): string {
   const name = typed.replace(/^\//, "").replace(/\.git$/, "");
@@ -60,10 +60,10 @@ export function parseAppName(typed: string): string {
   return name;
 }
 
-/** The app of this name, which must be there. Throws when it is not. */
+/** Finds an app. Throws if it does not exist. */
 export function findApp(host: Host, typed: string): App {
   const paths = pathsOf(host);
-  // Apps that the original made under a name that is refused today can still be looked after.
+  // Apps that the original created under a name that is invalid today can still be managed.
   const known = host.list(paths.apps).includes(typed) && !/[\n\r/]|^-/.test(typed);
   const app = appOf(paths, known ? typed : parseAppName(typed));
   if (host.stat(app.tree)?.type !== "directory") {
@@ -76,7 +76,7 @@ export function findApp(host: Host, typed: string): App {
   return app;
 }
 
-/** The app of this name, also before its first push: it may have settings already. */
+/** An app by its name, also before its first push: it may have settings already. */
 export function namedApp(host: Host, typed: string): App {
   const paths = pathsOf(host);
   return host.list(paths.apps).includes(typed)
@@ -85,8 +85,8 @@ export function namedApp(host: Host, typed: string): App {
 }
 
 /**
- * The app of this name of which anything is left, also after a first push that failed. Throws when
- * there is nothing.
+ * Finds an app of which anything is left, for example after a failed first push. Throws if there is
+ * nothing.
  */
 export function remainsOf(host: Host, typed: string): App {
   const app = namedApp(host, typed);
@@ -95,8 +95,8 @@ export function remainsOf(host: Host, typed: string): App {
 }
 
 /**
- * Names of the apps on this machine, sorted. `known`: names of which it is known already, which
- * saves a look at each.
+ * The names of all apps, sorted. `known`: names that are known to be apps, which saves a check of
+ * each.
  */
 export const listApps = (host: Host, paths: Paths, known?: ReadonlySet<string>) =>
   host
@@ -108,8 +108,8 @@ export const listApps = (host: Host, paths: Paths, known?: ReadonlySet<string>) 
     );
 
 /**
- * The text of a file of any app's, for a look at all of them: nothing where it is not there or
- * cannot be read. What one app has done to its own must not keep the others from theirs.
+ * Reads a file of any app when all apps are examined: empty if it does not exist or cannot be read.
+ * One app's damage must not affect the others.
  */
 export function readOfAny(host: Host, path: string): string {
   try {
@@ -120,8 +120,8 @@ export function readOfAny(host: Host, path: string): string {
 }
 
 /**
- * Refuses a new name that another app has in other letters: nginx compares upstream names without
- * case.
+ * Refuses a new name that differs from another app's only in case: nginx compares upstream names
+ * case-insensitively.
  */
 export function refuseTwin(host: Host, app: App): void {
   const twin = listApps(host, app.paths).find(

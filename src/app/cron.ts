@@ -3,8 +3,8 @@ import { printable } from "../text/text.ts";
 
 interface Field {
   name: string;
-  least: number;
-  most: number;
+  min: number;
+  max: number;
   names?: string[];
 }
 
@@ -12,11 +12,11 @@ const months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "
 const days = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 const cronFields: Field[] = [
-  { name: "minute", least: 0, most: 59 },
-  { name: "hour", least: 0, most: 23 },
-  { name: "day of the month", least: 1, most: 31 },
-  { name: "month", least: 1, most: 12, names: ["", ...months] },
-  { name: "day of the week", least: 0, most: 7, names: days },
+  { name: "minute", min: 0, max: 59 },
+  { name: "hour", min: 0, max: 23 },
+  { name: "day of the month", min: 1, max: 31 },
+  { name: "month", min: 1, max: 12, names: ["", ...months] },
+  { name: "day of the week", min: 0, max: 7, names: days },
 ];
 
 const nicknames: Record<string, string> = {
@@ -30,8 +30,8 @@ const nicknames: Record<string, string> = {
 };
 
 /**
- * When a cron worker runs: the values of each field, or undefined where every value fits; and what
- * it runs.
+ * When a cron worker runs: the values of each field, or undefined where every value matches; and
+ * its command.
  */
 export interface Cron {
   minute?: number[];
@@ -40,8 +40,8 @@ export interface Cron {
   month?: number[];
   weekday?: number[];
   /**
-   * Whether a day must fit both day and weekday; one of them is enough otherwise (crontab(5):
-   * unless one begins with `*`).
+   * * Whether a day must match both day and weekday, as it must where one of them begins with `*`;
+   * one is enough otherwise (crontab(5)).
    */
   bothDays?: boolean;
   command: string;
@@ -49,7 +49,7 @@ export interface Cron {
 
 /**
  * Reads `minute hour day month weekday command` (crontab(5): numbers, names, lists, ranges, steps,
- * `@daily` and its like). Throws with `where` and the name of the field that does not fit.
+ * `@daily` and its like). Throws with `where` and the name of the invalid field.
  */
 export function parseCron(line: string, where: string): Cron {
   const hint =
@@ -65,7 +65,7 @@ export function parseCron(line: string, where: string): Cron {
     const values = fieldValues(words[i + 1]!, field);
     if (!values)
       throw new PikuError(
-        `${where}: '${printable(words[i + 1]!)}' cannot be the ${field.name} of a cron line (${field.least} to ${field.most})`,
+        `${where}: invalid ${field.name} '${printable(words[i + 1]!)}' (${field.min} to ${field.max})`,
         hint,
       );
     return values === "any" ? undefined : values;
@@ -73,7 +73,7 @@ export function parseCron(line: string, where: string): Cron {
   const sundays = weekday && [...new Set(weekday.map((value) => value % 7))].sort((a, b) => a - b);
   const bothDays = words[3]!.startsWith("*") || words[5]!.startsWith("*");
   const command = words[6]!;
-  // With either day enough, one list of all days makes it every day.
+  // Where either is enough, one that matches all days makes it every day.
   if (!bothDays && !(day && sundays)) return { minute, hour, month, command };
   return {
     minute,
@@ -86,26 +86,26 @@ export function parseCron(line: string, where: string): Cron {
   };
 }
 
-/** The values of one cron field, sorted; "any" for all of them; undefined when it is none. */
+/** The values of one cron field, sorted; "any" for all of them; undefined for an invalid field. */
 function fieldValues(word: string, field: Field): number[] | "any" | undefined {
   if (word === "*" || word === "*/1") return "any";
   const values = new Set<number>();
   for (const part of word.split(",")) {
     const [, from, to, step] = /^(\*|\w+)(?:-(\w+))?(?:\/(\d+))?$/.exec(part) ?? [];
     if (from === undefined || (from === "*" && to !== undefined)) return undefined;
-    const first = from === "*" ? field.least : fieldNumber(from, field);
+    const first = from === "*" ? field.min : fieldNumber(from, field);
     const open = from === "*" || (step !== undefined && to === undefined);
     const last =
       to !== undefined
         ? fieldNumber(to, field)
         : open
-          ? field.most - (field.names === days ? 1 : 0)
+          ? field.max - (field.names === days ? 1 : 0)
           : first;
     const by = step === undefined ? 1 : Number(step);
     if (first === undefined || last === undefined || first > last || by < 1) return undefined;
     for (let value = first; value <= last; value += by) values.add(value);
   }
-  const all = field.most - field.least + (field.names === days ? 0 : 1);
+  const all = field.max - field.min + (field.names === days ? 0 : 1);
   const distinct = new Set([...values].map((value) => (field.names === days ? value % 7 : value)));
   return distinct.size === all ? "any" : [...values].sort((a, b) => a - b);
 }
@@ -114,5 +114,5 @@ function fieldNumber(word: string, field: Field): number | undefined {
   const named = field.names?.indexOf(word.toLowerCase().slice(0, 3)) ?? -1;
   if (named >= 0 && word.length === 3) return named;
   const value = /^\d{1,2}$/.test(word) ? Number(word) : Number.NaN;
-  return value >= field.least && value <= field.most ? value : undefined;
+  return value >= field.min && value <= field.max ? value : undefined;
 }

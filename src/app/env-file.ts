@@ -7,16 +7,16 @@ export type Settings = Record<string, string>;
 export const keyPattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
 // The kernel takes no more than 128 KiB for one, and 2 MiB for all that a program is started with
 // (execve(2)).
-const largestValue = 100_000;
+const maxValueBytes = 100_000;
 
 /** At most so many bytes a text is in UTF-8. */
 const bytesOf = (text: string) => text.length + 2 * (text.match(/[^\x00-\x7f]/g)?.length ?? 0);
 
 /**
- * Reads the ENV file of a repository, or of the machine: `KEY=value` a line, with `#` comments
- * (also behind a value, after a blank), blank lines, `export`, and values in single quotes (as they
- * are) or double quotes (`\"` and `\\`). A `$` that must stay one comes back as `\$`, for
- * `expandVars`. Throws with file and line for a line that is none.
+ * Reads the ENV file of a repository or of the board: one `KEY=value` a line, with `#` comments
+ * (also after a value and a space), blank lines, `export`, and values in single quotes (taken as
+ * they are) or double quotes (with `\"` and `\\`). A `$` that must stay a `$` comes back as `\$`,
+ * for `expandVars`. Throws with file and line for any other line.
  */
 export function parseSettings(content: string, file = "ENV"): Settings {
   const settings = new Map<string, string>();
@@ -40,14 +40,14 @@ export function parseSettings(content: string, file = "ENV"): Settings {
 }
 
 /**
- * A value of an ENV file without its quotes, and what stands behind it: nothing, or a comment with
- * the blanks before it.
+ * A value of an ENV file without its quotes, and what follows it: nothing, or a comment with the
+ * spaces before it.
  */
 function readValue(behindEquals: string, where: string): { value: string; behind: string } {
   const written = behindEquals.trimStart();
   const quote = written[0];
   if (quote !== "'" && quote !== '"') {
-    // Not with `\s+`, which takes minutes for a line of blanks.
+    // Not with `\s+`, which takes minutes for a line of spaces.
     const comment = behindEquals.search(/\s#/);
     const until = (comment < 0 ? behindEquals : behindEquals.slice(0, comment)).trimEnd();
     return { value: until.trimStart(), behind: behindEquals.slice(until.length) };
@@ -78,7 +78,7 @@ export type ServerLine = { key: string; value: string; line: string } | { kept: 
  * to the letter.
  */
 export function parseServerLines(content: string): ServerLine[] {
-  const lines = linesOf(content, "the app's file of settings");
+  const lines = linesOf(content, "the app's settings file");
   if (lines.at(-1) === "") lines.pop();
   return lines.map((line) => {
     const at = line.indexOf("=");
@@ -88,14 +88,14 @@ export function parseServerLines(content: string): ServerLine[] {
   });
 }
 
-/** The settings of a server-side ENV file, to the letter. */
+/** The settings of a server-side ENV file, byte for byte. */
 export const parseServerSettings = (content: string): Settings =>
   Object.fromEntries(
     parseServerLines(content).flatMap((line) => ("key" in line ? [[line.key, line.value]] : [])),
   );
 
 /**
- * The server-side ENV file with settings set (a string) or taken out (null); comments and the order
+ * The server-side ENV file with settings set (a string) or removed (null); comments and the order
  * of lines stay. Throws for a name or a value that cannot be written.
  */
 export function changeServerSettings(
@@ -109,8 +109,8 @@ export function changeServerSettings(
   }
   if (content.includes("\ufffd"))
     throw new PikuError(
-      "the app's file of settings is not UTF-8, and would not be what it was",
-      "mend ~/.piku/envs/APP/ENV",
+      "the app's settings file is not UTF-8, so piku cannot change it without damage",
+      "convert ~/.piku/envs/APP/ENV to UTF-8",
     );
   const left = new Map(Object.entries(changes));
   const lines = parseServerLines(content).flatMap((line) => {
@@ -122,15 +122,15 @@ export function changeServerSettings(
   });
   const added = [...left].flatMap(([key, value]) => (value === null ? [] : [`${key}=${value}`]));
   const changed = [...lines, ...added].map((line) => `${line}\n`).join("");
-  // Taking some away must always be possible.
+  // Removing some must always be possible.
   if (changed.length > content.length) checkSum(parseServerSettings(changed));
   return changed;
 }
 
 /**
- * An ENV file that people write, with settings set (a string, which `parseSettings` then gives
- * back) or taken out (null). All other lines, and a comment behind a value, stay byte for byte.
- * Throws for a file that cannot be read, and for a value that cannot be written.
+ * An ENV file that people write, with settings set (a string, which `parseSettings` gives back) or
+ * removed (null). All other lines, and comments after values, stay byte for byte. Throws for a file
+ * that cannot be read, and for a value that cannot be written.
  */
 export function changeSettings(
   content: string,
@@ -156,7 +156,7 @@ export function changeSettings(
   }, content);
 }
 
-/** A value as it has to stand in an ENV file. */
+/** A value as it must be written in an ENV file. */
 function written(key: string, value: string, file: string): string {
   // `parseSettings` leaves a single backslash in front of a `$` to `expandVars`.
   const escaped = value.replace(/\\+|"/g, (found, at: number) =>
@@ -176,12 +176,12 @@ function written(key: string, value: string, file: string): string {
 }
 
 export function checkKey(key: string, where: string): void {
-  // Debian's shell ends when it is given anything but a number.
+  // Debian's shell exits when OPTIND is anything but a number.
   if (key === "OPTIND")
-    throw new PikuError(`${where}: 'OPTIND' is a variable of the shell's own`, "take another name");
+    throw new PikuError(`${where}: 'OPTIND' belongs to the shell`, "choose another name");
   if (!keyPattern.test(key)) {
     throw new PikuError(
-      `${where}: '${printable(key)}' cannot be the name of a setting`,
+      `${where}: invalid setting name '${printable(key)}'`,
       "a name is letters, digits and '_', and does not begin with a digit",
     );
   }
@@ -190,18 +190,17 @@ export function checkKey(key: string, where: string): void {
 export function checkValue(key: string, value: string, where: string): void {
   if (/[\n\r\0]/.test(value)) {
     throw new PikuError(
-      `${where}: the value of ${key} has a line break in it`,
+      `${where}: the value of ${key} contains a line break`,
       "a setting is one line; put longer things in a file, or encode them with base64",
     );
   }
-  // What could not be read as UTF-8 has become this character, and would come to the app as
-  // something else.
+  // Bytes that are not UTF-8 were read as this character, and would reach the app changed.
   if (value.includes("\ufffd"))
     throw new PikuError(
       `${where}: the value of ${key} is not UTF-8`,
       "save it as UTF-8, or encode it with base64",
     );
-  if (bytesOf(value) > largestValue)
+  if (bytesOf(value) > maxValueBytes)
     throw new PikuError(
       `${where}: the value of ${key} is larger than 100 KB`,
       "put it in a file below the data folder",
@@ -215,7 +214,7 @@ export const renderSettings = (settings: Settings) =>
     .join("");
 
 /**
- * Names of the settings that the original read differently out of this ENV file: it kept quotes and
+ * Names of the settings that the original read differently from this ENV file: it kept quotes and
  * comments.
  */
 export function readDifferently(content: string): string[] {
@@ -223,31 +222,32 @@ export function readDifferently(content: string): string[] {
   for (const line of content.split("\n")) {
     if (line.startsWith("#") || line.trim() === "") continue;
     const at = line.indexOf("=");
-    // The original ignored the rest of a file behind a line that it could not read.
+    // The original ignored everything after a line that it could not read.
     if (at < 0) break;
     theirs[line.slice(0, at).trim()] = line.slice(at + 1).trim();
   }
   const ours = parseSettings(content);
-  // It also replaced a name behind a backslash.
+  // It also replaced a name after a backslash.
   return Object.keys(ours).filter(
     (key) => ours[key] !== theirs[key] || /\\\$/.test(theirs[key] ?? ""),
   );
 }
-export const largestSum = 1000000;
-export const mostSettings = 5000;
+/** Bytes of all settings of an app together. */
+export const maxTotalBytes = 1_000_000;
+export const maxSettings = 5000;
 
 /** Refuses more than a process can get. */
 export function checkSum(settings: Settings): void {
   const entries = Object.entries(settings);
   const sum = entries.reduce((bytes, [key, value]) => bytes + bytesOf(key) + bytesOf(value), 0);
-  if (sum > largestSum)
+  if (sum > maxTotalBytes)
     throw new PikuError(
       "the settings together are larger than 1 MB",
       "put large things in files below the data folder",
     );
-  if (entries.length > mostSettings)
+  if (entries.length > maxSettings)
     throw new PikuError(
-      `there are more than ${mostSettings} settings`,
+      `there are more than ${maxSettings} settings`,
       "put them in a file below the data folder",
     );
 }

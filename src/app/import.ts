@@ -4,20 +4,17 @@ import {
   checkKey,
   checkSum,
   checkValue,
-  largestSum,
-  mostSettings,
+  maxSettings,
+  maxTotalBytes,
   type Settings,
 } from "./env-file.ts";
 
-/**
- * Bytes of settings that can be given at once: all that there may be, with their quotes and
- * comments.
- */
-export const largestImport = 2 * largestSum;
+/** Bytes that can be imported at once: all settings of an app, with quotes and comments. */
+export const maxImportBytes = 2 * maxTotalBytes;
 
 /**
- * Reads what `config:set` got: `KEY=value` words. Throws for a word that is none, or a value that
- * cannot be kept.
+ * Reads the arguments of `config:set`: `KEY=value` words. Throws for any other word, and for a
+ * value that cannot be stored.
  */
 export function parseAssignments(words: readonly string[], where = "config:set"): Settings {
   return Object.fromEntries(
@@ -26,7 +23,7 @@ export function parseAssignments(words: readonly string[], where = "config:set")
       if (at < 0)
         throw new PikuError(
           `malformed setting '${printable(word)}'`,
-          "write KEY=value; quotes around blanks must arrive at the server: \"config:set blog NAME='two words'\"",
+          "write KEY=value; quotes around spaces must reach the server: \"config:set blog NAME='two words'\"",
           2,
         );
       const key = word.slice(0, at).trim();
@@ -38,19 +35,19 @@ export function parseAssignments(words: readonly string[], where = "config:set")
 }
 
 /**
- * Reads what `config:import` got: lines such as a shell reads them (`KEY='a b'`, `export`, `#`
- * comments), or a JSON object of strings. Values are to the letter. Throws, naming the line or the
- * key, when anything in it is no setting.
+ * Reads the input of `config:import`: lines as a shell reads them (`KEY='a b'`, `export`, `#`
+ * comments), or a JSON object of strings. Values are taken byte for byte. Throws, naming the line
+ * or the key, for anything else.
  */
 export function parseImport(content: string, where = "stdin"): Settings {
-  if (content.includes("\ufffd")) throw new PikuError(`${where} is not a text in UTF-8`);
+  if (content.includes("\ufffd")) throw new PikuError(`${where} is not UTF-8 text`);
   const settings = /^\ufeff?\s*\{/.test(content)
     ? parseJson(content, where)
     : parseShell(content, where);
   checkSum(settings);
   if (Object.keys(settings).length > 0) return settings;
   throw new PikuError(
-    `there is no setting in ${where}`,
+    `there are no settings in ${where}`,
     "e.g.: piku config:import blog <settings.txt",
   );
 }
@@ -88,7 +85,7 @@ function parseShell(content: string, file: string): Settings {
     if (bad !== undefined)
       throw new PikuError(
         `${where}: '${printable(bad)}' is not KEY='value'`,
-        "quote a value that has blanks in it",
+        "quote a value that contains spaces",
       );
     Object.assign(settings, parseAssignments(assignments, where));
   }
@@ -98,11 +95,11 @@ function parseShell(content: string, file: string): Settings {
 function wordsOfLine(line: string, where: string): string[] {
   let words: string[];
   try {
-    words = splitWords(line, mostSettings + 1).words;
+    words = splitWords(line, maxSettings + 1).words;
   } catch {
     throw new PikuError(`${where}: a quote is not closed`, "a setting is one line");
   }
-  if (words.length > mostSettings)
-    throw new PikuError(`${where} has more than ${mostSettings} words`);
+  if (words.length > maxSettings)
+    throw new PikuError(`${where} has more than ${maxSettings} words`);
   return words;
 }

@@ -5,8 +5,8 @@ import { callerOf } from "./caller.ts";
 import type { Paths } from "./paths.ts";
 
 /**
- * What is done one at a time: pushes to an app, changes of an app, restores of an app, the short
- * parts that all apps share, updates of piku, and making or clearing the folders of backups.
+ * What is done one at a time: pushes to an app, changes of an app, restores of an app, short
+ * changes of what all apps share, updates of piku, and creating or clearing backup folders.
  */
 export type Turn = "push" | "deploy" | "restore" | "machine" | "update" | "backup";
 
@@ -38,9 +38,9 @@ export function holderOf(host: Host, paths: Paths, turn: Turn, app: App): number
 }
 
 /**
- * Does something while holding a lock of the kernel's, which ends with this process however it
- * ends. Waits for its turn, and says once for whom; `meanwhile` is called about once a second. The
- * lock files of an app of which nothing is left go with whoever held its turn last.
+ * Does something while holding a kernel lock, which is released when this process ends, however it
+ * ends. Waits for the lock and says once for whom; `meanwhile` is called about once a second. When
+ * nothing is left of an app the last holder removes its lock files.
  */
 export function withTurn<T>(
   host: Host,
@@ -63,8 +63,8 @@ export function withTurn<T>(
       );
     return action();
   } finally {
-    // Those who wait open the file anew each time, and see when they have locked one that is gone
-    // (`Host.lock`).
+    // Waiting processes open the file again each time and notice when they have locked a deleted
+    // one (`Host.lock`).
     if (app && isGone(host, app)) for (const path of [noteOf(file), file]) host.remove(path);
     lock.release();
   }

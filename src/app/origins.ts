@@ -7,11 +7,11 @@ export interface Origin {
   value: string;
   /** The name of its layer, or `piku`. */
   from: string;
-  /** Whether the app's processes have this value: they do not when it waits for the next deploy. */
+  /** Whether the app's processes have this value; false while it waits for the next deploy. */
   isLive: boolean;
 }
 
-// What `liveSettings` of a plan says about addresses, whatever the layers say.
+// piku decides these at a deploy, whatever the layers say.
 const addresses = ["PORT", "BIND_ADDRESS"];
 
 /**
@@ -37,7 +37,7 @@ export function originsOf(
       (addresses.includes(key) && now !== undefined && now !== raw)
     )
       return { key, value: now ?? "", from: "piku", isLive: true };
-    // What another value is put into cannot be told from the value alone.
+    // Whether a value with `$NAME` in it has changed does not show in the value alone.
     const isLive =
       now !== undefined &&
       (raw.includes("$") ? layer !== names.at(-1) || deployed[key] === raw : now === raw);
@@ -48,8 +48,8 @@ export function originsOf(
 const secretName = /SECRET|TOKEN|PASS|PWD|CREDENTIAL|PRIVATE|SALT|AUTH(?!OR)|KEYS?(_|\d|$)/i;
 
 /**
- * A value without what should not be read over somebody's shoulder: all of it by the setting's
- * name, or the password in an address.
+ * A value as it may be shown: hidden where the name of the setting says that it is a secret, and
+ * without the password of an address.
  */
 export const masked = ({ key, value, from }: Origin): string =>
   value === "" || from === "piku"
@@ -59,8 +59,8 @@ export const masked = ({ key, value, from }: Origin): string =>
       : value.replace(/\S+/g, maskedPassword);
 
 /**
- * A word without the password of the address in it. Not by one pattern, which would look for the
- * `@` from each `://` again.
+ * A word without the password of the address in it. Not by one pattern, which would search for the
+ * `@` again from each `://`.
  */
 function maskedPassword(word: string): string {
   const found = /:\/\/[^/:@]*:/.exec(word);

@@ -1,7 +1,7 @@
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 
-/** The folders of the original below `~/.piku`, in the order in which `setup` makes them. */
+/** The original's folders below `~/.piku`, in the order in which `setup` creates them. */
 export const folders = [
   "apps",
   "cache",
@@ -18,7 +18,7 @@ export const folders = [
 ] as const;
 
 /**
- * What holds settings, or files made from them: closed to other users, also to those of a shared
+ * Folders with settings, or files made from them: closed to other users, including that of a shared
  * nginx.
  */
 export const closed: readonly string[] = [
@@ -30,10 +30,10 @@ export const closed: readonly string[] = [
   "uwsgi-enabled",
 ];
 
-/** The folders that the original does not have. */
+/** Folders that the original does not have. */
 export const ownFolders = ["releases", "sockets", "locks", "web"] as const;
 
-/** Where everything lies: the folders of the original, and ours beside them. */
+/** The paths of the board: the original's folders and piku's own. */
 export interface Paths {
   root: string;
   home: string;
@@ -52,22 +52,22 @@ export interface Paths {
   releases: string;
   sockets: string;
   locks: string;
-  /** What belongs to the nginx that is piku's own: its main file, its logs, its temporary files. */
+  /** The files of piku's own nginx: main file, logs, temporary files. */
   web: string;
-  /** Settings of every app on this machine, and of piku itself. */
+  /** The board's ENV file: settings of all apps, and of piku itself. */
   settings: string;
 }
 
 /**
- * Paths from `PIKU_ROOT`, or else `~/.piku`. Throws when the root's name could not stand in a
- * configuration file.
+ * The paths below `PIKU_ROOT`, or else `~/.piku`. Throws if the root's name cannot be used in
+ * configuration files.
  */
 export function pathsOf(host: Host): Paths {
   const env = host.env();
   const home = env.HOME || homeOf(host);
   const root = env.PIKU_ROOT || `${home}/.piku`;
-  // It stands unquoted in nginx, uWSGI, ssh and shell files, so their special characters are kept
-  // out once, here.
+  // It is written unquoted to nginx, uWSGI, ssh and shell files, so special characters are refused
+  // here.
   if (!/^\/[\w./+@-]*$/.test(root) || `${root}/`.includes("/../")) {
     throw new PikuError(
       `'${root}' cannot be piku's folder`,
@@ -98,7 +98,7 @@ export function pathsOf(host: Host): Paths {
   };
 }
 
-/** The home folder of /etc/passwd, for an environment without HOME. */
+/** The home directory in /etc/passwd, if HOME is not set. */
 function homeOf(host: Host): string {
   const line = host
     .read("/etc/passwd")
@@ -110,8 +110,8 @@ function homeOf(host: Host): string {
 }
 
 /**
- * What plugins and hooks get beside the usual environment: the executable, and `PIKU_APPS`,
- * `PIKU_DATA` and the like for each folder.
+ * The additional variables of plugins and hooks: the executable, and `PIKU_APPS`, `PIKU_DATA` and
+ * the like for each folder.
  */
 export const pathVariables = (host: Host, paths: Paths): Record<string, string> => ({
   PIKU: host.self,

@@ -9,38 +9,38 @@ export type Workers = Record<string, string>;
 export type Scaling = Record<string, number>;
 
 export interface Procfile {
-  /** What runs: everything but `preflight` and `release`. */
+  /** Everything but `preflight` and `release`. */
   workers: Workers;
   preflight?: string;
   release?: string;
   warnings: string[];
 }
 
-const largest = 64 * 1024;
-const mostKinds = 50;
-const mostProcesses = 64;
+const maxBytes = 64 * 1024;
+const maxKinds = 50;
+const maxProcesses = 64;
 const example = "a Procfile has lines such as `web: python3 app.py`";
 
-/** Kinds that nginx talks to through uWSGI; each of them switches `web` off. */
+/** Kinds that nginx reaches through uWSGI; each of them disables `web`. */
 const uwsgiKinds = ["wsgi", "jwsgi", "rwsgi"];
 
 const insideKinds = [...uwsgiKinds, "php"];
 
-/** Kinds that answer http. */
+/** Kinds that serve http. */
 export const siteKinds = [...insideKinds, "web"];
 
-/** Whether the app of this kind runs inside uWSGI. */
+/** Whether workers of this kind run inside uWSGI. */
 export const isInside = (kind: string) => insideKinds.includes(kind);
 
-/** Whether a kind is run by the clock. */
+/** Whether a kind of worker runs on a schedule. */
 export const isCron = (kind: string) => kind.startsWith("cron");
 
 /**
- * Reads a Procfile: a line is `kind: command`, `#` begins a comment line, the last of two lines of
- * one kind counts. Throws with file and line for anything else.
+ * Reads a Procfile: a line is `kind: command`, `#` begins a comment line, and the last line of a
+ * kind wins. Throws with file and line for anything else.
  */
 export function parseProcfile(content: string, file = "Procfile"): Procfile {
-  if (content.length > largest) throw new PikuError(`${file} is larger than 64 KB`, example);
+  if (content.length > maxBytes) throw new PikuError(`${file} is larger than 64 KB`, example);
   if (content.includes("\0") || content.includes("\ufffd"))
     throw new PikuError(`${file} is not a text file`, example);
   const found: Workers = {};
@@ -55,20 +55,20 @@ export function parseProcfile(content: string, file = "Procfile"): Procfile {
       throw new PikuError(`${where}: '${printable(line)}' is not 'kind: command'`, example);
     if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$/.test(kind)) {
       throw new PikuError(
-        `${where}: '${printable(kind)}' cannot be a kind of worker`,
+        `${where}: invalid kind of worker '${printable(kind)}'`,
         "a kind is up to 40 letters, digits, '_' and '-'",
       );
     }
     if (/[\x00-\x08\x0b-\x1f]/.test(command))
-      throw new PikuError(`${where}: the command has a control character in it`);
+      throw new PikuError(`${where}: the command contains a control character`);
     if (isCron(kind)) parseCron(command, where);
     if (Object.hasOwn(found, kind))
       warnings.push(`${where}: there are several '${kind}' workers, only the last one is used.`);
     found[kind] = command;
   }
-  if (Object.keys(found).length === 0) throw new PikuError(`${file} has no worker in it`, example);
-  if (Object.keys(found).length > mostKinds)
-    throw new PikuError(`${file} has more than ${mostKinds} kinds of worker`);
+  if (Object.keys(found).length === 0) throw new PikuError(`${file} has no workers`, example);
+  if (Object.keys(found).length > maxKinds)
+    throw new PikuError(`${file} has more than ${maxKinds} kinds of worker`);
   const { preflight, release, ...workers } = found;
   const rival = uwsgiKinds.find((kind) => kind in workers);
   if (rival && "web" in workers) {
@@ -78,9 +78,7 @@ export function parseProcfile(content: string, file = "Procfile"): Procfile {
   return { workers, preflight, release, warnings };
 }
 
-/**
- * Reads SCALING: `kind:count` a line, as the original writes it. Lines that are none are left out.
- */
+/** Reads SCALING: `kind:count` a line, as the original writes it. Other lines are ignored. */
 export function parseScaling(content: string): Scaling {
   const entries = linesOf(content, "SCALING").map((line) =>
     /^\s*([\w-]+)\s*:\s*(\d{1,4})\s*$/.exec(line),
@@ -97,9 +95,9 @@ export const renderScaling = (scaling: Scaling) =>
     .join("");
 
 /**
- * How many processes of each kind an app has: what `changes` say, else what there was, else one.
- * Throws for a kind that the Procfile has not, and for a count that is no whole number from 0 to 64
- * (0 or 1 for cron and static).
+ * How many processes of each kind an app has: the count in `changes`, else the one it had, else
+ * one. Throws for a kind that is not in the Procfile, and for more than one process of a cron or
+ * static kind.
  */
 export function planScaling(workers: Workers, was: Scaling, changes: Scaling = {}): Scaling {
   for (const [kind, count] of Object.entries(changes)) {
@@ -112,18 +110,19 @@ export function planScaling(workers: Workers, was: Scaling, changes: Scaling = {
     if (count > 1 && isSingle(kind)) throw new PikuError(`'${kind}' can only be scaled to 0 or 1`);
   }
   const count = (kind: string) =>
-    Math.min(entry(changes, kind) ?? entry(was, kind) ?? 1, isSingle(kind) ? 1 : mostProcesses);
+    Math.min(entry(changes, kind) ?? entry(was, kind) ?? 1, isSingle(kind) ? 1 : maxProcesses);
   return Object.fromEntries(Object.keys(workers).map((kind) => [kind, count(kind)]));
 }
 
 const entry = (scaling: Scaling, kind: string) =>
   Object.hasOwn(scaling, kind) ? scaling[kind] : undefined;
 
-/** A second process of these kinds would do the same once more. */
+/** A second process of these kinds would only repeat the first. */
 const isSingle = (kind: string) => isCron(kind) || kind === "static";
 
 /**
- * Reads what `ps:scale` got: `kind=count` words. Throws a usage error, or for a count out of range.
+ * Reads the arguments of `ps:scale`: `kind=count` words. Throws a usage error, and for a count
+ * out of range.
  */
 export function parseScale(words: readonly string[]): Scaling {
   return Object.fromEntries(
@@ -136,8 +135,8 @@ export function parseScale(words: readonly string[]): Scaling {
           2,
         );
       if (Number(count) < 0) throw new PikuError(`cannot scale type '${kind}' below 0`);
-      if (Number(count) > mostProcesses)
-        throw new PikuError(`cannot scale type '${kind}' above ${mostProcesses}`);
+      if (Number(count) > maxProcesses)
+        throw new PikuError(`cannot scale type '${kind}' above ${maxProcesses}`);
       return [kind, Number(count)];
     }),
   );

@@ -4,12 +4,12 @@ import { type App, appOf, readOfAny } from "./app.ts";
 import type { Paths } from "./paths.ts";
 import type { Scaling, Workers } from "./procfile.ts";
 
-/** Which of an app's two sets of ports is live. */
+/** One of an app's two sets of ports. */
 export type Slot = "a" | "b";
 
 /**
- * What a release is, and all that is needed to bring it back. Holds names of settings, never
- * values.
+ * The record of a release, with all that is needed to bring it back. Contains names of settings,
+ * never values.
  */
 export interface Release {
   number: number;
@@ -29,10 +29,10 @@ export interface Release {
   environment?: string;
   workers: Workers;
   scaling: Scaling;
-  /** The vassals of this release: its own, and those of an earlier one that go on. */
+  /** The vassals of this release: its own, and those carried over from an earlier one. */
   vassals: string[];
   /**
-   * The key of the folder of dependencies of those that go on with an earlier release's
+   * For vassals that were carried over: the keys of the dependency folders they use
    * (PIKU_AUTO_RESTART).
    */
   held?: Record<string, string>;
@@ -40,13 +40,13 @@ export interface Release {
   steps: { title: string; milliseconds: number }[];
 }
 
-/** Removes all that is kept of a release but its transcript. */
+/** Removes all files of a release but its transcript. */
 export function forgetRelease(host: Host, app: App, number: number): void {
   const { transcript, ...files } = releaseFiles(app, number);
   for (const file of Object.values(files)) host.remove(file);
 }
 
-/** What a checkout changes in a work tree, so that there is a way back. */
+/** What a checkout changes in a work tree, in order to undo it. */
 export interface TreeUndo {
   /** The commit that the work tree showed before. */
   shown?: string;
@@ -62,15 +62,14 @@ export interface Journal {
   cause: string;
   /** Whether the work tree was made by it. */
   made: boolean;
-  /** How the work tree gets back to what it was, where the deploy changes it. */
+  /** How to restore the work tree, if the deploy changes it. */
   tree?: TreeUndo;
 }
 
 const below = (app: App, name: string | number) => `${app.releases}/${name}`;
 
 /**
- * Where the parts of one release are kept: its record, its transcript, and copies of the files that
- * go with it.
+ * The files of a release: its record, its transcript, and copies of the files that belong to it.
  */
 export const releaseFiles = (app: App, number: number) => ({
   record: below(app, `${number}.json`),
@@ -84,8 +83,8 @@ export const releaseFiles = (app: App, number: number) => ({
   /** Files of the work tree as they were before this release was checked out. */
   before: below(app, `${number}.before.tar`),
   /**
-   * Names that are no UTF-8 of files that it changes, with a zero behind each, and those files as
-   * they were before.
+   * The zero-terminated names of changed files that are not valid UTF-8, and those files as they
+   * were before.
    */
   strange: below(app, `${number}.strange`),
   strangeKept: below(app, `${number}.strange.tar`),
@@ -94,7 +93,7 @@ export const releaseFiles = (app: App, number: number) => ({
 });
 
 /**
- * The site that an app's live release went live with; undefined where there is none, or its record
+ * The site that an app's live release was deployed with; undefined if there is none or its record
  * is damaged.
  */
 export function releasedSite(host: Host, paths: Paths, name: string): string | undefined {
@@ -108,10 +107,7 @@ export function releasedSite(host: Host, paths: Paths, name: string): string | u
 const journalFile = (app: App) => below(app, "journal.json");
 const liveFile = (app: App) => below(app, "live");
 
-/**
- * The number of the release that is live. It is the truth: whatever else disagrees with it is put
- * right by it.
- */
+/** The number of the live release. It is authoritative: whatever disagrees with it is repaired. */
 export function liveNumber(host: Host, app: App): number | undefined {
   const number = Number(host.read(liveFile(app))?.trim() || Number.NaN);
   return Number.isInteger(number) ? number : undefined;
@@ -136,7 +132,10 @@ export function liveRelease(host: Host, app: App): Release | undefined {
   return number === undefined ? undefined : readRelease(host, app, number);
 }
 
-/** The number of the live release, where it can be read; for a look at all apps. */
+/**
+ * The number of the live release, or undefined if it cannot be read; used when all apps are
+ * examined.
+ */
 export function readableNumber(host: Host, app: App): number | undefined {
   try {
     return liveNumber(host, app);
@@ -146,8 +145,8 @@ export function readableNumber(host: Host, app: App): number | undefined {
 }
 
 /**
- * The live release, where its record can be read: what is damaged must not keep other apps from
- * being shown.
+ * The live release, or undefined if its record cannot be read: one app's damage must not hide the
+ * others.
  */
 export function readableLive(host: Host, app: App): Release | undefined {
   try {
@@ -157,7 +156,7 @@ export function readableLive(host: Host, app: App): Release | undefined {
   }
 }
 
-/** Numbers for which there is any file or folder, ascending: releases, and deploys that failed. */
+/** The numbers of all releases and failed deploys of which any file exists, ascending. */
 export const numbersOf = (host: Host, app: App): number[] =>
   [
     ...new Set(
@@ -170,7 +169,7 @@ export const numbersOf = (host: Host, app: App): number[] =>
 /** The number that the next release gets. */
 export const nextNumber = (host: Host, app: App) => (numbersOf(host, app).at(-1) ?? 0) + 1;
 
-// It names files, perhaps some hundred thousand of them.
+// It may contain the names of some hundred thousand files.
 const largestJournal = 64 * 1024 * 1024;
 
 export function readJournal(host: Host, app: App): Journal | undefined {
@@ -184,14 +183,15 @@ export function readJournal(host: Host, app: App): Journal | undefined {
       tree: tree === true ? formerUndo(host, app, journal.release) : tree || undefined,
     };
   } catch {
-    // A damaged disk; the deploy that wrote it is the last one.
+    // The disk is damaged; the journal belongs to the latest deploy.
     const release = numbersOf(host, app).at(-1) ?? 0;
     return { release, cause: "", made: false, tree: { added: [], modified: [] } };
   }
 }
 
 /**
- * As piku 0.1 kept it, in files beside its journal: it may have been replaced after a power cut.
+ * The same as piku 0.1 wrote it, in files beside its journal: it may have been updated after a
+ * power cut.
  */
 function formerUndo(host: Host, app: App, release: number): TreeUndo {
   const kept = (name: string) => host.read(below(app, `${release}.${name}`), largestJournal);
@@ -208,19 +208,19 @@ export const writeJournal = (host: Host, app: App, journal: Journal) =>
 
 export const removeJournal = (host: Host, app: App) => host.remove(journalFile(app));
 
-/** The job that a deploy runs right now; it is ended before the next deploy begins. */
+/** The job that the current deploy is running; it is ended before the next deploy begins. */
 export const jobFile = (app: App) => below(app, "job");
 
-/** Made by somebody who wants the deploy that is under way to end; holds who it is. */
+/** Created by deploy:cancel to end the current deploy; contains who cancelled it. */
 export const cancelFile = (app: App) => below(app, "cancel");
 
 const keptReleases = 20;
 
-/** Numbers whose files may go: all but the last 20, and never the live one. */
+/** The numbers whose files can be deleted: all but the last 20 and the live one. */
 export const outdated = (numbers: readonly number[], live: number | undefined) =>
   numbers.slice(0, Math.max(0, numbers.length - keptReleases)).filter((number) => number !== live);
 
-/** A mark that an app was stopped, so that nothing but a deploy starts it. */
+/** The mark of a stopped app, which only a deploy or a restart starts again. */
 export const stoppedFile = (app: App) => `${app.releases}/stopped`;
 
 /** Whether an app was stopped. */

@@ -1,11 +1,13 @@
 import { PikuError } from "../text/errors.ts";
-import { expandVars, printable } from "../text/text.ts";
+import { expandVars, nearest, printable } from "../text/text.ts";
 import { checkSum, checkValue, keyPattern, type Settings } from "./env-file.ts";
+import type { Kind } from "./setting-kinds.ts";
+import { type Row, type SettingName, table, type Value } from "./settings-table.ts";
 
 /**
- * What an app's processes get: the layers one after the other, the later ones winning, `$NAME`
- * replaced by what is known so far, as the original did when it read its files. Throws for a value
- * that cannot be, or more than a process can get.
+ * The settings of an app's processes: the base, then each layer, later ones winning. `$NAME` is
+ * replaced by the value known so far, as the original did when it read its files. Throws for an
+ * invalid value, and for more than a process can get.
  */
 export function layered(base: Settings, layers: readonly Settings[]): Settings {
   const live = Object.assign(Object.create(null) as Settings, base);
@@ -20,17 +22,131 @@ export function layered(base: Settings, layers: readonly Settings[]): Settings {
   return { ...live };
 }
 
-/** A setting that is a whole number, or what it usually is. Throws for one that is none. */
-export function wholeNumberIn<Key extends string>(
-  settings: Settings,
-  usual: Readonly<Record<Key, string>>,
-  key: Key,
-) {
-  const value = settings[key] ?? usual[key];
-  if (!/^\d{1,9}$/.test(value))
-    throw new PikuError(
-      `${key} is '${printable(value)}'`,
-      `it must be a whole number, such as ${usual[key]}`,
-    );
-  return Number(value);
+/**
+ * The value of a setting as its row in the table says: checked, or its default. `file`: where the
+ * settings were read, for the message. Throws for an invalid value.
+ */
+export function setting<Name extends SettingName>(
+  settings: Readonly<Settings>,
+  name: Name,
+  file?: string,
+): Value<Name> {
+  const kind = table[name].kind as Kind<Value<Name>>;
+  const text = settings[name]?.trim();
+  if (text === undefined) return kind.initial;
+  if (text === "") return kind.empty;
+  return kind.read(text, (part = text) => {
+    throw invalid(name, part, { file });
+  });
+}
+
+/** The error for an invalid value of a setting, with the hint of its kind or another one. */
+export function invalid(
+  name: SettingName,
+  value: string,
+  { file, hint }: { file?: string; hint?: string } = {},
+): PikuError {
+  const { kind } = table[name];
+  const where = file === undefined ? "" : `${file}: `;
+  return new PikuError(
+    `${where}${name}: invalid ${kind.noun} '${printable(value)}'`,
+    hint ?? kind.hint,
+  );
+}
+
+const family = /^(NGINX|UWSGI|PIKU|ACME)_/;
+
+/**
+ * Names of these families that are neither settings nor typing errors: piku and the original set
+ * them themselves for apps, hooks, plugins and clients.
+ */
+const exported: Record<string, string> = {
+  NGINX_: "ROOT SOCKET SSL HTTP2 ACL",
+  PIKU_:
+    "ROOT HOME APPS CACHE DATA REPOS ENVS UWSGI AVAILABLE ENABLED LOGS ACME PLUGINS SOCKETS LOCKS " +
+    "WEB SETTINGS APP RELEASE CAUSE COMMIT BRANCH ERROR COMMAND KEY_ADDED KEY_APPS SERVER",
+  ACME_: "WWW",
+};
+
+const names = Object.keys(table) as SettingName[];
+
+// Each costs a comparison with all names.
+const maxUnknown = 10;
+
+/**
+ * What is doubtful about settings that were put into an app's ENV or the board's: names that piku
+ * does not know but should, settings of the other place, and words that are neither true nor false.
+ * `texts`: where an app may use names of its own, as `$NAME`, besides the settings; only asked for
+ * when there are any.
+ */
+export function settingWarnings(
+  settings: Readonly<Settings>,
+  place: "app" | "board",
+  texts: () => readonly string[] = () => [],
+): string[] {
+  const keys = Object.keys(settings);
+  const strange = keys.filter((key) => isOfPiku(key) && !isSetting(key) && !isExported(key));
+  const written = strange.length > 0 ? [...Object.values(settings), ...texts()] : [];
+  const used = new Set(written.flatMap(namesUsed));
+  const unknown = strange.filter((key) => !used.has(key));
+  return [
+    ...keys.filter(isSetting).flatMap((key) => misplaced(key, place) ?? doubtful(settings, key)),
+    ...unknown.slice(0, maxUnknown).map(unknownSetting),
+    ...(unknown.length > maxUnknown
+      ? [`${unknown.length - maxUnknown} more settings are unknown to piku`]
+      : []),
+  ];
+}
+
+const isSetting = (key: string): key is SettingName => Object.hasOwn(table, key);
+
+const isOfPiku = (key: string) => family.test(key) && keyPattern.test(key);
+
+function isExported(key: string): boolean {
+  const { prefix, rest } = divided(key);
+  return key.startsWith("PIKU_INTERNAL_") || exported[prefix]?.split(" ").includes(rest) === true;
+}
+
+/** The family of a name, and the rest of it. */
+function divided(key: string): { prefix: string; rest: string } {
+  const [prefix = ""] = family.exec(key) ?? [];
+  return { prefix, rest: key.slice(prefix.length) };
+}
+
+const namesUsed = (text: string) =>
+  [...text.matchAll(/\$\{?([A-Za-z_]\w*)/g)].map(([, name]) => name!);
+
+function misplaced(key: SettingName, place: "app" | "board"): string[] | undefined {
+  const { scope } = table[key];
+  if (scope === "both" || scope === place) return undefined;
+  return [
+    scope === "board"
+      ? `${key} counts only in the board's ENV: config:set --global ${key}=...`
+      : `${key} belongs in the ENV of one app: config:set APP ${key}=...`,
+  ];
+}
+
+function doubtful(settings: Readonly<Settings>, key: SettingName): string[] {
+  const { kind } = table[key] as Row<unknown>;
+  const value = settings[key]!.trim();
+  const guess = value.includes("$") ? undefined : kind.guess?.(value);
+  return guess === undefined
+    ? []
+    : [`${key} is '${printable(value)}', which counts as ${guess}; ${kind.hint}`];
+}
+
+function unknownSetting(key: string): string {
+  const { prefix, rest } = divided(key);
+  const relatives = names.filter((name) => name.startsWith(prefix));
+  const near = nearest(
+    rest,
+    relatives.map((name) => name.slice(prefix.length)),
+  );
+  const meant = near ? prefix + near : names.find((name) => name.endsWith(`_${rest}`));
+  const remark = meant
+    ? `; did you mean ${meant}?`
+    : prefix === "UWSGI_"
+      ? "; uWSGI's own options go into the file of UWSGI_INCLUDE_FILE"
+      : ", which piku does not use";
+  return `unknown setting ${printable(key)}${remark}`;
 }

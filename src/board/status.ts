@@ -1,15 +1,15 @@
 import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
 import { readMachine } from "../app/board-settings.ts";
 import { calledAddress } from "../app/caller.ts";
-import { parseServerSettings } from "../app/env-file.ts";
+import { liveSettings, readScaling } from "../app/live.ts";
 import type { Paths } from "../app/paths.ts";
-import { isCron, isInside, parseScaling } from "../app/procfile.ts";
+import { isCron, isInside } from "../app/procfile.ts";
 import { isStopped, readableLive } from "../app/releases.ts";
+import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { everyProcess, familyOf, memoryOf, type Running } from "../host/processes.ts";
 import { siteNames } from "../site/names.ts";
 import { addressesOf } from "../site/site.ts";
-import { isOn } from "../text/text.ts";
 import { appsWithWorkers, listVassals } from "../workers/emperor.ts";
 import { startsOf } from "../workers/health.ts";
 import { portOf, processesOf } from "../workers/stop.ts";
@@ -59,7 +59,7 @@ export function surveyProcesses(host: Host, app: App, every = everyProcess(host)
   const vassals = listVassals(host, app.paths, app.name).filter(
     ({ file }) => !live || live.vassals.includes(file),
   );
-  return Object.entries(parseScaling(readOfAny(host, `${app.envs}/SCALING`)))
+  return Object.entries(readScaling(host, app, readOfAny))
     .filter(([kind]) => kind !== "static")
     .flatMap(([kind, count]) => Array.from({ length: count }, (_, i) => ({ kind, ordinal: i + 1 })))
     .map(({ kind, ordinal }) => ({
@@ -145,11 +145,11 @@ export function surveyApps(host: Host, paths: Paths): AppStatus[] {
 function addressOf(host: Host, app: App): string | undefined {
   if (!host.stat(app.site)) return undefined;
   try {
-    const settings = parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? "");
+    const settings = liveSettings(host, app);
     const site = {
       names: siteNames(settings),
       ports: readMachine(host, app.paths.settings).ports,
-      httpsOnly: isOn(settings.NGINX_HTTPS_ONLY),
+      httpsOnly: setting(settings, "NGINX_HTTPS_ONLY"),
     };
     return site.names.length > 0 ? addressesOf(site, calledAddress(host))[0] : undefined;
   } catch {

@@ -1,5 +1,5 @@
 import { type App, appOf, findApp, listApps, namedApp } from "../app/app.ts";
-import { readMachine } from "../app/board-settings.ts";
+import { boardWarnings, readMachine } from "../app/board-settings.ts";
 import {
   changeServerSettings,
   changeSettings,
@@ -7,12 +7,13 @@ import {
   parseSettings,
   type Settings,
 } from "../app/env-file.ts";
-import { largestImport, parseAssignments, parseImport } from "../app/import.ts";
+import { maxImportBytes, parseAssignments, parseImport } from "../app/import.ts";
+import { liveSettings } from "../app/live.ts";
 import { withTurn } from "../app/locks.ts";
 import { masked, type Origin, originsOf } from "../app/origins.ts";
 import { pathsOf } from "../app/paths.ts";
 import { liveRelease, nextNumber, type Release, releaseFiles } from "../app/releases.ts";
-import { layered } from "../app/settings.ts";
+import { layered, settingWarnings } from "../app/settings.ts";
 import { deploy } from "../deploy/deploy.ts";
 import { planDeploy } from "../deploy/plan.ts";
 import { recover } from "../deploy/recover.ts";
@@ -78,7 +79,7 @@ function showOrigins(
   };
   const number = liveRelease(host, app)?.number;
   const deployed = number === undefined ? {} : settingsOf(host, releaseFiles(app, number).settings);
-  const origins = originsOf(settingsOf(host, `${app.envs}/LIVE_ENV`), layers, deployed);
+  const origins = originsOf(liveSettings(host, app), layers, deployed);
   if (json) host.say(JSON.stringify(origins.map((origin) => ({ ...origin, value: show(origin) }))));
   else
     for (const origin of origins)
@@ -171,6 +172,8 @@ function change(
     if (isThere) planDeploy(host, request(live), live, nextNumber(host, app));
     host.mkdir(app.envs);
     host.write(`${app.envs}/ENV`, changed(), 0o600);
+    for (const doubt of settingWarnings(parseServerSettings(changed()), "app"))
+      voiceOf(host).warn(doubt);
     return isThere
       ? `Kept for the next deploy or restart of '${app.name}'.`
       : `App '${app.name}' is not deployed yet; this is kept for its first push.`;
@@ -189,6 +192,7 @@ function changeGlobal(host: Host, changes: Record<string, string | null>): void 
     const { settings } = readMachine(host, paths.settings, content);
     // Refused here, since each deploy would fail with more than an app can get.
     if (keys.some((key) => changes[key] !== null)) layered({}, [settings]);
+    for (const doubt of boardWarnings(host, paths.settings, content)) voice.warn(doubt);
     for (const key of keys)
       voice.log(`${changes[key] === null ? "Unsetting" : "Setting"} ${key} for all apps`);
     host.write(paths.settings, content, host.stat(paths.settings)?.mode ?? 0o600);
@@ -257,7 +261,7 @@ export const configImport = command({
   args: { app: appArg, restart: restartArg },
   run({ args, host }) {
     const { name } = namedApp(host, args.app);
-    set(host, name, "config:import", parseImport(host.stdin(largestImport)), args.restart);
+    set(host, name, "config:import", parseImport(host.stdin(maxImportBytes)), args.restart);
   },
 });
 

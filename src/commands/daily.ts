@@ -1,6 +1,6 @@
 import { type App, appOf, listApps } from "../app/app.ts";
 import { type Machine, readMachine } from "../app/board-settings.ts";
-import { parseServerSettings } from "../app/env-file.ts";
+import { liveSettings } from "../app/live.ts";
 import { withTurn } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
 import { dropStage } from "../board/backup/stage.ts";
@@ -56,7 +56,7 @@ export const daily = command({
 /** Renews the certificate of an app that has a site of ours. */
 function renewSite(host: Host, app: App, { ports, reload }: Machine): void {
   withTurn(host, app.paths, "deploy", app, "daily", () => {
-    const settings = parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? "");
+    const settings = liveSettings(host, app);
     const site = certifiedOf(app, settings, ports);
     if (site.names.length > 0 && host.stat(app.site)) renew(host, { app, site, settings, reload });
   });

@@ -1,7 +1,8 @@
 import { type App, findApp, remainsOf } from "../app/app.ts";
 import { callerOf } from "../app/caller.ts";
+import { readScaling } from "../app/live.ts";
 import { holderOf, isHeld, withTurn } from "../app/locks.ts";
-import { parseScale, parseScaling } from "../app/procfile.ts";
+import { parseScale } from "../app/procfile.ts";
 import { cancelFile, liveNumber } from "../app/releases.ts";
 import { isUp } from "../board/status.ts";
 import { retire } from "../deploy/retire.ts";
@@ -130,7 +131,7 @@ export const psRestart = command({
   },
   run({ args, host }) {
     const app = findApp(host, args.app);
-    const scaling = parseScaling(host.read(`${app.envs}/SCALING`) ?? "");
+    const scaling = readScaling(host, app);
     const kinds = Object.keys(scaling).filter((kind) => kind !== "static" && scaling[kind]! > 0);
     if (!kinds.includes(args.kind))
       throw new PikuError(

@@ -1,5 +1,5 @@
 import { findApp } from "../app/app.ts";
-import { parseServerSettings } from "../app/env-file.ts";
+import { liveSettings } from "../app/live.ts";
 import { programEnvironment } from "../host/tools.ts";
 import { Ended, usageError } from "../text/errors.ts";
 import { appArg, command } from "./command.ts";
@@ -32,7 +32,7 @@ export const run = command({
       throw usageError("the command is missing", "e.g.: ssh piku@board run blog -- ls -l");
     const env = {
       ...programEnvironment(host.env()),
-      ...parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? ""),
+      ...liveSettings(host, app),
       PWD: app.tree,
     };
     const status = host.run(["sh", "-c", typed], { cwd: app.tree, env });

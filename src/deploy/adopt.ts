@@ -1,5 +1,5 @@
 import type { App } from "../app/app.ts";
-import { parseScaling } from "../app/procfile.ts";
+import { readScaling } from "../app/live.ts";
 import { liveRelease, releaseFiles, writeLive, writeRelease } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { commitOf } from "../repository/worktree.ts";
@@ -28,7 +28,7 @@ export function adopt(host: Host, app: App): void {
   copy(`${app.envs}/ENV`, files.settings);
   copy(`${app.envs}/LIVE_ENV`, files.live);
   copy(app.site, files.site);
-  const scaling = parseScaling(host.read(`${app.envs}/SCALING`) ?? "");
+  const scaling = readScaling(host, app);
   writeRelease(host, app, {
     number: 0,
     cause: "piku.py",

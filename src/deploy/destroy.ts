@@ -1,12 +1,13 @@
 import type { App } from "../app/app.ts";
-import { parseServerSettings } from "../app/env-file.ts";
+import { liveSettings } from "../app/live.ts";
 import { withTurn } from "../app/locks.ts";
+import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
-import { clientPairs, findClient, publicNames } from "../site/acme.ts";
+import { authorityOf, clientPairs, findClient, publicNames } from "../site/acme.ts";
 import { certificateNames } from "../site/certificate.ts";
 import { cacheFoldersIn } from "../site/directives.ts";
 import { isBelow, removeCache } from "../site/folders.ts";
-import { parseServerNames, siteNames } from "../site/names.ts";
+import { siteNames } from "../site/names.ts";
 import { removeSite } from "../site/switch.ts";
 import { explain } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
@@ -112,12 +113,12 @@ function removeBusy(host: Host, folder: string): void {
 
 /** Makes the ACME client forget an app's certificate; it would go on renewing it for ever. */
 function forgetCertificate(host: Host, app: App): void {
-  const settings = parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? "");
+  const settings = liveSettings(host, app);
   try {
-    const redirected = parseServerNames(settings.NGINX_REDIRECT_FROM);
+    const redirected = setting(settings, "NGINX_REDIRECT_FROM");
     const names = publicNames(
       certificateNames({ names: siteNames(settings), redirected }),
-      settings.ACME_ROOT_CA,
+      authorityOf(host, settings),
     );
     const client = names.length > 0 ? findClient(host, app, settings) : undefined;
     if (!client || clientPairs(host, client, names).length === 0) return;

@@ -2,20 +2,14 @@ import type { App } from "../app/app.ts";
 import { callerOf } from "../app/caller.ts";
 import { siteKinds } from "../app/procfile.ts";
 import type { Release } from "../app/releases.ts";
+import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { subjectOf } from "../repository/commit.ts";
 import { listVassals } from "../workers/emperor.ts";
 import { awaitHealthy } from "../workers/health.ts";
 import { isInPlace, isUnchanged, startWorkers, writeWorker } from "../workers/start.ts";
 import { drain, staleVassals, stopVassals } from "../workers/stop.ts";
-import {
-  followedBy,
-  graceOf,
-  type Vassal,
-  vassalName,
-  type Worker,
-  wholeNumber,
-} from "../workers/worker.ts";
+import { followedBy, graceOf, type Vassal, vassalName, type Worker } from "../workers/worker.ts";
 import type { Plan, PlannedWorker } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
 
@@ -100,7 +94,7 @@ export function startGeneration(
   { fresh, release }: Generation,
 ): void {
   const grace = graceOf(settings);
-  const timeout = 1000 * wholeNumber(settings, "PIKU_HEALTHCHECK_TIMEOUT");
+  const timeout = 1000 * setting(settings, "PIKU_HEALTHCHECK_TIMEOUT");
   const start = (workers: readonly Worker[]) => {
     if (workers.length > 0)
       awaitHealthy(host, app, startWorkers(host, app, workers, grace), timeout, show);

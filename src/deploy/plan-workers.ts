@@ -2,6 +2,7 @@ import type { App } from "../app/app.ts";
 import { parseCron } from "../app/cron.ts";
 import type { Settings } from "../app/env-file.ts";
 import { isCron, isInside, type Procfile, type Scaling, siteKinds } from "../app/procfile.ts";
+import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
@@ -36,7 +37,7 @@ export function planWorkers({
 }: WorkersFacts): Worker[] {
   const { workers } = procfile;
   const front = siteKinds.find((kind) => kind in workers);
-  const healthcheck = healthPath(settings.PIKU_HEALTHCHECK);
+  const healthcheck = setting(settings, "PIKU_HEALTHCHECK");
   // The port changes with every deploy: workers that do not listen on it have no use for it, and
   // would always look changed.
   const { PORT, ...others } = settings;
@@ -87,18 +88,10 @@ function refuseCommand(kind: string, command: string): void {
     throw new PikuError(`Procfile: '${printable(command)}' is not a folder of the app`);
   }
 }
-function healthPath(value: string | undefined): string | undefined {
-  if (value && !/^\/[!-~]*$/.test(value)) {
-    throw new PikuError(
-      `PIKU_HEALTHCHECK: '${printable(value)}' is no path`,
-      "write a path of the app that answers quickly, such as /health",
-    );
-  }
-  return value || undefined;
-}
 
 // sun_path of unix(7), without its terminating zero.
 const longestSocket = 107;
+
 function refuseLongSocket(app: App, { listen }: Worker): void {
   if (listen && "socket" in listen && listen.socket.length > longestSocket) {
     throw new PikuError(

@@ -1,17 +1,18 @@
 import type { App } from "../app/app.ts";
-import { type Machine, portNumber, readMachine } from "../app/board-settings.ts";
+import { type Machine, readMachine } from "../app/board-settings.ts";
 import { callerAddress } from "../app/caller.ts";
 import type { Settings } from "../app/env-file.ts";
+import { readScaling } from "../app/live.ts";
 import {
   isInside,
   type Procfile,
-  parseScaling,
   planScaling,
   type Scaling,
   siteKinds,
   type Workers,
 } from "../app/procfile.ts";
 import type { Release, Slot } from "../app/releases.ts";
+import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { type Commit, refuseManyNames } from "../repository/commit.ts";
 import { includedFile } from "../repository/include.ts";
@@ -20,8 +21,7 @@ import { siteNames } from "../site/names.ts";
 import { askNginx } from "../site/nginx.ts";
 import { isShared } from "../site/reload.ts";
 import { hasSite, planBackend, planSite, readInclude, type Site } from "../site/site.ts";
-import { PikuError } from "../text/errors.ts";
-import { isOn, printable } from "../text/text.ts";
+import { printable } from "../text/text.ts";
 import { parseOptions } from "../workers/options.ts";
 import { choosePorts, type Place, refuseTakenPort } from "../workers/ports.ts";
 import { socketLink, type Worker } from "../workers/worker.ts";
@@ -92,15 +92,11 @@ export function planDeploy(
   release: number,
 ): Plan {
   const { app } = request.commit;
-  if (request.commit.id !== live?.commit)
-    refuseManyNames(host, request.commit, readMachine(host, app.paths.settings).mostFiles);
-  const survey = surveyCommit(host, request.commit, request.serverSettings);
-  const { procfile, runtime, source, environment, machine, warnings } = survey;
-  const scaling = planScaling(
-    procfile.workers,
-    parseScaling(host.read(`${app.envs}/SCALING`) ?? ""),
-    request.scaling,
-  );
+  const machine = readMachine(host, app.paths.settings);
+  if (request.commit.id !== live?.commit) refuseManyNames(host, request.commit, machine.mostFiles);
+  const survey = surveyCommit(host, request.commit, request.serverSettings, machine);
+  const { procfile, runtime, source, environment, warnings } = survey;
+  const scaling = planScaling(procfile.workers, readScaling(host, app), request.scaling);
   const place = planPlace(
     host,
     app,
@@ -110,7 +106,7 @@ export function planDeploy(
     keepsKind("web", request, survey, live),
   );
   const settings = liveSettings(app, survey.settings, procfile.workers, place);
-  const shared = isShared(host, app.paths);
+  const shared = isShared(host, app.paths, machine);
   const common = {
     release,
     options: uwsgiOptions(host, request.commit, settings),
@@ -157,7 +153,7 @@ function keepsKind(
   live: Release | undefined,
 ): boolean {
   if (only !== undefined) return kind !== only;
-  return live !== undefined && !restarts.includes(cause) && !isOn(autoRestart(settings));
+  return live !== undefined && !restarts.includes(cause) && !autoRestart(settings);
 }
 
 /** Whether a worker can run beside the one it replaces. */
@@ -190,8 +186,11 @@ function planSiteOf(
 /** Commands whose purpose is to start workers anew, whatever PIKU_AUTO_RESTART says. */
 const restarts = ["restart", "ps:scale", "rollback", "restore"];
 
-const autoRestart = ({ PIKU_AUTO_RESTART, AUTO_RESTART }: Settings) =>
-  PIKU_AUTO_RESTART ?? AUTO_RESTART ?? "true";
+const autoRestart = (settings: Settings) =>
+  setting(
+    settings,
+    settings.PIKU_AUTO_RESTART === undefined ? "AUTO_RESTART" : "PIKU_AUTO_RESTART",
+  );
 
 function planPlace(
   host: Host,
@@ -203,16 +202,9 @@ function planPlace(
 ): Place {
   const networked = Object.keys(procfile.workers).some((kind) => siteKinds.includes(kind));
   const names = siteNames(settings);
-  const fixed = settings.PORT ? portNumber(settings.PORT, "PORT") : undefined;
-  const bind = settings.BIND_ADDRESS || "127.0.0.1";
-  if (!/^[\w.:[\]-]+$/.test(bind)) {
-    throw new PikuError(
-      `BIND_ADDRESS: '${printable(bind)}' is no address`,
-      "write 127.0.0.1 or 0.0.0.0",
-    );
-  }
-  const overlap =
-    names.length > 0 && (settings.PIKU_OVERLAP === undefined || isOn(settings.PIKU_OVERLAP));
+  const fixed = setting(settings, "PORT");
+  const bind = setting(settings, "BIND_ADDRESS");
+  const overlap = names.length > 0 && setting(settings, "PIKU_OVERLAP");
   const switches = overlap && "web" in procfile.workers && fixed === undefined;
   const count = Math.max(...siteKinds.map((kind) => scaling[kind] ?? 0), 1);
   const own = networked ? choosePorts(host, app, count) : undefined;

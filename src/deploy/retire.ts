@@ -1,5 +1,5 @@
 import type { App } from "../app/app.ts";
-import { parseServerSettings } from "../app/env-file.ts";
+import { liveSettings } from "../app/live.ts";
 import { isHeld, withTurn } from "../app/locks.ts";
 import {
   forgetRelease,
@@ -37,7 +37,7 @@ export function retireLater(host: Host, app: App): void {
  */
 export function retire(host: Host, app: App): void {
   if (!liveRelease(host, app)) return;
-  const grace = graceOf(parseServerSettings(host.read(`${app.envs}/LIVE_ENV`) ?? ""));
+  const grace = graceOf(liveSettings(host, app));
   const leaving = staleVassals(host, app);
   if (leaving.length > 0) drain(host, app, leaving, grace);
   // Much may have happened while their connections drained, so everything is examined again.

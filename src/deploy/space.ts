@@ -4,19 +4,26 @@ import { memoryLeft } from "../host/space.ts";
 import { buildTree } from "../repository/checkout.ts";
 import { PikuError } from "../text/errors.ts";
 
-const leastBytes = 100 * 1024 * 1024;
-const leastInodes = 500;
-const littleMemory = 64;
+const megabyte = 1024 * 1024;
+
+/** What must be free on the server's disk for a deploy, and below what `doctor` warns before. */
+export const minFree = {
+  deploy: { bytes: 100 * megabyte, inodes: 500 },
+  doctor: { bytes: 250 * megabyte, inodes: 2000 },
+};
+
+/** Megabytes of free memory below which a build may fail. */
+export const minMemory = 64;
 
 /** Refuses a deploy when the disk is nearly full. */
 export function refuseFullDisk(host: Host, app: App): void {
   const { bytes, inodes } = host.free(app.paths.root);
-  if (bytes < leastBytes)
+  if (bytes < minFree.deploy.bytes)
     throw new PikuError(
-      `the server's disk has only ${Math.floor(bytes / 1024 / 1024)} MB left`,
+      `the server's disk has only ${Math.floor(bytes / megabyte)} MB left`,
       "a deploy needs 100 MB; `destroy` an app that is not needed, or make room",
     );
-  if (inodes < leastInodes)
+  if (inodes < minFree.deploy.inodes)
     throw new PikuError(
       `the server's disk has room for only ${inodes} more files`,
       "a deploy needs 500; make room",
@@ -38,7 +45,7 @@ export function makeRoom(host: Host, app: App): void {
 /** The warning before a build that may run out of memory, or undefined. */
 export function memoryWarning(host: Host): string | undefined {
   const megabytes = memoryLeft(host);
-  return megabytes !== undefined && megabytes < littleMemory
+  return megabytes !== undefined && megabytes < minMemory
     ? `the server has only ${megabytes} MB of memory left; a build that needs more is ended.`
     : undefined;
 }

@@ -1,11 +1,13 @@
-import { type App, listApps, readOfAny } from "../app/app.ts";
-import { type Machine, readMachine } from "../app/board-settings.ts";
+import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
+import type { Machine } from "../app/board-settings.ts";
 import { parseServerSettings, parseSettings, type Settings } from "../app/env-file.ts";
-import { type Procfile, parseProcfile, parseScaling, siteKinds } from "../app/procfile.ts";
-import { layered } from "../app/settings.ts";
+import { readScaling } from "../app/live.ts";
+import { type Procfile, parseProcfile, siteKinds } from "../app/procfile.ts";
+import { layered, settingWarnings } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { findTool } from "../host/tools.ts";
 import { type Commit, fileOf, namesOf } from "../repository/commit.ts";
+import { includedFile } from "../repository/include.ts";
 import { environmentFolder, environmentKey } from "../runtimes/dependencies.ts";
 import { generic } from "../runtimes/generic.ts";
 import { detectRuntime } from "../runtimes/index.ts";
@@ -32,13 +34,18 @@ export interface Survey {
  * Reads a commit and changes nothing. Throws for what cannot work, with file and line where
  * possible.
  */
-export function surveyCommit(host: Host, commit: Commit, serverSettings: string): Survey {
+export function surveyCommit(
+  host: Host,
+  commit: Commit,
+  serverSettings: string,
+  machine: Machine,
+): Survey {
   const { app } = commit;
   const names = namesOf(host, commit);
   const given = readProcfile(host, commit, names);
-  const machine = readMachine(host, app.paths.settings);
   const shipped = parseSettings(fileOf(host, commit, "ENV") ?? "", "ENV");
-  const layers = [machine.settings, shipped, parseServerSettings(serverSettings)];
+  const ofServer = parseServerSettings(serverSettings);
+  const layers = [machine.settings, shipped, ofServer];
   const source = sourceOf(
     host,
     commit,
@@ -63,8 +70,24 @@ export function surveyCommit(host: Host, commit: Commit, serverSettings: string)
     source: { ...source, settings },
     environment,
     settings,
-    warnings: [...given.warnings, ...warnings],
+    warnings: [
+      ...given.warnings,
+      ...warnings,
+      ...settingWarnings({ ...shipped, ...ofServer }, "app", () => [
+        ...source.commands,
+        textOfInclude(host, commit, settings),
+      ]),
+    ],
   };
+}
+
+/** The app's own nginx directives, or nothing where the plan refuses the file. */
+function textOfInclude(host: Host, commit: Commit, settings: Settings): string {
+  try {
+    return includedFile(host, commit, settings, "NGINX_INCLUDE_FILE")?.content ?? "";
+  } catch {
+    return "";
+  }
 }
 
 /**
@@ -160,9 +183,9 @@ function baseSettings(host: Host, app: App, environment: string | undefined): Se
 function refuseTwinFiles(host: Host, app: App, kinds: readonly string[]): void {
   for (const other of listApps(host, app.paths)) {
     if (other === app.name) continue;
-    const theirs = Object.keys(
-      parseScaling(readOfAny(host, `${app.paths.envs}/${other}/SCALING`)),
-    ).map((kind) => `${other}_${kind}`);
+    const theirs = Object.keys(readScaling(host, appOf(app.paths, other), readOfAny)).map(
+      (kind) => `${other}_${kind}`,
+    );
     const twin = kinds.find((kind) => theirs.includes(`${app.name}_${kind}`));
     if (twin)
       throw new PikuError(

@@ -1,4 +1,5 @@
 import type { Settings } from "../app/env-file.ts";
+import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
@@ -17,10 +18,8 @@ export function includedFile(
   settings: Settings,
   key: Includes,
 ): { name: string; content: string } | undefined {
-  const name = settings[key];
-  if (!name) return undefined;
-  if (name.startsWith("/") || `/${name}/`.includes("/../"))
-    throw new PikuError(`${key}: '${printable(name)}' is not a file of the app`);
+  const name = setting(settings, key);
+  if (name === undefined) return undefined;
   const content = fileOf(host, commit, name);
   if (content === undefined)
     throw new PikuError(`${key}: there is no file '${printable(name)}' in the app`);

@@ -13,10 +13,10 @@ import type { Runtime, Source } from "./runtime.ts";
 
 const locks = ["bun.lock", "bun.lockb"];
 
-/** Node's, unless the Procfile runs Bun, or there is no npm. */
+/** Node takes precedence unless the Procfile runs Bun or npm is not installed. */
 const isNode = (source: Source) => !runsOne(source, "bun", "bunx") && source.has("npm");
 
-/** Bun with its lock file. */
+/** Bun, recognised by its lock file. */
 export const bun: Runtime = {
   name: "Bun",
   needs: [["bun"]],

@@ -1,6 +1,6 @@
 import type { Runtime } from "./runtime.ts";
 
-/** Of what a build leaves in `target`, the jars. */
+/** The jars among the build output in `target`. */
 const jars = (name: string) =>
   !name.startsWith(".cpcache/") && (!name.startsWith("target/") || name.endsWith(".jar"));
 

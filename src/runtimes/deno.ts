@@ -3,17 +3,17 @@ import type { Runtime, Source } from "./runtime.ts";
 
 const manifests = ["deno.json", "deno.jsonc", "deno.lock", "package.json", ".npmrc"];
 
-/** Files that belong to what is installed; import maps may have any name. */
+/** Files that determine the dependencies; import maps may have any name. */
 const readable = ({ names }: Source) =>
   names.filter((name) => manifests.includes(name) || /^import[\w.-]*\.json$/.test(name));
 
-/** Node's, when there is a package.json, unless the Procfile runs Deno, or there is no npm. */
+/**
+ * With a package.json Node takes precedence unless the Procfile runs Deno or npm is not installed.
+ */
 const isNode = (source: Source) =>
   source.names.includes("package.json") && !runsOne(source, "deno") && source.has("npm");
 
-/**
- * Deno with its configuration; packages lie in a cache of its own in the folder of dependencies.
- */
+/** Deno, recognised by its configuration; its cache is in the dependency folder. */
 export const deno: Runtime = {
   name: "Deno",
   needs: [["deno"]],

@@ -5,8 +5,8 @@ import { contentHash } from "../repository/commit.ts";
 import type { Runtime, Source } from "./runtime.ts";
 
 /**
- * The key of the folder of dependencies of an app: a hash of all that it is made from. Undefined
- * when it needs none.
+ * The key of an app's dependency folder: a hash of everything that determines its content.
+ * Undefined if there are no dependencies.
  */
 export function environmentKey(host: Host, runtime: Runtime, source: Source): string | undefined {
   const parts = runtime.madeFrom?.(source);
@@ -14,27 +14,27 @@ export function environmentKey(host: Host, runtime: Runtime, source: Source): st
 }
 
 /**
- * The folder of dependencies with this key. It is made at this place and never moved: scripts in it
- * name their interpreter's path.
+ * The dependency folder with this key. It is created in this place and never moved: scripts in it
+ * contain their interpreter's path.
  */
 export const environmentFolder = (app: App, key: string) => `${app.envs}/.${key}`;
 
 const complete = (folder: string) => `${folder}/.complete`;
 
-/** Whether a folder of dependencies was filled to its end. */
+/** Whether a dependency folder is complete. */
 export const isComplete = (host: Host, folder: string) => host.stat(complete(folder)) !== undefined;
 
 export const markComplete = (host: Host, folder: string) => host.write(complete(folder), "");
 
 /**
- * Names in `envs/<app>` that the original used and scripts may know; they become links into the
+ * Names in `envs/<app>` that the original used and scripts may rely on; they are links into the
  * live folder.
  */
 const linked = ["bin", "lib", "include", "pyvenv.cfg", "node_modules"];
 
 /**
  * Points the old names in `envs/<app>` to the live folder, and removes folders that neither the
- * live release nor the one before needs, nor workers that go on. What the original had there is
+ * live release, nor the previous one, nor carried-over workers need. What the original had there is
  * kept until then.
  */
 export function linkEnvironment(

@@ -4,8 +4,8 @@ const sources = ({ names }: Source) =>
   names.filter((name) => name.endsWith(".go") && !name.endsWith("_test.go"));
 
 /**
- * Whether the folder at the top is a program. One that is never built (`//go:build ignore`) is not
- * asked.
+ * Whether the top folder is a program. Files that are never built (`//go:build ignore`) do not
+ * count.
  */
 const isProgram = (source: Source) =>
   sources(source).some((name) => {
@@ -14,8 +14,8 @@ const isProgram = (source: Source) =>
   });
 
 /**
- * As Go itself calls it: after the last part of the module's path that is no version. Without a
- * module, as the app.
+ * Named as Go does: after the last part of the module's path that is not a version; without a
+ * module, after the app.
  */
 export function programName(source: Source): string {
   const path = /^module\s+"?([^\s"]+)/m.exec(source.read("go.mod"))?.[1];
@@ -23,10 +23,10 @@ export function programName(source: Source): string {
   return parts.at(-1)?.replace(/\.v\d+$/, "") ?? source.settings.APP ?? "app";
 }
 
-// Go would stamp the state of the build tree into the program, and fails where git cannot tell it.
+// Go would record the state of the build tree in the program, and fails if git cannot determine it.
 const unstamped = "-buildvcs=false";
 
-/** From before there were modules: packages lie in GOPATH, and `godep` puts them there. */
+/** From before there were modules: `godep` puts packages into GOPATH. */
 function buildWithoutModule(source: Source): Step[] {
   const godep = source.names.includes("Godeps/") || source.names.includes("Godeps");
   const env = godep ? { GO111MODULE: "off" } : undefined;
@@ -48,9 +48,9 @@ const goBuild = (source: Source, ...what: string[]) => [
 ];
 
 /**
- * Go. The program is built when it is deployed: at the top of the tree, or, when there is none at
- * the top, each program of the module into `bin`. Modules and compiled packages are kept in the
- * user's own folders, as Go does.
+ * Go. The program is built during the deploy: the one at the top of the tree, or else every program
+ * of the module into `bin`. Modules and compiled packages are cached in the user's own folders, as
+ * Go does.
  */
 export const go: Runtime = {
   name: "Go",
@@ -59,7 +59,7 @@ export const go: Runtime = {
   detects: (source) =>
     ["Godeps", "Godeps/", "go.mod"].some((name) => source.names.includes(name)) ||
     source.names.some((name) => name.endsWith(".go")),
-  // For what `release` and workers build.
+  // For builds in `release` and in workers.
   settings: () => ({ GOFLAGS: unstamped }),
   build(source) {
     if (!source.names.includes("go.mod")) return buildWithoutModule(source);

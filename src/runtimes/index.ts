@@ -15,10 +15,10 @@ import { statics } from "./static.ts";
 import { uv } from "./uv.ts";
 
 /**
- * The first that detects an app and whose tools are there is its runtime, so this is the order of
- * detection: the original's. `generic` takes whatever has a Procfile, so it comes last. Bun and
- * Deno stand before Node, since their apps mostly have a package.json too, but leave it to Node
- * unless the Procfile runs them: that is what such an app was so far.
+ * The runtime of an app is the first one that detects it and whose tools are installed, so this is
+ * the order of detection: the original's. `generic` accepts anything with a Procfile, so it comes
+ * last. Bun and Deno come before Node, since most of their apps have a package.json too; they leave
+ * such an app to Node unless the Procfile runs them, as the original did.
  */
 export const runtimes: readonly Runtime[] = [
   python,
@@ -40,7 +40,7 @@ export const runtimes: readonly Runtime[] = [
   generic,
 ];
 
-/** The runtime of an app, and those that would have fitted had their tools been there. */
+/** The runtime of an app, and those that would match if their tools were installed. */
 export function detectRuntime(source: Source): { runtime?: Runtime; lacking: Runtime[] } {
   const fitting = runtimes.filter((runtime) => runtime.detects(source));
   const ready = (runtime: Runtime) =>

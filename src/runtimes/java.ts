@@ -1,8 +1,8 @@
 import type { Runtime } from "./runtime.ts";
 
 /**
- * Java with Maven. `clean`, since Maven leaves classes and jars of files and versions that are no
- * more, and `java -jar target/*.jar` would find them; what it downloaded stays.
+ * Java with Maven. `clean`, since Maven leaves classes and jars of deleted files and former
+ * versions, which `java -jar target/*.jar` would find; downloads stay cached.
  */
 export const maven: Runtime = {
   name: "Java Maven",
@@ -11,8 +11,8 @@ export const maven: Runtime = {
   detects: ({ names }) => names.includes("pom.xml"),
   settings: () => ({}),
   build: () => [{ title: "Running mvn package", argv: ["mvn", "-B", "-ntp", "clean", "package"] }],
-  // All that a Procfile may name (`target/app.jar`, `target/classes`, `target/dependency`), less
-  // what only Maven reads.
+  // Everything that a Procfile may name (`target/app.jar`, `target/classes`, `target/dependency`),
+  // but not Maven's own files.
   isOutput: (name) => /^(target|build)\//.test(name),
   goesLive: (name) =>
     !/(^|\/)target\/(test-classes|generated-[^/]+|[^/]+-reports|maven-[^/]+|[^/]+\.original$)/.test(
@@ -22,7 +22,7 @@ export const maven: Runtime = {
 
 const manifests = ["build.gradle", "build.gradle.kts"];
 
-/** Gradle knows what is stale, but leaves a jar of an earlier version beside the new one. */
+/** Gradle rebuilds what is stale, but leaves the jar of a former version beside the new one. */
 const gradleBuild = (program: string) => ({
   title: "Running gradle build",
   argv: ["sh", "-c", `rm -rf build/libs; exec ${program} --no-daemon --console=plain build`],
@@ -43,7 +43,7 @@ export const gradle: Runtime = {
     ),
 };
 
-/** Java with the Gradle that it brings. */
+/** Java with the repository's own Gradle wrapper. */
 export const gradleWrapper: Runtime = {
   ...gradle,
   needs: [["java"]],

@@ -1,12 +1,13 @@
 import type { Settings } from "../app/env-file.ts";
 import { siteKinds } from "../app/procfile.ts";
+import { invalid, setting } from "../app/settings.ts";
 import { PikuError } from "../text/errors.ts";
-import { printable, splitWords } from "../text/text.ts";
+import { splitWords } from "../text/text.ts";
 import type { Runtime, Source, Step } from "./runtime.ts";
 
 const manifest = "package.json";
 
-/** What package.json says that matters here. */
+/** The fields of package.json that matter here. */
 interface Manifest {
   scripts: Record<string, string>;
   packageManager?: string;
@@ -28,36 +29,38 @@ export function readManifest({ read }: Source): Manifest {
   );
 }
 
-/** Whether the Procfile has one of these programs run something. */
+/** Whether a line of the Procfile runs one of these programs. */
 export const runsOne = ({ commands }: Source, ...programs: string[]) =>
   commands.some((line) => new RegExp(`(^|[\\s;&|(/])(${programs.join("|")})\\s`).test(`${line} `));
 
-/** Whether we have to run the `build` script: there is one, and no line of the Procfile runs it. */
+/** Whether piku runs the `build` script: there is one, and no line of the Procfile runs it. */
 export const mustBuild = (source: Source) =>
   "build" in readManifest(source).scripts &&
   !source.commands.some((line) => /\b(npm|npx|yarn|pnpm|bunx?|deno)\b[^;&|]*\bbuild\b/.test(line));
 
 /**
- * The `start` script, for an app of no other worker, or one with a name that nothing would answer
+ * The `start` script, for an app without workers, or with a server name that no worker would answer
  * for.
  */
 export function startScript(source: Source, command: string): string | undefined {
   const kinds = Object.keys(source.workers);
   const answers = kinds.some((kind) => kind === "static" || siteKinds.includes(kind));
-  const { NGINX_SERVER_NAME, NGINX_STATIC_PATHS } = source.settings;
-  const wanted = kinds.length === 0 || (!answers && NGINX_SERVER_NAME && !NGINX_STATIC_PATHS);
+  const isServed =
+    setting(source.settings, "NGINX_SERVER_NAME").length > 0 &&
+    setting(source.settings, "NGINX_STATIC_PATHS").length === 0;
+  const wanted = kinds.length === 0 || (!answers && isServed);
   return wanted && "start" in readManifest(source).scripts ? command : undefined;
 }
 
 /**
- * Files that an install reads, or undefined when it may read any file of the app: its own scripts,
- * packages that lie in its folders, patches.
+ * The files that an install reads, or undefined if it may read any file of the app: install
+ * scripts, local packages, patches.
  */
 export function manifests(source: Source, locks: readonly string[]): string[] | undefined {
   const { scripts, workspaces } = readManifest(source);
   const lifecycle = ["preinstall", "install", "postinstall", "prepare", "prepublish"];
   const elsewhere =
-    // Husky is about the git of whoever writes the app, and half of all apps have it.
+    // Husky only concerns the developer's git, and half of all apps have it.
     lifecycle.some((name) => name in scripts && !/^husky\b[^&;|]*$/.test(scripts[name]!)) ||
     workspaces !== undefined ||
     source.names.some((name) => ["binding.gyp", "pnpm-workspace.yaml", ".yarn/"].includes(name)) ||
@@ -74,7 +77,7 @@ export function manifests(source: Source, locks: readonly string[]): string[] | 
   return elsewhere ? undefined : known.filter((name) => source.names.includes(name));
 }
 
-/** What an install reads, for the key of its folder. */
+/** What an install depends on, for the key of its folder. */
 export const manifestTexts = (source: Source, locks: readonly string[]) =>
   manifests(source, locks)?.flatMap((name) => [name, source.read(name)]) ?? [source.commit];
 
@@ -84,11 +87,11 @@ export const installSettings = ({ settings }: Source) =>
     .filter(([name]) => /^(NODE_ENV$|(npm|yarn|pnpm|bun)_)/i.test(name))
     .map(([name, value]) => `${name}=${value}`);
 
-/** Puts what an install reads into the folder of dependencies. */
+/** Copies what an install reads into the dependency folder. */
 export function copyManifests(source: Source, environment: string, locks: readonly string[]): Step {
   const title = "Creating node_modules";
   const files = manifests(source, locks);
-  // A copy of the link would have package managers work in the folder of the release before.
+  // With a copy of the link package managers would work in the previous release's folder.
   const copy = files ? 'cp -P "$@" "$0"' : 'cp -a . "$0" && rm -rf "$0/.git" "$0/node_modules"';
   return {
     title,
@@ -97,8 +100,7 @@ export function copyManifests(source: Source, environment: string, locks: readon
 }
 
 /**
- * Shows the folder of dependencies where Node looks for it; the link goes live with what the build
- * makes.
+ * Links the dependency folder where Node looks for it; the link goes live with the build output.
  */
 export const linkModules = ({ names }: Source, environment: string): Step[] =>
   names.includes("node_modules/")
@@ -115,10 +117,7 @@ export const linkModules = ({ names }: Source, environment: string): Step[] =>
         },
       ];
 
-/**
- * Of what lies below node_modules only the link goes live, and of what builds keep for the next one
- * nothing.
- */
+/** Below node_modules only the link goes live, and build caches do not. */
 export const goesLive = (name: string) =>
   !/(^|\/)(node_modules|\.cache|\.parcel-cache|\.turbo|\.next\/cache)\//.test(name);
 
@@ -131,13 +130,13 @@ export const nodeSettings = (environment: string, base: Settings): Settings => (
 /** A way of installing packages. */
 interface Manager {
   locks: string[];
-  /** The package of npm that it comes as, where package.json names no version. */
+  /** Its npm package, if package.json names no version. */
   comesAs(lock: string): string;
-  /** Its words behind its name; `lock` is the text of its lock file, empty when there is none. */
+  /** Its arguments. `lock`: the text of its lock file, empty if there is none. */
   install(lock: string, options: readonly string[]): string[];
-  /** How it installs into a folder that Node understands, and asks nothing. */
+  /** Makes it install into a folder that Node understands, without asking questions. */
   env?: Settings;
-  /** Has it install what only a build needs too, whatever NODE_ENV says. */
+  /** Makes it install development dependencies as well, whatever NODE_ENV says. */
   everything: Settings;
 }
 
@@ -175,22 +174,21 @@ const managers: Record<string, Manager> = {
 };
 
 /**
- * NODE_PACKAGE_MANAGER: a name, or a command as the original took it, `npm --package-lock=false`.
- * Never read by a shell.
+ * NODE_PACKAGE_MANAGER: a name, or a command as in the original, `npm --package-lock=false`. Never
+ * passed to a shell.
  */
 function managerOf({ settings }: Source): { name: string; options: string[]; manager: Manager } {
-  const typed = settings.NODE_PACKAGE_MANAGER?.trim() || "npm";
+  const typed = setting(settings, "NODE_PACKAGE_MANAGER");
   const [name = "", ...options] = splitWords(typed).words;
   const manager = Object.hasOwn(managers, name) ? managers[name] : undefined;
   if (!manager)
-    throw new PikuError(
-      `NODE_PACKAGE_MANAGER is '${printable(typed)}'`,
-      `write ${Object.keys(managers).join(", ")}, with options behind it if need be`,
-    );
+    throw invalid("NODE_PACKAGE_MANAGER", typed, {
+      hint: `write ${Object.keys(managers).join(", ")}, with options behind it if need be`,
+    });
   return { name, options, manager };
 }
 
-/** What the package manager is to be installed as, or undefined when it is there already. */
+/** The npm package to install the package manager from, or undefined if it is installed. */
 function managerPackage(source: Source): string | undefined {
   const { name, manager } = managerOf(source);
   if (name === "npm") return undefined;
@@ -212,12 +210,9 @@ const lockOf = (source: Source) => {
  * when it has none.
  */
 function versions({ settings, has, ask }: Source): { wanted?: string; installed: string } {
-  const wanted = settings.NODE_VERSION?.trim().replace(/^v/, "");
-  if (wanted && !/^(\d+(\.\d+){0,2}|lts|latest)$/.test(wanted))
-    throw new PikuError(`NODE_VERSION is '${printable(wanted)}'`, "write it as 20.11.1");
   const program = ["node", "nodejs"].find(has);
   return {
-    wanted: wanted || undefined,
+    wanted: setting(settings, "NODE_VERSION")?.replace(/^v/, ""),
     installed: program === undefined ? "" : ask(program, "-v").replace(/^v/, ""),
   };
 }

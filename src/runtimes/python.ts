@@ -1,4 +1,5 @@
 import type { Settings } from "../app/env-file.ts";
+import { invalid, setting } from "../app/settings.ts";
 import { PikuError } from "../text/errors.ts";
 import { goesLive, relocate } from "./pyproject.ts";
 import type { Runtime, Source, Step } from "./runtime.ts";
@@ -10,10 +11,8 @@ const manifest = "requirements.txt";
  * there, or when uWSGI cannot run it.
  */
 export function interpreter(source: Source): string {
-  const version = source.settings.PYTHON_VERSION || "3";
-  if (!/^\d+(\.\d+)?$/.test(version)) {
-    throw new PikuError(`PYTHON_VERSION is '${version}'`, "write it as 3 or 3.11");
-  }
+  const version = setting(source.settings, "PYTHON_VERSION") ?? "3";
+  if (!/^\d+(\.\d+)?$/.test(version)) throw invalid("PYTHON_VERSION", version);
   const python = `python${version}`;
   if (!source.has(python))
     throw new PikuError(

@@ -1,5 +1,4 @@
-import { PikuError } from "../text/errors.ts";
-import { printable } from "../text/text.ts";
+import { setting } from "../app/settings.ts";
 import { goesLive, installing, leadsElsewhere, manifest, relocate } from "./pyproject.ts";
 import { pluginVersion, pythonSettings, refuseOtherThanPlugin } from "./python.ts";
 import type { Runtime, Source } from "./runtime.ts";
@@ -8,10 +7,8 @@ const lock = "uv.lock";
 
 /** The version that is asked for, by the setting before the file; undefined when any will do. */
 function wantedVersion({ settings, read }: Source): string | undefined {
-  const typed = settings.PYTHON_VERSION?.trim();
-  if (typed && !/^[\w.+@-]+$/.test(typed))
-    throw new PikuError(`PYTHON_VERSION is '${printable(typed)}'`, "write it as 3 or 3.11");
-  return typed || read(".python-version").trim().split(/\s/)[0] || undefined;
+  const typed = setting(settings, "PYTHON_VERSION");
+  return typed ?? (read(".python-version").trim().split(/\s/)[0] || undefined);
 }
 
 /** Python with a pyproject.toml, by uv. */

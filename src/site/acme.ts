@@ -1,9 +1,10 @@
 import type { App } from "../app/app.ts";
 import type { Settings } from "../app/env-file.ts";
+import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { findTool } from "../host/tools.ts";
 import { PikuError } from "../text/errors.ts";
-import { printable, text } from "../text/text.ts";
+import { text } from "../text/text.ts";
 import { isAddress, type Pair } from "./certificate.ts";
 
 /** A program that obtains certificates from an authority (RFC 8555), and where it stores them. */
@@ -21,11 +22,9 @@ export interface Client {
   forget(first: string): string[][];
 }
 
-/**
- * The original's authority, unless ACME_ROOT_CA names another, by name or by the URL of its
- * directory.
- */
-const usualAuthority = "letsencrypt.org";
+/** The authority of an app's certificates; ACME_ROOT_CA may also be in piku's own environment. */
+export const authorityOf = (host: Host, settings: Settings) =>
+  setting({ ...host.env(), ...settings }, "ACME_ROOT_CA");
 
 /** The folder from which nginx answers challenges; it contains the tokens (RFC 8555, 8.3). */
 export const challenges = (app: App) => `${app.paths.acme}/.well-known/acme-challenge`;
@@ -107,14 +106,8 @@ const dehydrated = (app: App, program: string, authority: string): Client => {
  * an invalid path in the settings.
  */
 export function findClient(host: Host, app: App, settings: Settings): Client | undefined {
-  const said = { ...host.env(), ...settings };
-  const authority = said.ACME_ROOT_CA || usualAuthority;
-  if (!/^(https?:\/\/[!-~]+|[\w.-]+)$/.test(authority) || authority.startsWith("-"))
-    throw new PikuError(
-      `ACME_ROOT_CA is '${printable(authority)}'`,
-      "write the name of an authority, such as letsencrypt.org, or the https address of its directory",
-    );
-  const root = said.ACME_ROOT || `${app.paths.home}/.acme.sh`;
+  const authority = authorityOf(host, settings);
+  const root = setting({ ...host.env(), ...settings }, "ACME_ROOT") ?? `${app.paths.home}/.acme.sh`;
   if (host.stat(`${root}/acme.sh`)) return acmeSh(app, root, authority);
   const program = findTool(host, "dehydrated");
   return program === undefined ? undefined : dehydrated(app, program, authority);
@@ -145,7 +138,7 @@ const pause = 3_600_000;
 const failedFile = (app: App) => `${app.releases}/certificate.failed`;
 
 /** When to try again after a failure, in milliseconds since 1970; undefined for now. */
-export function pausedUntil(host: Host, app: App): number | undefined {
+export function retryAfter(host: Host, app: App): number | undefined {
   const failed = Number(host.read(failedFile(app)) || Number.NaN);
   // The pause must not become longer when the clock is set back.
   return host.now() >= failed && host.now() < failed + pause ? failed + pause : undefined;

@@ -1,19 +1,19 @@
 import type { App } from "../app/app.ts";
 import type { Settings } from "../app/env-file.ts";
-import { wholeNumberIn } from "../app/settings.ts";
+import { invalid, setting } from "../app/settings.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable, text } from "../text/text.ts";
 import { cacheHint, mayCache } from "./folders.ts";
 
-/** Replies of an app that nginx keeps, and gives by itself. */
+/** Answers of an app that nginx caches. */
 export interface Cache {
-  /** How the paths begin whose replies are kept, without the first `/`. */
+  /** Prefixes of the paths whose answers are cached, without the first `/`. */
   prefixes: string[];
   folder: string;
   gigabytes: number;
   /**
-   * Seconds that replies are kept, that browsers are told, and after which what nobody asks for
-   * goes.
+   * Seconds that answers are cached; that browsers may cache them; and after which an answer that
+   * nobody asks for is removed.
    */
   content: number;
   redirects: number;
@@ -22,19 +22,9 @@ export interface Cache {
   unused: number;
 }
 
-/** What the original takes for an app that does not say otherwise. */
-const usual = {
-  NGINX_CACHE_SIZE: "1",
-  NGINX_CACHE_TIME: "3600",
-  NGINX_CACHE_REDIRECTS: "3600",
-  NGINX_CACHE_ANY: "3600",
-  NGINX_CACHE_CONTROL: "3600",
-  NGINX_CACHE_EXPIRY: "86400",
-};
-
 /**
- * The cache that an app's NGINX_CACHE_ settings ask for; undefined without NGINX_CACHE_PREFIXES.
- * `allowed` are the folders of PIKU_FOLDERS. Throws for invalid values, and for a folder that is
+ * The cache that an app's NGINX_CACHE_ settings define; undefined without NGINX_CACHE_PREFIXES.
+ * `allowed`: the folders of PIKU_FOLDERS. Throws for invalid values, and for a folder that is
  * neither the app's own nor allowed.
  */
 export function planCache(
@@ -42,42 +32,32 @@ export function planCache(
   settings: Settings,
   allowed: readonly string[] = [],
 ): Cache | undefined {
-  const prefixes = (settings.NGINX_CACHE_PREFIXES ?? "")
-    .split(",")
-    .map((item) => item.trim().replace(/^\/+/, ""));
-  const given = [...new Set(prefixes.filter((prefix) => prefix !== ""))];
-  if (given.length === 0) return undefined;
-  const bad = given.find((prefix) => !/^[\w.~%+@/-]+$/.test(prefix));
-  if (bad !== undefined)
-    throw new PikuError(
-      `NGINX_CACHE_PREFIXES: '${printable(bad)}' cannot be the beginning of a path`,
-      "write paths with commas between them, such as /thumbnails,/sitemap.xml",
-    );
-  const seconds = (key: keyof typeof usual) => wholeNumberIn(settings, usual, key);
+  const prefixes = setting(settings, "NGINX_CACHE_PREFIXES");
+  if (prefixes.length === 0) return undefined;
   return {
-    prefixes: given,
-    folder: cacheFolder(app, settings.NGINX_CACHE_PATH, allowed),
-    gigabytes: Math.max(1, seconds("NGINX_CACHE_SIZE")),
-    content: seconds("NGINX_CACHE_TIME"),
-    redirects: seconds("NGINX_CACHE_REDIRECTS"),
-    others: seconds("NGINX_CACHE_ANY"),
-    browsers: seconds("NGINX_CACHE_CONTROL"),
-    unused: seconds("NGINX_CACHE_EXPIRY"),
+    prefixes,
+    folder: cacheFolder(app, settings, allowed),
+    gigabytes: Math.max(1, setting(settings, "NGINX_CACHE_SIZE")),
+    content: setting(settings, "NGINX_CACHE_TIME"),
+    redirects: setting(settings, "NGINX_CACHE_REDIRECTS"),
+    others: setting(settings, "NGINX_CACHE_ANY"),
+    browsers: setting(settings, "NGINX_CACHE_CONTROL"),
+    unused: setting(settings, "NGINX_CACHE_EXPIRY"),
   };
 }
 
 /**
- * A folder of nginx's own: it removes from there what it does not know, and as root takes it for
- * its own user.
+ * The directory of the cache. It must be nginx's alone: nginx removes what it does not know, and
+ * chowns the directory when it is root.
  */
-function cacheFolder(app: App, given: string | undefined, allowed: readonly string[]): string {
+function cacheFolder(app: App, settings: Settings, allowed: readonly string[]): string {
+  const given = setting(settings, "NGINX_CACHE_PATH");
   if (!given) return `${app.cache}/nginx`;
-  const folder = given.length > 4096 ? "" : given.replace(/(\/\.?)*$/, "");
+  const folder = given.replace(/(\/\.?)*$/, "");
   if (!/^\/[\w./+@-]+$/.test(folder) || /\/(\.{0,2})\//.test(`${folder}/`))
-    throw new PikuError(
-      `NGINX_CACHE_PATH: '${printable(given)}' cannot be the folder of a cache`,
-      `write an absolute path, such as ${app.cache}/pages, or leave it out`,
-    );
+    throw invalid("NGINX_CACHE_PATH", given, {
+      hint: `write an absolute path, such as ${app.cache}/pages, or leave it out`,
+    });
   if (!mayCache(app, folder, allowed))
     throw new PikuError(
       `NGINX_CACHE_PATH: '${printable(given)}' is outside of the app's own cache folder`,
@@ -87,15 +67,15 @@ function cacheFolder(app: App, given: string | undefined, allowed: readonly stri
 }
 
 /**
- * A name for a variable of one app's: nginx's variables are shared by all sites, and are made of
- * letters, digits and `_`.
+ * The part of an nginx variable's name that makes it one app's: variables are shared by all sites,
+ * and consist of letters, digits and `_`.
  */
 const variable = (app: string) =>
   app.replace(/[^A-Za-z0-9]/g, (letter) => `_${letter.charCodeAt(0).toString(16)}_`);
 
 /**
- * What a cache needs outside of the server block. 2 MB of memory hold the keys of some 16,000
- * replies. A reply that its app wants for one visitor alone is never told to be everybody's.
+ * The part of a cache outside of the server block. 2 MB of memory hold the keys of about 16,000
+ * answers. An answer that its app marks as private is never sent as public.
  */
 export const renderCacheZone = (
   app: string,
@@ -108,7 +88,7 @@ export const renderCacheZone = (
     ~*(private|no-store|no-cache) $upstream_http_cache_control;
   }`;
 
-/** The location whose replies are kept; `pass` are the lines that hand a request to the app. */
+/** The location whose answers are cached; `pass`: the lines that pass a request to the app. */
 export const renderCacheLocation = (
   app: string,
   protocol: string,

@@ -5,15 +5,12 @@ import { PikuError } from "../text/errors.ts";
 import { changeNginx } from "./change.ts";
 
 /**
- * The file that sites include which let nobody in but Cloudflare. Its name is none that nginx takes
- * for a site.
+ * The file that sites include which let in only Cloudflare. Its name does not end in `.conf`, so
+ * nginx does not take it for a site.
  */
 export const rangesFile = (paths: Paths) => `${paths.nginx}/cloudflare.acl`;
 
-/**
- * The ranges of addresses in Cloudflare's answer, of both families; undefined when it is none of
- * its answers.
- */
+/** The IP ranges in Cloudflare's answer, IPv4 and IPv6; undefined for any other text. */
 export function parseRanges(answer: string): string[] | undefined {
   try {
     const { success, result } = JSON.parse(answer) as {
@@ -31,39 +28,39 @@ export function parseRanges(answer: string): string[] | undefined {
   }
 }
 
-/** The text of the file of ranges. */
+/** The text of that file. */
 export const renderRanges = (ranges: readonly string[]) =>
   `# Written by piku; refreshed every day.\n${ranges.map((range) => `allow ${range};\n`).join("")}`;
 
-/** Asks Cloudflare. Throws with the reason when there is no answer, or one that is none. */
-function askCloudflare(host: Host, source: string): string {
+/** Downloads the text of the file. Throws with the reason when that fails. */
+function downloadRanges(host: Host, source: string): string {
   const ran = host.capture(["curl", "-fsS", "--max-time", "20", "--", source]);
   const ranges = ran.status === 0 ? parseRanges(ran.stdout) : undefined;
   if (ranges) return renderRanges(ranges);
   throw new PikuError(
-    `the addresses of Cloudflare could not be got: ${ran.stderr.trim().split("\n").at(-1) || "the answer is not a list of them"}`,
-    "look at the server's network and try again, or unset NGINX_CLOUDFLARE_ACL",
+    `could not download Cloudflare's IP ranges: ${ran.stderr.trim().split("\n").at(-1) || "the answer is not a list of ranges"}`,
+    "check the server's network and try again, or unset NGINX_CLOUDFLARE_ACL",
   );
 }
 
 /**
- * Sees to it that there is a list of ranges: without one a site would let nobody in. Throws when it
- * cannot be got.
+ * Downloads the ranges where there are none yet: without them a site would let nobody in. Throws
+ * when that fails.
  */
 export function ensureRanges(host: Host, paths: Paths, { cloudflare }: Machine): void {
-  if (!host.stat(rangesFile(paths))) host.write(rangesFile(paths), askCloudflare(host, cloudflare));
+  if (!host.stat(rangesFile(paths)))
+    host.write(rangesFile(paths), downloadRanges(host, cloudflare));
 }
 
 /**
- * Brings the list up to date where there is one, and has nginx read it; nothing when it is as it
- * was. For those who hold the machine's turn. Throws when it cannot be got: the last good one
- * stays.
+ * Updates the ranges where a site uses them, and reloads nginx when they have changed. For callers
+ * that hold the board's lock. Throws when the download fails; the last good ranges stay.
  */
 export function refreshRanges(host: Host, paths: Paths, { cloudflare, reload }: Machine): void {
   const file = rangesFile(paths);
   const before = host.read(file);
   if (before === undefined) return;
-  const now = askCloudflare(host, cloudflare);
+  const now = downloadRanges(host, cloudflare);
   if (now === before) return;
   changeNginx(host, paths, reload, {
     make: () => host.write(file, now),

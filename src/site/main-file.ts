@@ -1,32 +1,30 @@
-import { defu } from "defu";
 import { type Ports, readMachine } from "../app/board-settings.ts";
 import type { Paths } from "../app/paths.ts";
+import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
-import { must, PikuError } from "../text/errors.ts";
-import { isOn, printable, text } from "../text/text.ts";
-import { askNginx, everywhere } from "./nginx.ts";
+import { must } from "../text/errors.ts";
+import { text } from "../text/text.ts";
+import { askNginx } from "./nginx.ts";
 
-/** The files of the nginx that is piku's own. */
+/** The files of piku's own nginx. */
 export const webFiles = ({ web }: Paths) => ({
   main: `${web}/nginx.conf`,
   pid: `${web}/nginx.pid`,
   /**
-   * What nginx says of itself, and of requests to sites without a log of their own. Read by us to
-   * see whether a reload took.
+   * nginx's own log, and that of requests to sites without a log of their own. piku reads it to see
+   * whether a reload is complete.
    */
   errors: `${web}/error.log`,
   accesses: `${web}/access.log`,
-  /** The pair that older versions show to whoever asks for an unknown name by https. */
+  /** The certificate that older versions present when an unknown name is requested by https. */
   certificate: `${web}/unknown.crt`,
   key: `${web}/unknown.key`,
 });
 
-/** What nginx's main file is made from. */
+/** The facts for nginx's main file. */
 export interface Main {
   paths: Paths;
-  /**
-   * The user of nginx's workers, where its master is root; undefined where it runs as piku's user.
-   */
+  /** The user of nginx's workers if its master is root; undefined if it runs as piku's user. */
   user?: string;
   ports: Ports;
   ipv4: string;
@@ -40,21 +38,21 @@ export interface Main {
   rejects: boolean;
 }
 
-// Where Debian, Alpine and Fedora keep the files that load nginx's modules.
+// Where Debian, Alpine and Fedora keep the files that load nginx modules.
 const moduleFolders = [
   "/etc/nginx/modules-enabled",
   "/etc/nginx/modules",
   "/usr/share/nginx/modules",
 ];
 
-// Of one address at a time: a class behind one router, each pupil with a browser. A request to an
-// app takes two of a worker's connections.
+// Concurrent requests from one address: a class behind one router, each pupil with a browser. A
+// request to an app takes two of a worker's connections.
 const mostOfOneAddress = 400;
 
 /**
- * The main file of piku's own nginx, for a board and for the tests alike. Names that no site has
- * get a 404 by http and nothing by https, unless a site is marked as the default. The ciphers are
- * those that Mozilla calls intermediate.
+ * The main file of piku's own nginx, on boards and in tests. Unknown names get a 404 by http and no
+ * answer by https, unless a site is marked as the default. The ciphers are Mozilla's "intermediate"
+ * ones.
  */
 export function renderMain({ paths, user, ports, ipv4, ipv6, limits, rejects }: Main): string {
   const files = webFiles(paths);
@@ -112,7 +110,7 @@ export function renderMain({ paths, user, ports, ipv4, ipv6, limits, rejects }: 
 }
 
 /**
- * Bounds what one address may hold. A program of the board itself, such as a tunnel, asks for
+ * Limits the connections of one address. Local programs are exempt: a tunnel makes requests for
  * everybody.
  */
 const renderLimits = text`
@@ -130,23 +128,22 @@ const renderLimits = text`
   limit_conn_status 429;`.trimEnd();
 
 /**
- * Writes nginx's main file as this board's settings want it; whether it has changed. Throws where
- * there is no nginx, or for settings that are none.
+ * Writes nginx's main file from the board's settings. Returns whether it has changed. Throws if
+ * there is no nginx, or for invalid settings.
  */
 export function writeMain(host: Host, paths: Paths): boolean {
   const { settings, ports } = readMachine(host, paths.settings);
   const { limits, rejects } = askNginx(host);
-  const { NGINX_IPV4_ADDRESS: ipv4, NGINX_IPV6_ADDRESS: ipv6 } = defu(settings, everywhere);
   const files = webFiles(paths);
   const main = renderMain({
     paths,
-    // nginx would take `nobody` otherwise.
+    // Otherwise nginx would use `nobody`.
     user: host.uid === 0 ? "root" : undefined,
     ports,
-    ipv4: checked(ipv4, /^\d{1,3}(\.\d{1,3}){3}$/, paths, "NGINX_IPV4_ADDRESS"),
+    ipv4: setting(settings, "NGINX_IPV4_ADDRESS", paths.settings),
     ipv6:
-      host.stat("/proc/net/if_inet6") && !isOn(settings.DISABLE_IPV6)
-        ? checked(ipv6, /^\[[0-9a-fA-F:.]+\]$/, paths, "NGINX_IPV6_ADDRESS")
+      host.stat("/proc/net/if_inet6") && !setting(settings, "DISABLE_IPV6")
+        ? setting(settings, "NGINX_IPV6_ADDRESS", paths.settings)
         : undefined,
     limits,
     rejects,
@@ -159,8 +156,8 @@ export function writeMain(host: Host, paths: Paths): boolean {
   return true;
 }
 
-// What lies beside the distribution's main file, and is named without its folder: nginx looks
-// beside the main file that it was given.
+// Files beside the distribution's main file that are included by bare name: nginx looks for them
+// beside its own main file.
 const neighbours = [
   "fastcgi.conf",
   "fastcgi_params",
@@ -172,7 +169,7 @@ const neighbours = [
 ];
 
 /**
- * Gives include files of apps what they find beside the distribution's main file, such as `include
+ * Links the files that apps' include files expect beside the main file, such as `include
  * fastcgi_params;`.
  */
 function linkNeighbours(host: Host, { web }: Paths): void {
@@ -181,15 +178,6 @@ function linkNeighbours(host: Host, { web }: Paths): void {
     if (host.stat(target) && host.readLink(`${web}/${name}`) !== target)
       host.link(target, `${web}/${name}`);
   }
-}
-
-function checked(address: string, pattern: RegExp, paths: Paths, key: string): string {
-  if (!pattern.test(address))
-    throw new PikuError(
-      `${paths.settings}: ${key} is '${printable(address)}'`,
-      "write 192.0.2.1, or [2001:db8::1]",
-    );
-  return address;
 }
 
 function makeUnknown(host: Host, paths: Paths): void {

@@ -4,23 +4,20 @@ import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { defaultPortsIn, serverNamesIn } from "./directives.ts";
 
-/** What nginx writes about a site, in logs of these names (NGINX_LOG). */
+/** The names of a site's own nginx logs (NGINX_LOG). */
 export const nginxLogs = ["access", "error"] as const;
 
-/**
- * How this nginx is told to speak HTTP/2: by an option of `listen`, by a directive of its own, or
- * not at all.
- */
+/** How HTTP/2 is enabled: by an option of `listen`, by a directive, or not at all. */
 export type Http2 = "listen" | "directive" | "none";
 
 /** What this machine's nginx can do. */
 export interface Abilities {
   http2: Http2;
   /**
-   * Whether it tells how much of a request has been sent (`$upstream_bytes_sent`, since 1.15.8).
+   * Whether it knows how much of a request has been sent (`$upstream_bytes_sent`, since 1.15.8).
    */
   countsSent: boolean;
-  /** Whether it can count connections; Debian's nginx-light could not, up to Debian 11. */
+  /** Whether it can limit connections; Debian's nginx-light could not before Debian 12. */
   limits: boolean;
   /** `ssl_reject_handshake`, since 1.19.4. */
   rejects: boolean;
@@ -28,7 +25,7 @@ export interface Abilities {
   hasLogOption: boolean;
 }
 
-/** Asks the program itself (`nginx -V`). Throws when there is none. */
+/** Asks nginx itself (`nginx -V`). Throws if it is not installed. */
 export function askNginx(host: Host): Abilities {
   const { status, stderr } = host.capture(["nginx", "-V"]);
   if (status !== 0)
@@ -54,10 +51,7 @@ function atLeast(version: readonly number[], wanted: readonly number[]): boolean
 
 const largestSite = 2 * 1024 * 1024;
 
-/**
- * Whether there is a file at a path, or a link to one: nginx waits for ever for a pipe to be
- * written to.
- */
+/** Whether a path is a regular file or a link to one: nginx would wait for ever for a pipe. */
 export function isPlainFile(host: Host, path: string): boolean {
   const entry = host.stat(path);
   const real = entry?.type === "link" ? host.realPath(path) : path;
@@ -65,8 +59,8 @@ export function isPlainFile(host: Host, path: string): boolean {
 }
 
 /**
- * The text of a site; nothing of what cannot be read or is larger than any of ours: an app may have
- * put it there.
+ * The text of a site; empty if it cannot be read or is too large to be ours: an app may have put it
+ * there.
  */
 export function readSite(host: Host, path: string): string {
   try {
@@ -77,8 +71,8 @@ export function readSite(host: Host, path: string): string {
 }
 
 /**
- * The apps with a file of this ending in piku's folder of sites: those that nginx reads end in
- * `.conf`.
+ * The apps that have a file with this ending in piku's folder of sites; nginx reads those that end
+ * in `.conf`.
  */
 export const siteNames = (host: Host, { nginx }: Paths, ending = ".conf"): string[] =>
   host
@@ -86,13 +80,13 @@ export const siteNames = (host: Host, { nginx }: Paths, ending = ".conf"): strin
     .filter((name) => name.endsWith(ending) && !name.startsWith("."))
     .map((name) => name.slice(0, -ending.length));
 
-/** The sites that piku's folder holds: app -> text. */
+/** The sites in piku's folder: app -> text. */
 export const readSites = (host: Host, paths: Paths): Map<string, string> =>
   new Map(
     siteNames(host, paths).map((name) => [name, readSite(host, `${paths.nginx}/${name}.conf`)]),
   );
 
-/** Refuses a server name that another app's site has, wherever in a file it stands. */
+/** Refuses a server name that another app's site uses anywhere in its file. */
 export function refuseTakenNames(
   names: readonly string[],
   app: string,
@@ -112,8 +106,7 @@ export function refuseTakenNames(
 }
 
 /**
- * Refuses a second site that answers for unknown names: nginx has one for each port, and refuses
- * all sites otherwise.
+ * Refuses a second default site: nginx allows one for each port, and otherwise refuses all sites.
  */
 export function refuseSecondDefault(
   host: Host,
@@ -130,7 +123,7 @@ export function refuseSecondDefault(
       `app '${other}' answers for unknown names already`,
       `take NGINX_DEFAULT away from it first: config:set ${other} NGINX_DEFAULT=false`,
     );
-  // Our own nginx reads none of these.
+  // Our own nginx does not read these.
   const file = (isShared ? ["/etc/nginx/sites-enabled", "/etc/nginx/conf.d"] : [])
     .flatMap((folder) => host.list(folder).map((name) => `${folder}/${name}`))
     .find((path) => isTaken(host.read(path) ?? ""));
@@ -140,6 +133,3 @@ export function refuseSecondDefault(
       `on the server: sudo rm ${file} && sudo systemctl reload nginx; or take \`default_server\` out of it`,
     );
 }
-
-/** Where a site listens unless its settings, or the board's, say otherwise. */
-export const everywhere = { NGINX_IPV4_ADDRESS: "0.0.0.0", NGINX_IPV6_ADDRESS: "[::]" };

@@ -11,11 +11,11 @@ import { askNginx, isPlainFile, readSites, siteNames } from "./nginx.ts";
 import { bringBack, leaveAside, setAside, setStrangeAside } from "./refused.ts";
 
 /**
- * nginx's complaint about its files as they are, or undefined. For those who may bind the board's
- * ports: `nginx -t` does.
+ * nginx's complaint about its files, or undefined. The caller must be allowed to bind the board's
+ * ports, as `nginx -t` does.
  */
 function complaintOf(host: Host, paths: Paths): string | undefined {
-  // A pipe among what a site names would be waited for for ever.
+  // If a site names a pipe, nginx waits for ever.
   const patience = ["timeout", "-s", "KILL", "20"];
   const ran = host.capture([
     ...patience,
@@ -33,22 +33,21 @@ function complaintOf(host: Host, paths: Paths): string | undefined {
 }
 
 /**
- * nginx before 1.19.5 has no such option, and complains of a log in /var/log that it may not open,
- * but goes on.
+ * nginx before 1.19.5 does not have this option; it complains that it cannot open its log in
+ * /var/log, but continues.
  */
 const logOption = (host: Host) => (askNginx(host).hasLogOption ? ["-e", "stderr"] : []);
 
 /**
- * Makes nginx's files such that it starts: all sites that it takes together, without those that it
- * refuses, or of which another program has a port (`nginx -t` does not tell that). Gives the sites
- * that were set aside, and why. For the moment before nginx starts. Throws when nginx refuses its
- * files also without any site.
+ * Makes sure that nginx can start: sets aside the sites that it refuses, and those whose port
+ * another program uses (`nginx -t` does not detect that). Run just before nginx starts. Returns the
+ * sites that were set aside, and why. Throws if nginx refuses its files even without any site.
  */
 export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
   for (const path of Object.values(webFiles(paths)))
     if (host.stat(path) && !isPlainFile(host, path)) host.remove(path);
   writeMain(host, paths);
-  // What a power cut left names a process that is somebody else's by now.
+  // A pid file left by a power cut may name another process by now.
   host.remove(webFiles(paths).pid);
   for (const name of siteNames(host, paths, ".refused")) bringBack(host, paths, name);
   const aside = setStrangeAside(host, paths);
@@ -69,12 +68,12 @@ export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
     if (blamed === undefined || !host.stat(`${paths.nginx}/${blamed}.conf`)) break;
     refuse(blamed, complaint);
   }
-  // nginx names none, so each is tried with those before.
+  // nginx names no site, so they are added one by one.
   const names = siteNames(host, paths);
   for (const name of names) setAside(host, paths, name, "it was being tried");
   let bare = complaintOf(host, paths);
   if (bare !== undefined) {
-    // An app may have put something else in the place of a log, or of a folder of nginx's.
+    // An app may have replaced one of nginx's logs or folders.
     host.remove(`${paths.web}.former`);
     host.rename(paths.web, `${paths.web}.former`);
     writeMain(host, paths);
@@ -90,7 +89,7 @@ export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
   return aside;
 }
 
-/** Whether some directive of a site names a pipe. Devices are no pipes: logs go to /dev/null. */
+/** Whether a directive of a site names a pipe. Devices are fine: logs may go to /dev/null. */
 const namesPipe = (host: Host, site: string): boolean =>
   readDirectives(site)
     .flat()
@@ -100,9 +99,7 @@ const namesPipe = (host: Host, site: string): boolean =>
       return real !== undefined && host.stat(real)?.type === "other";
     });
 
-/**
- * A port of its own that a site listens on, and that another program has; while nginx does not run.
- */
+/** A port that only this site listens on and another program uses; nginx is not running. */
 function takenPort(host: Host, ports: Ports, site: string): string | undefined {
   const isTaken = (listen: string) => {
     const { address, port } = splitAddress(listen);
@@ -115,9 +112,9 @@ function takenPort(host: Host, ports: Ports, site: string): string | undefined {
 }
 
 /**
- * Makes ready for an nginx of piku's own what a shared one has left, and tries all sites as they
- * are. Gives what was left aside, since it is another user's and would be refused, and what nginx
- * has against the sites. For install.sh, with the right to bind the board's ports.
+ * Prepares the change from a shared nginx to piku's own, and tests all sites. Returns what was
+ * renamed because another user owns it, and nginx's complaint. For install.sh, which may bind the
+ * board's ports.
  */
 export function tryWeb(host: Host, paths: Paths): { aside: string[]; complaint?: string } {
   writeMain(host, paths);
@@ -126,8 +123,8 @@ export function tryWeb(host: Host, paths: Paths): { aside: string[]; complaint?:
 }
 
 /**
- * Marks the site of PIKU_DEFAULT_APP as the default, and the copy that its release keeps: it
- * answered for unknown names before.
+ * Marks the site of PIKU_DEFAULT_APP, and its copy in the release, as the default: it answered for
+ * unknown names before.
  */
 function markDefault(host: Host, paths: Paths): void {
   const { defaultApp, ports } = readMachine(host, paths.settings);
@@ -143,7 +140,7 @@ function markDefault(host: Host, paths: Paths): void {
   host.write(path, marked);
 }
 
-/** A site with its first server on each of these ports marked as the one for unknown names. */
+/** Marks the first server of a site on each of these ports as the default server. */
 export function asDefault(site: string, ports: readonly number[]): string {
   if (/^\s*listen\s[^;]*\bdefault_server\b/m.test(site)) return site;
   const seen = new Set<string>();

@@ -1,4 +1,4 @@
-import { readMachine } from "../app/board-settings.ts";
+import type { Machine } from "../app/board-settings.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { commandLines, everyProcess, pidIn, titleOf } from "../host/processes.ts";
@@ -41,8 +41,11 @@ export function runningNginx(host: Host, paths: Paths, command?: string): Runnin
  * Whether nginx runs as another user, who must be able to open an app's sockets; if no nginx runs,
  * whether the board is configured so.
  */
-export function isShared(host: Host, paths: Paths): boolean {
-  const { nginx, reload } = readMachine(host, paths.settings);
+export function isShared(
+  host: Host,
+  paths: Paths,
+  { nginx, reload }: Pick<Machine, "nginx" | "reload">,
+): boolean {
   const { way } = runningNginx(host, paths, reload);
   return way === "none" ? nginx === "shared" : way !== "own";
 }

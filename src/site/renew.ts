@@ -6,11 +6,12 @@ import { explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import {
   askAuthority,
+  authorityOf,
   challenges,
   clientPairs,
   findClient,
-  pausedUntil,
   publicNames,
+  retryAfter,
 } from "./acme.ts";
 import {
   type Certified,
@@ -49,8 +50,7 @@ const gotFile = (app: App) => `${app.releases}/certificate`;
  * after a failure.
  */
 function obtain(host: Host, { app, site, settings, reload }: Request, patiently: boolean): void {
-  const authority = settings.ACME_ROOT_CA || host.env().ACME_ROOT_CA;
-  const names = publicNames(certificateNames(site), authority);
+  const names = publicNames(certificateNames(site), authorityOf(host, settings));
   const client = names.length > 0 ? findClient(host, app, settings) : undefined;
   if (!client) return;
   const isGood = (pair: Pair) => {
@@ -64,7 +64,7 @@ function obtain(host: Host, { app, site, settings, reload }: Request, patiently:
   const got = () => clientPairs(host, client, names).find(isGood);
   // The client may have renewed it already.
   if (!got()) {
-    const until = patiently ? pausedUntil(host, app) : undefined;
+    const until = patiently ? retryAfter(host, app) : undefined;
     if (until !== undefined) {
       const time = new Date(until).toISOString().slice(11, 16);
       voice.log(

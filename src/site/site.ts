@@ -1,21 +1,21 @@
-import { defu } from "defu";
 import type { App } from "../app/app.ts";
 import type { Ports } from "../app/board-settings.ts";
 import type { Settings } from "../app/env-file.ts";
 import { isInside, type Scaling, siteKinds, type Workers } from "../app/procfile.ts";
 import type { Slot } from "../app/releases.ts";
+import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import type { Commit } from "../repository/commit.ts";
 import { includedFile } from "../repository/include.ts";
 import { PikuError } from "../text/errors.ts";
-import { isOn, printable } from "../text/text.ts";
+import { printable } from "../text/text.ts";
 import type { Place } from "../workers/ports.ts";
 import { slotFlag, socketLink } from "../workers/worker.ts";
 import { type Cache, planCache } from "./cache.ts";
 import { rangesFile } from "./cloudflare.ts";
 import { maintenanceFile } from "./maintenance.ts";
 import { parseRedirected, siteNames } from "./names.ts";
-import { everywhere, type Http2 } from "./nginx.ts";
+import type { Http2 } from "./nginx.ts";
 import { type Mapping, parseMappings } from "./static.ts";
 
 /** What an app's nginx site is made from. */
@@ -87,11 +87,7 @@ export function certifiedOf(app: App, settings: Settings, ports: Ports) {
     names,
     redirected: names.length > 0 ? parseRedirected(settings, names) : [],
     ports,
-    ipv4: address(
-      defu(settings, everywhere).NGINX_IPV4_ADDRESS,
-      "NGINX_IPV4_ADDRESS",
-      /^\d{1,3}(\.\d{1,3}){3}$/,
-    ),
+    ipv4: setting(settings, "NGINX_IPV4_ADDRESS"),
     certificate: `${app.paths.nginx}/${app.name}.crt`,
     key: `${app.paths.nginx}/${app.name}.key`,
   };
@@ -117,50 +113,32 @@ export function planSite(
   const certified = certifiedOf(app, settings, machine.ports);
   const statics = parseMappings(app, workers, settings, machine.folders);
   if (certified.names.length === 0 || (!backend && statics.length === 0)) return undefined;
-  const { NGINX_IPV6_ADDRESS } = defu(settings, everywhere);
   return {
     ...certified,
-    isDefault: isOn(settings.NGINX_DEFAULT ?? String(machine.defaultApp === app.name)),
+    isDefault:
+      settings.NGINX_DEFAULT === undefined
+        ? machine.defaultApp === app.name
+        : setting(settings, "NGINX_DEFAULT"),
     ipv6:
-      machine.ipv6 && !isOn(settings.DISABLE_IPV6)
-        ? address(NGINX_IPV6_ADDRESS, "NGINX_IPV6_ADDRESS", /^\[[0-9a-fA-F:.]+\]$/)
+      machine.ipv6 && !setting(settings, "DISABLE_IPV6")
+        ? setting(settings, "NGINX_IPV6_ADDRESS")
         : undefined,
     http2: machine.http2,
     countsSent: machine.countsSent,
-    httpsOnly: isOn(settings.NGINX_HTTPS_ONLY),
+    httpsOnly: setting(settings, "NGINX_HTTPS_ONLY"),
     challenges: app.paths.acme,
     maintenance: maintenanceFile(app),
     backend,
     statics,
-    catchAll: catchAll(settings.NGINX_CATCH_ALL),
-    allowGit: isOn(settings.NGINX_ALLOW_GIT_FOLDERS),
+    catchAll: setting(settings, "NGINX_CATCH_ALL")?.replace(/^\/?/, "/"),
+    allowGit: setting(settings, "NGINX_ALLOW_GIT_FOLDERS"),
     hidesFiles: "php" in workers,
-    logs: isOn(settings.NGINX_LOG) ? app.logs : undefined,
+    logs: setting(settings, "NGINX_LOG") ? app.logs : undefined,
     cache: backend && planCache(app, settings, machine.folders),
-    cloudflare: isOn(settings.NGINX_CLOUDFLARE_ACL)
+    cloudflare: setting(settings, "NGINX_CLOUDFLARE_ACL")
       ? { ranges: rangesFile(app.paths), deployer: machine.deployer }
       : undefined,
   };
-}
-
-function address(value: string, key: string, pattern: RegExp): string {
-  if (!pattern.test(value))
-    throw new PikuError(
-      `${key}: '${printable(value)}' is no address`,
-      "write 192.0.2.1, or [2001:db8::1]",
-    );
-  return value;
-}
-
-function catchAll(value: string | undefined): string | undefined {
-  if (!value) return undefined;
-  if (!/^\/?[\w.~/-]+$/.test(value) || value.includes("..")) {
-    throw new PikuError(
-      `NGINX_CATCH_ALL: '${printable(value)}' is no path`,
-      "write a file of the static folder, such as /index.html",
-    );
-  }
-  return value.startsWith("/") ? value : `/${value}`;
 }
 
 /**
@@ -204,7 +182,9 @@ export function planBackend(
 
 /** Whether there is anything for a site to serve. */
 export const hasSite = (workers: Workers, settings: Settings, backend: Backend | undefined) =>
-  backend !== undefined || "static" in workers || Boolean(settings.NGINX_STATIC_PATHS);
+  backend !== undefined ||
+  "static" in workers ||
+  setting(settings, "NGINX_STATIC_PATHS").length > 0;
 
 const largestInclude = 1_000_000;
 

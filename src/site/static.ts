@@ -1,11 +1,12 @@
 import type { App } from "../app/app.ts";
 import type { Settings } from "../app/env-file.ts";
 import type { Workers } from "../app/procfile.ts";
+import { setting } from "../app/settings.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { holdsOurs, isBelow, mayServe, servedHint } from "./folders.ts";
 
-/** A path of the site whose files nginx serves by itself, from a folder. */
+/** A path of the site whose files nginx serves by itself, from a directory. */
 export interface Mapping {
   url: string;
   folder: string;
@@ -14,7 +15,7 @@ export interface Mapping {
 /**
  * The static mappings of an app: its `static` worker (`/`, `dir` or `/url:dir`), then
  * NGINX_STATIC_PATHS (`/url:dir,/url2:/an/absolute/dir`). `allowed` are the folders of
- * PIKU_FOLDERS. Throws for a mapping that is none, or that leaves the app.
+ * PIKU_FOLDERS. Throws for an invalid mapping, and for one that leaves the app.
  */
 export function parseMappings(
   app: App,
@@ -22,10 +23,9 @@ export function parseMappings(
   settings: Settings,
   allowed: readonly string[] = [],
 ): Mapping[] {
-  const items = (settings.NGINX_STATIC_PATHS ?? "").split(",").map((item) => item.trim());
-  const paths = items
-    .filter((item) => item !== "")
-    .map((item) => mapping(app, item, "NGINX_STATIC_PATHS", allowed));
+  const paths = setting(settings, "NGINX_STATIC_PATHS").map((item) =>
+    mapping(app, item, "NGINX_STATIC_PATHS", allowed),
+  );
   const worker =
     workers.static === undefined
       ? []
@@ -35,24 +35,21 @@ export function parseMappings(
   return [...worker, ...paths.filter(({ url }) => worker.every((other) => other.url !== url))];
 }
 
-/** `dir` and `/` mean the site's root; `/url:dir` is a mapping like any other. */
+/** `dir` and `/` stand for the site's root; `/url:dir` is an ordinary mapping. */
 const staticWorker = (command: string) =>
   /^\/[^:]*:/.test(command) ? command : `/:${command.replace(/^\/+/, "") || "."}`;
 
 // PATH_MAX of Linux.
-const longestPath = 4096;
+const maxPath = 4096;
 
 function mapping(app: App, item: string, where: string, allowed: readonly string[]): Mapping {
   const [, url = "", folder = ""] = /^([^:]*):(.*)$/.exec(item) ?? [];
   const hint =
     "write /url:folder, the folder below the app or an absolute one, such as /static:public";
-  if (item.length > longestPath || !/^\/[\w.~/-]*$/.test(url) || url.includes(".."))
-    throw new PikuError(`${where}: '${printable(item)}' is no mapping`, hint);
+  if (item.length > maxPath || !/^\/[\w.~/-]*$/.test(url) || url.includes(".."))
+    throw new PikuError(`${where}: invalid mapping '${printable(item)}'`, hint);
   if (!/^[^\x00-\x1f"$\\]+$/.test(folder) || `/${folder}/`.includes("/../")) {
-    throw new PikuError(
-      `${where}: '${printable(folder)}' cannot be a folder of static files`,
-      hint,
-    );
+    throw new PikuError(`${where}: invalid directory '${printable(folder)}'`, hint);
   }
   const absolute = `/${(folder.startsWith("/") ? folder : `${app.tree}/${folder}`).split("/").filter(isPart).join("/")}`;
   if (!mayServe(app, absolute, allowed)) {
@@ -71,11 +68,11 @@ function mapping(app: App, item: string, where: string, allowed: readonly string
 
 const isPart = (part: string) => part !== "" && part !== ".";
 
-const mostServed = 1000;
+const maxServed = 1000;
 
 /**
- * Refuses links by which nginx would serve something from outside of the app: in a folder of static
- * files, on the way to one, or in whatever such a link leads to.
+ * Refuses symbolic links by which nginx would serve something outside of the app: in a directory of
+ * static files, on the way to one, or in the target of such a link.
  */
 export function refuseLinksOut(
   app: App,
@@ -93,16 +90,13 @@ export function refuseLinksOut(
       const shown = aim + folder.slice(path.length);
       if (!isBelow(shown, app.tree) && !shown.startsWith(`${app.data}/`))
         throw new PikuError(
-          `'${printable(name)}' is a link out of the app, in a folder that is served to everybody`,
+          `'${printable(name)}' is a link out of the app, in a directory that is public`,
           `remove it, or link to something below the app or ${app.data}`,
         );
       if (served.some((other) => isBelow(shown, other))) continue;
       served.push(shown);
-      if (served.length > mostServed)
-        throw new PikuError(
-          `'${printable(name)}' is one of links that lead in a circle`,
-          "remove it",
-        );
+      if (served.length > maxServed)
+        throw new PikuError(`'${printable(name)}' is part of a circle of links`, "remove it");
     }
   }
 }

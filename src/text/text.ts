@@ -152,9 +152,6 @@ function distance(a: string, b: string): number {
   return row[b.length]!;
 }
 
-/** `1`, `on`, `true`, `enabled`, `yes`, `y` in any case, as the original reads a switch. */
-export const isOn = (value: string | undefined) => /^(1|on|true|enabled|yes|y)$/i.test(value ?? "");
-
 const mostLines = 20_000;
 
 /**

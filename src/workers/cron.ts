@@ -1,26 +1,26 @@
 import type { Cron } from "../app/cron.ts";
 
-const mostTimes = 100;
+const maxTimes = 100;
 
 /** Which fields of a cron line are given to uWSGI, and which the launcher checks. */
-function divideCron(cron: Cron): { told: number[][]; looked: Partial<Cron> } {
+function divideCron(cron: Cron): { byUwsgi: number[][]; byLauncher: Partial<Cron> } {
   const { day, weekday, month, hour, bothDays } = cron;
   // If both a day and a weekday are given uWSGI runs the job on either, which is right unless both
   // must match.
   const apart = day && weekday && (bothDays || day.length + weekday.length > 2);
   const any = [-1];
   const minutes = uwsgiField(cron.minute, 60);
-  const told = [
+  const byUwsgi = [
     minutes,
     uwsgiField(hour, 24),
     (!apart && day) || any,
     month ?? any,
     (!apart && weekday) || any,
   ];
-  if (told.reduce((product, values) => product * values.length, 1) <= mostTimes) {
-    return { told, looked: apart ? { day, weekday } : {} };
+  if (byUwsgi.reduce((product, values) => product * values.length, 1) <= maxTimes) {
+    return { byUwsgi, byLauncher: apart ? { day, weekday } : {} };
   }
-  return { told: [minutes, any, any, any, any], looked: cron };
+  return { byUwsgi: [minutes, any, any, any, any], byLauncher: cron };
 }
 
 /** The values of a field that starts at 0; -n for every n-th of `size`. */
@@ -41,14 +41,14 @@ function uwsgiField(values: number[] | undefined, size: number): number[] {
  * express it, the launcher checks the rest.
  */
 export const cronTimes = (cron: Cron): string[] =>
-  divideCron(cron).told.reduce<string[]>(
+  divideCron(cron).byUwsgi.reduce<string[]>(
     (times, field) => times.flatMap((time) => field.map((value) => `${time} ${value}`.trim())),
     [""],
   );
 
 /** Shell lines that end a cron job which uWSGI started at a time that does not match. */
 export function cronGuard(cron: Cron): string {
-  const { hour, day, month, weekday } = divideCron(cron).looked;
+  const { hour, day, month, weekday } = divideCron(cron).byLauncher;
   const fits = (values: number[], field: string) =>
     `case ,${values.join(",")}, in *,${field},*) ;; *) false ;; esac`;
   const [hours, days, months, weekdays] = [hour, day, month, weekday].map(

@@ -10,7 +10,7 @@ import { newestLog, saidByApp } from "./logs.ts";
 import type { Started } from "./start.ts";
 import { askedPath, filesOf, loadsLate, vassalName } from "./worker.ts";
 
-const staysUp = 1000;
+const minUptime = 1000;
 
 type Health = "healthy" | "starting" | { failed: string };
 
@@ -31,7 +31,7 @@ function health(host: Host, app: App, started: Started): Health {
     // uWSGI restarts a process for ever that ended because Java found no class.
     if (loadsLate(worker.kind) && hasSaid("DAMN ! worker"))
       return { failed: "the app could not be loaded" };
-    if (host.stat(files.ready)) return answers(host, started, files.http);
+    if (host.stat(files.ready)) return checkHealth(host, started, files.http);
     return !isAlive(host, master) || hasSaid("GAME OVER")
       ? { failed: "the app could not be loaded" }
       : "starting";
@@ -41,30 +41,30 @@ function health(host: Host, app: App, started: Started): Health {
   const daemon = pidIn(host, files.daemon);
   if (daemon === undefined) return "starting";
   if (startsOf(host, files) > 1 || !isAlive(host, daemon))
-    return { failed: "it ended right after its start" };
+    return { failed: "it exited right after it started" };
   started.seen ??= host.ticks();
   // A `web` worker without a site may be a bot that does not listen at all.
   if (worker.site && worker.listen && "port" in worker.listen) {
-    return isListening(host, worker.listen.port) ? answers(host, started) : "starting";
+    return isListening(host, worker.listen.port) ? checkHealth(host, started) : "starting";
   }
-  return host.ticks() - started.seen >= staysUp ? "healthy" : "starting";
+  return host.ticks() - started.seen >= minUptime ? "healthy" : "starting";
 }
 
 /** How often a worker's process has been started in this release. */
 export const startsOf = (host: Host, { starts }: Pick<ReturnType<typeof filesOf>, "starts">) =>
   host.stat(starts)?.size ?? 0;
 
-const askAgainAfter = 500;
+const checkInterval = 500;
 
 /**
  * Whether the path of PIKU_HEALTHCHECK answers with 2xx or 3xx; healthy if none is set. `socket`:
  * where a wsgi app speaks http.
  */
-function answers(host: Host, started: Started, socket?: string): Health {
+function checkHealth(host: Host, started: Started, socket?: string): Health {
   const { healthcheck, listen, site } = started.worker;
   const path = askedPath(started.worker);
   if (!path || !listen) return "healthy";
-  if (host.ticks() - (started.asked ?? Number.NEGATIVE_INFINITY) < askAgainAfter) return "starting";
+  if (host.ticks() - (started.asked ?? Number.NEGATIVE_INFINITY) < checkInterval) return "starting";
   const [address, where] =
     "port" in listen
       ? [`${listen.address}:${listen.port}`, []]
@@ -92,32 +92,33 @@ function answers(host: Host, started: Started, socket?: string): Health {
   return (healthcheck ? /^[23]/ : /^[1-5]/).test(started.answer) ? "healthy" : "starting";
 }
 
-/** What a worker that timed out has failed to do, and what it did instead. */
-function omission(host: Host, app: App, { worker, answer }: Started): string {
+/** Why a worker is not healthy after its time has passed. */
+function whyUnhealthy(host: Host, app: App, { worker, answer }: Started): string {
   if (emperors(host, app.paths).length === 0)
-    return "uWSGI's emperor, which starts it, has ended; it did not start";
+    return "uWSGI's emperor, which would start it, is not running, so it has not started";
   if (answer !== undefined)
-    return `${askedPath(worker)} answers ${answer === "000" ? "nothing" : answer}`;
+    return `${askedPath(worker)} ${answer === "000" ? "does not answer" : `answers ${answer}`}`;
   if (!worker.site || !worker.listen || !("port" in worker.listen))
-    return "it did not start (the emperor's log says more)";
+    return "it has not started (see the emperor's log)";
   const { address, port } = worker.listen;
   const daemon = pidIn(host, filesOf(app, worker).daemon);
   const others = daemon === undefined ? [] : listeningPorts(host, daemon);
-  const instead =
-    others.length > 0 ? `it listens on port ${others.join(", ")} instead` : "nothing does";
-  return `it must listen on port ${port} of ${address} ($PORT of $BIND_ADDRESS), but ${instead},`;
+  const wanted = `${address}:${port} ($BIND_ADDRESS:$PORT)`;
+  return others.length > 0
+    ? `it listens on port ${others.join(", ")} instead of ${wanted}`
+    : `nothing listens on ${wanted}`;
 }
 
 /**
  * Waits until all workers are healthy: a `web` worker listens on its port, a wsgi app is loaded,
- * everything else stays up for a second. Throws as soon as one has failed, or after `patience`
+ * everything else stays up for a second. Throws as soon as one has failed, or after `timeout`
  * milliseconds, with the end of its log.
  */
 export function awaitHealthy(
   host: Host,
   app: App,
   started: readonly Started[],
-  patience: number,
+  timeout: number,
   show: () => void,
 ): void {
   let waiting = [...started];
@@ -129,12 +130,12 @@ export function awaitHealthy(
     });
     return waiting.length === 0;
   };
-  const seconds = Math.round(patience / 1000);
+  const seconds = Math.round(timeout / 1000);
   const names = () => waiting.map(({ worker }) => `'${worker.kind}.${worker.ordinal}'`).join(", ");
   const wake = wakingEmperor(host, app.paths);
   const inTime = waitUntil(host, areHealthy, {
     every: 50,
-    atMost: patience,
+    atMost: timeout,
     tell: () => host.say(`-----> Waiting up to ${seconds} s for ${names()}`),
     meanwhile(passed) {
       wake(passed);
@@ -143,7 +144,7 @@ export function awaitHealthy(
   });
   if (inTime) return;
   const [late] = waiting as [Started];
-  throw unhealthy(host, app, late, `${omission(host, app, late)} within ${seconds} seconds`);
+  throw unhealthy(host, app, late, `${whyUnhealthy(host, app, late)} after ${seconds} seconds`);
 }
 
 function unhealthy(
@@ -157,12 +158,12 @@ function unhealthy(
     host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
   const message = `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}`;
   if (isDiskFull(host, app.paths.root))
-    return new PikuError(`${message}; the server's disk is full`, "make room and try again");
+    return new PikuError(`${message}; the server's disk is full`, "free some space and try again");
   return new PikuError(
-    `${message}${killedForMemory(host) > killedBefore ? "; the server's memory had run out" : ""}`,
+    `${message}${killedForMemory(host) > killedBefore ? "; the server ran out of memory" : ""}`,
     // `run` would not help: it runs in the live release, which is not this one.
     lines.length > 0
-      ? "what it said stands above"
-      : `it said nothing; see what \`${worker.command}\` does on your own machine`,
+      ? "its last output is above"
+      : `it printed nothing; see what \`${worker.command}\` does on your own machine`,
   );
 }

@@ -1,8 +1,9 @@
 import type { App } from "../app/app.ts";
 import type { Settings } from "../app/env-file.ts";
+import { setting } from "../app/settings.ts";
 import { PikuError } from "../text/errors.ts";
 import { escapeValue, type Pair } from "./ini.ts";
-import { count, type Worker, wholeNumber } from "./worker.ts";
+import type { Worker } from "./worker.ts";
 
 /**
  * The options for each kind whose app runs inside uWSGI; all other kinds are programs started by a
@@ -55,15 +56,15 @@ export const programs: Record<string, (app: App, worker: Worker) => Pair[]> = {
  * enables it.
  */
 const engines = [
-  { setting: "UWSGI_GEVENT", plugin: "gevent_python3", option: "gevent" },
-  { setting: "UWSGI_ASYNCIO", plugin: "asyncio_python3", option: "async" },
+  { name: "UWSGI_GEVENT", plugin: "gevent_python3", option: "gevent" },
+  { name: "UWSGI_ASYNCIO", plugin: "asyncio_python3", option: "async" },
 ] as const;
 
 function concurrency(settings: Settings): Pair[] {
-  const [engine, other] = engines.filter(({ setting }) => count(settings, setting) > 0);
+  const [engine, other] = engines.filter(({ name }) => setting(settings, name) > 0);
   if (engine && other) {
     throw new PikuError(
-      `${engine.setting} and ${other.setting} cannot both be set`,
+      `${engine.name} and ${other.name} cannot both be set`,
       "one of them says how requests run at the same time; config:unset the other",
     );
   }
@@ -71,7 +72,7 @@ function concurrency(settings: Settings): Pair[] {
     ...(engine
       ? ([
           ["plugin", engine.plugin],
-          [engine.option, count(settings, engine.setting)],
+          [engine.option, setting(settings, engine.name)],
           enableThreads(settings),
         ] as const)
       : threads(settings)),
@@ -79,13 +80,13 @@ function concurrency(settings: Settings): Pair[] {
 }
 
 const threads = (settings: Settings): Pair[] => [
-  ["threads", wholeNumber(settings, "UWSGI_THREADS")],
+  ["threads", setting(settings, "UWSGI_THREADS")],
   enableThreads(settings),
 ];
 
 const enableThreads = (settings: Settings): Pair => [
   "enable-threads",
-  /^(false|0|no|off)$/i.test(settings.UWSGI_ENABLE_THREADS ?? "") ? "false" : "true",
+  String(setting(settings, "UWSGI_ENABLE_THREADS")),
 ];
 
 /**

@@ -1,6 +1,6 @@
 import { type App, appOf, readOfAny } from "../app/app.ts";
+import { readScaling } from "../app/live.ts";
 import type { Paths } from "../app/paths.ts";
-import { parseScaling } from "../app/procfile.ts";
 import { numbersOf, readableNumber, releaseFiles } from "../app/releases.ts";
 import type { Entry, Host } from "../host/host.ts";
 
@@ -291,7 +291,7 @@ export function boundLogs(host: Host, paths: Paths): void {
     });
   const all = host.list(paths.logs).map((name) => {
     const app = appOf(paths, name);
-    const scaling = parseScaling(readOfAny(host, `${app.envs}/SCALING`));
+    const scaling = readScaling(host, app, readOfAny);
     const isWritten = (file: string) => {
       if (nginxLogFile.test(file)) return true;
       const [, kind, ordinal] = /^([\w-]+)\.(\d+)\.log$/.exec(file) ?? [];

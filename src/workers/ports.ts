@@ -1,5 +1,5 @@
-import { type App, listApps, readOfAny } from "../app/app.ts";
-import { parseServerSettings } from "../app/env-file.ts";
+import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
+import { liveSettings } from "../app/live.ts";
 import { withTurn } from "../app/locks.ts";
 import type { Slot } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
@@ -92,9 +92,7 @@ const readPorts = (host: Host, app: App): Record<Slot, number[]> =>
 /** The ports that an app has reserved, or has by its settings. */
 function appPorts(host: Host, app: App, name: string): number[] {
   const { a, b } = parsePorts(readOfAny(host, `${app.paths.releases}/${name}/ports.json`));
-  const live = Number(
-    parseServerSettings(readOfAny(host, `${app.paths.envs}/${name}/LIVE_ENV`)).PORT,
-  );
+  const live = Number(liveSettings(host, appOf(app.paths, name), readOfAny).PORT);
   return [...a, ...b, ...(live > 0 ? [live] : [])];
 }
 

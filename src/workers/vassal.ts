@@ -1,11 +1,12 @@
 import type { App } from "../app/app.ts";
 import type { Settings } from "../app/env-file.ts";
 import { isCron, isInside } from "../app/procfile.ts";
+import { setting } from "../app/settings.ts";
 import { cronTimes } from "./cron.ts";
 import { escapeValue, type Pair } from "./ini.ts";
 import { programs } from "./kinds.ts";
 import { cutByEnvdir } from "./launcher.ts";
-import { askedPath, count, filesOf, type Worker, wholeNumber } from "./worker.ts";
+import { askedPath, filesOf, type Worker } from "./worker.ts";
 
 const logFormat =
   '%%(addr) - %%(user) [%%(ltime)] "%%(method) %%(uri) %%(proto)" %%(status) %%(size) "%%(referer)" "%%(uagent)" %%(msecs)ms';
@@ -29,13 +30,13 @@ export function vassalPairs(app: App, worker: Worker, user: { uid: number }): Pa
     ["project", app.name],
     ["procname-prefix", `${app.name}:${kind}:`],
     ["pidfile", files.master],
-    ["log-maxsize", wholeNumber(settings, "UWSGI_LOG_MAXSIZE")],
+    ["log-maxsize", setting(settings, "UWSGI_LOG_MAXSIZE")],
     ["logfile-chmod", "640"],
     ["logto2", files.log],
     ["log-backupname", `${files.log}.old`],
     timed,
     // How long a process may take to end once it is told to.
-    ["reload-mercy", wholeNumber(settings, "PIKU_GRACE")],
+    ["reload-mercy", setting(settings, "PIKU_GRACE")],
     ...(isInside(kind)
       ? insidePairs(app, worker)
       : isCron(kind)
@@ -48,14 +49,14 @@ export function vassalPairs(app: App, worker: Worker, user: { uid: number }): Pa
 function insidePairs(app: App, worker: Worker): Pair[] {
   const { kind, settings, listen } = worker;
   const files = filesOf(app, worker);
-  const idle = count(settings, "UWSGI_IDLE");
+  const idle = setting(settings, "UWSGI_IDLE");
   const trailing = Object.entries(settings).filter(([, value]) => cutByEnvdir(value));
   const program = programs[kind]!(app, worker);
   return [
     ...program,
     ...renewal(settings, program),
-    ["listen", wholeNumber(settings, "UWSGI_LISTEN")],
-    ["processes", wholeNumber(settings, "UWSGI_PROCESSES")],
+    ["listen", setting(settings, "UWSGI_LISTEN")],
+    ["processes", setting(settings, "UWSGI_PROCESSES")],
     // A request wakes one process instead of all: a tenth of its cost (uWSGI's documentation:
     // "Serializing accept()").
     ["thunder-lock", "true"],
@@ -67,10 +68,7 @@ function insidePairs(app: App, worker: Worker): Pair[] {
           ["idle", idle],
         ] as const)
       : []),
-    [
-      "log-x-forwarded-for",
-      /^(true|1|yes|on)$/i.test(settings.UWSGI_LOG_X_FORWARDED_FOR ?? "") ? "true" : "false",
-    ],
+    ["log-x-forwarded-for", String(setting(settings, "UWSGI_LOG_X_FORWARDED_FOR"))],
     ["log-format", logFormat],
     ...(listen && "socket" in listen
       ? ([
@@ -100,12 +98,12 @@ function insidePairs(app: App, worker: Worker): Pair[] {
  */
 function renewal(settings: Settings, program: readonly Pair[]): Pair[] {
   const isThreaded = program.some(([key, value]) => key === "threads" && value !== 1);
-  if (!isThreaded) return [["max-requests", wholeNumber(settings, "UWSGI_MAX_REQUESTS")]];
+  if (!isThreaded) return [["max-requests", setting(settings, "UWSGI_MAX_REQUESTS")]];
   return settings.UWSGI_MAX_REQUESTS === undefined
     ? []
     : [
-        ["max-requests", wholeNumber(settings, "UWSGI_MAX_REQUESTS")],
-        ["worker-reload-mercy", wholeNumber(settings, "PIKU_GRACE")],
+        ["max-requests", setting(settings, "UWSGI_MAX_REQUESTS")],
+        ["worker-reload-mercy", setting(settings, "PIKU_GRACE")],
       ];
 }
 

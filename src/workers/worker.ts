@@ -2,7 +2,7 @@ import type { App } from "../app/app.ts";
 import type { Cron } from "../app/cron.ts";
 import type { Settings } from "../app/env-file.ts";
 import type { Release } from "../app/releases.ts";
-import { wholeNumberIn } from "../app/settings.ts";
+import { setting } from "../app/settings.ts";
 import type { Pair } from "./ini.ts";
 
 /**
@@ -127,32 +127,10 @@ export const loadsLate = (kind: string) => kind === "jwsgi";
  * request loads.
  */
 export const askedPath = ({ kind, settings, healthcheck }: Worker): string | undefined =>
-  healthcheck ?? (loadsLate(kind) && count(settings, "UWSGI_IDLE") > 0 ? "/" : undefined);
-
-/**
- * What the original takes for an app that does not say otherwise; and in seconds how long a process
- * may take to end, and to be healthy.
- */
-const usual = {
-  UWSGI_LISTEN: "48",
-  UWSGI_LOG_MAXSIZE: "1048576",
-  UWSGI_MAX_REQUESTS: "1024",
-  UWSGI_PROCESSES: "2",
-  UWSGI_THREADS: "4",
-  PIKU_GRACE: "30",
-  PIKU_HEALTHCHECK_TIMEOUT: "60",
-};
+  healthcheck ?? (loadsLate(kind) && setting(settings, "UWSGI_IDLE") > 0 ? "/" : undefined);
 
 /** Milliseconds that a process has for its last requests, once it is told to end. */
-export const graceOf = (settings: Settings) => 1000 * wholeNumber(settings, "PIKU_GRACE");
-
-/** One of these settings. Throws for one that is no whole number. */
-export const wholeNumber = (settings: Settings, key: keyof typeof usual) =>
-  wholeNumberIn(settings, usual, key);
-
-/** A setting that is a whole number; 0 where it is not set. Throws for one that is none. */
-export const count = (settings: Settings, key: string) =>
-  key in settings ? wholeNumberIn(settings, { [key]: "60" }, key) : 0;
+export const graceOf = (settings: Settings) => 1000 * setting(settings, "PIKU_GRACE");
 
 /** A vassal's file name to look for when an unchanged worker of the live release is to go on. */
 export const followedBy = (

@@ -170,4 +170,41 @@ stories((board, story) => {
       expect(read(file)).toBe(before.replace(/export {2}PLACE.*\n/, ""));
     },
   );
+
+  story("a mistyped or misplaced setting is told of, and refused nowhere", () => {
+    const typo = "Warning: unknown setting NGINX_SERVERNAME; did you mean NGINX_SERVER_NAME?\n";
+    app.commit("Typo", {
+      ENV: "NGINX_SERVER_NAME=blog.test\nNGINX_SERVERNAME=x.test\nNGINX_INCLUDE_FILE=n.conf\nNGINX_GREETING=hi\n",
+      "n.conf": "add_header X-Greeting $NGINX_GREETING;\n",
+    });
+    const { output } = ok(board.push(app, "blog"));
+    expect(output.replace(/^remote: /gm, "").replace(/ +$/gm, "")).toContain(typo);
+    expect(output).not.toContain("unknown setting NGINX_GREETING");
+    for (const later of [[], ["--no-restart"]])
+      expect(
+        ok(board.ssh("config:set", "blog", "PIKU_NGINX=shared", "NGINX_LOG=maybe", ...later))
+          .stdout,
+      ).toMatch(
+        /^Warning: PIKU_NGINX counts only in the board's ENV: .*\nWarning: NGINX_LOG is 'maybe', which counts as false; write true or false\n/m,
+      );
+    expect(ok(board.ssh("config:set", "unborn", "NGINX_SERVERNAME=y.test")).stdout).toContain(typo);
+    // What scripts read is as it was.
+    expect(ok(board.ssh("config:get", "blog", "NGINX_LOG")).output).toBe("maybe\n");
+    expect(ok(board.ssh("config:live", "blog")).output).not.toContain("Warning");
+    ok(board.ssh("config:unset", "blog", "PIKU_NGINX", "NGINX_LOG"));
+    ok(board.ssh("destroy", "unborn"));
+
+    const wrong = "Warning: unknown setting PIKU_HTTPPORT; did you mean PIKU_HTTP_PORT?\n";
+    expect(ok(board.ssh("config:set", "--global", "PIKU_HTTPPORT=81")).stdout).toContain(wrong);
+    const doctor = () =>
+      JSON.parse(board.ssh("doctor", "--json").stdout).find(
+        ({ check }: { check: string }) => check === "settings",
+      );
+    expect(doctor()).toMatchObject({
+      ok: false,
+      says: expect.stringContaining("did you mean PIKU_HTTP_PORT?"),
+    });
+    ok(board.ssh("config:unset", "--global", "PIKU_HTTPPORT"));
+    expect(doctor()).toMatchObject({ ok: true });
+  });
 }, anyBoard);

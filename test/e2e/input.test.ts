@@ -245,7 +245,7 @@ if __name__ == "__main__":
           "app.py": source,
         };
         expect(fails(board.piku("config:set", app, "OPTIND=x y"), 1).stderr).toContain(
-          "is a variable of the shell's own",
+          "belongs to the shell",
         );
         ok(board.push(board.repo(undefined, files), app));
         const got = JSON.parse(board.get("/", { host: `${app}.test` }).body) as Record<

@@ -123,7 +123,7 @@ stories((board, story) => {
 
   story("a value of a cache setting that is none is refused, naming it", () => {
     expect(fails(board.ssh("config:set", "kept-web", "NGINX_CACHE_TIME=1h"), 1).output).toContain(
-      "NGINX_CACHE_TIME is '1h'",
+      "NGINX_CACHE_TIME: invalid number of seconds '1h'",
     );
     expect(board.get("/", { host: "kept-web.test" }).body).toBe("one");
   });
@@ -139,7 +139,7 @@ stories((board, story) => {
       const app = board.repo(undefined, counting(webProbe(host), { NGINX_CLOUDFLARE_ACL: "true" }));
       onBoard(board, "PIKU_CLOUDFLARE_IPS=http://127.0.0.1:9/");
       expect(fails(board.push(app, "shielded"), 1).output).toMatch(
-        /the addresses of Cloudflare could not be got: .*127/,
+        /could not download Cloudflare's IP ranges: .*127/,
       );
       onBoard(board, `PIKU_CLOUDFLARE_IPS=${source}`);
       ok(board.push(app, "shielded"));
@@ -155,7 +155,7 @@ stories((board, story) => {
       onBoard(board, "PIKU_CLOUDFLARE_IPS=http://127.0.0.1:9/");
       ok(board.ssh("config:set", "shielded", "A=1"));
       expect(board.piku("daily").stderr).toContain(
-        "Cloudflare: the addresses of Cloudflare could not be got",
+        "Cloudflare: could not download Cloudflare's IP ranges",
       );
       expect(stranger(board, host)).toBe("403");
       // A new one is read without a deploy.
@@ -224,7 +224,7 @@ stories((board, story) => {
     expect(fs.existsSync(`${board.pikuRoot}/nginx/bot.conf`)).toBe(false);
     onBoard(board, "PIKU_DOMAIN=not a domain");
     expect(fails(board.ssh("restart", "domain"), 1).output).toContain(
-      "PIKU_DOMAIN is 'not a domain'",
+      "PIKU_DOMAIN: invalid domain 'not a domain'",
     );
     onBoard(board, "PIKU_DOMAIN=");
   });

@@ -81,7 +81,7 @@ stories((board, story) => {
         ok(board.push(app, "many"));
         expect(board.get("/", { host: "many.test" }).body).toBe("one");
         const refused = fails(board.ssh("config:set", "many", `${setting}=lots`), 1);
-        expect(refused.output).toContain(`${setting} is 'lots'`);
+        expect(refused.output).toContain(`${setting}: invalid number 'lots'`);
         expect(board.get("/", { host: "many.test" }).body).toBe("one");
         ok(board.ssh("destroy", "many"));
       });

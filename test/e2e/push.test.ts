@@ -68,9 +68,7 @@ stories((board, story) => {
     ok(board.push(app, "pages"));
     expect(board.get("/", { host: "static.test" }).body).toBe("changed\n");
     app.commit("Broken", { Procfile: "static: ../..\n", "public/index.html": "broken\n" });
-    expect(fails(board.push(app, "pages"), 1).output).toContain(
-      "'../..' cannot be a folder of static files",
-    );
+    expect(fails(board.push(app, "pages"), 1).output).toContain("invalid directory '../..'");
     expect(board.get("/", { host: "static.test" }).body).toBe("changed\n");
   });
 

@@ -217,8 +217,8 @@ stories((board, story) => {
     expect(found).toEqual({
       check: "settings",
       ok: false,
-      says: `${board.inside(file)}: PIKU_HTTP_PORT is 'many'`,
-      remedy: "a port is a number from 1 to 65535",
+      says: `${board.inside(file)}: PIKU_HTTP_PORT: invalid port 'many'`,
+      remedy: "write a whole number from 1 to 65535, such as 8080",
     });
   });
 

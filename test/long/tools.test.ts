@@ -208,7 +208,7 @@ stories((board, story) => {
       await until(() => running(board, "sleep 2").length > 0);
       await board.killEmperor();
       expect(fails(await push, 1).output).toMatch(
-        /not healthy: uWSGI's emperor, which starts it, has ended/,
+        /not healthy: uWSGI's emperor, which would start it, is not running/,
       );
       expect(fails(await board.pushing(repo, "emperor"), 1).output).toContain(
         "uWSGI's emperor is not running",

@@ -78,8 +78,8 @@ test.each<[string, Workers, string[]]>([
 });
 
 test.each([
-  ["", "Procfile has no worker in it"],
-  ["\n# nothing\n", "Procfile has no worker in it"],
+  ["", "Procfile has no workers"],
+  ["\n# nothing\n", "Procfile has no workers"],
   ["\0\x01\x02", "Procfile is not a text file"],
   ["web: \ufffd", "Procfile is not a text file"],
   [`web: ${"a".repeat(70_000)}`, "Procfile is larger than 64 KB"],
@@ -87,19 +87,16 @@ test.each([
   ["\r\n\r\nweb\r\n", "Procfile line 3: 'web' is not 'kind: command'"],
   ["web:", "Procfile line 1: 'web:' is not 'kind: command'"],
   ["web:   \n", "Procfile line 1: 'web:' is not 'kind: command'"],
-  [": a", "Procfile line 1: '' cannot be a kind of worker"],
-  ["we b: a", "Procfile line 1: 'we b' cannot be a kind of worker"],
-  ["../web: a", "Procfile line 1: '../web' cannot be a kind of worker"],
-  ["web.1: a", "Procfile line 1: 'web.1' cannot be a kind of worker"],
-  ["-web: a", "Procfile line 1: '-web' cannot be a kind of worker"],
-  ["wéb: a", "Procfile line 1: 'wéb' cannot be a kind of worker"],
-  [`${"k".repeat(41)}: a`, `Procfile line 1: '${"k".repeat(41)}' cannot be a kind of worker`],
-  ["web: a\rworker: b", "Procfile line 1: the command has a control character in it"],
-  ["web: a\x1b[0m", "Procfile line 1: the command has a control character in it"],
-  [
-    "web: a\n\ncron: 99 * * * * a",
-    "Procfile line 3: '99' cannot be the minute of a cron line (0 to 59)",
-  ],
+  [": a", "Procfile line 1: invalid kind of worker ''"],
+  ["we b: a", "Procfile line 1: invalid kind of worker 'we b'"],
+  ["../web: a", "Procfile line 1: invalid kind of worker '../web'"],
+  ["web.1: a", "Procfile line 1: invalid kind of worker 'web.1'"],
+  ["-web: a", "Procfile line 1: invalid kind of worker '-web'"],
+  ["wéb: a", "Procfile line 1: invalid kind of worker 'wéb'"],
+  [`${"k".repeat(41)}: a`, `Procfile line 1: invalid kind of worker '${"k".repeat(41)}'`],
+  ["web: a\rworker: b", "Procfile line 1: the command contains a control character"],
+  ["web: a\x1b[0m", "Procfile line 1: the command contains a control character"],
+  ["web: a\n\ncron: 99 * * * * a", "Procfile line 3: invalid minute '99' (0 to 59)"],
   ["cron1: job.py", "Procfile line 1: 'job.py' is not a cron line"],
   [
     Array.from({ length: 51 }, (_, i) => `w${i}: a`).join("\n"),
@@ -224,7 +221,7 @@ test.each(
   ),
 )("cron %s is refused", (line, word, name, bounds) => {
   expect(() => parseCron(line, "Procfile line 9")).toThrow(
-    `Procfile line 9: '${word}' cannot be the ${name} of a cron line ${bounds}`,
+    `Procfile line 9: invalid ${name} '${word}' ${bounds}`,
   );
 });
 

@@ -128,17 +128,17 @@ test.each([
   ["A", "ENV line 1: 'A' is not 'KEY=value'"],
   ["A=1\n\nexport B\n", "ENV line 3: 'export B' is not 'KEY=value'"],
   ["A=1\r\nnonsense here\r\n", "ENV line 2: 'nonsense here' is not 'KEY=value'"],
-  ["=1", "ENV line 1: '' cannot be the name of a setting"],
-  ["1A=1", "ENV line 1: '1A' cannot be the name of a setting"],
-  ["A B=1", "ENV line 1: 'A B' cannot be the name of a setting"],
-  ["A.B=1", "ENV line 1: 'A.B' cannot be the name of a setting"],
-  ["A-B=1", "ENV line 1: 'A-B' cannot be the name of a setting"],
-  ["É=1", "ENV line 1: 'É' cannot be the name of a setting"],
+  ["=1", "ENV line 1: invalid setting name ''"],
+  ["1A=1", "ENV line 1: invalid setting name '1A'"],
+  ["A B=1", "ENV line 1: invalid setting name 'A B'"],
+  ["A.B=1", "ENV line 1: invalid setting name 'A.B'"],
+  ["A-B=1", "ENV line 1: invalid setting name 'A-B'"],
+  ["É=1", "ENV line 1: invalid setting name 'É'"],
   ["A='b", "ENV line 1: the quote ' is not closed"],
   ['A="b\nc"', 'ENV line 1: the quote " is not closed'],
   ['A="b\\"', 'ENV line 1: the quote " is not closed'],
-  ["A=b\rc", "ENV line 1: the value of A has a line break in it"],
-  ["A=b\0c", "ENV line 1: the value of A has a line break in it"],
+  ["A=b\rc", "ENV line 1: the value of A contains a line break"],
+  ["A=b\0c", "ENV line 1: the value of A contains a line break"],
 ])("ENV %j is refused", (content, message) => {
   expect(() => parseSettings(content)).toThrow(message);
 });
@@ -221,17 +221,17 @@ test.each<[string[], Settings]>([
 });
 
 test("parseAssignments tells of the quotes that ssh has taken away", () => {
-  const hint = `write KEY=value; quotes around blanks must arrive at the server: "config:set blog NAME='two words'"`;
+  const hint = `write KEY=value; quotes around spaces must reach the server: "config:set blog NAME='two words'"`;
   expect(() => parseAssignments(["NAME=two", "words"])).toThrow(expect.objectContaining({ hint }));
 });
 
 test.each<[string, string, number]>([
   ["A", "malformed setting 'A'", 2],
   ["", "malformed setting ''", 2],
-  ["=b", "config:set: '' cannot be the name of a setting", 1],
-  ["A-B=c", "config:set: 'A-B' cannot be the name of a setting", 1],
-  ["A=b\nc", "config:set: the value of A has a line break in it", 1],
-  ["A=b\0", "config:set: the value of A has a line break in it", 1],
+  ["=b", "config:set: invalid setting name ''", 1],
+  ["A-B=c", "config:set: invalid setting name 'A-B'", 1],
+  ["A=b\nc", "config:set: the value of A contains a line break", 1],
+  ["A=b\0", "config:set: the value of A contains a line break", 1],
 ])("parseAssignments refuses %j", (word, message, exitCode) => {
   expect(() => parseAssignments([word])).toThrow(expect.objectContaining({ message, exitCode }));
 });
@@ -357,18 +357,18 @@ test.each<[string, Settings]>([
 });
 
 test.each([
-  ["", "there is no setting in stdin"],
-  ["# nothing\n", "there is no setting in stdin"],
-  ["{}", "there is no setting in stdin"],
+  ["", "there are no settings in stdin"],
+  ["# nothing\n", "there are no settings in stdin"],
+  ["{}", "there are no settings in stdin"],
   ["A=1\nB", "stdin line 2: 'B' is not KEY='value'"],
   ["A=1\nB=c d", "stdin line 2: 'd' is not KEY='value'"],
-  ["A=1\n\n1B=c", "stdin line 3: '1B' cannot be the name of a setting"],
+  ["A=1\n\n1B=c", "stdin line 3: invalid setting name '1B'"],
   ["A='b\nc'", "stdin line 1: a quote is not closed"],
-  ["A=\ufffd", "stdin is not a text in UTF-8"],
+  ["A=\ufffd", "stdin is not UTF-8 text"],
   ['{"A": 1}', "stdin: the value of 'A' is not a string"],
   ['{"A": "b", "C": null}', "stdin: the value of 'C' is not a string"],
-  ['{"A=b": "c"}', "stdin: 'A=b' cannot be the name of a setting"],
-  ['{"A": "b\\nc"}', "stdin: the value of A has a line break in it"],
+  ['{"A=b": "c"}', "stdin: invalid setting name 'A=b'"],
+  ['{"A": "b\\nc"}', "stdin: the value of A contains a line break"],
   ['{"A": "b"', "stdin is not JSON"],
 ])("parseImport(%j) is refused", (content, message) => {
   expect(() => parseImport(content)).toThrow(message);
@@ -454,7 +454,7 @@ test.each([
   expect(() => parseImport(content)).toThrow(message);
 });
 
-test("values that are made to hold up a pattern are masked and written at once", () => {
+test("values that are made to hold up a pattern are masked and written within a second", () => {
   const start = Date.now();
   const value = `@${"://u:".repeat(19_000)}`;
   expect(masked({ key: "A", value, from: "server", isLive: true })).toBe(value);

@@ -161,7 +161,12 @@ test.each<[string, Changes, string[]]>([
   [
     "settings",
     { files: { [`${root}/ENV`]: "PIKU_HTTP_PORT=many\n" } },
-    [`${root}/ENV: PIKU_HTTP_PORT is 'many'`],
+    [`${root}/ENV: PIKU_HTTP_PORT: invalid port 'many'`],
+  ],
+  [
+    "settings",
+    { files: { [`${root}/ENV`]: "NGINX_SERVERNAME=x.test\n" } },
+    [`${root}/ENV: unknown setting NGINX_SERVERNAME; did you mean NGINX_SERVER_NAME?`],
   ],
   [
     "emperor",

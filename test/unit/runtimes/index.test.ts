@@ -85,9 +85,9 @@ test("python's folder is made anew for another Python", () => {
 
 test.each([
   ["3.99", "python3.99 is not installed on the server"],
-  ["3.11.2", "PYTHON_VERSION is '3.11.2'"],
-  ["latest", "PYTHON_VERSION is 'latest'"],
-  ["3; id", "PYTHON_VERSION is '3; id'"],
+  ["3.11.2", "PYTHON_VERSION: invalid version '3.11.2'"],
+  ["latest", "PYTHON_VERSION: invalid version 'latest'"],
+  ["3; id", "PYTHON_VERSION: invalid version '3; id'"],
 ])("PYTHON_VERSION=%s is refused", (value, message) => {
   expect(() => python.madeFrom!(sourceOf({ settings: { PYTHON_VERSION: value } }))).toThrow(
     message,

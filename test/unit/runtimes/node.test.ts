@@ -181,16 +181,20 @@ test.each<[string, Facts, string | undefined]>([
 });
 
 test.each<[string, Facts, string]>([
-  ["a version that is none", { settings: { NODE_VERSION: "20; id" } }, "NODE_VERSION is '20; id'"],
+  [
+    "a version that is none",
+    { settings: { NODE_VERSION: "20; id" } },
+    "NODE_VERSION: invalid version '20; id'",
+  ],
   [
     "a manager that is none",
     { settings: { NODE_PACKAGE_MANAGER: "sh -c id" } },
-    "NODE_PACKAGE_MANAGER is 'sh -c id'",
+    "NODE_PACKAGE_MANAGER: invalid package manager 'sh -c id'",
   ],
   [
     "a manager of JavaScript's own",
     { settings: { NODE_PACKAGE_MANAGER: "toString" } },
-    "NODE_PACKAGE_MANAGER is 'toString'",
+    "NODE_PACKAGE_MANAGER: invalid package manager 'toString'",
   ],
   ["a manifest that is no JSON", { files: { "package.json": "{" } }, "package.json is not JSON"],
   ["a manifest that is null", { files: { "package.json": "null" } }, "package.json is not JSON"],

@@ -6,8 +6,8 @@ import {
   askAuthority,
   clientPairs,
   findClient,
-  pausedUntil,
   publicNames,
+  retryAfter,
 } from "../../../src/site/acme.ts";
 import { isDue, isFor, parseDate } from "../../../src/site/certificate.ts";
 import { memoryHost } from "../../host/memory.ts";
@@ -108,7 +108,7 @@ test.each(["https://a b", "$(id)", "-x", "a/b", "file:///etc/passwd"])(
   (value) => {
     const host = hostWith(acmeSh);
     expect(() => findClient(host, appOn(host), { ACME_ROOT_CA: value })).toThrow(
-      `ACME_ROOT_CA is '${value}'`,
+      `ACME_ROOT_CA: invalid authority '${value}'`,
     );
   },
 );
@@ -143,7 +143,7 @@ test("a failure is remembered for an hour, whatever the clock is set to", () => 
   const app = appOn(host);
   host.mkdir(app.releases);
   const client = findClient(host, app, {})!;
-  expect(pausedUntil(host, app)).toBeUndefined();
+  expect(retryAfter(host, app)).toBeUndefined();
   const failed = host.clock;
   expect(() => askAuthority(host, app, client, names)).toThrow("acme.sh: Error: no such name");
   for (const [passed, paused] of [
@@ -153,7 +153,7 @@ test("a failure is remembered for an hour, whatever the clock is set to", () => 
     [-60_000, false],
   ] as const) {
     host.clock = failed + passed;
-    expect(pausedUntil(host, app) !== undefined).toBe(paused);
+    expect(retryAfter(host, app) !== undefined).toBe(paused);
   }
 });
 

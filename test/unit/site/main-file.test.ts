@@ -121,7 +121,7 @@ test("an app's include file named a file beside the distribution's main file", (
 test("an address of the board's that is none is named with its file", () => {
   const files = { "/p/ENV": "NGINX_IPV4_ADDRESS=1;2\n" };
   const host = memoryHost({ env, files, answer: () => ({ stderr: version }) });
-  expect(() => writeMain(host, paths)).toThrow("/p/ENV: NGINX_IPV4_ADDRESS is '1;2'");
+  expect(() => writeMain(host, paths)).toThrow("/p/ENV: NGINX_IPV4_ADDRESS: invalid address '1;2'");
 });
 
 const line = (text: string) => `2026/11/26 03:33:44 [emerg] 12#12: ${text}\n`;

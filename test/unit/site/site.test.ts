@@ -7,6 +7,7 @@ import { readMachine } from "../../../src/app/board-settings.ts";
 import type { Settings } from "../../../src/app/env-file.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
 import type { Workers } from "../../../src/app/procfile.ts";
+import { setting } from "../../../src/app/settings.ts";
 import { refuseTakenAddress } from "../../../src/deploy/plan-site.ts";
 import type { Cache } from "../../../src/site/cache.ts";
 import {
@@ -17,7 +18,6 @@ import {
 } from "../../../src/site/cloudflare.ts";
 import { readComplaint } from "../../../src/site/complaint.ts";
 import { renderMain } from "../../../src/site/main-file.ts";
-import { parseServerNames } from "../../../src/site/names.ts";
 import {
   askNginx,
   readSites,
@@ -29,8 +29,10 @@ import { type Backend, planSite, protocolOf, type Site } from "../../../src/site
 import { type Mapping, parseMappings } from "../../../src/site/static.ts";
 import { memoryHost } from "../../host/memory.ts";
 
-test.each<[string | undefined, string[]]>([
-  [undefined, []],
+const parseServerNames = (value: string) =>
+  setting({ NGINX_SERVER_NAME: value }, "NGINX_SERVER_NAME");
+
+test.each<[string, string[]]>([
   ["", []],
   [" , ", []],
   ["example.com", ["example.com"]],
@@ -70,7 +72,7 @@ test.each([
   [`${"a.".repeat(127)}a`, "a.".repeat(40)],
 ])("server name %j is refused", (value, shown) => {
   expect(() => parseServerNames(value)).toThrow(
-    `NGINX_SERVER_NAME: '${shown}' cannot be a server's name`,
+    `NGINX_SERVER_NAME: invalid server name '${shown}'`,
   );
 });
 
@@ -138,21 +140,21 @@ test("the static worker comes before NGINX_STATIC_PATHS", () => {
 });
 
 test.each([
-  ["../secret", "cannot be a folder"],
-  ["a/../../b", "cannot be a folder"],
-  ["..", "cannot be a folder"],
-  ["/static:..", "cannot be a folder"],
-  ["/static:/srv/../etc", "cannot be a folder"],
-  ['a"b', "cannot be a folder"],
-  ["$document_root", "cannot be a folder"],
-  ["a\\", "cannot be a folder"],
-  ["a\tb", "cannot be a folder"],
-  ["/static:", "cannot be a folder"],
-  ["/st atic:x", "is no mapping"],
-  ["/a;b:x", "is no mapping"],
-  ["/..:x", "is no mapping"],
-  ["/{:x", "is no mapping"],
-  ["/(a|b):x", "is no mapping"],
+  ["../secret", "invalid directory"],
+  ["a/../../b", "invalid directory"],
+  ["..", "invalid directory"],
+  ["/static:..", "invalid directory"],
+  ["/static:/srv/../etc", "invalid directory"],
+  ['a"b', "invalid directory"],
+  ["$document_root", "invalid directory"],
+  ["a\\", "invalid directory"],
+  ["a\tb", "invalid directory"],
+  ["/static:", "invalid directory"],
+  ["/st atic:x", "invalid mapping"],
+  ["/a;b:x", "invalid mapping"],
+  ["/..:x", "invalid mapping"],
+  ["/{:x", "invalid mapping"],
+  ["/(a|b):x", "invalid mapping"],
   ["/e:/etc", "'/etc' is outside of app 'blog'"],
   ["/e:/srvx", "is outside of app 'blog'"],
   ["/e:/var/www/x", "is outside of app 'blog'"],
@@ -175,7 +177,7 @@ test.each(["static:public", "public", "/a", "/a:b\n/c:d", "/é:x", "/a:$b"])(
   "NGINX_STATIC_PATHS=%j is refused",
   (value) => {
     expect(() => parseMappings(app, {}, { NGINX_STATIC_PATHS: value })).toThrow(
-      /^NGINX_STATIC_PATHS: '.*' (is no mapping|cannot be)/,
+      /^NGINX_STATIC_PATHS: invalid (mapping|directory) '/,
     );
   },
 );
@@ -362,31 +364,42 @@ test.each([
   ["NGINX_CATCH_ALL", "=200"],
 ])("%s=%s is refused", (key, value) => {
   const settings = { NGINX_SERVER_NAME: "a.example", [key]: value };
-  expect(() => planSite(app, {}, settings, machine, backend)).toThrow(`${key}: '${value}' is no`);
+  expect(() => planSite(app, {}, settings, machine, backend)).toThrow(
+    new RegExp(`^${key}: invalid (address|path) '`),
+  );
 });
 
 test.each<[Settings, string]>([
-  [{ NGINX_REDIRECT_FROM: "a b;c" }, "NGINX_REDIRECT_FROM: 'b;c' cannot be a server's name"],
+  [{ NGINX_REDIRECT_FROM: "a b;c" }, "NGINX_REDIRECT_FROM: invalid server name 'b;c'"],
   [
     { NGINX_REDIRECT_FROM: "a", NGINX_SERVER_NAME: "*.b" },
-    "NGINX_REDIRECT_FROM: nobody can be sent to '*.b'",
+    "NGINX_REDIRECT_FROM: visitors cannot be redirected to '*.b'",
   ],
   [
     { NGINX_REDIRECT_FROM: "a", NGINX_SERVER_NAME: "", NGINX_DEFAULT: "1" },
-    "nobody can be sent to '_'",
+    "visitors cannot be redirected to '_'",
   ],
-  [{ NGINX_CACHE_PREFIXES: "/a b" }, "NGINX_CACHE_PREFIXES: 'a b' cannot be"],
+  [{ NGINX_CACHE_PREFIXES: "/a b" }, "NGINX_CACHE_PREFIXES: invalid path prefix '/a b'"],
   [
     { NGINX_CACHE_PREFIXES: "/a){return 200;}" },
-    "NGINX_CACHE_PREFIXES: 'a){return 200;}' cannot be",
+    "NGINX_CACHE_PREFIXES: invalid path prefix '/a){return 200;}'",
   ],
-  [{ NGINX_CACHE_PREFIXES: "/a$host" }, "NGINX_CACHE_PREFIXES: 'a$host' cannot be"],
-  [{ NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_TIME: "1h" }, "NGINX_CACHE_TIME is '1h'"],
-  [{ NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_SIZE: "1g" }, "NGINX_CACHE_SIZE is '1g'"],
-  [{ NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: "cache" }, "NGINX_CACHE_PATH: 'cache' cannot be"],
+  [{ NGINX_CACHE_PREFIXES: "/a$host" }, "NGINX_CACHE_PREFIXES: invalid path prefix '/a$host'"],
+  [
+    { NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_TIME: "1h" },
+    "NGINX_CACHE_TIME: invalid number of seconds '1h'",
+  ],
+  [
+    { NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_SIZE: "1g" },
+    "NGINX_CACHE_SIZE: invalid number of gigabytes '1g'",
+  ],
+  [
+    { NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: "cache" },
+    "NGINX_CACHE_PATH: invalid directory 'cache'",
+  ],
   [
     { NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: "/a/../b" },
-    "NGINX_CACHE_PATH: '/a/../b' cannot be",
+    "NGINX_CACHE_PATH: invalid directory '/a/../b'",
   ],
   ...[
     "/etc/victim",
@@ -401,14 +414,17 @@ test.each<[Settings, string]>([
   ].map((folder): [Settings, string] => [
     { NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: folder },
     folder === "/"
-      ? "'/' cannot be"
+      ? "invalid directory '/'"
       : `NGINX_CACHE_PATH: '${folder}' is outside of the app's own cache folder`,
   ]),
   [
     { NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: "/p/cache/blog/./x" },
-    "NGINX_CACHE_PATH: '/p/cache/blog/./x' cannot be",
+    "NGINX_CACHE_PATH: invalid directory '/p/cache/blog/./x'",
   ],
-  [{ NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: '/a"b' }, "NGINX_CACHE_PATH: '/a\"b' cannot be"],
+  [
+    { NGINX_CACHE_PREFIXES: "a", NGINX_CACHE_PATH: '/a"b' },
+    "NGINX_CACHE_PATH: invalid directory '/a\"b'",
+  ],
 ])("%j is refused", (settings, message) => {
   expect(() =>
     planSite(app, {}, { NGINX_SERVER_NAME: "a.example", ...settings }, machine, backend),
@@ -1202,7 +1218,7 @@ test.each<[string, string[] | undefined]>([
 test.each<[string, string | undefined, number, string | undefined, string | undefined]>([
   ["no site wants it", undefined, 0, undefined, undefined],
   ["it has changed", "old", 0, renderRanges(["192.0.2.0/24", "2001:db8::/32"]), undefined],
-  ["the network is away", "old", 6, "old", "the addresses of Cloudflare could not be got"],
+  ["the network is away", "old", 6, "old", "could not download Cloudflare's IP ranges"],
 ])("refreshRanges: %s", (_, before, status, after, message) => {
   const host = memoryHost({
     env: { HOME: "/home/piku", PIKU_ROOT: "/p" },

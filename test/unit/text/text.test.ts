@@ -3,7 +3,6 @@ import { expect, test } from "bun:test";
 import {
   columns,
   expandVars,
-  isOn,
   nearest,
   parseSpan,
   shellQuote,
@@ -283,21 +282,6 @@ test.each<[string, string | undefined]>([
   ["x", undefined],
 ])("nearest: %s", (typed, expected) => {
   expect(nearest(typed, commands)).toBe(expected);
-});
-
-test.each<[string | undefined, boolean]>([
-  ["1", true],
-  ["On", true],
-  ["TRUE", true],
-  ["enabled", true],
-  ["yes", true],
-  ["y", true],
-  ["0", false],
-  ["", false],
-  ["true ", false],
-  [undefined, false],
-])("isOn: %j", (value, expected) => {
-  expect(isOn(value)).toBe(expected);
 });
 
 test("columns: cells stand below each other, and no line ends in blanks", () => {

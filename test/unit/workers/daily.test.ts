@@ -75,6 +75,6 @@ exec ${host.self} daily --if-time
 test("daily: with an ENV of the machine that cannot be read it was done for that day", async () => {
   const host = hostWith({ "/p/ENV": "PIKU_HTTP_PORT=many\n", "/p/uwsgi/x": "" });
   const told = await dispatch(host, ["daily", "--if-time"]).catch(({ message }) => message);
-  expect(told).toBe("/p/ENV: PIKU_HTTP_PORT is 'many'");
+  expect(told).toBe("/p/ENV: PIKU_HTTP_PORT: invalid port 'many'");
   expect(isTime(host, paths)).toBe(true);
 });

@@ -1,0 +1,161 @@
+import { defu } from "defu";
+
+/** A kind of value: what it is called, how it is read, and its default. */
+export interface Kind<T> {
+  /** What a value, or a part of it, is called: `invalid port '80000'`. */
+  noun: string;
+  /** What the reference page calls it, where that is not the noun. */
+  title?: string;
+  /** What to write instead of an invalid value, with an example. */
+  hint: string;
+  /** The value where the setting is not there. */
+  initial: T;
+  /** The value where it is there and empty. */
+  empty: T;
+  /**
+   * Reads what is written, without spaces around it. `refuse` throws, and names the part that is
+   * invalid, or all of it.
+   */
+  read(text: string, refuse: (part?: string) => never): T;
+  /** What an unclear value counts as, which is not refused; undefined for a clear one. */
+  guess?(text: string): T | undefined;
+}
+
+const yes = /^(true|1|yes|on|y|enabled)$/i;
+const no = /^(false|0|no|off|n|disabled|)$/i;
+
+/**
+ * `true` or `false`, in the words of the original and of uWSGI. `others`: what any other word
+ * counts as; for the original it was false, for uWSGI true.
+ */
+export const boolean = (initial: boolean, others = false): Kind<boolean> => ({
+  noun: "true or false",
+  hint: "write true or false",
+  initial,
+  empty: false,
+  read: (text) => (yes.test(text) ? true : no.test(text) ? false : others),
+  guess: (text) => (yes.test(text) || no.test(text) ? undefined : others),
+});
+
+/** A whole number from `min` to `max`. */
+export function number<Initial extends number | undefined>(
+  initial: Initial,
+  options: { noun?: string; min?: number; max?: number; example?: number } = {},
+): Kind<number | Initial> {
+  const defaults = { noun: "number", min: 0, max: 999_999_999, example: initial || 60 };
+  const { noun, min, max, example } = defu(options, defaults);
+  const range = min === defaults.min && max === defaults.max ? "" : ` from ${min} to ${max}`;
+  return {
+    noun,
+    hint: `write a whole number${range}, such as ${example}`,
+    initial,
+    empty: initial,
+    read: (text, refuse) => {
+      const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+      return value >= min && value <= max ? value : refuse();
+    },
+  };
+}
+
+/** A duration, in seconds. */
+export const seconds = (initial: number) => number(initial, { noun: "number of seconds" });
+
+/** A TCP port. */
+export const port = <Initial extends number | undefined = undefined>(initial?: Initial) =>
+  number(initial as Initial, { noun: "port", min: 1, max: 65_535, example: 8080 });
+
+// PATH_MAX of Linux.
+const maxLength = 4096;
+
+/** One line of text, which a pattern may restrict. */
+export const line = <Initial extends string | undefined = undefined>(
+  noun: string,
+  hint: string,
+  pattern: RegExp = /(?:)/,
+  initial?: Initial,
+): Kind<string | Initial> => ({
+  noun,
+  hint,
+  initial: initial as Initial,
+  empty: initial as Initial,
+  read: (text, refuse) => (text.length <= maxLength && pattern.test(text) ? text : refuse()),
+});
+
+/** One of these words. */
+export const choice = <Word extends string>(...words: Word[]): Kind<Word | undefined> => ({
+  noun: "choice",
+  title: words.map((word) => `\`${word}\``).join(" or "),
+  hint: `write ${words.join(" or ")}`,
+  initial: undefined,
+  empty: undefined,
+  read: (text, refuse) => words.find((word) => word === text) ?? refuse(),
+});
+
+/** How a list is written; commas separate its items unless there is another separator. */
+interface List extends Pick<Kind<string[]>, "noun" | "title" | "hint"> {
+  separator?: RegExp;
+  isValid?(item: string): boolean;
+  /** What is made of a valid item; nothing is left of an empty one. */
+  clean?(item: string): string;
+}
+
+/** A list of items, each of which counts once. */
+export const list = ({
+  separator = /,/,
+  isValid = () => true,
+  clean = (item) => item.trim(),
+  ...names
+}: List): Kind<string[]> => ({
+  ...names,
+  initial: [],
+  empty: [],
+  read: (text, refuse) => {
+    const items = text.split(separator).filter((item) => item.trim() !== "");
+    const bad = items.find((item) => !isValid(item));
+    if (bad !== undefined) refuse(bad);
+    return [...new Set(items.map(clean))].filter((item) => item !== "");
+  },
+});
+
+/** An IP address that nginx listens on. */
+export const address = <Initial extends string>(initial: Initial, pattern: RegExp) =>
+  line("address", "write 192.0.2.1, or [2001:db8::1]", pattern, initial);
+
+/** A file of the app, by its path in the repository. */
+export const ownFile = () =>
+  line(
+    "file of the app",
+    "write its path in the repository, such as nginx.conf",
+    /^(?!\/)(?!(.*\/)?\.\.(\/|$))/,
+  );
+
+const serverName =
+  /^(_|(\*\.|\.)?([A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.\*)?\.?|\[[0-9a-fA-F:.]+\])$/;
+
+/** Names of a site. What nginx would read as something else is invalid. */
+export const serverNames = () =>
+  list({
+    noun: "server name",
+    title: "server names",
+    hint: "write names such as app.example.com, with commas between them",
+    separator: /[\s,]+/,
+    isValid: (name) => name.length <= 253 && serverName.test(name),
+    clean: (name) => name.toLowerCase(),
+  });
+
+const domainName = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.?$/i;
+
+/** A domain name, below which apps get theirs. */
+export const domain = () => line("domain", "write a domain, such as pi.example.com", domainName);
+
+/** Absolute directories with `:` between them. */
+export const directories = () =>
+  list({
+    noun: "directory",
+    title: "directories",
+    hint: "write absolute paths with ':' between them, such as /srv/photos:/mnt/usb",
+    separator: /:/,
+    isValid: (path) =>
+      /^\/[^\x00-\x1f"$\\]*$/.test(path) && !/^\/+$/.test(path) && !/\/\.{1,2}\//.test(`${path}/`),
+    clean: (path) => path.replace(/\/+/g, "/").replace(/\/$/, ""),
+  });
