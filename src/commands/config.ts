@@ -24,7 +24,7 @@ import { Ended, usageError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { shellQuote } from "../text/text.ts";
 import { appArg, command, jsonArg } from "./command.ts";
-import { redeployRequest, serverSettings } from "./redeploy.ts";
+import { sameAgain, serverSettings } from "./redeploy.ts";
 
 const settingArg = {
   type: "positional",
@@ -157,8 +157,8 @@ function change(
   later = false,
 ): void {
   const changed = () => changeServerSettings(serverSettings(host, app), changes);
-  const request = (live: Release | undefined) => ({
-    ...redeployRequest(host, app, live, cause),
+  const target = (live: Release | undefined) => ({
+    ...sameAgain(host, app, live),
     serverSettings: changed(),
     builds: true,
     releases: true,
@@ -169,7 +169,7 @@ function change(
     if (isThere && !later) return undefined;
     recover(host, app);
     const live = liveRelease(host, app);
-    if (isThere) planDeploy(host, request(live), live, nextNumber(host, app));
+    if (isThere) planDeploy(host, { cause, target: target(live) }, live, nextNumber(host, app));
     host.mkdir(app.envs);
     host.write(`${app.envs}/ENV`, changed(), 0o600);
     for (const doubt of settingWarnings(parseServerSettings(changed()), "app"))
@@ -179,7 +179,7 @@ function change(
       : `App '${app.name}' is not deployed yet; this is kept for its first push.`;
   });
   if (kept) voiceOf(host).log(kept);
-  else deploy(host, app, request, cause);
+  else deploy(host, { app, cause, target });
 }
 
 /** Changes the settings of all apps, and says which of them are affected; none is deployed. */

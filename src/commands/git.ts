@@ -47,23 +47,20 @@ export const gitHook = command({
         `-----> Deploying branch '${branch}', not ${others.map((name) => `'${name}'`).join(", ")}.`,
       );
     if (!host.stat(app.tree)) voice.start(`Creating app '${app.name}'`);
-    deploy(
-      host,
+    deploy(host, {
       app,
-      () => {
+      cause: "push",
+      target() {
         refuseBranch(host, app, branch);
-        const commit = { id: update.after, app, incoming };
         return {
-          cause: "push",
-          commit,
+          commit: { id: update.after, app, incoming },
           branch,
           serverSettings: serverSettings(host, app),
           builds: true,
           releases: true,
         };
       },
-      "push",
-    );
+    });
   },
 });
 

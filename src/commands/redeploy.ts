@@ -1,7 +1,7 @@
 import type { App } from "../app/app.ts";
 import type { Release } from "../app/releases.ts";
 import { deploy } from "../deploy/deploy.ts";
-import type { Request } from "../deploy/plan.ts";
+import type { Target } from "../deploy/request.ts";
 import type { Host } from "../host/host.ts";
 import { commitOf } from "../repository/worktree.ts";
 import { PikuError } from "../text/errors.ts";
@@ -9,16 +9,8 @@ import { PikuError } from "../text/errors.ts";
 /** An app's settings on the server, as the file holds them. */
 export const serverSettings = (host: Host, app: App) => host.read(`${app.envs}/ENV`) ?? "";
 
-/**
- * What to ask for in order to deploy the live release again. Throws when nothing was ever checked
- * out.
- */
-export function redeployRequest(
-  host: Host,
-  app: App,
-  live: Release | undefined,
-  cause: string,
-): Request {
+/** What deploys the live release again. Throws when nothing was ever checked out. */
+export function sameAgain(host: Host, app: App, live: Release | undefined): Target {
   const id = live?.commit ?? commitOf(host, app.tree);
   if (!id)
     throw new PikuError(
@@ -26,7 +18,6 @@ export function redeployRequest(
       `push it: git push ${app.name} main`,
     );
   return {
-    cause,
     commit: { id, app },
     branch: live?.branch,
     serverSettings: serverSettings(host, app),
@@ -36,21 +27,20 @@ export function redeployRequest(
 }
 
 /**
- * Deploys the live release again, but for what `change` makes of the request once it is this
- * command's turn. Throws as `deploy` does.
+ * Deploys the live release again, but for what `change` makes of it once the app's lock is held.
+ * Throws as `deploy` does.
  */
 export const redeploy = (
   host: Host,
   app: App,
   cause: string,
-  change: (request: Request, live: Release | undefined) => Partial<Request> = () => ({}),
+  change: (target: Target, live: Release | undefined) => Partial<Target> = () => ({}),
 ): void =>
-  deploy(
-    host,
+  deploy(host, {
     app,
-    (live) => {
-      const request = redeployRequest(host, app, live, cause);
-      return { ...request, ...change(request, live) };
-    },
     cause,
-  );
+    target(live) {
+      const same = sameAgain(host, app, live);
+      return { ...same, ...change(same, live) };
+    },
+  });

@@ -1,6 +1,6 @@
 import { type App, findApp } from "../app/app.ts";
 import { liveNumber, numbersOf, type Release, readRelease, releaseFiles } from "../app/releases.ts";
-import type { Request } from "../deploy/plan.ts";
+import type { Target } from "../deploy/request.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { appArg, command, jsonArg } from "./command.ts";
@@ -96,7 +96,7 @@ function backTo(
   app: App,
   live: Release | undefined,
   wanted: number | undefined,
-): Partial<Request> {
+): Partial<Target> {
   const target = listReleases(host, app).find(({ number }) =>
     wanted === undefined ? number < (live?.number ?? 0) : number === wanted,
   );

@@ -36,14 +36,14 @@ export const someOf = (names: readonly string[]): string =>
 
 /** Says that a release is live and where, and gets its site a certificate. */
 export function announce(host: Host, plan: Plan, { release, kept }: Generation): void {
-  const { app, site, settings, machine, request } = plan;
+  const { app, site, settings, machine, target } = plan;
   const voice = voiceOf(host);
   voice.log(`-----> Release ${release.number} of app '${app.name}' is live.`);
   if (site) certify(host, { app, site, settings, reload: machine.reload });
   for (const line of appAddresses(host, plan)) voice.log(line);
   if (isClosed(host, app))
     voice.log(`-----> Visitors do not see it yet; to open it: maintenance:off ${app.name}`);
-  if (request.only === undefined && kept.some(({ cron }) => !cron))
+  if (target.only === undefined && kept.some(({ cron }) => !cron))
     voice.log(
       `-----> Workers go on as they are (PIKU_AUTO_RESTART); restart them with: restart ${app.name}`,
     );

@@ -18,19 +18,19 @@ import type { Recorder } from "./transcript.ts";
 export function build(recorder: Recorder, plan: Plan): Outputs | undefined {
   const { host } = recorder;
   const voice = voiceOf(host);
-  const { app, environment, procfile, runtime, source, request } = plan;
+  const { app, environment, procfile, runtime, source, target } = plan;
   const folder = environment?.folder ?? app.envs;
   const installs = environment !== undefined && !isComplete(host, folder);
   // Scaling and restarting never build, but for a folder that is gone or was never made.
-  const preflight = request.builds ? procfile.preflight : undefined;
-  const builds = (request.builds && runtime.build?.(source, folder)) || [];
+  const preflight = target.builds ? procfile.preflight : undefined;
+  const builds = (target.builds && runtime.build?.(source, folder)) || [];
   const makes = preflight !== undefined || builds.length > 0;
-  if (makes || installs) prepareBuildTree(host, request.commit);
+  if (makes || installs) prepareBuildTree(host, target.commit);
   if (preflight !== undefined) {
     voice.start("Running preflight.");
     runJob(recorder, plan, { title: "preflight", argv: ["sh", "-c", preflight] });
   }
-  if (request.builds) voice.start(`${runtime.name} app detected.`);
+  if (target.builds) voice.start(`${runtime.name} app detected.`);
   if (installs) install(recorder, plan, folder);
   runSteps(recorder, plan, builds);
   const { goesLive = () => true, isOutput = () => false } = runtime;
@@ -90,9 +90,9 @@ export function attend(
 /** Runs one command of a deploy and shows what it prints. Throws when it fails. */
 function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan.app)): void {
   const { host, transcript } = recorder;
-  const { app, settings, request } = plan;
+  const { app, settings, target } = plan;
   // Builds often call `git describe`, and git finds the commit being pushed only in this folder.
-  const { incoming } = request.commit;
+  const { incoming } = target.commit;
   const objects: Record<string, string> = incoming
     ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: incoming }
     : {};

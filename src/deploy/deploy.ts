@@ -37,8 +37,9 @@ import { announce, someOf, warn } from "./announce.ts";
 import { build, runRelease } from "./build.ts";
 import { type Generation, planGeneration, startGeneration } from "./generation.ts";
 import { askHook, hookFacts, tellHook } from "./hooks.ts";
-import { type Plan, planDeploy, type Request } from "./plan.ts";
+import { type Asked, type Plan, planDeploy } from "./plan.ts";
 import { recover, settleFiles } from "./recover.ts";
+import type { DeployRequest } from "./request.ts";
 import { retireLater } from "./retire.ts";
 import { makeRoom, memoryWarning, refuseFullDisk } from "./space.ts";
 import { markStarted } from "./stopped.ts";
@@ -49,46 +50,41 @@ import { type Recorder, record } from "./transcript.ts";
  * (docs/how-a-deploy-works.md). All output goes to the transcript, and to the caller as far as they
  * read it. Throws `Ended` when the deploy failed; the reason has been printed by then.
  */
-export function deploy(
-  host: Host,
-  app: App,
-  request: (live: Release | undefined) => Request,
-  cause: string,
-): void {
-  const underLock = () => {
-    // It may have been destroyed while this command waited for the lock.
-    if (!host.stat(app.repo))
-      throw new PikuError(`app '${app.name}' not found.`, "`apps` lists what is deployed");
-    recover(host, app);
-    adopt(host, app);
-    const live = liveRelease(host, app);
-    const number = nextNumber(host, app);
-    host.mkdir(app.releases, 0o700);
-    host.append(releaseFiles(app, number).transcript, "");
-    const recorder = cancellable(
-      host,
-      app,
-      record(host, releaseFiles(app, number).transcript, cause !== "push"),
-    );
-    let facts = {};
-    try {
-      const asked = request(live);
-      facts = hookFacts(app, number, asked);
-      goLive(recorder, app, number, live, asked);
-      tellHook(recorder, app, "post-deploy", facts);
-    } catch (error) {
-      if (liveNumber(host, app) !== number) fail(recorder, app, number, error, facts);
-      voiceOf(recorder.host).warn(
-        `release ${number} is live, but not all is cleared away: ${explain(error).message}; the next command does it.`,
-      );
-    } finally {
-      recorder.finish();
-    }
-  };
+export function deploy(host: Host, request: DeployRequest): void {
+  const { app, cause } = request;
   try {
-    withTurn(host, app.paths, "deploy", app, cause, underLock);
+    withTurn(host, app.paths, "deploy", app, cause, () => deployLocked(host, request));
   } finally {
-    leaveBehind(host, app);
+    cleanUpLater(host, app);
+  }
+}
+
+/** The same for those who hold the app's lock. */
+function deployLocked(host: Host, { app, cause, target }: DeployRequest): void {
+  // It may have been destroyed while this command waited for the lock.
+  if (!host.stat(app.repo))
+    throw new PikuError(`app '${app.name}' not found.`, "`apps` lists what is deployed");
+  recover(host, app);
+  adopt(host, app);
+  const live = liveRelease(host, app);
+  const number = nextNumber(host, app);
+  const { transcript } = releaseFiles(app, number);
+  host.mkdir(app.releases, 0o700);
+  host.append(transcript, "");
+  const recorder = cancellable(host, app, record(host, transcript, cause !== "push"));
+  let facts = {};
+  try {
+    const asked = { cause, target: target(live) };
+    facts = hookFacts(app, number, asked);
+    goLive(recorder, app, number, live, asked);
+    tellHook(recorder, app, "post-deploy", facts);
+  } catch (error) {
+    if (liveNumber(host, app) !== number) fail(recorder, app, number, error, facts);
+    voiceOf(recorder.host).warn(
+      `release ${number} is live, but not all is cleared away: ${explain(error).message}; the next command does it.`,
+    );
+  } finally {
+    recorder.finish();
   }
 }
 
@@ -108,7 +104,7 @@ function cancellable(host: Host, app: App, recorder: Recorder): Recorder {
  * Retires what was replaced. What cannot be done now is left to the next command; the new release
  * stays live.
  */
-function leaveBehind(host: Host, app: App): void {
+function cleanUpLater(host: Host, app: App): void {
   try {
     retireLater(host, app);
   } catch (error) {
@@ -153,23 +149,24 @@ function goLive(
   app: App,
   number: number,
   live: Release | undefined,
-  request: Request,
+  asked: Asked,
 ): void {
   const { host } = recorder;
+  const { target } = asked;
   const { step, steps } = stopwatch(host);
   const former = host.read(`${app.envs}/ENV`) ?? "";
   voiceOf(host).start(`Deploying app '${app.name}'`);
   if (!live) refuseTwin(host, app);
-  const plan = step("plan", () => planAndClaim(host, request, live, number));
+  const plan = step("plan", () => planAndClaim(host, asked, live, number));
   warn(recorder, plan, live);
   prepare(recorder, plan, number);
   const outputs = step("build", () => build(recorder, plan));
-  const checkout = step("tree", () => planCheckout(host, request.commit, number, live, outputs));
+  const checkout = step("tree", () => planCheckout(host, target.commit, number, live, outputs));
   const generation = planGeneration(host, plan, live, number);
   begin(host, plan, generation, checkout);
   const { change } = checkout;
   if (change) step("checkout", () => applyCheckout(host, checkout, change));
-  if (request.releases && plan.procfile.release) step("release", () => runRelease(recorder, plan));
+  if (target.releases && plan.procfile.release) step("release", () => runRelease(recorder, plan));
   step("start", () => startGeneration(recorder, plan, generation));
   keepFiles(host, plan, number);
   step("switch", () => switchOver(host, plan, generation.release));
@@ -190,14 +187,9 @@ function stopwatch(host: Host) {
 }
 
 /** Plans again until nobody else has taken the chosen ports. */
-function planAndClaim(
-  host: Host,
-  request: Request,
-  live: Release | undefined,
-  number: number,
-): Plan {
+function planAndClaim(host: Host, asked: Asked, live: Release | undefined, number: number): Plan {
   for (;;) {
-    const plan = planDeploy(host, request, live, number);
+    const plan = planDeploy(host, asked, live, number);
     if (!plan.ports || claimPorts(host, plan.app, plan.ports)) return plan;
   }
 }
@@ -205,26 +197,26 @@ function planAndClaim(
 /** Refuses the deploy if the board cannot carry it out now, and creates what a build needs. */
 function prepare(recorder: Recorder, plan: Plan, number: number): void {
   const { host } = recorder;
-  const { app, machine, request, site, workers } = plan;
+  const { app, machine, site, workers } = plan;
   if (workers.length > 0) requireEmperor(host, app.paths);
   refuseFullDisk(host, app);
   const shortage = memoryWarning(host);
   if (shortage) voiceOf(host).warn(shortage);
   if (site?.cloudflare) ensureRanges(host, app.paths, machine);
-  askHook(recorder, app, hookFacts(app, number, request));
+  askHook(recorder, app, hookFacts(app, number, plan));
   host.mkdir(app.data);
   host.mkdir(app.cache);
 }
 
 /** Records what is about to change, so that it can be undone whatever happens. */
-function begin(host: Host, { app, request }: Plan, { release }: Generation, checkout: Checkout) {
+function begin(host: Host, { app, cause }: Plan, { release }: Generation, checkout: Checkout) {
   const left = checkout.change?.left ?? [];
   if (left.length > 0) host.say(`-----> Left as the app has changed it: ${someOf(left)}`);
   keepReplaced(host, checkout);
   writeRelease(host, app, release);
   writeJournal(host, app, {
     release: release.number,
-    cause: request.cause,
+    cause,
     made: !host.stat(app.tree),
     tree: checkout.change?.undo,
   });
@@ -250,10 +242,10 @@ function isLookedAt(host: Host, app: App, { workers }: Release): boolean {
 }
 
 /** Saves what a release consists of, for a later rollback. */
-function keepFiles(host: Host, { app, site, request, settings }: Plan, number: number): void {
+function keepFiles(host: Host, { app, site, target, settings }: Plan, number: number): void {
   const files = releaseFiles(app, number);
   if (site) host.write(files.site, renderSite(site), 0o600);
-  host.write(files.settings, request.serverSettings, 0o600);
+  host.write(files.settings, target.serverSettings, 0o600);
   host.write(files.live, renderSettings(settings), 0o600);
 }
 
@@ -262,13 +254,13 @@ function keepFiles(host: Host, { app, site, request, settings }: Plan, number: n
  * the disk may be full, and git has not accepted the push yet. `former` is ENV as it was when the
  * deploy began.
  */
-function makeLive(host: Host, { app, request }: Plan, release: Release, former: string): void {
+function makeLive(host: Host, { app, target }: Plan, release: Release, former: string): void {
   writeRelease(host, app, { ...release, when: new Date(host.now()).toISOString() });
-  keepCommit(host, request.commit, release.number);
+  keepCommit(host, target.commit, release.number);
   settleFiles(host, app, release);
   // A deploy that changes no settings leaves the file alone: it may have been edited by hand
   // meanwhile.
-  if (former !== request.serverSettings) {
+  if (former !== target.serverSettings) {
     if ((host.read(`${app.envs}/ENV`) ?? "") !== former) {
       throw new PikuError(
         `the settings of app '${app.name}' were changed by hand meanwhile`,
@@ -276,7 +268,7 @@ function makeLive(host: Host, { app, request }: Plan, release: Release, former: 
       );
     }
     host.write(releaseFiles(app, release.number).former, former, 0o600);
-    host.write(`${app.envs}/ENV`, request.serverSettings, 0o600);
+    host.write(`${app.envs}/ENV`, target.serverSettings, 0o600);
   }
   writeLive(host, app, release.number);
   markStarted(host, app);

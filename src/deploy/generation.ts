@@ -28,7 +28,7 @@ export function planGeneration(
   live: Release | undefined,
   number: number,
 ): Generation {
-  const { app, request } = plan;
+  const { app, cause, target } = plan;
   const carried = new Map(
     plan.workers.flatMap((worker) => {
       const file = carriedOver(host, app, live, worker);
@@ -40,12 +40,12 @@ export function planGeneration(
     kept: [...carried.keys()],
     release: {
       number,
-      cause: request.cause,
-      commit: request.commit.id,
-      branch: request.branch,
-      subject: subjectOf(host, request.commit),
+      cause,
+      commit: target.commit.id,
+      branch: target.branch,
+      subject: subjectOf(host, target.commit),
       who: callerOf(host),
-      changed: request.changed ?? [],
+      changed: target.changed ?? [],
       slot: plan.slot,
       environment: plan.environment?.key,
       workers: plan.procfile.workers,

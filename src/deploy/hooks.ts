@@ -5,7 +5,7 @@ import { isExecutable, programEnvironment } from "../host/tools.ts";
 import { explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { attend } from "./build.ts";
-import type { Request } from "./plan.ts";
+import type { Asked } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
 
 // Hooks that only notify: a deploy must not hang on a network that is down.
@@ -15,7 +15,7 @@ const patience = 10_000;
 export const hookFacts = (
   app: App,
   release: number,
-  { cause, commit, branch }: Request,
+  { cause, target: { commit, branch } }: Asked,
 ): Record<string, string> => ({
   PIKU_APP: app.name,
   PIKU_RELEASE: String(release),

@@ -27,26 +27,13 @@ import { choosePorts, type Place, refuseTakenPort } from "../workers/ports.ts";
 import { socketLink, type Worker } from "../workers/worker.ts";
 import { refuseSite } from "./plan-site.ts";
 import { planWorkers, refuseWorkers } from "./plan-workers.ts";
+import type { Target } from "./request.ts";
 import { type Survey, surveyCommit } from "./survey.ts";
 
-/** What is asked of a deploy. */
-export interface Request {
-  /** `push`, `config:set`, ...: what people call it. */
+/** What is asked of a deploy, and why. */
+export interface Asked {
   cause: string;
-  commit: Commit;
-  branch?: string;
-  /** The server-side ENV file as it is to be. */
-  serverSettings: string;
-  /** Changes of the number of workers. */
-  scaling?: Scaling;
-  /** Names that were changed, for the record. */
-  changed?: string[];
-  /** The one kind whose workers are restarted; all others go on as they are. */
-  only?: string;
-  /** Whether preflight and the runtime's build run; scaling and restarting never do. */
-  builds: boolean;
-  /** Whether the Procfile's release runs; not for a commit that has been live before. */
-  releases: boolean;
+  target: Target;
 }
 
 /** A worker and how the deploy treats it. */
@@ -63,7 +50,8 @@ export interface PlannedWorker extends Worker {
 /** Everything that a deploy will do, decided before anything is touched. */
 export interface Plan {
   app: App;
-  request: Request;
+  cause: string;
+  target: Target;
   procfile: Procfile;
   runtime: Runtime;
   source: Source;
@@ -87,29 +75,23 @@ export interface Plan {
  */
 export function planDeploy(
   host: Host,
-  request: Request,
+  asked: Asked,
   live: Release | undefined,
   release: number,
 ): Plan {
-  const { app } = request.commit;
+  const { cause, target } = asked;
+  const { app } = target.commit;
   const machine = readMachine(host, app.paths.settings);
-  if (request.commit.id !== live?.commit) refuseManyNames(host, request.commit, machine.mostFiles);
-  const survey = surveyCommit(host, request.commit, request.serverSettings, machine);
+  if (target.commit.id !== live?.commit) refuseManyNames(host, target.commit, machine.mostFiles);
+  const survey = surveyCommit(host, target.commit, target.serverSettings, machine);
   const { procfile, runtime, source, environment, warnings } = survey;
-  const scaling = planScaling(procfile.workers, readScaling(host, app), request.scaling);
-  const place = planPlace(
-    host,
-    app,
-    survey,
-    scaling,
-    live,
-    keepsKind("web", request, survey, live),
-  );
+  const scaling = planScaling(procfile.workers, readScaling(host, app), target.scaling);
+  const place = planPlace(host, app, survey, scaling, live, keepsKind("web", asked, survey, live));
   const settings = liveSettings(app, survey.settings, procfile.workers, place);
   const shared = isShared(host, app.paths, machine);
   const common = {
     release,
-    options: uwsgiOptions(host, request.commit, settings),
+    options: uwsgiOptions(host, target.commit, settings),
     virtualenv: environment?.folder,
     phpIni: survey.names.includes("php.ini"),
   };
@@ -119,7 +101,8 @@ export function planDeploy(
   refuseWorkers(host, app, workers);
   return {
     app,
-    request,
+    cause,
+    target,
     procfile,
     runtime,
     source,
@@ -130,10 +113,10 @@ export function planDeploy(
     ports: place.own,
     workers: workers.map((worker) => ({
       ...worker,
-      keeps: keepsKind(worker.kind, request, survey, live),
+      keeps: keepsKind(worker.kind, asked, survey, live),
       overlaps: overlaps(worker, place),
     })),
-    site: planSiteOf(host, request.commit, survey, scaling, place, settings, shared),
+    site: planSiteOf(host, target.commit, survey, scaling, place, settings, shared),
     machine,
     warnings,
   };
@@ -148,7 +131,7 @@ function uwsgiOptions(host: Host, commit: Commit, settings: Settings) {
 /** Whether running workers of a kind continue untouched. */
 function keepsKind(
   kind: string,
-  { only, cause }: Request,
+  { cause, target: { only } }: Asked,
   { settings }: Survey,
   live: Release | undefined,
 ): boolean {

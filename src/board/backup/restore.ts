@@ -164,15 +164,14 @@ function moveIntoPlace(
 function start(host: Host, app: App, id: string, branch: string | undefined): void {
   const wasStopped = isStopped(host, app);
   const serverSettings = host.read(`${app.envs}/ENV`) ?? "";
-  const request = {
-    cause: "restore",
+  const target = {
     commit: { id, app },
     branch,
     serverSettings,
     builds: true,
     releases: true,
   };
-  deploy(host, app, () => request, "restore");
+  deploy(host, { app, cause: "restore", target: () => target });
   if (wasStopped) withTurn(host, app.paths, "deploy", app, "restore", () => stop(host, app));
 }
 
