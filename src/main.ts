@@ -25,7 +25,7 @@ function report(host: Host, error: unknown): number {
   if (/^EPIPE\b/.test((error as Error).message)) return 0;
   const { message, hint } = explain(error);
   voiceOf(host).error(message);
-  if (hint) host.complain(`Hint: ${hint}`);
+  if (hint) host.sayError(`Hint: ${hint}`);
   return error instanceof PikuError ? error.exitCode : 1;
 }
 

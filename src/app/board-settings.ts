@@ -10,7 +10,7 @@ export interface Ports {
 }
 
 /** What the ENV file of a board says. */
-export interface Machine {
+export interface BoardSettings {
   /** What all apps get. */
   settings: Settings;
   ports: Ports;
@@ -44,7 +44,11 @@ export interface Machine {
 }
 
 /** Reads the board's ENV file, or what it is going to be. Throws with file and line. */
-export function readMachine(host: Host, file: string, content = host.read(file) ?? ""): Machine {
+export function readBoardSettings(
+  host: Host,
+  file: string,
+  content = host.read(file) ?? "",
+): BoardSettings {
   const all = parseSettings(content, file);
   const read = <Name extends SettingName>(name: Name) => setting(all, name, file);
   return {

@@ -8,9 +8,9 @@ import type { Paths } from "./paths.ts";
  * What is done one at a time: pushes to an app, changes of an app, restores of an app, short
  * changes of what all apps share, updates of piku, and creating or clearing backup folders.
  */
-export type Turn = "push" | "deploy" | "restore" | "machine" | "update" | "backup";
+export type LockName = "push" | "deploy" | "restore" | "machine" | "update" | "backup";
 
-const fileOf = (paths: Paths, turn: Turn, app?: App) =>
+const fileOf = (paths: Paths, turn: LockName, app?: App) =>
   `${paths.locks}/${app ? `${app.name}.` : ""}${turn}`;
 
 /**
@@ -20,7 +20,7 @@ const fileOf = (paths: Paths, turn: Turn, app?: App) =>
 const noteOf = (file: string) => `${file}.by`;
 
 /** Whether somebody holds this lock right now. */
-export function isHeld(host: Host, paths: Paths, turn: Turn, app?: App): boolean {
+export function isHeld(host: Host, paths: Paths, turn: LockName, app?: App): boolean {
   const file = fileOf(paths, turn, app);
   if (!host.stat(file)) return false;
   const lock = host.lock(file);
@@ -32,7 +32,7 @@ export function isHeld(host: Host, paths: Paths, turn: Turn, app?: App): boolean
  * The process that holds a lock of an app's, as it wrote it down; undefined when it is not known.
  * The kernel's own answer is of no use: on Bun it is a child, gone long since, that took the lock.
  */
-export function holderOf(host: Host, paths: Paths, turn: Turn, app: App): number | undefined {
+export function holderOf(host: Host, paths: Paths, turn: LockName, app: App): number | undefined {
   const [, pid] = host.read(noteOf(fileOf(paths, turn, app)))?.split("\n") ?? [];
   return Number(pid) || undefined;
 }
@@ -42,10 +42,10 @@ export function holderOf(host: Host, paths: Paths, turn: Turn, app: App): number
  * ends. Waits for the lock and says once for whom; `meanwhile` is called about once a second. When
  * nothing is left of an app the last holder removes its lock files.
  */
-export function withTurn<T>(
+export function withLock<T>(
   host: Host,
   paths: Paths,
-  turn: Turn,
+  turn: LockName,
   app: App | undefined,
   what: string,
   action: () => T,
@@ -72,7 +72,7 @@ export function withTurn<T>(
 
 function waitForLock(host: Host, file: string, tells: boolean, meanwhile: () => void): Lock {
   if (tells)
-    host.complain(
+    host.sayError(
       `-----> Waiting for ${host.read(noteOf(file))?.split("\n")[0] ?? "another command"}`,
     );
   let lock: Lock | undefined;

@@ -30,7 +30,7 @@ const insideKinds = [...uwsgiKinds, "php"];
 export const siteKinds = [...insideKinds, "web"];
 
 /** Whether workers of this kind run inside uWSGI. */
-export const isInside = (kind: string) => insideKinds.includes(kind);
+export const isUwsgiKind = (kind: string) => insideKinds.includes(kind);
 
 /** Whether a kind of worker runs on a schedule. */
 export const isCron = (kind: string) => kind.startsWith("cron");

@@ -1,9 +1,9 @@
 import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
-import { readMachine } from "../app/board-settings.ts";
+import { readBoardSettings } from "../app/board-settings.ts";
 import { calledAddress } from "../app/caller.ts";
 import { liveSettings, readScaling } from "../app/live.ts";
 import type { Paths } from "../app/paths.ts";
-import { isCron, isInside } from "../app/procfile.ts";
+import { isCron, isUwsgiKind } from "../app/procfile.ts";
 import { isStopped, readableLive } from "../app/releases.ts";
 import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
@@ -86,7 +86,7 @@ function statusOf(
   const { masters, group } = processesOf(host, app, vassal);
   const { kind, release } = vassal;
   const files = release === undefined ? undefined : filesOf(app, { ...vassal, release });
-  const isReady = isInside(kind)
+  const isReady = isUwsgiKind(kind)
     ? host.stat(files?.ready ?? "/") !== undefined
     : isCron(kind) || group !== undefined;
   const up = masters.length > 0 && (files === undefined || isReady);
@@ -148,7 +148,7 @@ function addressOf(host: Host, app: App): string | undefined {
     const settings = liveSettings(host, app);
     const site = {
       names: siteNames(settings),
-      ports: readMachine(host, app.paths.settings).ports,
+      ports: readBoardSettings(host, app.paths.settings).ports,
       httpsOnly: setting(settings, "NGINX_HTTPS_ONLY"),
     };
     return site.names.length > 0 ? addressesOf(site, calledAddress(host))[0] : undefined;

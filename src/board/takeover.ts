@@ -1,5 +1,5 @@
 import { type App, appOf, listApps } from "../app/app.ts";
-import { withTurn } from "../app/locks.ts";
+import { withLock } from "../app/locks.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { ensureRepository } from "../repository/push.ts";
@@ -85,7 +85,7 @@ const changeKeys = (
   paths: Paths,
   change: (line: string) => string | undefined,
 ): number =>
-  withTurn(host, paths, "machine", undefined, "", () => {
+  withLock(host, paths, "machine", undefined, "", () => {
     const file = keysFile(host);
     const before = linesOf(host.read(file) ?? "", file);
     const after = before.map(change);

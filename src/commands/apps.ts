@@ -26,7 +26,7 @@ export const apps = command({
     if (args.json) return host.say(JSON.stringify(surveyApps(host, paths)));
     const working = appsWithWorkers(host, paths);
     const names = listApps(host, paths, working);
-    if (names.length === 0) return host.complain("There are no applications deployed.");
+    if (names.length === 0) return host.sayError("There are no applications deployed.");
     if (!host.isTerminal(1)) {
       host.say(
         names

@@ -64,7 +64,7 @@ export function readWords(command: Command, words: readonly string[]): Record<st
   for (const [i, [name, { required }]] of positionals.entries())
     if (required && given[i] === undefined)
       throw usageError(`<${name}> is missing`, `e.g.: ${command.examples[0]}`);
-  const isOpen = command.passesOn || positionals.some(([, { many }]) => many);
+  const isOpen = command.passthrough || positionals.some(([, { many }]) => many);
   if (given.length > positionals.length && !isOpen)
     throw usageError(
       `unexpected word '${printable(given[positionals.length]!)}'`,

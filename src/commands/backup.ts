@@ -59,7 +59,7 @@ function everyName(host: Host, { apps, repos, envs, data }: Paths): string[] {
   ].sort();
   const odd = names.filter((name) => !isAppName(name) && !name.startsWith("."));
   if (odd.length > 0)
-    host.complain(
+    host.sayError(
       `Warning: left out, since these are not valid app names: ${odd.map(printable).join(", ")}`,
     );
   return names.filter(isAppName);

@@ -36,7 +36,9 @@ interface Context<T extends Arguments> extends Call {
   words: readonly string[];
 }
 
-/** What people type: a row of the table of commands, of which help, manual and completion are made. */
+/**
+ * What people type: a row of the table of commands, of which help, manual and completion are made.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: each command has arguments of its own.
 export interface Command<T extends Arguments = any> {
   name: string;
@@ -51,7 +53,7 @@ export interface Command<T extends Arguments = any> {
   /** Other words that people try for it. */
   alias?: string[];
   /** Whether its words are another program's: piku reads no options among them. */
-  passesOn?: true;
+  passthrough?: true;
   /** Whether keys that are bound to apps may give it, though it is about no app. */
   forEveryKey?: true;
   args?: T;

@@ -1,5 +1,5 @@
 import { type App, appOf, findApp, listApps, namedApp } from "../app/app.ts";
-import { boardWarnings, readMachine } from "../app/board-settings.ts";
+import { boardWarnings, readBoardSettings } from "../app/board-settings.ts";
 import {
   changeServerSettings,
   changeSettings,
@@ -9,7 +9,7 @@ import {
 } from "../app/env-file.ts";
 import { maxImportBytes, parseAssignments, parseImport } from "../app/import.ts";
 import { liveSettings } from "../app/live.ts";
-import { withTurn } from "../app/locks.ts";
+import { withLock } from "../app/locks.ts";
 import { masked, type Origin, originsOf } from "../app/origins.ts";
 import { pathsOf } from "../app/paths.ts";
 import { liveRelease, nextNumber, type Release, releaseFiles } from "../app/releases.ts";
@@ -54,7 +54,7 @@ function configuredApp(host: Host, typed: string): App {
 function show(host: Host, app: App, file: string): void {
   const content = host.read(`${app.envs}/${file}`)?.trim();
   if (content) host.say(content);
-  else host.complain(`Warning: app '${app.name}' has no settings on the server.`);
+  else host.sayError(`Warning: app '${app.name}' has no settings on the server.`);
 }
 
 const settingsOf = (host: Host, file: string) => parseServerSettings(host.read(file) ?? "");
@@ -73,7 +73,7 @@ function showOrigins(
   json: boolean | undefined,
 ): void {
   const layers = {
-    host: readMachine(host, app.paths.settings).settings,
+    host: readBoardSettings(host, app.paths.settings).settings,
     repository: shippedSettings(host, app),
     server: settingsOf(host, `${app.envs}/ENV`),
   };
@@ -86,7 +86,7 @@ function showOrigins(
       host.say(`${origin.from.padEnd(10)}  ${origin.key}=${show(origin)}`);
   const waiting = origins.filter(({ isLive }) => !isLive).map(({ key }) => key);
   if (waiting.length > 0)
-    host.complain(
+    host.sayError(
       `Warning: app '${app.name}' gets ${waiting.join(", ")} with its next deploy or restart.`,
     );
 }
@@ -164,7 +164,7 @@ function change(
     releases: true,
     changed: Object.keys(changes),
   });
-  const kept = withTurn(host, app.paths, "deploy", app, cause, () => {
+  const kept = withLock(host, app.paths, "deploy", app, cause, () => {
     const isThere = host.stat(app.tree) !== undefined;
     if (isThere && !later) return undefined;
     recover(host, app);
@@ -187,9 +187,9 @@ function changeGlobal(host: Host, changes: Record<string, string | null>): void 
   const paths = pathsOf(host);
   const voice = voiceOf(host);
   const keys = Object.keys(changes);
-  withTurn(host, paths, "machine", undefined, "", () => {
+  withLock(host, paths, "machine", undefined, "", () => {
     const content = changeSettings(host.read(paths.settings) ?? "", changes, paths.settings);
-    const { settings } = readMachine(host, paths.settings, content);
+    const { settings } = readBoardSettings(host, paths.settings, content);
     // Refused here, since each deploy would fail with more than an app can get.
     if (keys.some((key) => changes[key] !== null)) layered({}, [settings]);
     for (const doubt of boardWarnings(host, paths.settings, content)) voice.warn(doubt);

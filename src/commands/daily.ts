@@ -1,7 +1,7 @@
 import { type App, appOf, listApps } from "../app/app.ts";
-import { type Machine, readMachine } from "../app/board-settings.ts";
+import { type BoardSettings, readBoardSettings } from "../app/board-settings.ts";
 import { liveSettings } from "../app/live.ts";
-import { withTurn } from "../app/locks.ts";
+import { withLock } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
 import { dropStage } from "../board/backup/stage.ts";
 import type { Host } from "../host/host.ts";
@@ -40,13 +40,13 @@ export const daily = command({
     attempt("leftovers of a backup", () => dropStage(host));
     attempt("nginx's logs", () => turnSiteLogs(host, paths));
     if (!args["if-time"] || isTime(host, paths)) {
-      const machine = readMachine(host, paths.settings);
+      const machine = readBoardSettings(host, paths.settings);
       host.write(dailyFiles(paths).done, String(host.now()));
       for (const app of listApps(host, paths).map((name) => appOf(paths, name)))
         attempt(`app '${app.name}'`, () => renewSite(host, app, machine));
       attempt("logs", () => boundLogs(host, paths));
       attempt("Cloudflare", () =>
-        withTurn(host, paths, "machine", undefined, "", () => refreshRanges(host, paths, machine)),
+        withLock(host, paths, "machine", undefined, "", () => refreshRanges(host, paths, machine)),
       );
     }
     if (failed) throw new Ended(1);
@@ -54,8 +54,8 @@ export const daily = command({
 });
 
 /** Renews the certificate of an app that has a site of ours. */
-function renewSite(host: Host, app: App, { ports, reload }: Machine): void {
-  withTurn(host, app.paths, "deploy", app, "daily", () => {
+function renewSite(host: Host, app: App, { ports, reload }: BoardSettings): void {
+  withLock(host, app.paths, "deploy", app, "daily", () => {
     const settings = liveSettings(host, app);
     const site = certifiedOf(app, settings, ports);
     if (site.names.length > 0 && host.stat(app.site)) renew(host, { app, site, settings, reload });

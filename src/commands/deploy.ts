@@ -1,7 +1,7 @@
 import { type App, findApp, remainsOf } from "../app/app.ts";
 import { callerOf } from "../app/caller.ts";
 import { readScaling } from "../app/live.ts";
-import { holderOf, isHeld, withTurn } from "../app/locks.ts";
+import { holderOf, isHeld, withLock } from "../app/locks.ts";
 import { parseScale } from "../app/procfile.ts";
 import { cancelFile, liveNumber } from "../app/releases.ts";
 import { isUp } from "../board/status.ts";
@@ -161,7 +161,7 @@ export const stopCommand = command({
     const app = findApp(host, args.app);
     refuseStopped(host, app);
     voiceOf(host).log(`Stopping app '${app.name}'...`);
-    withTurn(host, app.paths, "deploy", app, "stop", () => stop(host, findApp(host, args.app)));
+    withLock(host, app.paths, "deploy", app, "stop", () => stop(host, findApp(host, args.app)));
   },
 });
 

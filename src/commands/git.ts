@@ -1,6 +1,6 @@
 import { appOf, findApp, parseAppName, refuseTwin } from "../app/app.ts";
-import { readMachine } from "../app/board-settings.ts";
-import { isHeld, withTurn } from "../app/locks.ts";
+import { readBoardSettings } from "../app/board-settings.ts";
+import { isHeld, withLock } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
 import { liveRelease } from "../app/releases.ts";
 import { deploy } from "../deploy/deploy.ts";
@@ -81,14 +81,14 @@ export const gitReceivePack = command({
         host,
         app,
         "receive-pack",
-        readMachine(host, app.paths.settings).largestPush,
+        readBoardSettings(host, app.paths.settings).largestPush,
       );
       const live = liveRelease(host, app);
       if (ended === 0 && live?.branch) pointHead(host, app, live.branch);
       return ended;
     };
     const isDeploying = () => isHeld(host, app.paths, "deploy", app);
-    const status = withTurn(
+    const status = withLock(
       host,
       app.paths,
       "push",

@@ -154,10 +154,10 @@ export async function dispatch(
     return runPlugin(host, pathsOf(host), found, name, words);
   }
   const asksForHelp = words.length === 1 && /^(-h|--help)$/.test(words[0]!);
-  const rawArgs = found.passesOn && !asksForHelp ? ["--", ...words] : words;
+  const rawArgs = found.passthrough && !asksForHelp ? ["--", ...words] : words;
   const given = readWords(found, rawArgs);
   if (given.help) return host.say(renderCommandHelp(found));
-  if (!found.forEveryKey) refuseForeign(host, found.name, given, found.passesOn === true);
+  if (!found.forEveryKey) refuseForeign(host, found.name, given, found.passthrough === true);
   const { args, run } = found;
   await runCommand(
     { args, run: ({ args, data }) => run({ ...data, args, words: args._ }) },

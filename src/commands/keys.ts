@@ -1,5 +1,5 @@
 import { parseAppName } from "../app/app.ts";
-import { withTurn } from "../app/locks.ts";
+import { withLock } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
 import {
   type Access,
@@ -81,7 +81,7 @@ export const keys = command({
     ]);
     const shown = host.isTerminal(1) ? [heading, ...rows] : rows;
     for (const line of columns(shown)) host.say(line);
-    if (all.length === 0) host.complain("There are no keys.");
+    if (all.length === 0) host.sayError("There are no keys.");
   },
 });
 
@@ -116,7 +116,7 @@ export const keysAdd = command({
       apps: args.apps === undefined ? undefined : args.apps.split(",").map(parseAppName),
       until: args.until === undefined ? undefined : lastDay(host, args.until),
     };
-    if (host.isTerminal(0)) host.complain("Paste the public key, then press Return and Ctrl-D.");
+    if (host.isTerminal(0)) host.sayError("Paste the public key, then press Return and Ctrl-D.");
     const read = readKeys(host, host.stdin(largestKeys), "stdin");
     if (read.length > 1)
       throw new PikuError(
@@ -124,7 +124,7 @@ export const keysAdd = command({
         "add each of them under a name of its own",
       );
     const key = read[0]!;
-    withTurn(host, pathsOf(host), "machine", undefined, "", () => addNamed(host, key, access));
+    withLock(host, pathsOf(host), "machine", undefined, "", () => addNamed(host, key, access));
     const apps = access.apps ? `, for ${access.apps.join(", ")} only` : "";
     const until = access.until ? `, until ${dayOf(access.until)}` : "";
     voiceOf(host).log(`Adding key '${key.fingerprint}' as '${access.name}'${apps}${until}.`);
@@ -186,7 +186,7 @@ export const keysRemove = command({
     },
   },
   run({ args, host }) {
-    withTurn(host, pathsOf(host), "machine", undefined, "", () => {
+    withLock(host, pathsOf(host), "machine", undefined, "", () => {
       const all = listKeys(host);
       const meant = all.filter(
         (line) => line.fingerprint === args.key || nameOf(line) === args.key,

@@ -67,7 +67,7 @@ export const logs = command({
       );
     const find = () => newestLogs(host, findLogs(host, app, args), maxLogs);
     const found = find();
-    if (found.length === 0) return host.complain(`No logs found for app '${app.name}'.`);
+    if (found.length === 0) return host.sayError(`No logs found for app '${app.name}'.`);
     const width = Math.max(...found.map(({ label }) => label.length));
     const show = (lines: readonly Labelled[]) => {
       for (const line of [...lines].sort((a, b) => a.time - b.time))

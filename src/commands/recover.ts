@@ -1,5 +1,5 @@
 import { appOf } from "../app/app.ts";
-import { withTurn } from "../app/locks.ts";
+import { withLock } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
 import { dropStage } from "../board/backup/stage.ts";
 import { recover } from "../deploy/recover.ts";
@@ -19,7 +19,7 @@ export const recoverCommand = command({
     dropStage(host);
     for (const app of host.list(paths.releases).map((name) => appOf(paths, name))) {
       try {
-        withTurn(host, paths, "deploy", app, "recover", () => recover(host, app));
+        withLock(host, paths, "deploy", app, "recover", () => recover(host, app));
         retire(host, app);
       } catch (error) {
         // One app that cannot be repaired must not keep the others from it.

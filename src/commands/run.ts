@@ -15,7 +15,7 @@ export const run = command({
     "ssh -t piku@board run blog bash",
   ],
   alias: ["exec"],
-  passesOn: true,
+  passthrough: true,
   args: {
     app: appArg,
     command: {

@@ -17,7 +17,7 @@ export const scp = command({
   group: "Internal",
   description: "Copy files to and from the server",
   examples: ["scp -O piku@board:.piku/apps/blog/notes.txt ."],
-  passesOn: true,
+  passthrough: true,
   run({ words, host }) {
     const flags = words.filter((word) => /^-[rpdvtf]+$/.test(word));
     const [path, ...others] = words.filter((word) => !flags.includes(word) && word !== "--");
@@ -43,7 +43,7 @@ export const sftp = command({
   group: "Internal",
   description: "Serve scp and sftp",
   examples: ["scp piku@board:.piku/apps/blog/notes.txt .", "sftp piku@board"],
-  passesOn: true,
+  passthrough: true,
   run({ host }) {
     const server = sftpServers.find((path) => host.stat(path));
     if (!server)

@@ -1,5 +1,5 @@
 import { appOf, listApps } from "../app/app.ts";
-import { withTurn } from "../app/locks.ts";
+import { withLock } from "../app/locks.ts";
 import { closed, folders, ownFolders, type Paths, pathsOf } from "../app/paths.ts";
 import { addKeys, largestKeys, readKeys, warnOfLoginLines } from "../board/keys.ts";
 import { closeToOthers } from "../board/rights.ts";
@@ -82,7 +82,7 @@ export const setupSsh = command({
       name === "-" ? host.stdin(largestKeys) : host.read(typedPath(host, name), largestKeys);
     if (content === undefined) throw new PikuError(`public key file '${name}' not found.`);
     const keys = readKeys(host, content, name === "-" ? "stdin" : name);
-    const added = withTurn(host, pathsOf(host), "machine", undefined, "", () =>
+    const added = withLock(host, pathsOf(host), "machine", undefined, "", () =>
       addKeys(host, keys),
     );
     for (const { fingerprint } of added) voiceOf(host).log(`Adding key '${fingerprint}'.`);

@@ -1,5 +1,5 @@
-import { readMachine } from "../app/board-settings.ts";
-import { withTurn } from "../app/locks.ts";
+import { readBoardSettings } from "../app/board-settings.ts";
+import { withLock } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { must, PikuError } from "../text/errors.ts";
@@ -24,7 +24,7 @@ export const update = command({
     rollback: { type: "boolean", description: "go back to the release that was replaced last" },
   },
   run({ args, host }) {
-    withTurn(host, pathsOf(host), "update", undefined, "", () => {
+    withLock(host, pathsOf(host), "update", undefined, "", () => {
       const fresh = `${host.self}.new`;
       // One that was cut off may have left the earlier release under this name, and a download
       // would be written into it.
@@ -69,7 +69,7 @@ function replaceSelf(host: Host, fresh: string, done: string): void {
 /** Where releases are: what was typed, or PIKU_RELEASES. Throws for no directory and no URL. */
 function releasesAt(host: Host, typed: string | undefined): string {
   const { settings } = pathsOf(host);
-  const from = typed ?? readMachine(host, settings).releases;
+  const from = typed ?? readBoardSettings(host, settings).releases;
   if (!from)
     throw new PikuError(
       "no release URL is configured",

@@ -1,4 +1,4 @@
-import { withTurn } from "../app/locks.ts";
+import { withLock } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
 import { prepareWeb, tryWeb } from "../site/prepare.ts";
 import { tellAside } from "../site/refused.ts";
@@ -20,7 +20,7 @@ export const web = command({
   run({ args, host }) {
     const paths = pathsOf(host);
     const voice = voiceOf(host);
-    withTurn(host, paths, "machine", undefined, "", () => {
+    withLock(host, paths, "machine", undefined, "", () => {
       if (!args.try) return tellAside(host, prepareWeb(host, paths));
       const { aside, complaint } = tryWeb(host, paths);
       for (const path of aside)

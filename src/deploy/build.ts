@@ -69,7 +69,7 @@ const killed = 137;
  * Waits for a job and shows its output meanwhile; ends it after `limit` milliseconds. Returns its
  * exit status.
  */
-export function attend(
+export function waitForJob(
   { host, show }: Recorder,
   job: Job,
   limit = Number.POSITIVE_INFINITY,
@@ -98,7 +98,7 @@ function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan
     : {};
   const env = { ...programEnvironment(host.env()), ...objects, ...settings, ...step.env, PWD: cwd };
   const argv = cwd === app.tree ? step.argv : [...politely, ...step.argv];
-  const status = attend(
+  const status = waitForJob(
     recorder,
     host.start(argv, { cwd, env, log: transcript, status: jobFile(app) }),
   );

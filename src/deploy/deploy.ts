@@ -1,7 +1,7 @@
 import { type App, refuseTwin } from "../app/app.ts";
 import { renderSettings } from "../app/env-file.ts";
-import { withTurn } from "../app/locks.ts";
-import { isInside } from "../app/procfile.ts";
+import { withLock } from "../app/locks.ts";
+import { isUwsgiKind } from "../app/procfile.ts";
 import {
   cancelFile,
   forgetRelease,
@@ -25,7 +25,7 @@ import {
 import { keepCommit } from "../repository/push.ts";
 import { ensureRanges } from "../site/cloudflare.ts";
 import { renderSite } from "../site/render.ts";
-import { pointTo, switchSite } from "../site/switch.ts";
+import { routeTo, switchSite } from "../site/switch.ts";
 import { Ended, explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { ensureDaily } from "../workers/daily.ts";
@@ -53,7 +53,7 @@ import { type Recorder, record } from "./transcript.ts";
 export function deploy(host: Host, request: DeployRequest): void {
   const { app, cause } = request;
   try {
-    withTurn(host, app.paths, "deploy", app, cause, () => deployLocked(host, request));
+    withLock(host, app.paths, "deploy", app, cause, () => deployLocked(host, request));
   } finally {
     cleanUpLater(host, app);
   }
@@ -124,7 +124,7 @@ function fail(
   const voice = voiceOf(host);
   const { message, hint } = explain(error);
   voice.error(message);
-  if (hint) host.complain(`Hint: ${hint}`);
+  if (hint) host.sayError(`Hint: ${hint}`);
   try {
     makeRoom(host, app);
     recover(host, app);
@@ -227,9 +227,9 @@ function switchOver(host: Host, plan: Plan, release: Release): void {
   const { app, machine, site } = plan;
   if (site) ensureDaily(host, app.paths);
   // A site that nginx does not know yet must reach the new processes from its first request on.
-  if (!isLookedAt(host, app, release)) pointTo(host, app, release);
+  if (!isLookedAt(host, app, release)) routeTo(host, app, release);
   switchSite(host, { app, site, reload: machine.reload });
-  pointTo(host, app, release);
+  routeTo(host, app, release);
 }
 
 /**
@@ -237,7 +237,7 @@ function switchOver(host: Host, plan: Plan, release: Release): void {
  * for its ports, or the links to its sockets.
  */
 function isLookedAt(host: Host, app: App, { workers }: Release): boolean {
-  const looked = Object.keys(workers).some(isInside) ? socketLink(app, 1) : slotFlag(app);
+  const looked = Object.keys(workers).some(isUwsgiKind) ? socketLink(app, 1) : slotFlag(app);
   return (host.read(app.site) ?? "").includes(looked);
 }
 

@@ -1,6 +1,6 @@
 import type { App } from "../app/app.ts";
 import { liveSettings } from "../app/live.ts";
-import { withTurn } from "../app/locks.ts";
+import { withLock } from "../app/locks.ts";
 import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { authorityOf, clientPairs, findClient, publicNames } from "../site/acme.ts";
@@ -21,8 +21,8 @@ import { stop } from "./stop.ts";
 export function destroy(host: Host, app: App): void {
   const { paths } = app;
   // After a push has gone live git still has to move its branch, and needs the repository for it.
-  withTurn(host, paths, "push", app, "destroy", () =>
-    withTurn(host, paths, "deploy", app, "destroy", () => removeApp(host, app)),
+  withLock(host, paths, "push", app, "destroy", () =>
+    withLock(host, paths, "deploy", app, "destroy", () => removeApp(host, app)),
   );
 }
 

@@ -9,7 +9,13 @@ import { listVassals } from "../workers/emperor.ts";
 import { awaitHealthy } from "../workers/health.ts";
 import { isInPlace, isUnchanged, startWorkers, writeWorker } from "../workers/start.ts";
 import { drain, staleVassals, stopVassals } from "../workers/stop.ts";
-import { followedBy, graceOf, type Vassal, vassalName, type Worker } from "../workers/worker.ts";
+import {
+  graceOf,
+  predecessorRelease,
+  type Vassal,
+  vassalName,
+  type Worker,
+} from "../workers/worker.ts";
 import type { Plan, PlannedWorker } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
 
@@ -67,7 +73,7 @@ function carriedOver(
   live: Release | undefined,
   worker: PlannedWorker,
 ): string | undefined {
-  const earlier = followedBy(live, worker);
+  const earlier = predecessorRelease(live, worker);
   if (earlier === undefined) return undefined;
   const same = { ...worker, release: earlier };
   const goesOn = worker.keeps

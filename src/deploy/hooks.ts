@@ -4,7 +4,7 @@ import { jobFile } from "../app/releases.ts";
 import { isExecutable, programEnvironment } from "../host/tools.ts";
 import { explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
-import { attend } from "./build.ts";
+import { waitForJob } from "./build.ts";
 import type { Asked } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
 
@@ -67,7 +67,7 @@ function run(
     log: transcript,
     status: jobFile(app),
   });
-  return attend(recorder, job, limit);
+  return waitForJob(recorder, job, limit);
 }
 
 const hooksOf = ({ paths }: App) => `${paths.root}/hooks`;

@@ -1,4 +1,4 @@
-import type { Machine } from "../app/board-settings.ts";
+import type { BoardSettings } from "../app/board-settings.ts";
 import type { Host } from "../host/host.ts";
 import { type Commit, linksOf } from "../repository/commit.ts";
 import { defaultPortsIn, listensIn, serverNamesIn } from "../site/directives.ts";
@@ -19,7 +19,7 @@ export function refuseSite(
   host: Host,
   commit: Commit,
   site: Site,
-  { ports, folders }: Machine,
+  { ports, folders }: BoardSettings,
   isShared: boolean,
 ): void {
   const { app } = commit;

@@ -1,7 +1,7 @@
 import type { App } from "../app/app.ts";
 import { parseCron } from "../app/cron.ts";
 import type { Settings } from "../app/env-file.ts";
-import { isCron, isInside, type Procfile, type Scaling, siteKinds } from "../app/procfile.ts";
+import { isCron, isUwsgiKind, type Procfile, type Scaling, siteKinds } from "../app/procfile.ts";
 import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
@@ -44,7 +44,7 @@ export function planWorkers({
   const planWorker = (kind: string, command: string, ordinal: number): Worker => {
     const isSite = siteKinds.includes(kind);
     const port = isSite ? ports[slot][ordinal - 1] : undefined;
-    const isBehind = isInside(kind) && kind === front && names.length > 0;
+    const isBehind = isUwsgiKind(kind) && kind === front && names.length > 0;
     const socket = isBehind ? socketOf(app, ordinal, release) : undefined;
     return {
       kind,
@@ -77,7 +77,7 @@ export function planWorkers({
 
 /** Refuses commands that cannot be passed to uWSGI, or that lead out of the app. */
 function refuseCommand(kind: string, command: string): void {
-  if (isInside(kind)) escapeValue(command, `the ${kind} worker's command`);
+  if (isUwsgiKind(kind)) escapeValue(command, `the ${kind} worker's command`);
   if (kind === "jwsgi" && !/^[A-Za-z_$][\w$.]*(:[\w$]+)?$/.test(command)) {
     throw new PikuError(
       `Procfile: '${printable(command)}' is not the name of a class, which is what a jwsgi worker is`,

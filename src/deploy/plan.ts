@@ -1,10 +1,10 @@
 import type { App } from "../app/app.ts";
-import { type Machine, readMachine } from "../app/board-settings.ts";
+import { type BoardSettings, readBoardSettings } from "../app/board-settings.ts";
 import { callerAddress } from "../app/caller.ts";
 import type { Settings } from "../app/env-file.ts";
 import { readScaling } from "../app/live.ts";
 import {
-  isInside,
+  isUwsgiKind,
   type Procfile,
   planScaling,
   type Scaling,
@@ -65,7 +65,7 @@ export interface Plan {
   ports?: Record<Slot, number[]>;
   workers: PlannedWorker[];
   site?: Site;
-  machine: Machine;
+  machine: BoardSettings;
   warnings: string[];
 }
 
@@ -81,7 +81,7 @@ export function planDeploy(
 ): Plan {
   const { cause, target } = asked;
   const { app } = target.commit;
-  const machine = readMachine(host, app.paths.settings);
+  const machine = readBoardSettings(host, app.paths.settings);
   if (target.commit.id !== live?.commit) refuseManyNames(host, target.commit, machine.mostFiles);
   const survey = surveyCommit(host, target.commit, target.serverSettings, machine);
   const { procfile, runtime, source, environment, warnings } = survey;
@@ -142,7 +142,7 @@ function keepsKind(
 /** Whether a worker can run beside the one it replaces. */
 const overlaps = ({ kind, listen }: Worker, { overlap, switches }: Place): boolean =>
   overlap &&
-  (isInside(kind) ? listen !== undefined && "socket" in listen : kind === "web" && switches);
+  (isUwsgiKind(kind) ? listen !== undefined && "socket" in listen : kind === "web" && switches);
 
 /** The app's site, checked against all others; undefined for an app without one. */
 function planSiteOf(
@@ -210,7 +210,7 @@ function liveSettings(
 ): Settings {
   const { PORT, BIND_ADDRESS, ...rest } = settings;
   if (!networked) return settings;
-  if (names.length > 0 && Object.keys(workers).some(isInside))
+  if (names.length > 0 && Object.keys(workers).some(isUwsgiKind))
     return { ...rest, BIND_ADDRESS: `unix://${socketLink(app, 1)}` };
   return { ...rest, BIND_ADDRESS: bind, PORT: String(ports[slot][0] ?? PORT) };
 }

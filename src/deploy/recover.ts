@@ -14,7 +14,7 @@ import {
 import type { Host } from "../host/host.ts";
 import { restoreTree } from "../repository/checkout.ts";
 import { settlePage } from "../site/maintenance.ts";
-import { pointTo, removeSite, restoreSite } from "../site/switch.ts";
+import { removeSite, restoreSite, routeTo } from "../site/switch.ts";
 import { restoreVassals } from "../workers/bring-back.ts";
 import { listVassals } from "../workers/emperor.ts";
 import { restoreLogs } from "../workers/logs.ts";
@@ -40,7 +40,7 @@ const endPatience = 2_000;
 function finishDeploy(host: Host, app: App, journal: Journal): void {
   const live = liveRelease(host, app);
   // Requests go back to the processes that still run before anything is stopped.
-  if (live) pointTo(host, app, live);
+  if (live) routeTo(host, app, live);
   if (live?.number === journal.release) markStarted(host, app);
   else undo(host, app, journal, live);
   if (live) {

@@ -1,6 +1,6 @@
 import type { App } from "../app/app.ts";
 import { liveSettings } from "../app/live.ts";
-import { isHeld, withTurn } from "../app/locks.ts";
+import { isHeld, withLock } from "../app/locks.ts";
 import {
   forgetRelease,
   liveRelease,
@@ -41,7 +41,7 @@ export function retire(host: Host, app: App): void {
   const leaving = staleVassals(host, app);
   if (leaving.length > 0) drain(host, app, leaving, grace);
   // Much may have happened while their connections drained, so everything is examined again.
-  withTurn(
+  withLock(
     host,
     app.paths,
     "deploy",

@@ -1,5 +1,5 @@
 import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
-import type { Machine } from "../app/board-settings.ts";
+import type { BoardSettings } from "../app/board-settings.ts";
 import { parseServerSettings, parseSettings, type Settings } from "../app/env-file.ts";
 import { readScaling } from "../app/live.ts";
 import { type Procfile, parseProcfile, siteKinds } from "../app/procfile.ts";
@@ -20,7 +20,7 @@ export interface Survey {
   /** The Procfile, including the worker that the runtime adds. */
   procfile: Procfile;
   names: readonly string[];
-  machine: Machine;
+  machine: BoardSettings;
   runtime: Runtime;
   source: Source;
   /** The key and the folder of its dependencies. */
@@ -38,7 +38,7 @@ export function surveyCommit(
   host: Host,
   commit: Commit,
   serverSettings: string,
-  machine: Machine,
+  machine: BoardSettings,
 ): Survey {
   const { app } = commit;
   const names = namesOf(host, commit);
@@ -94,7 +94,7 @@ function textOfInclude(host: Host, commit: Commit, settings: Settings): string {
  * The server name below the board's PIKU_DOMAIN for an app that serves something; its own settings
  * take precedence.
  */
-const nameBelow = ({ domain }: Machine, app: App, { workers }: Procfile): Settings =>
+const nameBelow = ({ domain }: BoardSettings, app: App, { workers }: Procfile): Settings =>
   domain && [...siteKinds, "static"].some((kind) => kind in workers)
     ? { NGINX_SERVER_NAME: `${app.name}.${domain}` }
     : {};
@@ -134,16 +134,19 @@ function chooseRuntime(
   // also uses are missing.
   const brings = release !== undefined && "web" in workers;
   if (lacking[0] && !brings && (!runtime || runtime === generic))
-    throw new PikuError(...lackOf(lacking[0]));
+    throw new PikuError(...missingTools(lacking[0]));
   if (!runtime) throw new PikuError("Could not detect runtime!");
   return {
     runtime,
-    warnings: [...lacking.map((one) => lackOf(one).join(". ")), ...(runtime.warns?.(source) ?? [])],
+    warnings: [
+      ...lacking.map((one) => missingTools(one).join(". ")),
+      ...(runtime.warns?.(source) ?? []),
+    ],
   };
 }
 
 /** The message and the remedy when a runtime's tools are missing. */
-const lackOf = ({ name, needs, remedy }: Runtime): [string, string] => [
+const missingTools = ({ name, needs, remedy }: Runtime): [string, string] => [
   `this looks like a ${name} app, but the server has no ${needs.map((tools) => tools.join(" and ")).join(", or ")}`,
   `on the server: ${remedy ?? "install it"}`,
 ];

@@ -17,7 +17,7 @@ const leftOut = (bytes: number) =>
   `-----> ${Math.round(bytes / 1024 / 1024)} MB are left out here.`;
 
 /**
- * A host whose `say` and `complain` write to a transcript. The caller is shown the transcript as
+ * A host whose `say` and `sayError` write to a transcript. The caller is shown the transcript as
  * fast as they read it: a deploy must not wait for a client that is gone or has stopped reading.
  * Whatever a build appends to the transcript is shown too.
  */
@@ -69,14 +69,14 @@ export function record(host: Host, transcript: string, errorsApart: boolean): Re
     if (!errorsApart || progress.pending !== "" || progress.gone) return write(line);
     host.append(transcript, `${line}\n`);
     progress.shown = host.readFrom(transcript, progress.shown).offset;
-    host.complain(host.isTerminal(2) ? paint(line) : line);
+    host.sayError(host.isTerminal(2) ? paint(line) : line);
   };
   return {
     transcript,
     host: {
       ...host,
       say: write,
-      complain,
+      sayError: complain,
       isTerminal: (descriptor) => descriptor === 0 && host.isTerminal(0),
     },
     show,

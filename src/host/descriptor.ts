@@ -27,7 +27,9 @@ export function withOpen<T>(
   }
 }
 
-/** Writes all of a text; waits for a reader where there is one. `path` is for an error's message. */
+/**
+ * Writes all of a text; waits for a reader where there is one. `path` is for an error's message.
+ */
 export function writeAll(system: System, descriptor: number, text: string, path: string): void {
   let rest = system.encode(text);
   while (rest.length > 0) {

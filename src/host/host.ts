@@ -191,7 +191,7 @@ export interface Host {
 
   /** Writes a line to stdout, or to stderr. Throws `EPIPE` when nobody reads. */
   say(line: string): void;
-  complain(line: string): void;
+  sayError(line: string): void;
   /**
    * Writes as much of `text` to stdout as it takes without waiting; the number of characters taken,
    * -1 when nobody reads.

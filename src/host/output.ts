@@ -3,14 +3,14 @@ import type { Host } from "./host.ts";
 import { codeOf, type System } from "./system.ts";
 
 /** What a Host writes to stdout and stderr. */
-export type Output = Pick<Host, "say" | "complain" | "writeNonBlocking">;
+export type Output = Pick<Host, "say" | "sayError" | "writeNonBlocking">;
 
 /** That part of the Host. */
 export function outputOf(system: System): Output {
   let stdout: NonBlocking | undefined;
   return {
     say: (line) => writeAll(system, 1, `${line}\n`, "stdout"),
-    complain: (line) => writeAll(system, 2, `${line}\n`, "stderr"),
+    sayError: (line) => writeAll(system, 2, `${line}\n`, "stderr"),
     writeNonBlocking(text) {
       stdout ??= openStdout(system);
       return stdout === "closed" ? -1 : writeChunks(system, stdout, text);

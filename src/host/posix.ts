@@ -9,7 +9,7 @@ import { writingOf } from "./write.ts";
 /** Builds the Host that both engines share. */
 export function posixHost(system: System): Host {
   const output = outputOf(system);
-  const children = childrenOf(system, output.complain);
+  const children = childrenOf(system, output.sayError);
   const host: Host = {
     engine: system.engine,
     target: system.target,

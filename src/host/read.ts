@@ -41,8 +41,8 @@ export const readingOf = (system: System): Reading => ({
 const reading = <T>(system: System, path: string, use: (file: number) => T): T | undefined =>
   tolerate(
     () => {
-      // An app may put a pipe in a file's place, which would be waited for without end. What a shell
-      // names for `<(...)` is below /dev.
+      // An app may put a pipe in a file's place, which would be waited for without end. What a
+      // shell names for `<(...)` is below /dev.
       if (!path.startsWith("/dev/") && system.stat(checked(path), true).type === "other")
         throw new NotAFile(path);
       return withOpen(system, path, readOnly, 0, use);

@@ -11,8 +11,8 @@ import {
 /** What a Host does with other programs, jobs apart. */
 export type Children = Pick<Host, "env" | "setEnv" | "run" | "capture" | "signal">;
 
-/** That part of the Host; `complain` is told of a program that cannot be run. */
-export function childrenOf(system: System, complain: (line: string) => void): Children {
+/** That part of the Host; `sayError` is told of a program that cannot be run. */
+export function childrenOf(system: System, sayError: (line: string) => void): Children {
   let environment = system.environment;
   return {
     env: () => ({ ...environment }),
@@ -24,7 +24,7 @@ export function childrenOf(system: System, complain: (line: string) => void): Ch
       try {
         return system.run(argv, child);
       } catch (error) {
-        complain(cannotRun(argv, error));
+        sayError(cannotRun(argv, error));
         return 127;
       }
     },

@@ -130,7 +130,7 @@ const isReadable = (name: string) => !name.includes("\ufffd");
 const restoreStrange = 'xargs -0 rm -f -- < "$names" && tar --unlink-first -xf "$kept"';
 
 /** Saves or restores the changed files whose names are not valid UTF-8. */
-function strangeFiles(
+function nonUtf8Files(
   host: Host,
   app: App,
   release: number,
@@ -203,7 +203,7 @@ export function keepReplaced(host: Host, { commit, release, shown, made, change 
   if (!change) return;
   if (change.replaced.length > 0) tar(host, ["-C", app.tree, "-cf", files.before], change.replaced);
   if (host.stat(app.tree) !== undefined)
-    strangeFiles(host, app, release, keepStrange, {
+    nonUtf8Files(host, app, release, keepStrange, {
       ...(incoming ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: incoming } : {}),
       repo: app.repo,
       from: shown ?? "",
@@ -265,7 +265,9 @@ export function applyCheckout(
 ): void {
   const { app } = commit;
   ensureTree(host, app, app.tree);
-  freshly(host, app, modified, () => moveTree(host, app.tree, shown, commit.id, commit.incoming));
+  withNewTimestamps(host, app, modified, () =>
+    moveTree(host, app.tree, shown, commit.id, commit.incoming),
+  );
   for (const name of gone) removeFile(host, app, name);
   if (published.length === 0) return;
   const bundle = `${releaseFiles(app, release).made}.tar`;
@@ -278,7 +280,12 @@ export function applyCheckout(
  * Changes files such that others notice: Python, make and others consider a file unchanged if its
  * size and the second of its modification are the same, which happens when deploys follow quickly.
  */
-function freshly(host: Host, app: App, names: readonly string[], change: () => void): void {
+function withNewTimestamps(
+  host: Host,
+  app: App,
+  names: readonly string[],
+  change: () => void,
+): void {
   const look = () => names.map((name) => host.stat(`${app.tree}/${name}`));
   const before = look();
   change();
@@ -305,9 +312,9 @@ export function restoreTree(
   { shown, added, modified }: TreeUndo,
 ): void {
   const files = releaseFiles(app, release);
-  freshly(host, app, modified, () => {
+  withNewTimestamps(host, app, modified, () => {
     for (const name of added) removeFile(host, app, name);
-    if (host.stat(files.strange)) strangeFiles(host, app, release, restoreStrange);
+    if (host.stat(files.strange)) nonUtf8Files(host, app, release, restoreStrange);
     if (shown) {
       ensureTree(host, app, app.tree);
       revertFiles(host, app.tree, shown, modified);

@@ -18,7 +18,7 @@ const leadsElsewhere = (text: string) =>
   /^[^#\n]*(\bpath\b|\beval_gemfile\b|\brequire_relative\b|\bFile\b)/m.test(text);
 
 /** What the app says to bundler itself: groups to leave out, flags for the compiler. */
-const wishes = ({ settings }: Source) =>
+const bundlerSettings = ({ settings }: Source) =>
   Object.entries(settings)
     .filter(([name]) => name.startsWith("BUNDLE_"))
     .map((pair) => pair.join("="))
@@ -36,7 +36,7 @@ export const ruby: Runtime = {
   detects: ({ names }) => names.includes(manifest),
   madeFrom: (source) => [
     source.ask("ruby", "-v"),
-    ...wishes(source),
+    ...bundlerSettings(source),
     ...manifests(source).flatMap((name) => [name, source.read(name)]),
     ...(leadsElsewhere(source.read(manifest)) ? [source.commit] : []),
   ],

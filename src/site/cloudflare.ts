@@ -1,4 +1,4 @@
-import type { Machine } from "../app/board-settings.ts";
+import type { BoardSettings } from "../app/board-settings.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
@@ -47,7 +47,7 @@ function downloadRanges(host: Host, source: string): string {
  * Downloads the ranges where there are none yet: without them a site would let nobody in. Throws
  * when that fails.
  */
-export function ensureRanges(host: Host, paths: Paths, { cloudflare }: Machine): void {
+export function ensureRanges(host: Host, paths: Paths, { cloudflare }: BoardSettings): void {
   if (!host.stat(rangesFile(paths)))
     host.write(rangesFile(paths), downloadRanges(host, cloudflare));
 }
@@ -56,7 +56,11 @@ export function ensureRanges(host: Host, paths: Paths, { cloudflare }: Machine):
  * Updates the ranges where a site uses them, and reloads nginx when they have changed. For callers
  * that hold the board's lock. Throws when the download fails; the last good ranges stay.
  */
-export function refreshRanges(host: Host, paths: Paths, { cloudflare, reload }: Machine): void {
+export function refreshRanges(
+  host: Host,
+  paths: Paths,
+  { cloudflare, reload }: BoardSettings,
+): void {
   const file = rangesFile(paths);
   const before = host.read(file);
   if (before === undefined) return;

@@ -1,6 +1,6 @@
 import { type App, appOf } from "../app/app.ts";
-import { readMachine } from "../app/board-settings.ts";
-import { withTurn } from "../app/locks.ts";
+import { readBoardSettings } from "../app/board-settings.ts";
+import { withLock } from "../app/locks.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import type { Line, Log } from "../workers/logs.ts";
@@ -59,8 +59,8 @@ export function turnSiteLogs(host: Host, paths: Paths): void {
   ];
   const large = files.filter((file) => (host.stat(file)?.size ?? 0) > mostOfNginx);
   if (large.length === 0) return;
-  const { reload } = readMachine(host, paths.settings);
-  withTurn(host, paths, "machine", undefined, "", () =>
+  const { reload } = readBoardSettings(host, paths.settings);
+  withLock(host, paths, "machine", undefined, "", () =>
     reopenLogs(host, paths, reload, {
       make: () => {
         for (const file of large) host.rename(file, `${file}.old`);

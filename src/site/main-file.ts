@@ -1,4 +1,4 @@
-import { type Ports, readMachine } from "../app/board-settings.ts";
+import { type Ports, readBoardSettings } from "../app/board-settings.ts";
 import type { Paths } from "../app/paths.ts";
 import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
@@ -132,7 +132,7 @@ const renderLimits = text`
  * there is no nginx, or for invalid settings.
  */
 export function writeMain(host: Host, paths: Paths): boolean {
-  const { settings, ports } = readMachine(host, paths.settings);
+  const { settings, ports } = readBoardSettings(host, paths.settings);
   const { limits, rejects } = askNginx(host);
   const files = webFiles(paths);
   const main = renderMain({

@@ -1,5 +1,5 @@
 import type { App } from "../app/app.ts";
-import { withTurn } from "../app/locks.ts";
+import { withLock } from "../app/locks.ts";
 import type { Host } from "../host/host.ts";
 import { text } from "../text/text.ts";
 
@@ -111,7 +111,7 @@ function changePage(
   const file = maintenanceFile(app);
   const present = host.read(file);
   if (change(present) === present) return;
-  withTurn(host, app.paths, "machine", undefined, "", () => {
+  withLock(host, app.paths, "machine", undefined, "", () => {
     const page = change(host.read(file));
     if (page === undefined) return host.remove(file);
     host.mkdir(app.paths.sockets);

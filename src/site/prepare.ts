@@ -1,4 +1,4 @@
-import { type Ports, readMachine } from "../app/board-settings.ts";
+import { type Ports, readBoardSettings } from "../app/board-settings.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { isListening } from "../host/processes.ts";
@@ -55,7 +55,7 @@ export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
     setAside(host, paths, name, why);
     aside.set(name, why);
   };
-  const { ports } = readMachine(host, paths.settings);
+  const { ports } = readBoardSettings(host, paths.settings);
   for (const [name, site] of readSites(host, paths)) {
     const taken = takenPort(host, ports, site);
     if (namesPipe(host, site)) refuse(name, "it names a pipe, for which nginx would wait for ever");
@@ -127,7 +127,7 @@ export function tryWeb(host: Host, paths: Paths): { aside: string[]; complaint?:
  * unknown names before.
  */
 function markDefault(host: Host, paths: Paths): void {
-  const { defaultApp, ports } = readMachine(host, paths.settings);
+  const { defaultApp, ports } = readBoardSettings(host, paths.settings);
   if (defaultApp === undefined) return;
   const path = `${paths.nginx}/${defaultApp}.conf`;
   const site = host.read(path);

@@ -1,4 +1,4 @@
-import type { Machine } from "../app/board-settings.ts";
+import type { BoardSettings } from "../app/board-settings.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { commandLines, everyProcess, pidIn, titleOf } from "../host/processes.ts";
@@ -44,7 +44,7 @@ export function runningNginx(host: Host, paths: Paths, command?: string): Runnin
 export function isShared(
   host: Host,
   paths: Paths,
-  { nginx, reload }: Pick<Machine, "nginx" | "reload">,
+  { nginx, reload }: Pick<BoardSettings, "nginx" | "reload">,
 ): boolean {
   const { way } = runningNginx(host, paths, reload);
   return way === "none" ? nginx === "shared" : way !== "own";

@@ -1,6 +1,6 @@
 import type { App } from "../app/app.ts";
 import type { Settings } from "../app/env-file.ts";
-import { withTurn } from "../app/locks.ts";
+import { withLock } from "../app/locks.ts";
 import type { Host } from "../host/host.ts";
 import { explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
@@ -46,10 +46,14 @@ const gotFile = (app: App) => `${app.releases}/certificate`;
 /**
  * Obtains a certificate from an authority for a live site that has none for its names, or one that
  * expires soon. The present one stays if that fails, and so does a valid one that was installed by
- * hand. The caller holds the app's lock. Throws with the reason. `patiently`: not within an hour
- * after a failure.
+ * hand. The caller holds the app's lock. Throws with the reason. `respectsDelay`: not within an
+ * hour after a failure.
  */
-function obtain(host: Host, { app, site, settings, reload }: Request, patiently: boolean): void {
+function obtainCertificate(
+  host: Host,
+  { app, site, settings, reload }: Request,
+  respectsDelay: boolean,
+): void {
   const names = publicNames(certificateNames(site), authorityOf(host, settings));
   const client = names.length > 0 ? findClient(host, app, settings) : undefined;
   if (!client) return;
@@ -59,12 +63,12 @@ function obtain(host: Host, { app, site, settings, reload }: Request, patiently:
       facts !== undefined && !facts.isSelfSigned && isFor(facts, names) && !isDue(facts, host.now())
     );
   };
-  if (isGood(site) || isSomebodys(host, app, site, client.pairs(names[0]!))) return;
+  if (isGood(site) || isForeign(host, app, site, client.pairs(names[0]!))) return;
   const voice = voiceOf(host);
   const got = () => clientPairs(host, client, names).find(isGood);
   // The client may have renewed it already.
   if (!got()) {
-    const until = patiently ? retryAfter(host, app) : undefined;
+    const until = respectsDelay ? retryAfter(host, app) : undefined;
     if (until !== undefined) {
       const time = new Date(until).toISOString().slice(11, 16);
       voice.log(
@@ -96,7 +100,7 @@ function obtain(host: Host, { app, site, settings, reload }: Request, patiently:
  * Whether a site's certificate is valid and was installed by hand: neither self-signed nor obtained
  * by the client.
  */
-function isSomebodys(host: Host, app: App, site: Certified, pairs: readonly Pair[]): boolean {
+function isForeign(host: Host, app: App, site: Certified, pairs: readonly Pair[]): boolean {
   const facts = readCertificate(host, site);
   if (!facts || facts.isSelfSigned || facts.until < host.now()) return false;
   const present = host.read(site.certificate);
@@ -154,7 +158,7 @@ function replacePair(
   staged: Pair,
   reload: string | undefined,
 ): void {
-  withTurn(host, app.paths, "machine", undefined, "", () => {
+  withLock(host, app.paths, "machine", undefined, "", () => {
     tellAside(
       host,
       changeNginx(host, app.paths, reload, { app, ...pairChange(host, site, staged) }),
@@ -165,7 +169,7 @@ function replacePair(
 /** Obtains a site's certificate at the end of a deploy. A failure is printed as a warning. */
 export function certify(host: Host, request: Request): void {
   try {
-    obtain(host, request, true);
+    obtainCertificate(host, request, true);
   } catch (error) {
     const { message, hint } = explain(error);
     voiceOf(host).warn(
@@ -182,5 +186,5 @@ export function renew(host: Host, request: Request): void {
   const { app, site, reload } = request;
   if (needsCertificate(host, site))
     replacePair(host, app, site, makeCertificate(host, app, site), reload);
-  obtain(host, request, false);
+  obtainCertificate(host, request, false);
 }

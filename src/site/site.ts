@@ -1,7 +1,7 @@
 import type { App } from "../app/app.ts";
 import type { Ports } from "../app/board-settings.ts";
 import type { Settings } from "../app/env-file.ts";
-import { isInside, type Scaling, siteKinds, type Workers } from "../app/procfile.ts";
+import { isUwsgiKind, type Scaling, siteKinds, type Workers } from "../app/procfile.ts";
 import type { Slot } from "../app/releases.ts";
 import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
@@ -156,7 +156,7 @@ export function addressesOf(
 
 /** Which protocol nginx speaks with an app that has these workers. */
 export const protocolOf = (workers: Workers): Backend["protocol"] =>
-  Object.keys(workers).some(isInside) ? "uwsgi" : "http";
+  Object.keys(workers).some(isUwsgiKind) ? "uwsgi" : "http";
 
 /** Where nginx finds the app. */
 export function planBackend(
@@ -168,7 +168,7 @@ export function planBackend(
   const kind = siteKinds.find((one) => one in workers);
   const count = kind === undefined ? 0 : (scaling[kind] ?? 0);
   if (kind === undefined || count === 0) return undefined;
-  if (isInside(kind))
+  if (isUwsgiKind(kind))
     return {
       protocol: protocolOf(workers),
       first: Array.from({ length: count }, (_, i) => `unix:${socketLink(app, i + 1)}`),

@@ -1,11 +1,11 @@
 import type { App } from "../app/app.ts";
-import { readMachine } from "../app/board-settings.ts";
-import { withTurn } from "../app/locks.ts";
-import { isInside } from "../app/procfile.ts";
+import { readBoardSettings } from "../app/board-settings.ts";
+import { withLock } from "../app/locks.ts";
+import { isUwsgiKind } from "../app/procfile.ts";
 import { type Release, releaseFiles } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { voiceOf } from "../text/output.ts";
-import { followedBy, slotFlag, socketLink, socketOf } from "../workers/worker.ts";
+import { predecessorRelease, slotFlag, socketLink, socketOf } from "../workers/worker.ts";
 import { makeCertificate, needsCertificate, type Pair, pairChange } from "./certificate.ts";
 import { changeNginx } from "./change.ts";
 import { clearLogs, forgetRefused, refusedSite, tellAside } from "./refused.ts";
@@ -24,7 +24,7 @@ interface Wanted {
  * has: what it refuses is undone.
  */
 export function switchSite(host: Host, { app, site, reload }: Wanted): void {
-  withTurn(host, app.paths, "machine", undefined, "", () => {
+  withLock(host, app.paths, "machine", undefined, "", () => {
     if (!site) return replaceSite(host, app, reload, undefined);
     const staged = needsCertificate(host, site) ? makeCertificate(host, app, site) : undefined;
     const voice = voiceOf(host);
@@ -76,12 +76,12 @@ const write = (host: Host, path: string, content: string | undefined) =>
  * Sends requests to a release, by the links to its sockets and the flag for its ports. Release 0,
  * the original's, has neither.
  */
-export function pointTo(host: Host, app: App, release: Release): void {
+export function routeTo(host: Host, app: App, release: Release): void {
   if (release.number === 0) return;
-  const kind = Object.keys(release.workers).find(isInside);
+  const kind = Object.keys(release.workers).find(isUwsgiKind);
   for (let ordinal = 1; kind !== undefined && ordinal <= (release.scaling[kind] ?? 0); ordinal++) {
     // A worker that was carried over has the socket of the release that started it.
-    const number = followedBy(release, { kind, ordinal }) ?? release.number;
+    const number = predecessorRelease(release, { kind, ordinal }) ?? release.number;
     host.link(socketOf(app, ordinal, number).split("/").at(-1)!, socketLink(app, ordinal));
   }
   // The previous site may still depend on it.
@@ -100,6 +100,6 @@ export function restoreSite(host: Host, app: App, release: Release): void {
 export const removeSite = (host: Host, app: App): void => changeSite(host, app, undefined);
 
 function changeSite(host: Host, app: App, wanted: string | undefined): void {
-  const { reload } = readMachine(host, app.paths.settings);
-  withTurn(host, app.paths, "machine", undefined, "", () => replaceSite(host, app, reload, wanted));
+  const { reload } = readBoardSettings(host, app.paths.settings);
+  withLock(host, app.paths, "machine", undefined, "", () => replaceSite(host, app, reload, wanted));
 }

@@ -26,7 +26,7 @@ export const voiceOf = (host: Host) =>
       {
         log({ type, args }) {
           const line = `${prefixes[type] ?? ""}${args.join(" ")}`;
-          if (type === "error") host.complain(host.isTerminal(2) ? paint(line) : line);
+          if (type === "error") host.sayError(host.isTerminal(2) ? paint(line) : line);
           else host.say(host.isTerminal(1) ? paint(line) : line);
         },
       },

@@ -1,5 +1,5 @@
 import type { App } from "../app/app.ts";
-import { isInside } from "../app/procfile.ts";
+import { isUwsgiKind } from "../app/procfile.ts";
 import { numbersOf } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { isListening } from "../host/processes.ts";
@@ -40,7 +40,7 @@ const backPatience = 3000;
 /** Whether a restored worker accepts requests, if it is one that does. */
 function answersAgain(host: Host, app: App, { kind, ordinal, release }: Vassal): boolean {
   if (release === undefined) return true;
-  if (isInside(kind))
+  if (isUwsgiKind(kind))
     return host.stat(filesOf(app, { kind, ordinal, release }).ready) !== undefined;
   const port = portOf(host, app, { kind, ordinal, release });
   return port === undefined || isListening(host, port);

@@ -1,5 +1,5 @@
 import type { App } from "../app/app.ts";
-import { isCron, isInside } from "../app/procfile.ts";
+import { isCron, isUwsgiKind } from "../app/procfile.ts";
 import type { Host } from "../host/host.ts";
 import { isAlive, isListening, killedForMemory, listeningPorts, pidIn } from "../host/processes.ts";
 import { isDiskFull } from "../host/space.ts";
@@ -22,11 +22,11 @@ function health(host: Host, app: App, started: Started): Health {
   const cursed = `curse the uwsgi instance ${vassalName(app.name, worker)} `;
   if (host.search(emperorLog(app.paths), (lines) => lines.includes(cursed), started.emperorLogAt)) {
     return {
-      failed: isInside(worker.kind) ? "the app could not be loaded" : "uWSGI could not start it",
+      failed: isUwsgiKind(worker.kind) ? "the app could not be loaded" : "uWSGI could not start it",
     };
   }
   if (master === undefined) return "starting";
-  if (isInside(worker.kind)) {
+  if (isUwsgiKind(worker.kind)) {
     const hasSaid = (words: string) => host.search(files.log, (lines) => lines.includes(words));
     // uWSGI restarts a process for ever that ended because Java found no class.
     if (loadsLate(worker.kind) && hasSaid("DAMN ! worker"))

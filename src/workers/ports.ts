@@ -1,6 +1,6 @@
 import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
 import { liveSettings } from "../app/live.ts";
-import { withTurn } from "../app/locks.ts";
+import { withLock } from "../app/locks.ts";
 import type { Slot } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { isListening } from "../host/processes.ts";
@@ -65,7 +65,7 @@ export function choosePorts(host: Host, app: App, count: number): Record<Slot, n
  * false if another app has reserved one of them since they were chosen.
  */
 export function claimPorts(host: Host, app: App, chosen: Record<Slot, number[]>): boolean {
-  return withTurn(host, app.paths, "machine", undefined, "", () => {
+  return withLock(host, app.paths, "machine", undefined, "", () => {
     const { a, b } = readPorts(host, app);
     const own = new Set([...a, ...b]);
     const wanted = [...chosen.a, ...chosen.b].filter((port) => !own.has(port));

@@ -1,5 +1,5 @@
 import type { App } from "../app/app.ts";
-import { isInside } from "../app/procfile.ts";
+import { isUwsgiKind } from "../app/procfile.ts";
 import type { Host } from "../host/host.ts";
 import { isListening, killedForMemory } from "../host/processes.ts";
 import { waitUntil } from "../host/wait.ts";
@@ -15,7 +15,7 @@ import { filesOf, runFolder, socketOf, type Worker } from "./worker.ts";
 export function writeWorker(host: Host, app: App, worker: Worker): void {
   const files = filesOf(app, worker);
   host.mkdir(runFolder(app, worker.release), 0o700);
-  if (isInside(worker.kind)) {
+  if (isUwsgiKind(worker.kind)) {
     host.remove(files.envdir);
     host.mkdir(files.envdir, 0o700);
     for (const [key, value] of Object.entries(envdirFiles(worker.settings)))
@@ -50,7 +50,7 @@ export function isInPlace(host: Host, app: App, worker: Worker): boolean {
   const { listen, ordinal, release } = worker;
   if (!host.stat(files.vassal)) return false;
   if (!listen) return true;
-  if (!isInside(worker.kind))
+  if (!isUwsgiKind(worker.kind))
     return (
       "port" in listen &&
       (host.read(files.launcher) ?? "").includes(`\nexport PORT='${listen.port}'\n`)

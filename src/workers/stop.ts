@@ -1,5 +1,5 @@
 import type { App } from "../app/app.ts";
-import { isInside } from "../app/procfile.ts";
+import { isUwsgiKind } from "../app/procfile.ts";
 import { liveRelease } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import {
@@ -19,7 +19,7 @@ import { filesOf, socketOf, type Vassal, type Worker } from "./worker.ts";
 /** Whether a worker that is being retired still has connections. */
 function isBusy(host: Host, app: App, { kind, ordinal, release }: Vassal): boolean {
   if (release === undefined) return false;
-  if (isInside(kind)) return isSocketConnected(host, socketOf(app, ordinal, release));
+  if (isUwsgiKind(kind)) return isSocketConnected(host, socketOf(app, ordinal, release));
   const port = portOf(host, app, { kind, ordinal, release });
   return port !== undefined && hasConnections(host, port);
 }
@@ -108,7 +108,7 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
   // What a shell command left behind: the shell exits at once, its children may not.
   for (const group of groups) endGroup(host, group, 1_000);
   for (const { kind, ordinal, release } of vassals) {
-    if (!isInside(kind) || release === undefined) continue;
+    if (!isUwsgiKind(kind) || release === undefined) continue;
     host.remove(socketOf(app, ordinal, release));
     host.remove(filesOf(app, { kind, ordinal, release }).http);
   }

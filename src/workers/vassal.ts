@@ -1,6 +1,6 @@
 import type { App } from "../app/app.ts";
 import type { Settings } from "../app/env-file.ts";
-import { isCron, isInside } from "../app/procfile.ts";
+import { isCron, isUwsgiKind } from "../app/procfile.ts";
 import { setting } from "../app/settings.ts";
 import { cronTimes } from "./cron.ts";
 import { escapeValue, type Pair } from "./ini.ts";
@@ -37,7 +37,7 @@ export function vassalPairs(app: App, worker: Worker, user: { uid: number }): Pa
     timed,
     // How long a process may take to end once it is told to.
     ["reload-mercy", setting(settings, "PIKU_GRACE")],
-    ...(isInside(kind)
+    ...(isUwsgiKind(kind)
       ? insidePairs(app, worker)
       : isCron(kind)
         ? cronPairs(worker, files.launcher)

@@ -133,7 +133,7 @@ export const askedPath = ({ kind, settings, healthcheck }: Worker): string | und
 export const graceOf = (settings: Settings) => 1000 * setting(settings, "PIKU_GRACE");
 
 /** A vassal's file name to look for when an unchanged worker of the live release is to go on. */
-export const followedBy = (
+export const predecessorRelease = (
   live: Release | undefined,
   worker: Pick<Worker, "kind" | "ordinal">,
 ): number | undefined =>

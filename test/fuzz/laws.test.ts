@@ -5,7 +5,7 @@
 import { Cron as Reference } from "croner";
 import { host } from "#host";
 import { appOf, findApp, namedApp, parseAppName } from "../../src/app/app.ts";
-import { readMachine } from "../../src/app/board-settings.ts";
+import { readBoardSettings } from "../../src/app/board-settings.ts";
 import { type Cron, parseCron } from "../../src/app/cron.ts";
 import {
   changeServerSettings,
@@ -436,7 +436,7 @@ hold(
   ),
   (content) => {
     const board = memoryHost({ files: { "/ENV": content } });
-    const machine = unlessRefused(() => readMachine(board, "/ENV"));
+    const machine = unlessRefused(() => readBoardSettings(board, "/ENV"));
     demand(!machine?.domain || /^[a-z0-9.-]+$/i.test(machine.domain), "domain", machine?.domain);
   },
 );

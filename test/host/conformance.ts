@@ -575,7 +575,7 @@ export const roles: Record<string, (host: Host, args: readonly string[]) => numb
     host.say("one");
     host.run(["echo", "two"]);
     host.say("three");
-    host.complain("four");
+    host.sayError("four");
     host.run(["sh", "-c", "echo five >&2"]);
     return 0;
   },
@@ -623,7 +623,7 @@ export const roles: Record<string, (host: Host, args: readonly string[]) => numb
     try {
       while (true) host.say("line");
     } catch (error) {
-      host.complain((error as Error).message);
+      host.sayError((error as Error).message);
       return 3;
     }
   },

@@ -224,7 +224,7 @@ export function memoryHost({
     say: (line) => {
       host.said.push(line);
     },
-    complain: (line) => {
+    sayError: (line) => {
       host.complained.push(line);
     },
     writeNonBlocking(text) {

@@ -2,7 +2,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are the settings'.
 import { expect, test } from "bun:test";
 import { appOf } from "../../src/app/app.ts";
-import { readMachine } from "../../src/app/board-settings.ts";
+import { readBoardSettings } from "../../src/app/board-settings.ts";
 import { changeServerSettings, parseSettings } from "../../src/app/env-file.ts";
 import { parseAssignments } from "../../src/app/import.ts";
 import { pathsOf } from "../../src/app/paths.ts";
@@ -37,7 +37,11 @@ test.each<[string, () => unknown]>([
   ],
   [
     "PIKU_DOMAIN",
-    () => readMachine(memoryHost({ files: { "/ENV": `PIKU_DOMAIN=${"a".repeat(60)}_` } }), "/ENV"),
+    () =>
+      readBoardSettings(
+        memoryHost({ files: { "/ENV": `PIKU_DOMAIN=${"a".repeat(60)}_` } }),
+        "/ENV",
+      ),
   ],
   ["a value of backslashes", () => expandVars(kilobytes("\\", 100), {})],
   ["a value of open braces", () => expandVars(kilobytes("${", 100), {})],

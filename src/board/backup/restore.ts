@@ -1,7 +1,7 @@
 import { type App, appOf, parseAppName } from "../../app/app.ts";
-import { readMachine } from "../../app/board-settings.ts";
+import { readBoardSettings } from "../../app/board-settings.ts";
 import { changeSettings, parseSettings } from "../../app/env-file.ts";
-import { withTurn } from "../../app/locks.ts";
+import { withLock } from "../../app/locks.ts";
 import { type Paths, pathsOf } from "../../app/paths.ts";
 import { isStopped } from "../../app/releases.ts";
 import { deploy } from "../../deploy/deploy.ts";
@@ -44,10 +44,10 @@ export function restoreBackup(
     app: appOf(paths, parseAppName(name)),
   }));
   if (!only && manifest.board)
-    withTurn(host, paths, "machine", undefined, "", () => restoreBoard(host, paths, files));
+    withLock(host, paths, "machine", undefined, "", () => restoreBoard(host, paths, files));
   const left: Wanted[] = [];
   const failed = apps.filter((one) =>
-    withTurn(host, paths, "restore", one.app, "restore", () => {
+    withLock(host, paths, "restore", one.app, "restore", () => {
       const replaces = isThere(host, one.app);
       if (replaces && !force) left.push(one);
       return (replaces && !force) || !restoreApp(host, files, one, replaces);
@@ -79,8 +79,8 @@ function restoreApp(
       destroy(host, app);
       if (host.stat(data)) runOnEntries(host, data, "rm", "-rf");
     }
-    withTurn(host, app.paths, "push", app, "restore", () =>
-      withTurn(host, app.paths, "deploy", app, "restore", () =>
+    withLock(host, app.paths, "push", app, "restore", () =>
+      withLock(host, app.paths, "deploy", app, "restore", () =>
         moveIntoPlace(host, app, data, files, commit),
       ),
     );
@@ -119,7 +119,7 @@ function ignoringClosedPipe(host: Host): Host {
       // The client has gone.
     }
   };
-  return { ...host, say: quietly(host.say), complain: quietly(host.complain) };
+  return { ...host, say: quietly(host.say), sayError: quietly(host.sayError) };
 }
 
 /**
@@ -153,7 +153,7 @@ function moveIntoPlace(
   const tree = `${files}/apps/${name}`;
   host.remove(`${tree}/.git`);
   if (commit !== undefined) {
-    refuseManyNames(host, { id: commit, app }, readMachine(host, paths.settings).mostFiles);
+    refuseManyNames(host, { id: commit, app }, readBoardSettings(host, paths.settings).mostFiles);
     ensureTree(host, app, tree);
     fillTree(host, tree, commit);
   }
@@ -172,7 +172,7 @@ function start(host: Host, app: App, id: string, branch: string | undefined): vo
     releases: true,
   };
   deploy(host, { app, cause: "restore", target: () => target });
-  if (wasStopped) withTurn(host, app.paths, "deploy", app, "restore", () => stop(host, app));
+  if (wasStopped) withLock(host, app.paths, "deploy", app, "restore", () => stop(host, app));
 }
 
 /**
@@ -194,7 +194,7 @@ function restoreBoard(host: Host, paths: Paths, files: string): void {
   const fresh = Object.fromEntries(missing!.map((key) => [key, theirs[key]!]));
   if (missing!.length > 0) {
     const changed = changeSettings(content, fresh, paths.settings);
-    readMachine(host, paths.settings, changed);
+    readBoardSettings(host, paths.settings, changed);
     host.write(paths.settings, changed, host.stat(paths.settings)?.mode ?? 0o600);
     voice.start(`Settings of all apps: ${missing!.join(", ")}`);
   }

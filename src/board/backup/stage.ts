@@ -1,5 +1,5 @@
 import { parseAppName } from "../../app/app.ts";
-import { withTurn } from "../../app/locks.ts";
+import { withLock } from "../../app/locks.ts";
 import { type Paths, pathsOf } from "../../app/paths.ts";
 import type { Host } from "../../host/host.ts";
 import { PikuError } from "../../text/errors.ts";
@@ -45,7 +45,7 @@ export const dropStage = (host: Host) => withBackupLock(host, (paths) => dropSta
 
 /** Only one process at a time makes or removes stages. */
 const withBackupLock = <T>(host: Host, action: (paths: Paths) => T): T =>
-  withTurn(host, pathsOf(host), "backup", undefined, "", () => action(pathsOf(host)));
+  withLock(host, pathsOf(host), "backup", undefined, "", () => action(pathsOf(host)));
 
 function dropStages(host: Host, paths: Paths): void {
   for (const name of host.list(stagesOf(paths))) {

@@ -1,6 +1,6 @@
 import { version } from "../../../package.json" with { type: "json" };
 import type { App } from "../../app/app.ts";
-import { withTurn } from "../../app/locks.ts";
+import { withLock } from "../../app/locks.ts";
 import { type Paths, pathsOf } from "../../app/paths.ts";
 import { liveNumber, liveRelease } from "../../app/releases.ts";
 import type { Host } from "../../host/host.ts";
@@ -21,9 +21,9 @@ import writeScript from "./write.sh" with { type: "text" };
  * written.
  *
  * The file is a gzipped tar, so that tar alone can read it, and after it an empty gzip member whose
- * comment (RFC 1952), the seal, holds the SHA-256 of all the bytes before: a file that was cut short
- * has lost it. All of it passes through pipes, since a board has little memory, and perhaps no room
- * for a second copy.
+ * comment (RFC 1952), the seal, holds the SHA-256 of all the bytes before: a file that was cut
+ * short has lost it. All of it passes through pipes, since a board has little memory, and perhaps
+ * no room for a second copy.
  */
 export function writeBackup(host: Host, apps: readonly App[], board: boolean): void {
   const python = findTool(host, "python3");
@@ -58,10 +58,10 @@ function writeManifest(host: Host, stage: string, apps: readonly App[], board: b
     created: new Date(host.now()).toISOString(),
     board,
     apps: apps.map((app) => {
-      host.complain(`-----> Backing up app '${app.name}'`);
+      host.sayError(`-----> Backing up app '${app.name}'`);
       // As when destroying it: neither a deploy nor the move of a branch is half done.
-      return withTurn(host, app.paths, "push", app, "backup", () =>
-        withTurn(host, app.paths, "deploy", app, "backup", () => snapshot(host, app, stage)),
+      return withLock(host, app.paths, "push", app, "backup", () =>
+        withLock(host, app.paths, "deploy", app, "backup", () => snapshot(host, app, stage)),
       );
     }),
   };
@@ -86,7 +86,7 @@ function readOrWarn<T>(host: Host, what: string, read: () => T): T | undefined {
   try {
     return read();
   } catch {
-    host.complain(`Warning: ${what} is damaged; it is backed up as it is.`);
+    host.sayError(`Warning: ${what} is damaged; it is backed up as it is.`);
     return undefined;
   }
 }
@@ -169,7 +169,7 @@ function listFiles(
   const ran = must(host, argv, unreadable, { input: JSON.stringify(asked) });
   const { odd, damaged } = JSON.parse(ran.stdout) as Record<"odd" | "damaged", string[]>;
   for (const name of damaged)
-    host.complain(`Warning: git cannot read '${name}'; all of its files are backed up.`);
+    host.sayError(`Warning: git cannot read '${name}'; all of its files are backed up.`);
   return odd;
 }
 

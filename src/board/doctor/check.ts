@@ -1,5 +1,5 @@
 import { type App, appOf, listApps } from "../../app/app.ts";
-import { type Machine, readMachine } from "../../app/board-settings.ts";
+import { type BoardSettings, readBoardSettings } from "../../app/board-settings.ts";
 import type { Paths } from "../../app/paths.ts";
 import { isStopped, readableNumber } from "../../app/releases.ts";
 import type { Host } from "../../host/host.ts";
@@ -28,7 +28,7 @@ export interface Board {
   /** Those of them that should be running. */
   expected: readonly App[];
   /** The board's settings; undefined where they cannot be read. */
-  settings?: Machine;
+  settings?: BoardSettings;
   /** The sites in piku's folder, app -> text. */
   sites: ReadonlyMap<string, string>;
   nginx: Running;
@@ -52,9 +52,9 @@ export function readBoard(host: Host, paths: Paths): Board {
   };
 }
 
-function readableSettings(host: Host, paths: Paths): Machine | undefined {
+function readableSettings(host: Host, paths: Paths): BoardSettings | undefined {
   try {
-    return readMachine(host, paths.settings);
+    return readBoardSettings(host, paths.settings);
   } catch {
     return undefined;
   }

@@ -18,8 +18,8 @@ export const clock: Check = (host) => {
 };
 
 /**
- * Whether the clock is set by the network (systemd's timedatectl, or what its timesyncd leaves); undefined
- * where nothing tells.
+ * Whether the clock is set by the network (systemd's timedatectl, or what its timesyncd leaves);
+ * undefined where nothing tells.
  */
 function isSynchronised(host: Host): boolean | undefined {
   if (host.stat("/run/systemd/timesync/synchronized")) return true;

@@ -17,7 +17,9 @@ import { sites } from "./sites.ts";
 import { tools } from "./tools.ts";
 import { writable } from "./writable.ts";
 
-/** The checks, in the order in which they are shown. A new one is a file of its own and a row here. */
+/**
+ * The checks, in the order in which they are shown. A new one is a file of its own and a row here.
+ */
 export const checks: Record<string, Check> = {
   tools,
   settings,

@@ -2,7 +2,9 @@ import { everyProcess, isListening } from "../../host/processes.ts";
 import { surveyProcesses } from "../status.ts";
 import { type Check, findings } from "./check.ts";
 
-/** Whether all processes of apps that should be running are up, and listen where requests are sent. */
+/**
+ * Whether all processes of apps that should be running are up, and listen where requests are sent.
+ */
 export const processes: Check = (host, { expected }) => {
   const every = everyProcess(host);
   const all = expected.flatMap((app) =>

@@ -34,7 +34,9 @@ const foreignPaths = (host: Host, paths: Paths) =>
     .filter((path) => path !== "")
     .slice(0, maxShown);
 
-/** One finding for all of them: a board of the original's has dozens, and one command closes them. */
+/**
+ * One finding for all of them: a board of the original's has dozens, and one command closes them.
+ */
 function openToOthers(modes: readonly Mode[]): Finding[] {
   const open = modes.filter(({ mode, most }) => (mode & ~most) !== 0);
   const [first] = open;

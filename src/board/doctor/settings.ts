@@ -1,9 +1,9 @@
-import { boardWarnings, readMachine } from "../../app/board-settings.ts";
+import { boardWarnings, readBoardSettings } from "../../app/board-settings.ts";
 import { type Check, complaintsOf, findings } from "./check.ts";
 
 /** Whether the settings of all apps, and of piku itself, can be read, and are known ones. */
 export const settings: Check = (host, { paths }) => {
-  const unreadable = complaintsOf(() => readMachine(host, paths.settings));
+  const unreadable = complaintsOf(() => readBoardSettings(host, paths.settings));
   const doubts = unreadable.length > 0 ? [] : boardWarnings(host, paths.settings);
   return findings("settings of all apps can be read", [
     ...unreadable,

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { boardWarnings, readMachine } from "../../../src/app/board-settings.ts";
+import { boardWarnings, readBoardSettings } from "../../../src/app/board-settings.ts";
 import { setting, settingWarnings } from "../../../src/app/settings.ts";
 import { type Row, type SettingName, sections, table } from "../../../src/app/settings-table.ts";
 import { memoryHost } from "../../host/memory.ts";
@@ -224,7 +224,7 @@ test("many unknown settings are counted, and looked at within a second", () => {
 test("the board's ENV: its own settings go to no app, and what is doubtful is told", () => {
   const content = "PIKU_HTTP_PORT=8080\nTZ=UTC\nUWSGI_THREADS=2\nPIKU_HTTPPORT=1\n";
   const host = memoryHost({ files: { "/ENV": content } });
-  const { settings, ports } = readMachine(host, "/ENV");
+  const { settings, ports } = readBoardSettings(host, "/ENV");
   expect(settings).toEqual({ TZ: "UTC", UWSGI_THREADS: "2", PIKU_HTTPPORT: "1" });
   expect(ports).toEqual({ http: 8080, https: 443 });
   expect(boardWarnings(host, "/ENV")).toEqual([

@@ -185,11 +185,11 @@ function sentOver(line: string): string[] {
 test.each(commands.flatMap(({ name, examples }) => examples.map((example) => [example, name])))(
   "%s is understood",
   (example, name) => {
-    const { passesOn } = commandOf(name!);
-    if (!/^ssh /.test(example!)) return expect(passesOn).toBe(true);
+    const { passthrough } = commandOf(name!);
+    if (!/^ssh /.test(example!)) return expect(passthrough).toBe(true);
     const [typed, ...words] = parseSshCommand(sentOver(example!).join(" "));
     expect(typed).toBe(name!);
-    readWords(commandOf(name!), passesOn ? ["--", ...words] : words);
+    readWords(commandOf(name!), passthrough ? ["--", ...words] : words);
   },
 );
 

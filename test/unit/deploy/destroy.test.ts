@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { appOf } from "../../../src/app/app.ts";
-import { isHeld, withTurn } from "../../../src/app/locks.ts";
+import { isHeld, withLock } from "../../../src/app/locks.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
 import { destroy } from "../../../src/deploy/destroy.ts";
 import { type MemoryHost, memoryHost } from "../../host/memory.ts";
@@ -104,8 +104,8 @@ test("whoever had the turn of an app last takes its lock files along, and to loo
   const app = appOf(paths, "blog");
   expect(isHeld(host, paths, "deploy", app)).toBe(false);
   host.mkdir("/p/apps");
-  withTurn(host, paths, "push", app, "push", () => {
-    withTurn(host, paths, "deploy", app, "push", () => host.mkdir(app.tree));
+  withLock(host, paths, "push", app, "push", () => {
+    withLock(host, paths, "deploy", app, "push", () => host.mkdir(app.tree));
     expect(isHeld(host, paths, "push", app)).toBe(true);
   });
   expect(host.list(paths.locks)).toEqual([
@@ -114,7 +114,7 @@ test("whoever had the turn of an app last takes its lock files along, and to loo
     "blog.push",
     "blog.push.by",
   ]);
-  withTurn(host, paths, "deploy", app, "destroy", () => host.remove(app.tree));
-  withTurn(host, paths, "push", app, "push", () => {});
+  withLock(host, paths, "deploy", app, "destroy", () => host.remove(app.tree));
+  withLock(host, paths, "push", app, "push", () => {});
   expect(host.list(paths.locks)).toEqual([]);
 });

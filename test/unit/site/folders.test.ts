@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { appOf } from "../../../src/app/app.ts";
-import { readMachine } from "../../../src/app/board-settings.ts";
+import { readBoardSettings } from "../../../src/app/board-settings.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
 import {
   isBelow,
@@ -286,7 +286,7 @@ test.each<[string, string[]]>([
   ["/srv/photos", ["/srv/photos"]],
   ["/srv/photos/:/mnt//usb disk:", ["/srv/photos", "/mnt/usb disk"]],
 ])("PIKU_FOLDERS=%s", (value, folders) => {
-  expect(readMachine(memoryHost(), "/ENV", `PIKU_FOLDERS=${value}`).folders).toEqual(folders);
+  expect(readBoardSettings(memoryHost(), "/ENV", `PIKU_FOLDERS=${value}`).folders).toEqual(folders);
 });
 
 test.each([
@@ -300,7 +300,7 @@ test.each([
   '/a\\"b',
   "~/photos",
 ])("PIKU_FOLDERS=%s is refused", (value) => {
-  expect(() => readMachine(memoryHost(), "/ENV", `PIKU_FOLDERS='${value}'`)).toThrow(
+  expect(() => readBoardSettings(memoryHost(), "/ENV", `PIKU_FOLDERS='${value}'`)).toThrow(
     /PIKU_FOLDERS: invalid directory '/,
   );
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { appOf } from "../../../src/app/app.ts";
-import { readMachine } from "../../../src/app/board-settings.ts";
+import { readBoardSettings } from "../../../src/app/board-settings.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
 import { changeNginx, reopenLogs } from "../../../src/site/change.ts";
 import { isShared, runningNginx } from "../../../src/site/reload.ts";
@@ -227,7 +227,7 @@ test.each<[string, Record<string, string>, string | undefined, string, boolean]>
 ])("which nginx it is: %s", (_, files, command, way, shared) => {
   const host = memoryHost({ env, files });
   expect(runningNginx(host, paths, command).way).toBe(way as never);
-  expect(isShared(host, paths, readMachine(host, paths.settings))).toBe(shared);
+  expect(isShared(host, paths, readBoardSettings(host, paths.settings))).toBe(shared);
 });
 
 test.each([

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { appOf } from "../../../src/app/app.ts";
-import { readMachine } from "../../../src/app/board-settings.ts";
+import { readBoardSettings } from "../../../src/app/board-settings.ts";
 import type { Settings } from "../../../src/app/env-file.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
 import type { Workers } from "../../../src/app/procfile.ts";
@@ -1229,7 +1229,7 @@ test.each<[string, string | undefined, number, string | undefined, string | unde
         : undefined,
   });
   const paths = pathsOf(host);
-  const refresh = () => refreshRanges(host, paths, readMachine(host, paths.settings));
+  const refresh = () => refreshRanges(host, paths, readBoardSettings(host, paths.settings));
   if (message === undefined) refresh();
   else expect(refresh).toThrow(message);
   expect(host.read(rangesFile(paths))).toBe(after);
