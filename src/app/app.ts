@@ -39,13 +39,13 @@ export function appOf(paths: Paths, name: string): App {
   };
 }
 
-const longestName = 60;
-const nameHint = `a name is letters, digits, '.', '_' and '-', begins with a letter or a digit, and has at most ${longestName} characters`;
+const maxNameLength = 60;
+const nameHint = `a name is letters, digits, '.', '_' and '-', begins with a letter or a digit, and has at most ${maxNameLength} characters`;
 
 /** Whether this is a valid name for an app. */
 export const isAppName = (name: string) =>
   /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) &&
-  name.length <= longestName &&
+  name.length <= maxNameLength &&
   !name.includes("..") &&
   !/\.(lock|git)$|\.$/.test(name);
 

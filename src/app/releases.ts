@@ -170,10 +170,10 @@ export const numbersOf = (host: Host, app: App): number[] =>
 export const nextNumber = (host: Host, app: App) => (numbersOf(host, app).at(-1) ?? 0) + 1;
 
 // It may contain the names of some hundred thousand files.
-const largestJournal = 64 * 1024 * 1024;
+const maxJournalBytes = 64 * 1024 * 1024;
 
 export function readJournal(host: Host, app: App): Journal | undefined {
-  const content = host.read(journalFile(app), largestJournal);
+  const content = host.read(journalFile(app), maxJournalBytes);
   if (content === undefined) return undefined;
   try {
     const journal = JSON.parse(content) as Journal & { tree?: TreeUndo | boolean };
@@ -194,7 +194,7 @@ export function readJournal(host: Host, app: App): Journal | undefined {
  * power cut.
  */
 function formerUndo(host: Host, app: App, release: number): TreeUndo {
-  const kept = (name: string) => host.read(below(app, `${release}.${name}`), largestJournal);
+  const kept = (name: string) => host.read(below(app, `${release}.${name}`), maxJournalBytes);
   const names = (name: string) => JSON.parse(kept(name) ?? "[]") as string[];
   return {
     shown: kept("shown") || undefined,

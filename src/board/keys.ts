@@ -5,7 +5,7 @@ import { voiceOf } from "../text/output.ts";
 import { linesOf, shellQuote } from "../text/text.ts";
 
 /** Maximum bytes of public keys at once: a class of a hundred. */
-export const largestKeys = 64 * 1024;
+export const maxKeysBytes = 64 * 1024;
 
 /** A public key as `ssh-keygen` knows it. */
 export interface Key {

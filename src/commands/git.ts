@@ -10,7 +10,7 @@ import {
   dropStaleLocks,
   ensureRepository,
   idlePushes,
-  largestUpdates,
+  maxUpdatesBytes,
   parseUpdates,
   pointHead,
   refuseBranch,
@@ -31,7 +31,7 @@ export const gitHook = command({
   args: { app: appArg },
   run({ args, host, incoming }) {
     const app = appOf(pathsOf(host), parseAppName(args.app));
-    const updates = parseUpdates(host.stdin(largestUpdates));
+    const updates = parseUpdates(host.stdin(maxUpdatesBytes));
     refuseReferences(updates);
     const { update, others } = branchToDeploy(updates);
     const voice = voiceOf(host);

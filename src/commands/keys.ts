@@ -9,7 +9,7 @@ import {
   type Key,
   type KeyLine,
   keysFile,
-  largestKeys,
+  maxKeysBytes,
   parseKeyLines,
   readKeys,
   warnOfLoginLines,
@@ -117,7 +117,7 @@ export const keysAdd = command({
       until: args.until === undefined ? undefined : lastDay(host, args.until),
     };
     if (host.isTerminal(0)) host.sayError("Paste the public key, then press Return and Ctrl-D.");
-    const read = readKeys(host, host.stdin(largestKeys), "stdin");
+    const read = readKeys(host, host.stdin(maxKeysBytes), "stdin");
     if (read.length > 1)
       throw new PikuError(
         `stdin has ${read.length} keys`,

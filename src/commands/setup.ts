@@ -1,7 +1,7 @@
 import { appOf, listApps } from "../app/app.ts";
 import { withLock } from "../app/locks.ts";
 import { closed, folders, ownFolders, type Paths, pathsOf } from "../app/paths.ts";
-import { addKeys, largestKeys, readKeys, warnOfLoginLines } from "../board/keys.ts";
+import { addKeys, maxKeysBytes, readKeys, warnOfLoginLines } from "../board/keys.ts";
 import { closeToOthers } from "../board/rights.ts";
 import { giveBack, takeOver } from "../board/takeover.ts";
 import type { Host } from "../host/host.ts";
@@ -79,7 +79,7 @@ export const setupSsh = command({
   run({ args, host }) {
     const name = args.file;
     const content =
-      name === "-" ? host.stdin(largestKeys) : host.read(typedPath(host, name), largestKeys);
+      name === "-" ? host.stdin(maxKeysBytes) : host.read(typedPath(host, name), maxKeysBytes);
     if (content === undefined) throw new PikuError(`public key file '${name}' not found.`);
     const keys = readKeys(host, content, name === "-" ? "stdin" : name);
     const added = withLock(host, pathsOf(host), "machine", undefined, "", () =>

@@ -3,7 +3,7 @@ import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable, splitWords } from "../text/text.ts";
 
-const longestCommand = 256 * 1024;
+const maxCommandLength = 256 * 1024;
 
 /**
  * What an ssh client asked for, from `SSH_ORIGINAL_COMMAND` (sshd(8)): words with quotes read and
@@ -11,7 +11,7 @@ const longestCommand = 256 * 1024;
  * shell reads it. Throws a usage error.
  */
 export function parseSshCommand(line: string): string[] {
-  if (line.length > longestCommand)
+  if (line.length > maxCommandLength)
     throw new PikuError("the command is longer than 256 KB", undefined, 2);
   const { words, rest } = splitWords(line, 2);
   if (words[0] !== "run" || words[1] === undefined) return splitWords(line).words;

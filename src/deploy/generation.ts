@@ -6,7 +6,7 @@ import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { subjectOf } from "../repository/commit.ts";
 import { listVassals } from "../workers/emperor.ts";
-import { awaitHealthy } from "../workers/health.ts";
+import { waitUntilHealthy } from "../workers/health.ts";
 import { isInPlace, isUnchanged, startWorkers, writeWorker } from "../workers/start.ts";
 import { drain, staleVassals, stopVassals } from "../workers/stop.ts";
 import {
@@ -103,7 +103,7 @@ export function startGeneration(
   const timeout = 1000 * setting(settings, "PIKU_HEALTHCHECK_TIMEOUT");
   const start = (workers: readonly Worker[]) => {
     if (workers.length > 0)
-      awaitHealthy(host, app, startWorkers(host, app, workers, grace), timeout, show);
+      waitUntilHealthy(host, app, startWorkers(host, app, workers, grace), timeout, show);
   };
   for (const worker of fresh) writeWorker(host, app, worker);
   // If the terminal were closed now, the app would have no workers until the next command.

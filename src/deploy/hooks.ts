@@ -9,7 +9,7 @@ import type { Asked } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
 
 // Hooks that only notify: a deploy must not hang on a network that is down.
-const patience = 10_000;
+const notifyTimeout = 10_000;
 
 /** The variables that tell a hook about a deploy; its first argument is the app's name. */
 export const hookFacts = (
@@ -43,7 +43,7 @@ export function tellHook(
 ): void {
   const voice = voiceOf(recorder.host);
   try {
-    const status = run(recorder, app, name, facts, patience);
+    const status = run(recorder, app, name, facts, notifyTimeout);
     if (status) voice.warn(`the server's ${name} hook failed with exit status ${status}.`);
   } catch (error) {
     voice.warn(`the server's ${name} hook could not be run: ${explain(error).message}`);

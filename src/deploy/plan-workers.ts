@@ -90,10 +90,10 @@ function refuseCommand(kind: string, command: string): void {
 }
 
 // sun_path of unix(7), without its terminating zero.
-const longestSocket = 107;
+const maxSocketBytes = 107;
 
 function refuseLongSocket(app: App, { listen }: Worker): void {
-  if (listen && "socket" in listen && listen.socket.length > longestSocket) {
+  if (listen && "socket" in listen && listen.socket.length > maxSocketBytes) {
     throw new PikuError(
       `the name of app '${app.name}' is too long for a socket below ${app.paths.sockets}`,
       "choose a shorter name",

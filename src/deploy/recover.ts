@@ -31,11 +31,11 @@ export function recover(host: Host, app: App): void {
   host.end({ status: jobFile(app) }, 2_000);
   const journal = readJournal(host, app);
   if (journal) finishDeploy(host, app, journal);
-  if (isStopped(host, app)) finishStop(host, app, endPatience);
+  if (isStopped(host, app)) finishStop(host, app, undoTimeout);
   else settlePage(host, app, false);
 }
 
-const endPatience = 2_000;
+const undoTimeout = 2_000;
 
 function finishDeploy(host: Host, app: App, journal: Journal): void {
   const live = liveRelease(host, app);
@@ -54,7 +54,7 @@ function finishDeploy(host: Host, app: App, journal: Journal): void {
 /** Undoes a deploy that did not go live. What an earlier deploy replaced retires by itself. */
 function undo(host: Host, app: App, journal: Journal, live: Release | undefined): void {
   const isIts = ({ release }: Vassal) => release === journal.release;
-  stopVassals(host, app, listVassals(host, app.paths, app.name).filter(isIts), endPatience);
+  stopVassals(host, app, listVassals(host, app.paths, app.name).filter(isIts), undoTimeout);
   restoreLogs(host, app, journal.release);
   if (journal.made) host.remove(app.tree);
   else if (journal.tree) restoreTree(host, app, journal.release, journal.tree);

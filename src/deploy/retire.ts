@@ -51,13 +51,13 @@ export function retire(host: Host, app: App): void {
       const live = liveRelease(host, app);
       if (!live || readJournal(host, app)) return;
       stopVassals(host, app, staleVassals(host, app), grace);
-      tidy(host, app, live);
+      cleanUp(host, app, live);
     },
   );
 }
 
 /** Removes what is needed neither by the live release nor for a rollback to the previous one. */
-function tidy(host: Host, app: App, live: Release): void {
+function cleanUp(host: Host, app: App, live: Release): void {
   const numbers = numbersOf(host, app);
   const earlier = numbers.filter((number) => number < live.number);
   const used = new Set(live.vassals.map((file) => Number(/-(\d+)\.ini$/.exec(file)?.[1] ?? 0)));

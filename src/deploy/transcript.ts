@@ -2,16 +2,16 @@ import type { Host } from "../host/host.ts";
 import { paint } from "../text/output.ts";
 import shortenScript from "./shorten.sh" with { type: "text" };
 
-const farewell = 10_000;
+const readerTimeout = 10_000;
 
 /** How many bytes of a transcript are kept: half from its beginning, half from its end. */
-const largestTranscript = 10 * 1024 * 1024;
-const half = largestTranscript / 2;
+const maxTranscriptBytes = 10 * 1024 * 1024;
+const half = maxTranscriptBytes / 2;
 
 // How much the middle must grow before its disk space is freed again.
 const step = half;
 
-const mostAtOnce = 256 * 1024;
+const maxChunkBytes = 256 * 1024;
 
 const leftOut = (bytes: number) =>
   `-----> ${Math.round(bytes / 1024 / 1024)} MB are left out here.`;
@@ -105,7 +105,7 @@ function showMore(host: Host, transcript: string, progress: Progress, whole: boo
 /** Shows all that is left, as long as something is read every ten seconds. */
 function showRest(host: Host, transcript: string, progress: Progress): void {
   showMore(host, transcript, progress, true);
-  for (let waited = 0; progress.pending !== "" && !progress.gone && waited < farewell; ) {
+  for (let waited = 0; progress.pending !== "" && !progress.gone && waited < readerTimeout; ) {
     const before = progress.pending.length;
     host.sleep(50);
     showMore(host, transcript, progress, true);
@@ -131,7 +131,7 @@ function readNext(host: Host, transcript: string, progress: Progress, whole: boo
     progress.shown = middle.end;
     return `\n${leftOut(middle.end - shown)}\n\n`;
   }
-  const most = shown < middle.begin ? Math.min(mostAtOnce, middle.begin - shown) : mostAtOnce;
+  const most = shown < middle.begin ? Math.min(maxChunkBytes, middle.begin - shown) : maxChunkBytes;
   const { text, offset } = host.readFrom(transcript, shown, whole, most);
   progress.shown = offset;
   return text;
@@ -153,7 +153,7 @@ function punch(host: Host, transcript: string, { middle }: Progress): void {
 /** Removes the middle for good, once nobody appends any more. */
 function shorten(host: Host, transcript: string, { middle }: Progress): void {
   const size = host.stat(transcript)?.size ?? 0;
-  if (size <= largestTranscript) return;
+  if (size <= maxTranscriptBytes) return;
   const begin = middle.end > 0 ? middle.begin : host.readFrom(transcript, 0, false, half).offset;
   const note = leftOut(size - half - begin);
   const facts = { file: transcript, begin: String(begin), half: String(half), note };

@@ -37,12 +37,12 @@ export interface Made {
 }
 
 // Enough for some hundred thousand names.
-const largestList = 64 * 1024 * 1024;
+const maxListBytes = 64 * 1024 * 1024;
 
 export const madeBy = (host: Host, app: App, release: number | undefined): Made[] =>
   release === undefined
     ? []
-    : (JSON.parse(host.read(releaseFiles(app, release).made, largestList) ?? "[]") as Made[]);
+    : (JSON.parse(host.read(releaseFiles(app, release).made, maxListBytes) ?? "[]") as Made[]);
 
 /**
  * Which files of the build tree go live, and which of them are build output: the runtime decides.

@@ -2,7 +2,7 @@ import type { App } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
-import { git, gitArgv, gitEnv, largestOutput, listed } from "./git.ts";
+import { git, gitArgv, gitEnv, listed, maxOutputBytes } from "./git.ts";
 
 /** A commit's id: 40 or 64 hexadecimal digits. */
 export const isCommit = (id: string) => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(id);
@@ -58,14 +58,14 @@ export const namesOf = (host: Host, { app, id, incoming }: Commit): string[] =>
 // Counted in a stream: a dozen small objects can stand for a million names, too many to hold in
 // memory.
 const countScript = `"$@" | head -c "$most" | tr '\\n\\0' '?\\n' | wc -lc`;
-const usualName = 200;
+const averageNameBytes = 200;
 
 /**
  * Refuses a commit with more than `most` files and folders before git or piku needs memory for
  * them. Folders count as well: a push may contain any number of empty ones.
  */
 export function refuseManyNames(host: Host, { app, id, incoming }: Commit, most: number): void {
-  const bytes = most * usualName;
+  const bytes = most * averageNameBytes;
   const argv = gitArgv(app.repo, "ls-tree", "-r", "-t", "-z", "--name-only", id);
   const env = { ...gitEnv(host, incoming), LC_ALL: "C", most: String(bytes) };
   const counted = host
@@ -90,7 +90,7 @@ export function linksOf(host: Host, { app, id, incoming }: Commit): Map<string, 
   const argv = gitArgv(app.repo, "ls-tree", "-r", "-z", id);
   const env = gitEnv(host, incoming);
   const entries = listed(
-    host.capture(["sh", "-c", linksScript, "sh", ...argv], { env, most: largestOutput }).stdout,
+    host.capture(["sh", "-c", linksScript, "sh", ...argv], { env, most: maxOutputBytes }).stdout,
   );
   const links = entries.flatMap((entry) => {
     const [, blob, name] = /^120000 blob (\S+)\t([\s\S]*)$/.exec(entry) ?? [];
@@ -100,7 +100,7 @@ export function linksOf(host: Host, { app, id, incoming }: Commit): Map<string, 
   return new Map(links.map(({ blob, name }) => [name, texts.get(blob) ?? ""]));
 }
 
-const largestLinks = 16 * 1024 * 1024;
+const maxLinksBytes = 16 * 1024 * 1024;
 
 /**
  * The texts of blobs, by one call of git. A blob can contain anything that git could print between
@@ -119,7 +119,7 @@ function textsOf(
   const input = blobs.map((blob) => `${blob}\n${mark}\n`).join("");
   const { stdout } = git(host, app.repo, ["cat-file", "--batch"], incoming, {
     input,
-    most: largestLinks,
+    most: maxLinksBytes,
   });
   const texts = stdout.split(`\n${mark} missing\n`).slice(0, -1);
   if (texts.length !== blobs.length)

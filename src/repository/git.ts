@@ -42,7 +42,7 @@ export function gitEnv(host: Host, incoming?: string): Record<string, string> {
 }
 
 // Enough for the names of the largest commit and its build output.
-export const largestOutput = 64 * 1024 * 1024;
+export const maxOutputBytes = 64 * 1024 * 1024;
 
 /** Runs git and returns what it printed; throws with git's own message when it fails. */
 export function git(
@@ -52,7 +52,7 @@ export function git(
   incoming?: string,
   how: Exec & { input?: string; most?: number } = {},
 ): Ran {
-  const all = { env: gitEnv(host, incoming), most: largestOutput, ...how };
+  const all = { env: gitEnv(host, incoming), most: maxOutputBytes, ...how };
   return must(host, gitArgv(dir, ...words), `git ${words[0]} failed`, all);
 }
 

@@ -26,7 +26,7 @@ export const parseUpdates = (input: string): Update[] =>
     }));
 
 /** The largest list of references in a push, in bytes: some 10,000 of them. */
-export const largestUpdates = 2 * 1024 * 1024;
+export const maxUpdatesBytes = 2 * 1024 * 1024;
 
 const branchPrefix = "refs/heads/";
 
@@ -119,7 +119,7 @@ export const dropStaleLocks = (host: Host, app: App) =>
     "-delete",
   ]);
 
-const idlePatience = 60_000;
+const idleTimeout = 60_000;
 
 /**
  * What to do while waiting for the push lock: ends a push whose client has sent nothing for 60
@@ -142,7 +142,7 @@ export function idlePushes(host: Host, app: App, isDeploying: () => boolean): ()
       .join();
     if (now !== read || isDeploying()) moved = host.ticks();
     read = now;
-    if (host.ticks() - moved > idlePatience) for (const { pid } of pushes) host.signal(pid, "TERM");
+    if (host.ticks() - moved > idleTimeout) for (const { pid } of pushes) host.signal(pid, "TERM");
   };
 }
 

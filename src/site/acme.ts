@@ -144,7 +144,7 @@ export function retryAfter(host: Host, app: App): number | undefined {
   return host.now() >= failed && host.now() < failed + pause ? failed + pause : undefined;
 }
 
-const patience = "300";
+const clientTimeout = "300";
 
 /**
  * Makes the client obtain a certificate for these names, which must resolve to this server. Throws
@@ -154,7 +154,7 @@ export function askAuthority(host: Host, app: App, client: Client, names: readon
   for (const folder of client.folders) host.mkdir(folder);
   for (const [path, content] of client.files) host.write(path, content, 0o600);
   for (const call of client.calls(names)) {
-    const ran = host.capture(["timeout", patience, ...call]);
+    const ran = host.capture(["timeout", clientTimeout, ...call]);
     if (ran.status === 0) continue;
     host.write(failedFile(app), String(host.now()));
     const said = `${ran.stdout}\n${ran.stderr}`.split("\n").map((line) => line.trim());
@@ -162,7 +162,7 @@ export function askAuthority(host: Host, app: App, client: Client, names: readon
     const last = (causes.length > 0 ? causes : said.filter((line) => line !== "")).slice(-3);
     throw new PikuError(
       ran.status === 124
-        ? `${client.name} did not end within ${patience} seconds`
+        ? `${client.name} did not end within ${clientTimeout} seconds`
         : `${client.name}: ${last.join(" ")}`,
       `see that ${names.join(", ")} ${names.length > 1 ? "lead" : "leads"} to this server from everywhere, and that port 80 is open`,
     );

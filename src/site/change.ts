@@ -79,7 +79,7 @@ function changeMain(host: Host, paths: Paths): () => void {
 }
 
 // How many files that no release wrote are tried one by one: each takes a reload.
-const fewSites = 20;
+const maxSuspects = 20;
 
 /**
  * Finds the sites because of which nginx refuses its files, and restores them or sets them aside.
@@ -105,9 +105,9 @@ function clearAway(
   const others = [...sites.keys()].filter((name) => host.stat(path(name)));
   const isOdd = (name: string) => releasedSite(host, paths, name) !== sites.get(name);
   const odd = others.filter(isOdd).sort((a, b) => modified(b) - modified(a));
-  if (odd.slice(0, fewSites).some((name) => isTaken(name, complaint))) return true;
-  for (const name of odd.slice(fewSites)) putRight(host, paths, name, complaint, aside);
-  if (odd.length > fewSites && reload(host, paths, running) === undefined) return true;
+  if (odd.slice(0, maxSuspects).some((name) => isTaken(name, complaint))) return true;
+  for (const name of odd.slice(maxSuspects)) putRight(host, paths, name, complaint, aside);
+  if (odd.length > maxSuspects && reload(host, paths, running) === undefined) return true;
   return others.some((name) => {
     if (!host.stat(path(name)) || odd.includes(name)) return false;
     setAside(host, paths, name, complaint);

@@ -3,7 +3,7 @@ import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { readDirectives } from "./directives.ts";
 
-const mostIncluded = 1_000_000;
+const maxIncludedBytes = 1_000_000;
 
 /**
  * The text of a site followed by that of all files that it includes. Names as in nginx: relative to
@@ -21,7 +21,7 @@ export function withIncluded(host: Host, text: string): string {
     const more = files.map((file) => {
       seen.add(file);
       size += host.stat(host.realPath(file) ?? file)?.size ?? 0;
-      if (size > mostIncluded)
+      if (size > maxIncludedBytes)
         throw new PikuError(
           `'${printable(file)}' makes more than 1 MB of included files`,
           "include less of them",

@@ -45,7 +45,7 @@ export const siteLogs = (host: Host, app: App): Log[] =>
     .filter(({ file }) => host.stat(file))
     .map((log) => ({ ...log, former: host.stat(`${log.file}.old`) ? [`${log.file}.old`] : [] }));
 
-const mostOfNginx = 1024 * 1024;
+const maxNginxLogBytes = 1024 * 1024;
 
 /** Rotates nginx logs that have become large. */
 export function turnSiteLogs(host: Host, paths: Paths): void {
@@ -57,7 +57,7 @@ export function turnSiteLogs(host: Host, paths: Paths): void {
       .list(paths.logs)
       .flatMap((name) => siteLogs(host, appOf(paths, name)).map(({ file }) => file)),
   ];
-  const large = files.filter((file) => (host.stat(file)?.size ?? 0) > mostOfNginx);
+  const large = files.filter((file) => (host.stat(file)?.size ?? 0) > maxNginxLogBytes);
   if (large.length === 0) return;
   const { reload } = readBoardSettings(host, paths.settings);
   withLock(host, paths, "machine", undefined, "", () =>

@@ -47,7 +47,7 @@ const moduleFolders = [
 
 // Concurrent requests from one address: a class behind one router, each pupil with a browser. A
 // request to an app takes two of a worker's connections.
-const mostOfOneAddress = 400;
+const maxConnectionsPerAddress = 400;
 
 /**
  * The main file of piku's own nginx, on boards and in tests. Unknown names get a 404 by http and no
@@ -124,7 +124,7 @@ const renderLimits = text`
     1 $binary_remote_addr;
   }
   limit_conn_zone $piku_address zone=piku_addresses:1m;
-  limit_conn piku_addresses ${mostOfOneAddress};
+  limit_conn piku_addresses ${maxConnectionsPerAddress};
   limit_conn_status 429;`.trimEnd();
 
 /**

@@ -49,7 +49,7 @@ function atLeast(version: readonly number[], wanted: readonly number[]): boolean
   return at < 0 || (version[at] ?? 0) > wanted[at]!;
 }
 
-const largestSite = 2 * 1024 * 1024;
+const maxSiteBytes = 2 * 1024 * 1024;
 
 /** Whether a path is a regular file or a link to one: nginx would wait for ever for a pipe. */
 export function isPlainFile(host: Host, path: string): boolean {
@@ -64,7 +64,7 @@ export function isPlainFile(host: Host, path: string): boolean {
  */
 export function readSite(host: Host, path: string): string {
   try {
-    return isPlainFile(host, path) ? (host.read(path, largestSite) ?? "") : "";
+    return isPlainFile(host, path) ? (host.read(path, maxSiteBytes) ?? "") : "";
   } catch {
     return "";
   }

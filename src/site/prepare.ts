@@ -16,9 +16,9 @@ import { bringBack, leaveAside, setAside, setStrangeAside } from "./refused.ts";
  */
 function complaintOf(host: Host, paths: Paths): string | undefined {
   // If a site names a pipe, nginx waits for ever.
-  const patience = ["timeout", "-s", "KILL", "20"];
+  const timeout = ["timeout", "-s", "KILL", "20"];
   const ran = host.capture([
-    ...patience,
+    ...timeout,
     "nginx",
     "-t",
     "-q",

@@ -67,7 +67,7 @@ function ownMaster(host: Host, paths: Paths): number | undefined {
   return masters(host).find(({ title }) => title.includes(main))?.pid;
 }
 
-const answerPatience = 1_000;
+const answerTimeout = 1_000;
 
 /**
  * Whether this process is our nginx, which logs every signal. WINCH is ignored by an nginx that is
@@ -78,10 +78,10 @@ function doesAnswer(host: Host, paths: Paths, pid: number): boolean {
   const from = host.stat(errors)?.size ?? 0;
   if (!host.signal(pid, "WINCH")) return false;
   const isNoted = () => host.readFrom(errors, from).text.includes(` ${pid}#${pid}: signal 28 `);
-  return waitUntil(host, isNoted, { every: 10, atMost: answerPatience });
+  return waitUntil(host, isNoted, { every: 10, atMost: answerTimeout });
 }
 
-const patience = 10_000;
+const reloadTimeout = 10_000;
 
 /**
  * Reloads the running nginx. Returns its error message if it refused the files and keeps the old
@@ -94,7 +94,7 @@ export function reload(host: Host, paths: Paths, running: Running): string | und
     case "shared":
       return askForReload(host);
     case "watched":
-      return awaitReload(host, paths, running.command);
+      return waitForWatchedReload(host, paths, running.command);
     case "none":
       return undefined;
   }
@@ -133,7 +133,8 @@ function reloadOwn(host: Host, paths: Paths, master: number): string | undefined
     looks = before.every(isGone) ? looks + 1 : 0;
     return looks === 3;
   };
-  if (!waitUntil(host, hasSettled, { every: 10, atMost: patience })) throw notRead(host, master);
+  if (!waitUntil(host, hasSettled, { every: 10, atMost: reloadTimeout }))
+    throw notRead(host, master);
   // If /proc hides the workers nothing shows that the former ones have stopped: nginx waits 0.1 s
   // before it tells them to.
   if (complaint === undefined && before.length === 0) host.sleep(200);
@@ -170,7 +171,7 @@ const webUnit = "/etc/systemd/system/piku-web.service";
 export function isStuck(host: Host, master: number): boolean {
   const isPending = () => /^ShdPnd:\s*0*[1-9a-f]/m.test(host.read(`/proc/${master}/status`) ?? "");
   host.signal(master, "WINCH");
-  return !waitUntil(host, () => !isPending(), { every: 10, atMost: answerPatience });
+  return !waitUntil(host, () => !isPending(), { every: 10, atMost: answerTimeout });
 }
 
 /** Makes sure that nginx has a log: an app may have removed or replaced it. */
@@ -178,7 +179,7 @@ function beginLog(host: Host, log: string, master: number): void {
   if (host.stat(log)?.type === "file") return;
   host.remove(log);
   host.signal(master, "USR1");
-  waitUntil(host, () => host.stat(log) !== undefined, { every: 10, atMost: answerPatience });
+  waitUntil(host, () => host.stat(log) !== undefined, { every: 10, atMost: answerTimeout });
 }
 
 /**
@@ -229,7 +230,11 @@ const showAgainAfter = 2_500;
  * sites, or the administrator's command reloads nginx. Only the titles of the workers show that it
  * is complete. A unit that has missed a change is triggered again.
  */
-function awaitReload(host: Host, paths: Paths, command: string | undefined): string | undefined {
+function waitForWatchedReload(
+  host: Host,
+  paths: Paths,
+  command: string | undefined,
+): string | undefined {
   const workers = () => {
     const all = commandLines(host, (title) => title.startsWith("nginx: worker process"));
     return all.filter(({ title }) => !title.includes("is shutting down")).map(({ pid }) => pid);
@@ -252,7 +257,7 @@ function awaitReload(host: Host, paths: Paths, command: string | undefined): str
     shown = passed;
     touchSites(host, paths);
   };
-  if (waitUntil(host, areNew, { every: 20, atMost: patience, meanwhile: showAgain }))
+  if (waitUntil(host, areNew, { every: 20, atMost: reloadTimeout, meanwhile: showAgain }))
     return undefined;
   throw new PikuError(
     "nginx did not read its new configuration within 10 seconds",

@@ -186,7 +186,7 @@ export const hasSite = (workers: Workers, settings: Settings, backend: Backend |
   "static" in workers ||
   setting(settings, "NGINX_STATIC_PATHS").length > 0;
 
-const largestInclude = 1_000_000;
+const maxIncludeBytes = 1_000_000;
 
 /** The directives of NGINX_INCLUDE_FILE, a file of the app, with its settings put in. */
 export function readInclude(host: Host, commit: Commit, settings: Settings): string | undefined {
@@ -197,7 +197,7 @@ export function readInclude(host: Host, commit: Commit, settings: Settings): str
     const name = (bare ?? braced)!;
     if (!Object.hasOwn(settings, name)) return all;
     size += settings[name]!.length;
-    if (size > largestInclude)
+    if (size > maxIncludeBytes)
       throw new PikuError(
         `NGINX_INCLUDE_FILE: '${printable(file.name)}' becomes larger than 1 MB with its settings`,
       );

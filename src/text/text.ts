@@ -152,15 +152,15 @@ function distance(a: string, b: string): number {
   return row[b.length]!;
 }
 
-const mostLines = 20_000;
+const maxLines = 20_000;
 
 /**
  * The lines of a file that people or piku write. Throws for one of more than 20,000: each line
  * costs more memory than its letters.
  */
 export function linesOf(content: string, file: string): string[] {
-  const lines = content.split("\n", mostLines + 1);
-  if (lines.length > mostLines) throw new PikuError(`${file} has more than ${mostLines} lines`);
+  const lines = content.split("\n", maxLines + 1);
+  if (lines.length > maxLines) throw new PikuError(`${file} has more than ${maxLines} lines`);
   return lines;
 }
 

@@ -29,13 +29,13 @@ export function restoreVassals(host: Host, app: App, files: readonly string[]): 
   wakeEmperor(host, app.paths);
   waitUntil(host, () => back.every((vassal) => answersAgain(host, app, vassal)), {
     every: 100,
-    atMost: backPatience,
+    atMost: restoreTimeout,
     meanwhile: wakingEmperor(host, app.paths),
   });
 }
 
 // Enough for what was healthy before; a command must not wait long for what may never recover.
-const backPatience = 3000;
+const restoreTimeout = 3000;
 
 /** Whether a restored worker accepts requests, if it is one that does. */
 function answersAgain(host: Host, app: App, { kind, ordinal, release }: Vassal): boolean {

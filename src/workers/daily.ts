@@ -35,7 +35,7 @@ export function isTime(host: Host, paths: Paths): boolean {
   return !(passed >= 0 && passed < almostDay);
 }
 
-const longestLog = 1_048_576;
+const maxEmperorLogBytes = 1_048_576;
 
 /**
  * Rotates the emperor's log once it is larger than 1 MB. The emperor keeps writing to the same file
@@ -43,7 +43,7 @@ const longestLog = 1_048_576;
  */
 export function boundEmperorLog(host: Host, paths: Paths): void {
   const log = emperorLog(paths);
-  if ((host.stat(log)?.size ?? 0) <= longestLog) return;
+  if ((host.stat(log)?.size ?? 0) <= maxEmperorLogBytes) return;
   host.capture(["sh", "-c", 'cp -f "$1" "$2"; : >"$1"', "sh", log, `${paths.uwsgi}/uwsgi.old.log`]);
 }
 

@@ -114,7 +114,7 @@ function whyUnhealthy(host: Host, app: App, { worker, answer }: Started): string
  * everything else stays up for a second. Throws as soon as one has failed, or after `timeout`
  * milliseconds, with the end of its log.
  */
-export function awaitHealthy(
+export function waitUntilHealthy(
   host: Host,
   app: App,
   started: readonly Started[],

@@ -50,14 +50,14 @@ function isTurned(host: Host, log: string): boolean {
   return said.startsWith(mark) && !said.startsWith(startBegins, stampLength);
 }
 
-const mostOfNewest = 1024 * 1024;
+const maxNewestBytes = 1024 * 1024;
 
 /** What a process that has just been started wrote; only the last 1 MB of it. */
 export function newestLog(host: Host, app: App, worker: Worker): string {
   const { log } = filesOf(app, worker);
   const file = isTurned(host, log) ? `${log}.old` : log;
-  const start = Math.max(0, (host.stat(file)?.size ?? 0) - mostOfNewest);
-  return withoutTimes(host.readFrom(file, start, true, mostOfNewest).text);
+  const start = Math.max(0, (host.stat(file)?.size ?? 0) - maxNewestBytes);
+  return withoutTimes(host.readFrom(file, start, true, maxNewestBytes).text);
 }
 
 /** Removes logs from before releases other than the live one. */
@@ -203,9 +203,9 @@ export const deployLogs = (host: Host, app: App): Log[] =>
     .filter(({ file }) => host.stat(file));
 
 // How much is read of an oversized log.
-const mostBytes = 4 * 1024 * 1024;
-const mostLines = 50_000;
-const mostFormer = 20;
+const maxReadBytes = 4 * 1024 * 1024;
+const maxShownLines = 50_000;
+const maxFormerLogs = 20;
 
 /** The last lines of a text. The text is not split as a whole: 4 MB can be two million lines. */
 function endOf(text: string, most: number): string[] {
@@ -231,16 +231,16 @@ export function lastLines(
   const former = log.former
     .map((file) => ({ file, modified: modified(file) }))
     .sort((a, b) => b.modified - a.modified)
-    .slice(0, mostFormer)
+    .slice(0, maxFormerLogs)
     .map(({ file }) => file);
   let lines: Line[] = [];
   let offset = host.stat(log.file)?.size ?? 0;
   for (const file of [log.file, ...former]) {
     if (lines.length >= most || modified(file) < since) continue;
-    const start = Math.max(0, (host.stat(file)?.size ?? 0) - mostBytes);
-    const read = host.readFrom(file, start, false, mostBytes);
+    const start = Math.max(0, (host.stat(file)?.size ?? 0) - maxReadBytes);
+    const read = host.readFrom(file, start, false, maxReadBytes);
     const whole = start > 0 ? read.text.slice(read.text.indexOf("\n") + 1) : read.text;
-    const { said, starting } = withoutStarts(endOf(whole, mostLines));
+    const { said, starting } = withoutStarts(endOf(whole, maxShownLines));
     const raw = [...said, ...starting];
     const from = Math.max(0, raw.length - most);
     const marked =
@@ -276,7 +276,7 @@ export function surplus(
 
 const nginxLogFile = /^nginx\.(access|error)\.log$/;
 
-const mostOfAll = 200 * 1024 * 1024;
+const maxAllBytes = 200 * 1024 * 1024;
 
 /**
  * Keeps the logs and transcripts of all apps within 200 MB by deleting the oldest ones that are no
@@ -318,7 +318,7 @@ export function boundLogs(host: Host, paths: Paths): void {
   for (const path of surplus(
     all.flatMap(({ loose }) => loose),
     held,
-    mostOfAll,
+    maxAllBytes,
   ))
     host.remove(path);
 }

@@ -78,7 +78,7 @@ export interface Started {
 /**
  * Waits until nothing listens on these workers' ports: another listener would be mistaken for them.
  */
-function awaitPorts(host: Host, workers: readonly Worker[], patience: number): void {
+function waitForPorts(host: Host, workers: readonly Worker[], patience: number): void {
   const taken = () =>
     workers.flatMap(({ kind, listen }) =>
       listen && "port" in listen && isListening(host, listen.port) ? [{ kind, ...listen }] : [],
@@ -106,7 +106,7 @@ export function startWorkers(
   workers: readonly Worker[],
   grace: number,
 ): Started[] {
-  awaitPorts(host, workers, grace);
+  waitForPorts(host, workers, grace);
   host.mkdir(app.logs);
   host.mkdir(app.paths.sockets);
   const emperorLogAt = host.stat(emperorLog(app.paths))?.size ?? 0;

@@ -34,13 +34,13 @@ export function portOf(
   return port === undefined || worker.kind !== "web" ? undefined : Number(port);
 }
 
-const settles = 300;
-const quiet = 150;
+const settleTime = 300;
+const quietTime = 150;
 
 /** Waits until these workers have had no connection for 150 ms, at most `grace` milliseconds. */
 export function drain(host: Host, app: App, vassals: readonly Vassal[], grace: number): void {
   // nginx may have chosen an address before the switch and not have connected yet.
-  host.sleep(settles);
+  host.sleep(settleTime);
   let idleSince: number | undefined;
   let cost = 0;
   const isQuiet = () => {
@@ -48,11 +48,11 @@ export function drain(host: Host, app: App, vassals: readonly Vassal[], grace: n
     const isIdle = vassals.every((vassal) => !isBusy(host, app, vassal));
     idleSince = isIdle ? (idleSince ?? look) : undefined;
     cost = host.ticks() - look;
-    return idleSince !== undefined && look - idleSince >= quiet;
+    return idleSince !== undefined && look - idleSince >= quietTime;
   };
   // With tens of thousands of sockets one check takes the kernel 40 ms: use at most a tenth of a
   // processor.
-  waitUntil(host, isQuiet, { every: () => Math.max(50, 10 * cost), atMost: grace - settles });
+  waitUntil(host, isQuiet, { every: () => Math.max(50, 10 * cost), atMost: grace - settleTime });
 }
 
 /** The processes of a vassal: uWSGI's master, and the process group of the program it runs. */
@@ -86,7 +86,7 @@ export function processesOf(
 const pidOf = (host: Host, app: App, { release, ...vassal }: Vassal) =>
   release === undefined ? undefined : pidIn(host, filesOf(app, { ...vassal, release }).master);
 
-const endPatience = 5_000;
+const killDelay = 5_000;
 
 /**
  * Removes vassals and waits until their processes have ended; kills them after `grace`
@@ -101,7 +101,7 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
   wakeEmperor(host, app.paths);
   waitUntil(host, () => !masters.some((pid) => isAlive(host, pid)), {
     every: 50,
-    atMost: grace + endPatience,
+    atMost: grace + killDelay,
     meanwhile: wakingEmperor(host, app.paths),
   });
   for (const pid of masters) if (isAlive(host, pid)) host.signal(pid, "KILL");

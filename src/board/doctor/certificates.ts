@@ -1,7 +1,7 @@
 import { readCertificate } from "../../site/certificate.ts";
 import { type Check, findings } from "./check.ts";
 
-const soon = 7;
+const warnDays = 7;
 
 /** Whether the certificate of each site fits its key, and lasts for some days. */
 export const certificates: Check = (host, { apps, paths: { nginx } }) => {
@@ -17,7 +17,7 @@ export const certificates: Check = (host, { apps, paths: { nginx } }) => {
   return findings(
     all.length > 0 ? `left: ${left.join(", ")}` : "there are none",
     all
-      .filter(({ until }) => until === undefined || days(until) < soon)
+      .filter(({ until }) => until === undefined || days(until) < warnDays)
       .map(({ app, until }) => ({
         says: `the certificate of app '${app}' ${stateOf(until, now, days)}`,
         remedy: `deploy ${app} says why it is not renewed`,
