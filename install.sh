@@ -320,6 +320,23 @@ keep_former() {
   done
 }
 
+# `piku` for people who are logged in to the board. It runs as piku's user only: the executable is in that user's hands, so
+# nobody else runs it, root least of all.
+in_path=/usr/local/bin/piku
+put_command() {
+  mkdir -p "${in_path%/*}"
+  put_marked "$in_path" 755 <<END
+#!/bin/sh
+if [ "\$(id -un)" != $user ]; then
+  echo "Error: piku runs as its user; type: sudo -u $user piku \$*" >&2
+  exit 1
+fi
+HOME=$home
+export HOME
+cd && exec $home/piku "\$@"
+END
+}
+
 put_executable() {
   say "Putting piku into $home: $version"
   keep_former
@@ -1206,6 +1223,7 @@ install_here() {
   make_user
   need_space "$home" "$(size_of "$chosen")"
   put_executable
+  put_command
   add_keys
   choose_nginx
   go
@@ -1347,6 +1365,7 @@ uninstall_here() {
     reload_sshd
   fi
   [ ! -e "$place/shared-because" ] || change_setting PIKU_NGINX
+  take_away "$in_path"
   as_user rm -rf "$home/piku.old"
   [ -z "$original" ] || as_user "$home/piku.py" setup >/dev/null
   rm -rf "$place"

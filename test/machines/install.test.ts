@@ -107,6 +107,17 @@ machines(kinds, (machine, story) => {
     expect((await machine.ssh("apps")).stdout).toBe("*flask\n*static\n");
   });
 
+  story("piku is in the board's PATH: for its user, whom others are told to become", async () => {
+    const as = (user: string) => machine.sh(`su -s /bin/sh ${user} -c 'piku apps'`);
+    expect(ok(await as("piku")).stdout).toBe("*flask\n*static\n");
+    for (const user of ["root", "nobody"])
+      expect(await as(user)).toMatchObject({
+        status: 1,
+        stderr: "Error: piku runs as its user; type: sudo -u piku piku apps\n",
+      });
+    expect(ok(await machine.sh("stat -c %U:%a /usr/local/bin/piku")).stdout).toBe("root:755\n");
+  });
+
   story("doctor finds nothing wrong, and a closed app is closed", async () => {
     const { stdout } = await machine.ssh("doctor --json");
     const wrong = (JSON.parse(stdout) as { check: string; ok: boolean }[]).filter(({ ok }) => !ok);
@@ -159,7 +170,7 @@ machines(kinds, (machine, story) => {
     expect(ran.output).toContain("The apps and their data are left in /home/piku/.piku");
     const left = ok(
       await machine.sh(
-        "ls /home/piku /etc/systemd/system /etc/nginx/conf.d /etc/ssh/sshd_config.d /usr/local/lib; cat /home/piku/.ssh/authorized_keys; ls /home/piku/.piku/repos/*/hooks; ps -o args= -u piku; true",
+        "ls /home/piku /etc/systemd/system /etc/nginx/conf.d /etc/ssh/sshd_config.d /usr/local/lib /usr/local/bin; cat /home/piku/.ssh/authorized_keys; ls /home/piku/.piku/repos/*/hooks; ps -o args= -u piku; true",
       ),
     ).stdout;
     expect(left).not.toMatch(/uwsgi|piku-|piku\.conf|pre-receive|ssh-ed25519|^piku/m);
