@@ -66,6 +66,11 @@ function readSource(name: string): File {
 }
 
 const row = (cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
+// Rounded, or every change of the source would change the page.
+const about = (lines: number) => {
+  const step = lines < 1000 ? 10 : 100;
+  return Math.round(lines / step) * step;
+};
 const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, one) => sum + one, 0);
 
 function renderRooms(files: readonly File[]): string {
@@ -85,8 +90,8 @@ function renderRooms(files: readonly File[]): string {
     );
   const sizes = (of: readonly File[]) => [
     of.length,
-    sumOf(of.map(({ lines }) => lines)),
-    sumOf(of.map(({ code }) => code)),
+    about(sumOf(of.map(({ lines }) => lines))),
+    about(sumOf(of.map(({ code }) => code))),
   ];
   return [
     row(["floor", "room", "what it is for", "files", "lines", "of code", "imports from"]),
@@ -107,7 +112,7 @@ function renderRooms(files: readonly File[]): string {
       "all",
       "",
       ...sizes(files),
-      `${sumOf(names.map((room) => importsOf(room).length))} arrows, none upward`,
+      `${sumOf(names.map((room) => importsOf(room).length))} imports between rooms, none upward`,
     ]),
   ].join("\n");
 }
@@ -119,8 +124,8 @@ function renderSpine(files: readonly File[]): string {
     return file;
   });
   const sizes = (of: readonly File[]) => [
-    sumOf(of.map(({ lines }) => lines)),
-    sumOf(of.map(({ code }) => code)),
+    about(sumOf(of.map(({ lines }) => lines))),
+    about(sumOf(of.map(({ code }) => code))),
   ];
   return [
     row(["file", "what you learn there", "lines", "of code"]),

@@ -138,7 +138,9 @@ for (const target of targets)
               // fail behind it, and says so.
               else if (says)
                 expect(shown).toBe(
-                  /is live, but|ref update|unable to/.test(push.output) ? next : before,
+                  /is live, but|cannot lock ref|ref update|unable to/i.test(push.output)
+                    ? next
+                    : before,
                 );
             } catch (error) {
               console.error(`${struck().at(-1)}\n${push.output}\n${board.logs()}`);

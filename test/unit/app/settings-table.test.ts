@@ -144,7 +144,7 @@ test.each<[string, string]>([
   ["PIKU_HEALTH_CHECK", "; did you mean PIKU_HEALTHCHECK?"],
   ["ACME_ROOTCA", "; did you mean ACME_ROOT_CA?"],
   ["UWSGI_GRACE", "; did you mean PIKU_GRACE?"],
-  ["UWSGI_HARAKIRI", "; uWSGI's own options go into the file of UWSGI_INCLUDE_FILE"],
+  ["UWSGI_POST_BUFFERING", "; uWSGI's own options go into the file of UWSGI_INCLUDE_FILE"],
   ["UWSGI_", "; uWSGI's own options go into the file of UWSGI_INCLUDE_FILE"],
   ["PIKU_X", ", which piku does not use"],
   ["NGINX_", ", which piku does not use"],
