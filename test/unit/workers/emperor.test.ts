@@ -1,0 +1,22 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are the shell's.
+import { expect, test } from "bun:test";
+import { renderEmperor } from "../../../src/workers/emperor.ts";
+import { appBelow } from "./example.ts";
+
+const app = appBelow("/p");
+const tail = "set-placeholder = pikunil=\nset-placeholder = pikulp=(\n";
+test("the emperor's file", () => {
+  expect(renderEmperor(app.paths)).toBe(`[uwsgi]
+; Written by piku; changes are lost.
+chdir = /p/uwsgi
+emperor = /p/uwsgi-enabled
+emperor-pidfile = /p/uwsgi/emperor.pid
+emperor-curse-tolerance = 3600
+emperor-graceful-shutdown = true
+emperor-no-blacklist = true
+logto = /p/uwsgi/uwsgi.log
+${tail}`);
+});
+// Some shells hold these to be theirs, and end where they are set.
+// A `date` in front of the real one, so that a launcher believes what day it is.
+// crontab(5), and the original: a field that begins with `*` does not name days, so both must fit.
