@@ -47,7 +47,7 @@ export function restoreLogs(host: Host, app: App, release: number): void {
  */
 function isTurned(host: Host, log: string): boolean {
   const said = host.readFrom(log, 0, true, 1024).text;
-  return said.startsWith(mark) && !said.startsWith(startBegins, stampLength);
+  return said.startsWith(logMark) && !said.startsWith(startBegins, stampLength);
 }
 
 const maxNewestBytes = 1024 * 1024;
@@ -74,13 +74,13 @@ export interface Line {
   text: string;
 }
 
-// What uWSGI puts in front of each chunk of output (`vassalPairs`).
-const mark = "\x1e";
+/** What uWSGI puts in front of each chunk of output, and of its time (vassal.ts). */
+export const logMark = "\x1e";
 const stamp = new RegExp(
-  `${mark}(\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d)([+-]\\d\\d)(\\d\\d) `,
+  `${logMark}(\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d)([+-]\\d\\d)(\\d\\d) `,
   "g",
 );
-const stampLength = `${mark}2026-11-25T12:00:00+0000 `.length;
+const stampLength = `${logMark}2026-11-25T12:00:00+0000 `.length;
 
 /** What was said, as it was said. */
 export const withoutTimes = (log: string) => log.replace(stamp, "");
@@ -97,9 +97,9 @@ const timesIn = (raw: string) =>
 export function readLines(raw: readonly string[], before: number): Line[] {
   let time = before;
   return raw.map((line) => {
-    if (!line.includes(mark)) return { time, text: line };
+    if (!line.includes(logMark)) return { time, text: line };
     const times = timesIn(line);
-    const began = line.startsWith(mark) ? (times[0] ?? time) : time;
+    const began = line.startsWith(logMark) ? (times[0] ?? time) : time;
     time = times.at(-1) ?? time;
     return { time: began, text: withoutTimes(line) };
   });
@@ -119,7 +119,7 @@ export function withoutStarts(raw: readonly string[]): { said: string[]; startin
   let isOver = true;
   let time = "";
   for (const line of raw) {
-    const head = line.startsWith(mark) ? line.slice(0, stampLength) : "";
+    const head = line.startsWith(logMark) ? line.slice(0, stampLength) : "";
     const text = line.slice(head.length);
     if (text.startsWith(startBegins)) [began, isOver] = [said.length, false];
     // One chunk may contain both a start and the app's first output.
@@ -127,7 +127,7 @@ export function withoutStarts(raw: readonly string[]): { said: string[]; startin
     time = "";
     if (began < 0 || !(text.startsWith(workersBegin) || text.startsWith(daemonBegins))) continue;
     const first = said[began]!;
-    if (first.startsWith(mark)) time = first.slice(0, stampLength);
+    if (first.startsWith(logMark)) time = first.slice(0, stampLength);
     said.length = began;
     isOver = true;
     if (text.startsWith(daemonBegins)) began = -1;
@@ -244,8 +244,8 @@ export function lastLines(
     const raw = [...said, ...starting];
     const from = Math.max(0, raw.length - most);
     const marked =
-      raw.findLast((line, i) => i < from && line.includes(mark)) ??
-      raw.find((line) => line.includes(mark));
+      raw.findLast((line, i) => i < from && line.includes(logMark)) ??
+      raw.find((line) => line.includes(logMark));
     const before = timesIn(marked ?? "").at(-1) ?? modified(file);
     lines = [...log.read(raw.slice(from), before), ...lines];
     if (file === log.file) offset = read.offset;

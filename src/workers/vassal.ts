@@ -6,15 +6,16 @@ import { cronTimes } from "./cron.ts";
 import { escapeValue, type Pair } from "./ini.ts";
 import { programs } from "./kinds.ts";
 import { cutByEnvdir } from "./launcher.ts";
+import { logMark } from "./logs.ts";
 import { askedPath, filesOf, type Worker } from "./worker.ts";
 
 const logFormat =
   '%%(addr) - %%(user) [%%(ltime)] "%%(method) %%(uri) %%(proto)" %%(status) %%(size) "%%(referer)" "%%(uagent)" %%(msecs)ms';
 
-// In front of each piece of text that uWSGI gets: pieces are no lines, so that a mark must tell
-// where one begins (logs.ts).
+// Chunks of output are not lines, so a mark tells where each begins.
 // biome-ignore lint/suspicious/noTemplateCurlyInString: it is uWSGI that fills it in.
-const timed: Pair = ["log-encoder", "format \x1e${strftime:%%Y-%%m-%%dT%%H:%%M:%%S%%z} ${msgnl}"];
+const stamped = "${strftime:%%Y-%%m-%%dT%%H:%%M:%%S%%z} ${msgnl}";
+const timed: Pair = ["log-encoder", `format ${logMark}${stamped}`];
 
 /** The lines of a worker's vassal, in the original's order and with its defaults. */
 export function vassalPairs(app: App, worker: Worker, user: { uid: number }): Pair[] {
