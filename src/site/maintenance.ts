@@ -9,21 +9,27 @@ import { text } from "../text/text.ts";
  */
 export const maintenanceFile = (app: App) => `${app.paths.sockets}/${app.name}.html`;
 
-// A status that nothing else uses, so that an app's own pages for 503 are not affected.
-const closed = 555;
+const closed = "/.piku-closed";
 const page = "/.piku-maintenance";
 
 /**
  * The part of a site that closes it as long as `file` exists: one stat(2) a request, and no reload
  * to switch. Certificate authorities are let through. The page may disappear between nginx's check
- * and its reading.
+ * and its reading: that is an error within an error page, which nginx handles only if the location
+ * of the first error allows it (recursive_error_pages). It has a location of its own, so that an
+ * app's own error pages are not affected.
  */
 export const renderMaintenance = (file: string) =>
   text`
-  error_page ${closed} =503 ${page};
   set $piku_closed $uri;
   if (!-f ${file}) { set $piku_closed ""; }
-  if ($piku_closed ~ ^/(?!\.well-known/acme-challenge/|${page.slice(1).replace(".", "\\.")}\z)) { return ${closed}; }
+  if ($piku_closed ~ ^/(?!\.well-known/acme-challenge/|${page.slice(1).replace(".", "\\.")}\z)) { rewrite ^ ${closed} last; }
+  location = ${closed} {
+    internal;
+    recursive_error_pages on;
+    error_page 503 ${page};
+    return 503;
+  }
   location = ${page} {
     internal;
     root ${file.slice(0, file.lastIndexOf("/"))};

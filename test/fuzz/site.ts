@@ -102,8 +102,8 @@ export function demandSite(site: Site, text: string): void {
   same("includes", given("include"), site.cloudflare ? [site.cloudflare.ranges] : []);
   same(
     "rewrites",
-    [...new Set(given("rewrite")).add("^\0/index.html\0last")],
-    ["^\0/index.html\0last"],
+    given("rewrite").filter((words) => !/^\^\0\/(index\.html|\.piku-closed)\0last$/.test(words)),
+    [],
   );
   const known = (name: string) => directives.has(name) || /^(proxy_|~\*\(private)/.test(name);
   same(

@@ -165,6 +165,21 @@ machines(kinds, (machine, story) => {
     await answers();
   });
 
+  story("apps may gain privileges again by the line that the documents give", async () => {
+    const walled = async () =>
+      ok(
+        await machine.sh("grep NoNewPrivs: /proc/$(cat /home/piku/.piku/uwsgi/emperor.pid)/status"),
+      ).stdout.trim();
+    const page = fs.readFileSync(`${import.meta.dir}/../../SECURITY.md`, "utf8");
+    const [, line] = /`(mkdir -p \S+uwsgi-piku\.service\.d && ln -s [^`]*) && reboot`/.exec(page)!;
+    const again = "systemctl daemon-reload && systemctl restart uwsgi-piku";
+    expect(await walled()).toMatch(/\t1$/);
+    ok(await machine.sh(`${line} && ${again}`));
+    expect(await walled()).toMatch(/\t0$/);
+    ok(await machine.sh(`rm -r /etc/systemd/system/uwsgi-piku.service.d && ${again}`));
+    expect(await walled()).toMatch(/\t1$/);
+  });
+
   story("--uninstall takes away what was put there, and leaves apps and data", async () => {
     const ran = ok(await machine.sh(`${install} --uninstall`));
     expect(ran.output).toContain("The apps and their data are left in /home/piku/.piku");

@@ -470,10 +470,15 @@ const common = `${names}
   gzip_vary on;
   add_header X-Deployed-By Piku;
   ${challenges}
-  error_page 555 =503 /.piku-maintenance;
   set $piku_closed $uri;
   if (!-f /p/sockets/blog.html) { set $piku_closed ""; }
-  if ($piku_closed ~ ^/(?!\\.well-known/acme-challenge/|\\.piku-maintenance\\z)) { return 555; }
+  if ($piku_closed ~ ^/(?!\\.well-known/acme-challenge/|\\.piku-maintenance\\z)) { rewrite ^ /.piku-closed last; }
+  location = /.piku-closed {
+    internal;
+    recursive_error_pages on;
+    error_page 503 /.piku-maintenance;
+    return 503;
+  }
   location = /.piku-maintenance {
     internal;
     root /p/sockets;
