@@ -109,7 +109,7 @@ machines(
         ok(await machine.sh("systemctl reload nginx"));
         const ran = ok(await machine.sh(install));
         expect(ran.stderr).toContain(
-          'nginx stays shared: an nginx of piku\'s own refuses the sites: open() "/etc/nginx/secret.inc" failed',
+          'nginx stays shared: piku\'s own nginx refuses the sites: open() "/etc/nginx/secret.inc" failed',
         );
         await allAnswer();
         expect(
