@@ -20,8 +20,9 @@ export function parseArgs({
   for (const [name, option] of Object.entries(options)) {
     if (option.default !== undefined) values[name] = option.default;
   }
-  const long = (short: string) =>
-    Object.keys(options).find((name) => options[name]!.short === short) ?? short;
+  // Looked up once: a word may be hundreds of thousands of short options.
+  const byShort = new Map(Object.entries(options).map(([name, { short }]) => [short, name]));
+  const long = (short: string) => byShort.get(short) ?? short;
   const takesValue = (name: string) => options[name]?.type === "string";
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;
