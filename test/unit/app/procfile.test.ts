@@ -11,6 +11,7 @@ import {
   type Workers,
 } from "../../../src/app/procfile.ts";
 import { cronTimes } from "../../../src/workers/cron.ts";
+import { randomBelow } from "../../e2e/seed.ts";
 
 test.each<[string, Workers]>([
   ["web: node .", { web: "node ." }],
@@ -296,11 +297,7 @@ function randomField(random: (count: number) => number, field: number): string {
 }
 
 test("cron: 150 random lines run in the same minutes of two years as croner's", () => {
-  let state = 7;
-  const random = (count: number) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    return Math.floor((state / 2 ** 32) * count);
-  };
+  const random = randomBelow(7);
   for (let i = 0; i < 150; i++) {
     const pattern = range(0, 4)
       .map((field) => randomField(random, field))

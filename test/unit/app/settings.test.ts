@@ -12,15 +12,7 @@ import {
 import { parseAssignments, parseImport } from "../../../src/app/import.ts";
 import { masked, type Origin, originsOf } from "../../../src/app/origins.ts";
 import { layered } from "../../../src/app/settings.ts";
-
-/** The same numbers in every run. */
-function randomFrom(seed: number) {
-  let state = seed;
-  return (count: number) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    return Math.floor((state / 2 ** 32) * count);
-  };
-}
+import { randomBelow } from "../../e2e/seed.ts";
 
 const nasty = [
   " ",
@@ -161,7 +153,7 @@ test.each<[string, Settings]>([
 });
 
 test("every value that config:set takes comes back to the letter: 2000 random ones", () => {
-  const random = randomFrom(3);
+  const random = randomBelow(3);
   const values = Array.from({ length: 2000 }, () => randomValue(random));
   const settings = parseAssignments(values.map((value, i) => `K${i}=${value}`));
   const file = changeServerSettings("# note\nK5=old\n", settings);
@@ -171,7 +163,7 @@ test("every value that config:set takes comes back to the letter: 2000 random on
 });
 
 test("every single-quoted value of a repository's ENV comes back to the letter", () => {
-  const random = randomFrom(4);
+  const random = randomBelow(4);
   const values = Array.from({ length: 2000 }, () => randomValue(random).replaceAll("'", ""));
   const file = values.map((value, i) => `K${i}='${value}'\n`).join("");
   const known = { A: "wrong", b: "wrong", Ab: "wrong" };
@@ -324,7 +316,7 @@ test.each<[string, Record<string, string | null>, string]>([
 });
 
 test("every value that changeSettings writes is read again, and nothing else changes: 2000 random ones", () => {
-  const random = randomFrom(11);
+  const random = randomBelow(11);
   const before = "# a\nA='1' # b\nB=2\n";
   let refused = 0;
   for (let i = 0; i < 2000; i++) {

@@ -11,20 +11,14 @@ import {
   splitWords,
   text,
 } from "../../../src/text/text.ts";
+import { randomBelow } from "../../e2e/seed.ts";
 
 const sh = (script: string, ...args: string[]) =>
   Bun.spawnSync(["sh", "-c", script, "sh", ...args]).stdout.toString();
 
-/** The same numbers in every run: mulberry32. */
+/** Choices at random, the same in every run. */
 function randomFrom(seed: number) {
-  let state = seed;
-  const next = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-  const below = (count: number) => Math.floor(next() * count);
+  const below = randomBelow(seed);
   const pick = <T>(list: readonly T[]): T => list[below(list.length)]!;
   return {
     below,

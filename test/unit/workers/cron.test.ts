@@ -1,42 +1,16 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are the shell's.
-import { afterAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import * as fs from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Cron as Reference } from "croner";
-import type { App } from "../../../src/app/app.ts";
 import { parseCron } from "../../../src/app/cron.ts";
-import type { Settings } from "../../../src/app/env-file.ts";
 import { cronTimes } from "../../../src/workers/cron.ts";
 import { renderLauncher } from "../../../src/workers/launcher.ts";
-import { filesOf, type Worker } from "../../../src/workers/worker.ts";
-import { appBelow, workerOf } from "./example.ts";
+import { appBelow, launch, path, realApp, temporaryFolder, workerOf } from "./example.ts";
 
 const app = appBelow("/p");
-const folder = fs.mkdtempSync(join(tmpdir(), "piku-uwsgi-"));
-afterAll(() => fs.rmSync(folder, { recursive: true }));
-const path = process.env.PATH ?? "";
+const folder = temporaryFolder();
 
-/** An app in a real folder, with the folders that a launcher writes to. */
-function realApp(name: string): App {
-  const real = appBelow(join(folder, name));
-  for (const dir of [real.tree, join(real.releases, "run-7")])
-    fs.mkdirSync(dir, { recursive: true });
-  return real;
-}
-
-const launch = (real: App, worker: Worker, env: Settings = {}) => {
-  const { launcher } = filesOf(real, worker);
-  fs.writeFileSync(launcher, renderLauncher(real, worker));
-  const ran = Bun.spawnSync(["sh", launcher], { env: { PATH: path, ...env }, stderr: "pipe" });
-  return {
-    pid: ran.pid,
-    status: ran.exitCode,
-    stdout: ran.stdout.toString(),
-    stderr: ran.stderr.toString(),
-  };
-};
-// Some shells hold these to be theirs, and end where they are set.
 test.each([
   ["* * * * * a", ["-1 -1 -1 -1 -1"]],
   ["*/5 */2 * * * a", ["-5 -2 -1 -1 -1"]],
@@ -91,7 +65,7 @@ function daysOf(line: string): string[] {
   const cron = parseCron(`${line} echo ran`, "");
   const times = cronTimes(cron);
   const worker = workerOf({ kind: "cron", cron });
-  const real = realApp("cron");
+  const real = realApp(folder, "cron");
   return dates
     .filter((date) => times.some((time) => uwsgiRunsOn(time, date)))
     .map((date) => date.toISOString().slice(0, 10))

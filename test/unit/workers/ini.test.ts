@@ -1,4 +1,3 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are the shell's.
 import { expect, test } from "bun:test";
 import { escapeValue } from "../../../src/workers/ini.ts";
 
@@ -28,6 +27,3 @@ test.each([
 ])("escapeValue refuses %j", (value, message) => {
   expect(() => escapeValue(value, "it")).toThrow(message);
 });
-// Some shells hold these to be theirs, and end where they are set.
-// A `date` in front of the real one, so that a launcher believes what day it is.
-// crontab(5), and the original: a field that begins with `*` does not name days, so both must fit.

@@ -1,90 +1,23 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are the shell's.
-import { afterAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import * as fs from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { App } from "../../../src/app/app.ts";
-import type { Settings } from "../../../src/app/env-file.ts";
 import { execLine, renderLauncher } from "../../../src/workers/launcher.ts";
-import { filesOf, type Worker } from "../../../src/workers/worker.ts";
-import { appBelow, workerOf } from "./example.ts";
+import { filesOf } from "../../../src/workers/worker.ts";
+import {
+  appBelow,
+  launch,
+  nasty,
+  path,
+  randomSettings,
+  readEnvironment,
+  realApp,
+  temporaryFolder,
+  workerOf,
+} from "./example.ts";
 
 const app = appBelow("/p");
-const folder = fs.mkdtempSync(join(tmpdir(), "piku-uwsgi-"));
-afterAll(() => fs.rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
-/** The same numbers in every run. */
-function randomFrom(seed: number) {
-  let state = seed;
-  return (count: number) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    return Math.floor((state / 2 ** 32) * count);
-  };
-}
-
-const nasty = [
-  "%",
-  "(",
-  ")",
-  "%d",
-  "%(",
-  "$(",
-  "@(",
-  "$(PATH)",
-  "@(exec://id)",
-  "%(x y)",
-  "$",
-  "@",
-  "'",
-  '"',
-  "`",
-  "\\",
-  ";",
-  "#",
-  "[",
-  "]",
-  "=",
-  "{",
-  "}",
-  " ",
-  "  ",
-  "\t",
-  "a",
-  "uid",
-  "pikulp",
-  "pikunil",
-  "ü",
-  "€",
-  "\u00a0",
-  "%%",
-  "!",
-  "|",
-  "&",
-  "<",
-  ">",
-  "*",
-  "~",
-  "://",
-];
-
-function randomSettings(count: number, pieces: readonly string[], seed: number): Settings {
-  const random = randomFrom(seed);
-  const values = Array.from({ length: count }, () =>
-    Array.from({ length: random(10) }, () => pieces[random(pieces.length)]).join(""),
-  );
-  return Object.fromEntries(values.map((value, i) => [`K${i}`, value]));
-}
-
-/** The variables that `env -0` printed. */
-const readEnvironment = (output: string): Settings =>
-  Object.fromEntries(
-    output
-      .split("\0")
-      .filter(Boolean)
-      .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
-  );
-
-const path = process.env.PATH ?? "";
 test.each([
   ["python3 app.py", "exec python3 app.py"],
   ["A=1 B=x/y python3 app.py --port $PORT", "A=1 B=x/y exec python3 app.py --port $PORT"],
@@ -113,26 +46,6 @@ test.each([
   expect(execLine(command)).toBe(expected);
 });
 
-/** An app in a real folder, with the folders that a launcher writes to. */
-function realApp(name: string): App {
-  const real = appBelow(join(folder, name));
-  for (const dir of [real.tree, join(real.releases, "run-7")])
-    fs.mkdirSync(dir, { recursive: true });
-  return real;
-}
-
-const launch = (real: App, worker: Worker, env: Settings = {}) => {
-  const { launcher } = filesOf(real, worker);
-  fs.writeFileSync(launcher, renderLauncher(real, worker));
-  const ran = Bun.spawnSync(["sh", launcher], { env: { PATH: path, ...env }, stderr: "pipe" });
-  return {
-    pid: ran.pid,
-    status: ran.exitCode,
-    stdout: ran.stdout.toString(),
-    stderr: ran.stderr.toString(),
-  };
-};
-
 test("a launcher's text", () => {
   const worker = workerOf({ command: "python3 app.py", settings: { A: "it's", PORT: "20001" } });
   expect(renderLauncher(app, worker)).toBe(`# Written by piku; changes are lost.
@@ -155,7 +68,7 @@ test("a launcher gives 500 settings to the letter, and becomes the command", () 
     IFS: ":",
     A: "1 ",
   };
-  const real = realApp("exports");
+  const real = realApp(folder, "exports");
   const ran = launch(real, workerOf({ command: "env -0", settings }), {
     UWSGI_RELOADS: "1",
     UWSGI_EMPEROR_FD: "3",
@@ -171,7 +84,7 @@ test("a launcher gives 500 settings to the letter, and becomes the command", () 
 });
 
 test("a launcher that is started again says so", () => {
-  const real = realApp("again");
+  const real = realApp(folder, "again");
   const worker = workerOf({ kind: "worker", command: "A=1 B=2 printenv A B" });
   expect(launch(real, worker).stdout).toBe("1\n2\n");
   expect(launch(real, worker).status).toBe(0);
@@ -183,11 +96,11 @@ test.each([
   ["false || exit 4", 4],
   ["./no-such-command-here", 127],
 ])("a launcher ends as its command does: %s", (command, status) => {
-  expect(launch(realApp("status"), workerOf({ command })).status).toBe(status);
+  expect(launch(realApp(folder, "status"), workerOf({ command })).status).toBe(status);
 });
 
 test("a launcher without the app's folder starts nothing", () => {
-  const real = realApp("gone");
+  const real = realApp(folder, "gone");
   fs.rmSync(real.tree, { recursive: true });
   expect(launch(real, workerOf({ command: "echo started" }))).toEqual(
     expect.objectContaining({ status: 1, stdout: "" }),
@@ -200,11 +113,9 @@ test.each(["UID", "EUID", "PPID", "OPTIND", "LINENO", "RANDOM", "_", "PS4", "ENV
   (key) => {
     expect(
       launch(
-        realApp("names"),
+        realApp(folder, "names"),
         workerOf({ command: "printenv DONE", settings: { [key]: "1", DONE: "yes" } }),
       ).stdout,
     ).toBe("yes\n");
   },
 );
-// A `date` in front of the real one, so that a launcher believes what day it is.
-// crontab(5), and the original: a field that begins with `*` does not name days, so both must fit.

@@ -1,7 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are the shell's.
-import { afterAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import * as fs from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseCron } from "../../../src/app/cron.ts";
 import type { Settings } from "../../../src/app/env-file.ts";
@@ -10,7 +9,15 @@ import { refuseMissingPlugins } from "../../../src/workers/kinds.ts";
 import { envdirFiles } from "../../../src/workers/launcher.ts";
 import { vassalPairs } from "../../../src/workers/vassal.ts";
 import type { Worker } from "../../../src/workers/worker.ts";
-import { appBelow, workerOf } from "./example.ts";
+import {
+  appBelow,
+  nasty,
+  path,
+  randomSettings,
+  readEnvironment,
+  temporaryFolder,
+  workerOf,
+} from "./example.ts";
 
 const app = appBelow("/p");
 const user = { uid: 1000 };
@@ -244,81 +251,7 @@ test("a missing plugin is refused with its package", () => {
   );
   expect(() => refuseMissingPlugins(pairs, ["gevent_python3_plugin.so"])).not.toThrow();
 });
-const folder = fs.mkdtempSync(join(tmpdir(), "piku-uwsgi-"));
-afterAll(() => fs.rmSync(folder, { recursive: true }));
-
-/** The same numbers in every run. */
-function randomFrom(seed: number) {
-  let state = seed;
-  return (count: number) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    return Math.floor((state / 2 ** 32) * count);
-  };
-}
-
-const nasty = [
-  "%",
-  "(",
-  ")",
-  "%d",
-  "%(",
-  "$(",
-  "@(",
-  "$(PATH)",
-  "@(exec://id)",
-  "%(x y)",
-  "$",
-  "@",
-  "'",
-  '"',
-  "`",
-  "\\",
-  ";",
-  "#",
-  "[",
-  "]",
-  "=",
-  "{",
-  "}",
-  " ",
-  "  ",
-  "\t",
-  "a",
-  "uid",
-  "pikulp",
-  "pikunil",
-  "ü",
-  "€",
-  "\u00a0",
-  "%%",
-  "!",
-  "|",
-  "&",
-  "<",
-  ">",
-  "*",
-  "~",
-  "://",
-];
-
-function randomSettings(count: number, pieces: readonly string[], seed: number): Settings {
-  const random = randomFrom(seed);
-  const values = Array.from({ length: count }, () =>
-    Array.from({ length: random(10) }, () => pieces[random(pieces.length)]).join(""),
-  );
-  return Object.fromEntries(values.map((value, i) => [`K${i}`, value]));
-}
-
-/** The variables that `env -0` printed. */
-const readEnvironment = (output: string): Settings =>
-  Object.fromEntries(
-    output
-      .split("\0")
-      .filter(Boolean)
-      .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
-  );
-
-const path = process.env.PATH ?? "";
+const folder = temporaryFolder();
 
 /**
  * The environment that the real uWSGI makes of a vassal's lines: it ends before it serves anything.
@@ -466,6 +399,3 @@ withUwsgi(
     );
   },
 );
-// Some shells hold these to be theirs, and end where they are set.
-// A `date` in front of the real one, so that a launcher believes what day it is.
-// crontab(5), and the original: a field that begins with `*` does not name days, so both must fit.

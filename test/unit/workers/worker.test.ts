@@ -1,4 +1,3 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are the shell's.
 import { expect, test } from "bun:test";
 import { parseVassal, vassalName } from "../../../src/workers/worker.ts";
 
@@ -37,6 +36,3 @@ test("vassalName and parseVassal agree", () => {
   const file = vassalName("foo_bar", worker);
   expect(parseVassal(file, "project = foo_bar")).toEqual({ file, app: "foo_bar", ...worker });
 });
-// Some shells hold these to be theirs, and end where they are set.
-// A `date` in front of the real one, so that a launcher believes what day it is.
-// crontab(5), and the original: a field that begins with `*` does not name days, so both must fit.
