@@ -38,7 +38,7 @@ export const apps = command({
 });
 
 /** Apps as a table for people. `now`: milliseconds since 1970. */
-export const renderApps = (all: readonly AppStatus[], now: number) =>
+const renderApps = (all: readonly AppStatus[], now: number) =>
   columns([
     [" APP", "RELEASE", "COMMIT", "AGE", "UP", "URL"],
     ...all.map(({ app, running, release, commit, since, up, wanted, url }) => [
@@ -87,7 +87,7 @@ export const ps = command({
  * several. Without a colon in them: scripts know the lines `kind:count`, which come first, by
  * theirs. `now`: milliseconds since 1970.
  */
-export const renderProcesses = (all: readonly ProcessStatus[], now: number, named: boolean) =>
+const renderProcesses = (all: readonly ProcessStatus[], now: number, named: boolean) =>
   columns(
     all.map(({ app, process, up, since, restarts, memory, cpu, port }) => [
       ...(named ? [app] : []),

@@ -33,7 +33,7 @@ export const completion = (commands: () => readonly Command[]) =>
  * The script, made from the table of commands. It asks `piku apps` for the names of apps, whatever
  * `piku` is there.
  */
-export function renderCompletion(commands: readonly Command[]): string {
+function renderCompletion(commands: readonly Command[]): string {
   const known = commands.filter(({ group }) => group !== "Internal");
   const names = known.map(({ name }) => name);
   const options = known.flatMap((one) => {

@@ -88,7 +88,7 @@ export function renderCommandHelp(one: Command): string {
 }
 
 /** The help of a plugin, of which only its description is known. */
-export const renderPluginHelp = ({ name, description }: Plugin) =>
+const renderPluginHelp = ({ name, description }: Plugin) =>
   `e.g.: ssh piku@board ${name}\n\n${description}.`;
 
 /** `find`: the command or the plugin of a name; throws when there is none. */

@@ -14,7 +14,7 @@ interface Manifest {
   workspaces?: unknown;
 }
 
-export function readManifest({ read }: Source): Manifest {
+function readManifest({ read }: Source): Manifest {
   const text = read(manifest);
   try {
     const found: unknown = JSON.parse(text);
@@ -56,7 +56,7 @@ export function startScript(source: Source, command: string): string | undefined
  * The files that an install reads, or undefined if it may read any file of the app: install
  * scripts, local packages, patches.
  */
-export function manifests(source: Source, locks: readonly string[]): string[] | undefined {
+function manifests(source: Source, locks: readonly string[]): string[] | undefined {
   const { scripts, workspaces } = readManifest(source);
   const lifecycle = ["preinstall", "install", "postinstall", "prepare", "prepublish"];
   const elsewhere =

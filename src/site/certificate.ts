@@ -1,6 +1,6 @@
 import type { App } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
-import { PikuError, reasonOf } from "../text/errors.ts";
+import { selfSign } from "./self-signed.ts";
 import type { Site } from "./site.ts";
 
 /** What a certificate is for, and where it is stored. */
@@ -120,35 +120,12 @@ export function pairChange(host: Host, site: Pair, staged: Pair): { make(): void
   return { make: () => write(fresh), undo: () => write(former) };
 }
 
-/**
- * Makes a self-signed certificate beside the app's records, with a type of key that even a slow
- * board generates quickly.
- */
+/** Makes a self-signed certificate for a site beside the app's records. */
 export function makeCertificate(host: Host, app: App, site: Certified): Pair {
-  const { certificate, key } = stagedPair(app);
+  const pair = stagedPair(app);
   const names = certificateNames(site).map((name) => `${isAddress(name) ? "IP" : "DNS"}:${name}`);
   host.mkdir(app.releases, 0o700);
-  const ran = host.capture([
-    ...[
-      "openssl",
-      "req",
-      "-x509",
-      "-newkey",
-      "ec",
-      "-pkeyopt",
-      "ec_paramgen_curve:prime256v1",
-      "-nodes",
-    ],
-    ...["-days", String(days), "-subj", `/O=Piku/CN=${commonName(site)}`],
-    ...["-addext", `subjectAltName=${(names.length > 0 ? names : ["DNS:localhost"]).join(",")}`],
-    ...["-keyout", key, "-out", certificate],
-  ]);
-  if (ran.status === 127)
-    throw new PikuError(
-      "openssl is not installed on the server",
-      "on the server: sudo apt install openssl",
-    );
-  if (ran.status !== 0) throw new PikuError(`no certificate could be made: ${reasonOf(ran)}`);
-  host.chmod(key, 0o600);
-  return { certificate, key };
+  const alternatives = names.length > 0 ? names : ["DNS:localhost"];
+  selfSign(host, pair, `/O=Piku/CN=${commonName(site)}`, days, alternatives);
+  return pair;
 }

@@ -2,9 +2,9 @@ import { type Ports, readBoardSettings } from "../app/board-settings.ts";
 import type { Paths } from "../app/paths.ts";
 import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
-import { must } from "../text/errors.ts";
 import { text } from "../text/text.ts";
 import { askNginx } from "./nginx.ts";
+import { selfSign } from "./self-signed.ts";
 
 /** The files of piku's own nginx. */
 export const webFiles = ({ web }: Paths) => ({
@@ -150,7 +150,7 @@ export function writeMain(host: Host, paths: Paths): boolean {
   });
   host.mkdir(paths.web, 0o700);
   linkNeighbours(host, paths);
-  if (!rejects && !host.stat(files.key)) makeUnknown(host, paths);
+  if (!rejects && !host.stat(files.key)) selfSign(host, files, "/CN=invalid", 36_500);
   if (host.read(files.main) === main) return false;
   host.write(files.main, main, 0o600);
   return true;
@@ -178,21 +178,4 @@ function linkNeighbours(host: Host, { web }: Paths): void {
     if (host.stat(target) && host.readLink(`${web}/${name}`) !== target)
       host.link(target, `${web}/${name}`);
   }
-}
-
-function makeUnknown(host: Host, paths: Paths): void {
-  const { certificate, key } = webFiles(paths);
-  const words = [
-    "-x509",
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:prime256v1",
-    "-nodes",
-    "-days",
-    "36500",
-  ];
-  const argv = ["openssl", "req", ...words, "-subj", "/CN=invalid"];
-  must(host, [...argv, "-keyout", key, "-out", certificate], "no certificate could be made");
-  host.chmod(key, 0o600);
 }

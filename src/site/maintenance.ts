@@ -71,7 +71,7 @@ export const renderPage = (message: string, generator = "piku maintenance:on") =
 const byStop = "piku stop";
 
 /** The page of a stopped app: whatever listens on its port by then must not answer. */
-export const stoppedPage = renderPage(
+const stoppedPage = renderPage(
   "This app is stopped.\nWhoever looks after it can start it again.",
   byStop,
 );
@@ -83,7 +83,7 @@ const isOfStop = (page: string) => page.includes(`<meta name="generator" content
  * The page that an app is to have: that of maintenance:on if there is one, else that of a stopped
  * app.
  */
-export const pageFor = (present: string | undefined, isStopped: boolean): string | undefined =>
+const pageFor = (present: string | undefined, isStopped: boolean): string | undefined =>
   present !== undefined && !isOfStop(present) ? present : isStopped ? stoppedPage : undefined;
 
 /** Whether an app is closed by maintenance:on. */

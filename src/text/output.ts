@@ -32,5 +32,3 @@ export const voiceOf = (host: Host) =>
       },
     ],
   });
-
-export type Voice = ReturnType<typeof voiceOf>;

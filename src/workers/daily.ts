@@ -63,7 +63,7 @@ export function renderDaily(paths: Paths, seed: string): string {
 }
 
 /** The text of its script. */
-export const renderDailyLauncher = (paths: Paths, self: string) =>
+const renderDailyLauncher = (paths: Paths, self: string) =>
   [
     "# Written by piku; changes are lost.",
     "unset UWSGI_EMPEROR_FD UWSGI_RELOADS UWSGI_ORIGINAL_PROC_NAME BUN_OPTIONS BUN_BE_BUN",

@@ -23,7 +23,7 @@ export const renderEmperor = (paths: Paths) =>
   ]);
 
 /** Where the emperor writes its process id and its log. */
-export const emperorPidfile = (paths: Paths) => `${paths.uwsgi}/emperor.pid`;
+const emperorPidfile = (paths: Paths) => `${paths.uwsgi}/emperor.pid`;
 
 export const emperorLog = (paths: Paths) => `${paths.uwsgi}/uwsgi.log`;
 
