@@ -54,12 +54,12 @@ const site = {
     "`/url:folder,/url2:folder2`: directories that nginx serves by itself. They belong to the app, its dependencies or its data; others must be in `PIKU_FOLDERS`.",
   ),
   NGINX_CATCH_ALL: both(
-    line(
-      "path",
-      "write a file of the static folder, such as /index.html",
-      /^(?!.*\.\.)\/?[\w.~/-]+$/,
-    ),
-    "The file of the static folder that is served for paths that do not exist, such as `/index.html`.",
+    line("path", "write a path, such as /index.html or /index.php", /^(?!.*\.\.)\/?[\w.~/-]+$/),
+    "The file of the static folder that is served for paths that do not exist, such as `/index.html`. With `php`: the script that runs for them, such as `/index.php`.",
+  ),
+  NGINX_MAX_BODY_SIZE: both(
+    line("size", "write a size, such as 50m; 0 is no limit", /^\d{1,9}[kmg]?$/i, "20m"),
+    "How large a request to the app may be, such as an upload; visitors see `413` otherwise. PHP has limits of its own, in `php.ini`: `upload_max_filesize` (2M) and `post_max_size` (8M).",
   ),
   NGINX_CLOUDFLARE_ACL: both(
     boolean(false),

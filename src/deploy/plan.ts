@@ -158,7 +158,8 @@ function planSiteOf(
   const backend = planBackend(app, workers, scaling, place);
   if (place.names.length === 0 || !hasSite(workers, settings, backend)) return undefined;
   const ipv6 = host.stat("/proc/net/if_inet6") !== undefined;
-  const facts = { ...machine, ...askNginx(host), ipv6, deployer: callerAddress(host) };
+  const deployer = callerAddress(host);
+  const facts = { ...machine, ...askNginx(host), ipv6, isShared: shared, deployer };
   const site = planSite(app, workers, settings, facts, backend);
   if (!site) return undefined;
   site.include = readInclude(host, commit, deployed);

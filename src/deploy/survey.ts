@@ -1,8 +1,9 @@
 import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
 import type { BoardSettings } from "../app/board-settings.ts";
 import { parseServerSettings, parseSettings, type Settings } from "../app/env-file.ts";
-import { readScaling } from "../app/live.ts";
+import { liveSettings, readScaling } from "../app/live.ts";
 import { type Procfile, parseProcfile, siteKinds } from "../app/procfile.ts";
+import { liveRelease } from "../app/releases.ts";
 import { layered, settingWarnings } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { findTool } from "../host/tools.ts";
@@ -12,6 +13,7 @@ import { environmentFolder, environmentKey } from "../runtimes/dependencies.ts";
 import { generic } from "../runtimes/generic.ts";
 import { detectRuntime } from "../runtimes/index.ts";
 import type { Runtime, Source } from "../runtimes/runtime.ts";
+import { usualSettings } from "../runtimes/usual.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 
@@ -60,7 +62,11 @@ export function surveyCommit(
   const key = environmentKey(host, runtime, source);
   const environment = key === undefined ? undefined : { key, folder: environmentFolder(app, key) };
   const common = baseSettings(host, app, environment?.folder);
-  const base = { ...common, ...runtime.settings(environment?.folder ?? app.envs, common, source) };
+  const base = {
+    ...common,
+    ...usualSettings(source, () => liveSource(host, app)),
+    ...runtime.settings(environment?.folder ?? app.envs, common, source),
+  };
   const settings = layered({ ...base, ...nameBelow(machine, app, procfile) }, layers);
   return {
     procfile,
@@ -121,6 +127,19 @@ const sourceOf = (
   ask: (...argv) => host.capture(argv).stdout.trim(),
 });
 
+/** The commit that is live as runtimes see it, and what its processes got; none before it is. */
+function liveSource(host: Host, app: App): { source: Source; settings: Settings } | undefined {
+  const id = liveRelease(host, app)?.commit;
+  if (id === undefined) return undefined;
+  const commit = { id, app };
+  const names = namesOf(host, commit);
+  const settings = liveSettings(host, app);
+  return {
+    source: sourceOf(host, commit, names, readableProcfile(host, commit), settings),
+    settings,
+  };
+}
+
 /**
  * The runtime of an app, and warnings about detected runtimes whose tools are missing. Throws when
  * no usable runtime remains.
@@ -150,6 +169,15 @@ const missingTools = ({ name, needs, remedy }: Runtime): [string, string] => [
   `this looks like a ${name} app, but the server has no ${needs.map((tools) => tools.join(" and ")).join(", or ")}`,
   `on the server: ${remedy ?? "install it"}`,
 ];
+
+/** The Procfile of a commit that is live; empty where the original took lines that piku does not. */
+function readableProcfile(host: Host, commit: Commit): Procfile {
+  try {
+    return parseProcfile(fileOf(host, commit, "Procfile") ?? "");
+  } catch {
+    return { workers: {}, warnings: [] };
+  }
+}
 
 function readProcfile(host: Host, commit: Commit, names: readonly string[]): Procfile {
   const content = fileOf(host, commit, "Procfile");
