@@ -25,6 +25,7 @@ import { printable } from "../text/text.ts";
 import { parseOptions } from "../workers/options.ts";
 import { choosePorts, type Place, refuseTakenPort } from "../workers/ports.ts";
 import { socketLink, type Worker } from "../workers/worker.ts";
+import { overlookedWarnings } from "./overlooked.ts";
 import { refuseSite } from "./plan-site.ts";
 import { planWorkers, refuseWorkers } from "./plan-workers.ts";
 import type { Target } from "./request.ts";
@@ -82,7 +83,8 @@ export function planDeploy(
   const { cause, target } = asked;
   const { app } = target.commit;
   const machine = readBoardSettings(host, app.paths.settings);
-  if (target.commit.id !== live?.commit) refuseManyNames(host, target.commit, machine.mostFiles);
+  const isNew = target.commit.id !== live?.commit;
+  if (isNew) refuseManyNames(host, target.commit, machine.mostFiles);
   const survey = surveyCommit(host, target.commit, target.serverSettings, machine);
   const { procfile, runtime, source, environment, warnings } = survey;
   const scaling = planScaling(procfile.workers, readScaling(host, app), target.scaling);
@@ -118,7 +120,7 @@ export function planDeploy(
     })),
     site: planSiteOf(host, target.commit, survey, scaling, place, settings, shared),
     machine,
-    warnings,
+    warnings: [...warnings, ...(isNew ? overlookedWarnings(host, target.commit, survey) : [])],
   };
 }
 

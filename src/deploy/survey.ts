@@ -12,7 +12,7 @@ import { includedFile } from "../repository/include.ts";
 import { environmentFolder, environmentKey } from "../runtimes/dependencies.ts";
 import { generic } from "../runtimes/generic.ts";
 import { detectRuntime } from "../runtimes/index.ts";
-import type { Runtime, Source } from "../runtimes/runtime.ts";
+import { type Runtime, type Source, shortName } from "../runtimes/runtime.ts";
 import { usualSettings } from "../runtimes/usual.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
@@ -153,22 +153,36 @@ function chooseRuntime(
   // also uses are missing.
   const brings = release !== undefined && "web" in workers;
   if (lacking[0] && !brings && (!runtime || runtime === generic))
-    throw new PikuError(...missingTools(lacking[0]));
+    throw new PikuError(...missingTools(lacking[0], source));
   if (!runtime) throw new PikuError("Could not detect runtime!");
   return {
     runtime,
     warnings: [
-      ...lacking.map((one) => missingTools(one).join(". ")),
+      ...lacking.map((one) => missingTools(one, source).join("; ")),
       ...(runtime.warns?.(source) ?? []),
     ],
   };
 }
 
 /** The message and the remedy when a runtime's tools are missing. */
-const missingTools = ({ name, needs, remedy }: Runtime): [string, string] => [
-  `this looks like a ${name} app, but the server has no ${needs.map((tools) => tools.join(" and ")).join(", or ")}`,
-  `on the server: ${remedy ?? "install it"}`,
-];
+const missingTools = (runtime: Runtime, { has }: Source): [string, string] => {
+  // Of several ways, the one that lacks least.
+  const [missing = []] = runtime.needs
+    .map((tools) => tools.filter((tool) => !has(tool)))
+    .sort((a, b) => a.length - b.length);
+  const names = missing.map((tool) => toolNames[tool] ?? tool);
+  return [
+    `this looks like a ${shortName(runtime)} app, but the server has no ${names.join(" and no ")}`,
+    `on the server: ${runtime.remedy ?? "install it"}`,
+  ];
+};
+
+/** What a program is called where that is not its name. */
+const toolNames: Record<string, string> = {
+  bundle: "bundler",
+  mvn: "Maven",
+  uwsgi_php: "PHP plugin for uWSGI",
+};
 
 /** The Procfile of a commit that is live; empty where the original took lines that piku does not. */
 function readableProcfile(host: Host, commit: Commit): Procfile {

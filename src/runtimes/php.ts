@@ -1,3 +1,4 @@
+import { setting } from "../app/settings.ts";
 import type { Runtime, Source } from "./runtime.ts";
 
 const manifest = "composer.json";
@@ -7,7 +8,7 @@ const hasManifest = ({ names }: Source) => names.includes(manifest);
 // A rule of Apache's that sends everything to index.php. One with `index.php?page=$1` would need
 // the path in a parameter.
 const rewrites =
-  /^\s*(RewriteRule\s+\S+\s+"?|FallbackResource\s+)([^\s?"]*\/)?index\.php(?![?\w])/im;
+  /^[ \t]*(RewriteRule[ \t]+\S+[ \t]+"?|FallbackResource[ \t]+)([^\s?"]*\/)?index\.php(?![?\w])/im;
 // Frameworks and libraries whose router asks for it.
 const routers =
   /"(laravel\/(lumen-)?framework|symfony\/(framework-bundle|routing)|slim\/slim|cakephp\/cakephp|codeigniter4\/framework|yiisoft\/yii2|laminas\/laminas-mvc|mezzio\/mezzio|flightphp\/core|mikecao\/flight|nikic\/fast-route|league\/route|bramus\/router|altorouter\/altorouter|drupal\/core(-recommended)?)"\s*:/;
@@ -40,12 +41,17 @@ export const php: Runtime = {
   remedy: "sudo apt install uwsgi-plugin-php",
   detects: ({ workers }) => "php" in workers,
   settings: () => ({}),
-  warns: (source) =>
-    hasManifest(source) && !source.has("composer")
+  warns: (source) => [
+    ...(hasManifest(source) && !source.has("composer")
       ? [
           "there is a composer.json, but the server has no composer. On the server: sudo apt install composer.",
         ]
-      : [],
+      : []),
+    ...(setting(source.settings, "NGINX_STATIC_PATHS").length === 0 &&
+    !(setting(source.settings, "NGINX_CATCH_ALL") ?? ".php").endsWith(".php")
+      ? ["NGINX_CATCH_ALL of a php app names a script; in ENV: NGINX_CATCH_ALL=/index.php"]
+      : []),
+  ],
   build: (source) =>
     hasManifest(source) && source.has("composer")
       ? [

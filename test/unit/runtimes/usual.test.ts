@@ -3,19 +3,13 @@ import type { Settings } from "../../../src/app/env-file.ts";
 import { frontController } from "../../../src/runtimes/php.ts";
 import type { Source } from "../../../src/runtimes/runtime.ts";
 import { usualSettings } from "../../../src/runtimes/usual.ts";
+import { sourceOf as commitOf } from "../../host/source.ts";
 
 type Files = Record<string, string>;
 
 const sourceOf = (files: Files, workers: Files, settings: Settings = {}): Source => ({
-  workers,
-  commands: Object.values(workers),
-  settings,
-  names: Object.keys(files).map((name) => name.replace(/\/.*/, "/")),
-  commit: "c1",
+  ...commitOf({ files, workers, settings }),
   read: (name) => files[name.split("/").filter(Boolean).join("/")] ?? "",
-  has: () => true,
-  probe: () => true,
-  ask: () => "",
 });
 
 const production = {
