@@ -19,6 +19,12 @@ const bytesOf = (text: string) => text.length + 2 * (text.match(/[^\x00-\x7f]/g)
  * for `expandVars`. Throws with file and line for any other line.
  */
 export function parseSettings(content: string, file = "ENV"): Settings {
+  // Of UTF-16 every other byte is 0, and its mark is not UTF-8.
+  if (/^(\ufffd|[^\n]?\0)/.test(content))
+    throw new PikuError(
+      `${file} is not UTF-8 text`,
+      "save it as UTF-8; in PowerShell: Set-Content -Encoding utf8 ENV",
+    );
   const settings = new Map<string, string>();
   for (const { line, where } of meaningfulLines(content, file)) {
     const equals = line.indexOf("=");

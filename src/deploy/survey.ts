@@ -2,7 +2,7 @@ import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
 import type { BoardSettings } from "../app/board-settings.ts";
 import { parseServerSettings, parseSettings, type Settings } from "../app/env-file.ts";
 import { liveSettings, readScaling } from "../app/live.ts";
-import { type Procfile, parseProcfile, siteKinds } from "../app/procfile.ts";
+import { type Procfile, parseProcfile } from "../app/procfile.ts";
 import { liveRelease } from "../app/releases.ts";
 import { layered, settingWarnings } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
@@ -14,6 +14,7 @@ import { generic } from "../runtimes/generic.ts";
 import { detectRuntime } from "../runtimes/index.ts";
 import { type Runtime, type Source, shortName } from "../runtimes/runtime.ts";
 import { usualSettings } from "../runtimes/usual.ts";
+import { derivedNameWarnings, nameBelow } from "../site/names.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 
@@ -67,7 +68,8 @@ export function surveyCommit(
     ...usualSettings(source, () => liveSource(host, app)),
     ...runtime.settings(environment?.folder ?? app.envs, common, source),
   };
-  const settings = layered({ ...base, ...nameBelow(machine, app, procfile) }, layers);
+  const derived = nameBelow(machine, app, procfile.workers);
+  const settings = layered({ ...base, ...derived }, layers);
   return {
     procfile,
     names,
@@ -79,6 +81,7 @@ export function surveyCommit(
     warnings: [
       ...given.warnings,
       ...warnings,
+      ...derivedNameWarnings(app, derived, settings),
       ...settingWarnings({ ...shipped, ...ofServer }, "app", () => [
         ...source.commands,
         textOfInclude(host, commit, settings),
@@ -95,15 +98,6 @@ function textOfInclude(host: Host, commit: Commit, settings: Settings): string {
     return "";
   }
 }
-
-/**
- * The server name below the board's PIKU_DOMAIN for an app that serves something; its own settings
- * take precedence.
- */
-const nameBelow = ({ domain }: BoardSettings, app: App, { workers }: Procfile): Settings =>
-  domain && [...siteKinds, "static"].some((kind) => kind in workers)
-    ? { NGINX_SERVER_NAME: `${app.name}.${domain}` }
-    : {};
 
 /** The commit as runtimes see it. */
 const sourceOf = (
