@@ -1,5 +1,6 @@
 import { setting } from "../app/settings.ts";
-import { someOf } from "../text/text.ts";
+import { PikuError } from "../text/errors.ts";
+import { printable, someOf } from "../text/text.ts";
 import { runsOne } from "./node.ts";
 import { frontController } from "./php.ts";
 import { type Runtime, type Source, shortName } from "./runtime.ts";
@@ -62,6 +63,16 @@ const manifests: readonly Unread[] = [
       `${beside(name, runtime)}; give the part in Ruby a repository of its own`,
   },
   {
+    name: /^Gemfile$/,
+    counts: ({ read, settings }, _, name) =>
+      settings.RAILS_ENV === "production" &&
+      /^[ \t]*gem[ \t(]+["']rails["']/m.test(read(name)) &&
+      settings.SECRET_KEY_BASE === undefined &&
+      settings.RAILS_MASTER_KEY === undefined,
+    says: (_, { settings }) =>
+      `Rails wants a secret of its own in production: ssh piku@board config:set ${settings.APP} SECRET_KEY_BASE=$(openssl rand -hex 64)`,
+  },
+  {
     name: /^package\.json$/,
     counts: (source, runtime, name) =>
       isOther(runtime, /^(Node|Bun|Deno)$/) &&
@@ -78,9 +89,9 @@ const manifests: readonly Unread[] = [
   },
   {
     name: /^composer\.json$/,
-    counts: (source, { name }) => name !== "PHP" && !runsOne(source, "composer"),
+    counts: (source) => !("php" in source.workers) && !runsOne(source, "composer"),
     says: (name, source, runtime) =>
-      "php" in source.workers || runsOne(source, "php")
+      runsOne(source, "php")
         ? `${beside(name, runtime)}; for its packages: preflight: composer install --no-dev`
         : `${name} is not read without a php line; in the Procfile: php: ${publicFolder(source)}`,
   },
@@ -174,21 +185,6 @@ function versionWarning(source: Source, runtime: Runtime, row: VersionFile): str
   return `${name} is not followed: it asks for ${row.language} ${wanted}, and the app gets ${given}; ${remedy}`;
 }
 
-/** Heroku's way to run PHP: `heroku-php-apache2 [options] folder`. */
-function herokuWarning({ workers }: Source): string[] {
-  const words = (workers.web ?? "").trim().split(/\s+/);
-  const at = words.findIndex((word) => /(^|\/)heroku-php-/.test(word));
-  if (at < 0) return [];
-  const folder =
-    words
-      .slice(at + 1)
-      .at(-1)
-      ?.replace(/\/+$/, "") || "/";
-  return [
-    `${words[at]} is Heroku's; in the Procfile, in the place of the web line: php: ${folder}`,
-  ];
-}
-
 const protects =
   /^[ \t]*(deny[ \t]+from|[Rr]equire[ \t]+(all[ \t]+denied|valid-user|user|group|ip|host)|authtype)\b/im;
 const forbids = /\[(\w[\w=]*,)*(F|R=4\d\d)\b/;
@@ -237,6 +233,24 @@ function htaccessWarning(source: Source, files: readonly string[]): string[] {
 }
 
 /**
+ * Refuses Heroku's way to run PHP, `heroku-php-apache2 [options] folder`, with piku's. Throws.
+ */
+export function refuseHerokuPhp({ workers, has }: Source): void {
+  const words = (workers.web ?? "").trim().split(/\s+/);
+  const at = words.findIndex((word) => /(^|\/)heroku-php-\w+$/.test(word));
+  if (at < 0 || has(words[at]!)) return;
+  const folder =
+    words
+      .slice(at + 1)
+      .at(-1)
+      ?.replace(/\/+$/, "") || "/";
+  throw new PikuError(
+    `Procfile: '${printable(words[at]!)}' is Heroku's web server for PHP, which is not on this server`,
+    `in the place of the web line: php: ${printable(folder)}`,
+  );
+}
+
+/**
  * Sentences about files that the app may expect to be read, and are not. `htaccess`: the paths of
  * such files in the commit.
  */
@@ -253,7 +267,6 @@ export function unreadWarnings(
         : [];
     }),
     ...versionFiles.flatMap((row) => versionWarning(source, runtime, row) ?? []),
-    ...herokuWarning(source),
     ...htaccessWarning(source, htaccess),
   ];
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { detectRuntime } from "../../../src/runtimes/index.ts";
 import type { Source } from "../../../src/runtimes/runtime.ts";
-import { unreadWarnings } from "../../../src/runtimes/unread.ts";
+import { refuseHerokuPhp, unreadWarnings } from "../../../src/runtimes/unread.ts";
 import { sourceOf } from "../../host/source.ts";
 
 type Files = Record<string, string>;
@@ -84,16 +84,6 @@ test.each<[string, string[], string[]]>([
     [],
   ],
   [
-    "Laravel with Vite: composer is left to the app",
-    said(
-      { ...laravel, "composer.json": "{}", "package.json": '{"scripts":{"build":"vite build"}}' },
-      { php: "public" },
-    ),
-    [
-      "composer.json is not read, since this is deployed as a Node app; for its packages: preflight: composer install --no-dev",
-    ],
-  ],
-  [
     "composer.json of a php app",
     said({ ...laravel, "composer.json": "{}" }, { php: "public" }),
     [],
@@ -104,17 +94,29 @@ test.each<[string, string[], string[]]>([
     ["composer.json is not read without a php line; in the Procfile: php: web"],
   ],
   [
-    "Heroku's line for PHP",
-    said({ "index.php": "" }, { web: "vendor/bin/heroku-php-apache2 -C apache.conf web/" }),
+    "composer.json of a server in PHP itself",
+    said({ ...requirements, "composer.json": "{}" }, { web: "php -S $BIND_ADDRESS:$PORT" }),
     [
-      "vendor/bin/heroku-php-apache2 is Heroku's; in the Procfile, in the place of the web line: php: web",
+      "composer.json is not read, since this is deployed as a Python app; for its packages: preflight: composer install --no-dev",
     ],
   ],
   [
-    "Heroku's line without a folder",
-    said({ "index.php": "" }, { web: "heroku-php-nginx" }),
-    ["heroku-php-nginx is Heroku's; in the Procfile, in the place of the web line: php: /"],
+    "Rails without a secret",
+    said({ Gemfile: 'gem "rails", "~> 8.0"\n' }, { web: "puma" }, { RAILS_ENV: "production" }),
+    [
+      "Rails wants a secret of its own in production: ssh piku@board config:set blog SECRET_KEY_BASE=$(openssl rand -hex 64)",
+    ],
   ],
+  [
+    "Rails with one",
+    said(
+      { Gemfile: 'gem "rails"' },
+      { web: "puma" },
+      { RAILS_ENV: "production", SECRET_KEY_BASE: "x" },
+    ),
+    [],
+  ],
+  ["Rails that was live in development", said({ Gemfile: 'gem "rails"' }, { web: "puma" }), []],
   [
     ".env",
     said({ ".env": "A=1\n" }, web),
@@ -218,4 +220,21 @@ test.each<[string, string[], string[]]>([
   ],
 ])("files that nothing reads: %s", (_, found, expected) => {
   expect(found).toEqual(expected);
+});
+
+test.each([
+  ["heroku-php-apache2 web/", "php: web"],
+  ["vendor/bin/heroku-php-nginx -C nginx.conf public", "php: public"],
+  ["heroku-php-apache2", "php: /"],
+])("Heroku's PHP is refused with piku's: %s", (web, line) => {
+  expect(() => refuseHerokuPhp(sourceOf({ workers: { web } }))).toThrow(
+    expect.objectContaining({ hint: `in the place of the web line: ${line}` }),
+  );
+});
+
+test("a program of that name that the server has, and any other, is run", () => {
+  const web = "heroku-php-apache2 web/";
+  refuseHerokuPhp(sourceOf({ workers: { web }, tools: ["heroku-php-apache2"] }));
+  refuseHerokuPhp(sourceOf({ workers: { web: "python3 app.py" } }));
+  refuseHerokuPhp(sourceOf({ workers: { worker: web } }));
 });

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Settings } from "../../../src/app/env-file.ts";
+import { detectRuntime } from "../../../src/runtimes/index.ts";
 import { frontController } from "../../../src/runtimes/php.ts";
 import type { Source } from "../../../src/runtimes/runtime.ts";
 import { usualSettings } from "../../../src/runtimes/usual.ts";
@@ -85,4 +86,45 @@ test.each<[string, Files, string, "stated" | "likely" | undefined]>([
   ["another folder", laravel, "../public", undefined],
 ])("frontController: %s", (_, files, folder, kind) => {
   expect(frontController(sourceOf(files, { php: folder }))).toBe(kind);
+});
+
+const vite = { "composer.json": "{}", "package.json": '{"scripts":{"build":"vite build"}}' };
+const tools = ["node", "npm", "composer", "uwsgi_php"];
+const composer = "composer install --no-dev --no-interaction --no-progress";
+
+test.each<[string, Parameters<typeof commitOf>[0], string[]]>([
+  [
+    "Laravel with Vite",
+    { files: vite, workers: { php: "public" }, tools },
+    [composer, "npm run build"],
+  ],
+  [
+    "packages in the commit",
+    { files: { ...vite, "vendor/autoload.php": "" }, workers: { php: "public" }, tools },
+    ["npm run build"],
+  ],
+  [
+    "an app that installs them itself",
+    { files: vite, workers: { php: "public" }, commands: ["composer install"], tools },
+    ["npm run build"],
+  ],
+  ["no PHP", { files: vite, workers: { web: "node ." }, tools }, ["npm run build"]],
+  [
+    "no composer",
+    { files: vite, workers: { php: "public" }, tools: tools.slice(0, 2) },
+    ["npm run build"],
+  ],
+])("packages of PHP beside Node: %s", (_, facts, expected) => {
+  const { runtime } = detectRuntime(commitOf(facts));
+  const steps = runtime!.build!(commitOf(facts), "/e").map(({ argv }) => argv.join(" "));
+  expect(runtime!.name).toBe("Node");
+  expect(steps.filter((step) => /^(composer|npm run)/.test(step))).toEqual(expected);
+});
+
+test("packages of PHP beside Node are output, and a missing composer is said", () => {
+  const facts = { files: vite, workers: { php: "public" } };
+  const { runtime } = detectRuntime(commitOf({ ...facts, tools }));
+  expect(runtime?.isOutput?.("vendor/autoload.php")).toBe(true);
+  const source = commitOf({ ...facts, tools: tools.slice(0, 2) });
+  expect(detectRuntime(source).runtime?.warns?.(source).join()).toContain("no composer");
 });
