@@ -1,12 +1,5 @@
-import {
-  goesLive,
-  installing,
-  isPoetrys,
-  isProject,
-  leadsElsewhere,
-  manifest,
-  relocate,
-} from "./pyproject.ts";
+import { isPoetrys, isProject } from "./project.ts";
+import { goesLive, installing, leadsElsewhere, manifest, relocate } from "./pyproject.ts";
 import { interpreter, makeEnvironment, pythonSettings } from "./python.ts";
 import type { Runtime, Source } from "./runtime.ts";
 

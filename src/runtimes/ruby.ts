@@ -1,5 +1,4 @@
 import type { Settings } from "../app/env-file.ts";
-import { runsOne } from "./node.ts";
 import type { Runtime, Source } from "./runtime.ts";
 
 const [manifest, lock] = ["Gemfile", "Gemfile.lock"];
@@ -24,12 +23,6 @@ const bundlerSettings = ({ settings }: Source) =>
     .filter(([name]) => name.startsWith("BUNDLE_"))
     .map((pair) => pair.join("="))
     .sort();
-
-/** Whether an app, or a part of it, is written in Ruby: it may use the distribution's gems. */
-export const isRuby = (source: Source) =>
-  [manifest, "config.ru"].some((name) => source.names.includes(name)) ||
-  "rwsgi" in source.workers ||
-  runsOne(source, "ruby", "bundle", "rackup", "puma", "unicorn", "thin", "rails");
 
 /**
  * Ruby with a Gemfile, its gems in a folder of its own. Bundler is told by the environment alone,

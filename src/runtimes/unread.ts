@@ -36,7 +36,7 @@ const manifests: readonly Unread[] = [
       `${name} is not read; on your machine: pipenv requirements > requirements.txt, and commit that`,
   },
   {
-    name: /^(?!requirements\.txt$)requirements?([-_.]\w+)?\.(txt|in|pip)$/i,
+    name: /^requirements?([-_.]\w+\.txt|\.(in|pip))$/,
     counts: notPython,
     says: (name) => `${name} is not read; the file is called requirements.txt`,
   },
@@ -106,11 +106,6 @@ const manifests: readonly Unread[] = [
     counts: ({ names }) => !names.includes("ENV"),
     says: (name, { settings }) =>
       `${name} is not read by piku; take it out of git, and: ssh piku@board config:import ${settings.APP} <${name}`,
-  },
-  {
-    name: /^([Ee]nv|(env|ENV)\.txt)$/,
-    counts: () => true,
-    says: (name) => `${name} is not read; the file of settings is called ENV, in capital letters`,
   },
 ];
 

@@ -1,6 +1,6 @@
 import type { Settings } from "../app/env-file.ts";
+import { runsOne } from "./node.ts";
 import { frontController } from "./php.ts";
-import { isRuby } from "./ruby.ts";
 import type { Source } from "./runtime.ts";
 
 /** Settings that apps of a sort expect from their host, below their own. */
@@ -10,6 +10,12 @@ interface Usual {
   /** Whether an app that was live without them gets them, too. */
   always?: true;
 }
+
+/** Whether an app, or a part of it, is written in Ruby: it may use the distribution's gems. */
+const isRuby = (source: Source) =>
+  ["Gemfile", "config.ru"].some((name) => source.names.includes(name)) ||
+  "rwsgi" in source.workers ||
+  runsOne(source, "ruby", "bundle", "rackup", "puma", "unicorn", "thin", "rails");
 
 const toIndex = () => ({ NGINX_CATCH_ALL: "/index.php" });
 

@@ -1,13 +1,6 @@
 import { setting } from "../app/settings.ts";
-import {
-  goesLive,
-  installing,
-  isPoetrys,
-  isProject,
-  leadsElsewhere,
-  manifest,
-  relocate,
-} from "./pyproject.ts";
+import { isPoetrys, isProject } from "./project.ts";
+import { goesLive, installing, leadsElsewhere, manifest, relocate } from "./pyproject.ts";
 import { pluginVersion, pythonSettings, refuseOtherThanPlugin } from "./python.ts";
 import type { Runtime, Source } from "./runtime.ts";
 

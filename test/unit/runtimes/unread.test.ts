@@ -54,9 +54,9 @@ test.each<[string, string[], string[]]>([
     ["environment.yml (conda) is not read; list its packages in a requirements.txt"],
   ],
   [
-    "a name that is almost right",
-    said({ "requirement.txt": "" }, web),
-    ["requirement.txt is not read; the file is called requirements.txt"],
+    "a list of another name",
+    said({ "requirements.in": "" }, web),
+    ["requirements.in is not read; the file is called requirements.txt"],
   ],
   [
     "a folder of requirements",
@@ -123,11 +123,6 @@ test.each<[string, string[], string[]]>([
     [".env is not read by piku; take it out of git, and: ssh piku@board config:import blog <.env"],
   ],
   [".env beside ENV", said({ ".env": "", ENV: "" }, web), []],
-  [
-    "env in small letters",
-    said({ env: "A=1\n" }, web),
-    ["env is not read; the file of settings is called ENV, in capital letters"],
-  ],
   ["a folder called env", said({ "env/bin/python": "" }, web), []],
   [
     "runtime.txt",
