@@ -48,8 +48,15 @@ export const embeddedWarnings = (repositories: readonly string[], modules: strin
 // A pointer of Git LFS has 126 bytes or a few more (git-lfs, docs/spec.md).
 const pointerSized = `${blob} +1[2-9][0-9][[:blank:]]`;
 const pointer = /^version https:\/\/git-lfs\.github\.com\/spec\/v1\n/;
-const pattern = /^(\S+)[^\n]*[ \t]filter=lfs\b/m;
 const maxCandidates = 500;
+
+/** The first pattern of files that `.gitattributes` gives to Git LFS. */
+export const lfsPattern = (attributes: string): string | undefined =>
+  attributes
+    .split("\n", 1000)
+    .find((line) => /^\s*[^\s#].*\sfilter=lfs\b/.test(line.slice(0, 1000)))
+    ?.trim()
+    .split(/\s/)[0];
 
 /** Files that are in the commit only as pointers of Git LFS. */
 function pointerWarnings(host: Host, commit: Commit, attributes: readonly TreeEntry[]): string[] {
@@ -58,7 +65,7 @@ function pointerWarnings(host: Host, commit: Commit, attributes: readonly TreeEn
     commit,
     attributes.slice(0, 20).map(({ id }) => id),
   );
-  const rule = [...rules.values()].map((text) => pattern.exec(text)?.[1]).find(Boolean);
+  const rule = [...rules.values()].map(lfsPattern).find(Boolean);
   if (rule === undefined) return [];
   const small = entriesOf(host, commit, pointerSized, "-l").slice(0, maxCandidates);
   const texts = textsOf(host, commit, [...new Set(small.map(({ id }) => id))]);

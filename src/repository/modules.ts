@@ -31,6 +31,10 @@ const remedies: readonly [pattern: RegExp, remedy: string][] = [
     "the board fetches submodules itself: in .gitmodules, give it an https address that the board can reach",
   ],
   [
+    /No url found/,
+    "it has a .git of its own, which is not pushed: remove that, then git rm --cached and git add its folder",
+  ],
+  [
     /did not contain|not our ref|upload-pack: not/,
     "its commit is not there: push it from inside the submodule first",
   ],
@@ -58,7 +62,9 @@ export function moduleError(said: string, modules: string, dir: string): PikuErr
   const folder = where ?? /submodule path '(.*?)'/.exec(said)?.[1] ?? "";
   const path = folder.startsWith(`${dir}/`) ? folder.slice(dir.length + 1) : folder;
   const url = parseModules(modules).find((module) => module.path === path)?.url || from || "";
-  const reason = (lines.find((line) => !noise.test(line)) ?? "").replace(/^(fatal|error): /, "");
+  const reason = (lines.find((line) => !noise.test(line)) ?? "")
+    .replace(/^(fatal|error): /, "")
+    .replace(/\p{Cc}/gu, "?");
   const [, remedy] = remedies.find(([pattern]) => pattern.test(url) || pattern.test(said)) ?? [];
   return new PikuError(
     withoutSecret(

@@ -17,6 +17,7 @@ interface Unread {
 
 const isPython = ({ name }: Runtime) => name.startsWith("Python");
 const notPython = (_: Source, runtime: Runtime) => !isPython(runtime);
+const isGeneric = (_: Source, { name }: Runtime) => name === "Generic";
 // A generic app with the manifest of a language lacks its tools, which is said elsewhere.
 const isOther = ({ name }: Runtime, own: RegExp) => name !== "Generic" && !own.test(name);
 
@@ -37,12 +38,12 @@ const manifests: readonly Unread[] = [
   },
   {
     name: /^requirements?([-_.]\w+\.txt|\.(in|pip))$/,
-    counts: notPython,
+    counts: isGeneric,
     says: (name) => `${name} is not read; the file is called requirements.txt`,
   },
   {
     name: /^requirements\/$/,
-    counts: notPython,
+    counts: isGeneric,
     says: () =>
       "requirements/ is not read; add a requirements.txt with a line such as: -r requirements/base.txt",
   },

@@ -15,7 +15,8 @@ export const includes = ({ include = "" }: Pick<Site, "include">, name: string, 
 export const renderBodyLimit = (site: Site) =>
   site.backend !== undefined &&
   site.maxBody !== undefined &&
-  !includes(site, "client_max_body_size") &&
+  // What it includes is not read here.
+  !["client_max_body_size", "include"].some((name) => includes(site, name)) &&
   text`
   client_max_body_size ${site.maxBody};
   error_page 413 @piku_too_large;

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { embeddedWarnings } from "../../../src/repository/missing.ts";
+import { embeddedWarnings, lfsPattern } from "../../../src/repository/missing.ts";
 import { moduleError, parseModules } from "../../../src/repository/modules.ts";
 
 const modules = (url: string) => `[submodule "lib"]\n\tpath = lib\n\turl = ${url}\n`;
@@ -65,6 +65,13 @@ test.each<[string, string, string, string, string]>([
     "make it public",
   ],
   [
+    "no address at all",
+    "",
+    "fatal: No url found for submodule path 'theme' in .gitmodules\n",
+    "submodule 'theme' could not be fetched: No url found for submodule path 'theme' in .gitmodules",
+    "has a .git of its own",
+  ],
+  [
     "a commit that was not pushed",
     "https://x.test/lib",
     "fatal: remote error: upload-pack: not our ref 1111\nfatal: Fetched in submodule path 'lib', but it did not contain 1111. Direct fetching of that commit failed.\n",
@@ -81,4 +88,14 @@ test("repositories that were added by mistake are named, and submodules are not"
   expect(embeddedWarnings(["lib", "theme"], modules("x"))).toEqual([
     "theme/ has a .git of its own, so its files were not pushed; on your machine: rm -rf theme/.git; git rm --cached theme; git add theme",
   ]);
+});
+
+test.each([
+  ["*.jpg filter=lfs diff=lfs merge=lfs -text\n", "*.jpg"],
+  ["* text=auto\r\n# *.gif filter=lfs\r\n  data/** -text filter=lfs\r\n", "data/**"],
+  ["*.jpg filter=other\n*.png -filter\n", undefined],
+  [`${"x".repeat(1_000_000)}\n`, undefined],
+  ["", undefined],
+])("lfsPattern %#", (attributes, pattern) => {
+  expect(lfsPattern(attributes)).toBe(pattern);
 });

@@ -43,6 +43,7 @@ test.each<[string, string[], string[]]>([
     lines(limit, {}, { include: "client_max_body_size 50m;" }),
     ["client_max_body_size 50m;"],
   ],
+  ["or what they include", lines(limit, {}, { include: "include /srv/more.conf;" }), []],
   ["a shared nginx has its own limit", lines(limit, {}, { isShared: true }), []],
   [
     "unless the app says otherwise",
