@@ -6,7 +6,7 @@ import { nearest, printable } from "../text/text.ts";
 import { apps, ps } from "./apps.ts";
 import { readWords } from "./arguments.ts";
 import { backup, restore } from "./backup.ts";
-import type { Command } from "./command.ts";
+import type { Call, Command } from "./command.ts";
 import { completion } from "./completion.ts";
 import {
   config,
@@ -153,14 +153,27 @@ export async function dispatch(
     refuseForeign(host, name, {}, true);
     return runPlugin(host, pathsOf(host), found, name, words);
   }
+  return runCommandOf(found, { host, incoming }, words);
+}
+
+/**
+ * Runs a row of the table with the words behind its name, or shows its help. Throws what the
+ * command throws, and usage errors.
+ */
+export async function runCommandOf(
+  found: Command,
+  call: Call,
+  words: readonly string[],
+): Promise<void> {
+  const { host } = call;
   const asksForHelp = words.length === 1 && /^(-h|--help)$/.test(words[0]!);
-  const rawArgs = found.passthrough && !asksForHelp ? ["--", ...words] : words;
+  const rawArgs = found.passthrough && !asksForHelp ? ["--", ...words] : [...words];
   const given = readWords(found, rawArgs);
   if (given.help) return host.say(renderCommandHelp(found));
   if (!found.forEveryKey) refuseForeign(host, found.name, given, found.passthrough === true);
   const { args, run } = found;
   await runCommand(
     { args, run: ({ args, data }) => run({ ...data, args, words: args._ }) },
-    { rawArgs, data: { host, incoming } },
+    { rawArgs, data: call },
   );
 }
