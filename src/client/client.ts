@@ -61,6 +61,11 @@ export function wordsForBoard(words: readonly string[], app: () => string): stri
   return takesApp && !isGlobal ? [name, app(), ...rest] : [...words];
 }
 
+const options = `
+In the directory of an app the client fills in its name. Before a command:
+  -r, --remote REMOTE  the board and the app of another git remote than piku
+  -a, --app APP        another app`;
+
 /** Runs a call of the client. Throws what the command throws, and how the board's ended. */
 export async function runClient(host: Host, typed: readonly string[]): Promise<void> {
   const { wanted, rest } = readWanted(typed);
@@ -75,7 +80,11 @@ export async function runClient(host: Host, typed: readonly string[]): Promise<v
   const here = [...own, help(() => all, find), completion(() => all)].find(
     (one) => one.name === name || one.alias?.includes(name),
   );
-  if (here) return runCommandOf(here, { host }, words);
+  if (here) {
+    await runCommandOf(here, { host }, words);
+    if (here.name === "help" && words.length === 0) host.say(options);
+    return;
+  }
   if (name === "update" && words[0] === "--client")
     return dispatch(host, ["update", ...words.slice(1)]);
   const place = findPlace(host, wanted);

@@ -125,15 +125,15 @@ export const instead: Readonly<Record<string, string>> = {
  * may be called so. Throws a usage error, with what may have been meant.
  */
 function findNamed(host: Host, name: string): Command | Plugin {
-  const paths = pathsOf(host);
+  // A laptop with Windows has no home that paths of a board could lie in.
   const found =
     commands.find((command) => command.name === name) ??
-    findPlugin(host, paths, name) ??
+    findPlugin(host, pathsOf(host), name) ??
     commands.find(({ alias }) => alias?.includes(name));
   if (found) return found;
   const near = nearest(name, [
     ...commands.map((command) => command.name),
-    ...listPlugins(host, paths).map((plugin) => plugin.name),
+    ...listPlugins(host, pathsOf(host)).map((plugin) => plugin.name),
   ]);
   const hint = Object.hasOwn(instead, name) ? instead[name] : near && `did you mean '${near}'?`;
   throw usageError(`there is no command '${printable(name)}'`, hint ?? "`help` lists them");

@@ -100,6 +100,19 @@ stories((board, story) => {
     expect(ok(board.sshRaw("apps", { host: "other" })).stdout).toContain("laptop");
   });
 
+  story("install.sh --client puts it into the caller's home, without root's rights", () => {
+    const home = path.join(board.folder, "laptop");
+    fs.mkdirSync(home);
+    const dist = path.dirname(board.target.executable);
+    const words = ["sh", `${dist}/install.sh`, "--client", "--target", board.target.name];
+    const env = { ...board.clientEnv(), HOME: home };
+    expect(ok(board.run(words, { env })).output).toContain(`${home}/.local/bin/piku: piku `);
+    expect(ok(board.run([`${home}/.local/bin/piku`, "ps"], { cwd: app.folder })).stdout).toContain(
+      "web.1",
+    );
+    expect(fs.readdirSync(`${home}/.local/bin`)).toEqual(["piku"]);
+  });
+
   story("outside of an app's directory it says what to type", () => {
     const outside = board.run([board.target.executable, "logs"], { cwd: "/" });
     expect(fails(outside).output).toContain("piku init BOARD");
