@@ -8,6 +8,7 @@ import { runningNginx } from "../site/reload.ts";
 import { certify } from "../site/renew.ts";
 import { addressesOf, type Site } from "../site/site.ts";
 import { voiceOf } from "../text/output.ts";
+import { hasAvahi } from "../workers/daily.ts";
 import type { Generation } from "./generation.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
@@ -54,8 +55,9 @@ export function announce(host: Host, plan: Plan, { release, kept }: Generation):
 function addressesIn(host: Host, site: Site): string[] {
   const addresses = addressesOf(site, calledAddress(host));
   const name = host.read("/proc/sys/kernel/hostname")?.trim().split(".")[0];
-  const hasAvahi = site.ownPort !== undefined && host.stat("/run/avahi-daemon/pid") !== undefined;
-  return hasAvahi && name ? [...addresses, ...addressesOf(site, `${name}.local`)] : addresses;
+  return site.ownPort !== undefined && hasAvahi(host) && name
+    ? [...addresses, ...addressesOf(site, `${name}.local`)]
+    : addresses;
 }
 
 /** Where the app is now, or how it gets a name. */
