@@ -146,7 +146,7 @@ const uwsgi = {
   ),
   UWSGI_ASYNCIO: both(
     number(0, { example: 100 }),
-    "The same, by asyncio (`uwsgi-plugin-asyncio-python3`).",
+    "The same, by asyncio (on Debian 12 `uwsgi-plugin-asyncio-python3`).",
   ),
   UWSGI_LISTEN: both(number(48), "How many connections may wait to be accepted."),
   UWSGI_MAX_REQUESTS: both(
