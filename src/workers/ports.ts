@@ -78,13 +78,16 @@ export function claimPorts(host: Host, app: App, chosen: Record<Slot, number[]>)
   });
 }
 
-/** The ports reserved by other apps. */
-const takenPorts = (host: Host, app: App) =>
-  new Set(
-    listApps(host, app.paths)
-      .filter((name) => name !== app.name)
-      .flatMap((name) => appPorts(host, app, name)),
-  );
+/** The ports reserved by other apps, also by those that `destroy --undo` may bring back. */
+const takenPorts = (host: Host, app: App) => {
+  const { destroyed } = app.paths;
+  const apps = listApps(host, app.paths).filter((name) => name !== app.name);
+  const kept = host.list(destroyed).map((name) => `${destroyed}/${name}/releases/ports.json`);
+  return new Set([
+    ...apps.flatMap((name) => appPorts(host, app, name)),
+    ...kept.flatMap((file) => Object.values(parsePorts(readOfAny(host, file))).flat()),
+  ]);
+};
 
 const readPorts = (host: Host, app: App): Record<Slot, number[]> =>
   parsePorts(host.read(portsFile(app)) ?? "");
