@@ -172,7 +172,8 @@ test("the help of each command", () => {
           ssh piku@board maintenance:on blog --message "'Back at noon.'"
 
     Close an app's site: visitors see a maintenance page. The page is sent with
-    status 503, and stays over deploys.
+    status 503, and stays over deploys. Without a message it is the app's own
+    503.html, if there is one.
 
     usage: maintenance:on <app> [options]
 
