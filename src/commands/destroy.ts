@@ -61,8 +61,8 @@ function remainsOrKept(host: Host, app: App, purge: boolean | undefined): App | 
     if (!readKept(host, app)) throw error;
     if (purge) return undefined;
     throw new PikuError(
-      `app '${name}' is destroyed already`,
-      `to keep nothing of it: destroy --purge ${name}; to bring it back: destroy --undo ${name}`,
+      `app '${name}' not found.`,
+      `it was destroyed, and is kept for a day; to keep nothing of it: destroy --purge ${name}; to bring it back: destroy --undo ${name}`,
     );
   }
 }

@@ -1008,6 +1008,30 @@ Object.assign(sites, {
 }
 `,
   ],
+  "static / in front of web with 0 processes": [
+    siteOf({ idle: "web", statics: [{ url: "", folder: "/p/apps/blog/public" }] }),
+    `${written}server {
+  ${listen}
+  ${common}
+  ${noGit}
+  location / {
+    root "/p/apps/blog/public";
+    index index.html;
+    sendfile on;
+    tcp_nopush on;
+    disable_symlinks if_not_owner "from=/p/apps/blog/public";
+    try_files $uri $uri.html @app;
+    location ~ /\\.(?!well-known/) { return 404; }
+    location ~ ^/(ENV|Procfile)$ { return 404; }
+  }
+  location @app {
+    error_page 503 /.piku-down;
+    return 503;
+  }
+  ${idle}
+}
+`,
+  ],
   ...Object.fromEntries(
     [
       "error_page 502 /sorry.html;",
