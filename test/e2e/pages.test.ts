@@ -6,19 +6,22 @@ import { eventually, type Files, list, ok } from "./sandbox.ts";
 import { longOnAnyBoard, stories } from "./story.ts";
 import { watching } from "./watch.ts";
 
-/** A web server that answers with the status that its path says, and with `version`. */
-const statusSource = (version: string) => `import os
-from http.server import BaseHTTPRequestHandler, HTTPServer
+/** A web server that answers with the status that its path says, and with `version`; never to 1. */
+const statusSource = (version: string) => `import os, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Page(BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(int(self.path[1:] or 200))
+        status = int(self.path[1:] or 200)
+        if status == 1:
+            time.sleep(600)
+        self.send_response(status)
         self.end_headers()
         self.wfile.write(b"${version}")
 
 
-HTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page).serve_forever()
+ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page).serve_forever()
 `;
 
 stories((board, story) => {
@@ -134,7 +137,12 @@ stories((board, story) => {
   story(
     "what an app answers itself is never replaced, nor anything while it is switched",
     async () => {
-      const files = { ...webProbe("calm.test"), "app.py": statusSource("one") };
+      const files = {
+        ...webProbe("calm.test"),
+        ENV: "NGINX_SERVER_NAME=calm.test\nNGINX_INCLUDE_FILE=hasty.conf\n",
+        "hasty.conf": "proxy_read_timeout 1s;\n",
+        "app.py": statusSource("one"),
+      };
       const app = board.repo(undefined, files);
       ok(board.push(app, "calm"));
       for (const status of [500, 502, 503, 504, 404])
@@ -142,6 +150,11 @@ stories((board, story) => {
           status,
           { status, body: "one" },
         ]);
+      // What takes too long is nginx's own to tell.
+      expect(get("calm.test", "/1")).toMatchObject({
+        status: 504,
+        body: expect.stringContaining("This app does not answer."),
+      });
       const watch = watching(board, "calm.test");
       app.commit("two", { "app.py": statusSource("two") });
       ok(await board.pushing(app, "calm"));
