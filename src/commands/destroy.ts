@@ -44,7 +44,8 @@ export const destroyCommand = command({
       purgeKept(host, named);
       return voiceOf(host).log(`-----> Nothing of app '${named.name}' is kept any more.`);
     }
-    if (asks) confirm(host, app, `This removes app '${app.name}', all but its data.`);
+    const how = purge ? " for good" : "";
+    if (asks) confirm(host, app, `This removes app '${app.name}'${how}, all but its data.`);
     tellGone(host, app, destroy(host, app, !purge));
   },
 });
