@@ -4,6 +4,7 @@ import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { text } from "../text/text.ts";
 import { askNginx } from "./nginx.ts";
+import { quotedPage, unknownPage } from "./page.ts";
 import { selfSign } from "./self-signed.ts";
 
 /** The files of piku's own nginx. */
@@ -98,8 +99,8 @@ export function renderMain({ paths, user, ports, ipv4, ipv6, limits, rejects }: 
       ${limits && renderLimits}
       server {
         ${listen(ports.http)}
-        default_type text/plain;
-        return 404 "There is no site of this name on this board.\n";
+        default_type text/html;
+        return 404 ${quotedPage(unknownPage)};
       }
       server {
         ${listen(ports.https, " ssl")}

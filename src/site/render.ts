@@ -111,8 +111,9 @@ const renderStatics = (site: Site) =>
  * Procfile. The front page is mapped to its file directly: each name that is tried costs several
  * system calls, since links are checked (disable_symlinks).
  */
-function renderMapping({ catchAll, backend, allowGit }: Site, { url, folder }: Mapping): string {
-  const fallback = url === "" && backend ? "@app" : "=404";
+function renderMapping(site: Site, { url, folder }: Mapping): string {
+  const { catchAll, backend, idle, allowGit } = site;
+  const fallback = url === "" && (backend || idle) ? "@app" : "=404";
   const tries = [
     "$uri",
     "$uri.html",

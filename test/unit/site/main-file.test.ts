@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { pathsOf } from "../../../src/app/paths.ts";
 import { blamedSite, readComplaint } from "../../../src/site/complaint.ts";
 import { renderMain, writeMain } from "../../../src/site/main-file.ts";
+import { quotedPage, unknownPage } from "../../../src/site/page.ts";
 import { asDefault, prepareWeb, tryWeb } from "../../../src/site/prepare.ts";
 import { refusedSites } from "../../../src/site/refused.ts";
 import { memoryHost } from "../../host/memory.ts";
@@ -72,8 +73,8 @@ http {
   server {
     listen 0.0.0.0:80;
     listen [::]:80;
-    default_type text/plain;
-    return 404 "There is no site of this name on this board.\\n";
+    default_type text/html;
+    return 404 ${quotedPage(unknownPage)};
   }
   server {
     listen 0.0.0.0:443 ssl;
