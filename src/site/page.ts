@@ -17,7 +17,7 @@ const entities: Record<string, string> = {
   "'": "&#39;",
 };
 
-const escapeHtml = (says: string) => says.replace(/[&<>"']/g, (letter) => entities[letter]!);
+export const escapeHtml = (says: string) => says.replace(/[&<>"']/g, (letter) => entities[letter]!);
 
 /** The HTML of a page: without scripts, in the reader's light or dark colours. */
 export const renderPage = ({ title, says, generator = "piku" }: Page) => text`

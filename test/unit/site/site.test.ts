@@ -1100,7 +1100,10 @@ function realNginx() {
       fs.copyFileSync(`${folder}/crt`, `${folder}/unknown.crt`);
       fs.copyFileSync(`${folder}/key`, `${folder}/unknown.key`);
       const user = process.getuid?.() === 0 ? "root" : undefined;
-      fs.writeFileSync(`${folder}/nginx.conf`, renderMain({ ...main, user, rejects }));
+      fs.writeFileSync(
+        `${folder}/nginx.conf`,
+        renderMain({ ...main, user, rejects, hostname: "board", isNamed: true }),
+      );
       const ran = Bun.spawnSync(["nginx", "-t", "-q", "-c", `${folder}/nginx.conf`], {
         env: { PATH: tools },
         stderr: "pipe",
