@@ -40,7 +40,7 @@ stories((board, story) => {
 
   story("it says what is stopped, closed and gone", () => {
     const stateOf = (app: string) =>
-      new RegExp(`<li class="(\\w+)">(<a [^>]*>)?${app}<`).exec(home().body)?.[1];
+      new RegExp(`<li class="(\\w+)">(<a [^>]*>)?${app}[<\\n]`).exec(home().body)?.[1];
     expect(stateOf("named")).toBe("up");
     ok(board.ssh("stop", "named"));
     expect(stateOf("named")).toBe("stopped");
