@@ -94,9 +94,10 @@ stories((board, story) => {
     }
   });
 
-  story("a port is free again when its app is destroyed", () => {
+  story("a port is free again when its app is destroyed, and nothing of it is kept", () => {
     ok(board.ssh("destroy", "first", "--force"));
     expect(page(port).status).toBe(0);
+    ok(board.ssh("destroy", "first", "--purge"));
     expect(portIn(ok(board.push(app, "later")).output)).toBe(port);
   });
 
