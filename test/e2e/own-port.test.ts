@@ -94,10 +94,9 @@ stories((board, story) => {
     }
   });
 
-  story("a port is free again when its app is destroyed, and nothing of it is kept", () => {
-    ok(board.ssh("destroy", "first", "--force"));
-    expect(page(port).status).toBe(0);
+  story("a port is free again when its app is gone for good", () => {
     ok(board.ssh("destroy", "first", "--purge"));
+    expect(page(port).status).toBe(0);
     expect(portIn(ok(board.push(app, "later")).output)).toBe(port);
   });
 
