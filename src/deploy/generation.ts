@@ -16,6 +16,7 @@ import {
   vassalName,
   type Worker,
 } from "../workers/worker.ts";
+import { explainFailure } from "./explain.ts";
 import type { Plan, PlannedWorker } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
 
@@ -96,14 +97,17 @@ const heldBy = (live: Release | undefined, files: readonly string[]): Record<str
  */
 export function startGeneration(
   { host, show }: Recorder,
-  { app, settings }: Plan,
+  plan: Plan,
   { fresh, release }: Generation,
 ): void {
+  const { app, settings } = plan;
+  const explain = ({ kind, ordinal, command }: Worker, log: string) =>
+    explainFailure(host, plan, { name: `${kind}.${ordinal}`, kind, command, tree: app.tree }, log);
   const grace = graceOf(settings);
   const timeout = 1000 * setting(settings, "PIKU_HEALTHCHECK_TIMEOUT");
   const start = (workers: readonly Worker[]) => {
     if (workers.length > 0)
-      waitUntilHealthy(host, app, startWorkers(host, app, workers, grace), timeout, show);
+      waitUntilHealthy(host, app, startWorkers(host, app, workers, grace), timeout, show, explain);
   };
   for (const worker of fresh) writeWorker(host, app, worker);
   // If the terminal were closed now, the app would have no workers until the next command.
