@@ -40,7 +40,9 @@ export function explainFailure(
   if (!found) return undefined;
   const { what, next, place } = found;
   const where = [name, ...(place && !what.includes(place) ? [place] : [])].join(", ");
-  return new PikuError(`${what} (${where})`, next || undefined);
+  // `(Procfile: …)` and `(KeyError)` tell where as well; two parentheses would read badly.
+  const message = what.endsWith(")") ? `${what.slice(0, -1)}; ${where})` : `${what} (${where})`;
+  return new PikuError(message, next || undefined);
 }
 
 /** A file of the commit; undefined as well for one that is too large, or leads out of it. */

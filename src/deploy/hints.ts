@@ -205,11 +205,19 @@ export const misspeltWarnings = (names: readonly string[]): string[] =>
         ];
   });
 
-/** A `wsgi: app.py` that names a file; undefined for one that names a module. */
+/** A `wsgi: app.py` that names a file, or a command; undefined for one that names a module. */
 export function wsgiFile(
   top: Top,
   command: string | undefined,
 ): [what: string, next: string] | undefined {
+  const server = /^(gunicorn|uvicorn|hypercorn|waitress-serve|flask|python3?|uwsgi)\s/.exec(
+    command ?? "",
+  );
+  if (server)
+    return [
+      `Procfile: \`wsgi: ${printable(command!)}\` is a command, and wsgi wants a module and the app in it`,
+      `write \`wsgi: ${servable(top) ?? "app:app"}\`, commit and push`,
+    ];
   const file = command?.split(":")[0] ?? "";
   if (!/^[\w./-]+\.py$/.test(file) || top.read(file) === undefined) return undefined;
   const module = file.slice(0, -3).replace(/^\.\//, "").replaceAll("/", ".");

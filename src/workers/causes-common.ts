@@ -34,19 +34,22 @@ const startService = (port: string, { app }: Scene): string => {
 // Not in one word, which only src/host may write.
 const nodeEnv = ["process", "env"].join(".");
 
-const takesPort: readonly [pattern: RegExp, how: string][] = [
-  [/Flask\(|app\.run\(/, 'app.run(host=os.environ["BIND_ADDRESS"], port=int(os.environ["PORT"]))'],
+/** How a program takes its port, by the ending of its file and what is in it. */
+const takesPort: readonly [ending: RegExp, pattern: RegExp, how: string][] = [
   [
+    /py$/,
+    /\bFlask\(|\bapp\.run\(/,
+    'app.run(host=os.environ["BIND_ADDRESS"], port=int(os.environ["PORT"]))',
+  ],
+  [
+    /py$/,
     /uvicorn\.run\(/,
     'uvicorn.run(app, host=os.environ["BIND_ADDRESS"], port=int(os.environ["PORT"]))',
   ],
-  [/\.listen\(|createServer|express\(/, `app.listen(${nodeEnv}.PORT, ${nodeEnv}.BIND_ADDRESS)`],
-  [
-    /HTTPServer\(|TCPServer\(|\.bind\(|run_app\(|\.run\(/,
-    'os.environ["PORT"] in the place of the number',
-  ],
-  [/sinatra/, 'set :port, ENV["PORT"]'],
-  [/ListenAndServe|\.Run\(/, 'os.Getenv("BIND_ADDRESS") + ":" + os.Getenv("PORT")'],
+  [/py$/, /./, 'int(os.environ["PORT"]) in the place of the number'],
+  [/[jt]s$/, /./, `app.listen(${nodeEnv}.PORT, ${nodeEnv}.BIND_ADDRESS)`],
+  [/rb$/, /./, 'set :port, ENV["PORT"]'],
+  [/go$/, /./, 'os.Getenv("BIND_ADDRESS") + ":" + os.Getenv("PORT")'],
 ];
 
 /** How the app takes its port from the board. */
@@ -69,7 +72,9 @@ function takePort(scene: Scene): string {
     /[\w./-]+\.(?:py|[cm]?js|ts|rb|go)\b/.exec(command)?.[0] ??
     names.find((name) => /^(app|main|server|index)\.(py|js|mjs|ts|rb|go)$/.test(name));
   const source = (file && read(file)) || "";
-  const how = takesPort.find(([pattern]) => pattern.test(source))?.[1];
+  const how = takesPort.find(
+    ([ending, pattern]) => ending.test(file ?? "") && pattern.test(source),
+  )?.[2];
   const found = /\bFlask\(/.test(source) ? servable(scene) : undefined;
   return how
     ? `in ${file}: ${how}${found ? `; or Procfile: wsgi: ${found}` : ""}`

@@ -289,6 +289,11 @@ export const mendAt = (log: string) => `mend ${placeIn(log) ?? "it"}, commit and
 /** Exceptions that no other row knows; what was raised last counts. */
 export const pythonRest: readonly Cause[] = [
   [
+    /^ConnectionRefusedError: \[Errno 111\]/,
+    "a server that the app asks does not answer (connection refused)",
+    "start it on the server, or tell the app where it is: config:set $APP DATABASE_URL=…, then push again",
+  ],
+  [
     /^(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Exit|Interrupt|Refused|NotFound|Missing|Invalid|Denied|Configured|DoesNotExist|Timeout|Warning|Failed|Found|Undefined)?)(?:: (.*))?$/,
     ([, name, text], _, log) =>
       /^Traceback \(most recent call last\)/m.test(log) && /Error|Exception|[a-z][A-Z]/.test(name!)

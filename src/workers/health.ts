@@ -8,6 +8,7 @@ import { PikuError } from "../text/errors.ts";
 import { emperorLog, emperors, wakingEmperor } from "./emperor.ts";
 import { newestLog, saidByApp } from "./logs.ts";
 import type { Started } from "./start.ts";
+import { isOfUwsgi } from "./uwsgi-words.ts";
 import { askedPath, filesOf, loadsLate, vassalName, type Worker } from "./worker.ts";
 
 const minUptime = 1000;
@@ -151,6 +152,19 @@ export function waitUntilHealthy(
   throw unhealthy(host, app, late, `${whyUnhealthy(host, app, late)} after ${seconds} s`, explain);
 }
 
+const logSettles = { quiet: 200, atMost: 2000 };
+
+/** A worker's log, once uWSGI has written what the process printed before it ended. */
+function settledLog(host: Host, app: App, worker: Worker): string {
+  const until = host.ticks() + logSettles.atMost;
+  for (let log = newestLog(host, app, worker); ; ) {
+    host.sleep(logSettles.quiet);
+    const later = newestLog(host, app, worker);
+    if (later === log || host.ticks() > until) return later;
+    log = later;
+  }
+}
+
 function unhealthy(
   host: Host,
   app: App,
@@ -158,8 +172,8 @@ function unhealthy(
   why: string,
   explain: Explain,
 ): PikuError {
-  const log = newestLog(host, app, worker);
-  const lines = saidByApp(log);
+  const log = settledLog(host, app, worker);
+  const lines = saidByApp(log).filter((line) => !isOfUwsgi(line));
   for (const line of lines.slice(-20))
     host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
   const message = `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}`;

@@ -36,6 +36,7 @@ export function callables(source: string): string[] {
     ...namesOf(factory).map((name) => `${name}()`),
     ...namesOf(function3).filter((name) => /^app|^application/.test(name)),
     ...namesOf(function3),
+    ...namesOf(/^(app|application|server|api)[ \t]*=[ \t]*[^=]/gm),
   ].filter((name, index, all) => all.indexOf(name) === index);
 }
 

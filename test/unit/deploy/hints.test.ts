@@ -121,11 +121,12 @@ test("other files are not warned of", () => {
 test.each([
   ["app.py", "`wsgi: app:web`"],
   ["app.py:app", "`wsgi: app:app`"],
+  ["gunicorn app:app", "`wsgi: app:web`"],
 ])("wsgi: %s names a file", (command, hint) => {
   expect(wsgiFile(top({ "app.py": "web = Flask(__name__)\n" }), command)?.[1]).toContain(hint);
 });
 
-test.each(["app:app", "app", "mysite.wsgi", "other.py", undefined])(
+test.each(["app:app", "app", 'app:create_app("a", 1)', "mysite.wsgi", "other.py", undefined])(
   "wsgi: %s may be",
   (command) => {
     expect(wsgiFile(top({ "app.py": "" }), command)).toBeUndefined();
