@@ -247,7 +247,7 @@ export const seenCauses: readonly Cause[] = [
   ],
   [
     /^piku: .*?it listens on (?:port |\S*:)(\d+).*/,
-    ([said]) => said!.replace(/^piku: /, ""),
+    ([said], { command }) => said!.replace(/^piku: (it )?/, `\`${printable(command)}\` `),
     (_, scene) => takePort(scene),
   ],
   [

@@ -149,7 +149,13 @@ export function waitUntilHealthy(
   });
   if (inTime) return;
   const [late] = waiting as [Started];
-  throw unhealthy(host, app, late, `${whyUnhealthy(host, app, late)} after ${seconds} s`, explain);
+  throw unhealthy(
+    host,
+    app,
+    late,
+    `${whyUnhealthy(host, app, late)} after ${seconds} seconds`,
+    explain,
+  );
 }
 
 const logSettles = { quiet: 200, atMost: 2000 };

@@ -332,13 +332,13 @@ const python: Record<string, Case> = {
   "a port in the code": {
     log: " * Running on http://127.0.0.1:5000\npiku: it listens on port 5000 instead of 127.0.0.1:2000 after 3 s\n",
     files: { "app.py": "app = Flask(__name__)\napp.run()\n" },
-    what: "it listens on port 5000",
+    what: "`python3 app.py` listens on port 5000 instead of",
     next: 'app.run(host=os.environ["BIND_ADDRESS"], port=int(os.environ["PORT"])); or Procfile: wsgi: app:app',
   },
   streamlit: {
     log: "piku: it listens on port 8501 instead of 127.0.0.1:2000 after 3 s\n",
     line: "web: streamlit run app.py",
-    what: "it listens on port 8501",
+    what: "`streamlit run app.py` listens on port 8501",
     next: "Procfile: web: streamlit run app.py --server.port $PORT --server.address $BIND_ADDRESS",
   },
   "a port that is taken": {
