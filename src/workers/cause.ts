@@ -36,6 +36,7 @@ export interface Reason {
 // What matters stands at the end, and a pattern must not take long.
 const maxLogLetters = 64 * 1024;
 const maxLineLetters = 1000;
+const maxShownLetters = 200;
 
 /** A log as the patterns expect it: without colours, paths below the app's folder relative. */
 export const readable = (log: string, tree: string) =>
@@ -60,7 +61,7 @@ export function findCause(
   for (const [pattern, what, next] of rows) {
     const match = [...text.matchAll(global(pattern))].at(-1);
     if (!match) continue;
-    const found = match.map((group) => printable(group ?? ""));
+    const found = match.map((group) => printable(group ?? "", maxShownLetters));
     const say = (words: Words) =>
       typeof words === "string"
         ? words.replace(/\$(\d)/g, (_, index) => found[index] ?? "").replaceAll("$APP", scene.app)
