@@ -19,6 +19,11 @@ export const goCauses: readonly Cause[] = [
     "lower the line `go` in go.mod, commit and push; or on the server: install a newer Go (https://go.dev/dl)",
   ],
   [
+    /C compiler "\S+" not found/,
+    "a package of the app is written in C, and the server has no compiler",
+    "on the server: sudo apt install build-essential",
+  ],
+  [
     /package ([\w./-]+) is not in (?:std|GOROOT)/,
     "there is no package '$1': it is neither Go's nor a folder of the module",
     "its import begins with the name of the module in go.mod; mend it, commit and push",

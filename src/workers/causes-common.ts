@@ -133,6 +133,19 @@ export const commonCauses: readonly Cause[] = [
     "let the server build it, or build it for its processor (uname -m on the server tells which)",
   ],
   [
+    /^(?:usage: [\s\S]*?^)?([\w./-]+): error: ((?:unrecognized|the following|argument|ambiguous|invalid).*)$|^(?:\S+: )?(bad option: .*|Error: (?:No such (?:option|command)|Invalid value|Got unexpected|Missing (?:argument|option|parameter)).*|.*is not a valid port number.*)$/,
+    (found, { kind, command }) =>
+      kind
+        ? `\`${printable(command)}\`: ${found[2] || found[3]!.replace(/^Error: /, "")}`
+        : undefined,
+    "mend the line in the Procfile, commit and push; the port is $PORT and the address $BIND_ADDRESS",
+  ],
+  [
+    /could not read Username for '([^']+)'|Repository not found|remote: Not Found|Permission denied \(publickey\)|Host key verification failed/,
+    "a repository cannot be had: it is private, or is not there",
+    "name a public https address in the list of packages; commit and push",
+  ],
+  [
     shellError("Syntax error: (.*)$"),
     (found, { kind, command }) =>
       kind ? `the shell does not understand \`${printable(command)}\`: ${found[1]}` : undefined,
@@ -159,7 +172,7 @@ export const commonCauses: readonly Cause[] = [
     (_, scene) => takePort(scene),
   ],
   [
-    /Missing (?:required )?(?:environment|env) var(?:iable)?s?:? +["'`]?(\w+)|["'`]?\b([A-Z][A-Z0-9_]+)\b["'`]? (?:environment|env) var(?:iable)? (?:is |was |must be )?(?:not set|not found|missing|required|set|undefined|not defined)|(?:environment|env) var(?:iable)? ["'`]?([A-Z][A-Z0-9_]+)["'`]? (?:is |was |must be )?(?:not set|not found|missing|required|set|undefined|not defined)|Set the ([A-Z][A-Z0-9_]+) environment variable|\b([A-Z][A-Z0-9_]+) not found\. Declare it as envvar|[Pp]lease (?:set|define|provide)(?: the)? ["'`]?\$?([A-Z][A-Z0-9_]{2,})\b/,
+    /Missing (?:required )?(?:environment|env) var(?:iable)?s?:? +["'`]?(\w+)|["'`]?\b([A-Z][A-Z0-9_]+)\b["'`]? (?:environment|env) var(?:iable)? (?:is |was |must be )?(?:not set|not found|missing|required|set|undefined|not defined)|(?:environment|env) var(?:iable)? ["'`]?([A-Z][A-Z0-9_]+)["'`]? (?:is |was |must be )?(?:not set|not found|missing|required|set|undefined|not defined)|Set the ([A-Z][A-Z0-9_]+) environment variable|\b([A-Z][A-Z0-9_]+) (?:not found\. Declare it as envvar|must be set|is not set\b)|[Pp]lease (?:set|define|provide)(?: the)? ["'`]?\$?([A-Z][A-Z0-9_]{2,})\b/,
     (found) => `the setting '${found.slice(1).find(Boolean)}' is missing`,
     (found, { app }) => `config:set ${app} ${found.slice(1).find(Boolean)}=…, then push again`,
   ],
@@ -249,6 +262,13 @@ export const seenCauses: readonly Cause[] = [
     /^piku: .*?it listens on (?:port |\S*:)(\d+).*/,
     ([said], { command }) => said!.replace(/^piku: (it )?/, `\`${printable(command)}\` `),
     (_, scene) => takePort(scene),
+  ],
+  [
+    /^piku: nothing listens on (\S+).*? after (\d+) s/,
+    ([, wanted, seconds], { command }) =>
+      `\`${printable(command)}\` listens on no port after ${seconds} s; it must listen on ${wanted} ($BIND_ADDRESS:$PORT)`,
+    (_, scene) =>
+      `${takePort(scene)}; a program without a web page is a worker: ${line({ ...scene, kind: "worker" }, /$/, "")}`,
   ],
   [
     /^piku: (?:it )?(?:exited|ended) (?:right|at)/,

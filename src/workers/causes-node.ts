@@ -57,6 +57,8 @@ function whichModule(request: string, scene: Scene): string {
 
 function addModule(request: string, scene: Scene): string {
   const file = request.replace(/^(\.\.?\/)+/, "");
+  if (isOwn(request) && /^(dist|build|out|\.next|\.output)\//.test(file))
+    return 'a build makes it: write "build" into "scripts" of package.json, and piku runs it; commit and push';
   if (isOwn(request)) return `mend the name, or git add ${file}; commit and push`;
   const name = packageOf(request);
   return lists(scene, "devDependencies", name)
@@ -71,7 +73,7 @@ const out = "commit package.json and package-lock.json, and push";
 /** Words of Node's, and of the tools that install its packages. */
 export const nodeCauses: readonly Cause[] = [
   [
-    /Cannot find (?:module|package) '([^']+)'/,
+    /Cannot find (?:module|package) ['"]([^'"\n]+)['"]/,
     ([, request], scene) => whichModule(request!, scene),
     ([, request], scene) => addModule(request!, scene),
   ],
@@ -94,6 +96,26 @@ export const nodeCauses: readonly Cause[] = [
     /ERR_REQUIRE_ESM|require\(\) of ES Module (\S+)/,
     "a package can only be loaded with import, not with require",
     'write import, with "type": "module" in package.json, or install its older version; commit and push',
+  ],
+  [
+    /Could not find a production build in the '(\S+)' directory/,
+    "there is no build in $1",
+    'write "build": "next build" into "scripts" of package.json, and piku runs it; commit and push',
+  ],
+  [
+    /Unsupported URL Type "(?:workspace|catalog|link|portal):"/,
+    "package.json is written for pnpm or Yarn, and npm cannot install it",
+    "config:set $APP NODE_PACKAGE_MANAGER=pnpm, then push again",
+  ],
+  [
+    /The "?`?uri`?"? parameter to `?openUri\(\)`? must be a string, got "undefined"/,
+    "the setting with the address of the database is missing",
+    "config:set $APP MONGODB_URI=…, by the name that the app reads; then push again",
+  ],
+  [
+    /(?:NotCapable|PermissionDenied): Requires (\w+) access to .*run again with the (--allow-\w+) flag/,
+    "Deno was not allowed $1 access",
+    "write $2 behind deno run in the Procfile, commit and push",
   ],
   [
     /Unknown file extension "(\.tsx?|\.jsx)"/,

@@ -87,6 +87,21 @@ export const rubyCauses: readonly Cause[] = [
     "config:set $APP SECRET_KEY_BASE=…, with what `rails secret` prints, then push again",
   ],
   [
+    /Missing encryption key to decrypt file with|Couldn't decrypt config\/credentials/,
+    "Rails cannot read its credentials without the key",
+    "config:set $APP RAILS_MASTER_KEY=…, with what is in config/master.key; then push again",
+  ],
+  [
+    /Could not find a JavaScript runtime/,
+    "a gem wants a JavaScript runtime, and the server has none",
+    "on the server: sudo apt install nodejs",
+  ],
+  [
+    /configuration (\S+\.ru) not found|No application configured, nothing to run/,
+    "there is no config.ru in this commit",
+    "git add config.ru, commit and push",
+  ],
+  [
     /key not found: "(\w+)" \(KeyError\)/,
     "the setting '$1' is missing",
     "config:set $APP $1=…, then push again",
@@ -246,6 +261,14 @@ export const compiledCauses: readonly Cause[] = [
     "the setting '$1' is missing",
     ([, name], { app }) =>
       `config:set ${app} ${name!.toUpperCase().replace(/[.-]/g, "_")}=…, then push again`,
+  ],
+  [
+    /APPLICATION FAILED TO START[\s\S]*?Description:\s+(\S.*)$/,
+    "$1",
+    (_, { app }, log) =>
+      /Failed to configure a DataSource/.test(log)
+        ? `config:set ${app} SPRING_DATASOURCE_URL=…, then push again`
+        : (/Action:\s+(\S.*)$/m.exec(log)?.[1] ?? mendAt(log)),
   ],
   [
     /^(?:Exception in thread "\S+" |Caused by: )((?:[a-z]\w*\.)*[A-Z]\w*(?:Exception|Error))(?:: (.*))?$/,

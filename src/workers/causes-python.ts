@@ -45,7 +45,7 @@ function ownModule(name: string, scene: Scene): string | undefined {
     (one) => one.toLowerCase() === `${top}.py`.toLowerCase() && one !== `${top}.py`,
   );
   if (isTarget || wrongCase || (runsIt && usualOwnModules.test(top)))
-    return `there is no ${isTarget ? file : `${top}.py`} in this commit${meant(`${top}.py`, scene.names)}`;
+    return `there is no ${isTarget ? fileOf(target(scene)!.module) : `${top}.py`} in this commit${meant(`${top}.py`, scene.names)}`;
   return undefined;
 }
 
@@ -57,6 +57,11 @@ function addOwn(name: string, scene: Scene): string {
   }
   if (scene.names.includes(`${name}.py`))
     return "run it from the app's own folder, without cd and --chdir; commit and push";
+  if (
+    scene.names.includes("manage.py") &&
+    name.split(".")[0] === target(scene)?.module.split(".")[0]
+  )
+    return `Procfile: ${lineWith(scene, target(scene)?.module ?? name, djangoModule(scene))}`;
   const other = target(scene)?.module === name ? servable(scene) : undefined;
   if (other) return `Procfile: ${lineWith(scene, `${name}:${target(scene)?.callable}`, other)}`;
   return `git add ${fileOf(name)}, commit and push`;
@@ -161,11 +166,11 @@ export const pythonCauses: readonly Cause[] = [
     /^ImportError: cannot import name '(\w+)' from '([\w.]+)' \((.*?)\)/,
     ([, name, module, file]) =>
       file!.startsWith("/")
-        ? `the installed '${module!.split(".")[0]}' has no '${name}': it is another version than the app was written for`
+        ? `the installed '${module!.split(".")[0]}' has no '${name}'`
         : `${file} has no '${name}'`,
-    ([, name, module, file]) =>
+    ([, name, , file]) =>
       file!.startsWith("/")
-        ? `write the version that works on your machine into requirements.txt: pip freeze | grep -i ${packageOf(module!)}`
+        ? `mind capital letters (from flask import Flask), or write the version that works on your machine into requirements.txt (pip freeze); commit and push`
         : `write it there, or mend the spelling of ${name}; commit and push`,
   ],
   [
@@ -231,6 +236,19 @@ export const pythonCauses: readonly Cause[] = [
       file!.startsWith("/")
         ? "write paths from the app's own folder, such as data.csv, without a / in front"
         : `git add ${file}, commit and push (git check-ignore -v ${file} tells whether .gitignore hides it)`,
+  ],
+  [
+    /^PermissionError: \[Errno 13\] Permission denied(?:: '([^']+)')?/,
+    ([, path], _, log) =>
+      path
+        ? `the app may not use ${path} (Permission denied)`
+        : /\.bind\(|\.run\(|Server\(|create_server/.test(log)
+          ? "only root may listen on a port below 1024 (Permission denied)"
+          : undefined,
+    ([, path]) =>
+      path
+        ? 'keep files in the app\'s data folder, os.environ["DATA_ROOT"]; commit and push'
+        : 'take the port from the board: int(os.environ["PORT"]); commit and push',
   ],
   [
     /can't open file '(?:.*\/)?([^'/]+)': \[Errno 2\]/,

@@ -335,6 +335,43 @@ const python: Record<string, Case> = {
     what: "`python3 app.py` listens on port 5000 instead of",
     next: 'app.run(host=os.environ["BIND_ADDRESS"], port=int(os.environ["PORT"])); or Procfile: wsgi: app:app',
   },
+  "a bot": {
+    log: "piku: nothing listens on 127.0.0.1:2000 ($BIND_ADDRESS:$PORT) after 60 seconds\n",
+    line: "web: python3 bot.py",
+    what: "`python3 bot.py` listens on no port after 60 s; it must listen on 127.0.0.1:2000",
+    next: "worker: python3 bot.py",
+  },
+  "a name of an installed package": {
+    log: traceback(
+      "ImportError: cannot import name 'flask' from 'flask' (/home/piku/.piku/envs/hello/lib/flask/__init__.py)",
+    ),
+    what: "the installed 'flask' has no 'flask'",
+    next: "capital letters",
+  },
+  "Django's folder": {
+    log: `ModuleNotFoundError: No module named 'mysite'\n${uwsgi}`,
+    line: "wsgi: mysite.wsgi",
+    files: { "manage.py": '("DJANGO_SETTINGS_MODULE", "shop.settings")', "shop/wsgi.py": "" },
+    what: "there is no mysite/wsgi.py in this commit",
+    next: "Procfile: wsgi: shop.wsgi",
+  },
+  "a folder of root's": {
+    log: traceback("PermissionError: [Errno 13] Permission denied: '/var/data'"),
+    what: "the app may not use /var/data",
+    next: "DATA_ROOT",
+  },
+  "an option": {
+    log: "usage: gunicorn [OPTIONS] [APP_MODULE]\ngunicorn: error: unrecognized arguments: --prot 80\n",
+    line: "web: gunicorn app:app --prot 80",
+    what: "`gunicorn app:app --prot 80`: unrecognized arguments: --prot 80",
+    next: "$PORT",
+  },
+  "click's option": {
+    log: "Usage: uvicorn [OPTIONS] APP\nTry 'uvicorn --help' for help.\n\nError: No such option: --prot Did you mean --port?\n",
+    line: "web: uvicorn main:app --prot $PORT",
+    what: "No such option: --prot",
+    next: "Procfile",
+  },
   streamlit: {
     log: "piku: it listens on port 8501 instead of 127.0.0.1:2000 after 3 s\n",
     line: "web: streamlit run app.py",
@@ -525,6 +562,29 @@ const javascript: Record<string, Case> = {
     files: { "package.json": "{}" },
     what: "'vite' is not installed",
     next: "npm install vite",
+  },
+  "a file of a build": {
+    log: `Error: Cannot find module '${tree}/dist/main'\n  requireStack: []\n`,
+    line: "web: node dist/main",
+    files: express,
+    what: "there is no 'dist/main' in this commit",
+    next: 'write "build" into "scripts"',
+  },
+  "Bun's": {
+    log: `error: Cannot find package "hono" from "${tree}/index.ts"\n`,
+    files: { ...express, "bun.lock": "" },
+    what: "'hono' is not installed",
+    next: "bun add hono, commit package.json and bun.lock",
+  },
+  "Deno's": {
+    log: 'error: Uncaught (in promise) NotCapable: Requires env access to "PORT", run again with the --allow-env flag\n',
+    what: "Deno was not allowed env access",
+    next: "--allow-env",
+  },
+  "pnpm's": {
+    log: 'npm error code EUNSUPPORTEDPROTOCOL\nnpm error Unsupported URL Type "workspace:": workspace:*\n',
+    what: "pnpm",
+    next: "NODE_PACKAGE_MANAGER=pnpm",
   },
   TypeScript: {
     log: "src/index.ts(3,5): error TS2322: Type 'string' is not assignable to type 'number'.\n",
@@ -724,6 +784,21 @@ const others: Record<string, Case> = {
     what: "panic: no",
     next: "mend main.go line 2",
   },
+  "Spring's": {
+    log: "***************************\nAPPLICATION FAILED TO START\n***************************\n\nDescription:\n\nFailed to configure a DataSource: 'url' attribute is not specified.\n\nAction:\n\nConsider the following:\n",
+    what: "Failed to configure a DataSource",
+    next: "SPRING_DATASOURCE_URL",
+  },
+  "Heroku's Go": {
+    log: "2026/11/26 10:00:00 $TOKEN must be set\n",
+    what: "the setting 'TOKEN' is missing",
+    next: "config:set hello TOKEN=…",
+  },
+  "Rails' key": {
+    log: "Missing encryption key to decrypt file with. Ask your team for your master key\n",
+    what: "Rails cannot read its credentials",
+    next: "RAILS_MASTER_KEY",
+  },
   "Java's syntax": {
     log: `[ERROR] COMPILATION ERROR : \n[ERROR] ${tree}/src/main/java/App.java:[5,10] ';' expected\n`,
     runtime: javaCauses,
@@ -768,15 +843,12 @@ for (const [language, table] of Object.entries({ python, pip, javascript, shell,
     if (one.place) expect(found?.place).toBe(one.place);
   });
 
-test.each([
-  "",
-  "listening on 5000\n",
-  "piku: nothing listens on 127.0.0.1:2000 after 3 s\n",
-  "the migration broke\n",
-  "bad mode\n",
-])("%j: no row knows it", (log) => {
-  expect(explained({ log, what: "", next: "" })).toBeUndefined();
-});
+test.each(["", "listening on 5000\n", "the migration broke\n", "bad mode\n"])(
+  "%j: no row knows it",
+  (log) => {
+    expect(explained({ log, what: "", next: "" })).toBeUndefined();
+  },
+);
 
 test.each([
   "A",
