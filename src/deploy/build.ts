@@ -119,17 +119,18 @@ function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan
       `${step.title} failed: the server's disk is full`,
       "make room and try again",
     );
-  const failed = { name: step.title, kind: "", command: argv.at(-1) ?? "", tree: cwd };
-  const known =
-    status === killed
-      ? undefined
-      : explainFailure(host, plan, failed, printedSince(host, transcript, from));
-  if (known) throw known;
   const why =
     status === killed
       ? "was killed; most likely the server's memory ran out"
       : `failed with exit status ${status}`;
-  throw new PikuError(`${step.title} ${why}`, "what it said stands above");
+  // The other steps are not lines of the Procfile.
+  const kind = ["preflight", "release"].find((one) => one === step.title) ?? "";
+  const failed = { name: `${step.title} ${why}`, kind, command: argv.at(-1)!, tree: cwd };
+  const said = status === killed ? "" : printedSince(host, transcript, from);
+  throw (
+    explainFailure(host, plan, failed, said) ??
+    new PikuError(failed.name, "what it said stands above")
+  );
 }
 
 /** Runs the Procfile's `release` in the app's work tree. Throws when it fails. */

@@ -263,6 +263,11 @@ export const compiledCauses: readonly Cause[] = [
       `config:set ${app} ${name!.toUpperCase().replace(/[.-]/g, "_")}=…, then push again`,
   ],
   [
+    /(?:ClassNotFoundException|NoClassDefFoundError): ([\w./$]+)/,
+    ([, name]) => `the class '${name!.replaceAll("/", ".")}' could not be loaded: it is not there`,
+    "mend its name in the Procfile, with its package in front, or add the library that brings it; commit and push",
+  ],
+  [
     /APPLICATION FAILED TO START[\s\S]*?Description:\s+(\S.*)$/,
     "$1",
     (_, { app }, log) =>

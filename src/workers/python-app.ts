@@ -4,7 +4,9 @@ import type { Scene } from "./cause.ts";
 /** The module and the callable of `wsgi: app:app`, `gunicorn -w 2 app:app`, `uvicorn main:app`. */
 export function target({ kind, command }: Scene): { module: string; callable: string } | undefined {
   const words =
-    kind === "wsgi" ? [command] : command.split(/\s+/).filter((word) => /^\w[\w.]*:\w/.test(word));
+    kind === "wsgi"
+      ? [command]
+      : command.split(/\s+/).filter((word) => /^[A-Za-z_][\w.]*:[A-Za-z_]/.test(word));
   const [module, callable = "application"] = words.at(-1)?.split(":") ?? [];
   return module ? { module, callable: callable.replace(/\(.*/, "") } : undefined;
 }

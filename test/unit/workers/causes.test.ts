@@ -157,10 +157,10 @@ const python: Record<string, Case> = {
   },
   "gunicorn's callable": {
     log: "[INFO] Booting worker\nFailed to find attribute 'app' in 'main'.\n[ERROR] Reason: App failed to load.\n",
-    line: "web: gunicorn -w 2 main:app",
+    line: "web: gunicorn -w 2 main:app -b 0.0.0.0:8000",
     files: { "main.py": "server = Dash(__name__).server\nweb = Flask(__name__)\n" },
-    what: "main.py has no 'app' (Procfile: web: gunicorn -w 2 main:app); it has 'web'",
-    next: "Procfile: web: gunicorn -w 2 main:web",
+    what: "main.py has no 'app' (Procfile: web: gunicorn -w 2 main:app -b 0.0.0.0:8000); it has 'web'",
+    next: "Procfile: web: gunicorn -w 2 main:web -b",
   },
   "uvicorn's callable": {
     log: 'ERROR:    Error loading ASGI app. Attribute "application" not found in module "main".\n',
