@@ -1,4 +1,5 @@
 import { printable } from "../text/text.ts";
+import { builtProgram } from "../workers/causes-programs.ts";
 import { callables, djangoModule, servable } from "../workers/python-app.ts";
 
 /** What a commit has at its top, folders with a `/` behind them, and how to read a file of it. */
@@ -82,13 +83,10 @@ const suggestions: readonly ((top: Top) => string | false | undefined)[] = [
       : names.includes("Gemfile")
         ? "web: bundle exec rackup -o $BIND_ADDRESS -p $PORT"
         : "rwsgi: config.ru"),
-  ({ names, read }) => {
-    const module = /^module\s+\S*?([\w.-]+)\s*$/m.exec(read("go.mod") ?? "")?.[1];
-    return names.includes("go.mod") && `web: ./${module ?? "NAME"}`;
+  (top) => {
+    const program = builtProgram(top);
+    return program && `web: ${program}`;
   },
-  ({ names, read }) =>
-    names.includes("Cargo.toml") &&
-    `web: ./target/release/${/^\s*name\s*=\s*"([\w-]+)"/m.exec(read("Cargo.toml") ?? "")?.[1] ?? "NAME"}`,
   ({ names }) =>
     names.includes("pom.xml") &&
     "web: java -Dserver.port=$PORT -Dserver.address=$BIND_ADDRESS -jar target/*.jar",
@@ -223,7 +221,7 @@ export function wsgiFile(
   const module = file.slice(0, -3).replace(/^\.\//, "").replaceAll("/", ".");
   const name = command?.split(":")[1] ?? callables(top.read(file)!)[0] ?? "app";
   return [
-    `Procfile: \`wsgi: ${command}\` names a file; it must name its module and the app in it, without .py`,
+    `Procfile: \`wsgi: ${printable(command!)}\` names a file; it must name its module and the app in it, without .py`,
     `write \`wsgi: ${module}:${name}\`, commit and push`,
   ];
 }

@@ -47,7 +47,8 @@ function ownFile(request: string, { names }: Scene): string {
 const isOwn = (request: string) =>
   /^[./]/.test(request) || /\.(?:[cm]?[jt]sx?|json)$/.test(request);
 
-function whichModule(request: string, scene: Scene): string {
+/** What is wrong when a module of Node's is not found. */
+export function whichModule(request: string, scene: Scene): string {
   if (isOwn(request)) return ownFile(request, scene);
   const name = packageOf(request);
   if (lists(scene, "devDependencies", name))
@@ -55,7 +56,8 @@ function whichModule(request: string, scene: Scene): string {
   return `'${name}' is not installed`;
 }
 
-function addModule(request: string, scene: Scene): string {
+/** What to do then. */
+export function addModule(request: string, scene: Scene): string {
   const file = request.replace(/^(\.\.?\/)+/, "");
   if (isOwn(request) && /^(dist|build|out|\.next|\.output)\//.test(file))
     return 'a build makes it: write "build" into "scripts" of package.json, and piku runs it; commit and push';

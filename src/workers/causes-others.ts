@@ -19,13 +19,13 @@ const mendLock = "bundle install, commit Gemfile and Gemfile.lock, and push";
 /** Words of Ruby's and of Bundler's. */
 export const rubyCauses: readonly Cause[] = [
   [
-    /^ruby: No such file or directory -- (\S+) \(LoadError\)|cannot load such file -- (\/?[\w./-]+\.rb|\.{1,2}\/\S+|\S*\/apps\/\S+) \(LoadError\)/,
+    /^ruby: No such file or directory -- (\S+) \(LoadError\)|cannot load such file -- (\/?[\w./-]+\.rb|\.{1,2}\/\S+|\S*\/apps\/\S+)(?: \(LoadError\))?$/,
     ([, script, file], { names }) =>
       `there is no ${script || file} in this commit${meant(script || file!, names)}`,
     ([, script, file]) => `mend the name, or git add ${script || file}; commit and push`,
   ],
   [
-    /cannot load such file -- (\S+) \(LoadError\)/,
+    /cannot load such file -- (\S+)/,
     ([, file], scene) =>
       isAtTop(scene, `${file}.rb`)
         ? `'${file}' is a file of the app, which require does not look for there`
@@ -112,6 +112,7 @@ export const rubyCauses: readonly Cause[] = [
       `${file} line ${line}: syntax error${text!.replace(/\(SyntaxError\)/, "").trimEnd()}`,
     ([, file]) => `mend it, commit and push; ruby -c ${file} finds it on your machine`,
   ],
+  [/^! Unable to load application: (\w+(?:::\w+)*): (.*)$/, "$1: $2", (_, __, log) => mendAt(log)],
   [
     /^(?:\S*?:)?([\w./-]+\.r[bu]):(\d+):in .*?: (.*) \((\w+(?:::\w+)*)\)$/,
     "$4: $3",
@@ -227,7 +228,8 @@ export const compiledCauses: readonly Cause[] = [
   [
     /Unable to access jarfile (\S+)/,
     "there is no $1: it was not built, or its name is another",
-    "name the file that the build makes in target/ or build/libs/: web: java -jar target/NAME.jar",
+    (_, { names }) =>
+      `Procfile: web: java -jar ${names.includes("pom.xml") ? "target" : "build/libs"}/*.jar is what the build has made`,
   ],
   [
     /no main manifest attribute, in (\S+)/,

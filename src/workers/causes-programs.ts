@@ -1,6 +1,6 @@
 import { printable } from "../text/text.ts";
 import { meant, type Scene } from "./cause.ts";
-import { addNode } from "./causes-node.ts";
+import { addModule, whichModule } from "./causes-node.ts";
 import { addPython } from "./causes-python.ts";
 import { aptOfProgram } from "./native-packages.ts";
 import { packageOfProgram } from "./python-packages.ts";
@@ -29,6 +29,16 @@ const interpreters: Record<string, string> = {
   php: "php",
   pl: "perl",
 };
+
+/** The program that the build of a Go or a Rust app makes; undefined for other apps. */
+export function builtProgram({ names, read }: Pick<Scene, "names" | "read">): string | undefined {
+  const [go, rust] = [
+    /^module\s+(?:\S*\/)?([\w.-]+)\s*$/m.exec(read("go.mod") ?? "")?.[1],
+    /^\s*name\s*=\s*"([\w-]+)"/m.exec(read("Cargo.toml") ?? "")?.[1],
+  ];
+  if (rust) return `./target/release/${rust}`;
+  return go && `${names.some((name) => name.endsWith(".go")) ? "./" : "./bin/"}${go}`;
+}
 
 /** Programs that a shell did not find: what is wrong, and what to do. The first that fits. */
 const missingPrograms: readonly ((
@@ -73,10 +83,7 @@ const missingPrograms: readonly ((
   },
   (program, scene) =>
     nodeTools.test(program)
-      ? [
-          `'${program}' is not installed`,
-          addNode(program === "tsc" ? "typescript" : program, scene),
-        ]
+      ? [whichModule(program, scene), addModule(program === "tsc" ? "typescript" : program, scene)]
       : undefined,
   (program) =>
     gemTools.test(program)
@@ -92,6 +99,15 @@ const missingPrograms: readonly ((
           `Procfile: php: ${/heroku-php-\w+\s+([\w./-]+)/.exec(command)?.[1] ?? "/"}`,
         ]
       : undefined,
+  (program, scene) => {
+    const built = builtProgram(scene);
+    return built?.endsWith(`/${program}`)
+      ? [
+          `there is no program '${program}' on the server`,
+          `Procfile: ${line(scene, program, built)}`,
+        ]
+      : undefined;
+  },
   (program) => {
     const apt = aptOfProgram(program);
     return apt ? [`there is no program '${program}' on the server`, apt] : undefined;
@@ -100,8 +116,8 @@ const missingPrograms: readonly ((
     program.startsWith("./") || program.includes("/")
       ? [
           `there is no ${program.replace(/^\.\//, "")} in this commit${meant(program.replace(/^\.\//, ""), scene.names)}`,
-          scene.names.includes("go.mod")
-            ? "the program that a build of Go's makes is named after the module: ./NAME"
+          builtProgram(scene)
+            ? `Procfile: ${line(scene, program, builtProgram(scene)!)}`
             : "mend the name in the Procfile, or git add the file; commit and push",
         ]
       : undefined,

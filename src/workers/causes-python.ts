@@ -141,6 +141,17 @@ export const pythonCauses: readonly Cause[] = [
     },
   ],
   [
+    /^Error: Could not import '([\w.]+)'\.$/,
+    ([, module], scene) =>
+      ownModule(module!, scene) ?? `there is no ${fileOf(module!)} in this commit`,
+    ([, module], scene) => addOwn(module!, scene),
+  ],
+  [
+    /^ImportError: attempted relative import with no known parent package/,
+    "`from .name import` works in a package only, and this file is started as a program",
+    "write `from name import`, without the dot; commit and push",
+  ],
+  [
     /^(?:AttributeError|ImportError): .*partially initialized module '([\w.]+)'/,
     ([, module], { names }, log) =>
       names.includes(`${module}.py`) && placeIn(log)?.startsWith(`${module}.py`)

@@ -54,7 +54,7 @@ export function servable(scene: Pick<Scene, "names" | "read">): string | undefin
 
 /** The Procfile's line of the app with another target. */
 export const lineWith = ({ kind, command }: Scene, was: string, now: string) =>
-  `${kind}: ${kind === "wsgi" ? now : command.replace(was, now)}`;
+  `${kind}: ${printable(kind === "wsgi" ? now : command.replace(was, /[()]/.test(now) ? `'${now}'` : now))}`;
 
 /** What is wrong with the name behind the colon; undefined when nothing is. */
 export function wrongCallable(scene: Scene, name?: string): string | undefined {

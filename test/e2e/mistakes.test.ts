@@ -43,7 +43,10 @@ const mistakes: Record<string, Mistake> = {
     "app.py line 1",
     "write flaskish into requirements.txt, commit and push",
   ]),
-  "its package has another name": web("import sklearn_x, cv2\n", ["'sklearn_x' is not installed"]),
+  "its package has another name": web("import fitz\n", [
+    "'pymupdf' is not installed",
+    "write pymupdf into requirements.txt",
+  ]),
   "requirement.txt has no s": wsgi(
     "import flaskish\n",
     ["'flaskish' is not installed", "git mv requirement.txt requirements.txt"],

@@ -666,6 +666,27 @@ const shell: Record<string, Case> = {
     what: "there is no folder 'backend'",
     next: "Procfile",
   },
+  "Go's program": {
+    log: sh("exec: ./web: not found"),
+    line: "web: ./web -v",
+    files: { "go.mod": "module github.com/anna/clock\n", "main.go": "" },
+    what: "there is no web in this commit",
+    next: "Procfile: web: ./clock -v",
+  },
+  "Go's program without ./": {
+    log: sh("exec: clock: not found"),
+    line: "web: clock",
+    files: { "go.mod": "module clock\n", "main.go": "" },
+    what: "there is no program 'clock' on the server",
+    next: "Procfile: web: ./clock",
+  },
+  nodemon: {
+    log: "sh: 1: vite: not found\n",
+    line: "web: npm start",
+    files: express,
+    what: "'vite' is installed for development only",
+    next: "npm install --save-prod vite",
+  },
   heroku: {
     log: sh("exec: heroku-php-apache2: not found"),
     line: "web: heroku-php-apache2 web/",
@@ -708,6 +729,11 @@ const others: Record<string, Case> = {
     line: "web: ruby web.rb",
     what: "the gem 'sinatra' is not installed",
     next: 'write gem "sinatra" into the Gemfile',
+  },
+  "puma's": {
+    log: "! Unable to load application: LoadError: cannot load such file -- sinatra\n",
+    what: "the gem 'sinatra' is not installed",
+    next: "Gemfile",
   },
   "a platform": {
     log: 'Your bundle only supports platforms ["x86_64-darwin-22"] but your local platform\nis aarch64-linux. Add the current platform to the lockfile with `bundle lock\n',
@@ -813,8 +839,9 @@ const others: Record<string, Case> = {
   "a jar": {
     log: "Error: Unable to access jarfile app.jar\n",
     line: "web: java -jar app.jar",
+    files: { "pom.xml": "" },
     what: "there is no app.jar",
-    next: "target/",
+    next: "Procfile: web: java -jar target/*.jar",
   },
   "Java's root cause": {
     log: 'Exception in thread "main" java.lang.RuntimeException: x\nCaused by: java.io.IOException: no file\n\tat App.main(App.java:7)\n',
