@@ -14,6 +14,8 @@ export interface Failed {
   command: string;
   /** The folder that it ran in. */
   tree: string;
+  /** What piku advises by how a process looks. */
+  advice?: string;
 }
 
 /**
@@ -23,7 +25,7 @@ export interface Failed {
 export function explainFailure(
   host: Host,
   plan: Plan,
-  { name, kind, command, tree }: Failed,
+  { name, kind, command, tree, advice }: Failed,
   log: string,
 ): PikuError | undefined {
   const { app, source, runtime, target } = plan;
@@ -32,6 +34,7 @@ export function explainFailure(
     kind,
     command,
     tree,
+    advice,
     names: source.names,
     read: (path) => contentOf(host, plan, path),
     deletes: (path) => deletedBy(host, target.commit).includes(path),

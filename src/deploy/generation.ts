@@ -6,7 +6,7 @@ import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { subjectOf } from "../repository/commit.ts";
 import { listVassals } from "../workers/emperor.ts";
-import { waitUntilHealthy } from "../workers/health.ts";
+import { type Explain, waitUntilHealthy } from "../workers/health.ts";
 import { isInPlace, isUnchanged, startWorkers, writeWorker } from "../workers/start.ts";
 import { drain, staleVassals, stopVassals } from "../workers/stop.ts";
 import {
@@ -101,8 +101,10 @@ export function startGeneration(
   { fresh, release }: Generation,
 ): void {
   const { app, settings } = plan;
-  const explain = ({ kind, ordinal, command }: Worker, log: string) =>
-    explainFailure(host, plan, { name: `${kind}.${ordinal}`, kind, command, tree: app.tree }, log);
+  const explain: Explain = ({ kind, ordinal, command }, log, advice) => {
+    const failed = { name: `${kind}.${ordinal}`, kind, command, tree: app.tree, advice };
+    return explainFailure(host, plan, failed, log);
+  };
   const grace = graceOf(settings);
   const timeout = 1000 * setting(settings, "PIKU_HEALTHCHECK_TIMEOUT");
   const start = (workers: readonly Worker[]) => {

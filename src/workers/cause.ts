@@ -12,6 +12,8 @@ export interface Scene {
   names: readonly string[];
   /** The text of a file of the commit, or undefined. */
   read(path: string): string | undefined;
+  /** What piku advises by how the process looks; the words of its log take precedence. */
+  advice?: string;
   /** Whether this commit has deleted a file. */
   deletes(path: string): boolean;
 }

@@ -1,7 +1,8 @@
 import { printable } from "../text/text.ts";
 import { type Cause, meant, type Scene } from "./cause.ts";
+import { portInSource, takePort } from "./causes-port.ts";
 import { crlf, line, mendCrlf, missing } from "./causes-programs.ts";
-import { callables, rightCallable, servable, target, wrongCallable } from "./python-app.ts";
+import { callables, rightCallable, target, wrongCallable } from "./python-app.ts";
 
 const portOf: Record<string, string> = {
   5432: "PostgreSQL",
@@ -30,56 +31,6 @@ const startService = (port: string, { app }: Scene): string => {
   const apt = name && packageOfService[name];
   return `${apt ? `on the server: sudo apt install ${apt}; or ` : ""}tell the app where it is: config:set ${app} ${settingOf[name ?? ""] ?? "DATABASE_URL"}=…, then push again`;
 };
-
-// Not in one word, which only src/host may write.
-const nodeEnv = ["process", "env"].join(".");
-
-/** How a program takes its port, by the ending of its file and what is in it. */
-const takesPort: readonly [ending: RegExp, pattern: RegExp, how: string][] = [
-  [
-    /py$/,
-    /\bFlask\(|\bapp\.run\(/,
-    'app.run(host=os.environ["BIND_ADDRESS"], port=int(os.environ["PORT"]))',
-  ],
-  [
-    /py$/,
-    /uvicorn\.run\(/,
-    'uvicorn.run(app, host=os.environ["BIND_ADDRESS"], port=int(os.environ["PORT"]))',
-  ],
-  [/py$/, /./, 'int(os.environ["PORT"]) in the place of the number'],
-  [/[jt]s$/, /./, `app.listen(${nodeEnv}.PORT, ${nodeEnv}.BIND_ADDRESS)`],
-  [/rb$/, /./, 'set :port, ENV["PORT"]'],
-  [/go$/, /./, 'os.Getenv("BIND_ADDRESS") + ":" + os.Getenv("PORT")'],
-];
-
-/** How the app takes its port from the board. */
-function takePort(scene: Scene): string {
-  const { command, names, read } = scene;
-  if (/\bstreamlit run\b/.test(command))
-    return `Procfile: ${line(scene, /$/, " --server.port $PORT --server.address $BIND_ADDRESS")}`;
-  if (
-    /\b(uvicorn|flask|hypercorn|vite|next|astro|fastapi)\b/.test(command) &&
-    !/--port/.test(command)
-  )
-    return `Procfile: ${line(scene, /$/, " --host $BIND_ADDRESS --port $PORT")}`;
-  if (/\bgunicorn\b/.test(command) && !/PORT/.test(command))
-    return `Procfile: ${line(scene, /$/, " --bind $BIND_ADDRESS:$PORT")}`;
-  if (/manage\.py runserver/.test(command))
-    return `Procfile: ${line(scene, /runserver.*/, "runserver $BIND_ADDRESS:$PORT")}`;
-  if (/http\.server/.test(command))
-    return `Procfile: ${line(scene, /http\.server.*/, "http.server $PORT --bind $BIND_ADDRESS")}`;
-  const file =
-    /[\w./-]+\.(?:py|[cm]?js|ts|rb|go)\b/.exec(command)?.[0] ??
-    names.find((name) => /^(app|main|server|index)\.(py|js|mjs|ts|rb|go)$/.test(name));
-  const source = (file && read(file)) || "";
-  const how = takesPort.find(
-    ([ending, pattern]) => ending.test(file ?? "") && pattern.test(source),
-  )?.[2];
-  const found = /\bFlask\(/.test(source) ? servable(scene) : undefined;
-  return how
-    ? `in ${file}: ${how}${found ? `; or Procfile: wsgi: ${found}` : ""}`
-    : "take the port from the setting PORT, and the address from BIND_ADDRESS; commit and push";
-}
 
 const shell = /(?:^|[\s:])(?:\S*sh: )?(?:line )?(?:\d+: )?(?:exec: )?/;
 const shellError = (words: string) => new RegExp(`^.*?${shell.source}${words}`);
@@ -261,7 +212,11 @@ export const seenCauses: readonly Cause[] = [
   [
     /^piku: .*?it listens on (?:port |\S*:)(\d+).*/,
     ([said], { command }) => said!.replace(/^piku: (it )?/, `\`${printable(command)}\` `),
-    (_, scene) => takePort(scene),
+    // What piku advises goes for any program; the line of the app's own source comes first.
+    (_, scene) =>
+      scene.advice
+        ? [portInSource(scene), scene.advice].filter(Boolean).join("; ")
+        : takePort(scene),
   ],
   [
     /^piku: nothing listens on (\S+).*? after (\d+) s/,
@@ -273,7 +228,7 @@ export const seenCauses: readonly Cause[] = [
   [
     /^piku: (?:it )?(?:exited|ended) (?:right|at)/,
     (_, scene, log) => {
-      if (isTold(log)) return undefined;
+      if (scene.advice || isTold(log)) return undefined;
       const found = unserved(scene);
       return found
         ? `${found.file} makes an app, and nothing runs it: \`${printable(scene.command)}\` ended at once`

@@ -12,7 +12,7 @@ const gemTools =
 
 /** The line of the Procfile, with something else in it. */
 export const line = ({ kind, command }: Scene, was: string | RegExp, now: string) =>
-  kind === "" ? "" : `${kind}: ${printable(command.replace(was, now))}`;
+  kind === "" ? "" : `${kind}: ${printable(command.replace(was, () => now))}`;
 
 /** What is said of a file with CRLF. */
 export const crlf = "has the line ends of Windows";

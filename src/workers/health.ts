@@ -110,8 +110,11 @@ function whyUnhealthy(host: Host, app: App, { worker, answer }: Started): string
     : `nothing listens on ${wanted}`;
 }
 
-/** The sentence and the remedy for what a worker's log tells; undefined when no row knows it. */
-export type Explain = (worker: Worker, log: string) => PikuError | undefined;
+/**
+ * The sentence and the remedy for what a worker's log tells; undefined when no row knows it.
+ * `advice`: what to do by how the process looks.
+ */
+export type Explain = (worker: Worker, log: string, advice?: string) => PikuError | undefined;
 
 /**
  * Waits until all workers are healthy: a `web` worker listens on its port, a wsgi app is loaded,
