@@ -37,10 +37,11 @@ export interface Reason {
 
 // What matters stands at the end, and a pattern must not take long.
 const maxLogLetters = 64 * 1024;
+const maxLines = 1000;
 const maxLineLetters = 1000;
 const maxShownLetters = 200;
 
-/** A log as the patterns expect it: without colours, paths below the app's folder relative. */
+/** A log as the patterns expect it: without colours and blank lines, paths below the app's folder relative. */
 export const readable = (log: string, tree: string) =>
   log
     .slice(-maxLogLetters)
@@ -50,6 +51,8 @@ export const readable = (log: string, tree: string) =>
     .replaceAll(`${tree}/`, "")
     .replaceAll('"./', '"')
     .split("\n")
+    .filter((line) => line.trim() !== "")
+    .slice(-maxLines)
     .map((line) => line.slice(0, maxLineLetters))
     .join("\n");
 
