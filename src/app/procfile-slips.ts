@@ -53,7 +53,7 @@ const slips: readonly (readonly [
     ([, kind, command]) => write(kind!, command!),
   ],
   [
-    new RegExp(`^([\\w-]+)\\s*:\\s*([^'"]*?)(?:[ \\t]+|\\\\n[ \\t]*)((?:${kinds})\\s*:\\s+\\S.*)$`),
+    new RegExp(`^([\\w-]+)\\s*:\\s*([^'"]*?)(?:[ \\t]|\\\\n[ \\t]*)((?:${kinds})\\s*:\\s+\\S.*)$`),
     ([, , , other]) =>
       `there are two processes on one line: '${/^\w+/.exec(other!)![0]}' begins a line of its own`,
     ([, kind, command, other]) =>
@@ -71,8 +71,12 @@ const slips: readonly (readonly [
   ],
 ];
 
+// A pattern must not take long, and nobody slips in such a line.
+const maxLetters = 2000;
+
 /** The slip in a line of a Procfile, if there is one. */
 export function slipIn(line: string): { what: string; next: string } | undefined {
+  if (line.length > maxLetters) return undefined;
   for (const [pattern, what, next] of slips) {
     const found = pattern.exec(line);
     if (found) return { what: what(found), next: next(found) };

@@ -138,7 +138,8 @@ export const isIgnored = (gitignore: string, name: string): boolean =>
   gitignore
     .split(/\r?\n/)
     .map((line) => line.trim().replace(/^\//, ""))
-    .filter((line) => line !== "" && !line.startsWith("#"))
+    // Many stars would take for ever to match.
+    .filter((line) => line !== "" && !line.startsWith("#") && line.split("*").length < 5)
     .reduce((ignored, line) => {
       const pattern = line.replace(/^!/, "").replace(/^\/|^\*\*\//, "");
       const text = pattern

@@ -66,3 +66,13 @@ test.each([
 ])("%j is warned of", (content, warning) => {
   expect(parseProcfile(content).warnings.join()).toContain(warning);
 });
+
+test.each([
+  `web: ${" ".repeat(60_000)}x`,
+  `"a: ${"'".repeat(60_000)}x`,
+  `web: ${"x ".repeat(30_000)}`,
+])("a long line takes no time", (content) => {
+  const began = performance.now();
+  expect(() => parseProcfile(`${content}\n:`)).toThrow(PikuError);
+  expect(performance.now() - began).toBeLessThan(1000);
+});

@@ -132,3 +132,12 @@ test.each(["app:app", "app", 'app:create_app("a", 1)', "mysite.wsgi", "other.py"
     expect(wsgiFile(top({ "app.py": "" }), command)).toBeUndefined();
   },
 );
+
+test.each(["*?".repeat(500), "*".repeat(60_000), "a*".repeat(1000)])(
+  "a .gitignore of many stars takes no time",
+  (line) => {
+    const began = performance.now();
+    isIgnored(line, "Procfile");
+    expect(performance.now() - began).toBeLessThan(1000);
+  },
+);
