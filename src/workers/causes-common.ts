@@ -163,7 +163,7 @@ export const commonCauses: readonly Cause[] = [
     (found, { app }) =>
       /^[a-z]+$/.test(found.slice(1).find(Boolean) ?? "")
         ? `a name of Docker Compose is none here: config:set ${app} DATABASE_URL=…, with localhost; then push again`
-        : "is the server on the internet? run APP -- getent hosts example.com; then push again",
+        : `is the server on the internet? run ${app} -- getent hosts example.com; then push again`,
   ],
   [
     /password authentication failed for user "([^"]+)"|Access denied for user '([^']+)'/,
@@ -200,7 +200,7 @@ export const seenCauses: readonly Cause[] = [
     (_, scene) => rightCallable(scene),
   ],
   [
-    /^piku: .*? after (\d+) s/,
+    /^piku: (?:it has not started|nothing listens).*? after (\d+) s/,
     ([, seconds], scene) => {
       const file = target(scene)?.module.replaceAll(".", "/");
       return scene.kind === "wsgi"
@@ -211,7 +211,7 @@ export const seenCauses: readonly Cause[] = [
   ],
   [
     /^piku: .*?it listens on (?:port |\S*:)(\d+).*/,
-    ([said], { command }) => said!.replace(/^piku: (it )?/, `\`${printable(command)}\` `),
+    ([said], { command }) => said!.replace(/^piku:/, `\`${printable(command)}\`:`),
     // What piku advises goes for any program; the line of the app's own source comes first.
     (_, scene) =>
       scene.advice

@@ -873,7 +873,14 @@ for (const [language, table] of Object.entries({ python, pip, javascript, shell,
 test.each(["", "listening on 5000\n", "the migration broke\n", "bad mode\n"])(
   "%j: no row knows it",
   (log) => {
-    expect(explained({ log, what: "", next: "" })).toBeUndefined();
+    expect(
+      explained({
+        log,
+        line: log.includes("answers") ? "wsgi: app:app" : undefined,
+        what: "",
+        next: "",
+      }),
+    ).toBeUndefined();
   },
 );
 
