@@ -332,7 +332,7 @@ const python: Record<string, Case> = {
   "a port in the code": {
     log: " * Running on http://127.0.0.1:5000\npiku: it listens on port 5000 instead of 127.0.0.1:2000 after 3 s\n",
     files: { "app.py": "app = Flask(__name__)\napp.run()\n" },
-    what: "`python3 app.py` listens on port 5000 instead of",
+    what: "`python3 app.py`: it listens on port 5000 instead of",
     next: 'app.run(host=os.environ["BIND_ADDRESS"], port=int(os.environ["PORT"])); or Procfile: wsgi: app:app',
   },
   "a bot": {
@@ -375,7 +375,7 @@ const python: Record<string, Case> = {
   streamlit: {
     log: "piku: it listens on port 8501 instead of 127.0.0.1:2000 after 3 s\n",
     line: "web: streamlit run app.py",
-    what: "`streamlit run app.py` listens on port 8501",
+    what: "`streamlit run app.py`: it listens on port 8501",
     next: "Procfile: web: streamlit run app.py --server.port $PORT --server.address $BIND_ADDRESS",
   },
   "a port that is taken": {
@@ -870,19 +870,22 @@ for (const [language, table] of Object.entries({ python, pip, javascript, shell,
     if (one.place) expect(found?.place).toBe(one.place);
   });
 
-test.each(["", "listening on 5000\n", "the migration broke\n", "bad mode\n"])(
-  "%j: no row knows it",
-  (log) => {
-    expect(
-      explained({
-        log,
-        line: log.includes("answers") ? "wsgi: app:app" : undefined,
-        what: "",
-        next: "",
-      }),
-    ).toBeUndefined();
-  },
-);
+test.each([
+  "",
+  "listening on 5000\n",
+  "piku: / answers 500 after 60 seconds\n",
+  "the migration broke\n",
+  "bad mode\n",
+])("%j: no row knows it", (log) => {
+  expect(
+    explained({
+      log,
+      line: log.includes("answers") ? "wsgi: app:app" : undefined,
+      what: "",
+      next: "",
+    }),
+  ).toBeUndefined();
+});
 
 test.each([
   "A",
