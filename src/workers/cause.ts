@@ -49,7 +49,7 @@ export const readable = (log: string, tree: string) =>
     .replaceAll(`'${tree}/`, "'./")
     .replaceAll(`file://${tree}/`, "")
     .replaceAll(`${tree}/`, "")
-    .replaceAll('"./', '"')
+    .replaceAll('File "./', 'File "')
     .split("\n")
     .filter((line) => line.trim() !== "")
     .slice(-maxLines)

@@ -44,8 +44,7 @@ function ownFile(request: string, { names }: Scene): string {
   return `there is no '${file}' in this commit${meant(file, names) || meant(`${file}.js`, names)}`;
 }
 
-const isOwn = (request: string) =>
-  /^[./]/.test(request) || /\.(?:[cm]?[jt]sx?|json)$/.test(request);
+const isOwn = (request: string) => /^[./]/.test(request);
 
 /** What is wrong when a module of Node's is not found. */
 export function whichModule(request: string, scene: Scene): string {

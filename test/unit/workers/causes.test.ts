@@ -452,6 +452,18 @@ const javascript: Record<string, Case> = {
     next: "npm install express, commit package.json and package-lock.json",
     place: "index.js line 4",
   },
+  "a package with the ending of a file": {
+    log: node("Error: Cannot find module 'discord.js'"),
+    files: express,
+    what: "'discord.js' is not installed",
+    next: "npm install discord.js",
+  },
+  "Bun's file": {
+    log: `error: Cannot find module "./routes" from "${tree}/index.ts"\n`,
+    files: express,
+    what: "there is no 'routes' in this commit",
+    next: "git add routes",
+  },
   "a package of an ES module": {
     log: `Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'express' imported from ${tree}/index.mjs\n`,
     files: { "index.mjs": "" },
