@@ -131,6 +131,11 @@ function findNamed(host: Host, name: string): Command | Plugin {
     findPlugin(host, pathsOf(host), name) ??
     commands.find(({ alias }) => alias?.includes(name));
   if (found) return found;
+  if (name.startsWith("git-lfs-"))
+    throw usageError(
+      "this server keeps no files of Git LFS",
+      "push the files themselves: git lfs untrack '*.jpg' (what .gitattributes says); git add --renormalize .; git commit",
+    );
   const near = nearest(name, [
     ...commands.map((command) => command.name),
     ...listPlugins(host, pathsOf(host)).map((plugin) => plugin.name),

@@ -28,13 +28,6 @@ export function warn({ host }: Recorder, plan: Plan, live: Release | undefined):
     );
 }
 
-const maxNamed = 5;
-
-/** A few of the names, and how many more there are. */
-export const someOf = (names: readonly string[]): string =>
-  names.slice(0, maxNamed).join(", ") +
-  (names.length > maxNamed ? ` and ${names.length - maxNamed} more` : "");
-
 /** Says that a release is live and where, and gets its site a certificate. */
 export function announce(host: Host, plan: Plan, { release, kept }: Generation): void {
   const { app, site, settings, machine, target } = plan;

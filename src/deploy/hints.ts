@@ -184,7 +184,7 @@ export function noProcfile(top: Top): [what: string, next: string] {
 const misspelt: readonly (readonly [name: string, RegExp])[] = [
   ["requirements.txt", /^req[a-z]*\.(txt|text)(\.txt)?$/i],
   ["package.json", /^packages?\.json(\.txt)?$/i],
-  ["ENV", /^\.?env(\.txt)?$/i],
+  ["ENV", /^env(\.txt)?$/i],
   ["Gemfile", /^gem-?files?(\.txt|\.rb)?$/i],
   ["composer.json", /^composer\.json(\.txt)?$/i],
   ["go.mod", /^go\.mod(\.txt)?$/i],

@@ -32,6 +32,7 @@ import {
   sitePortOf,
 } from "../workers/ports.ts";
 import { socketLink, type Worker } from "../workers/worker.ts";
+import { overlookedWarnings } from "./overlooked.ts";
 import { refuseSite } from "./plan-site.ts";
 import { planWorkers, refuseWorkers } from "./plan-workers.ts";
 import type { Target } from "./request.ts";
@@ -89,7 +90,8 @@ export function planDeploy(
   const { cause, target } = asked;
   const { app } = target.commit;
   const machine = readBoardSettings(host, app.paths.settings);
-  if (target.commit.id !== live?.commit) refuseManyNames(host, target.commit, machine.mostFiles);
+  const isNew = target.commit.id !== live?.commit;
+  if (isNew) refuseManyNames(host, target.commit, machine.mostFiles);
   const survey = surveyCommit(host, target.commit, target.serverSettings, machine);
   const { procfile, runtime, source, environment, warnings } = survey;
   const scaling = planScaling(procfile.workers, readScaling(host, app), target.scaling);
@@ -126,7 +128,7 @@ export function planDeploy(
     })),
     site: planSiteOf(host, target.commit, survey, scaling, place, settings, shared),
     machine,
-    warnings,
+    warnings: [...warnings, ...(isNew ? overlookedWarnings(host, target.commit, survey) : [])],
   };
 }
 
@@ -170,6 +172,7 @@ function planSiteOf(
     ...machine,
     ...askNginx(host),
     ipv6,
+    isShared: shared,
     deployer: callerAddress(host),
     ownPort:
       place.names[0] === "_" && siteNames(settings).length === 0 ? place.own?.site : undefined,

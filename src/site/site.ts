@@ -46,7 +46,7 @@ export interface Site {
   maintenance: string;
   backend?: Backend;
   statics: Mapping[];
-  /** What a static mapping answers for a path that is no file. */
+  /** What a static mapping answers for a path that is no file; a script of PHP is uWSGI's to run. */
   catchAll?: string;
   allowGit: boolean;
   /**
@@ -54,6 +54,11 @@ export interface Site {
    * be kept from it.
    */
   hidesFiles: boolean;
+  /**
+   * The largest body of a request that reaches the app, in nginx's grammar. Undefined where a shared
+   * nginx's own limit counts.
+   */
+  maxBody?: string;
   cache?: Cache;
   /**
    * Who may come in, where nobody may but Cloudflare: the file of its addresses, and whoever
@@ -105,6 +110,7 @@ export function planSite(
     countsSent: boolean;
     ipv6: boolean;
     ports: Ports;
+    isShared?: boolean;
     /** PIKU_FOLDERS. */
     folders: readonly string[];
     defaultApp?: string;
@@ -116,6 +122,7 @@ export function planSite(
 ): Site | undefined {
   const certified = certifiedOf(app, settings, machine.ports);
   const statics = parseMappings(app, workers, settings, machine.folders);
+  const catchAll = setting(settings, "NGINX_CATCH_ALL")?.replace(/^\/?/, "/");
   const { ownPort } = machine;
   const names = ownPort === undefined ? certified.names : ["_"];
   if (names.length === 0 || (!backend && statics.length === 0)) return undefined;
@@ -138,9 +145,13 @@ export function planSite(
     maintenance: maintenanceFile(app),
     backend,
     statics,
-    catchAll: setting(settings, "NGINX_CATCH_ALL")?.replace(/^\/?/, "/"),
+    catchAll: "php" in workers && catchAll?.endsWith(".php") ? undefined : catchAll,
     allowGit: setting(settings, "NGINX_ALLOW_GIT_FOLDERS"),
     hidesFiles: "php" in workers,
+    maxBody:
+      machine.isShared && settings.NGINX_MAX_BODY_SIZE === undefined
+        ? undefined
+        : setting(settings, "NGINX_MAX_BODY_SIZE"),
     logs: setting(settings, "NGINX_LOG") ? app.logs : undefined,
     cache: backend && planCache(app, settings, machine.folders),
     cloudflare: setting(settings, "NGINX_CLOUDFLARE_ACL")

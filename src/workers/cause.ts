@@ -1,4 +1,4 @@
-import { nearest, printable } from "../text/text.ts";
+import { nearest, printable, printableUpTo } from "../text/text.ts";
 
 /** What is known about an app that failed, beside what it printed. */
 export interface Scene {
@@ -66,7 +66,7 @@ export function findCause(
   for (const [pattern, what, next] of rows) {
     const match = [...text.matchAll(global(pattern))].at(-1);
     if (!match) continue;
-    const found = match.map((group) => printable(group ?? "", maxShownLetters));
+    const found = match.map((group) => printableUpTo(maxShownLetters, group ?? ""));
     const say = (words: Words) =>
       typeof words === "string"
         ? words.replace(/\$(\d)/g, (_, index) => found[index] ?? "").replaceAll("$APP", scene.app)

@@ -1,4 +1,4 @@
-import { printable } from "../text/text.ts";
+import { printableUpTo } from "../text/text.ts";
 import type { Scene } from "./cause.ts";
 import { servable } from "./python-app.ts";
 

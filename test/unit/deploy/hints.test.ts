@@ -98,7 +98,6 @@ test.each([
   ["package.JSON", "package.json"],
   ["ENV.txt", "ENV"],
   ["env", "ENV"],
-  [".env", "ENV"],
   ["gemfile", "Gemfile"],
 ])("%s is warned of", (name, right) => {
   expect(misspeltWarnings([name])).toEqual([

@@ -347,6 +347,7 @@ test.each<[string, Workers, Settings, Backend | undefined, Partial<Site> | undef
     statics: [],
     allowGit: false,
     hidesFiles: false,
+    maxBody: "20m",
   };
   expect(planSite(app, workers, settings, machine, to)).toEqual(
     expected ? ({ ...usual, ...expected } as Site) : undefined,
@@ -441,6 +442,8 @@ test.each<[Workers, string]>([
 const siteOf = (site: Partial<Site>): Site => ({
   ...planSite(app, {}, { NGINX_SERVER_NAME: "blog.example,www.blog.example" }, machine, backend)!,
   backend: undefined,
+  // A shared nginx's own limit.
+  maxBody: undefined,
   ...site,
 });
 
