@@ -216,6 +216,10 @@ const boardwide = {
     firstPort(),
     "An app that serves and has no name gets a port of nginx's own, the first that is free from this one on: from 8001 unless set, and only while the board's address is one of a private network. Set, it counts on any network; `false` turns it off. A `PORT`, a `BIND_ADDRESS` or an empty `NGINX_SERVER_NAME` keeps an app from getting one.",
   ),
+  PIKU_PAGE: board(
+    choice("true", "false"),
+    "The page at `http://BOARD/` that lists the apps. Unless set, readers on the board's own network see it, by its name or its address; `true` shows it to everybody, `false` to nobody.",
+  ),
   PIKU_FOLDERS: board(
     directories(),
     "`/srv/photos:/mnt/usb`: directories outside of the apps' own that apps may serve and cache in. Before piku's own nginx can write into one, root must allow it: `systemctl edit piku-web` with the lines `[Service]` and `ReadWritePaths=/srv/photos`, then `systemctl restart piku-web`.",

@@ -36,6 +36,10 @@ export function announce(host: Host, plan: Plan, { release, kept }: Generation):
   if (site && site.ownPort === undefined)
     certify(host, { app, site, settings, reload: machine.reload });
   for (const line of appAddresses(host, plan)) voice.log(line);
+  if (site?.idle)
+    voice.log(
+      `-----> Visitors see that it is stopped; to start it: ps:scale ${app.name} ${site.idle}=1`,
+    );
   if (isClosed(host, app))
     voice.log(`-----> Visitors do not see it yet; to open it: maintenance:off ${app.name}`);
   if (target.only === undefined && kept.some(({ cron }) => !cron))

@@ -19,8 +19,9 @@ import { includedFile } from "../repository/include.ts";
 import type { Runtime, Source } from "../runtimes/runtime.ts";
 import { siteNames } from "../site/names.ts";
 import { askNginx } from "../site/nginx.ts";
+import { ownPageFolder } from "../site/own-page.ts";
 import { isShared } from "../site/reload.ts";
-import { hasSite, planBackend, planSite, readInclude, type Site } from "../site/site.ts";
+import { planBackend, planSite, readInclude, type Site } from "../site/site.ts";
 import { printable } from "../text/text.ts";
 import { parseOptions } from "../workers/options.ts";
 import {
@@ -158,7 +159,7 @@ const overlaps = ({ kind, listen }: Worker, { overlap, switches }: Place): boole
 function planSiteOf(
   host: Host,
   commit: Commit,
-  { procfile: { workers }, settings, machine }: Survey,
+  { procfile: { workers }, settings, machine, names, source }: Survey,
   scaling: Scaling,
   place: Place,
   deployed: Settings,
@@ -166,7 +167,7 @@ function planSiteOf(
 ): Site | undefined {
   const { app } = commit;
   const backend = planBackend(app, workers, scaling, place);
-  if (place.names.length === 0 || !hasSite(workers, settings, backend)) return undefined;
+  if (place.names.length === 0) return undefined;
   const ipv6 = host.stat("/proc/net/if_inet6") !== undefined;
   const facts = {
     ...machine,
@@ -180,6 +181,9 @@ function planSiteOf(
   const site = planSite(app, workers, settings, facts, backend);
   if (!site) return undefined;
   site.include = readInclude(host, commit, deployed);
+  site.page = ownPageFolder(app, site.statics, (name) =>
+    name.includes("/") ? source.read(name) !== "" : names.includes(name),
+  );
   refuseSite(host, commit, site, machine, shared);
   return site;
 }

@@ -115,8 +115,8 @@ const renderStatics = (site: Site) =>
  * its status, as GitHub Pages does. nginx serves no source of PHP.
  */
 function renderMapping(site: Site, { url, folder }: Mapping): string {
-  const { catchAll, backend, allowGit, hidesFiles } = site;
-  const fallback = url === "" && backend ? "@app" : "=404";
+  const { catchAll, backend, idle, allowGit, hidesFiles } = site;
+  const fallback = url === "" && (backend || idle) ? "@app" : "=404";
   const tries = [
     "$uri",
     "$uri.html",

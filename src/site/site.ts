@@ -45,6 +45,10 @@ export interface Site {
   /** The page that is shown instead of everything else while this file is there. */
   maintenance: string;
   backend?: Backend;
+  /** In the place of a backend: the kind of worker that would answer, of which there are 0. */
+  idle?: string;
+  /** The folder of the app's own page for visitors while it does not answer: its `503.html`. */
+  page?: string;
   statics: Mapping[];
   /** What a static mapping answers for a path that is no file; a script of PHP is uWSGI's to run. */
   catchAll?: string;
@@ -125,7 +129,8 @@ export function planSite(
   const catchAll = setting(settings, "NGINX_CATCH_ALL")?.replace(/^\/?/, "/");
   const { ownPort } = machine;
   const names = ownPort === undefined ? certified.names : ["_"];
-  if (names.length === 0 || (!backend && statics.length === 0)) return undefined;
+  const idle = backend ? undefined : siteKinds.find((kind) => kind in workers);
+  if (names.length === 0 || !(backend || idle || statics.length > 0)) return undefined;
   return {
     ...certified,
     names,
@@ -144,6 +149,7 @@ export function planSite(
     challenges: app.paths.acme,
     maintenance: maintenanceFile(app),
     backend,
+    idle,
     statics,
     catchAll: "php" in workers && catchAll?.endsWith(".php") ? undefined : catchAll,
     allowGit: setting(settings, "NGINX_ALLOW_GIT_FOLDERS"),
@@ -202,12 +208,6 @@ export function planBackend(
     ? { protocol: "http", first: servers("a"), second: servers("b"), flag: slotFlag(app) }
     : { protocol: "http", first: servers("a") };
 }
-
-/** Whether there is anything for a site to serve. */
-export const hasSite = (workers: Workers, settings: Settings, backend: Backend | undefined) =>
-  backend !== undefined ||
-  "static" in workers ||
-  setting(settings, "NGINX_STATIC_PATHS").length > 0;
 
 const maxIncludeBytes = 1_000_000;
 
