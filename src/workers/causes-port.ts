@@ -55,9 +55,9 @@ export function takePort(scene: Scene): string {
   const { kind, command } = scene;
   const option = options.find(([pattern]) => pattern.test(command));
   if (option)
-    return `Procfile: ${kind}: ${printable(
-      command.replace(option[1], () => option[2]),
+    return `Procfile: ${kind}: ${printableUpTo(
       160,
+      command.replace(option[1], () => option[2]),
     )}`;
   return (
     portInSource(scene) ??
