@@ -92,13 +92,6 @@ const missingPrograms: readonly ((
           `write gem "${program}" into the Gemfile, and bundle exec ${program} into the Procfile; bundle install, commit and push`,
         ]
       : undefined,
-  (program, { command }) =>
-    /heroku-php-(apache2|nginx)$/.test(program)
-      ? [
-          `'${program.split("/").at(-1)}' is Heroku's`,
-          `Procfile: php: ${/heroku-php-\w+\s+([\w./-]+)/.exec(command)?.[1] ?? "/"}`,
-        ]
-      : undefined,
   (program, scene) => {
     const built = builtProgram(scene);
     return built?.endsWith(`/${program}`)

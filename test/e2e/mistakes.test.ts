@@ -212,7 +212,7 @@ const mistakes: Record<string, Mistake> = {
   "a quote that is not closed": procfile("web: python3 -c 'print(1)\n", [
     "the shell does not understand",
   ]),
-  "Heroku's line for PHP": procfile("web: heroku-php-apache2 web/\n", ["Procfile: php: web/"]),
+  "Heroku's line for PHP": procfile("web: heroku-php-apache2 web/\n", ["is Heroku's", "php: web"]),
   "a release that fails": procfile(
     "release: python3 init.py\nstatic: /\n",
     ["'sqlalchemyish' is not installed", "init.py line 1"],

@@ -699,12 +699,6 @@ const shell: Record<string, Case> = {
     what: "'vite' is installed for development only",
     next: "npm install --save-prod vite",
   },
-  heroku: {
-    log: sh("exec: heroku-php-apache2: not found"),
-    line: "web: heroku-php-apache2 web/",
-    what: "'heroku-php-apache2' is Heroku's",
-    next: "Procfile: php: web/",
-  },
   "node itself": {
     log: sh("exec: node: not found"),
     line: "web: node .",
