@@ -16,7 +16,7 @@ import { type Runtime, type Source, shortName } from "../runtimes/runtime.ts";
 import { usualSettings } from "../runtimes/usual.ts";
 import { derivedNameWarnings, nameBelow } from "../site/names.ts";
 import { PikuError } from "../text/errors.ts";
-import { printable } from "../text/text.ts";
+import { misspeltWarnings, noProcfile, wsgiFile } from "./hints.ts";
 
 /** What a commit asks for, and what the board has for it. */
 export interface Survey {
@@ -189,14 +189,21 @@ function readableProcfile(host: Host, commit: Commit): Procfile {
 
 function readProcfile(host: Host, commit: Commit, names: readonly string[]): Procfile {
   const content = fileOf(host, commit, "Procfile");
-  if (content !== undefined) return parseProcfile(content);
-  const near = names.find((name) => /^procfile(\.|$)/i.test(name));
-  throw new PikuError(
-    near ? `there is no Procfile, but '${printable(near)}'` : "there is no Procfile",
-    near
-      ? "call it Procfile, with a capital P and no ending; a link to something outside does not count"
-      : "add a file called Procfile with a line such as `web: python3 app.py`",
-  );
+  const top = { names, read: (path: string) => readOrNothing(host, commit, path) };
+  if (content === undefined) throw new PikuError(...noProcfile(top));
+  const procfile = parseProcfile(content);
+  const file = wsgiFile(top, procfile.workers.wsgi);
+  if (file) throw new PikuError(...file);
+  return { ...procfile, warnings: [...procfile.warnings, ...misspeltWarnings(names)] };
+}
+
+/** A file that a hint looks into; it must not fail for the file's sake. */
+function readOrNothing(host: Host, commit: Commit, path: string): string | undefined {
+  try {
+    return fileOf(host, commit, path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The settings that every app has; its own take precedence. */
