@@ -6,7 +6,7 @@ import { type Procfile, parseProcfile, siteKinds } from "../app/procfile.ts";
 import { layered, settingWarnings } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { findTool } from "../host/tools.ts";
-import { type Commit, fileOf, namesOf } from "../repository/commit.ts";
+import { type Commit, fileOf, filesOf, namesOf } from "../repository/commit.ts";
 import { includedFile } from "../repository/include.ts";
 import { environmentFolder, environmentKey } from "../runtimes/dependencies.ts";
 import { generic } from "../runtimes/generic.ts";
@@ -113,13 +113,22 @@ const sourceOf = (
   ),
   settings,
   names,
-  commit: commit.id,
+  files: once(() => filesOf(host, commit)),
   // Lock files can have several megabytes.
   read: (name) => fileOf(host, commit, name, 16 * 1024 * 1024) ?? "",
   has: (tool) => findTool(host, tool) !== undefined,
   probe: (...argv) => host.capture(argv).status === 0,
   ask: (...argv) => host.capture(argv).stdout.trim(),
 });
+
+/** A function that is asked at most once: a commit may have a hundred thousand files. */
+function once<T>(ask: () => T): () => T {
+  let answer: { is: T } | undefined;
+  return () => {
+    answer ??= { is: ask() };
+    return answer.is;
+  };
+}
 
 /**
  * The runtime of an app, and warnings about detected runtimes whose tools are missing. Throws when

@@ -1,4 +1,4 @@
-import { goesLive, installing, leadsElsewhere, manifest, relocate } from "./pyproject.ts";
+import { elsewhere, goesLive, installing, manifest, relocate } from "./pyproject.ts";
 import { interpreter, makeEnvironment, pythonSettings } from "./python.ts";
 import type { Runtime, Source } from "./runtime.ts";
 
@@ -25,15 +25,10 @@ export const poetry: Runtime = {
   // The original's order, but a lock file of uv's is not Poetry's to read.
   detects: ({ names, has }) =>
     names.includes(manifest) && (names.includes(lock) || !names.includes("uv.lock") || !has("uv")),
-  madeFrom(source) {
-    const text = source.read(manifest);
-    return [
-      source.ask(interpreter(source), "-V"),
-      text,
-      source.read(lock),
-      String(isPackage(source)),
-      ...(leadsElsewhere(text) ? [source.commit] : []),
-    ];
+  madeFrom: {
+    facts: (source) => [source.ask(interpreter(source), "-V"), String(isPackage(source))],
+    files: /^(pyproject\.toml|poetry\.lock)$/,
+    elsewhere,
   },
   settings: pythonSettings,
   install(source, environment) {

@@ -113,7 +113,7 @@ stories((board, story) => {
       "package.json": JSON.stringify({
         scripts: {
           postinstall: "node build.js",
-          start: "cp -r node_modules/../dist . && exec node server.js",
+          start: "exec node server.js",
         },
         dependencies: { ms: "2.1.2" },
       }),
