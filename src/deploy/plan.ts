@@ -83,7 +83,8 @@ export function planDeploy(
   const { app } = target.commit;
   const machine = readBoardSettings(host, app.paths.settings);
   if (target.commit.id !== live?.commit) refuseManyNames(host, target.commit, machine.mostFiles);
-  const survey = surveyCommit(host, target.commit, target.serverSettings, machine);
+  const kept = target.builds ? undefined : live?.environment;
+  const survey = surveyCommit(host, target.commit, target.serverSettings, machine, kept);
   const { procfile, runtime, source, environment, warnings } = survey;
   const scaling = planScaling(procfile.workers, readScaling(host, app), target.scaling);
   const place = planPlace(host, app, survey, scaling, live, keepsKind("web", asked, survey, live));

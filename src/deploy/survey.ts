@@ -8,7 +8,7 @@ import type { Host } from "../host/host.ts";
 import { findTool } from "../host/tools.ts";
 import { type Commit, fileOf, filesOf, namesOf } from "../repository/commit.ts";
 import { includedFile } from "../repository/include.ts";
-import { environmentFolder, environmentKey } from "../runtimes/dependencies.ts";
+import { environmentFolder, environmentKey, isComplete } from "../runtimes/dependencies.ts";
 import { generic } from "../runtimes/generic.ts";
 import { detectRuntime } from "../runtimes/index.ts";
 import type { Runtime, Source } from "../runtimes/runtime.ts";
@@ -32,13 +32,15 @@ export interface Survey {
 
 /**
  * Reads a commit and changes nothing. Throws for what cannot work, with file and line where
- * possible.
+ * possible. `kept`: the key of the dependencies that stay if they are there, whatever they would be
+ * made from today, since without a build nothing leads the app to others.
  */
 export function surveyCommit(
   host: Host,
   commit: Commit,
   serverSettings: string,
   machine: BoardSettings,
+  kept?: string,
 ): Survey {
   const { app } = commit;
   const names = namesOf(host, commit);
@@ -57,7 +59,8 @@ export function surveyCommit(
   const web = runtime.web?.(source);
   const procfile = web === undefined ? given : { ...given, workers: { ...given.workers, web } };
   refuseTwinFiles(host, app, Object.keys(procfile.workers));
-  const key = environmentKey(host, runtime, source);
+  const stays = kept !== undefined && isComplete(host, environmentFolder(app, kept));
+  const key = stays ? kept : environmentKey(host, runtime, source);
   const environment = key === undefined ? undefined : { key, folder: environmentFolder(app, key) };
   const common = baseSettings(host, app, environment?.folder);
   const base = { ...common, ...runtime.settings(environment?.folder ?? app.envs, common, source) };
@@ -100,32 +103,36 @@ const nameBelow = ({ domain }: BoardSettings, app: App, { workers }: Procfile): 
     : {};
 
 /** The commit as runtimes see it. */
-const sourceOf = (
+function sourceOf(
   host: Host,
   commit: Commit,
   names: readonly string[],
   given: Procfile,
   settings: Settings,
-): Source => ({
-  workers: given.workers,
-  commands: [given.preflight, given.release, ...Object.values(given.workers)].filter(
-    (line) => line !== undefined,
-  ),
-  settings,
-  names,
-  files: once(() => filesOf(host, commit)),
-  // Lock files can have several megabytes.
-  read: (name) => fileOf(host, commit, name, 16 * 1024 * 1024) ?? "",
-  has: (tool) => findTool(host, tool) !== undefined,
-  probe: (...argv) => host.capture(argv).status === 0,
-  ask: (...argv) => host.capture(argv).stdout.trim(),
-});
+): Source {
+  const files = remembered(() => filesOf(host, commit));
+  return {
+    workers: given.workers,
+    commands: [given.preflight, given.release, ...Object.values(given.workers)].filter(
+      (line) => line !== undefined,
+    ),
+    settings,
+    names,
+    files: () => files(""),
+    // Lock files can have several megabytes.
+    read: remembered((name) => fileOf(host, commit, name, 16 * 1024 * 1024) ?? ""),
+    has: (tool) => findTool(host, tool) !== undefined,
+    probe: (...argv) => host.capture(argv).status === 0,
+    ask: (...argv) => host.capture(argv).stdout.trim(),
+  };
+}
 
-/** A function that is asked at most once: a commit may have a hundred thousand files. */
-function once<T>(ask: () => T): () => T {
-  let answer: { is: T } | undefined;
-  return () => {
-    answer ??= { is: ask() };
+/** A function that is asked once for each name: git takes its time, and files can be large. */
+function remembered<T>(ask: (name: string) => T): (name: string) => T {
+  const answers = new Map<string, { is: T }>();
+  return (name) => {
+    const answer = answers.get(name) ?? { is: ask(name) };
+    answers.set(name, answer);
     return answer.is;
   };
 }

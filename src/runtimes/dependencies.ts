@@ -29,7 +29,7 @@ export function countedFiles(
   };
   for (const name of names) follow(name);
   // What a link leads to is not among them.
-  if (names.some((name) => all.get(name)!.startsWith("120000"))) inside.add(".");
+  if ([...names, ...inside].some((name) => all.get(name)?.startsWith("120000"))) inside.add(".");
   return { files: names, folders: [...inside] };
 }
 

@@ -15,6 +15,8 @@ interface Manager {
   install(lock: string, options: readonly string[]): string[];
   /** Makes it install into a folder that Node understands, without asking questions. */
   env?: Settings;
+  /** What the app's processes get, so that they may call it. */
+  settings?: Settings;
   /** Makes it install development dependencies as well, whatever NODE_ENV says. */
   everything?: Settings;
 }
@@ -59,6 +61,8 @@ const managers: Record<string, Manager> = {
       ({ 5: "7", 6: "8" })[/^lockfileVersion: *'?(\d)/m.exec(lock)?.[1] ?? ""] ?? "9",
     install: (lock) => ["install", lock ? "--frozen-lockfile" : "--no-frozen-lockfile"],
     env: { CI: "true" },
+    // From version 11 `pnpm start` would install again.
+    settings: { pnpm_config_verify_deps_before_run: "false" },
     everything: { npm_config_production: "false" },
   },
   bun: {

@@ -83,7 +83,15 @@ const literally = (part: string) =>
   part === "**" ? ".*" : part === "*" ? "[^/]*" : part.replace(/[.+?^${}()|[\]\\]/g, "\\$&");
 
 /** Scripts that package managers run once the dependencies are there, in their order. */
-const lifecycle = ["install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare"];
+const lifecycle = [
+  "dependencies",
+  "install",
+  "postinstall",
+  "prepublish",
+  "preprepare",
+  "prepare",
+  "postprepare",
+];
 
 /** A script of the app, or of a package of its workspace, that belongs to an install. */
 export interface InstallScript {

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# The node_modules of an app. $0: what to do. $1: the folder of dependencies, which is never changed
-# once it is complete. $2: where the app runs. The rest: node_modules, and those of a workspace.
+# The node_modules of an app. $0: what to do. $1: the folder of dependencies. $2: where the app runs.
+# The rest: node_modules, and those of a workspace.
 set -e
 to=$0 env=$1 app=$2
 shift 2
@@ -19,7 +19,7 @@ settle() {
 }
 
 # For a build its own folder, of hard links: some tools refuse one that is a link out of the tree,
-# and what they write must not reach the release that runs. It is kept for the next build.
+# and files that they add must not reach the release that runs. It is kept for the next build.
 own() {
   rm -rf "$1"
   if [ -d "$env/.build/$1" ]; then
@@ -46,10 +46,12 @@ written() {
   done
 }
 
-# The release gets the install, or one of its own if the build wrote something there.
+# The release gets the install, or one of its own if the build wrote something there. Thousands of
+# files are an install of the build's own (npm ci): what it made is here already.
 publish() {
   live=$env
-  if [ -n "$(written "$@" | head -c 1)" ]; then
+  count=$(written "$@" | tr -cd '\0' | wc -c)
+  if [ "$count" -gt 0 ] && [ "$count" -lt 2000 ]; then
     live=$env/.live.$(date +%s).$$
     for modules; do
       mkdir -p "$live/${modules%node_modules}"
@@ -60,7 +62,7 @@ publish() {
   for modules; do
     # Not one from which a build has removed packages (npm prune).
     # shellcheck disable=SC2012 # only counted
-    if is_own "$modules" && [ "$(ls "$modules" | wc -l)" -ge "$(ls "$env/$modules" | wc -l)" ]; then
+    if is_own "$modules" && [ "$count" -lt 2000 ] && [ "$(ls "$modules" | wc -l)" -ge "$(ls "$env/$modules" | wc -l)" ]; then
       rm -rf "$env/.build/$modules"
       mkdir -p "$env/.build/${modules%node_modules}"
       mv "$modules" "$env/.build/$modules"
@@ -79,6 +81,6 @@ publish() {
 
 for modules; do
   shift
-  [ ! -d "$env/$modules" ] || set -- "$@" "$modules"
+  if [ -d "$env/$modules" ]; then set -- "$@" "$modules"; elif [ -L "$modules" ]; then rm "$modules"; fi
 done
 if [ "$to" = publish ]; then publish "$@"; else for modules; do "$to" "$modules"; done; fi

@@ -20,7 +20,7 @@ export const modulesFrom: Omit<MadeFrom, "facts"> = {
   elsewhere: {
     in: /(^|\/)package\.json$/,
     // What runs before an install may change what is installed; this one only checks who does it.
-    by: /"(?:file|link|portal):([^"]*)"|"preinstall"\s*:\s*"(?!(?:npx (?:-y |--yes )?)?only-allow )/g,
+    by: /"(?:file|link|portal):([^"]*)"|"(?:preinstall|pnpm:devPreinstall)"\s*:\s*"(?!(?:npx (?:-y |--yes )?)?only-allow )/g,
   },
 };
 

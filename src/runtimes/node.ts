@@ -68,7 +68,10 @@ export const node: Runtime = {
       ];
     },
   },
-  settings: nodeSettings,
+  settings: (environment, base, source) => ({
+    ...nodeSettings(environment, base),
+    ...managerOf(source).settings,
+  }),
   warns(source) {
     const { wanted, installed } = versions(source);
     return source.has("nodeenv") || !lacksVersion({ wanted, installed })

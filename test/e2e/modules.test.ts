@@ -2,7 +2,8 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { type Board, fails, list, ok, read } from "./sandbox.ts";
 import { stories, unlessLong } from "./story.ts";
-import { provide, withdraw } from "./tools.ts";
+import { toolOf } from "./toolchains.ts";
+import { provide, standIn, withdraw } from "./tools.ts";
 
 /** Folders of dependencies of an app. */
 const keys = (board: Board, app: string) =>
@@ -71,6 +72,33 @@ fs.writeFileSync("node_modules/client/index.js", "module.exports = " + JSON.stri
     },
   );
 
+  // Regression: after an upgrade of Node the second restart had lost its packages.
+  story(
+    "restarts keep the packages that the app was built with, also when the board has another Node",
+    () => {
+      const app = board.repo(undefined, {
+        Procfile: "web: exec node server.js\n",
+        ENV: named("upgraded"),
+        "package.json": manifest({ dependencies: { ms: "2.1.2" } }),
+        "server.js": serves('require("ms")(60000)'),
+      });
+      ok(board.push(app, "upgraded"));
+      const before = keys(board, "upgraded");
+      standIn(
+        board,
+        "node",
+        `[ "$1" != -v ] || { echo v99.0.0; exit; }\nexec ${toolOf("node")} "$@"\n`,
+      );
+      for (let i = 0; i < 2; i++)
+        expect(ok(board.ssh("restart", "upgraded")).output).not.toContain("Running npm");
+      expect(board.get("/", { host: "upgraded.test" }).body).toBe("1m");
+      expect(keys(board, "upgraded")).toEqual(before);
+      expect(ok(board.ssh("deploy", "upgraded")).output).toContain("Running npm install");
+      expect(board.get("/", { host: "upgraded.test" }).body).toBe("1m");
+      withdraw(board, "node");
+    },
+  );
+
   story("a build that refuses a linked node_modules, and one that prunes it", () => {
     const app = board.repo(undefined, {
       Procfile: "static: public\n",
@@ -100,7 +128,7 @@ fs.writeFileSync("public/index.html", "for " + require("ms")(60000));
     "workspaces: packages run from the app's tree, what they build too, and are not installed again",
     () => {
       provide(board, "pnpm");
-      for (const manager of ["npm", "pnpm"]) {
+      for (const manager of process.env.PIKU_LONG ? ["npm", "pnpm"] : ["npm"]) {
         const name = `workspace-${manager}`;
         const app = board.repo(undefined, {
           Procfile: "web: exec node packages/web/server.js\n",

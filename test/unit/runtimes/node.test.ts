@@ -243,6 +243,19 @@ test.each<[string, Record<string, string>, Facts, string, string | undefined]>([
   expect(title).toContain(because ? ` because of ${because}` : "Running npm");
 });
 
+test.each<[string, object]>([
+  ["npm", {}],
+  ["pnpm", { pnpm_config_verify_deps_before_run: "false" }],
+])("node's settings with %s", (name, more) => {
+  const source = sourceOf({ files: manifest({ packageManager: `${name}@11.0.0` }), tools: npm });
+  expect(node.settings("/e", { PATH: "/bin" }, source)).toEqual({
+    NODE_PATH: "/e/node_modules",
+    NPM_CONFIG_PREFIX: "/e",
+    PATH: "/e/bin:/e/node_modules/.bin:/bin",
+    ...more,
+  });
+});
+
 // Regression: Yarn 2 and newer refuse a setting of Yarn 1.
 test.each<[string, string | undefined]>([
   ["1.22.22", "false"],
