@@ -60,23 +60,31 @@ export function workspaceFolders(source: Source): string[] {
     ...(Array.isArray(workspaces) ? workspaces : (workspaces.packages ?? [])),
     ...[...listed.matchAll(/^\s*-\s*["']?([^"'\s#]+)/gm)].map(([, pattern]) => pattern!),
   ].filter((pattern) => typeof pattern === "string");
+  const clean = (pattern: string) => pattern.replace(/^!?(\.\/)?/, "").replace(/\/+$/, "");
+  const [left, taken] = [true, false].map((isLeft) =>
+    patterns.filter((pattern) => pattern.startsWith("!") === isLeft).map(clean),
+  ) as [string[], string[]];
   const matches = (folder: string) => (pattern: string) =>
+    isSimple(pattern) &&
     new RegExp(
       `^${pattern
         .split(/(\*\*?)/)
         .map(literally)
         .join("")}$`,
     ).test(folder);
-  const clean = (pattern: string) => pattern.replace(/^\.\//, "").replace(/\/+$/, "");
-  const taken = patterns.filter((pattern) => !pattern.startsWith("!")).map(clean);
-  const left = patterns
-    .filter((pattern) => pattern.startsWith("!"))
-    .map((it) => clean(it.slice(1)));
   return [...source.files().keys()]
     .filter((name) => name.endsWith(`/${manifest}`) && !name.includes("node_modules/"))
     .map((name) => name.slice(0, -manifest.length - 1))
-    .filter((folder) => taken.some(matches(folder)) && !left.some(matches(folder)));
+    .filter(
+      (folder) =>
+        !left.some(matches(folder)) &&
+        // Rather a package too many than one too few.
+        taken.some((pattern) => !isSimple(pattern) || matches(folder)(pattern)),
+    );
 }
+
+/** Whether a pattern has only stars, and few: many would take for ever. */
+const isSimple = (pattern: string) => !/[{}[\]()?]/.test(pattern) && pattern.split("*").length <= 9;
 
 /** A part of a pattern for paths, as a regular expression. */
 const literally = (part: string) =>

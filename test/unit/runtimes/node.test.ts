@@ -278,6 +278,18 @@ test.each<[string, object, string | undefined, string[]]>([
     ["packages/a", "packages/b/c"],
   ],
   ["an exception", { workspaces: ["packages/**", "!packages/b/*"] }, undefined, ["packages/a"]],
+  [
+    "braces, which may mean any",
+    { workspaces: ["{packages,libs}/*"] },
+    undefined,
+    ["packages/a", "packages/b/c", "site", "x"],
+  ],
+  [
+    "very many stars",
+    { workspaces: [`${"**a".repeat(40)}`, "!*"] },
+    undefined,
+    ["packages/a", "packages/b/c"],
+  ],
   ["no patterns", { workspaces: [1, null] }, undefined, []],
   [
     "pnpm",
