@@ -18,6 +18,12 @@ settle() {
   done
 }
 
+# Where nothing is run, also what a build that failed has left goes.
+link() {
+  rm -rf "$1"
+  ln -s "$env/$1" "$1"
+}
+
 # For a build its own folder, of hard links: some tools refuse one that is a link out of the tree,
 # and files that they add must not reach the release that runs. It is kept for the next build.
 own() {
@@ -25,8 +31,7 @@ own() {
   if [ -d "$env/.build/$1" ]; then
     mv "$env/.build/$1" "$1"
   elif ! cp -al "$env/$1" "$1" 2>/dev/null; then
-    rm -rf "$1"
-    ln -s "$env/$1" "$1"
+    link "$1"
   else
     for link in "$1"/* "$1"/@*/*; do
       [ -L "$link" ] || continue

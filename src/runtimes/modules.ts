@@ -105,10 +105,14 @@ export function buildWithModules(
     ...installScripts(source).map(alone),
     ...(mustBuild(source) ? [{ title: "Running the build script", argv: run.build }] : []),
   ];
-  const own = step("Preparing node_modules", "own", source, environment);
-  const publish = step("Linking node_modules", "publish", source, environment);
   if (modulesOf(source).length === 0) return scripts;
-  return [...(scripts.length > 0 ? [own] : []), ...scripts, publish];
+  const title = "Linking node_modules";
+  if (scripts.length === 0) return [step(title, "link", source, environment)];
+  return [
+    step("Preparing node_modules", "own", source, environment),
+    ...scripts,
+    step(title, "publish", source, environment),
+  ];
 }
 
 // The first of them on the way to a file, and not in a package.

@@ -17,7 +17,7 @@ const npm = ["node", "npm"];
 const answers = { "node -v": "v18.19.0" };
 
 const line = ({ argv, title }: Step) =>
-  argv.includes(script) || argv[1] === "-e" ? title : argv.join(" ");
+  argv.includes(script) ? `${title}: ${argv[3]}` : argv[1] === "-e" ? title : argv.join(" ");
 
 test.each<[string, Facts, string]>([
   ["package.json", { files: manifest(), tools: npm }, "Node"],
@@ -116,7 +116,11 @@ test.each<[string, Facts, string[]]>([
   [
     "with workspaces",
     { files: { ...workspace, "packages/a/a.js": "x" } },
-    [copying("package.json", "packages/a/package.json"), npmInstall, "Linking the workspace"],
+    [
+      copying("package.json", "packages/a/package.json"),
+      npmInstall,
+      "Linking the workspace: settle",
+    ],
   ],
   [
     "with a package of its own",
@@ -361,7 +365,11 @@ test.each<[string, Facts, string]>([
 });
 
 const builds = manifest({ scripts: { build: "x" } });
-const [own, link] = ["Preparing node_modules", "Linking node_modules"];
+const [own, link, publish] = [
+  "Preparing node_modules: own",
+  "Linking node_modules: link",
+  "Linking node_modules: publish",
+];
 const prepares = manifest({
   scripts: { prepare: "y", postinstall: "z", build: "x", preinstall: "v" },
 });
@@ -369,17 +377,17 @@ const alone = "npm run --ignore-scripts";
 
 test.each<[string, Facts, string[]]>([
   ["without a build script", { files: manifest() }, [link]],
-  ["with one", { files: builds }, [own, "npm run build", link]],
+  ["with one", { files: builds }, [own, "npm run build", publish]],
   ["that release runs", { files: builds, commands: ["npm ci && npm run build"] }, [link]],
   [
     "that is not what release runs",
     { files: builds, commands: ["npm ci; make build"] },
-    [own, "npm run build", link],
+    [own, "npm run build", publish],
   ],
   [
     "beside a worker in a folder build",
     { files: builds, commands: ["node build/server.js"] },
-    [own, "npm run build", link],
+    [own, "npm run build", publish],
   ],
   ["with packages of its own", { files: { ...manifest(), "node_modules/a/index.js": "" } }, []],
   [
@@ -390,23 +398,23 @@ test.each<[string, Facts, string[]]>([
   [
     "with install scripts, in npm's order",
     { files: prepares },
-    [own, `${alone} postinstall`, `${alone} prepare`, "npm run build", link],
+    [own, `${alone} postinstall`, `${alone} prepare`, "npm run build", publish],
   ],
   [
     "with husky",
     { files: manifest({ scripts: { prepare: "husky || true" } }) },
-    [own, `${alone} prepare`, link],
+    [own, `${alone} prepare`, publish],
   ],
   ["with nothing but husky", { files: manifest({ scripts: { prepare: "husky" } }) }, [link]],
   [
     "with a native module",
     { files: { ...manifest(), "binding.gyp": "{}" } },
-    [own, "npm exec -c node-gyp rebuild", link],
+    [own, "npm exec -c node-gyp rebuild", publish],
   ],
   [
     "with install scripts of a workspace",
     { files: { ...workspace, "packages/a/package.json": '{"scripts":{"prepare":"x"}}' } },
-    [own, `sh -c cd "$0" && exec "$@" packages/a ${alone} prepare`, link],
+    [own, `sh -c cd "$0" && exec "$@" packages/a ${alone} prepare`, publish],
   ],
   [
     "with a modern yarn and no lock file",
