@@ -35,8 +35,7 @@ export interface Survey {
 
 /**
  * Reads a commit and changes nothing. Throws for what cannot work, with file and line where
- * possible. `kept`: the key of the dependencies that stay if they are there, whatever they would be
- * made from today, since without a build nothing leads the app to others.
+ * possible. `kept`: for a deploy without a build, the key of the dependencies that the app has.
  */
 export function surveyCommit(
   host: Host,
@@ -62,7 +61,10 @@ export function surveyCommit(
   const web = runtime.web?.(source);
   const procfile = web === undefined ? given : { ...given, workers: { ...given.workers, web } };
   refuseTwinFiles(host, app, Object.keys(procfile.workers));
-  const stays = kept !== undefined && isComplete(host, environmentFolder(app, kept));
+  const stays =
+    kept !== undefined &&
+    runtime.madeFrom?.linked &&
+    isComplete(host, environmentFolder(app, kept));
   const key = stays ? kept : environmentKey(host, runtime, source);
   const environment = key === undefined ? undefined : { key, folder: environmentFolder(app, key) };
   const common = baseSettings(host, app, environment?.folder);

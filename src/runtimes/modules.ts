@@ -13,6 +13,7 @@ import type { MadeFrom, Source, Step } from "./runtime.ts";
 
 /** What the node_modules of every package manager is made from, but for what it says itself. */
 export const modulesFrom: Omit<MadeFrom, "facts"> = {
+  linked: true,
   settings: /^(NODE_ENV$|(npm|yarn|pnpm|bun)_)/i,
   files:
     /(^|\/)package\.json$|^(package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|pnpm-workspace\.yaml|bun\.lockb?|bunfig\.toml|\.npmrc|\.yarnrc|\.yarnrc\.yml|\.pnpmfile\.c?js)$|\.patch$/,

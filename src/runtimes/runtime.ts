@@ -52,6 +52,8 @@ export interface MadeFrom {
    * what counts too, seen from the file; without a group it may be any file of the commit.
    */
   elsewhere?: { in: RegExp; by: RegExp };
+  /** Whether only a build leads the app to the folder: without one it keeps the one that it has. */
+  linked?: true;
 }
 
 /**
