@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { folders, ownFolders, pathsOf } from "../../../src/app/paths.ts";
 import { checks, examineBoard } from "../../../src/board/doctor/index.ts";
-import { addressIn } from "../../../src/board/doctor/sites.ts";
 import { mountOf } from "../../../src/board/doctor/writable.ts";
 import type { Ran } from "../../../src/host/host.ts";
+import { addressIn } from "../../../src/site/visit.ts";
 import { memoryHost } from "../../host/memory.ts";
 
 const home = "/home/piku";
