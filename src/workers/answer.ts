@@ -89,5 +89,5 @@ export const speaksOtherwise = ({ exit, at, since }: Asked) =>
   (exit === 1 || exit === 8) && at - since >= certainAfter;
 
 /** What to do about a worker that does not answer. */
-export const answerHint = (app: string) =>
-  `nginx speaks plain http/1.1 to it, without TLS; where the port alone is to be enough: config:set ${app} PIKU_HEALTHCHECK=false`;
+export const answerHint = (app: string, { exit }: Asked) =>
+  `${exit === 1 || exit === 8 ? "nginx speaks plain http/1.1 to it, without TLS" : "see its last output above, and what it does with a request on your own machine"}; where it is enough that it listens: config:set ${app} PIKU_HEALTHCHECK=false`;

@@ -27,6 +27,8 @@ export interface Stray {
   program: string;
   /** The worker it comes from, `web.1`; unknown where it has cleaned its environment. */
   process?: string;
+  /** What its environment says of that worker. */
+  mark?: string;
   /** Whether that worker is gone, so that nobody needs it. */
   isLeft: boolean;
 }
@@ -57,7 +59,7 @@ function strayOf(host: Host, paths: Paths, { pid, parent }: Running): Stray | un
   // A job that a changed cron line has begun may end by itself.
   const goesOn = isCron(kind) && !isStopped(host, owner) && host.stat(owner.tree) !== undefined;
   const isLeft = !goesOn && host.stat(filesOf(owner, worker).vassal) === undefined;
-  return { app, pid, program, process: `${kind}.${ordinal}`, isLeft };
+  return { app, pid, program, process: `${kind}.${ordinal}`, mark, isLeft };
 }
 
 /** The app in whose directory this one is; a directory that was removed is still called by its name. */

@@ -6,6 +6,7 @@ import { isDiskFull } from "../host/space.ts";
 import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
 import { answerHint, ask, failureOf, isTimeToAsk, speaksOtherwise } from "./answer.ts";
+import { straysOf } from "./detached.ts";
 import { emperorLog, emperors, wakingEmperor } from "./emperor.ts";
 import { describeStray, hasSettled, lookAround, strayHint } from "./listening.ts";
 import { newestLog, saidByApp } from "./logs.ts";
@@ -61,11 +62,14 @@ const complaint =
   /error|exception|traceback|not found|no such|denied|cannot|could not|fail|fatal|panic|usage:/i;
 
 /**
- * What to do about a program that did its work and ended, which is no worker; undefined for one
- * that complained.
+ * What to do about a program that ended without a complaint: it went on in the background, or had
+ * done its work.
  */
 function endingHint(host: Host, app: App, worker: Worker): string | undefined {
   const { kind } = worker;
+  const own = straysOf(host, app.paths).find(({ mark }) => mark === filesOf(app, worker).mark);
+  if (own)
+    return `'${own.program}' went on in the background, where nobody would start it again: leave out --daemon, nohup and &, and take pm2-runtime for pm2`;
   if (kind === "web" || complaint.test(saidByApp(newestLog(host, app, worker)).join("\n")))
     return undefined;
   return `a worker goes on until it is stopped. For a program that ends: call the line \`release\` (at each deploy) or \`cron\` (by the clock), or keep it for \`run ${app.name}\`: ps:scale ${app.name} ${kind}=0, and push again`;
@@ -133,7 +137,7 @@ function checkHealth(
   started.asked = answer;
   if ((worker.healthcheck ? /^[23]/ : /^[1-5]/).test(answer.status)) return "healthy";
   return speaksOtherwise(answer)
-    ? { failed: failureOf(worker, answer), hint: answerHint(app.name) }
+    ? { failed: failureOf(worker, answer), hint: answerHint(app.name, answer) }
     : "starting";
 }
 
@@ -149,7 +153,7 @@ function whyUnhealthy(host: Host, app: App, { worker, asked, stray }: Started): 
   if (asked)
     return {
       failed: failureOf(worker, asked),
-      hint: worker.healthcheck ? undefined : answerHint(app.name),
+      hint: worker.healthcheck ? undefined : answerHint(app.name, asked),
     };
   return {
     failed: place
