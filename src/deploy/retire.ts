@@ -51,8 +51,9 @@ export function retire(host: Host, app: App): void {
     () => {
       const live = liveRelease(host, app);
       if (!live || readJournal(host, app)) return;
-      stopVassals(host, app, staleVassals(host, app), grace);
-      endStrays(host, app);
+      const stale = staleVassals(host, app);
+      if (stale.length > 0) stopVassals(host, app, stale, grace);
+      else endStrays(host, app);
       cleanUp(host, app, live);
     },
   );

@@ -11,6 +11,7 @@ import {
   linkOf,
   type Running,
   startedWith,
+  titleOf,
   wordsOf,
 } from "../host/processes.ts";
 import { waitUntil } from "../host/wait.ts";
@@ -39,11 +40,17 @@ export interface Stray {
  * `every`: the processes of the machine.
  */
 export function straysOf(host: Host, paths: Paths, every = everyProcess(host)): Stray[] {
-  const attended = new Set(familyOf(every, emperors(host, paths)).map(({ pid }) => pid));
+  const own = emperors(host, paths);
+  const masters = every
+    .filter(({ pid, parent }) => own.includes(parent) && isMaster(host, pid))
+    .map(({ pid }) => pid);
+  const attended = new Set([...own, ...familyOf(every, masters).map(({ pid }) => pid)]);
   return every
     .filter(({ pid }) => !attended.has(pid) && pid !== host.pid)
     .flatMap((one) => strayOf(host, paths, one) ?? []);
 }
+
+const isMaster = (host: Host, pid: number) => titleOf(host, pid).endsWith(":uWSGI master");
 
 function strayOf(host: Host, paths: Paths, { pid, parent }: Running): Stray | undefined {
   const mark = startedWith(host, pid, markName);
@@ -51,7 +58,11 @@ function strayOf(host: Host, paths: Paths, { pid, parent }: Running): Stray | un
   const folder = !worker && parent === 1 ? linkOf(host, pid, "cwd") : undefined;
   const app = worker?.app ?? appOfFolder(paths, folder);
   // An app may call piku, which ends by itself.
-  if (app === undefined || linkOf(host, pid, "exe")?.startsWith(host.self)) return undefined;
+  if (
+    app === undefined ||
+    linkOf(host, pid, "exe")?.startsWith(host.realPath(host.self) ?? host.self)
+  )
+    return undefined;
   const program = printable(wordsOf(host, pid)[0]!.split("/").at(-1) || "a program");
   if (!worker) return { app, pid, program, isLeft: true };
   const { kind, ordinal } = worker;

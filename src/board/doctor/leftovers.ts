@@ -34,7 +34,7 @@ function withoutApp(host: Host, { apps, paths }: Board): { left: string[]; waiti
   );
   const isWaiting = (name: string) =>
     !begun.has(name) &&
-    host.list(`${paths.envs}/${name}`).every((file) => file === "ENV" || file === "SCALING");
+    ["ENV", "SCALING", "ENV,SCALING"].includes(host.list(`${paths.envs}/${name}`).join());
   return { left: names.filter((name) => !isWaiting(name)), waiting: names.filter(isWaiting) };
 }
 

@@ -20,11 +20,13 @@ const files = {
   "/p/uwsgi-enabled/blog_web.1-7.ini": "",
   ...process(80, 1, { cmdline: "uwsgi" }),
   // A worker of the live release, and what it has started: in its family, and out of it.
-  ...process(90, 80, marked(`${run}/web.1`)),
+  ...process(89, 80, { cmdline: "blog:web:uWSGI master" }),
+  ...process(90, 89, marked(`${run}/web.1`)),
   ...process(91, 90, marked(`${run}/web.1`)),
   ...process(92, 1, marked(`${run}/web.1`)),
   // Of a release that is gone, with a child that has cleaned its environment; a job of a cron line.
-  ...process(93, 1, marked("/p/releases/blog/run-6/web.1")),
+  // Where the emperor is the first process of a container, it is the parent of orphans.
+  ...process(93, 80, marked("/p/releases/blog/run-6/web.1")),
   ...process(94, 93),
   ...process(95, 1, marked("/p/releases/blog/run-6/cron.1")),
   // Another app's, another board's, a person's, and nobody's.
@@ -66,6 +68,7 @@ test("only what an app has left ends, and what may be anybody's is told", () => 
   expect(host.said).toEqual([
     "Warning: sleep runs in the directory of app 'blog', and nobody looks after it; if it is the app's: kill 99",
   ]);
+  host.mkdir("/p/releases/blog");
   host.write("/p/releases/blog/stopped", "");
   endStrays(host, appBelow("/p"));
   expect(host.signalled.slice(2)).toEqual(["TERM 95"]);
@@ -88,5 +91,5 @@ test("to look for what is left costs one look at each process, and one more at t
   straysOf(counted, pathsOf(host));
   const stats = read.filter((path) => path.endsWith("/stat")).length;
   const environments = read.filter((path) => path.endsWith("/environ")).length;
-  expect([stats, environments]).toEqual([11, 8]);
+  expect([stats, environments]).toEqual([12, 8]);
 });
