@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
 import { alive, eventually, type Files, fails, freePorts, kill, ok } from "./sandbox.ts";
-import { anyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, stories } from "./story.ts";
 
 /**
  * A server like gunicorn: it listens, and then each of its processes loads the app. One that cannot
@@ -252,4 +252,4 @@ subprocess.Popen("(setsid sh -c '${note}' &)", shell=True)
     ok(board.ssh("ps:scale", "oneoff-two", "console=0"));
     ok(board.push(board.repo(undefined, { ...files, ENV: "" }), "oneoff-two"));
   });
-}, anyBoard);
+}, longOnAnyBoard);
