@@ -89,11 +89,11 @@ function readySince(
     started.ready = undefined;
     return findStray(host, app, started, daemon);
   }
-  if (started.ready !== undefined) return started.ready;
+  started.stray = undefined;
   const state = checkHealth(host, app, started, left);
   if (state !== "healthy") return state;
-  // It may have been its last: that is why another second is waited for.
-  started.ready = host.ticks();
+  // It may have been its last answer: that is why another second is waited for.
+  started.ready ??= host.ticks();
   return started.ready;
 }
 
@@ -130,12 +130,15 @@ function checkHealth(
   socket?: string,
 ): Health {
   const { worker, asked } = started;
-  if (!askedPath(worker) || !worker.listen) return "healthy";
+  if (started.ready !== undefined || !askedPath(worker) || !worker.listen) return "healthy";
   if (left <= 0 || !isTimeToAsk(host.ticks(), asked)) return "starting";
   const answer = ask(host, worker, asked, left / 1000, socket);
   if (!answer) return "healthy";
   started.asked = answer;
-  if ((worker.healthcheck ? /^[23]/ : /^[1-5]/).test(answer.status)) return "healthy";
+  if ((worker.healthcheck ? /^[23]/ : /^[1-5]/).test(answer.status)) {
+    started.ready = answer.at;
+    return "healthy";
+  }
   return speaksOtherwise(answer)
     ? { failed: failureOf(worker, answer), hint: answerHint(app.name, answer) }
     : "starting";
@@ -164,8 +167,8 @@ function whyUnhealthy(host: Host, app: App, { worker, asked, stray }: Started): 
 
 /**
  * Waits until all workers are healthy: a `web` worker with a site answers a request, a wsgi app is
- * loaded, and all but those inside uWSGI stay up for a second after that. Throws as soon as one has failed, or after `timeout`
- * milliseconds, with the end of its log.
+ * loaded, and all but those inside uWSGI stay up for a second after that. Throws as soon as one has
+ * failed, or after `timeout` milliseconds, with the end of its log.
  */
 export function waitUntilHealthy(
   host: Host,
@@ -174,10 +177,11 @@ export function waitUntilHealthy(
   timeout: number,
   show: () => void,
 ): void {
-  let waiting = [...started];
+  let waiting: Started[] = [];
   const until = host.ticks() + timeout;
   const areHealthy = () => {
-    waiting = waiting.filter((one) => {
+    // All of them each time: one that is healthy may end while another is waited for.
+    waiting = started.filter((one) => {
       const state = health(host, app, one, until - host.ticks());
       if (typeof state === "object") throw unhealthy(host, app, one, state.failed, state.hint);
       return state === "starting";
