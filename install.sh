@@ -1237,6 +1237,7 @@ install_here() {
   rm -f "$place/former"
   write_sshd
   check_sshd
+  announce_board
   [ -z "$first_boot" ] || rm -f "$place/first-boot"
   [ ! -e "$home/piku.py.original" ] || say "The way back to the former piku: sh install.sh --uninstall"
   sync
@@ -1307,6 +1308,24 @@ go_over_here() {
 }
 
 # With the address, which works where the board's name is unknown.
+# Where avahi runs: `piku init` on a laptop finds the board, and apps may have names below .local.
+avahi_file=/etc/avahi/services/piku.service
+announce_board() {
+  [ -d "${avahi_file%/*}" ] || return 0
+  put "$avahi_file" 644 <<END
+<?xml version="1.0" standalone="no"?>
+<!-- $mark -->
+<!DOCTYPE service-group SYSTEM "avahi-service.dtd">
+<service-group>
+  <name replace-wildcards="yes">piku on %h</name>
+  <service><type>_piku._tcp</type><port>${ssh_port:-22}</port></service>
+</service-group>
+END
+  if ! grep -qs '^PIKU_DOMAIN=' "$home/.piku/ENV"; then
+    say "For each app to be at APP.local on this network: ssh $user@$(uname -n).local config:set --global PIKU_DOMAIN=local"
+  fi
+}
+
 say_done() {
   address=$(ip -o route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
   at=$user@${address:-$(uname -n)}:APP
@@ -1394,7 +1413,7 @@ uninstall_here() {
     reload_sshd
   fi
   [ ! -e "$place/shared-because" ] || change_setting PIKU_NGINX
-  take_away "$in_path"
+  take_away "$in_path" "$avahi_file"
   as_user rm -rf "$home/piku.old"
   [ -z "$original" ] || as_user "$home/piku.py" setup >/dev/null
   rm -rf "$place"

@@ -12,6 +12,7 @@ import { siteNames } from "../site/names.ts";
 import { addressesOf } from "../site/site.ts";
 import { appsWithWorkers, listVassals } from "../workers/emperor.ts";
 import { startsOf } from "../workers/health.ts";
+import { sitePortOf } from "../workers/ports.ts";
 import { portOf, processesOf } from "../workers/stop.ts";
 import { filesOf, type Vassal } from "../workers/worker.ts";
 
@@ -50,6 +51,8 @@ export interface AppStatus {
   up: number;
   wanted: number;
   url?: string;
+  /** nginx's own port, of an app without a name. */
+  ownPort?: number;
 }
 
 /**
@@ -138,24 +141,27 @@ export function surveyApps(host: Host, paths: Paths): AppStatus[] {
       since: live?.when,
       up: processes.filter(({ up }) => up).length,
       wanted: processes.length,
-      url: addressOf(host, app),
+      ...addressOf(host, app),
     };
   });
 }
 
 /** Where an app is in a browser, if it has a site. */
-function addressOf(host: Host, app: App): string | undefined {
-  if (!host.stat(app.site)) return undefined;
+function addressOf(host: Host, app: App): Pick<AppStatus, "url" | "ownPort"> {
+  if (!host.stat(app.site)) return {};
   try {
     const settings = liveSettings(host, app);
+    const named = siteNames(settings);
+    const ownPort = named.length > 0 ? undefined : sitePortOf(host, app);
     const site = {
-      names: siteNames(settings),
+      names: ownPort === undefined ? named : ["_"],
+      ownPort,
       ports: readBoardSettings(host, app.paths.settings).ports,
       httpsOnly: setting(settings, "NGINX_HTTPS_ONLY"),
     };
-    return site.names.length > 0 ? addressesOf(site, calledAddress(host))[0] : undefined;
+    return site.names.length > 0 ? { url: addressesOf(site, calledAddress(host))[0], ownPort } : {};
   } catch {
-    return undefined;
+    return {};
   }
 }
 

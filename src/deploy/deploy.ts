@@ -28,16 +28,18 @@ import { renderSite } from "../site/render.ts";
 import { routeTo, switchSite } from "../site/switch.ts";
 import { Ended, explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
+import { someOf } from "../text/text.ts";
 import { ensureDaily } from "../workers/daily.ts";
 import { requireEmperor } from "../workers/emperor.ts";
 import { claimPorts } from "../workers/ports.ts";
 import { slotFlag, socketLink } from "../workers/worker.ts";
 import { adopt } from "./adopt.ts";
-import { announce, someOf, warn } from "./announce.ts";
+import { announce, warn } from "./announce.ts";
 import { build, runRelease } from "./build.ts";
 import { warnOfFrontPage } from "./front-page.ts";
 import { type Generation, planGeneration, startGeneration } from "./generation.ts";
 import { askHook, hookFacts, tellHook } from "./hooks.ts";
+import { settleKept } from "./kept.ts";
 import { type Asked, type Plan, planDeploy } from "./plan.ts";
 import { recover, settleFiles } from "./recover.ts";
 import type { DeployRequest } from "./request.ts";
@@ -62,6 +64,7 @@ export function deploy(host: Host, request: DeployRequest): void {
 
 /** The same for those who hold the app's lock. */
 function deployLocked(host: Host, { app, cause, target }: DeployRequest): void {
+  settleKept(host, app);
   // It may have been destroyed while this command waited for the lock.
   if (!host.stat(app.repo))
     throw new PikuError(`app '${app.name}' not found.`, "`apps` lists what is deployed");
@@ -227,7 +230,7 @@ function begin(host: Host, { app, cause }: Plan, { release }: Generation, checko
 /** Sends requests to the new processes. */
 function switchOver(host: Host, plan: Plan, release: Release): void {
   const { app, machine, site } = plan;
-  if (site) ensureDaily(host, app.paths);
+  if (site) ensureDaily(host, app.paths, machine.domain);
   // A site that nginx does not know yet must reach the new processes from its first request on.
   if (!isLookedAt(host, app, release)) routeTo(host, app, release);
   switchSite(host, { app, site, reload: machine.reload });

@@ -1,6 +1,6 @@
 import type { App } from "../app/app.ts";
 import { type BoardSettings, readBoardSettings } from "../app/board-settings.ts";
-import { callerAddress } from "../app/caller.ts";
+import { callerAddress, isCalledPrivately } from "../app/caller.ts";
 import type { Settings } from "../app/env-file.ts";
 import { readScaling } from "../app/live.ts";
 import {
@@ -19,12 +19,22 @@ import { includedFile } from "../repository/include.ts";
 import type { Runtime, Source } from "../runtimes/runtime.ts";
 import { siteNames } from "../site/names.ts";
 import { askNginx } from "../site/nginx.ts";
+import { ownPageFolder } from "../site/own-page.ts";
 import { isShared } from "../site/reload.ts";
-import { hasSite, planBackend, planSite, readInclude, type Site } from "../site/site.ts";
+import { planBackend, planSite, readInclude, type Site } from "../site/site.ts";
+import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { parseOptions } from "../workers/options.ts";
-import { choosePorts, type Place, refuseTakenPort } from "../workers/ports.ts";
+import {
+  choosePorts,
+  chooseSitePort,
+  type OwnPorts,
+  type Place,
+  refuseTakenPort,
+  sitePortOf,
+} from "../workers/ports.ts";
 import { socketLink, type Worker } from "../workers/worker.ts";
+import { overlookedWarnings } from "./overlooked.ts";
 import { refuseSite } from "./plan-site.ts";
 import { planWorkers, refuseWorkers } from "./plan-workers.ts";
 import type { Target } from "./request.ts";
@@ -62,7 +72,7 @@ export interface Plan {
   scaling: Scaling;
   slot: Slot;
   /** The ports that will belong to the app; undefined for an app without an http worker. */
-  ports?: Record<Slot, number[]>;
+  ports?: OwnPorts;
   workers: PlannedWorker[];
   site?: Site;
   machine: BoardSettings;
@@ -82,11 +92,13 @@ export function planDeploy(
   const { cause, target } = asked;
   const { app } = target.commit;
   const machine = readBoardSettings(host, app.paths.settings);
-  if (target.commit.id !== live?.commit) refuseManyNames(host, target.commit, machine.mostFiles);
+  const isNew = target.commit.id !== live?.commit;
+  if (isNew) refuseManyNames(host, target.commit, machine.mostFiles);
   const survey = surveyCommit(host, target.commit, target.serverSettings, machine);
   const { procfile, runtime, source, environment, warnings } = survey;
   const scaling = planScaling(procfile.workers, readScaling(host, app), target.scaling);
-  const place = planPlace(host, app, survey, scaling, live, keepsKind("web", asked, survey, live));
+  const keeps = keepsKind("web", asked, survey, live);
+  const place = planPlace(host, app, survey, scaling, live, keeps);
   const settings = liveSettings(app, survey.settings, procfile.workers, place);
   const shared = isShared(host, app.paths, machine);
   const common = {
@@ -118,7 +130,7 @@ export function planDeploy(
     })),
     site: planSiteOf(host, target.commit, survey, scaling, place, settings, shared),
     machine,
-    warnings,
+    warnings: [...warnings, ...(isNew ? overlookedWarnings(host, target.commit, survey) : [])],
   };
 }
 
@@ -148,7 +160,7 @@ const overlaps = ({ kind, listen }: Worker, { overlap, switches }: Place): boole
 function planSiteOf(
   host: Host,
   commit: Commit,
-  { procfile: { workers }, settings, machine }: Survey,
+  { procfile: { workers }, settings, machine, names, source }: Survey,
   scaling: Scaling,
   place: Place,
   deployed: Settings,
@@ -156,12 +168,28 @@ function planSiteOf(
 ): Site | undefined {
   const { app } = commit;
   const backend = planBackend(app, workers, scaling, place);
-  if (place.names.length === 0 || !hasSite(workers, settings, backend)) return undefined;
+  if (place.names.length === 0) return undefined;
   const ipv6 = host.stat("/proc/net/if_inet6") !== undefined;
-  const facts = { ...machine, ...askNginx(host), ipv6, deployer: callerAddress(host) };
+  const facts = {
+    ...machine,
+    ...askNginx(host),
+    ipv6,
+    isShared: shared,
+    deployer: callerAddress(host),
+    ownPort:
+      place.names[0] === "_" && siteNames(settings).length === 0 ? place.own?.site : undefined,
+  };
   const site = planSite(app, workers, settings, facts, backend);
   if (!site) return undefined;
+  if (site.password && shared)
+    throw new PikuError(
+      "PIKU_PASSWORD works with piku's own nginx only, and this board's nginx is shared",
+      "use auth_basic in NGINX_INCLUDE_FILE",
+    );
   site.include = readInclude(host, commit, deployed);
+  site.page = ownPageFolder(app, site.statics, (name) =>
+    name.includes("/") ? source.read(name) !== "" : names.includes(name),
+  );
   refuseSite(host, commit, site, machine, shared);
   return site;
 }
@@ -178,26 +206,55 @@ const autoRestart = (settings: Settings) =>
 function planPlace(
   host: Host,
   app: App,
-  { procfile, settings }: Survey,
+  { procfile, settings, machine }: Survey,
   scaling: Scaling,
   live: Release | undefined,
   keeps: boolean,
 ): Place {
   const networked = Object.keys(procfile.workers).some((kind) => siteKinds.includes(kind));
-  const names = siteNames(settings);
+  const serves = networked || "static" in procfile.workers || settings.NGINX_STATIC_PATHS;
+  const site = serves ? planSitePort(host, app, settings, machine, live) : undefined;
+  const names = site === undefined ? siteNames(settings) : ["_"];
   const fixed = setting(settings, "PORT");
   const bind = setting(settings, "BIND_ADDRESS");
   const overlap = names.length > 0 && setting(settings, "PIKU_OVERLAP");
   const switches = overlap && "web" in procfile.workers && fixed === undefined;
   const count = Math.max(...siteKinds.map((kind) => scaling[kind] ?? 0), 1);
-  const own = networked ? choosePorts(host, app, count) : undefined;
-  const { a, b } = own ?? { a: [], b: [] };
+  const chosen = networked ? choosePorts(host, app, count) : { a: [], b: [] };
+  const own =
+    networked || site !== undefined
+      ? { ...chosen, site: site ?? sitePortOf(host, app) }
+      : undefined;
+  const { a, b } = chosen;
   const ports = networked && fixed !== undefined ? { a: [fixed, ...a.slice(1)], b } : { a, b };
   if (fixed !== undefined) refuseTakenPort(host, app, fixed);
   const other = switches && live?.slot === "a" && live.number > 0 ? "b" : "a";
   const slot = keeps && live ? live.slot : other;
   return { names, networked, bind, overlap, switches, slot, own, ports };
 }
+
+/**
+ * The port of nginx's own for an app that serves and has no name. Undefined where its settings say
+ * where it is to be found, or where that could open an app to strangers: only a first push gets
+ * one, since an app of an earlier piku may have no site on purpose.
+ */
+function planSitePort(
+  host: Host,
+  app: App,
+  settings: Settings,
+  { firstPort }: BoardSettings,
+  live: Release | undefined,
+): number | undefined {
+  const { NGINX_SERVER_NAME, PORT, BIND_ADDRESS } = settings;
+  const isPlaced = [NGINX_SERVER_NAME, PORT, BIND_ADDRESS].some((value) => value !== undefined);
+  if (firstPort === "off" || isPlaced || siteNames(settings).length > 0) return undefined;
+  const kept = sitePortOf(host, app);
+  if (kept !== undefined || live) return kept;
+  const first = firstPort ?? (isCalledPrivately(host) ? usualFirstPort : undefined);
+  return first === undefined ? undefined : chooseSitePort(host, app, first);
+}
+
+const usualFirstPort = 8001;
 
 /**
  * The app's settings plus the addresses that piku adds, as the original writes them to LIVE_ENV.
@@ -208,8 +265,13 @@ function liveSettings(
   workers: Workers,
   { names, networked, bind, ports, slot }: Place,
 ): Settings {
-  const { PORT, BIND_ADDRESS, ...rest } = settings;
-  if (!networked) return settings;
+  const { PORT, BIND_ADDRESS, PIKU_PASSWORD, ...rest } = settings;
+  if (!networked)
+    return {
+      ...rest,
+      ...(PORT === undefined ? {} : { PORT }),
+      ...(BIND_ADDRESS === undefined ? {} : { BIND_ADDRESS }),
+    };
   if (names.length > 0 && Object.keys(workers).some(isUwsgiKind))
     return { ...rest, BIND_ADDRESS: `unix://${socketLink(app, 1)}` };
   return { ...rest, BIND_ADDRESS: bind, PORT: String(ports[slot][0] ?? PORT) };

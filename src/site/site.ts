@@ -28,6 +28,8 @@ export interface Site {
   /** Whether it answers for names that no site has. */
   isDefault: boolean;
   ports: Ports;
+  /** The only port, http, of a site that has no name. */
+  ownPort?: number;
   ipv4: string;
   /** Undefined where there is no IPv6. */
   ipv6?: string;
@@ -42,9 +44,15 @@ export interface Site {
   challenges: string;
   /** The page that is shown instead of everything else while this file is there. */
   maintenance: string;
+  /** The file of who may come in, and its content (auth_basic_user_file). */
+  password?: { file: string; users: string };
   backend?: Backend;
+  /** In the place of a backend: the kind of worker that would answer, of which there are 0. */
+  idle?: string;
+  /** The folder of the app's own page for visitors while it does not answer: its `503.html`. */
+  page?: string;
   statics: Mapping[];
-  /** What a static mapping answers for a path that is no file. */
+  /** What a static mapping answers for a path that is no file; a script of PHP is uWSGI's to run. */
   catchAll?: string;
   allowGit: boolean;
   /**
@@ -52,6 +60,11 @@ export interface Site {
    * be kept from it.
    */
   hidesFiles: boolean;
+  /**
+   * The largest body of a request that reaches the app, in nginx's grammar. Undefined where a shared
+   * nginx's own limit counts.
+   */
+  maxBody?: string;
   cache?: Cache;
   /**
    * Who may come in, where nobody may but Cloudflare: the file of its addresses, and whoever
@@ -103,18 +116,27 @@ export function planSite(
     countsSent: boolean;
     ipv6: boolean;
     ports: Ports;
+    isShared?: boolean;
     /** PIKU_FOLDERS. */
     folders: readonly string[];
     defaultApp?: string;
     deployer?: string;
+    /** Its port, if it has no name. */
+    ownPort?: number;
   },
   backend: Backend | undefined,
 ): Site | undefined {
   const certified = certifiedOf(app, settings, machine.ports);
   const statics = parseMappings(app, workers, settings, machine.folders);
-  if (certified.names.length === 0 || (!backend && statics.length === 0)) return undefined;
+  const catchAll = setting(settings, "NGINX_CATCH_ALL")?.replace(/^\/?/, "/");
+  const { ownPort } = machine;
+  const names = ownPort === undefined ? certified.names : ["_"];
+  const idle = backend ? undefined : siteKinds.find((kind) => kind in workers);
+  if (names.length === 0 || !(backend || idle || statics.length > 0)) return undefined;
   return {
     ...certified,
+    names,
+    ownPort,
     isDefault:
       settings.NGINX_DEFAULT === undefined
         ? machine.defaultApp === app.name
@@ -125,14 +147,20 @@ export function planSite(
         : undefined,
     http2: machine.http2,
     countsSent: machine.countsSent,
-    httpsOnly: setting(settings, "NGINX_HTTPS_ONLY"),
+    httpsOnly: ownPort === undefined && setting(settings, "NGINX_HTTPS_ONLY"),
     challenges: app.paths.acme,
     maintenance: maintenanceFile(app),
+    password: passwordOf(app, settings),
     backend,
+    idle,
     statics,
-    catchAll: setting(settings, "NGINX_CATCH_ALL")?.replace(/^\/?/, "/"),
+    catchAll: "php" in workers && catchAll?.endsWith(".php") ? undefined : catchAll,
     allowGit: setting(settings, "NGINX_ALLOW_GIT_FOLDERS"),
     hidesFiles: "php" in workers,
+    maxBody:
+      machine.isShared && settings.NGINX_MAX_BODY_SIZE === undefined
+        ? undefined
+        : setting(settings, "NGINX_MAX_BODY_SIZE"),
     logs: setting(settings, "NGINX_LOG") ? app.logs : undefined,
     cache: backend && planCache(app, settings, machine.folders),
     cloudflare: setting(settings, "NGINX_CLOUDFLARE_ACL")
@@ -142,17 +170,36 @@ export function planSite(
 }
 
 /**
+ * Who may come in with PIKU_PASSWORD. A file of another hash has another name, so that a site that
+ * comes back, after a change that failed, has its own.
+ */
+function passwordOf(app: App, settings: Settings): Site["password"] {
+  const hash = setting(settings, "PIKU_PASSWORD");
+  if (hash === undefined) return undefined;
+  const salt = hash.split("$")[2]!.replace(/\W/g, "_").slice(0, 16);
+  return { file: `${app.releases}/password-${salt}`, users: usersFile(hash, app.name) };
+}
+
+/** The lines of a password file (ngx_http_auth_basic_module). */
+export const usersFile = (hash: string, ...names: string[]) =>
+  [...new Set([...names, "piku"])].map((name) => `${name}:${hash}\n`).join("");
+
+/**
  * The addresses of a site in a browser, the plain one first. `server` stands for a site without a
  * name of its own.
  */
 export function addressesOf(
-  { names, ports, httpsOnly }: Pick<Site, "names" | "ports" | "httpsOnly">,
+  { names, ports, ownPort, httpsOnly }: Pick<Site, "names" | "ports" | "ownPort" | "httpsOnly">,
   server: string,
 ) {
+  if (ownPort !== undefined) return [`http://${inUrl(server)}:${ownPort}/`];
   const url = (scheme: string, port: number, usual: number) =>
     `${scheme}://${names[0] === "_" ? server : names[0]}${port === usual ? "" : `:${port}`}/`;
   return [...(httpsOnly ? [] : [url("http", ports.http, 80)]), url("https", ports.https, 443)];
 }
+
+/** An address as it stands in a URL: an IPv6 one in brackets. */
+const inUrl = (server: string) => (server.includes(":") ? `[${server}]` : server);
 
 /** Which protocol nginx speaks with an app that has these workers. */
 export const protocolOf = (workers: Workers): Backend["protocol"] =>
@@ -179,12 +226,6 @@ export function planBackend(
     ? { protocol: "http", first: servers("a"), second: servers("b"), flag: slotFlag(app) }
     : { protocol: "http", first: servers("a") };
 }
-
-/** Whether there is anything for a site to serve. */
-export const hasSite = (workers: Workers, settings: Settings, backend: Backend | undefined) =>
-  backend !== undefined ||
-  "static" in workers ||
-  setting(settings, "NGINX_STATIC_PATHS").length > 0;
 
 const maxIncludeBytes = 1_000_000;
 

@@ -11,6 +11,7 @@ import { emperorLog, emperors, wakingEmperor } from "./emperor.ts";
 import { describeStray, hasSettled, lookAround, strayHint } from "./listening.ts";
 import { newestLog, saidByApp } from "./logs.ts";
 import type { Started } from "./start.ts";
+import { isOfUwsgi } from "./uwsgi-words.ts";
 import { askedPath, filesOf, loadsLate, portOfSite, vassalName, type Worker } from "./worker.ts";
 
 const minUptime = 1000;
@@ -166,6 +167,12 @@ function whyUnhealthy(host: Host, app: App, { worker, asked, stray }: Started): 
 }
 
 /**
+ * The sentence and the remedy for what a worker's log tells; undefined when no row knows it.
+ * `advice`: what to do by how the process looks.
+ */
+export type Explain = (worker: Worker, log: string, advice?: string) => PikuError | undefined;
+
+/**
  * Waits until all workers are healthy: a `web` worker with a site answers a request, a wsgi app is
  * loaded, and all but those inside uWSGI stay up for a second after that. Throws as soon as one has
  * failed, or after `timeout` milliseconds, with the end of its log.
@@ -176,6 +183,7 @@ export function waitUntilHealthy(
   started: readonly Started[],
   timeout: number,
   show: () => void,
+  explain: Explain,
 ): void {
   let waiting: Started[] = [];
   const until = host.ticks() + timeout;
@@ -183,7 +191,7 @@ export function waitUntilHealthy(
     // All of them each time: one that is healthy may end while another is waited for.
     waiting = started.filter((one) => {
       const state = health(host, app, one, until - host.ticks());
-      if (typeof state === "object") throw unhealthy(host, app, one, state.failed, state.hint);
+      if (typeof state === "object") throw unhealthy(host, app, one, state, explain);
       return state === "starting";
     });
     return waiting.length === 0;
@@ -204,24 +212,41 @@ export function waitUntilHealthy(
   if (inTime) return;
   const [late] = waiting as [Started];
   const { failed, hint } = whyUnhealthy(host, app, late);
-  throw unhealthy(host, app, late, `${failed} after ${seconds} seconds`, hint);
+  throw unhealthy(host, app, late, { failed: `${failed} after ${seconds} seconds`, hint }, explain);
+}
+
+const logSettles = { quiet: 200, atMost: 2000 };
+
+/** A worker's log, once uWSGI has written what the process printed before it ended. */
+function settledLog(host: Host, app: App, worker: Worker): string {
+  const until = host.ticks() + logSettles.atMost;
+  for (let log = newestLog(host, app, worker); ; ) {
+    host.sleep(logSettles.quiet);
+    const later = newestLog(host, app, worker);
+    if (later === log || host.ticks() > until) return later;
+    log = later;
+  }
 }
 
 function unhealthy(
   host: Host,
   app: App,
   { worker, killedBefore }: Started,
-  why: string,
-  hint?: string,
+  { failed: why, hint }: Failure,
+  explain: Explain,
 ): PikuError {
-  const lines = saidByApp(newestLog(host, app, worker));
+  const log = settledLog(host, app, worker);
+  const lines = saidByApp(log).filter((line) => !isOfUwsgi(line));
   for (const line of lines.slice(-20))
     host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
   const message = `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}`;
   if (isDiskFull(host, app.paths.root))
     return new PikuError(`${message}; the server's disk is full`, "free some space and try again");
+  const isKilled = killedForMemory(host) > killedBefore;
+  const known = isKilled ? undefined : explain(worker, `${log}\npiku: ${why}\n`, hint);
+  if (known) return known;
   return new PikuError(
-    `${message}${killedForMemory(host) > killedBefore ? "; the server ran out of memory" : ""}`,
+    `${message}${isKilled ? "; the server ran out of memory" : ""}`,
     // `run` would not help: it runs in the live release, which is not this one.
     hint ??
       (lines.length > 0
