@@ -10,6 +10,7 @@ import {
   type Scaling,
   type Workers,
 } from "../../../src/app/procfile.ts";
+import type { PikuError } from "../../../src/text/errors.ts";
 import { cronTimes } from "../../../src/workers/cron.ts";
 import { randomBelow } from "../../e2e/seed.ts";
 
@@ -402,12 +403,15 @@ test.each([
   ["@fortnightly a", "no time that is known", "@hourly, @daily, @weekly"],
   ["* * * * *", "not a cron line", "'minute hour day month weekday command'"],
 ])("cron %s says what to write", (line, message, hint) => {
-  expect(() => parseCron(line, "here")).toThrow(
-    expect.objectContaining({
-      message: expect.stringContaining(message),
-      hint: expect.stringContaining(hint),
-    }),
-  );
+  const thrown = (() => {
+    try {
+      return parseCron(line, "here");
+    } catch (error) {
+      return error;
+    }
+  })() as PikuError;
+  expect(thrown.message).toContain(message);
+  expect(thrown.hint).toContain(hint);
 });
 
 test("a command that begins with a number or a word is no sixth field", () => {
