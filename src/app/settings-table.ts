@@ -208,8 +208,8 @@ const runtimes = {
     "The version of Node, such as `20.11.1`, `lts` or `latest`. Where the board has another one, nodeenv gets it.",
   ),
   NODE_PACKAGE_MANAGER: both(
-    line("package manager", "", undefined, "npm"),
-    "`npm`, `yarn` or `pnpm`, with options after it if need be: `npm --package-lock=false`.",
+    line("package manager", ""),
+    "`npm`, `yarn`, `pnpm` or `bun`, with options after it if need be: `npm --package-lock=false`. Without it `package-lock.json`, `packageManager` in package.json or another lock file decides, else npm.",
   ),
 };
 
