@@ -3,6 +3,7 @@ import { dispatch } from "./commands/index.ts";
 import { wordsOf } from "./commands/ssh.ts";
 import type { Host } from "./host/host.ts";
 import { cleanEnvironment } from "./host/tools.ts";
+import { pushOf } from "./repository/push.ts";
 import { Ended, explain, PikuError } from "./text/errors.ts";
 import { voiceOf } from "./text/output.ts";
 
@@ -11,7 +12,7 @@ async function main(host: Host): Promise<number> {
   const env = host.env();
   host.setEnv(cleanEnvironment(env));
   try {
-    await dispatch(host, wordsOf(host.args, env), env.GIT_QUARANTINE_PATH);
+    await dispatch(host, wordsOf(host.args, env), pushOf(env));
     return 0;
   } catch (error) {
     return report(host, error);

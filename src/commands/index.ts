@@ -1,6 +1,7 @@
 import { runCommand } from "citty";
 import { pathsOf } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
+import type { Push } from "../repository/push.ts";
 import { usageError } from "../text/errors.ts";
 import { nearest, printable } from "../text/text.ts";
 import { apps, ps } from "./apps.ts";
@@ -140,13 +141,13 @@ function findNamed(host: Host, name: string): Command | Plugin {
 }
 
 /**
- * Runs the command, or the plugin, that these words ask for; `help` for none. `incoming` is the
- * folder of a push's objects, for the hook. Throws what the command throws, and usage errors.
+ * Runs the command, or the plugin, that these words ask for; `help` for none. `push` is what
+ * git tells its hook. Throws what the command throws, and usage errors.
  */
 export async function dispatch(
   host: Host,
   [name = "help", ...words]: readonly string[],
-  incoming?: string,
+  push: Push = { options: [] },
 ): Promise<void> {
   const found = findNamed(host, name);
   if (!("group" in found)) {
@@ -161,6 +162,6 @@ export async function dispatch(
   const { args, run } = found;
   await runCommand(
     { args, run: ({ args, data }) => run({ ...data, args, words: args._ }) },
-    { rawArgs, data: { host, incoming } },
+    { rawArgs, data: { host, push } },
   );
 }

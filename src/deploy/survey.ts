@@ -3,7 +3,7 @@ import type { BoardSettings } from "../app/board-settings.ts";
 import { parseServerSettings, parseSettings, type Settings } from "../app/env-file.ts";
 import { readScaling } from "../app/live.ts";
 import { type Procfile, parseProcfile, siteKinds } from "../app/procfile.ts";
-import { layered, settingWarnings } from "../app/settings.ts";
+import { layered, setting, settingWarnings } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { findTool } from "../host/tools.ts";
 import { type Commit, fileOf, namesOf } from "../repository/commit.ts";
@@ -62,6 +62,8 @@ export function surveyCommit(
   const common = baseSettings(host, app, environment?.folder);
   const base = { ...common, ...runtime.settings(environment?.folder ?? app.envs, common, source) };
   const settings = layered({ ...base, ...nameBelow(machine, app, procfile) }, layers);
+  // Only a push uses it, which could not be told of a wrong one before it is refused.
+  setting(settings, "PIKU_BRANCH");
   return {
     procfile,
     names,
