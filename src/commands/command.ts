@@ -3,7 +3,14 @@ import type { Host } from "../host/host.ts";
 import type { Push } from "../repository/push.ts";
 
 /** The headings of the help page, in its order. */
-export const groups = ["Apps", "Deploys", "Settings", "The board", "Internal"] as const;
+export const groups = [
+  "Your computer",
+  "Apps",
+  "Deploys",
+  "Settings",
+  "The board",
+  "Internal",
+] as const;
 
 /** An argument or an option, as citty declares it, and what a value of it must look like. */
 export type Argument = (
@@ -26,8 +33,8 @@ type Value<A> = A extends { type: "boolean" }
 /** What a call gives to every command. */
 export interface Call {
   host: Host;
-  /** What git tells its hook of a push. */
-  push: Push;
+  /** What git tells its hook of a push; nobody else has it. */
+  push?: Push;
 }
 
 /** What a command runs with. */

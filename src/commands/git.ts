@@ -44,7 +44,7 @@ export const gitHook = command({
   run({ args, host, push }) {
     const app = appOf(pathsOf(host), parseAppName(args.app));
     try {
-      receive(host, app, push);
+      receive(host, app, push ?? { options: [] });
     } catch (error) {
       if (error instanceof Ended) throw error;
       const { message, hint } = explain(error);

@@ -7,7 +7,7 @@ import { nearest, printable } from "../text/text.ts";
 import { apps, ps } from "./apps.ts";
 import { readWords } from "./arguments.ts";
 import { backup, restore } from "./backup.ts";
-import type { Command } from "./command.ts";
+import type { Call, Command } from "./command.ts";
 import { completion } from "./completion.ts";
 import {
   config,
@@ -126,15 +126,15 @@ export const instead: Readonly<Record<string, string>> = {
  * may be called so. Throws a usage error, with what may have been meant.
  */
 function findNamed(host: Host, name: string): Command | Plugin {
-  const paths = pathsOf(host);
+  // A laptop with Windows has no home that paths of a board could lie in.
   const found =
     commands.find((command) => command.name === name) ??
-    findPlugin(host, paths, name) ??
+    findPlugin(host, pathsOf(host), name) ??
     commands.find(({ alias }) => alias?.includes(name));
   if (found) return found;
   const near = nearest(name, [
     ...commands.map((command) => command.name),
-    ...listPlugins(host, paths).map((plugin) => plugin.name),
+    ...listPlugins(host, pathsOf(host)).map((plugin) => plugin.name),
   ]);
   const hint = Object.hasOwn(instead, name) ? instead[name] : near && `did you mean '${near}'?`;
   throw usageError(`there is no command '${printable(name)}'`, hint ?? "`help` lists them");
@@ -147,21 +147,34 @@ function findNamed(host: Host, name: string): Command | Plugin {
 export async function dispatch(
   host: Host,
   [name = "help", ...words]: readonly string[],
-  push: Push = { options: [] },
+  push?: Push,
 ): Promise<void> {
   const found = findNamed(host, name);
   if (!("group" in found)) {
     refuseForeign(host, name, {}, true);
     return runPlugin(host, pathsOf(host), found, name, words);
   }
+  return runCommandOf(found, { host, push }, words);
+}
+
+/**
+ * Runs a row of the table with the words behind its name, or shows its help. Throws what the
+ * command throws, and usage errors.
+ */
+export async function runCommandOf(
+  found: Command,
+  call: Call,
+  words: readonly string[],
+): Promise<void> {
+  const { host } = call;
   const asksForHelp = words.length === 1 && /^(-h|--help)$/.test(words[0]!);
-  const rawArgs = found.passthrough && !asksForHelp ? ["--", ...words] : words;
+  const rawArgs = found.passthrough && !asksForHelp ? ["--", ...words] : [...words];
   const given = readWords(found, rawArgs);
   if (given.help) return host.say(renderCommandHelp(found));
   if (!found.forEveryKey) refuseForeign(host, found.name, given, found.passthrough === true);
   const { args, run } = found;
   await runCommand(
     { args, run: ({ args, data }) => run({ ...data, args, words: args._ }) },
-    { rawArgs, data: { host, push } },
+    { rawArgs, data: call },
   );
 }

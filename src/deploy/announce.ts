@@ -8,9 +8,10 @@ import type { Change } from "../repository/checkout.ts";
 import { isClosed } from "../site/maintenance.ts";
 import { runningNginx } from "../site/reload.ts";
 import { certify } from "../site/renew.ts";
-import { addressesOf } from "../site/site.ts";
+import { addressesOf, type Site } from "../site/site.ts";
 import { voiceOf } from "../text/output.ts";
 import { printable } from "../text/text.ts";
+import { hasAvahi } from "../workers/daily.ts";
 import type { Generation } from "./generation.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
@@ -77,7 +78,8 @@ export function announce(
     voice.log(
       `-----> This was branch '${target.branch}'; to go back to '${live.branch}': ssh ${boardLogin(host)} deploy ${app.name} ${live.branch}`,
     );
-  if (site) certify(host, { app, site, settings, reload: machine.reload });
+  if (site && site.ownPort === undefined)
+    certify(host, { app, site, settings, reload: machine.reload });
   if (isClosed(host, app))
     voice.log(`-----> Visitors do not see it yet; to open it: maintenance:off ${app.name}`);
   if (target.only === undefined && kept.some(({ cron }) => !cron))
@@ -102,12 +104,20 @@ export function renderUnchanged(host: Host, app: App): string {
   return `-----> Nothing has changed: ${what}.`;
 }
 
+/** The addresses of a site; that of a port by the board's name in mDNS too, where avahi runs. */
+function addressesIn(host: Host, site: Site): string[] {
+  const addresses = addressesOf(site, calledAddress(host));
+  const name = host.read("/proc/sys/kernel/hostname")?.trim().split(".")[0];
+  return site.ownPort !== undefined && hasAvahi(host) && name
+    ? [...addresses, ...addressesOf(site, `${name}.local`)]
+    : addresses;
+}
+
 /** Where the app is now, or how it gets a name. */
 function appAddresses(host: Host, { app, site, workers, settings, machine }: Plan): string[] {
-  const server = calledAddress(host);
   if (site)
     return [
-      `-----> ${addressesOf(site, server).join(" and ")}`,
+      `-----> ${addressesIn(host, site).join(" and ")}`,
       ...(runningNginx(host, app.paths, machine.reload).way === "none"
         ? [
             `       Nobody sees it yet, since nginx is not running on the server: sudo ${serviceCommand(host, "start", "piku-web")}`,
