@@ -1,7 +1,7 @@
 import type { App } from "../app/app.ts";
 import type { Host, Ran } from "../host/host.ts";
 import { isExecutable } from "../host/tools.ts";
-import { must, PikuError, reasonOf } from "../text/errors.ts";
+import { PikuError, reasonOf } from "../text/errors.ts";
 import { printable, shellQuote } from "../text/text.ts";
 import { git, gitArgv, gitEnv } from "./git.ts";
 import largestScript from "./largest.sh" with { type: "text" };
@@ -172,6 +172,13 @@ const megabytes = (bytes: number) => `${Math.max(1, Math.round(bytes / factors.m
 export const mostReceived = (limit: number, free: number): number =>
   limit === 0 ? 0 : Math.max(limit, Math.floor(Math.min(2 * limit, limit + free / 4)));
 
+const sizeBelow = (host: Host, path: string): number => {
+  const entry = host.stat(path);
+  return entry?.type === "directory"
+    ? host.list(path).reduce((sum, name) => sum + sizeBelow(host, `${path}/${name}`), 0)
+    : (entry?.size ?? 0);
+};
+
 /** Refuses a push of more than `limit` bytes (0: any number), and names its largest file. */
 export function refuseLarge(
   host: Host,
@@ -181,7 +188,7 @@ export function refuseLarge(
   limit: number,
 ): void {
   if (!incoming || limit === 0) return;
-  const size = Number.parseInt(must(host, ["du", "-sb", incoming], "du failed").stdout, 10);
+  const size = sizeBelow(host, incoming);
   if (size <= limit) return;
   const env = { ...gitEnv(host, incoming), LC_ALL: "C", repo: app.repo, after };
   const found = host.capture(["sh", "-c", largestScript], { env }).stdout;

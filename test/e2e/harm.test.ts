@@ -604,10 +604,11 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
           expect(hook()).toHaveLength(1);
           return hook()[0]!;
         });
+        // As in a power cut: the one that waits for git would undo the release.
+        const waits = running(board, board.executable).filter((one) => !hook().includes(one));
+        for (const one of waits) process.kill(one, "SIGKILL");
         const end = performance.now() + 15_000;
         while (read(`${root()}/releases/killed/live`) !== `${number}\n` && performance.now() < end);
-        // Both of piku's, as in a power cut: the one that waits for git would undo the release.
-        for (const one of running(board, "git-receive-pack")) process.kill(one, "SIGKILL");
         process.kill(pid, "SIGKILL");
         fails(await push);
         expect(page("killed")).toBe(how[0]!);
