@@ -1,5 +1,6 @@
 import { PikuError } from "../text/errors.ts";
 import { linesOf, literal, meaningfulLines, printable } from "../text/text.ts";
+import { refuseWideText } from "./encoding.ts";
 
 /** Names and values of environment variables, in the order in which they were written. */
 export type Settings = Record<string, string>;
@@ -19,6 +20,7 @@ const bytesOf = (text: string) => text.length + 2 * (text.match(/[^\x00-\x7f]/g)
  * for `expandVars`. Throws with file and line for any other line.
  */
 export function parseSettings(content: string, file = "ENV"): Settings {
+  refuseWideText(content, file);
   const settings = new Map<string, string>();
   for (const { line, where } of meaningfulLines(content, file)) {
     const equals = line.indexOf("=");

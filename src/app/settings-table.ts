@@ -55,12 +55,12 @@ const site = {
     "`/url:folder,/url2:folder2`: directories that nginx serves by itself. They belong to the app, its dependencies or its data; others must be in `PIKU_FOLDERS`.",
   ),
   NGINX_CATCH_ALL: both(
-    line(
-      "path",
-      "write a file of the static folder, such as /index.html",
-      /^(?!.*\.\.)\/?[\w.~/-]+$/,
-    ),
-    "The file of the static folder that is served for paths that do not exist, such as `/index.html`.",
+    line("path", "write a path, such as /index.html or /index.php", /^(?!.*\.\.)\/?[\w.~/-]+$/),
+    "The file of the static folder that is served for paths that do not exist, such as `/index.html`. With `php`: the script that runs for them, such as `/index.php`.",
+  ),
+  NGINX_MAX_BODY_SIZE: both(
+    line("size", "write a size, such as 50m; 0 is no limit", /^\d{1,9}[kmg]?$/i, "20m"),
+    "How large a request to the app may be, such as an upload; visitors see `413` otherwise. PHP has limits of its own, in `php.ini`: `upload_max_filesize` (2M) and `post_max_size` (8M).",
   ),
   NGINX_CLOUDFLARE_ACL: both(
     boolean(false),
@@ -146,7 +146,7 @@ const uwsgi = {
   ),
   UWSGI_ASYNCIO: both(
     number(0, { example: 100 }),
-    "The same, by asyncio (`uwsgi-plugin-asyncio-python3`).",
+    "The same, by asyncio (on Debian 12 `uwsgi-plugin-asyncio-python3`).",
   ),
   UWSGI_LISTEN: both(number(48), "How many connections may wait to be accepted."),
   UWSGI_MAX_REQUESTS: both(
@@ -219,6 +219,10 @@ const boardwide = {
   PIKU_FIRST_PORT: board(
     firstPort(),
     "An app that serves and has no name gets a port of nginx's own, the first that is free from this one on: from 8001 unless set, and only while the board's address is one of a private network. Set, it counts on any network; `false` turns it off. A `PORT`, a `BIND_ADDRESS` or an empty `NGINX_SERVER_NAME` keeps an app from getting one.",
+  ),
+  PIKU_PAGE: board(
+    choice("true", "false"),
+    "The page at `http://BOARD/` that lists the apps. Unless set, readers on the board's own network see it, by its name or its address; `true` shows it to everybody, `false` to nobody.",
   ),
   PIKU_FOLDERS: board(
     directories(),

@@ -8,6 +8,7 @@ import { liveRelease, type Release, readableLive } from "../app/releases.ts";
 import { layered, setting } from "../app/settings.ts";
 import { renderUnchanged } from "../deploy/announce.ts";
 import { deploy } from "../deploy/deploy.ts";
+import { settleKept } from "../deploy/kept.ts";
 import { withdraw } from "../deploy/recover.ts";
 import type { Host } from "../host/host.ts";
 import { mostReceived, parseSize, refuseLarge, refuseUnacceptable } from "../repository/accept.ts";
@@ -138,6 +139,7 @@ export const gitReceivePack = command({
     refuseTwin(host, app);
     // Held until git has moved the branch, so that the next push is told the new tip.
     const serveGit = () => {
+      settleKept(host, app);
       ensureRepository(host, app);
       dropStaleLocks(host, app);
       const { largestPush } = readBoardSettings(host, app.paths.settings);

@@ -10,7 +10,7 @@ import { runningNginx } from "../site/reload.ts";
 import { certify } from "../site/renew.ts";
 import { addressesOf, type Site } from "../site/site.ts";
 import { voiceOf } from "../text/output.ts";
-import { printable } from "../text/text.ts";
+import { printable, someOf } from "../text/text.ts";
 import { hasAvahi } from "../workers/daily.ts";
 import type { Generation } from "./generation.ts";
 import type { Plan } from "./plan.ts";
@@ -30,8 +30,6 @@ export function warn({ host }: Recorder, plan: Plan, live: Release | undefined):
       `the former piku kept quotes and comments of ENV in the values of ${keys.join(", ")}; they are taken off now.`,
     );
 }
-
-const maxNamed = 5;
 
 /** What became of a deploy that was ended halfway, for the next command on the app. */
 export const renderInterrupted = (
@@ -55,11 +53,6 @@ export const renderOwn = ({ left, removed, took, restored }: Change): string[] =
     names!.length > 0 ? [`-----> ${what}: ${someOf(names as readonly string[])}`] : [],
   );
 
-/** A few of the names, and how many more there are. */
-const someOf = (names: readonly string[]): string =>
-  names.slice(0, maxNamed).join(", ") +
-  (names.length > maxNamed ? ` and ${names.length - maxNamed} more` : "");
-
 /** Says that a release is live and where, and gets its site a certificate. Its address stands last. */
 export function announce(
   host: Host,
@@ -80,6 +73,10 @@ export function announce(
     );
   if (site && site.ownPort === undefined)
     certify(host, { app, site, settings, reload: machine.reload });
+  if (site?.idle)
+    voice.log(
+      `-----> Visitors see that it is stopped; to start it: ps:scale ${app.name} ${site.idle}=1`,
+    );
   if (isClosed(host, app))
     voice.log(`-----> Visitors do not see it yet; to open it: maintenance:off ${app.name}`);
   if (target.only === undefined && kept.some(({ cron }) => !cron))

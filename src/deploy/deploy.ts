@@ -40,6 +40,7 @@ import { announce, renderInterrupted, renderOwn, renderUnchanged, warn } from ".
 import { build, runRelease } from "./build.ts";
 import { type Generation, planGeneration, startGeneration } from "./generation.ts";
 import { askHook, hookFacts, tellHook } from "./hooks.ts";
+import { settleKept } from "./kept.ts";
 import { type Asked, type Plan, planDeploy } from "./plan.ts";
 import { cancelOnInterrupt, withProgress } from "./progress.ts";
 import { recover, settleFiles } from "./recover.ts";
@@ -65,6 +66,7 @@ export function deploy(host: Host, request: DeployRequest): void {
 
 /** The same for those who hold the app's lock. */
 function deployLocked(host: Host, { app, cause, target }: DeployRequest): void {
+  settleKept(host, app);
   // It may have been destroyed while this command waited for the lock.
   if (!host.stat(app.repo))
     throw new PikuError(`app '${app.name}' not found.`, "`apps` lists what is deployed");

@@ -79,3 +79,6 @@ export interface Runtime {
    */
   isOutput?(name: string): boolean;
 }
+
+/** `Ruby`, of a runtime that is called `Ruby Application` as the original calls it. */
+export const shortName = ({ name }: Runtime) => name.replace(/ Application$/, "");

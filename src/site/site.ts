@@ -45,8 +45,12 @@ export interface Site {
   /** The page that is shown instead of everything else while this file is there. */
   maintenance: string;
   backend?: Backend;
+  /** In the place of a backend: the kind of worker that would answer, of which there are 0. */
+  idle?: string;
+  /** The folder of the app's own page for visitors while it does not answer: its `503.html`. */
+  page?: string;
   statics: Mapping[];
-  /** What a static mapping answers for a path that is no file. */
+  /** What a static mapping answers for a path that is no file; a script of PHP is uWSGI's to run. */
   catchAll?: string;
   allowGit: boolean;
   /**
@@ -54,6 +58,11 @@ export interface Site {
    * be kept from it.
    */
   hidesFiles: boolean;
+  /**
+   * The largest body of a request that reaches the app, in nginx's grammar. Undefined where a shared
+   * nginx's own limit counts.
+   */
+  maxBody?: string;
   cache?: Cache;
   /**
    * Who may come in, where nobody may but Cloudflare: the file of its addresses, and whoever
@@ -105,6 +114,7 @@ export function planSite(
     countsSent: boolean;
     ipv6: boolean;
     ports: Ports;
+    isShared?: boolean;
     /** PIKU_FOLDERS. */
     folders: readonly string[];
     defaultApp?: string;
@@ -116,9 +126,11 @@ export function planSite(
 ): Site | undefined {
   const certified = certifiedOf(app, settings, machine.ports);
   const statics = parseMappings(app, workers, settings, machine.folders);
+  const catchAll = setting(settings, "NGINX_CATCH_ALL")?.replace(/^\/?/, "/");
   const { ownPort } = machine;
   const names = ownPort === undefined ? certified.names : ["_"];
-  if (names.length === 0 || (!backend && statics.length === 0)) return undefined;
+  const idle = backend ? undefined : siteKinds.find((kind) => kind in workers);
+  if (names.length === 0 || !(backend || idle || statics.length > 0)) return undefined;
   return {
     ...certified,
     names,
@@ -137,10 +149,15 @@ export function planSite(
     challenges: app.paths.acme,
     maintenance: maintenanceFile(app),
     backend,
+    idle,
     statics,
-    catchAll: setting(settings, "NGINX_CATCH_ALL")?.replace(/^\/?/, "/"),
+    catchAll: "php" in workers && catchAll?.endsWith(".php") ? undefined : catchAll,
     allowGit: setting(settings, "NGINX_ALLOW_GIT_FOLDERS"),
     hidesFiles: "php" in workers,
+    maxBody:
+      machine.isShared && settings.NGINX_MAX_BODY_SIZE === undefined
+        ? undefined
+        : setting(settings, "NGINX_MAX_BODY_SIZE"),
     logs: setting(settings, "NGINX_LOG") ? app.logs : undefined,
     cache: backend && planCache(app, settings, machine.folders),
     cloudflare: setting(settings, "NGINX_CLOUDFLARE_ACL")
@@ -191,12 +208,6 @@ export function planBackend(
     ? { protocol: "http", first: servers("a"), second: servers("b"), flag: slotFlag(app) }
     : { protocol: "http", first: servers("a") };
 }
-
-/** Whether there is anything for a site to serve. */
-export const hasSite = (workers: Workers, settings: Settings, backend: Backend | undefined) =>
-  backend !== undefined ||
-  "static" in workers ||
-  setting(settings, "NGINX_STATIC_PATHS").length > 0;
 
 const maxIncludeBytes = 1_000_000;
 

@@ -179,3 +179,10 @@ export const meaningfulLines = (content: string, file: string): { line: string; 
  */
 export const printable = (typed: string) =>
   typed.replace(/[^\x20-\x7e\u00a0-\u2027\u202f-\u2065\u206a-\uffff]/g, "?").slice(0, 80);
+
+const maxNamed = 5;
+
+/** A few of the names, and how many more there are. */
+export const someOf = (names: readonly string[]): string =>
+  names.slice(0, maxNamed).join(", ") +
+  (names.length > maxNamed ? ` and ${names.length - maxNamed} more` : "");
