@@ -10,6 +10,7 @@ import {
   list,
   number,
   ownFile,
+  passwordHash,
   port,
   seconds,
   serverNames,
@@ -50,6 +51,10 @@ const site = {
     "Other names, from which visitors are redirected to the first of `NGINX_SERVER_NAME`.",
   ),
   NGINX_HTTPS_ONLY: both(boolean(false), "Redirect http to https."),
+  PIKU_PASSWORD: both(
+    passwordHash(),
+    "Visitors must give this password; the user's name is the app's, or `piku`. `config:set` keeps a hash of it only, and the app does not get it. For the whole board it also closes the board's page, and an empty value opens one app. Challenges of a certificate authority are answered without. Not on a shared nginx.",
+  ),
   NGINX_STATIC_PATHS: app(
     list({ noun: "mapping", title: "mappings", hint: "write /url:folder, such as /static:public" }),
     "`/url:folder,/url2:folder2`: directories that nginx serves by itself. They belong to the app, its dependencies or its data; others must be in `PIKU_FOLDERS`.",
@@ -200,8 +205,8 @@ const runtimes = {
     "The version of Node, such as `20.11.1`, `lts` or `latest`. Where the board has another one, nodeenv gets it.",
   ),
   NODE_PACKAGE_MANAGER: both(
-    line("package manager", "", undefined, "npm"),
-    "`npm`, `yarn` or `pnpm`, with options after it if need be: `npm --package-lock=false`.",
+    line("package manager", ""),
+    "`npm`, `yarn`, `pnpm` or `bun`, with options after it if need be: `npm --package-lock=false`. Without it `package-lock.json`, `packageManager` in package.json or another lock file decides, else npm.",
   ),
 };
 

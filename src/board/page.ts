@@ -2,10 +2,12 @@ import { appOf } from "../app/app.ts";
 import { readBoardSettings } from "../app/board-settings.ts";
 import type { Paths } from "../app/paths.ts";
 import { isStopped } from "../app/releases.ts";
+import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { homeFiles, type Language, languages } from "../site/home.ts";
 import { isClosed } from "../site/maintenance.ts";
 import { escapeHtml } from "../site/page.ts";
+import { usersFile } from "../site/site.ts";
 import { text } from "../text/text.ts";
 import { words } from "./page-words.ts";
 import { surveyApps } from "./status.ts";
@@ -96,14 +98,17 @@ const maxApps = 100;
  * of piku.
  */
 export function writeBoardPage(host: Host, paths: Paths, version: string): void {
-  const { page: wanted } = readBoardSettings(host, paths.settings);
-  const { folder, forAll } = homeFiles(paths);
+  const { page: wanted, settings } = readBoardSettings(host, paths.settings);
+  const { folder, forAll, password } = homeFiles(paths);
   if (wanted === "false" || host.stat(paths.web) === undefined) {
     host.remove(folder);
     return;
   }
   const page = { ...surveyPage(host, paths), version };
   host.mkdir(folder);
+  const hash = setting(settings, "PIKU_PASSWORD", paths.settings);
+  if (hash === undefined) host.remove(password);
+  else if (host.read(password) !== usersFile(hash)) host.write(password, usersFile(hash), 0o600);
   // It is made anew at every change, so it need not be on the disk before a power cut.
   const fresh = `${folder}/.index.html.tmp`;
   host.remove(fresh);

@@ -24,6 +24,7 @@ import { Ended, usageError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { shellQuote } from "../text/text.ts";
 import { appArg, command, jsonArg } from "./command.ts";
+import { withHashedPassword } from "./password.ts";
 import { sameAgain, serverSettings } from "./redeploy.ts";
 
 const settingArg = {
@@ -246,7 +247,7 @@ export const configSet = command({
     global: globalArg,
   },
   run({ args, words, host }) {
-    if (args.global) return changeGlobal(host, parseAssignments(words));
+    if (args.global) return changeGlobal(host, withHashedPassword(host, parseAssignments(words)));
     const settings = parseAssignments(afterApp(words, "DEBUG=1"));
     set(host, args.app, "config:set", settings, args.restart);
   },
@@ -273,7 +274,7 @@ function set(
   restarts: boolean | undefined,
 ): void {
   for (const key of Object.keys(settings)) voiceOf(host).log(`Setting ${key} for '${typed}'`);
-  change(host, namedApp(host, typed), cause, settings, !restarts);
+  change(host, namedApp(host, typed), cause, withHashedPassword(host, settings), !restarts);
 }
 
 /** The words behind the app's name; at least one. */

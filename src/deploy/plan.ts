@@ -22,6 +22,7 @@ import { askNginx } from "../site/nginx.ts";
 import { ownPageFolder } from "../site/own-page.ts";
 import { isShared } from "../site/reload.ts";
 import { planBackend, planSite, readInclude, type Site } from "../site/site.ts";
+import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { parseOptions } from "../workers/options.ts";
 import {
@@ -93,7 +94,8 @@ export function planDeploy(
   const machine = readBoardSettings(host, app.paths.settings);
   const isNew = target.commit.id !== live?.commit;
   if (isNew) refuseManyNames(host, target.commit, machine.mostFiles);
-  const survey = surveyCommit(host, target.commit, target.serverSettings, machine);
+  const kept = target.builds ? undefined : live?.environment;
+  const survey = surveyCommit(host, target.commit, target.serverSettings, machine, kept);
   const { procfile, runtime, source, environment, warnings } = survey;
   const scaling = planScaling(procfile.workers, readScaling(host, app), target.scaling);
   const keeps = keepsKind("web", asked, survey, live);
@@ -180,6 +182,11 @@ function planSiteOf(
   };
   const site = planSite(app, workers, settings, facts, backend);
   if (!site) return undefined;
+  if (site.password && shared)
+    throw new PikuError(
+      "PIKU_PASSWORD works with piku's own nginx only, and this board's nginx is shared",
+      "use auth_basic in NGINX_INCLUDE_FILE",
+    );
   site.include = readInclude(host, commit, deployed);
   site.page = ownPageFolder(app, site.statics, (name) =>
     name.includes("/") ? source.read(name) !== "" : names.includes(name),
@@ -259,8 +266,13 @@ function liveSettings(
   workers: Workers,
   { names, networked, bind, ports, slot }: Place,
 ): Settings {
-  const { PORT, BIND_ADDRESS, ...rest } = settings;
-  if (!networked) return settings;
+  const { PORT, BIND_ADDRESS, PIKU_PASSWORD, ...rest } = settings;
+  if (!networked)
+    return {
+      ...rest,
+      ...(PORT === undefined ? {} : { PORT }),
+      ...(BIND_ADDRESS === undefined ? {} : { BIND_ADDRESS }),
+    };
   if (names.length > 0 && Object.keys(workers).some(isUwsgiKind))
     return { ...rest, BIND_ADDRESS: `unix://${socketLink(app, 1)}` };
   return { ...rest, BIND_ADDRESS: bind, PORT: String(ports[slot][0] ?? PORT) };

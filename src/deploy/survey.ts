@@ -7,16 +7,16 @@ import { liveRelease } from "../app/releases.ts";
 import { layered, setting, settingWarnings } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { findTool } from "../host/tools.ts";
-import { type Commit, fileOf, namesOf } from "../repository/commit.ts";
+import { type Commit, fileOf, filesOf, namesOf } from "../repository/commit.ts";
 import { includedFile } from "../repository/include.ts";
-import { environmentFolder, environmentKey } from "../runtimes/dependencies.ts";
+import { environmentFolder, environmentKey, isComplete } from "../runtimes/dependencies.ts";
 import { generic } from "../runtimes/generic.ts";
 import { detectRuntime } from "../runtimes/index.ts";
 import { type Runtime, type Source, shortName } from "../runtimes/runtime.ts";
 import { usualSettings } from "../runtimes/usual.ts";
 import { derivedNameWarnings, nameBelow } from "../site/names.ts";
 import { PikuError } from "../text/errors.ts";
-import { printable } from "../text/text.ts";
+import { misspeltWarnings, noProcfile, wsgiFile } from "./hints.ts";
 
 /** What a commit asks for, and what the board has for it. */
 export interface Survey {
@@ -35,13 +35,14 @@ export interface Survey {
 
 /**
  * Reads a commit and changes nothing. Throws for what cannot work, with file and line where
- * possible.
+ * possible. `kept`: for a deploy without a build, the key of the dependencies that the app has.
  */
 export function surveyCommit(
   host: Host,
   commit: Commit,
   serverSettings: string,
   machine: BoardSettings,
+  kept?: string,
 ): Survey {
   const { app } = commit;
   const names = namesOf(host, commit);
@@ -60,7 +61,11 @@ export function surveyCommit(
   const web = runtime.web?.(source);
   const procfile = web === undefined ? given : { ...given, workers: { ...given.workers, web } };
   refuseTwinFiles(host, app, Object.keys(procfile.workers));
-  const key = environmentKey(host, runtime, source);
+  const stays =
+    kept !== undefined &&
+    runtime.madeFrom?.linked &&
+    isComplete(host, environmentFolder(app, kept));
+  const key = stays ? kept : environmentKey(host, runtime, source);
   const environment = key === undefined ? undefined : { key, folder: environmentFolder(app, key) };
   const common = baseSettings(host, app, environment?.folder);
   const base = {
@@ -102,26 +107,39 @@ function textOfInclude(host: Host, commit: Commit, settings: Settings): string {
 }
 
 /** The commit as runtimes see it. */
-const sourceOf = (
+function sourceOf(
   host: Host,
   commit: Commit,
   names: readonly string[],
   given: Procfile,
   settings: Settings,
-): Source => ({
-  workers: given.workers,
-  commands: [given.preflight, given.release, ...Object.values(given.workers)].filter(
-    (line) => line !== undefined,
-  ),
-  settings,
-  names,
-  commit: commit.id,
-  // Lock files can have several megabytes.
-  read: (name) => fileOf(host, commit, name, 16 * 1024 * 1024) ?? "",
-  has: (tool) => findTool(host, tool) !== undefined,
-  probe: (...argv) => host.capture(argv).status === 0,
-  ask: (...argv) => host.capture(argv).stdout.trim(),
-});
+): Source {
+  const files = remembered(() => filesOf(host, commit));
+  return {
+    workers: given.workers,
+    commands: [given.preflight, given.release, ...Object.values(given.workers)].filter(
+      (line) => line !== undefined,
+    ),
+    settings,
+    names,
+    files: () => files(""),
+    // Lock files can have several megabytes.
+    read: remembered((name) => fileOf(host, commit, name, 16 * 1024 * 1024) ?? ""),
+    has: (tool) => findTool(host, tool) !== undefined,
+    probe: (...argv) => host.capture(argv).status === 0,
+    ask: (...argv) => host.capture(argv).stdout.trim(),
+  };
+}
+
+/** A function that is asked once for each name: git takes its time, and files can be large. */
+function remembered<T>(ask: (name: string) => T): (name: string) => T {
+  const answers = new Map<string, { is: T }>();
+  return (name) => {
+    const answer = answers.get(name) ?? { is: ask(name) };
+    answers.set(name, answer);
+    return answer.is;
+  };
+}
 
 /** The commit that is live as runtimes see it, and what its processes got; none before it is. */
 function liveSource(host: Host, app: App): { source: Source; settings: Settings } | undefined {
@@ -191,14 +209,21 @@ function readableProcfile(host: Host, commit: Commit): Procfile {
 
 function readProcfile(host: Host, commit: Commit, names: readonly string[]): Procfile {
   const content = fileOf(host, commit, "Procfile");
-  if (content !== undefined) return parseProcfile(content);
-  const near = names.find((name) => /^procfile(\.|$)/i.test(name));
-  throw new PikuError(
-    near ? `there is no Procfile, but '${printable(near)}'` : "there is no Procfile",
-    near
-      ? "call it Procfile, with a capital P and no ending; a link to something outside does not count"
-      : "add a file called Procfile with a line such as `web: python3 app.py`",
-  );
+  const top = { names, read: (path: string) => readOrNothing(host, commit, path) };
+  if (content === undefined) throw new PikuError(...noProcfile(top));
+  const procfile = parseProcfile(content);
+  const file = wsgiFile(top, procfile.workers.wsgi);
+  if (file) throw new PikuError(...file);
+  return { ...procfile, warnings: [...procfile.warnings, ...misspeltWarnings(names)] };
+}
+
+/** A file that a hint looks into; it must not fail for the file's sake. */
+function readOrNothing(host: Host, commit: Commit, path: string): string | undefined {
+  try {
+    return fileOf(host, commit, path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The settings that every app has; its own take precedence. */

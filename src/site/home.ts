@@ -10,6 +10,7 @@ export type Language = (typeof languages)[number];
 export const homeFiles = ({ web }: Paths) => ({
   folder: `${web}/page`,
   forAll: `${web}/page/for-all`,
+  password: `${web}/page/password`,
 });
 
 // RFC 1918, 3927, 4193, 4291 and 6598, and this machine itself.
@@ -56,13 +57,17 @@ export const renderReaders = (hostname: string) =>
  * network only, and for everything else the page of unknown names.
  */
 export const renderHome = (paths: Paths) => {
-  const { folder, forAll } = homeFiles(paths);
+  const { folder, forAll, password } = homeFiles(paths);
   const unknown = `default_type text/html;\nreturn 404 ${quotedPage(unknownPage)};`;
   return text`
     set $piku_seen $piku_reader;
     if (-f ${forAll}) { set $piku_seen near; }
     if ($piku_is_board = 0) { set $piku_seen far; }
+    set $piku_realm off;
+    if (-f ${password}) { set $piku_realm board; }
     location = / {
+      auth_basic $piku_realm;
+      auth_basic_user_file ${password};
       if ($piku_seen = far) { rewrite ^ /unknown last; }
       root ${folder};
       ssi on;

@@ -21,6 +21,7 @@ ${site.backend ? renderUpstreams(site, site.backend) : ""}${site.backend && site
     gzip_min_length 2048;
     gzip_vary on;
     add_header X-Deployed-By Piku;
+    ${site.password && `auth_basic "${site.app}";\nauth_basic_user_file ${site.password.file};`}
     ${site.cloudflare && renderAccess(site.cloudflare)}
     ${renderChallenges(site)}
     ${renderMaintenance(site.maintenance)}
@@ -68,10 +69,11 @@ const renderAccess = ({ ranges, deployer }: NonNullable<Site["cloudflare"]>) =>
   set $piku_client $remote_addr;
   if ($http_cf_connecting_ip) { set $piku_client $http_cf_connecting_ip; }`.trimEnd();
 
-const renderChallenges = ({ challenges }: Site) =>
+const renderChallenges = ({ challenges, password }: Site) =>
   text`
   location ^~ /.well-known/acme-challenge {
     allow all;
+    ${password && "auth_basic off;"}
     root ${challenges};
   }`.trimEnd();
 

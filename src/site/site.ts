@@ -44,6 +44,8 @@ export interface Site {
   challenges: string;
   /** The page that is shown instead of everything else while this file is there. */
   maintenance: string;
+  /** The file of who may come in, and its content (auth_basic_user_file). */
+  password?: { file: string; users: string };
   backend?: Backend;
   /** In the place of a backend: the kind of worker that would answer, of which there are 0. */
   idle?: string;
@@ -148,6 +150,7 @@ export function planSite(
     httpsOnly: ownPort === undefined && setting(settings, "NGINX_HTTPS_ONLY"),
     challenges: app.paths.acme,
     maintenance: maintenanceFile(app),
+    password: passwordOf(app, settings),
     backend,
     idle,
     statics,
@@ -165,6 +168,21 @@ export function planSite(
       : undefined,
   };
 }
+
+/**
+ * Who may come in with PIKU_PASSWORD. A file of another hash has another name, so that a site that
+ * comes back, after a change that failed, has its own.
+ */
+function passwordOf(app: App, settings: Settings): Site["password"] {
+  const hash = setting(settings, "PIKU_PASSWORD");
+  if (hash === undefined) return undefined;
+  const salt = hash.split("$")[2]!.replace(/\W/g, "_").slice(0, 16);
+  return { file: `${app.releases}/password-${salt}`, users: usersFile(hash, app.name) };
+}
+
+/** The lines of a password file (ngx_http_auth_basic_module). */
+export const usersFile = (hash: string, ...names: string[]) =>
+  [...new Set([...names, "piku"])].map((name) => `${name}:${hash}\n`).join("");
 
 /**
  * The addresses of a site in a browser, the plain one first. `server` stands for a site without a

@@ -103,8 +103,12 @@ const allOf = ({ a, b, site }: OwnPorts) => [...a, ...b, ...(site === undefined 
 /** The ports reserved by other apps, also by those that `destroy --undo` may bring back. */
 const takenPorts = (host: Host, app: App) => {
   const { destroyed } = app.paths;
-  const apps = listApps(host, app.paths).filter((name) => name !== app.name);
-  const kept = host.list(destroyed).map((name) => `${destroyed}/${name}/releases/ports.json`);
+  const isOther = (name: string) => name !== app.name;
+  const apps = listApps(host, app.paths).filter(isOther);
+  const kept = host
+    .list(destroyed)
+    .filter(isOther)
+    .map((name) => `${destroyed}/${name}/releases/ports.json`);
   return new Set([
     ...apps.flatMap((name) => appPorts(host, app, name)),
     ...kept.flatMap((file) => allOf(parsePorts(readOfAny(host, file)))),

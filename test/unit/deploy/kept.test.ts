@@ -178,6 +178,8 @@ test("the ports of a destroyed app are nobody else's while it can come back", ()
   host.taken.add(20_000);
   keepAside(host, app("blog"), false);
   expect(() => choosePorts(host, app("shop"), 1)).toThrow("no TCP port");
+  // One of the same name is never there at the same time.
+  expect(choosePorts(host, app("blog"), 1)).toEqual({ a: [20_001], b: [20_002] });
   purgeKept(host, app("blog"));
   expect(choosePorts(host, app("shop"), 1)).toEqual({ a: [20_001], b: [20_002] });
 });
