@@ -179,10 +179,17 @@ const deploys = {
     "The one branch that a push deploys; git takes others, and `deploy APP BRANCH` deploys them. Unless set, the branch pushed last is live.",
   ),
   PIKU_HEALTHCHECK: both(
-    line("path", "write a path of the app that answers quickly, such as /health", /^\/[!-~]*$/),
-    "A path that must answer 2xx or 3xx before a new worker is healthy.",
+    line(
+      "path",
+      "write a path of the app that answers quickly, such as /health, or false",
+      /^(\/[!-~]*|false)$/,
+    ),
+    "A path that must answer 2xx or 3xx before a new worker is healthy. Without it a `web` process must answer `GET /` with any status; `false`: it is enough that it listens.",
   ),
-  PIKU_HEALTHCHECK_TIMEOUT: both(seconds(60), "How long a new worker may take to become healthy."),
+  PIKU_HEALTHCHECK_TIMEOUT: both(
+    seconds(60),
+    "How long a new worker may take to become healthy. One that has it set is also waited for when it listens on another port first.",
+  ),
   PIKU_GRACE: both(seconds(30), "How long an old worker may take for its last requests."),
   PIKU_OVERLAP: both(
     boolean(true),

@@ -36,6 +36,8 @@ export interface ProcessStatus {
   memory?: number;
   cpu?: number;
   port?: number;
+  /** The processes that it has started in sessions of their own. */
+  detached?: number[];
 }
 
 /** How an app is doing. */

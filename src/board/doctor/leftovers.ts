@@ -33,7 +33,8 @@ function withoutApp(host: Host, { apps, paths }: Board): { left: string[]; waiti
     apps.every((app) => app.name !== name),
   );
   const isWaiting = (name: string) =>
-    !begun.has(name) && host.list(`${paths.envs}/${name}`).join() === "ENV";
+    !begun.has(name) &&
+    ["ENV", "SCALING", "ENV,SCALING"].includes(host.list(`${paths.envs}/${name}`).join());
   return { left: names.filter((name) => !isWaiting(name)), waiting: names.filter(isWaiting) };
 }
 

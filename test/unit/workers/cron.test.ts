@@ -114,6 +114,7 @@ set -- $(date '+%-H %-d %-m %w')
 { { case ,1,15, in *,$2,*) ;; *) false ;; esac; } || case ,1, in *,$4,*) ;; *) false ;; esac; } || exit 0
 cd /p/apps/blog || exit 1
 export A='1'
+export PIKU_PROCESS='/p/releases/blog/run-7/cron.1'
 a; b
 `);
 });

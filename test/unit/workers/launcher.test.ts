@@ -55,6 +55,7 @@ echo $$ >/p/releases/blog/run-7/web.1.daemon
 cd /p/apps/blog || exit 1
 export A='it'\\''s'
 export PORT='20001'
+export PIKU_PROCESS='/p/releases/blog/run-7/web.1'
 exec python3 app.py
 `);
 });
@@ -75,8 +76,9 @@ test("a launcher gives 500 settings to the letter, and becomes the command", () 
     INHERITED: "yes",
   });
   const { PWD, OLDPWD: _, ...got } = readEnvironment(ran.stdout);
-  expect([PWD, got]).toEqual([real.tree, { ...settings, INHERITED: "yes" }]);
   const files = filesOf(real, workerOf({}));
+  const given = { ...settings, PIKU_PROCESS: files.mark, INHERITED: "yes" };
+  expect([PWD, got]).toEqual([real.tree, given]);
   expect([files.daemon, files.starts].map((file) => fs.readFileSync(file, "utf8"))).toEqual([
     `${ran.pid}\n`,
     ".",
