@@ -4,6 +4,7 @@ import { dispatch } from "./commands/index.ts";
 import { wordsOf } from "./commands/ssh.ts";
 import type { Host } from "./host/host.ts";
 import { cleanEnvironment } from "./host/tools.ts";
+import { pushOf } from "./repository/push.ts";
 import { Ended, explain, PikuError } from "./text/errors.ts";
 import { voiceOf } from "./text/output.ts";
 
@@ -14,7 +15,7 @@ async function main(host: Host): Promise<number> {
     if (isClient(host, host.args)) await runClient(host, host.args);
     else {
       host.setEnv(cleanEnvironment(env));
-      await dispatch(host, wordsOf(host.args, env), env.GIT_QUARANTINE_PATH);
+      await dispatch(host, wordsOf(host.args, env), pushOf(env));
     }
     return 0;
   } catch (error) {

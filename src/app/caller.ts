@@ -1,15 +1,31 @@
 import type { Host } from "../host/host.ts";
+import { pathsOf } from "./paths.ts";
 
 /**
  * Whoever gave this command: the name and the fingerprint of the ssh key, or the user of this
- * machine.
+ * machine. A key without a name of its own goes by its comment, as `keys` lists it.
  */
 export function callerOf(host: Host): string {
-  const { FINGERPRINT, NAME, USER, LOGNAME } = host.env();
-  return FINGERPRINT
-    ? `${NAME || "default"} ${FINGERPRINT}`
-    : (USER ?? LOGNAME ?? `user ${host.uid}`);
+  const { FINGERPRINT, NAME = "default", USER, LOGNAME } = host.env();
+  if (!FINGERPRINT) return USER ?? LOGNAME ?? `user ${host.uid}`;
+  return `${NAME === "default" ? (commentOf(host, FINGERPRINT) ?? NAME) : NAME} ${FINGERPRINT}`;
 }
+
+/** The comment behind the key with this fingerprint in authorized_keys(5). */
+function commentOf(host: Host, fingerprint: string): string | undefined {
+  try {
+    const content = host.read(`${pathsOf(host).home}/.ssh/authorized_keys`) ?? "";
+    const line = content.split("\n").find((one) => one.includes(`FINGERPRINT=${fingerprint} `));
+    return / (?:ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/=]+ +([\x20-\x7e]{1,80})/
+      .exec(line ?? "")?.[1]
+      ?.trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The name alone of what `callerOf` gave, for people. */
+export const callerName = (who: string): string => who.replace(/ SHA256:\S+$/, "");
 
 /** The address from which the caller came by ssh (ssh(1): SSH_CLIENT); undefined for others. */
 export const callerAddress = (host: Host): string | undefined =>
@@ -25,3 +41,7 @@ export const isCalledPrivately = (host: Host): boolean => privateAddress.test(ca
 /** The board's own address, as the caller knows it (ssh(1): SSH_CONNECTION). */
 export const calledAddress = (host: Host): string =>
   host.env().SSH_CONNECTION?.split(" ")[2] ?? "SERVER";
+
+/** How the caller logs in to the board: `piku@192.168.1.5`. */
+export const boardLogin = (host: Host): string =>
+  `${host.env().USER ?? "piku"}@${calledAddress(host)}`;

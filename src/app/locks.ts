@@ -1,7 +1,8 @@
 import type { Host, Lock } from "../host/host.ts";
 import { waitUntil } from "../host/wait.ts";
+import { span } from "../text/text.ts";
 import type { App } from "./app.ts";
-import { callerOf } from "./caller.ts";
+import { callerName, callerOf } from "./caller.ts";
 import type { Paths } from "./paths.ts";
 
 /**
@@ -14,8 +15,8 @@ const fileOf = (paths: Paths, turn: LockName, app?: App) =>
   `${paths.locks}/${app ? `${app.name}.` : ""}${turn}`;
 
 /**
- * Who holds a lock, since when, and for what, written beside it for the one who waits; in a second
- * line the number of the process that holds it.
+ * For what a lock is held, and by whom, written beside it for the one who waits; in a second line
+ * the number of the process that holds it. The time of the file says since when.
  */
 const noteOf = (file: string) => `${file}.by`;
 
@@ -58,7 +59,7 @@ export function withLock<T>(
     if (app)
       host.write(
         noteOf(file),
-        `${what} by ${callerOf(host)}, since ${new Date(host.now()).toISOString()}\n${host.pid}\n`,
+        `${what}${isAsked(what) ? ` by ${callerName(callerOf(host))}` : ""}\n${host.pid}\n`,
         0o600,
       );
     return action();
@@ -70,11 +71,11 @@ export function withLock<T>(
   }
 }
 
+/** Whether somebody asked for it: a command, not something that goes on by itself. */
+const isAsked = (what: string) => !what.startsWith("the ");
+
 function waitForLock(host: Host, file: string, tells: boolean, meanwhile: () => void): Lock {
-  if (tells)
-    host.sayError(
-      `-----> Waiting for ${host.read(noteOf(file))?.split("\n")[0] ?? "another command"}`,
-    );
+  if (tells) host.sayError(`-----> Waiting for ${holderNote(host, file)}`);
   let lock: Lock | undefined;
   const take = () => {
     lock = host.lock(file);
@@ -82,6 +83,15 @@ function waitForLock(host: Host, file: string, tells: boolean, meanwhile: () => 
   };
   while (!waitUntil(host, take, { every: 100, atMost: 1000 })) meanwhile();
   return lock!;
+}
+
+/** Such as `push by anna, which began 12s ago`. */
+function holderNote(host: Host, file: string): string {
+  const note = noteOf(file);
+  const what = host.read(note)?.split("\n")[0];
+  if (!what) return "another command";
+  const age = host.now() - (host.stat(note)?.modified ?? host.now());
+  return isAsked(what) && age >= 1000 ? `${what}, which began ${span(age)} ago` : what;
 }
 
 const isGone = (host: Host, { tree, repo, envs, releases }: App) =>

@@ -36,8 +36,17 @@ export interface Release {
    * (PIKU_AUTO_RESTART).
    */
   held?: Record<string, string>;
+  /** What it replaced of the app's own, in spite of what the app had written there. */
+  took?: Took;
   /** How long each step took, in milliseconds. */
   steps: { title: string; milliseconds: number }[];
+}
+
+/** Files that the app had written and a release replaced. */
+export interface Took {
+  /** The commit whose files they were. */
+  over: string;
+  names: string[];
 }
 
 /** Removes all files of a release but its transcript. */
@@ -88,8 +97,12 @@ export const releaseFiles = (app: App, number: number) => ({
    */
   strange: below(app, `${number}.strange`),
   strangeKept: below(app, `${number}.strange.tar`),
+  /** What the app had written and this release replaced (`Release.took`). */
+  own: below(app, `${number}.own.tar`),
   /** Files that builds made, up to this release. */
   made: below(app, `${number}.made`),
+  /** Tracked files that the Procfile's `release` has changed, up to this release. */
+  outputs: below(app, `${number}.outputs`),
 });
 
 /**
@@ -115,6 +128,9 @@ export function liveNumber(host: Host, app: App): number | undefined {
 
 export const writeLive = (host: Host, app: App, number: number) =>
   host.write(liveFile(app), `${number}\n`);
+
+/** From now on no release is live. */
+export const removeLive = (host: Host, app: App) => host.remove(liveFile(app));
 
 /** The record of a release. Throws when it cannot be read. */
 export function readRelease(host: Host, app: App, number: number): Release {
@@ -165,6 +181,10 @@ export const numbersOf = (host: Host, app: App): number[] =>
   ]
     .map(Number)
     .sort((a, b) => a - b);
+
+/** The numbers of the releases that have been live, ascending. */
+export const recordedNumbers = (host: Host, app: App): number[] =>
+  numbersOf(host, app).filter((number) => host.stat(releaseFiles(app, number).record));
 
 /** The number that the next release gets. */
 export const nextNumber = (host: Host, app: App) => (numbersOf(host, app).at(-1) ?? 0) + 1;

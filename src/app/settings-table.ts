@@ -174,6 +174,10 @@ const uwsgi = {
 };
 
 const deploys = {
+  PIKU_BRANCH: both(
+    line("branch", "write a branch's name, such as main", /^[^\s~^:?*[\\]+$/),
+    "The one branch that a push deploys; git takes others, and `deploy APP BRANCH` deploys them. Unless set, the branch pushed last is live.",
+  ),
   PIKU_HEALTHCHECK: both(
     line(
       "path",
@@ -246,7 +250,7 @@ const boardwide = {
   ),
   PIKU_MAX_PUSH: board(
     line("size", "write a size, such as 500m or 2g", /^\d{1,9}[kmg]?$/i, "1g"),
-    "How large a push may be; git says `pack exceeds maximum allowed size` otherwise.",
+    "How large a push may be. A larger one is refused; if it is more than twice as large, git says only `pack exceeds maximum allowed size`.",
   ),
   PIKU_MAX_FILES: board(
     number(100_000, { noun: "number of files", min: 1, max: 9_999_999, example: 200_000 }),

@@ -1,5 +1,6 @@
 import type { BooleanArgDef, PositionalArgDef, StringArgDef } from "citty";
 import type { Host } from "../host/host.ts";
+import type { Push } from "../repository/push.ts";
 
 /** The headings of the help page, in its order. */
 export const groups = [
@@ -32,8 +33,8 @@ type Value<A> = A extends { type: "boolean" }
 /** What a call gives to every command. */
 export interface Call {
   host: Host;
-  /** Where git keeps the objects of a push until it accepts them; only its hook has it. */
-  incoming?: string;
+  /** What git tells its hook of a push; nobody else has it. */
+  push?: Push;
 }
 
 /** What a command runs with. */

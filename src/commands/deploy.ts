@@ -1,5 +1,5 @@
 import { type App, findApp, remainsOf } from "../app/app.ts";
-import { callerOf } from "../app/caller.ts";
+import { callerName, callerOf } from "../app/caller.ts";
 import { readScaling } from "../app/live.ts";
 import { holderOf, isHeld, withLock } from "../app/locks.ts";
 import { cancelFile, liveNumber } from "../app/releases.ts";
@@ -10,27 +10,55 @@ import type { Host } from "../host/host.ts";
 import { everyProcess, familyOf } from "../host/processes.ts";
 import { waitUntil } from "../host/wait.ts";
 import { revision } from "../repository/commit.ts";
+import { branchesOf } from "../repository/push.ts";
 import { PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { printable } from "../text/text.ts";
 import { appArg, command } from "./command.ts";
-import { redeploy } from "./redeploy.ts";
+import { choiceArgs, choicesOf, redeploy } from "./redeploy.ts";
 
 export const deployCommand = command({
   name: "deploy",
   group: "Deploys",
-  description: "Redeploy the last push",
-  examples: ["ssh piku@board deploy blog"],
+  description: "Deploy the last push again, or another branch",
+  examples: ["ssh piku@board deploy blog", "ssh piku@board deploy blog main"],
   alias: ["redeploy", "rebuild", "ps:rebuild"],
-  args: { app: appArg },
+  args: {
+    app: appArg,
+    branch: {
+      type: "positional",
+      description: "a branch that was pushed; the live one unless given",
+      required: false,
+    },
+    ...choiceArgs,
+  },
   run({ args, host }) {
     const app = findApp(host, args.app);
     redeploy(host, app, "deploy", ({ commit, branch }) => {
-      const tip = revision(host, app.repo, branch ? `refs/heads/${branch}` : "HEAD");
-      return { commit: { id: tip ?? commit.id, app }, builds: true, releases: true };
+      if (args.branch !== undefined) refuseUnknownBranch(host, app, args.branch);
+      const wanted = args.branch ?? branch;
+      const tip = revision(host, app.repo, wanted ? `refs/heads/${wanted}` : "HEAD");
+      return {
+        commit: { id: tip ?? commit.id, app },
+        branch: wanted,
+        choices: choicesOf(args),
+        builds: true,
+        releases: true,
+      };
     });
   },
 });
+
+function refuseUnknownBranch(host: Host, app: App, branch: string): void {
+  const names = branchesOf(host, app);
+  if (names.includes(branch)) return;
+  throw new PikuError(
+    `app '${app.name}' has no branch '${printable(branch)}'`,
+    names.length > 0
+      ? `it has ${names.slice(0, 10).map(printable).join(", ")}`
+      : `push it first: git push piku ${printable(branch)}`,
+  );
+}
 
 const cancelTimeout = 60_000;
 const toolTimeout = 5_000;
@@ -48,7 +76,7 @@ export const deployCancel = command({
     if (!isDeploying()) throw new PikuError(`nothing of app '${app.name}' is being deployed`);
     const before = liveNumber(host, app);
     const voice = voiceOf(host);
-    host.write(cancelFile(app), callerOf(host), 0o600);
+    host.write(cancelFile(app), callerName(callerOf(host)), 0o600);
     voice.start("Waiting for the deploy to end");
     // The next deploy removes the mark: it is not meant for that one.
     const hasEnded = waitUntil(host, () => !isDeploying() || !host.stat(cancelFile(app)), {

@@ -1,6 +1,7 @@
 import { runCommand } from "citty";
 import { pathsOf } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
+import type { Push } from "../repository/push.ts";
 import { usageError } from "../text/errors.ts";
 import { nearest, printable } from "../text/text.ts";
 import { apps, ps } from "./apps.ts";
@@ -146,13 +147,13 @@ function findNamed(host: Host, name: string): Command | Plugin {
 }
 
 /**
- * Runs the command, or the plugin, that these words ask for; `help` for none. `incoming` is the
- * folder of a push's objects, for the hook. Throws what the command throws, and usage errors.
+ * Runs the command, or the plugin, that these words ask for; `help` for none. `push` is what
+ * git tells its hook. Throws what the command throws, and usage errors.
  */
 export async function dispatch(
   host: Host,
   [name = "help", ...words]: readonly string[],
-  incoming?: string,
+  push?: Push,
 ): Promise<void> {
   const found = findNamed(host, name);
   if (!("group" in found)) {
@@ -160,7 +161,7 @@ export async function dispatch(
     return runPlugin(host, pathsOf(host), found, name, words);
   }
   try {
-    await runCommandOf(found, { host, incoming }, words);
+    await runCommandOf(found, { host, push }, words);
   } finally {
     refreshPage(host, found.name);
   }

@@ -3,8 +3,24 @@ import type { Release } from "../app/releases.ts";
 import { deploy } from "../deploy/deploy.ts";
 import type { Target } from "../deploy/request.ts";
 import type { Host } from "../host/host.ts";
+import type { Choices } from "../repository/own.ts";
 import { commitOf } from "../repository/worktree.ts";
 import { PikuError } from "../text/errors.ts";
+
+const choice = (description: string) =>
+  ({ type: "string", description, valueHint: "file" }) as const;
+
+/** The options of commands that check out another commit. */
+export const choiceArgs = {
+  keep: choice("a file, a directory or `.`: the app's changes to it stay"),
+  take: choice("a file, a directory or `.`: the commit's replaces what the app wrote"),
+} as const;
+
+/** What these options say; several names with commas between. */
+export const choicesOf = ({ keep = "", take = "" }: { keep?: string; take?: string }): Choices => ({
+  keep: keep.split(",").filter(Boolean),
+  take: take.split(",").filter(Boolean),
+});
 
 /** An app's settings on the server, as the file holds them. */
 export const serverSettings = (host: Host, app: App) => host.read(`${app.envs}/ENV`) ?? "";

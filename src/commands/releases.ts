@@ -1,10 +1,18 @@
 import { type App, findApp } from "../app/app.ts";
-import { liveNumber, numbersOf, type Release, readRelease, releaseFiles } from "../app/releases.ts";
+import { callerName } from "../app/caller.ts";
+import {
+  liveNumber,
+  liveRelease,
+  type Release,
+  readRelease,
+  recordedNumbers,
+  releaseFiles,
+} from "../app/releases.ts";
 import type { Target } from "../deploy/request.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { appArg, command, jsonArg } from "./command.ts";
-import { redeploy } from "./redeploy.ts";
+import { choiceArgs, choicesOf, redeploy } from "./redeploy.ts";
 
 const numberArg = {
   type: "positional",
@@ -15,19 +23,18 @@ const numberArg = {
 
 /** The releases that have been live, the newest first. */
 const listReleases = (host: Host, app: App): Release[] =>
-  numbersOf(host, app)
-    .filter((number) => host.stat(releaseFiles(app, number).record))
+  recordedNumbers(host, app)
     .map((number) => readRelease(host, app, number))
     .reverse();
 
 /** A release as one line; a `*` marks the one that is live. */
 function renderRelease(
-  { number, when, cause, commit, subject, who, changed }: Release,
+  { number, when, cause, branch = "main", commit, subject, who, changed }: Release,
   live: number | undefined,
 ): string {
-  const what = [cause, ...changed].join(" ");
+  const what = [cause, ...changed, ...(branch === "main" ? [] : [`(${branch})`])].join(" ");
   const day = when?.replace(/\.\d+Z$/, "Z") ?? "before piku kept records";
-  return `${number === live ? "*" : " "}${number}  ${day}  ${commit?.slice(0, 7) ?? "-"}  ${what}  ${who ?? "-"}  ${subject ?? ""}`.trimEnd();
+  return `${number === live ? "*" : " "}${number}  ${day}  ${commit?.slice(0, 7) ?? "-"}  ${what}  ${callerName(who ?? "-")}  ${subject ?? ""}`.trimEnd();
 }
 
 export const releases = command({
@@ -81,17 +88,23 @@ export const rollback = command({
       description: "a release's number; the one before unless given",
       required: false,
     },
+    ...choiceArgs,
   },
   run({ args, host }) {
     const app = findApp(host, args.app);
     const wanted = args.number === undefined ? undefined : Number(args.number);
-    redeploy(host, app, "rollback", (_, live) => backTo(host, app, live, wanted));
-    host.say(`       To go forward again: deploy ${app.name}`);
+    const from = liveRelease(host, app)?.branch;
+    redeploy(host, app, "rollback", (_, live) => ({
+      ...backTo(host, app, live, wanted),
+      choices: choicesOf(args),
+    }));
+    const isOther = from !== undefined && from !== liveRelease(host, app)?.branch;
+    host.say(`       To go forward again: deploy ${app.name}${isOther ? ` ${from}` : ""}`);
   },
 });
 
-/** What brings an earlier release back. Throws when there is none, or its commit is not known. */
-function backTo(
+/** What brings an earlier release back; `wanted` undefined: the one before. Throws when there is none, or its commit is not known. */
+export function backTo(
   host: Host,
   app: App,
   live: Release | undefined,
@@ -110,6 +123,8 @@ function backTo(
   const settings = host.read(releaseFiles(app, target.number).settings);
   return {
     commit: { id: target.commit, app },
+    branch: target.branch ?? live?.branch,
+    back: target,
     ...(settings === undefined ? {} : { serverSettings: settings }),
     scaling: target.scaling,
     changed: [`to ${target.number}`],

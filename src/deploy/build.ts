@@ -3,7 +3,7 @@ import type { Host, Job } from "../host/host.ts";
 import { isDiskFull } from "../host/space.ts";
 import { programEnvironment } from "../host/tools.ts";
 import { waitUntil } from "../host/wait.ts";
-import { buildTree, type Outputs, prepareBuildTree } from "../repository/checkout.ts";
+import { buildTree, type Outputs, prepareBuildTree } from "../repository/build-tree.ts";
 import { isComplete, markComplete } from "../runtimes/dependencies.ts";
 import type { Step } from "../runtimes/runtime.ts";
 import { PikuError } from "../text/errors.ts";

@@ -9,6 +9,7 @@ import {
   liveRelease,
   nextNumber,
   type Release,
+  readJournal,
   releaseFiles,
   removeJournal,
   writeJournal,
@@ -21,26 +22,28 @@ import {
   type Checkout,
   keepReplaced,
   planCheckout,
+  type Wanted,
 } from "../repository/checkout.ts";
+import { recordOutputs } from "../repository/own.ts";
 import { keepCommit } from "../repository/push.ts";
 import { ensureRanges } from "../site/cloudflare.ts";
 import { renderSite } from "../site/render.ts";
 import { routeTo, switchSite } from "../site/switch.ts";
 import { Ended, explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
-import { someOf } from "../text/text.ts";
 import { ensureDaily } from "../workers/daily.ts";
 import { requireEmperor } from "../workers/emperor.ts";
 import { claimPorts } from "../workers/ports.ts";
 import { slotFlag, socketLink } from "../workers/worker.ts";
 import { adopt } from "./adopt.ts";
-import { announce, warn } from "./announce.ts";
+import { announce, renderInterrupted, renderOwn, renderUnchanged, warn } from "./announce.ts";
 import { build, runRelease } from "./build.ts";
 import { warnOfFrontPage } from "./front-page.ts";
 import { type Generation, planGeneration, startGeneration } from "./generation.ts";
 import { askHook, hookFacts, tellHook } from "./hooks.ts";
 import { settleKept } from "./kept.ts";
 import { type Asked, type Plan, planDeploy } from "./plan.ts";
+import { cancelOnInterrupt, withProgress } from "./progress.ts";
 import { recover, settleFiles } from "./recover.ts";
 import type { DeployRequest } from "./request.ts";
 import { retireLater } from "./retire.ts";
@@ -68,14 +71,21 @@ function deployLocked(host: Host, { app, cause, target }: DeployRequest): void {
   // It may have been destroyed while this command waited for the lock.
   if (!host.stat(app.repo))
     throw new PikuError(`app '${app.name}' not found.`, "`apps` lists what is deployed");
+  const interrupted = readJournal(host, app);
   recover(host, app);
   adopt(host, app);
   const live = liveRelease(host, app);
+  if (interrupted) host.say(renderInterrupted(app, interrupted, live));
   const number = nextNumber(host, app);
   const { transcript } = releaseFiles(app, number);
   host.mkdir(app.releases, 0o700);
   host.append(transcript, "");
-  const recorder = cancellable(host, app, record(host, transcript, cause !== "push"));
+  const recorder = cancellable(
+    host,
+    app,
+    withProgress(record(host, transcript, cause !== "push"), app),
+  );
+  cancelOnInterrupt(host, app);
   let facts = {};
   try {
     const asked = { cause, target: target(live) };
@@ -83,7 +93,8 @@ function deployLocked(host: Host, { app, cause, target }: DeployRequest): void {
     goLive(recorder, app, number, live, asked);
     tellHook(recorder, app, "post-deploy", facts);
   } catch (error) {
-    if (liveNumber(host, app) !== number) fail(recorder, app, number, error, facts);
+    const why = cancellation(host, app) ?? error;
+    if (liveNumber(host, app) !== number) fail(recorder, app, number, why, { cause, facts });
     voiceOf(recorder.host).warn(
       `release ${number} is live, but not all is cleared away: ${explain(error).message}; the next command does it.`,
     );
@@ -98,10 +109,16 @@ function cancellable(host: Host, app: App, recorder: Recorder): Recorder {
   host.remove(cancelFile(app));
   const show = () => {
     recorder.show();
-    const who = host.read(cancelFile(app));
-    if (who !== undefined) throw new PikuError(`the deploy was cancelled by ${who}`);
+    const cancelled = cancellation(host, app);
+    if (cancelled) throw cancelled;
   };
   return { ...recorder, show };
+}
+
+/** Why the current deploy is to end, if somebody has asked for that. */
+function cancellation(host: Host, app: App): PikuError | undefined {
+  const who = host.read(cancelFile(app));
+  return who === undefined ? undefined : new PikuError(`the deploy was cancelled by ${who}`);
 }
 
 /**
@@ -122,7 +139,7 @@ function fail(
   app: App,
   number: number,
   error: unknown,
-  facts: Record<string, string>,
+  { cause, facts }: { cause: string; facts: Record<string, string> },
 ): never {
   const { host } = recorder;
   const voice = voiceOf(host);
@@ -134,14 +151,11 @@ function fail(
     recover(host, app);
     const live = liveNumber(host, app);
     if (live !== number) forgetRelease(host, app, number);
-    voice.log(
-      live === undefined
-        ? `-----> Nothing of app '${app.name}' is live.`
-        : `-----> Release ${live} is live.`,
-    );
+    // What is restored was not running before; the command says what became of it.
+    if (cause !== "restore") host.sayError(renderUnchanged(host, app));
   } catch (worse) {
     voice.error(`what was begun could not be put back: ${explain(worse).message}`);
-    voice.log(`Hint: once that is mended: restart ${app.name}`);
+    host.sayError(`Hint: once that is mended: restart ${app.name}`);
   }
   tellHook(recorder, app, "deploy-failed", { PIKU_APP: app.name, ...facts, PIKU_ERROR: message });
   throw new Ended(1);
@@ -164,19 +178,40 @@ function goLive(
   const plan = step("plan", () => planAndClaim(host, asked, live, number));
   warn(recorder, plan, live);
   prepare(recorder, plan, number);
+  const wanted = wantedFiles(plan, number, live);
+  // Refused before anything is built; the app may write on meanwhile.
+  planCheckout(host, wanted, undefined);
   const outputs = step("build", () => build(recorder, plan));
-  const checkout = step("tree", () => planCheckout(host, target.commit, number, live, outputs));
-  const generation = planGeneration(host, plan, live, number);
-  begin(host, plan, generation, checkout);
+  const checkout = step("tree", () => planCheckout(host, wanted, outputs));
   const { change } = checkout;
+  const planned = planGeneration(host, plan, live, number);
+  const generation = { ...planned, release: { ...planned.release, took: change?.took } };
+  begin(host, plan, generation, checkout);
   if (change) step("checkout", () => applyCheckout(host, checkout, change));
-  if (target.releases && plan.procfile.release) step("release", () => runRelease(recorder, plan));
+  const releases = target.releases && plan.procfile.release !== undefined;
+  const release = () => step("release", () => runRelease(recorder, plan));
+  recordOutputs(host, app, { number, live: live?.number }, releases ? release : undefined);
   step("start", () => startGeneration(recorder, plan, generation));
   keepFiles(host, plan, number);
   step("switch", () => switchOver(host, plan, generation.release));
   makeLive(host, plan, { ...generation.release, steps }, former);
   warnOfFrontPage(host, plan);
-  announce(host, plan, generation);
+  announce(host, plan, generation, live);
+}
+
+/** What is to be checked out, and how to say whose files stay when the app has written into them. */
+function wantedFiles(
+  { app, cause, target, runtime }: Plan,
+  number: number,
+  live: Release | undefined,
+): Wanted {
+  const { commit, choices, back, branch } = target;
+  const again = (choice: string, files: string) =>
+    cause === "push"
+      ? `git push -o ${choice}=${files} piku ${branch}`
+      : `${back ? `rollback ${app.name} ${back.number}` : `deploy ${app.name}`} --${choice} ${files}`;
+  const isOutput = (name: string) => runtime.isOutput?.(name) === true;
+  return { commit, release: number, live, choices, back: back?.number, isOutput, again };
 }
 
 /** Runs steps and records how long each took. */
@@ -215,8 +250,8 @@ function prepare(recorder: Recorder, plan: Plan, number: number): void {
 
 /** Records what is about to change, so that it can be undone whatever happens. */
 function begin(host: Host, { app, cause }: Plan, { release }: Generation, checkout: Checkout) {
-  const left = checkout.change?.left ?? [];
-  if (left.length > 0) host.say(`-----> Left as the app has changed it: ${someOf(left)}`);
+  const { change } = checkout;
+  if (change) for (const line of renderOwn(change)) host.say(line);
   keepReplaced(host, checkout);
   writeRelease(host, app, release);
   writeJournal(host, app, {

@@ -1,4 +1,5 @@
 import type { App } from "../app/app.ts";
+import { withLock } from "../app/locks.ts";
 import { renderScaling } from "../app/procfile.ts";
 import {
   forgetRelease,
@@ -10,9 +11,12 @@ import {
   readJournal,
   releaseFiles,
   removeJournal,
+  removeLive,
+  writeJournal,
 } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { restoreTree } from "../repository/checkout.ts";
+import { holdCommit } from "../repository/push.ts";
 import { settlePage } from "../site/maintenance.ts";
 import { removeSite, restoreSite, routeTo } from "../site/switch.ts";
 import { restoreVassals } from "../workers/bring-back.ts";
@@ -20,6 +24,7 @@ import { listVassals } from "../workers/emperor.ts";
 import { restoreLogs } from "../workers/logs.ts";
 import { stopVassals } from "../workers/stop.ts";
 import { runFolder, type Vassal } from "../workers/worker.ts";
+import { renderUnchanged } from "./announce.ts";
 import { finishStop, markStarted } from "./stopped.ts";
 
 /**
@@ -33,6 +38,17 @@ export function recover(host: Host, app: App): void {
   if (journal) finishDeploy(host, app, journal);
   if (isStopped(host, app)) finishStop(host, app, undoTimeout);
   else settlePage(host, app, false);
+}
+
+/** Undoes the first release of an app, when its push was refused after all. */
+export function withdraw(host: Host, app: App, release: number, hadTree: boolean): void {
+  withLock(host, app.paths, "deploy", app, "push", () => {
+    writeJournal(host, app, { release, cause: "push", made: !hadTree });
+    removeLive(host, app);
+    recover(host, app);
+    holdCommit(host, app, release, undefined);
+  });
+  host.sayError(renderUnchanged(host, app));
 }
 
 const undoTimeout = 2_000;

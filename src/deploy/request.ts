@@ -2,6 +2,7 @@ import type { App } from "../app/app.ts";
 import type { Scaling } from "../app/procfile.ts";
 import type { Release } from "../app/releases.ts";
 import type { Commit } from "../repository/commit.ts";
+import type { Choices } from "../repository/own.ts";
 
 /** A deploy that is asked for. */
 export interface DeployRequest {
@@ -21,6 +22,10 @@ export interface Target {
   branch?: string;
   /** The server-side ENV file as it is to be. */
   serverSettings: string;
+  /** Whose version stays of files that the app and the commit have both changed. */
+  choices?: Choices;
+  /** The release that this goes back to. */
+  back?: Release;
   /** Changes of the number of workers. */
   scaling?: Scaling;
   /** Names that were changed, for the record. */

@@ -42,21 +42,14 @@ export function retire(host: Host, app: App): void {
   const leaving = staleVassals(host, app);
   if (leaving.length > 0) drain(host, app, leaving, grace);
   // Much may have happened while their connections drained, so everything is examined again.
-  withLock(
-    host,
-    app.paths,
-    "deploy",
-    app,
-    "the end of the former processes, after a deploy",
-    () => {
-      const live = liveRelease(host, app);
-      if (!live || readJournal(host, app)) return;
-      const stale = staleVassals(host, app);
-      if (stale.length > 0) stopVassals(host, app, stale, grace);
-      else endStrays(host, app);
-      cleanUp(host, app, live);
-    },
-  );
+  withLock(host, app.paths, "deploy", app, "the former release to end", () => {
+    const live = liveRelease(host, app);
+    if (!live || readJournal(host, app)) return;
+    const stale = staleVassals(host, app);
+    if (stale.length > 0) stopVassals(host, app, stale, grace);
+    else endStrays(host, app);
+    cleanUp(host, app, live);
+  });
 }
 
 /** Removes what is needed neither by the live release nor for a rollback to the previous one. */

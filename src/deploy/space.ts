@@ -1,7 +1,7 @@
 import type { App } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
 import { memoryLeft } from "../host/space.ts";
-import { buildTree } from "../repository/checkout.ts";
+import { buildTree } from "../repository/build-tree.ts";
 import { PikuError } from "../text/errors.ts";
 import { expireKept } from "./kept.ts";
 

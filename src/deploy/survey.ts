@@ -4,7 +4,7 @@ import { parseServerSettings, parseSettings, type Settings } from "../app/env-fi
 import { liveSettings, readScaling } from "../app/live.ts";
 import { type Procfile, parseProcfile } from "../app/procfile.ts";
 import { liveRelease } from "../app/releases.ts";
-import { layered, settingWarnings } from "../app/settings.ts";
+import { layered, setting, settingWarnings } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { findTool } from "../host/tools.ts";
 import { type Commit, fileOf, filesOf, namesOf } from "../repository/commit.ts";
@@ -75,6 +75,8 @@ export function surveyCommit(
   };
   const derived = nameBelow(machine, app, procfile.workers);
   const settings = layered({ ...base, ...derived }, layers);
+  // Only a push uses it, which could not be told of a wrong one before it is refused.
+  setting(settings, "PIKU_BRANCH");
   return {
     procfile,
     names,

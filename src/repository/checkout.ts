@@ -1,87 +1,21 @@
 import type { App } from "../app/app.ts";
-import { releaseFiles, type TreeUndo } from "../app/releases.ts";
+import { releaseFiles, type Took, type TreeUndo } from "../app/releases.ts";
 import type { Entry, Host } from "../host/host.ts";
 import { must, PikuError, reasonOf } from "../text/errors.ts";
-import { printable } from "../text/text.ts";
+import {
+  buildTree,
+  type Made,
+  madeBy,
+  madeToPublish,
+  type Outputs,
+  sameSecond,
+} from "./build-tree.ts";
 import { type Commit, differenceOf } from "./commit.ts";
 import { gitEnv } from "./git.ts";
 import keepStrange from "./keep-strange.sh" with { type: "text" };
-import {
-  changedFiles,
-  checkOut,
-  commitOf,
-  ensureTree,
-  moveTree,
-  revertFiles,
-  untracked,
-} from "./worktree.ts";
-
-/** The app's second work tree, where it is built. */
-export const buildTree = (app: App) => `${app.releases}/tree`;
-
-/**
- * Checks the commit out into the build tree. The output of earlier builds stays, so that builds are
- * incremental.
- */
-export function prepareBuildTree(host: Host, commit: Commit): void {
-  const dir = buildTree(commit.app);
-  ensureTree(host, commit.app, dir);
-  checkOut(host, dir, commit.id, commit.incoming);
-}
-
-/** A file that a build made, as it was when it was put into the app's work tree. */
-export interface Made {
-  name: string;
-  size: number;
-  modified: number;
-}
-
-// Enough for some hundred thousand names.
-const maxListBytes = 64 * 1024 * 1024;
-
-export const madeBy = (host: Host, app: App, release: number | undefined): Made[] =>
-  release === undefined
-    ? []
-    : (JSON.parse(host.read(releaseFiles(app, release).made, maxListBytes) ?? "[]") as Made[]);
-
-/**
- * Which files of the build tree go live, and which of them are build output: the runtime decides.
- */
-export interface Outputs {
-  goesLive(name: string): boolean;
-  isOutput(name: string): boolean;
-}
-
-/**
- * Files of the build tree that go into the app's work tree: new ones, and those from an earlier
- * build that the app has not changed since. A file that the app wrote is never replaced.
- */
-function madeToPublish(
-  host: Host,
-  app: App,
-  earlierMade: readonly Made[],
-  { goesLive, isOutput }: Outputs,
-): Made[] {
-  const earlier = new Map(earlierMade.map((made) => [made.name, made]));
-  const files = untracked(host, buildTree(app)).filter(goesLive);
-  return files.flatMap((name) => {
-    const entry = host.stat(`${buildTree(app)}/${name}`);
-    if (!entry || entry.type === "directory") return [];
-    const there = host.stat(`${app.tree}/${name}`);
-    const was = earlier.get(name);
-    // A link holds no data of the app's: the original linked node_modules to what it had installed.
-    const links = there?.type === "link" && entry.type === "link";
-    const ours =
-      !there ||
-      links ||
-      isOutput(name) ||
-      (was !== undefined && there.size === was.size && sameSecond(there.modified, was.modified));
-    return ours ? [{ name, size: entry.size, modified: entry.modified }] : [];
-  });
-}
-
-// tar keeps whole seconds.
-const sameSecond = (a: number, b: number) => Math.floor(a / 1000) === Math.floor(b / 1000);
+import { type Choices, isAsMade, isAsReleased, keptOf, planOwn } from "./own.ts";
+import { refuseTaken, type TypeOf, typesBelow } from "./taken.ts";
+import { changedFiles, commitOf, ensureTree, moveTree, revertFiles } from "./worktree.ts";
 
 function tar(host: Host, words: string[], names?: readonly string[]): void {
   const input = names?.map((name) => `${name}\0`).join("");
@@ -109,7 +43,8 @@ export interface Checkout {
   change?: Change;
 }
 
-interface Change {
+/** What a checkout changes in the app's work tree. */
+export interface Change {
   /** Files that the build made and that go live. */
   published: string[];
   /** Files that an earlier build made and this one did not. */
@@ -120,7 +55,31 @@ interface Change {
   modified: string[];
   /** Tracked files that the app has changed and that stay as they are. */
   left: string[];
+  /** Files that the app has written and that stay, though the commit has others or none. */
+  stay: string[];
+  /** Those among them that the commit removes. */
+  removed: string[];
+  /** What the app has written and the commit replaces. */
+  took?: Took;
+  /** What the app had written before, and gets back: file -> release that replaced it. */
+  restored: Map<string, number>;
   undo: TreeUndo;
+}
+
+/** What is to be checked out, over what, and how. */
+export interface Wanted {
+  commit: Commit;
+  /** The number of the release. */
+  release: number;
+  live: { number: number; commit?: string } | undefined;
+  /** Whose version stays where the app and the commit have both changed a file. */
+  choices?: Choices;
+  /** The number of the release that this goes back to. */
+  back?: number;
+  /** Whether a file is build output of the app's runtime. */
+  isOutput?(name: string): boolean;
+  /** The command that says whose version stays: `choice` is `keep` or `take`. */
+  again(choice: string, files: string): string;
 }
 
 // A name that is not valid UTF-8 does not survive being read, so shell scripts handle those files
@@ -148,50 +107,116 @@ function nonUtf8Files(
  * Decides what to change in the app's work tree; changes nothing. Throws where the commit would
  * replace something that the app wrote. `outputs`: undefined when nothing was built.
  */
-export function planCheckout(
-  host: Host,
-  commit: Commit,
-  release: number,
-  live: { number: number; commit?: string } | undefined,
-  outputs: Outputs | undefined,
-): Checkout {
+export function planCheckout(host: Host, wanted: Wanted, outputs: Outputs | undefined): Checkout {
+  const { commit, release, live } = wanted;
   const { app } = commit;
   const shown = commitOf(host, app.tree);
   const typeOf = typesBelow(host, app.tree);
-  const isThere = (name: string) => typeOf(name) !== undefined;
   const earlier = madeBy(host, app, live?.number);
   const publish = outputs ? madeToPublish(host, app, earlier, outputs) : [];
   const published = publish.map(({ name }) => name);
   const others = earlier.filter(({ name }) => !new Set(published).has(name));
-  const isGone = ({ name }: Made) => outputs?.isOutput(name) === true && isThere(name);
+  const isGone = ({ name }: Made) => outputs?.isOutput(name) === true && typeOf(name) !== undefined;
   const gone = others.filter(isGone).map(({ name }) => name);
   // The rest of the earlier build output still counts as such.
   const made = [...others.filter(({ name }) => !gone.includes(name)), ...publish];
   const checkout = { commit, release, shown, made };
-  if (shown === commit.id && live?.commit === commit.id && publish.length + gone.length === 0)
-    return checkout;
-  const { added, modified, deleted } = differenceOf(host, shown, commit);
-  const coming = [...new Set([...added, ...published])].filter(isReadable);
-  refuseTaken(host, app, coming, new Set(deleted), typeOf);
-  const touched = new Set([...modified, ...deleted]);
-  const changed = shown ? changedFiles(host, app.tree).filter(isReadable) : [];
-  const overwritten = changed.filter((name) => touched.has(name));
+  const isSame = shown === commit.id && live?.commit === commit.id;
+  return isSame && publish.length + gone.length === 0
+    ? checkout
+    : {
+        ...checkout,
+        change: planChange(host, wanted, { shown, published, gone, earlier, typeOf }),
+      };
+}
+
+/** What there is in the work tree, and what a build has made for it. */
+interface Facts {
+  shown?: string;
+  published: string[];
+  gone: string[];
+  earlier: readonly Made[];
+  typeOf: TypeOf;
+}
+
+function planChange(
+  host: Host,
+  wanted: Wanted,
+  { shown, published, gone, earlier, typeOf }: Facts,
+): Change {
+  const { commit, live } = wanted;
+  const { app } = commit;
+  const isThere = (name: string) => typeOf(name) !== undefined;
+  const difference = differenceOf(host, shown, commit);
+  const written = shown ? changedFiles(host, app.tree) : [];
+  const changed = written.filter(isReadable);
+  const asMade = isAsMade(host, app, earlier);
+  const asReleased = isAsReleased(host, app, live?.number);
+  // A work tree whose git is damaged tells nothing of who wrote what.
+  const tells = shown !== undefined || live === undefined;
+  const present = difference.added.filter(
+    (name) => tells && isReadable(name) && isFile(typeOf(name)),
+  );
+  const isOutput = (name: string) =>
+    wanted.isOutput?.(name) === true || asMade(name) || asReleased(name);
+  const own = planOwn(host, {
+    ...wanted,
+    ...difference,
+    shown,
+    changed: written,
+    present,
+    isOutput,
+  });
+  const stays = new Set(own.stay);
+  const leaves = (name: string) => !stays.has(name);
+  const modified = difference.modified;
+  const deleted = difference.deleted.filter(leaves);
+  const coming = [...new Set([...difference.added, ...published])]
+    .filter(isReadable)
+    .filter(leaves);
+  refuseTaken(host, app, [...coming, ...modified], new Set(deleted), typeOf);
+  const touched = [...modified.filter(leaves), ...deleted];
+  const restored = toRestore(host, wanted, stays, (name) => changed.includes(name), touched);
+  const replaced = new Set([...touched, ...restored.keys()]);
+  const overwritten = changed.filter((name) => replaced.has(name));
   return {
-    ...checkout,
-    change: {
-      published,
-      gone: gone.filter((name) => !coming.includes(name)),
-      replaced: [...new Set([...overwritten, ...coming.filter(isThere), ...gone])],
-      modified,
-      left: changed.filter((name) => !touched.has(name)),
-      undo: {
-        shown,
-        added: coming.filter((name) => !isThere(name)),
-        modified: [...touched].filter(isReadable),
-      },
+    published,
+    gone: gone.filter((name) => !coming.includes(name)),
+    replaced: [...new Set([...overwritten, ...coming.filter(isThere), ...gone])],
+    modified,
+    left: [...new Set([...changed, ...own.stay])].filter(
+      (name) => !replaced.has(name) && !own.removed.includes(name),
+    ),
+    stay: own.stay,
+    removed: own.removed,
+    took: shown && own.taken.length > 0 ? { over: shown, names: own.taken } : undefined,
+    restored,
+    undo: {
+      shown,
+      added: coming.filter((name) => !isThere(name)),
+      modified: [...replaced].filter((name) => isReadable(name) && !coming.includes(name)),
     },
   };
 }
+
+/** What a rollback brings back of the app's own; what the app has written since stays. */
+function toRestore(
+  host: Host,
+  { commit, back }: Wanted,
+  stays: ReadonlySet<string>,
+  isChanged: (name: string) => boolean,
+  touched: readonly string[],
+): Map<string, number> {
+  if (back === undefined) return new Map();
+  const goes = new Set(touched);
+  return new Map(
+    [...keptOf(host, commit, back)].filter(
+      ([name]) => !stays.has(name) && (goes.has(name) || !isChanged(name)),
+    ),
+  );
+}
+
+const isFile = (type: Entry["type"] | undefined) => type === "file" || type === "link";
 
 /**
  * Saves what a checkout will overwrite, and the list of build output, beside the release's record.
@@ -202,6 +227,7 @@ export function keepReplaced(host: Host, { commit, release, shown, made, change 
   host.write(files.made, JSON.stringify(made), 0o600);
   if (!change) return;
   if (change.replaced.length > 0) tar(host, ["-C", app.tree, "-cf", files.before], change.replaced);
+  if (change.took) tar(host, ["-C", app.tree, "-cf", files.own], change.took.names);
   if (host.stat(app.tree) !== undefined)
     nonUtf8Files(host, app, release, keepStrange, {
       ...(incoming ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: incoming } : {}),
@@ -211,63 +237,19 @@ export function keepReplaced(host: Host, { commit, release, shown, made, change 
     });
 }
 
-type TypeOf = (name: string) => Entry["type"] | undefined;
-
-/**
- * The types of files below a folder. Each is looked up once, and not at all if its folder does not
- * exist: there may be thousands.
- */
-function typesBelow(host: Host, folder: string): TypeOf {
-  const seen = new Map<string, Entry["type"] | undefined>();
-  const look: TypeOf = (name) => {
-    const above = name.slice(0, Math.max(0, name.lastIndexOf("/")));
-    const isNowhere = above !== "" && !["directory", "link"].includes(typeOf(above) ?? "");
-    return isNowhere ? undefined : host.stat(`${folder}/${name}`)?.type;
-  };
-  const typeOf: TypeOf = (name) => {
-    if (!seen.has(name)) seen.set(name, look(name));
-    return seen.get(name);
-  };
-  return typeOf;
-}
-
-/** Refuses a file where the app has created a folder, or below something that is not a folder. */
-function refuseTaken(
-  host: Host,
-  app: App,
-  coming: readonly string[],
-  deleted: ReadonlySet<string>,
-  typeOf: TypeOf,
-): void {
-  for (const name of coming) {
-    const parts = name.split("/");
-    const above = parts.slice(1).map((_, i) => parts.slice(0, i + 1).join("/"));
-    const file = above.find(
-      (path) => typeOf(path) !== undefined && typeOf(path) !== "directory" && !deleted.has(path),
-    );
-    const isOwn =
-      typeOf(name) === "directory" &&
-      untracked(host, app.tree).some((own) => own.startsWith(`${name}/`));
-    const taken = file ?? (isOwn ? name : undefined);
-    if (taken === undefined) continue;
-    throw new PikuError(
-      `the commit has '${printable(name)}', but on the server '${printable(taken)}' is something that the app wrote`,
-      `rename one of them; to remove the app's: run ${app.name} -- rm -r '${printable(taken)}'`,
-    );
-  }
-}
-
 /** Checks the commit out into the app's work tree and copies the build output into it. */
 export function applyCheckout(
   host: Host,
   { commit, release, shown }: Checkout,
-  { published, gone, modified }: Change,
+  { published, gone, modified, stay, restored }: Change,
 ): void {
   const { app } = commit;
   ensureTree(host, app, app.tree);
   withNewTimestamps(host, app, modified, () =>
-    moveTree(host, app.tree, shown, commit.id, commit.incoming),
+    moveTree(host, app.tree, { from: shown, to: commit.id, keep: stay }, commit.incoming),
   );
+  for (const [name, number] of restored)
+    tar(host, ["-C", app.tree, "--unlink-first", "-xf", releaseFiles(app, number).own], [name]);
   for (const name of gone) removeFile(host, app, name);
   if (published.length === 0) return;
   const bundle = `${releaseFiles(app, release).made}.tar`;

@@ -28,6 +28,27 @@ export const parseUpdates = (input: string): Update[] =>
 /** The largest list of references in a push, in bytes: some 10,000 of them. */
 export const maxUpdatesBytes = 2 * 1024 * 1024;
 
+/** What git tells its hook in the environment (git-receive-pack(1), githooks(5)). */
+export interface Push {
+  /** Where it keeps the objects until it accepts them. */
+  incoming?: string;
+  /** What `git push -o` was given. */
+  options: readonly string[];
+}
+
+const maxOptions = 1000;
+
+export const pushOf = (env: Readonly<Record<string, string>>): Push => ({
+  incoming: env.GIT_QUARANTINE_PATH,
+  options: Array.from(
+    { length: Math.min(maxOptions, Number(env.GIT_PUSH_OPTION_COUNT) || 0) },
+    (_, i) => env[`GIT_PUSH_OPTION_${i}`] ?? "",
+  ),
+});
+
+/** Whether a push deletes this reference. */
+export const isDeletion = ({ after }: Update) => /^0+$/.test(after);
+
 const branchPrefix = "refs/heads/";
 
 // Names that git interprets differently where a revision is expected: its own files, ids, and
@@ -39,7 +60,7 @@ const misleading = /^(@|([A-Z]+_)*HEAD|[0-9a-f]{40}|[0-9a-f]{64}|(refs|heads|tag
  * would show piku another commit than the one that is deployed. Existing ones may be deleted.
  */
 export function refuseReferences(updates: readonly Update[]): void {
-  for (const { reference } of updates.filter(({ after }) => !/^0+$/.test(after))) {
+  for (const { reference } of updates.filter((update) => !isDeletion(update))) {
     const name = /^refs\/(?:heads|tags)\/(.+)$/s.exec(reference)?.[1];
     if (name === undefined)
       throw new PikuError(
@@ -55,15 +76,19 @@ export function refuseReferences(updates: readonly Update[]): void {
 }
 
 /**
- * Which branch of a push is deployed: main, master, else the first; and the others, which are not.
+ * Which branch of a push is deployed: `wanted` (PIKU_BRANCH) and no other; unless given main,
+ * master, else the first; and the others, which are not.
  */
-export function branchToDeploy(updates: readonly Update[]): { update?: Update; others: string[] } {
+export function branchToDeploy(
+  updates: readonly Update[],
+  wanted?: string,
+): { update?: Update; others: string[] } {
   const branches = updates.filter(
-    ({ after, reference }) => reference.startsWith(branchPrefix) && !/^0+$/.test(after),
+    (update) => update.reference.startsWith(branchPrefix) && !isDeletion(update),
   );
   const named = (name: string) =>
     branches.find(({ reference }) => reference === branchPrefix + name);
-  const update = named("main") ?? named("master") ?? branches[0];
+  const update = wanted ? named(wanted) : (named("main") ?? named("master") ?? branches[0]);
   return {
     update,
     others: branches
@@ -146,23 +171,34 @@ export function idlePushes(host: Host, app: App, isDeploying: () => boolean): ()
   };
 }
 
+// What git would refuse after its hook, when the release is live, and what does not matter to a
+// repository that is only pushed to. Later values win over those of the user and the repository.
+const rules = [
+  "receive.denyCurrentBranch=ignore",
+  "receive.denyDeleteCurrent=ignore",
+  "receive.shallowUpdate=false",
+  "receive.advertisePushOptions=true",
+  "transfer.hideRefs=!refs/heads",
+  "transfer.hideRefs=!refs/tags",
+  "transfer.hideRefs=refs/piku",
+].flatMap((rule) => ["-c", rule]);
+
 /**
  * Runs git's side of a push or a fetch on our stdin and stdout. Returns its exit status. `most`:
- * the largest push, in the format of git-config(1).
+ * the largest push in bytes, 0 for any.
  */
 export const serve = (
   host: Host,
   app: App,
   service: "receive-pack" | "upload-pack",
-  most: string,
+  most: number,
 ) =>
   host.run(
     [
       "git",
       "-c",
       "core.fsync=committed,reference",
-      "-c",
-      "transfer.hideRefs=refs/piku",
+      ...rules,
       "-c",
       `receive.maxInputSize=${most}`,
       // receive.fsckObjects is off: it refuses objects written by old versions of git, and with
@@ -212,13 +248,17 @@ export function keepCommit(host: Host, { app, id, incoming }: Commit, release: n
   holdCommit(host, app, release, id);
 }
 
+/** The names of an app's branches. */
+export const branchesOf = (host: Host, app: App): string[] =>
+  git(host, app.repo, ["for-each-ref", "--format=%(refname)", branchPrefix])
+    .stdout.split("\n")
+    .filter((line) => line !== "")
+    .map(branchName);
+
 /** Refuses a branch that git cannot create beside the existing ones: `main/x` beside `main`. */
 export function refuseBranch(host: Host, app: App, branch: string): void {
-  const names = git(host, app.repo, ["for-each-ref", "--format=%(refname)", branchPrefix])
-    .stdout.split("\n")
-    .map(branchName);
-  const rival = names.find(
-    (name) => name !== "" && (name.startsWith(`${branch}/`) || branch.startsWith(`${name}/`)),
+  const rival = branchesOf(host, app).find(
+    (name) => name.startsWith(`${branch}/`) || branch.startsWith(`${name}/`),
   );
   if (rival)
     throw new PikuError(

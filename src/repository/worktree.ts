@@ -47,18 +47,19 @@ export const changedFiles = (host: Host, dir: string) =>
   listed(git(host, dir, ["diff-files", "--name-only", "--diff-filter=MT", "-z"]).stdout);
 
 /**
- * Changes the files in which two commits differ, and leaves all others alone: the app may have
- * written to a tracked file, such as a committed database. `from` undefined: all files of the
- * commit.
+ * Changes the files in which two commits differ, and leaves all others alone, also those in `keep`:
+ * the app may have written to a tracked file, such as a committed database. `from` undefined: all
+ * files of the commit.
  */
 export function moveTree(
   host: Host,
   dir: string,
-  from: string | undefined,
-  to: string,
+  { from, to, keep }: { from: string | undefined; to: string; keep: readonly string[] },
   incoming?: string,
 ): void {
-  const env = { ...gitEnv(host, incoming), careful: careful.join(" "), from: from ?? "", to };
+  const kept = `${dir}/.git/piku-kept`;
+  host.write(kept, keep.map((name) => `${name}\0`).join(""), 0o600);
+  const env = { ...gitEnv(host, incoming), careful: careful.join(" "), from: from ?? "", to, kept };
   must(host, ["sh", "-c", moveScript], "the files could not be checked out", { cwd: dir, env });
   if (host.stat(`${dir}/.gitmodules`)?.type === "file") updateSubmodules(host, dir, incoming);
 }

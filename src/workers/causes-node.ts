@@ -236,6 +236,13 @@ export const nodeCauses: readonly Cause[] = [
     "mend it, commit and push; npx tsc --noEmit finds it on your machine",
   ],
   [
+    /gyp ERR! cwd \S*\/node_modules\/((?:@[\w.-]+\/)?[\w.-]+)[\s\S]*gyp ERR! not ok/,
+    ([, name]) =>
+      `the native module '${name}' could not be compiled: it may be too old for this Node`,
+    ([, name]) =>
+      `npm install ${name}@latest, ${out}; or with nodeenv on the board choose NODE_VERSION`,
+  ],
+  [
     /Environment variable not found: (\w+)/,
     "the setting '$1' is missing",
     "config:set $APP $1=…, then push again",

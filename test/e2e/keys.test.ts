@@ -146,7 +146,7 @@ stories((board, story) => {
     expect(keys().startsWith(before)).toBe(true);
     const anna = person("anna", file);
     ok(anna("config:set copied A=1"));
-    expect(ok(anna("releases copied")).stdout).toContain(`config:set A  anna ${fingerprint(file)}`);
+    expect(ok(anna("releases copied")).stdout).toContain("config:set A  anna  First");
     const listed = ok(board.ssh("keys")).stdout;
     expect(listed).toMatch(
       new RegExp(`^${fingerprint(file).replaceAll("+", "\\+")}  ${today}  all  -  anna$`, "m"),

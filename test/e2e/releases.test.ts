@@ -49,7 +49,7 @@ stories((board, story) => {
     const { stdout } = ok(board.ssh("releases", "list"));
     const lines = stdout.trimEnd().split("\n");
     expect(lines).toHaveLength(2);
-    expect(lines[0]).toMatch(/^\*2 .*config:set SECRET .*SHA256:.*First$/);
+    expect(lines[0]).toMatch(/^\*2 .*config:set SECRET {2}id@client {2}First$/);
     expect(lines[1]).toMatch(/1 .* push .*First$/);
     expect(stdout).not.toContain("do-not-show");
     const records = JSON.parse(ok(board.ssh("releases", "list", "--json")).stdout);
@@ -114,7 +114,7 @@ stories((board, story) => {
       const push = board.pushing(app, name);
       await waiting(() => running(board, "sleep 61").length > 0);
       expect(ok(board.ssh("deploy:cancel", name)).output).toContain("Release 1 is live");
-      expect(fails(await push).output).toMatch(/the deploy was cancelled by default SHA256:/);
+      expect(fails(await push).output).toMatch(/the deploy was cancelled by id@client/);
       expect(running(board, "sleep 61")).toEqual([]);
       expect(board.get("/", { host }).body).toBe("one");
       app.commit("Mended", { Procfile: "web: exec python3 app.py\n" });

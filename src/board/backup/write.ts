@@ -5,7 +5,7 @@ import { type Paths, pathsOf } from "../../app/paths.ts";
 import { liveNumber, liveRelease } from "../../app/releases.ts";
 import type { Host } from "../../host/host.ts";
 import { findTool } from "../../host/tools.ts";
-import { madeBy } from "../../repository/checkout.ts";
+import { madeBy } from "../../repository/build-tree.ts";
 import { commitOf } from "../../repository/worktree.ts";
 import { must, PikuError } from "../../text/errors.ts";
 import { keysFile, parseKeyLines } from "../keys.ts";

@@ -5,6 +5,7 @@ import { type Check, type Finding, readBoard } from "./check.ts";
 import { clock } from "./clock.ts";
 import { disk } from "./disk.ts";
 import { emperor } from "./emperor.ts";
+import { history } from "./history.ts";
 import { keys } from "./keys.ts";
 import { leftovers } from "./leftovers.ts";
 import { memory } from "./memory.ts";
@@ -35,6 +36,7 @@ export const checks: Record<string, Check> = {
   writable,
   keys,
   rights,
+  history,
   leftovers,
 };
 

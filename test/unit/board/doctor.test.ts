@@ -125,6 +125,7 @@ test("a board that is well: one fact a check", () => {
     ["writable", "/ is writable"],
     ["keys", "no plain key stands before its restricted copy"],
     ["rights", "as they should be"],
+    ["history", "the history of every app is whole"],
     ["leftovers", "none"],
   ]);
   expect(found.every(({ ok, remedy }) => ok && remedy === undefined)).toBe(true);
@@ -331,6 +332,11 @@ test.each<[string, Changes, string[]]>([
   ],
   ["rights", { answers: { find: { stdout: "/x\n" } } }, ["/x belongs to another user"]],
   ["rights", { turn: (host) => host.remove(`${root}/plugins`) }, [`${root}/plugins is missing`]],
+  [
+    "history",
+    { answers: { "git -c": { status: 128, stderr: "Failed to traverse parents" } } },
+    ["the repository of app 'blog' lacks earlier commits, after a push from a shallow clone"],
+  ],
   [
     "leftovers",
     {

@@ -29,7 +29,7 @@ test("the help page", () => {
       stop             Stop an app until it is restarted or deployed
 
     Deploys:
-      deploy           Redeploy the last push
+      deploy           Deploy the last push again, or another branch
       deploy:cancel    Cancel an app's deploy; what was live stays live
       releases         List an app's releases, newest first
       releases:output  Show what a deploy printed, even if it failed
@@ -248,12 +248,17 @@ test("the help of each command", () => {
 
     $ piku deploy --help
     e.g.: ssh piku@board deploy blog
+          ssh piku@board deploy blog main
 
-    Redeploy the last push.
+    Deploy the last push again, or another branch.
 
-    usage: deploy <app>
+    usage: deploy <app> [branch] [options]
 
-      <app>  the app's name
+      <app>        the app's name
+      [branch]     a branch that was pushed; the live one unless given
+      --keep file  a file, a directory or \`.\`: the app's changes to it stay
+      --take file  a file, a directory or \`.\`: the commit's replaces what the app
+                   wrote
 
     $ piku deploy:cancel --help
     e.g.: ssh piku@board deploy:cancel blog
@@ -290,10 +295,13 @@ test("the help of each command", () => {
 
     Go back to an earlier release: its code and its settings.
 
-    usage: rollback <app> [number]
+    usage: rollback <app> [number] [options]
 
-      <app>     the app's name
-      [number]  a release's number; the one before unless given
+      <app>        the app's name
+      [number]     a release's number; the one before unless given
+      --keep file  a file, a directory or \`.\`: the app's changes to it stay
+      --take file  a file, a directory or \`.\`: the commit's replaces what the app
+                   wrote
 
     $ piku config --help
     e.g.: ssh piku@board config blog

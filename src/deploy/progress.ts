@@ -1,0 +1,64 @@
+import type { App } from "../app/app.ts";
+import { boardLogin } from "../app/caller.ts";
+import { cancelFile } from "../app/releases.ts";
+import type { Host } from "../host/host.ts";
+import interruptScript from "./interrupt.sh" with { type: "text" };
+import type { Recorder } from "./transcript.ts";
+
+/** How long nothing may be said, and when a deploy counts as long, in milliseconds. */
+const quiet = 30_000;
+const long = 10_000;
+
+/** A span for people: `45 s`, `3 min`. */
+const shownSpan = (milliseconds: number) =>
+  milliseconds < 60_000
+    ? `${Math.round(milliseconds / 1000)} s`
+    : `${Math.round(milliseconds / 60_000)} min`;
+
+/**
+ * A recorder that says every 30 seconds of silence what the deploy is at, and once, after ten
+ * seconds, how to end it: git's client, or ssh without a terminal, ends without it.
+ */
+export function withProgress(recorder: Recorder, app: App): Recorder {
+  const { host, transcript } = recorder;
+  const began = host.ticks();
+  const at = {
+    step: "Deploying",
+    since: began,
+    size: 0,
+    quietSince: began,
+    told: host.isTerminal(0),
+  };
+  const say = (line: string) => {
+    if (line.startsWith("-----> ")) Object.assign(at, { step: line.slice(7), since: host.ticks() });
+    host.say(line);
+  };
+  const show = () => {
+    recorder.show();
+    const [now, size] = [host.ticks(), host.stat(transcript)?.size ?? 0];
+    if (size !== at.size) Object.assign(at, { size, quietSince: now });
+    if (!at.told && now - began >= long) {
+      at.told = true;
+      host.say(
+        `       This goes on after Ctrl-C; to end it: ssh ${boardLogin(host)} deploy:cancel ${app.name}`,
+      );
+    }
+    if (now - at.quietSince < quiet) return;
+    at.quietSince = now;
+    host.say(`       still at it: ${at.step} (${shownSpan(now - at.since)})`);
+  };
+  return { ...recorder, host: { ...host, say }, show };
+}
+
+/**
+ * From now on Ctrl-C on this terminal cancels the deploy instead of ending it halfway: a shell
+ * beside it waits for the signal, since neither engine can be interrupted.
+ */
+export function cancelOnInterrupt(host: Host, app: App): void {
+  if (!host.isTerminal(0)) return;
+  const env = { ...host.env(), file: cancelFile(app), pid: String(host.pid) };
+  const launch =
+    'env --default-signal=INT true && { env --default-signal=INT sh -c "$0" </dev/null >/dev/null 2>&1 & }';
+  if (host.capture(["sh", "-c", launch, interruptScript], { env }).status === 0)
+    host.ignoreHangup();
+}
