@@ -17,15 +17,39 @@ const mainFile = ({ names }: Top, ending: RegExp) => {
   return files.find((name) => usual.test(name)) ?? (files.length === 1 ? files[0] : undefined);
 };
 
-function scriptOf(top: Top, name: string): boolean {
+/** The scripts of package.json; none where it cannot be read. */
+function scriptsOf({ read }: Top): Record<string, string> {
   try {
-    const { scripts } = JSON.parse(top.read("package.json") ?? "") as {
-      scripts?: Record<string, string>;
-    };
-    return typeof scripts === "object" && Object.hasOwn(scripts, name);
+    const { scripts } = JSON.parse(read("package.json") ?? "") as { scripts?: object };
+    return Object.fromEntries(
+      Object.entries(scripts ?? {}).filter(([, line]) => typeof line === "string"),
+    );
   } catch {
-    return false;
+    return {};
   }
+}
+
+/** Generators of pages, whose `start` serves a developer, and where they build. */
+const generators: readonly (readonly [RegExp, string])[] = [
+  [/\b(astro|vite|vue-cli-service|parcel|webpack-dev-server|webpack serve)\b/, "dist"],
+  [/\breact-scripts\b/, "build"],
+  [/\b(eleventy|11ty)\b/, "_site"],
+  [/\bgatsby\b/, "public"],
+];
+
+/** The line of an app of Node's or Bun's, by the scripts of its package.json. */
+function scriptLine(top: Top): string | undefined {
+  const scripts = scriptsOf(top);
+  const name = ["start", "prod", "production", "serve"].find((one) => one in scripts);
+  const built = [scripts.build, name && scripts[name]].join(" ");
+  const folder = generators.find(([pattern]) => pattern.test(built))?.[1];
+  const serves =
+    name !== undefined && /\b(node|bun|deno|tsx|ts-node|next|nuxt)\b/.test(scripts[name]!);
+  if ("build" in scripts && folder !== undefined && !serves) return `static: ${folder}`;
+  if (name === undefined) return undefined;
+  const isBun =
+    top.names.some((one) => /^bun\.lockb?$/.test(one)) || /^bun(x| )/.test(scripts[name]!);
+  return isBun ? `web: bun run ${name}` : `web: npm ${name === "start" ? name : `run ${name}`}`;
 }
 
 /** Folders in which generators and frameworks keep what is served. */
@@ -63,15 +87,7 @@ const suggestions: readonly ((top: Top) => string | false | undefined)[] = [
       ? `web: uvicorn ${found} ${python}`
       : `wsgi: ${found}`;
   },
-  (top) =>
-    scriptOf(top, "start") &&
-    (top.names.some((name) => /^bun\.lockb?$/.test(name))
-      ? "web: bun run start"
-      : "web: npm start"),
-  (top) =>
-    scriptOf(top, "build") &&
-    /"(vite|astro|react-scripts)"/.test(top.read("package.json") ?? "") &&
-    "static: dist",
+  scriptLine,
   ({ names, read }) =>
     names.includes("bin/") &&
     read("config/application.rb") !== undefined &&

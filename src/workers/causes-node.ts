@@ -29,7 +29,8 @@ const managers = [
 
 /** How a package is added to an app of Node's. */
 export function addNode(name: string, { names }: Pick<Scene, "names">): string {
-  const [, add, lock] = managers.find(([file]) => names.includes(file)) ?? [
+  const isNpm = names.includes("package-lock.json");
+  const [, add, lock] = managers.find(([file]) => !isNpm && names.includes(file)) ?? [
     "",
     "npm install",
     "package-lock.json",

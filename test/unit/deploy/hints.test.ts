@@ -21,6 +21,19 @@ test.each<[Record<string, string>, string]>([
   [{ "public/index.php": "" }, "php: public"],
   [{ "package.json": '{"scripts":{"start":"node ."}}', "index.html": "" }, "web: npm start"],
   [{ "package.json": '{"scripts":{"start":"bun ."}}', "bun.lock": "" }, "web: bun run start"],
+  [{ "package.json": '{"scripts":{"prod":"bun run src/index.ts"}}' }, "web: bun run prod"],
+  [{ "package.json": '{"scripts":{"serve":"node x.js"}}' }, "web: npm run serve"],
+  [{ "package.json": '{"scripts":{"start":"astro dev","build":"astro build"}}' }, "static: dist"],
+  [
+    { "package.json": '{"scripts":{"start":"react-scripts start","build":"react-scripts build"}}' },
+    "static: build",
+  ],
+  [
+    { "package.json": '{"scripts":{"start":"node dist/server/entry.mjs","build":"astro build"}}' },
+    "web: npm start",
+  ],
+  [{ "package.json": '{"scripts":{"start":"next start","build":"next build"}}' }, "web: npm start"],
+  [{ "package.json": "{" }, "web: python3 app.py"],
   [
     { "package.json": '{"scripts":{"build":"vite build"},"devDependencies":{"vite":"5"}}' },
     "static: dist",
