@@ -40,6 +40,9 @@ const here = '<!--#echo var="host" -->';
 const time = (iso: string) =>
   `<time datetime="${escapeHtml(iso)}">${escapeHtml(iso.slice(0, 16).replace("T", " "))} UTC</time>`;
 
+// Not in the template: a bundler writes such letters as escapes, which a template of ours keeps.
+const marks = { up: "●", down: "▲", still: "■" };
+
 /** The board's page in a language: no script, nothing from elsewhere, light or dark. */
 export function renderBoardPage(page: BoardPage, language: Language): string {
   const say = words[language];
@@ -65,9 +68,9 @@ export function renderBoardPage(page: BoardPage, language: Language): string {
     ul { list-style: none; padding: 0 }
     li { padding: .5em 0; border-bottom: 1px solid #8888; overflow-wrap: anywhere }
     li span { display: block; font-size: .9em }
-    li::before { content: "● "; color: #2a7d2a }
-    li.down::before { content: "▲ "; color: #c33 }
-    li.stopped::before, li.closed::before { content: "■ "; color: #777 }
+    li::before { content: "${marks.up} "; color: #2a7d2a }
+    li.down::before { content: "${marks.down} "; color: #c33 }
+    li.stopped::before, li.closed::before { content: "${marks.still} "; color: #777 }
     pre { overflow: auto; padding: .7em; border: 1px solid #8888 }
     footer { font-size: .85em; margin-top: 2em }
     </style>

@@ -69,6 +69,14 @@ exec "/usr/bin/\${0##*/}" -F "$config" "$@"`;
     bring("curl", `exec /usr/bin/curl -sS --noproxy '*' --max-time 20 ${there} "$@"`);
   }
 
+  /** Ports of apps without a name, as they turn up: for a reader they begin with 8001. */
+  const ownPorts: string[] = [];
+  const asOnHomeNetwork = (text: string) =>
+    text.replace(/http:\/\/127\.0\.0\.1:(8\d{3})\//g, (_, port: string) => {
+      if (!ownPorts.includes(port)) ownPorts.push(port);
+      return `http://192.168.1.20:${8001 + ownPorts.indexOf(port)}/`;
+    });
+
   /** What the page's reader would see in the place of this board's ports and folders. */
   const asShown = (output: string) =>
     [...others, board].reduce(
@@ -77,7 +85,7 @@ exec "/usr/bin/\${0##*/}" -F "$config" "$@"`;
           .replaceAll(`:${one.httpPort}`, "")
           .replaceAll(`:${one.httpsPort}`, "")
           .replaceAll(one.home, "/home/piku"),
-      output,
+      asOnHomeNetwork(output),
     );
 
   /**
@@ -131,6 +139,7 @@ exec "/usr/bin/\${0##*/}" -F "$config" "$@"`;
       const second = newBoard.includes(page) ? new Sandbox(board.target).start() : undefined;
       if (second) others.push(second);
       bringPrograms(second);
+      if (page === told[0]) ok(board.ssh("config:set", "--global", "PIKU_FIRST_PORT=8001"));
       // Nothing of a board of these pages goes out into the world.
       // What asks somebody out there; piku itself asks the board.
       standIn(

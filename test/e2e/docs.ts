@@ -77,7 +77,11 @@ export function blocksOf(page: string): Block[] {
     if (open && line === "```") {
       const { info, lines, where } = open;
       const typist = typists.find((one) => one === info);
-      if (typist) blocks.push({ typist, text: lines.join("\n"), shows: [], where });
+      const file = /^file ([\w.]+)$/.exec(info)?.[1];
+      // What an editor writes, as a shell does.
+      const written = `cat >${file} <<'END'\n${lines.join("\n")}\nEND`;
+      if (file !== undefined) blocks.push({ typist: "sh", text: written, shows: [], where });
+      else if (typist) blocks.push({ typist, text: lines.join("\n"), shows: [], where });
       else if (info === "text" && behind) blocks.at(-1)!.shows = lines;
       else if (!shown.includes(info))
         throw new Error(

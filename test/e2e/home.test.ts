@@ -20,6 +20,7 @@ stories((board, story) => {
     expect(body).toContain(`@${board.address}:APP`);
     expect(body.length).toBeLessThan(20_000);
     expect(body).not.toContain("<!--#");
+    expect(body).toContain('content: "● "');
   });
 
   story("it lists apps, with links that work from where the reader is", () => {

@@ -1,9 +1,16 @@
 import { expect, test } from "bun:test";
-import { isClient, readWanted, runClient, wordsForBoard } from "../../../src/client/client.ts";
+import {
+  clientCommands,
+  isClient,
+  readWanted,
+  runClient,
+  wordsForBoard,
+} from "../../../src/client/client.ts";
 import { remotePath } from "../../../src/client/files.ts";
 import { appNameOf, boardsIn } from "../../../src/client/init.ts";
 import { urlIn } from "../../../src/client/push.ts";
 import { lineOf } from "../../../src/client/ssh.ts";
+import { commands } from "../../../src/commands/index.ts";
 import { PikuError } from "../../../src/text/errors.ts";
 import { splitWords } from "../../../src/text/text.ts";
 import { memoryHost } from "../../host/memory.ts";
@@ -173,4 +180,26 @@ test("only an address of the web is opened", () => {
   expect(urlIn(listed("http://x/&calc"), "blog")).toBeUndefined();
   expect(urlIn(listed("http://x/"), "bot")).toBeUndefined();
   expect(() => urlIn("[]", "blog")).toThrow("app 'blog' is not on the board");
+});
+
+// What the shortest tool of its kind wants typed for the same: Heroku, Dokku, Kamal, Fly, the original.
+test.each([
+  ["piku logs", 9],
+  ["piku ps", 7],
+  ["piku shell", 10],
+  ["piku set K=v", 19],
+  ["piku scale web=2", 17],
+  ["piku open", 9],
+  ["piku push", 10],
+  ["piku rollback", 13],
+  ["piku restart", 12],
+  ["piku doctor", 21],
+])("`%s` is no longer than anybody's (%d letters), and is a command", (typed, shortest) => {
+  expect(typed.length).toBeLessThanOrEqual(shortest);
+  const [, name] = typed.split(" ");
+  const known = [...clientCommands(), ...commands].flatMap((one) => [
+    one.name,
+    ...(one.alias ?? []),
+  ]);
+  expect(known).toContain(name!);
 });
