@@ -8,15 +8,8 @@ import { readWords } from "./arguments.ts";
 import { backup, restore } from "./backup.ts";
 import type { Command } from "./command.ts";
 import { completion } from "./completion.ts";
-import {
-  config,
-  configExport,
-  configGet,
-  configImport,
-  configLive,
-  configSet,
-  configUnset,
-} from "./config.ts";
+import { configImport, configSet, configUnset } from "./config.ts";
+import { config, configExport, configGet, configLive } from "./config-show.ts";
 import { daily } from "./daily.ts";
 import {
   deployCancel,

@@ -1,5 +1,5 @@
 import { calledAddress } from "../app/caller.ts";
-import { readDifferently } from "../app/env-file.ts";
+import { readDifferently } from "../app/env-grammar.ts";
 import type { Release } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { serviceCommand } from "../host/services.ts";

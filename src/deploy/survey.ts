@@ -1,6 +1,7 @@
 import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
 import type { BoardSettings } from "../app/board-settings.ts";
-import { parseServerSettings, parseSettings, type Settings } from "../app/env-file.ts";
+import { lastOfEach, parseServerSettings, type Settings } from "../app/env-file.ts";
+import { doubtsOf, layersOf, readAssignments } from "../app/env-grammar.ts";
 import { readScaling } from "../app/live.ts";
 import { type Procfile, parseProcfile, siteKinds } from "../app/procfile.ts";
 import { layered, settingWarnings } from "../app/settings.ts";
@@ -43,9 +44,10 @@ export function surveyCommit(
   const { app } = commit;
   const names = namesOf(host, commit);
   const given = readProcfile(host, commit, names);
-  const shipped = parseSettings(fileOf(host, commit, "ENV") ?? "", "ENV");
+  const envFile = fileOf(host, commit, "ENV") ?? "";
+  const shipped = readAssignments(envFile, "ENV");
   const ofServer = parseServerSettings(serverSettings);
-  const layers = [machine.settings, shipped, ofServer];
+  const layers = [machine.settings, ...layersOf(shipped), ofServer];
   const source = sourceOf(
     host,
     commit,
@@ -73,7 +75,8 @@ export function surveyCommit(
     warnings: [
       ...given.warnings,
       ...warnings,
-      ...settingWarnings({ ...shipped, ...ofServer }, "app", () => [
+      ...doubtsOf(shipped, envFile),
+      ...settingWarnings({ ...lastOfEach(shipped), ...ofServer }, "app", () => [
         ...source.commands,
         textOfInclude(host, commit, settings),
       ]),
@@ -164,7 +167,7 @@ function readProcfile(host: Host, commit: Commit, names: readonly string[]): Pro
 }
 
 /** The settings that every app has; its own take precedence. */
-function baseSettings(host: Host, app: App, environment: string | undefined): Settings {
+export function baseSettings(host: Host, app: App, environment: string | undefined): Settings {
   const env = host.env();
   const folder = environment ?? app.envs;
   return {

@@ -39,7 +39,7 @@ test("the help page", () => {
       config           Show an app's settings on the server
       config:export    Print an app's settings on the server, quoted for a shell
       config:get       Print the value of one setting
-      config:import    Set settings from stdin: KEY='value' lines, or JSON
+      config:import    Set settings from stdin: lines as in ENV, or JSON
       config:live      Show all settings that an app's processes get
       config:set       Set settings of an app and deploy it with them
       config:unset     Remove settings of an app and deploy it without them
@@ -326,8 +326,8 @@ test("the help of each command", () => {
     $ piku config:import --help
     e.g.: ssh piku@board config:import blog <settings.txt
 
-    Set settings from stdin: KEY='value' lines, or JSON. Nothing is set when a line
-    is wrong.
+    Set settings from stdin: lines as in ENV, or JSON. Nothing is set when a line is
+    wrong.
 
     usage: config:import <app> [options]
 

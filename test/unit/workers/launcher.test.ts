@@ -46,6 +46,19 @@ test.each([
   expect(execLine(command)).toBe(expected);
 });
 
+test.each([
+  ["python3 app.py", "exec python3 app.py"],
+  ["a && b", "a && b"],
+])(
+  "a launcher hands on what no shell can export, and values of several lines: %s",
+  (command, line) => {
+    const settings = { "spring.x-y": "it's\n1", A: "b\nc" };
+    expect(renderLauncher(app, workerOf({ command, settings }))).toEndWith(
+      `export A='b\nc'\nexec 'env' 'spring.x-y=it'\\''s\n1' 'bash' '-c' '${line}'\n`,
+    );
+  },
+);
+
 test("a launcher's text", () => {
   const worker = workerOf({ command: "python3 app.py", settings: { A: "it's", PORT: "20001" } });
   expect(renderLauncher(app, worker)).toBe(`# Written by piku; changes are lost.
