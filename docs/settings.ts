@@ -18,15 +18,15 @@ Settings come from three places, later ones win: \`~/.piku/ENV\` on the board (f
 
 What \`ENV\` files and \`config:import\` read:
 
-| written | the value |
+| the value | written |
 |---|---|
-| \`A=two words\`, \`A={"a": 1}\`, \`A=it's\` | as it is, up to a comment: a blank and \`#\` |
-| \`A='$b \\n'\` | as it is; nothing is replaced |
-| \`A="$b\\n"\` | \`$b\` is replaced, \`\\n\` is a line break; \`\\"\`, \`\\\\\` and \`\\$\` are the characters, any other backslash stays |
-| \`A='I'"'"'m'\` | \`I'm\`: quotes right behind each other, as in a shell |
-| \`A="-----BEGIN\` … | up to the closing quote, over several lines |
-| \`export A=b\` | \`b\` |
-| \`A="a b" --flag\` | with the quotes, since they are not around all of it; backticks stay, too |
+| as it is, up to a comment: a blank and \`#\` | \`A=two words\`, \`A={"a": 1}\`, \`A=it's\` |
+| as it is; nothing is replaced | \`A='$b \\n'\` |
+| as it is, but \`$b\` is replaced, \`\\n\` is a line break; \`\\"\`, \`\\\\\` and \`\\$\` are the characters, any other backslash stays | \`A="$b\\n"\` |
+| quotes right behind each other, as in a shell: \`I'm\` | \`A='I'"'"'m'\` |
+| up to the closing quote, over several lines | \`A="-----BEGIN\` … |
+| a leading \`export\` is left out: \`b\` | \`export A=b\` |
+| with the quotes, since they are not around all of it; backticks stay, too | \`A="a b" --flag\` |
 
 A value of several lines reaches every process; a \`wsgi\`, \`php\`, \`rwsgi\` or \`jwsgi\` worker gets it without blanks and line breaks at its end. Settings of piku's own have one line. A name may have dots and dashes, as Spring's do (\`spring.datasource.url\`); an app that has such a setting runs its commands by \`bash\`, since \`sh\` cannot hand it on.
 
