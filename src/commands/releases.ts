@@ -1,4 +1,4 @@
-import { type App, findApp } from "../app/app.ts";
+import { type App, findApp, remainsOf } from "../app/app.ts";
 import { liveNumber, numbersOf, type Release, readRelease, releaseFiles } from "../app/releases.ts";
 import type { Target } from "../deploy/request.ts";
 import type { Host } from "../host/host.ts";
@@ -56,7 +56,7 @@ export const releasesOutput = command({
   examples: ["ssh piku@board releases:output blog 12"],
   args: { app: appArg, number: numberArg },
   run({ args, host }) {
-    const app = findApp(host, args.app);
+    const app = remainsOf(host, args.app);
     const { transcript } = releaseFiles(app, Number(args.number));
     if (!host.stat(transcript))
       throw new PikuError(

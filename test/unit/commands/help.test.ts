@@ -149,6 +149,7 @@ test("the help of each command", () => {
       --since AGE                 show lines at most this old: 90s, 15m, 1h, 2d
       --no-follow                 end once the last lines have been shown
       -t, --times                 show each line's time in front of it
+      --all, --raw                also show what uWSGI says of itself
       --nginx                     also show what nginx logs about the app's site, if
                                   NGINX_LOG is set
       --deploys                   also show what the app's deploys printed

@@ -1,0 +1,73 @@
+import { expect } from "bun:test";
+import { webProbe, wsgiProbe } from "./probe.ts";
+import { eventually, fails, list, ok, read } from "./sandbox.ts";
+import { anyBoard, stories } from "./story.ts";
+
+stories((board, story) => {
+  const logs = (...words: string[]) => ok(board.ssh("logs", ...words, "--no-follow"));
+  let app: ReturnType<typeof board.repo>;
+
+  story("F8: logs of a quiet app are empty, and all of it is uWSGI's", () => {
+    const cron = "cron: * * * * * echo cron said\n";
+    const worker = "worker: python3 -u -c 'import time; print(1, flush=True); time.sleep(99)'\n";
+    const files = wsgiProbe("shop.test");
+    app = board.repo(undefined, { ...files, Procfile: `${files.Procfile}${cron}${worker}` });
+    ok(board.push(app, "shop"));
+    ok(board.ssh("restart", "shop"));
+    const { stdout, stderr } = logs("shop", "wsgi");
+    expect([stdout, stderr]).toEqual(["", "Nothing yet; --all also shows what uWSGI says.\n"]);
+    expect(logs("shop", "-n", "9").stdout).toMatch(/^((worker\.1 \| 1|cron\.1 +\| cron said)\n)+$/);
+    const following = board.run(["timeout", "2", "ssh", "board", "logs shop wsgi"]);
+    expect([following.stdout, following.stderr]).toEqual([
+      "",
+      "Nothing yet; waiting (Ctrl-C ends).\n",
+    ]);
+    for (const option of ["--all", "--raw"])
+      expect(logs("shop", "wsgi", option).stdout).toContain("spawned uWSGI master process");
+    board.get("/", { host: "shop.test" });
+    eventually(() => expect(logs("shop", "wsgi").stdout).toMatch(/^wsgi\.1 \| .*"GET \/ HTTP/));
+  });
+
+  story(
+    "F8: a refused push shows no line of uWSGI's, and its kind is not among the live ones",
+    () => {
+      const Procfile = "web: python3 -c 'import nothing_like_it'\n";
+      app.commit("Web", { Procfile });
+      const refused = fails(board.push(app, "shop"));
+      expect(refused.output).toContain("No module named");
+      expect(refused.output).not.toContain("uwsgi-daemons");
+      expect(list(`${board.pikuRoot}/logs/shop`)).toContain("web.1.log");
+      expect(logs("shop").stdout).not.toContain("web.1");
+      expect(logs("shop", "web").stdout).toContain("web.1 | ");
+    },
+  );
+
+  story("S1: logs of a process that an app has not is an error that says what it has", () => {
+    const wrong: [string, RegExp][] = [
+      ["wsgi.9", /no process 'wsgi\.9'\nHint: did you mean 'wsgi\.1'\?/],
+      ["wsg", /no process 'wsg'\nHint: did you mean 'wsgi'\?/],
+      [
+        "nonsense",
+        /no process 'nonsense'\nHint: it has cron\.1, worker\.1, wsgi\.1|it has wsgi\.1/,
+      ],
+    ];
+    for (const [word, message] of wrong)
+      expect(fails(board.ssh("logs", "shop", word), 1).stderr).toMatch(message);
+  });
+
+  story("F7: of a first push that failed one can read what it said", () => {
+    const first = board.repo(undefined, { Procfile: "web: python3 nothing.py\n" });
+    fails(board.push(first, "anna"));
+    expect(ok(board.ssh("releases:output", "anna", "1")).stdout).toContain("nothing.py");
+    expect(logs("anna", "--deploys").stdout).toMatch(/^deploy\.1 \| -----> Deploying/m);
+    for (const words of ["logs anna", "releases anna", "ps anna", "config anna", "restart anna"])
+      expect(fails(board.sshRaw(words), 1).stderr).toBe(
+        "Error: app 'anna' has never been live.\nHint: its last push: releases:output anna 1\n",
+      );
+    const { stdout } = board.ssh("doctor");
+    expect(stdout).toMatch(/ok +leftovers.*not live yet, after pushes that failed: anna/);
+  });
+
+  void webProbe;
+  void read;
+}, anyBoard);
