@@ -11,6 +11,9 @@ export function callerOf(host: Host): string {
     : (USER ?? LOGNAME ?? `user ${host.uid}`);
 }
 
+/** The name alone of what `callerOf` gave, for people. */
+export const callerName = (who: string): string => who.replace(/ SHA256:\S+$/, "");
+
 /** The address from which the caller came by ssh (ssh(1): SSH_CLIENT); undefined for others. */
 export const callerAddress = (host: Host): string | undefined =>
   /^[0-9a-fA-F.:]+(?= )/.exec(host.env().SSH_CLIENT ?? "")?.[0];

@@ -9,7 +9,7 @@ import {
 } from "../board/status.ts";
 import { everyProcess } from "../host/processes.ts";
 import { PikuError } from "../text/errors.ts";
-import { columns, span } from "../text/text.ts";
+import { ago, columns, span, spoken } from "../text/text.ts";
 import { appsWithWorkers } from "../workers/emperor.ts";
 import { appArg, command, jsonArg } from "./command.ts";
 
@@ -89,13 +89,21 @@ export const ps = command({
  */
 const renderProcesses = (all: readonly ProcessStatus[], now: number, named: boolean) =>
   columns(
-    all.map(({ app, process, up, since, restarts, memory, cpu, port }) => [
+    all.map(({ app, process, up, since, restarts, memory, cpu, port, ...runs }) => [
       ...(named ? [app] : []),
       process,
       up ? `up ${since ? span(now - Date.parse(since)) : ""}`.trimEnd() : "down",
       restarts === undefined ? "" : `${restarts} ${restarts === 1 ? "restart" : "restarts"}`,
       memory === undefined ? "" : `${Math.round(memory / 1024 / 1024)} MB`,
       cpu === undefined ? "" : `${cpu < 10 ? cpu.toFixed(1) : Math.round(cpu)} s CPU`,
-      port === undefined ? "" : `port ${port}`,
+      port === undefined ? renderRuns(runs, now) : `port ${port}`,
     ]),
   );
+
+/** When a cron line ran last and will run next. */
+function renderRuns({ lastRun, lastStatus, nextRun }: Partial<ProcessStatus>, now: number): string {
+  const last = lastRun && `ran ${ago(now - Date.parse(lastRun))}`;
+  const status = lastStatus === undefined ? "" : `exit status ${lastStatus}`;
+  const next = nextRun && `next in ${spoken(Math.max(1000, Date.parse(nextRun) - now))}`;
+  return [last, last && status, next].filter(Boolean).join(", ");
+}

@@ -5,6 +5,7 @@ import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { appArg, command, jsonArg } from "./command.ts";
 import { redeploy } from "./redeploy.ts";
+import { renderReleases } from "./releases-table.ts";
 
 const numberArg = {
   type: "positional",
@@ -19,16 +20,6 @@ const listReleases = (host: Host, app: App): Release[] =>
     .filter((number) => host.stat(releaseFiles(app, number).record))
     .map((number) => readRelease(host, app, number))
     .reverse();
-
-/** A release as one line; a `*` marks the one that is live. */
-function renderRelease(
-  { number, when, cause, commit, subject, who, changed }: Release,
-  live: number | undefined,
-): string {
-  const what = [cause, ...changed].join(" ");
-  const day = when?.replace(/\.\d+Z$/, "Z") ?? "before piku kept records";
-  return `${number === live ? "*" : " "}${number}  ${day}  ${commit?.slice(0, 7) ?? "-"}  ${what}  ${who ?? "-"}  ${subject ?? ""}`.trimEnd();
-}
 
 export const releases = command({
   name: "releases",
@@ -45,7 +36,7 @@ export const releases = command({
       return host.say(
         JSON.stringify(all.map((release) => ({ ...release, live: release.number === live }))),
       );
-    for (const release of all) host.say(renderRelease(release, live));
+    for (const line of renderReleases(host, all, live)) host.say(line);
   },
 });
 

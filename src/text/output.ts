@@ -15,6 +15,14 @@ export function paint(line: string): string {
   return colour ? `\u001b[${colour}m${line}\u001b[0m` : line;
 }
 
+const usualWidth = 80;
+
+/** How many columns the terminal of this command has. */
+export function widthOf(host: Host): number {
+  const { stdout } = host.capture(["stty", "-F", "/dev/tty", "size"]);
+  return Number(/^\d+ (\d+)\s*$/.exec(stdout)?.[1]) || usualWidth;
+}
+
 /**
  * How piku speaks: `start` begins a step (`-----> …`), `log` prints a line as it is, `warn` and
  * `error` say what they are; errors go to stderr. Colour only on a terminal.

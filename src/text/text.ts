@@ -122,6 +122,22 @@ export function span(milliseconds: number): string {
   return `${Math.max(0, Math.floor(milliseconds / size))}${unit}`;
 }
 
+const words = { d: "day", h: "hour", m: "minute", s: "second" } as const;
+
+/** A span of milliseconds as people say it: `3 minutes`, `1 hour`. */
+export function spoken(milliseconds: number): string {
+  const [, count, unit] = /^(\d+)(.)$/.exec(span(milliseconds))!;
+  return `${count} ${words[unit as keyof typeof words]}${count === "1" ? "" : "s"}`;
+}
+
+/** How long ago something was: `3 minutes ago`, `just now`. */
+export const ago = (milliseconds: number): string =>
+  milliseconds < 5000 ? "just now" : `${spoken(milliseconds)} ago`;
+
+/** A text of at most so many columns; one that is longer ends in `…`. */
+export const shortened = (text: string, most: number): string =>
+  text.length <= most ? text : `${text.slice(0, most - 1).trimEnd()}…`;
+
 /** The milliseconds of `90s`, `15m`, `1h`, `2d`; undefined for what is none. */
 export function parseSpan(written: string): number | undefined {
   const [, count, letter] = /^(\d{1,6})([smhd])$/.exec(written) ?? [];

@@ -56,13 +56,17 @@ export function renderLauncher(app: App, worker: Worker): string {
   return [
     "# Written by piku; changes are lost.\n",
     "unset UWSGI_EMPEROR_FD UWSGI_RELOADS UWSGI_ORIGINAL_PROC_NAME\n",
-    worker.cron ? cronGuard(worker.cron) : note,
+    worker.cron ? cronGuard(worker.cron) + noteRun(files) : note,
     // Before the settings: it sets PWD and OLDPWD, which may be among them.
     `cd ${shellQuote(app.tree)} || exit 1\n`,
     ...exports,
-    `${carried[0] === "env" ? `exec ${carried.map(quoted).join(" ")}` : line}\n`,
+    `${carried[0] === "env" ? `${worker.cron ? "" : "exec "}${carried.map(quoted).join(" ")}` : line}\n`,
   ].join("");
 }
+
+/** Notes when a cron job begins, and its exit status: uWSGI knows neither. */
+const noteRun = ({ began, ended }: { began: string; ended: string }) =>
+  `: >${began}\ntrap 'echo $? >${ended}' EXIT\n`;
 
 const quoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
 

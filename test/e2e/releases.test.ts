@@ -49,7 +49,7 @@ stories((board, story) => {
     const { stdout } = ok(board.ssh("releases", "list"));
     const lines = stdout.trimEnd().split("\n");
     expect(lines).toHaveLength(2);
-    expect(lines[0]).toMatch(/^\*2 .*config:set SECRET .*SHA256:.*First$/);
+    expect(lines[0]).toMatch(/^\*2 .*config:set SECRET {2}default {2}First$/);
     expect(lines[1]).toMatch(/1 .* push .*First$/);
     expect(stdout).not.toContain("do-not-show");
     const records = JSON.parse(ok(board.ssh("releases", "list", "--json")).stdout);

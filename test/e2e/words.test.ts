@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
-import { webProbe, wsgiProbe } from "./probe.ts";
-import { eventually, fails, list, ok, read } from "./sandbox.ts";
+import { wsgiProbe } from "./probe.ts";
+import { eventually, fails, list, ok } from "./sandbox.ts";
 import { anyBoard, stories } from "./story.ts";
 
 stories((board, story) => {
@@ -68,6 +68,18 @@ stories((board, story) => {
     expect(stdout).toMatch(/ok +leftovers.*not live yet, after pushes that failed: anna/);
   });
 
-  void webProbe;
-  void read;
+  story("S18, S6: ps tells of cron lines, and times are as people say them on a terminal", () => {
+    const cron = "cron: * * * * * exit 3\ncron_rare: 0 0 29 2 * true\n";
+    ok(board.push(board.repo(undefined, { Procfile: cron }), "jobs"));
+    const ended =
+      /^cron\.1 +up \d+s .*ran (just now|\d+ seconds ago), exit status 3, next in \d+ second/m;
+    eventually(() => expect(ok(board.ssh("ps", "jobs")).stdout).toMatch(ended), 70);
+    const all = JSON.parse(ok(board.ssh("ps", "jobs", "--json")).stdout);
+    expect(all[0]).toMatchObject({ process: "cron.1", lastStatus: 3 });
+    expect(all[1].lastRun).toBeUndefined();
+    expect(new Date(all[1].nextRun).getUTCFullYear()).toBe(2028);
+    const table = ok(board.run(["ssh", "-tt", "board", "releases jobs"])).stdout;
+    expect(table).toMatch(/^ NR +WHEN +COMMIT +WHAT +BY +SUBJECT\s/);
+    expect(table).toMatch(/\*1 +(just now|\d+ \w+ ago) +[0-9a-f]{7} +push +default +First/);
+  });
 }, anyBoard);
