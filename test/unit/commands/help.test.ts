@@ -46,7 +46,7 @@ test("the help page", () => {
 
     The board:
       backup           Write a backup of an app, or of the board, to stdout
-      completion       Print a script that completes commands and apps in bash
+      completion       Print a script that completes commands in bash or zsh
       doctor           Check the board and suggest fixes
       help             List all commands, or explain one
       keys             List the keys that may push and give commands
@@ -386,14 +386,15 @@ test("the help of each command", () => {
 
     $ piku completion --help
     e.g.: ssh piku@board completion >~/.piku-completion
+          ssh piku@board completion zsh >~/.piku-completion
 
-    Print a script that completes commands and apps in bash. Add \`.
-    ~/.piku-completion\` to ~/.bashrc; in zsh, after \`autoload -U bashcompinit &&
-    bashcompinit\`.
+    Print a script that completes commands in bash or zsh. It completes commands,
+    apps, processes, releases and options of \`piku\` and of \`ssh piku@board\`. Put \`.
+    ~/.piku-completion\` into ~/.bashrc or ~/.zshrc.
 
     usage: completion [shell]
 
-      [shell]  bash; zsh takes it after bashcompinit
+      [shell]  bash (unless given) or zsh
 
     $ piku doctor --help
     e.g.: ssh piku@board doctor
