@@ -94,6 +94,13 @@ export function namedApp(host: Host, typed: string): App {
     : appOf(paths, parseAppName(typed));
 }
 
+/** Whether anything of this name is on the board: an app, or what waits for its first push. */
+export function isKnown(host: Host, name: string): boolean {
+  if (!isAppName(name)) return false;
+  const { tree, repo, envs } = appOf(pathsOf(host), name);
+  return [tree, repo, envs].some((path) => host.stat(path));
+}
+
 /**
  * Finds an app of which anything is left, for example after a failed first push. Throws if there is
  * nothing.

@@ -55,7 +55,7 @@ export function parseImport(content: string, known: Settings = {}, where = "stdi
   if (Object.keys(found.settings).length > 0) return found;
   throw new PikuError(
     `there are no settings in ${where}`,
-    "e.g.: piku config:import blog <settings.txt",
+    "ssh piku@board config:import blog <settings.txt",
   );
 }
 

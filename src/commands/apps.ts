@@ -1,4 +1,5 @@
 import { appOf, findApp, listApps } from "../app/app.ts";
+import { boundApps } from "../app/caller.ts";
 import { pathsOf } from "../app/paths.ts";
 import {
   type AppStatus,
@@ -9,6 +10,7 @@ import {
 } from "../board/status.ts";
 import { everyProcess } from "../host/processes.ts";
 import { PikuError } from "../text/errors.ts";
+import { hasColours } from "../text/output.ts";
 import { ago, columns, span, spoken } from "../text/text.ts";
 import { appsWithWorkers } from "../workers/emperor.ts";
 import { appArg, command, jsonArg } from "./command.ts";
@@ -20,12 +22,16 @@ export const apps = command({
   details: "On a terminal it also shows each app's release, commit, age, processes and address.",
   examples: ["ssh piku@board apps", "ssh -t piku@board apps"],
   alias: ["list", "ls", "apps:list"],
+  forEveryKey: true,
   args: { json: jsonArg },
   run({ args, host }) {
     const paths = pathsOf(host);
-    if (args.json) return host.say(JSON.stringify(surveyApps(host, paths)));
+    const bound = boundApps(host);
+    const isShown = (name: string) => !bound || bound.includes(name);
+    const survey = () => surveyApps(host, paths).filter(({ app }) => isShown(app));
+    if (args.json) return host.say(JSON.stringify(survey()));
     const working = appsWithWorkers(host, paths);
-    const names = listApps(host, paths, working);
+    const names = listApps(host, paths, working).filter(isShown);
     if (names.length === 0) return host.sayError("There are no applications deployed.");
     if (!host.isTerminal(1)) {
       host.say(
@@ -33,7 +39,7 @@ export const apps = command({
           .map((name) => `${isUp(host, appOf(paths, name), working) ? "*" : " "}${name}`)
           .join("\n"),
       );
-    } else for (const line of renderApps(surveyApps(host, paths), host.now())) host.say(line);
+    } else for (const line of renderApps(survey(), host.now())) host.say(line);
   },
 });
 
@@ -78,7 +84,7 @@ export const ps = command({
     if (args.json) return host.say(JSON.stringify(all));
     if (scaling) host.say(scaling.trim());
     for (const line of renderProcesses(all, host.now(), app === undefined))
-      host.say(host.isTerminal(1) ? line.replace(/ down\b/, "\u001b[31m$&\u001b[0m") : line);
+      host.say(hasColours(host, 1) ? line.replace(/ down\b/, "\u001b[31m$&\u001b[0m") : line);
   },
 });
 

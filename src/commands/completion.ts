@@ -1,5 +1,4 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is printed is a script for a shell.
-import { usageError } from "../text/errors.ts";
 import { optionsOf, positionalsOf, spellings } from "./arguments.ts";
 import { type Command, command } from "./command.ts";
 
@@ -16,16 +15,15 @@ export const completion = (commands: () => readonly Command[]) =>
     ],
     alias: ["completions"],
     args: {
-      shell: { type: "positional", description: "bash (unless given) or zsh", required: false },
+      shell: {
+        type: "positional",
+        description: "bash (unless given) or zsh",
+        required: false,
+        pattern: /^(bash|zsh)$/,
+      },
     },
     run({ args, host }) {
-      const glue = args.shell === undefined ? bash : shells[args.shell];
-      if (!glue)
-        throw usageError(
-          "there are completion scripts for bash and zsh",
-          "ssh piku@board completion zsh",
-        );
-      host.say([...renderList(commands()), ...glue].join("\n"));
+      host.say([...renderList(commands()), ...(args.shell === "zsh" ? zsh : bash)].join("\n"));
     },
   });
 
@@ -129,5 +127,3 @@ const zsh = [
   "compdef _piku piku",
   "compdef _piku_ssh ssh",
 ];
-
-const shells: Readonly<Record<string, readonly string[]>> = { bash, zsh };

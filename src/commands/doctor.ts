@@ -1,6 +1,7 @@
 import { pathsOf } from "../app/paths.ts";
 import { examineBoard } from "../board/doctor/index.ts";
 import { Ended } from "../text/errors.ts";
+import { hasColours } from "../text/output.ts";
 import { columns } from "../text/text.ts";
 import { command, jsonArg } from "./command.ts";
 
@@ -25,7 +26,7 @@ export const doctor = command({
       );
       for (const line of lines)
         host.say(
-          host.isTerminal(1)
+          hasColours(host, 1)
             ? line.replace(
                 /^(ok|wrong)/,
                 (word) => `\u001b[${word === "ok" ? 32 : 31}m${word}\u001b[0m`,

@@ -1,10 +1,11 @@
 import { runCommand } from "citty";
+import { isKnown } from "../app/app.ts";
 import { pathsOf } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { usageError } from "../text/errors.ts";
 import { nearest, printable } from "../text/text.ts";
 import { apps, ps } from "./apps.ts";
-import { readWords } from "./arguments.ts";
+import { readWords, takesApp } from "./arguments.ts";
 import { backup, restore } from "./backup.ts";
 import type { Command } from "./command.ts";
 import { completion } from "./completion.ts";
@@ -133,22 +134,44 @@ function findNamed(host: Host, name: string): Command | Plugin {
 }
 
 /**
+ * Reads the words behind a command's name. The original's client script puts the app's name in
+ * front of the words of any command that it does not know, such as `doctor`.
+ */
+function readTyped(host: Host, found: Command, words: readonly string[]) {
+  try {
+    return { rawArgs: [...words], given: readWords(found, words) };
+  } catch (error) {
+    const [app, ...rest] = words;
+    if (app === undefined || takesApp(found) || !isKnown(host, app)) throw error;
+    return { rawArgs: rest, given: readWords(found, rest) };
+  }
+}
+
+/** The words without `--no-color`, which any command takes. */
+function withoutColours(host: Host, words: readonly string[]): readonly string[] {
+  const left = words.filter((word) => !/^--no-colou?r$/.test(word));
+  if (left.length < words.length) host.setEnv({ ...host.env(), NO_COLOR: "1" });
+  return left;
+}
+
+/**
  * Runs the command, or the plugin, that these words ask for; `help` for none. `incoming` is the
  * folder of a push's objects, for the hook. Throws what the command throws, and usage errors.
  */
 export async function dispatch(
   host: Host,
-  [name = "help", ...words]: readonly string[],
+  [name = "help", ...all]: readonly string[],
   incoming?: string,
 ): Promise<void> {
   const found = findNamed(host, name);
   if (!("group" in found)) {
     refuseForeign(host, name, {}, true);
-    return runPlugin(host, pathsOf(host), found, name, words);
+    return runPlugin(host, pathsOf(host), found, name, all);
   }
+  const words = found.passthrough ? all : withoutColours(host, all);
   const asksForHelp = words.length === 1 && /^(-h|--help)$/.test(words[0]!);
-  const rawArgs = found.passthrough && !asksForHelp ? ["--", ...words] : words;
-  const given = readWords(found, rawArgs);
+  const typed = found.passthrough && !asksForHelp ? ["--", ...words] : words;
+  const { rawArgs, given } = readTyped(host, found, typed);
   if (given.help) return host.say(renderCommandHelp(found));
   if (!found.forEveryKey) refuseForeign(host, found.name, given, found.passthrough === true);
   const { args, run } = found;

@@ -3,6 +3,7 @@ import { readScaling } from "../app/live.ts";
 import type { Host } from "../host/host.ts";
 import { siteLogs } from "../site/logs.ts";
 import { PikuError } from "../text/errors.ts";
+import { hasColours } from "../text/output.ts";
 import { nearest, parseSpan } from "../text/text.ts";
 import { deployLogs, type Log, lastLines, newestLogs, workerLogs } from "../workers/logs.ts";
 import { type Arguments, appArg, command } from "./command.ts";
@@ -75,7 +76,7 @@ export const logs = command({
     const width = Math.max(0, ...found.map(({ label }) => label.length));
     const show = (lines: readonly Labelled[]) => {
       for (const line of [...lines].sort((a, b) => a.time - b.time))
-        host.say(renderLine(line, width, args.times === true, host.isTerminal(1)));
+        host.say(renderLine(line, width, args.times === true, hasColours(host, 1)));
     };
     const span = args.since === undefined ? undefined : parseSpan(args.since);
     const most =

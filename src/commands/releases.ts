@@ -11,8 +11,11 @@ const numberArg = {
   type: "positional",
   description: "a release's number, as releases lists them",
   required: true,
-  pattern: /^\d{1,9}$/,
+  pattern: /^v?\d{1,9}$/,
 } as const;
+
+/** What was typed, also as others write it: `v12`. */
+const numberOf = (typed: string) => Number(typed.replace("v", ""));
 
 /** The releases that have been live, the newest first. */
 const listReleases = (host: Host, app: App): Release[] =>
@@ -48,7 +51,7 @@ export const releasesOutput = command({
   args: { app: appArg, number: numberArg },
   run({ args, host }) {
     const app = remainsOf(host, args.app);
-    const { transcript } = releaseFiles(app, Number(args.number));
+    const { transcript } = releaseFiles(app, numberOf(args.number));
     if (!host.stat(transcript))
       throw new PikuError(
         `there is no output of release ${args.number} of app '${app.name}'`,
@@ -75,7 +78,7 @@ export const rollback = command({
   },
   run({ args, host }) {
     const app = findApp(host, args.app);
-    const wanted = args.number === undefined ? undefined : Number(args.number);
+    const wanted = args.number === undefined ? undefined : numberOf(args.number);
     redeploy(host, app, "rollback", (_, live) => backTo(host, app, live, wanted));
     host.say(`       To go forward again: deploy ${app.name}`);
   },

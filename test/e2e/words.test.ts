@@ -1,6 +1,7 @@
 import { expect } from "bun:test";
+import fs from "node:fs";
 import { wsgiProbe } from "./probe.ts";
-import { eventually, fails, list, ok } from "./sandbox.ts";
+import { eventually, fails, list, ok, read } from "./sandbox.ts";
 import { anyBoard, stories } from "./story.ts";
 
 stories((board, story) => {
@@ -66,6 +67,76 @@ stories((board, story) => {
       );
     const { stdout } = board.ssh("doctor");
     expect(stdout).toMatch(/ok +leftovers.*not live yet, after pushes that failed: anna/);
+  });
+
+  story(
+    "F3: the original's client script puts the app's name before the words of every command",
+    () => {
+      const { output } = board.ssh("doctor", "shop");
+      expect(output).toContain("leftovers");
+      for (const words of ["keys shop", "version shop", "completion shop"])
+        expect([words, board.sshRaw(words).output]).toEqual([
+          words,
+          board.sshRaw(words.replace(" shop", "")).output,
+        ]);
+      const key = `${board.folder}/anna.pub`;
+      fs.writeFileSync(
+        key,
+        ok(
+          board.run([
+            "sh",
+            "-c",
+            `ssh-keygen -q -t ed25519 -N '' -f ${board.folder}/anna && cat ${key}`,
+          ]),
+        ).stdout,
+      );
+      ok(board.sshRaw("keys:add shop anna --apps shop", { input: read(key) }));
+      expect(ok(board.ssh("keys")).stdout).toContain("anna");
+      ok(board.sshRaw("keys:remove shop anna"));
+      expect(ok(board.sshRaw("config:set shop --global PLACE=here")).stdout).toContain(
+        "for all apps",
+      );
+      ok(board.sshRaw("config:unset shop --global PLACE"));
+      expect(fails(board.ssh("doctor", "nothing"), 2).stderr).toContain(
+        "unexpected word 'nothing'",
+      );
+    },
+  );
+
+  story(
+    "S12, S13, S17: malformed input ends with 2, and an empty one says that nothing came",
+    () => {
+      const wrong: [string, number, RegExp][] = [
+        ["config:set shop 1FOO=x", 2, /^Error: invalid setting name '1FOO'/],
+        ["ps:scale shop wsgi=-1", 2, /below 0/],
+        ["ps:scale shop wsgi=1000", 2, /above 64/],
+        ["keys:add ben", 2, /nothing came on stdin\nHint: ssh piku@board keys:add ben </],
+        ["restore shop", 1, /nothing came on stdin\nHint: ssh piku@board restore </],
+        ["config:import shop", 1, /Hint: ssh piku@board config:import blog </],
+        [
+          "maintenance:on shop --message Back at noon",
+          2,
+          /quotes around spaces must reach.*Back at noon/,
+        ],
+      ];
+      for (const [words, status, message] of wrong)
+        expect(fails(board.sshRaw(words, { input: "" }), status).stderr).toMatch(message);
+      ok(board.ssh("releases:output", "shop", "v1"));
+    },
+  );
+
+  story("S16: no colours on a dumb terminal, or with --no-color", () => {
+    const on = (words: string, terminal = "xterm") =>
+      board.run(["env", `TERM=${terminal}`, "ssh", "-tt", "board", words]).stdout;
+    expect(on("logs shop -n 1 --no-follow")).toContain("\x1b[36m");
+    expect(on("nonsense")).toContain("\x1b[31mError");
+    for (const plain of [
+      on("logs shop -n 1 --no-follow", "dumb"),
+      on("nonsense", "dumb"),
+      on("logs shop -n 1 --no-follow --no-color"),
+      on("doctor --no-color"),
+    ])
+      expect(plain).not.toContain("\x1b[");
   });
 
   story("S18, S6: ps tells of cron lines, and times are as people say them on a terminal", () => {

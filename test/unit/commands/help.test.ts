@@ -58,7 +58,8 @@ test("the help page", () => {
       update           Update piku, or go back to the release before
       --version        Show piku's version, its target and its engine
 
-    \`help COMMAND\` or \`COMMAND --help\` shows an example of each."
+    \`help COMMAND\` or \`COMMAND --help\` shows an example of each.
+    \`--no-color\` behind any of them leaves colours out."
   `);
 });
 
@@ -76,7 +77,8 @@ test("the help page with internal commands", () => {
       sftp              INTERNAL: Serve scp and sftp
       web               INTERNAL: Prepare nginx's start, without refused sites
 
-    \`help COMMAND\` or \`COMMAND --help\` shows an example of each."
+    \`help COMMAND\` or \`COMMAND --help\` shows an example of each.
+    \`--no-color\` behind any of them leaves colours out."
   `);
 });
 
@@ -101,7 +103,8 @@ test("the help page with plugins: a longer name moves no column", () => {
       dns              Point a name at an app
       a-name-that-is-longer-than-any  Point a name at an app
 
-    \`help COMMAND\` or \`COMMAND --help\` shows an example of each."
+    \`help COMMAND\` or \`COMMAND --help\` shows an example of each.
+    \`--no-color\` behind any of them leaves colours out."
   `);
 });
 
