@@ -93,6 +93,34 @@ const targets: Target[] = [
       "cWJhU8h0+MiUgpSt99sQhjxLIIosKEcKYdtKddohokUvAuN6jKOy7g7+QDTZTXtwHxz93wL3BX+L6wXVPDUH3A==",
     ),
   },
+  // For laptops, where piku is the client only.
+  {
+    name: "darwin-arm64",
+    machine: "arm64",
+    engine: onBun(
+      "bun-darwin-arm64",
+      "bun-darwin-aarch64",
+      "4MIFXHmctH2EhAxLXm2/qxNtv17dFtLJylvaOCsrgq6KSqHTs6eW5YSrJjRbJxYUJaR901fsN8JfZOa+CsWpWQ==",
+    ),
+  },
+  {
+    name: "darwin-x64",
+    machine: "x64",
+    engine: onBun(
+      "bun-darwin-x64-baseline",
+      "bun-darwin-x64-baseline",
+      "zqfLA5A4B+hYMh5WYzYSot3uZ06FzhdP0OEwQisEzdirYtXGj5cQFlfy31BGfNsAsk1Gd/w/OxJ/jqqJ3cMclw==",
+    ),
+  },
+  {
+    name: "windows-x64",
+    machine: "x64",
+    engine: onBun(
+      "bun-windows-x64-baseline",
+      "bun-windows-x64-baseline",
+      "/U3Dc74uGqE6EUqef7mPtg9KwJs7iJH4JHRMfIZIn18MrJh6Xz4gVvWDXRvzCL2j8wPlTnJVyrO4n7Qq4uM7TQ==",
+    ),
+  },
   { name: "linux-armv7", machine: "arm", engine: onQuickjs("arm-linux-gnueabihf", "armhf", wide) },
   {
     name: "linux-armv6",
@@ -163,9 +191,12 @@ async function buildOnBun(
       ],
       root,
     );
-    install(join(folder, "piku"), out);
+    install(join(folder, `piku${endingOf(name)}`), out);
   });
 }
+
+/** What the name of a program ends in. */
+const endingOf = (target: string) => (/windows/.test(target) ? ".exe" : "");
 
 /** Bun's own executable for a target, from its npm package. */
 async function bunExecutable(engine: Target["engine"] & { name: "bun" }): Promise<string> {
@@ -181,9 +212,10 @@ async function bunExecutable(engine: Target["engine"] & { name: "bun" }): Promis
       .digest("base64");
     if (`sha512-${hash}` !== engine.integrity)
       throw new Error(`${engine.package}: the tarball's hash is wrong`);
-    await run(["tar", "-xzf", tarball, "--strip-components=2", "package/bin/bun"], folder);
+    const program = `bun${endingOf(engine.platform)}`;
+    await run(["tar", "-xzf", tarball, "--strip-components=2", `package/bin/${program}`], folder);
     fs.rmSync(join(folder, tarball));
-  }).then((folder) => join(folder, "bun"));
+  }).then((folder) => join(folder, `bun${endingOf(engine.platform)}`));
 }
 
 async function buildOnQuickjs(
@@ -449,8 +481,8 @@ function chosen(args: string[]): string[] {
   return names.length > 0 ? [...new Set(names)] : here;
 }
 
-const runsHere = ({ machine, engine }: Target) =>
-  machine === process.arch && !(engine.name === "bun" && engine.platform.endsWith("musl"));
+const runsHere = ({ name, machine }: Target) =>
+  machine === process.arch && name.startsWith("linux") && !name.endsWith("musl");
 
 /** What goes with the executables: their sums, and the installer. */
 function writeRelease(folder: string, address = ""): void {
@@ -466,7 +498,7 @@ function writeRelease(folder: string, address = ""): void {
   beside("install.sh", installer, 0o755);
   const names = fs
     .readdirSync(folder)
-    .filter((name) => /^piku-[\w-]+$/.test(name) || name === "install.sh");
+    .filter((name) => /^piku-[\w-]+(\.exe)?$/.test(name) || name === "install.sh");
   const sum = (name: string) =>
     createHash("sha256")
       .update(fs.readFileSync(join(folder, name)))
@@ -485,11 +517,13 @@ async function main(args: string[]): Promise<void> {
   fs.mkdirSync(join(root, "dist"), { recursive: true });
   for (const name of chosen(args)) {
     const started = performance.now();
-    const out = join(root, "dist", `piku-${name}`);
+    const out = join(root, "dist", `piku-${name}${endingOf(name)}`);
     await build(name, join(root, "src/main.ts"), out);
     if (runsHere(targets.find((row) => row.name === name)!)) await run([out, "--version"], root);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    console.log(`dist/piku-${name}  ${(fs.statSync(out).size / 1e6).toFixed(2)} MB  ${seconds} s`);
+    console.log(
+      `dist/${basename(out)}  ${(fs.statSync(out).size / 1e6).toFixed(2)} MB  ${seconds} s`,
+    );
   }
   writeRelease(join(root, "dist"), process.env.PIKU_RELEASES);
 }

@@ -3,6 +3,7 @@
 #
 #   curl -fsSL URL/install.sh | sh -s -- [--key FILE] [...]     as root; run it again to upgrade
 #   sh install.sh --root /mnt/card --key id.pub                 prepares a card; it comes up by itself
+#   curl -fsSL URL/install.sh | sh -s -- --client               on a laptop with Linux or macOS, without root
 #
 # POSIX sh, nothing else. All of it is in braces, so that a download that was cut short does nothing.
 # shellcheck disable=SC2016 # what is in single quotes is for an inner shell
@@ -35,6 +36,7 @@ Usage: sh install.sh [options]
   --domain NAME      an app without a server name gets APP.NAME
   --default-site     turns off the distribution's welcome site
   --root DIR         prepares the mounted root of a Debian or Raspberry Pi OS card
+  --client           puts the client on this computer, for whoever calls it: no root
   --uninstall        takes away what this script put there; apps and their data stay
 END
 }
@@ -57,7 +59,7 @@ die() {
 }
 
 read_options() {
-  from='' key='' target='' root='' hostname='' domain='' default_site='' uninstall='' first_boot='' go_over=''
+  from='' key='' target='' root='' hostname='' domain='' default_site='' uninstall='' first_boot='' go_over='' client=''
   while [ $# -gt 0 ]; do
     case $1 in
       --from | --key | --target | --root | --hostname | --domain)
@@ -67,6 +69,7 @@ read_options() {
         ;;
       --default-site) default_site=1 ;;
       --uninstall) uninstall=1 ;;
+      --client) client=1 ;;
       --first-boot) first_boot=1 ;;
       --go-over) go_over=1 ;;
       --help) usage && exit 0 ;;
@@ -75,7 +78,7 @@ read_options() {
     shift
   done
   from=${from%/} root=${root%/}
-  [ "$(id -u)" = 0 ] || die "this must run as root" "sudo sh install.sh ..."
+  [ -n "$client" ] || [ "$(id -u)" = 0 ] || die "this must run as root" "sudo sh install.sh ..."
   if [ -n "$key" ]; then [ -r "$key" ] || die "there is no key file '$key'"; fi
   is_name "$hostname" || die "'$hostname' is not a valid host name" "letters, digits and -, at most 63, with neither - nor . at an end; such as classroom"
   is_name "$domain" || die "'$domain' is not a valid domain" "such as school.lan"
@@ -180,7 +183,9 @@ fetch() {
   [ "$1" != SHA256SUMS ] || return 0
   wanted=$(sed -n "s/^\([0-9a-f]\{64\}\) [ *]$1\$/\1/p" "$work/SHA256SUMS")
   [ -n "$wanted" ] || die "the release at $from has no $1"
-  [ "$(sha256sum "$work/$1" | cut -d' ' -f1)" = "$wanted" ] ||
+  # macOS has shasum only.
+  if command -v sha256sum >/dev/null; then sum=$(sha256sum "$work/$1"); else sum=$(shasum -a 256 "$work/$1"); fi
+  [ "${sum%% *}" = "$wanted" ] ||
     die "checksum mismatch: $1" "the download may have been cut short: run this again"
 }
 
@@ -1232,10 +1237,35 @@ install_here() {
   rm -f "$place/former"
   write_sshd
   check_sshd
+  announce_board
   [ -z "$first_boot" ] || rm -f "$place/first-boot"
   [ ! -e "$home/piku.py.original" ] || say "The way back to the former piku: sh install.sh --uninstall"
   sync
   say_done
+}
+
+# The client, in the folder where people's own programs are.
+install_client() {
+  case "$(uname -s) $(uname -m)" in
+    'Darwin arm64') targets=darwin-arm64 ;;
+    'Darwin x86_64') targets=darwin-x64 ;;
+    Linux*)
+      find_targets
+      # The small one starts at once, and a laptop's user waits for each command.
+      case $targets in linux-arm[v]*) ;; *) targets="$big-lite $big$musl" ;; esac
+      ;;
+    *) die "there is no client for $(uname -s) on $(uname -m)" "there is one for Linux, macOS and Windows (docs/guides/laptop.md)" ;;
+  esac
+  bin=${XDG_BIN_HOME:-$HOME/.local/bin}
+  mkdir -p "$bin"
+  need_space "$bin" "$(size_of "${targets%% *}")"
+  # shellcheck disable=SC2086 # a list of words
+  get_executable ${target:-$targets}
+  # Another file system may be between the two.
+  cp "$work/piku-$chosen" "$bin/.piku.new" && mv -f "$bin/.piku.new" "$bin/piku"
+  say "$bin/piku: $version"
+  case :$PATH: in *":$bin:"*) ;; *) say "For your shell to find it: export PATH=\"$bin:\$PATH\"" ;; esac
+  say "In the directory of an app: piku init board.local"
 }
 
 go() {
@@ -1278,6 +1308,24 @@ go_over_here() {
 }
 
 # With the address, which works where the board's name is unknown.
+# Where avahi runs: `piku init` on a laptop finds the board, and apps may have names below .local.
+avahi_file=/etc/avahi/services/piku.service
+announce_board() {
+  [ -d "${avahi_file%/*}" ] || return 0
+  put "$avahi_file" 644 <<END
+<?xml version="1.0" standalone="no"?>
+<!-- $mark -->
+<!DOCTYPE service-group SYSTEM "avahi-service.dtd">
+<service-group>
+  <name replace-wildcards="yes">piku on %h</name>
+  <service><type>_piku._tcp</type><port>${ssh_port:-22}</port></service>
+</service-group>
+END
+  if ! grep -qs '^PIKU_DOMAIN=' "$home/.piku/ENV"; then
+    say "For each app to be at APP.local on this network: ssh $user@$(uname -n).local config:set --global PIKU_DOMAIN=local"
+  fi
+}
+
 say_done() {
   address=$(ip -o route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
   at=$user@${address:-$(uname -n)}:APP
@@ -1365,7 +1413,7 @@ uninstall_here() {
     reload_sshd
   fi
   [ ! -e "$place/shared-because" ] || change_setting PIKU_NGINX
-  take_away "$in_path"
+  take_away "$in_path" "$avahi_file"
   as_user rm -rf "$home/piku.old"
   [ -z "$original" ] || as_user "$home/piku.py" setup >/dev/null
   rm -rf "$place"
@@ -1435,7 +1483,8 @@ main() {
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   trap 'exit 1' HUP INT TERM
-  if [ -n "$uninstall" ]; then uninstall_here
+  if [ -n "$client" ]; then install_client
+  elif [ -n "$uninstall" ]; then uninstall_here
   elif [ -n "$go_over" ]; then go_over_here
   elif [ -n "$root" ]; then prepare_card
   else install_here; fi

@@ -5,12 +5,14 @@
 import fs from "node:fs";
 import path from "node:path";
 import { version } from "../package.json" with { type: "json" };
+import { clientCommands } from "../src/client/client.ts";
 import { optionsOf, positionalsOf, shownArgument, usageOf } from "../src/commands/arguments.ts";
 import { type Command, groups } from "../src/commands/command.ts";
 import { shownOption } from "../src/commands/help.ts";
 import { commands } from "../src/commands/index.ts";
 
-const ofGroup = (group: string) => commands.filter((one) => one.group === group);
+const everything = [...clientCommands(), ...commands];
+const ofGroup = (group: string) => everything.filter((one) => one.group === group);
 
 /** The arguments and options of a command, each with what it means. */
 const parts = (one: Command): (readonly [string, string])[] => [

@@ -22,6 +22,7 @@ export const rooms: Record<string, string> = {
   deploy: "the transaction: survey, plan, build, start, switch, recover, clean up, destroy",
   board: "the board as a whole: keys, doctor, status, backup, restore, take-over of the original",
   commands: "what people type: the table of commands, help, one file for each group",
+  client: "the same executable on a laptop: git remotes, ssh, and what runs there",
   "main.ts": "command line to command; prints errors, sets the exit status",
 };
 

@@ -1,4 +1,5 @@
 import { exit, host } from "#host";
+import { isClient, runClient } from "./client/client.ts";
 import { dispatch } from "./commands/index.ts";
 import { wordsOf } from "./commands/ssh.ts";
 import type { Host } from "./host/host.ts";
@@ -9,9 +10,12 @@ import { voiceOf } from "./text/output.ts";
 /** Runs the command that this call asks for, and gives the exit code. */
 async function main(host: Host): Promise<number> {
   const env = host.env();
-  host.setEnv(cleanEnvironment(env));
   try {
-    await dispatch(host, wordsOf(host.args, env), env.GIT_QUARANTINE_PATH);
+    if (isClient(host, host.args)) await runClient(host, host.args);
+    else {
+      host.setEnv(cleanEnvironment(env));
+      await dispatch(host, wordsOf(host.args, env), env.GIT_QUARANTINE_PATH);
+    }
     return 0;
   } catch (error) {
     return report(host, error);

@@ -34,6 +34,8 @@ export interface BoardSettings {
   releases?: string;
   /** The domain below which apps without a server name get one. */
   domain?: string;
+  /** Where the ports of apps without a name begin; undefined where nothing is said. */
+  firstPort?: number | "off";
   /** How large a push may be, as git-config(1) writes sizes. */
   largestPush: string;
   /** How many files and directories a commit may have. */
@@ -60,6 +62,7 @@ export function readBoardSettings(
     defaultApp: read("PIKU_DEFAULT_APP"),
     releases: read("PIKU_RELEASES"),
     domain: read("PIKU_DOMAIN"),
+    firstPort: read("PIKU_FIRST_PORT"),
     largestPush: read("PIKU_MAX_PUSH"),
     mostFiles: read("PIKU_MAX_FILES"),
     cloudflare: read("PIKU_CLOUDFLARE_IPS"),

@@ -21,6 +21,13 @@ export const callerName = (who: string): string => who.replace(/ SHA256:\S+$/, "
 export const callerAddress = (host: Host): string | undefined =>
   /^[0-9a-fA-F.:]+(?= )/.exec(host.env().SSH_CLIENT ?? "")?.[0];
 
+// RFC 1918, 3927, 4193, 4291 and 6598.
+const privateAddress =
+  /^(::ffff:)?(10\.|192\.168\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.)|^(f[cd]|fe[89ab])[\da-f]*:/i;
+
+/** Whether the caller reached the board at an address of a private network, such as a home's. */
+export const isCalledPrivately = (host: Host): boolean => privateAddress.test(calledAddress(host));
+
 /** The board's own address, as the caller knows it (ssh(1): SSH_CONNECTION). */
 export const calledAddress = (host: Host): string =>
   host.env().SSH_CONNECTION?.split(" ")[2] ?? "SERVER";

@@ -64,6 +64,14 @@ export const seconds = (initial: number) => number(initial, { noun: "number of s
 export const port = <Initial extends number | undefined = undefined>(initial?: Initial) =>
   number(initial as Initial, { noun: "port", min: 1, max: 65_535, example: 8080 });
 
+/** The first of the ports for apps without a name; `off` for none. */
+export const firstPort = (): Kind<number | "off" | undefined> => ({
+  ...port(),
+  title: "port or `false`",
+  hint: "write a port such as 8001, or false",
+  read: (text, refuse) => (no.test(text) ? "off" : port().read(text, refuse)),
+});
+
 // PATH_MAX of Linux.
 const maxLength = 4096;
 

@@ -4,6 +4,7 @@ import {
   choice,
   directories,
   domain,
+  firstPort,
   type Kind,
   line,
   list,
@@ -211,6 +212,10 @@ const boardwide = {
   ),
   PIKU_HTTP_PORT: board(port(80), "The http port of all sites."),
   PIKU_HTTPS_PORT: board(port(443), "The https port of all sites."),
+  PIKU_FIRST_PORT: board(
+    firstPort(),
+    "An app that serves and has no name gets a port of nginx's own, the first that is free from this one on: from 8001 unless set, and only while the board's address is one of a private network. Set, it counts on any network; `false` turns it off. A `PORT`, a `BIND_ADDRESS` or an empty `NGINX_SERVER_NAME` keeps an app from getting one.",
+  ),
   PIKU_FOLDERS: board(
     directories(),
     "`/srv/photos:/mnt/usb`: directories outside of the apps' own that apps may serve and cache in. Before piku's own nginx can write into one, root must allow it: `systemctl edit piku-web` with the lines `[Service]` and `ReadWritePaths=/srv/photos`, then `systemctl restart piku-web`.",

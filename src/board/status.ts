@@ -13,6 +13,7 @@ import { siteNames } from "../site/names.ts";
 import { addressesOf } from "../site/site.ts";
 import { appsWithWorkers, listVassals } from "../workers/emperor.ts";
 import { startsOf } from "../workers/health.ts";
+import { sitePortOf } from "../workers/ports.ts";
 import { portOf, processesOf } from "../workers/stop.ts";
 import { filesOf, parseVassal, type Vassal } from "../workers/worker.ts";
 
@@ -177,8 +178,11 @@ function addressOf(host: Host, app: App): string | undefined {
   if (!host.stat(app.site)) return undefined;
   try {
     const settings = liveSettings(host, app);
+    const named = siteNames(settings);
+    const ownPort = named.length > 0 ? undefined : sitePortOf(host, app);
     const site = {
-      names: siteNames(settings),
+      names: ownPort === undefined ? named : ["_"],
+      ownPort,
       ports: readBoardSettings(host, app.paths.settings).ports,
       httpsOnly: setting(settings, "NGINX_HTTPS_ONLY"),
     };

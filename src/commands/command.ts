@@ -2,7 +2,14 @@ import type { BooleanArgDef, PositionalArgDef, StringArgDef } from "citty";
 import type { Host } from "../host/host.ts";
 
 /** The headings of the help page, in its order. */
-export const groups = ["Apps", "Deploys", "Settings", "The board", "Internal"] as const;
+export const groups = [
+  "Your computer",
+  "Apps",
+  "Deploys",
+  "Settings",
+  "The board",
+  "Internal",
+] as const;
 
 /** An argument or an option, as citty declares it, and what a value of it must look like. */
 export type Argument = (

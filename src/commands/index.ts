@@ -7,7 +7,7 @@ import { nearest, printable } from "../text/text.ts";
 import { apps, ps } from "./apps.ts";
 import { readWords, takesApp } from "./arguments.ts";
 import { backup, restore } from "./backup.ts";
-import type { Command } from "./command.ts";
+import type { Call, Command } from "./command.ts";
 import { completion } from "./completion.ts";
 import { configImport, configSet, configUnset } from "./config.ts";
 import { config, configExport, configGet, configLive } from "./config-show.ts";
@@ -119,37 +119,40 @@ export const instead: Readonly<Record<string, string>> = {
  * may be called so. Throws a usage error, with what may have been meant.
  */
 function findNamed(host: Host, name: string): Command | Plugin {
-  const paths = pathsOf(host);
+  // A laptop with Windows has no home that paths of a board could lie in.
   const found =
     commands.find((command) => command.name === name) ??
-    findPlugin(host, paths, name) ??
+    findPlugin(host, pathsOf(host), name) ??
     commands.find(({ alias }) => alias?.includes(name));
   if (found) return found;
   const near = nearest(name, [
     ...commands.map((command) => command.name),
-    ...listPlugins(host, paths).map((plugin) => plugin.name),
+    ...listPlugins(host, pathsOf(host)).map((plugin) => plugin.name),
   ]);
   const hint = Object.hasOwn(instead, name) ? instead[name] : near && `did you mean '${near}'?`;
   throw usageError(`there is no command '${printable(name)}'`, hint ?? "`help` lists them");
 }
 
 /**
- * Reads the words behind a command's name. The original's client script puts the app's name in
- * front of the words of any command that it does not know, such as `doctor`.
+ * The words behind a command's name, without an app's in front of them: the original's client
+ * script puts it there for any command that it does not know, such as `doctor`.
  */
-function readTyped(host: Host, found: Command, words: readonly string[]) {
+function withoutApp(host: Host, found: Command, words: readonly string[]): readonly string[] {
+  const [app, ...rest] = words;
+  if (app === undefined || takesApp(found) || found.passthrough) return words;
   try {
-    return { rawArgs: [...words], given: readWords(found, words) };
-  } catch (error) {
-    const [app, ...rest] = words;
-    if (app === undefined || takesApp(found) || !isKnown(host, app)) throw error;
-    return { rawArgs: rest, given: readWords(found, rest) };
+    readWords(found, words.filter(isNotNoColour));
+    return words;
+  } catch {
+    return isKnown(host, app) ? rest : words;
   }
 }
 
+const isNotNoColour = (word: string) => !/^--no-colou?r$/.test(word);
+
 /** The words without `--no-color`, which any command takes. */
 function withoutColours(host: Host, words: readonly string[]): readonly string[] {
-  const left = words.filter((word) => !/^--no-colou?r$/.test(word));
+  const left = words.filter(isNotNoColour);
   if (left.length < words.length) host.setEnv({ ...host.env(), NO_COLOR: "1" });
   return left;
 }
@@ -168,15 +171,28 @@ export async function dispatch(
     refuseForeign(host, name, {}, true);
     return runPlugin(host, pathsOf(host), found, name, all);
   }
+  return runCommandOf(found, { host, incoming }, withoutApp(host, found, all));
+}
+
+/**
+ * Runs a row of the table with the words behind its name, or shows its help. Throws what the
+ * command throws, and usage errors.
+ */
+export async function runCommandOf(
+  found: Command,
+  call: Call,
+  all: readonly string[],
+): Promise<void> {
+  const { host } = call;
   const words = found.passthrough ? all : withoutColours(host, all);
   const asksForHelp = words.length === 1 && /^(-h|--help)$/.test(words[0]!);
-  const typed = found.passthrough && !asksForHelp ? ["--", ...words] : words;
-  const { rawArgs, given } = readTyped(host, found, typed);
+  const rawArgs = found.passthrough && !asksForHelp ? ["--", ...words] : [...words];
+  const given = readWords(found, rawArgs);
   if (given.help) return host.say(renderCommandHelp(found));
   if (!found.forEveryKey) refuseForeign(host, found.name, given, found.passthrough === true);
   const { args, run } = found;
   await runCommand(
     { args, run: ({ args, data }) => run({ ...data, args, words: args._ }) },
-    { rawArgs, data: { host, incoming } },
+    { rawArgs, data: call },
   );
 }

@@ -6,8 +6,9 @@ import { serviceCommand } from "../host/services.ts";
 import { isClosed } from "../site/maintenance.ts";
 import { runningNginx } from "../site/reload.ts";
 import { certify } from "../site/renew.ts";
-import { addressesOf } from "../site/site.ts";
+import { addressesOf, type Site } from "../site/site.ts";
 import { voiceOf } from "../text/output.ts";
+import { hasAvahi } from "../workers/daily.ts";
 import type { Generation } from "./generation.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
@@ -39,7 +40,8 @@ export function announce(host: Host, plan: Plan, { release, kept }: Generation):
   const { app, site, settings, machine, target } = plan;
   const voice = voiceOf(host);
   voice.log(`-----> Release ${release.number} of app '${app.name}' is live.`);
-  if (site) certify(host, { app, site, settings, reload: machine.reload });
+  if (site && site.ownPort === undefined)
+    certify(host, { app, site, settings, reload: machine.reload });
   for (const line of appAddresses(host, plan)) voice.log(line);
   if (isClosed(host, app))
     voice.log(`-----> Visitors do not see it yet; to open it: maintenance:off ${app.name}`);
@@ -49,12 +51,21 @@ export function announce(host: Host, plan: Plan, { release, kept }: Generation):
     );
 }
 
+/** The addresses of a site; that of a port by the board's name in mDNS too, where avahi runs. */
+function addressesIn(host: Host, site: Site): string[] {
+  const addresses = addressesOf(site, calledAddress(host));
+  const name = host.read("/proc/sys/kernel/hostname")?.trim().split(".")[0];
+  return site.ownPort !== undefined && hasAvahi(host) && name
+    ? [...addresses, ...addressesOf(site, `${name}.local`)]
+    : addresses;
+}
+
 /** Where the app is now, or how it gets a name. */
 function appAddresses(host: Host, { app, site, workers, settings, machine }: Plan): string[] {
   const server = calledAddress(host);
   if (site)
     return [
-      `-----> ${addressesOf(site, server).join(" and ")}`,
+      `-----> ${addressesIn(host, site).join(" and ")}`,
       ...(runningNginx(host, app.paths, machine.reload).way === "none"
         ? [
             `       Nobody sees it yet, since nginx is not running on the server: sudo ${serviceCommand(host, "start", "piku-web")}`,

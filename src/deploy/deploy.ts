@@ -225,7 +225,7 @@ function begin(host: Host, { app, cause }: Plan, { release }: Generation, checko
 /** Sends requests to the new processes. */
 function switchOver(host: Host, plan: Plan, release: Release): void {
   const { app, machine, site } = plan;
-  if (site) ensureDaily(host, app.paths);
+  if (site) ensureDaily(host, app.paths, machine.domain);
   // A site that nginx does not know yet must reach the new processes from its first request on.
   if (!isLookedAt(host, app, release)) routeTo(host, app, release);
   switchSite(host, { app, site, reload: machine.reload });

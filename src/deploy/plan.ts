@@ -1,6 +1,6 @@
 import type { App } from "../app/app.ts";
 import { type BoardSettings, readBoardSettings } from "../app/board-settings.ts";
-import { callerAddress } from "../app/caller.ts";
+import { callerAddress, isCalledPrivately } from "../app/caller.ts";
 import type { Settings } from "../app/env-file.ts";
 import { readScaling } from "../app/live.ts";
 import {
@@ -23,7 +23,14 @@ import { isShared } from "../site/reload.ts";
 import { hasSite, planBackend, planSite, readInclude, type Site } from "../site/site.ts";
 import { printable } from "../text/text.ts";
 import { parseOptions } from "../workers/options.ts";
-import { choosePorts, type Place, refuseTakenPort } from "../workers/ports.ts";
+import {
+  choosePorts,
+  chooseSitePort,
+  type OwnPorts,
+  type Place,
+  refuseTakenPort,
+  sitePortOf,
+} from "../workers/ports.ts";
 import { socketLink, type Worker } from "../workers/worker.ts";
 import { refuseSite } from "./plan-site.ts";
 import { planWorkers, refuseWorkers } from "./plan-workers.ts";
@@ -62,7 +69,7 @@ export interface Plan {
   scaling: Scaling;
   slot: Slot;
   /** The ports that will belong to the app; undefined for an app without an http worker. */
-  ports?: Record<Slot, number[]>;
+  ports?: OwnPorts;
   workers: PlannedWorker[];
   site?: Site;
   machine: BoardSettings;
@@ -86,7 +93,8 @@ export function planDeploy(
   const survey = surveyCommit(host, target.commit, target.serverSettings, machine);
   const { procfile, runtime, source, environment, warnings } = survey;
   const scaling = planScaling(procfile.workers, readScaling(host, app), target.scaling);
-  const place = planPlace(host, app, survey, scaling, live, keepsKind("web", asked, survey, live));
+  const keeps = keepsKind("web", asked, survey, live);
+  const place = planPlace(host, app, survey, scaling, live, keeps);
   const settings = liveSettings(app, survey.settings, procfile.workers, place);
   const shared = isShared(host, app.paths, machine);
   const common = {
@@ -158,7 +166,14 @@ function planSiteOf(
   const backend = planBackend(app, workers, scaling, place);
   if (place.names.length === 0 || !hasSite(workers, settings, backend)) return undefined;
   const ipv6 = host.stat("/proc/net/if_inet6") !== undefined;
-  const facts = { ...machine, ...askNginx(host), ipv6, deployer: callerAddress(host) };
+  const facts = {
+    ...machine,
+    ...askNginx(host),
+    ipv6,
+    deployer: callerAddress(host),
+    ownPort:
+      place.names[0] === "_" && siteNames(settings).length === 0 ? place.own?.site : undefined,
+  };
   const site = planSite(app, workers, settings, facts, backend);
   if (!site) return undefined;
   site.include = readInclude(host, commit, deployed);
@@ -178,26 +193,55 @@ const autoRestart = (settings: Settings) =>
 function planPlace(
   host: Host,
   app: App,
-  { procfile, settings }: Survey,
+  { procfile, settings, machine }: Survey,
   scaling: Scaling,
   live: Release | undefined,
   keeps: boolean,
 ): Place {
   const networked = Object.keys(procfile.workers).some((kind) => siteKinds.includes(kind));
-  const names = siteNames(settings);
+  const serves = networked || "static" in procfile.workers || settings.NGINX_STATIC_PATHS;
+  const site = serves ? planSitePort(host, app, settings, machine, live) : undefined;
+  const names = site === undefined ? siteNames(settings) : ["_"];
   const fixed = setting(settings, "PORT");
   const bind = setting(settings, "BIND_ADDRESS");
   const overlap = names.length > 0 && setting(settings, "PIKU_OVERLAP");
   const switches = overlap && "web" in procfile.workers && fixed === undefined;
   const count = Math.max(...siteKinds.map((kind) => scaling[kind] ?? 0), 1);
-  const own = networked ? choosePorts(host, app, count) : undefined;
-  const { a, b } = own ?? { a: [], b: [] };
+  const chosen = networked ? choosePorts(host, app, count) : { a: [], b: [] };
+  const own =
+    networked || site !== undefined
+      ? { ...chosen, site: site ?? sitePortOf(host, app) }
+      : undefined;
+  const { a, b } = chosen;
   const ports = networked && fixed !== undefined ? { a: [fixed, ...a.slice(1)], b } : { a, b };
   if (fixed !== undefined) refuseTakenPort(host, app, fixed);
   const other = switches && live?.slot === "a" && live.number > 0 ? "b" : "a";
   const slot = keeps && live ? live.slot : other;
   return { names, networked, bind, overlap, switches, slot, own, ports };
 }
+
+/**
+ * The port of nginx's own for an app that serves and has no name. Undefined where its settings say
+ * where it is to be found, or where that could open an app to strangers: only a first push gets
+ * one, since an app of an earlier piku may have no site on purpose.
+ */
+function planSitePort(
+  host: Host,
+  app: App,
+  settings: Settings,
+  { firstPort }: BoardSettings,
+  live: Release | undefined,
+): number | undefined {
+  const { NGINX_SERVER_NAME, PORT, BIND_ADDRESS } = settings;
+  const isPlaced = [NGINX_SERVER_NAME, PORT, BIND_ADDRESS].some((value) => value !== undefined);
+  if (firstPort === "off" || isPlaced || siteNames(settings).length > 0) return undefined;
+  const kept = sitePortOf(host, app);
+  if (kept !== undefined || live) return kept;
+  const first = firstPort ?? (isCalledPrivately(host) ? usualFirstPort : undefined);
+  return first === undefined ? undefined : chooseSitePort(host, app, first);
+}
+
+const usualFirstPort = 8001;
 
 /**
  * The app's settings plus the addresses that piku adds, as the original writes them to LIVE_ENV.

@@ -1,5 +1,6 @@
 /// <reference types="bun" />
 import * as fs from "node:fs";
+import { appending, create, exclusive, nonBlocking } from "./descriptor.ts";
 import type { Host } from "./host.ts";
 import { posixHost } from "./posix.ts";
 import { type Child, SystemError, statusOfSignal, typeOf } from "./system.ts";
@@ -14,13 +15,15 @@ export const host: Host = posixHost({
   self: process.execPath,
   args: process.argv.slice(2),
   pid: process.pid,
-  uid: process.getuid!(),
-  gid: process.getgid!(),
+  // Windows has neither; nothing that the client does there asks for them.
+  uid: process.getuid?.() ?? -1,
+  gid: process.getgid?.() ?? -1,
   environment: { ...process.env } as Record<string, string>,
   parent: () => process.ppid,
   encode: (text) => Buffer.from(text),
   decode: (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString(),
-  open: (path, flags, mode) => attempt("open", path, () => fs.openSync(path, flags, mode)),
+  open: (path, flags, mode) =>
+    attempt("open", path, () => fs.openSync(path, flagsHere(flags), mode)),
   close: (descriptor) => fs.closeSync(descriptor),
   read: (descriptor, into, offset, path) =>
     attempt("read", path, () => fs.readSync(descriptor, into, 0, into.length, offset ?? null)),
@@ -96,7 +99,9 @@ export const host: Host = posixHost({
   },
   // node:tty takes 10 ms to load.
   isTerminal: (descriptor) =>
-    /^\/dev\/(pts\/|tty|console)/.test(linkOf(`/proc/self/fd/${descriptor}`)),
+    process.platform === "linux"
+      ? /^\/dev\/(pts\/|tty|console)/.test(linkOf(`/proc/self/fd/${descriptor}`))
+      : [process.stdin, process.stdout, process.stderr][descriptor]?.isTTY === true,
   ticks: () => performance.now(),
   sleep: (milliseconds) => Bun.sleepSync(milliseconds),
 });
@@ -128,6 +133,19 @@ function attempt<T>(call: string, path: string, work: () => T): T {
   } catch (error) {
     throw new SystemError((error as NodeJS.ErrnoException).code ?? "EUNKNOWN", call, path);
   }
+}
+
+/** Flags of open(2), which the host has as Linux numbers them, as this system does. */
+function flagsHere(flags: number): number {
+  if (process.platform === "linux") return flags;
+  const { O_CREAT, O_EXCL, O_APPEND, O_NONBLOCK } = fs.constants;
+  const others = [
+    [create, O_CREAT],
+    [exclusive, O_EXCL],
+    [appending, O_APPEND],
+    [nonBlocking, O_NONBLOCK],
+  ] as const;
+  return others.reduce((all, [linux, here]) => all | (flags & linux ? (here ?? 0) : 0), flags & 3);
 }
 
 function linkOf(path: string): string {

@@ -82,8 +82,11 @@ const syncFolder = (system: System, path: string) =>
       const folder = folderOf(path);
       withOpen(system, folder, readOnly, 0, (descriptor) => system.sync(descriptor, folder));
     },
-    // Some file systems cannot sync a folder; there is nothing more to do then.
+    // Some file systems cannot sync a folder, and Windows cannot open one; there is nothing more to
+    // do then.
     "EINVAL",
+    "EISDIR",
+    "EPERM",
   );
 
 function makeFolder(system: System, dir: string, mode: number): void {

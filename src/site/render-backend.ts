@@ -63,7 +63,7 @@ const forwarded: [string, string][] = [
 export const cacheOf = ({ protocol }: Backend) => (protocol === "uwsgi" ? "uwsgi" : "proxy");
 
 /** The directives that pass a request to the app. */
-function passLines({ app, cloudflare }: Site, { protocol, flag }: Backend): string[] {
+function passLines({ app, cloudflare, ownPort }: Site, { protocol, flag }: Backend): string[] {
   const upstream = flag ? "$piku_slot" : app;
   const client = (value: string) =>
     cloudflare && value === "$remote_addr" ? "$piku_client" : value;
@@ -83,7 +83,7 @@ function passLines({ app, cloudflare }: Site, { protocol, flag }: Backend): stri
     "proxy_http_version 1.1;",
     "proxy_set_header Upgrade $http_upgrade;",
     "proxy_set_header Connection $piku_connection;",
-    "proxy_set_header Host $host;",
+    `proxy_set_header Host $host${ownPort === undefined ? "" : `:${ownPort}`};`,
     ...forwarded.map(([name, value]) => `proxy_set_header ${name} ${client(value)};`),
     'proxy_set_header Proxy "";',
   ];

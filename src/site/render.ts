@@ -10,10 +10,8 @@ import type { Mapping } from "./static.ts";
 export const renderSite = (site: Site) => `# Written by piku; changes are lost.
 ${site.backend ? renderUpstreams(site, site.backend) : ""}${site.backend && site.cache ? renderCacheZone(site.app, cacheOf(site.backend), site.cache) : ""}${site.redirected.length > 0 ? renderRedirected(site) : ""}${site.httpsOnly ? renderHttpsOnly(site) : ""}${text`
   server {
-    ${!site.httpsOnly && listen(site, site.ports.http)}
-    ${listenSecurely(site)}
-    server_name ${site.names.join(" ")};
-    ${renderCertificate(site)}
+    ${!site.httpsOnly && listen(site, site.ownPort ?? site.ports.http)}
+    ${site.ownPort === undefined && `${listenSecurely(site)}\nserver_name ${site.names.join(" ")};\n${renderCertificate(site)}`}
     ${site.logs && nginxLogs.map((name) => `${name}_log ${site.logs}/nginx.${name}.log;`).join("\n")}
     gzip on;
     gzip_proxied any;

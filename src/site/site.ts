@@ -28,6 +28,8 @@ export interface Site {
   /** Whether it answers for names that no site has. */
   isDefault: boolean;
   ports: Ports;
+  /** The only port, http, of a site that has no name. */
+  ownPort?: number;
   ipv4: string;
   /** Undefined where there is no IPv6. */
   ipv6?: string;
@@ -107,14 +109,20 @@ export function planSite(
     folders: readonly string[];
     defaultApp?: string;
     deployer?: string;
+    /** Its port, if it has no name. */
+    ownPort?: number;
   },
   backend: Backend | undefined,
 ): Site | undefined {
   const certified = certifiedOf(app, settings, machine.ports);
   const statics = parseMappings(app, workers, settings, machine.folders);
-  if (certified.names.length === 0 || (!backend && statics.length === 0)) return undefined;
+  const { ownPort } = machine;
+  const names = ownPort === undefined ? certified.names : ["_"];
+  if (names.length === 0 || (!backend && statics.length === 0)) return undefined;
   return {
     ...certified,
+    names,
+    ownPort,
     isDefault:
       settings.NGINX_DEFAULT === undefined
         ? machine.defaultApp === app.name
@@ -125,7 +133,7 @@ export function planSite(
         : undefined,
     http2: machine.http2,
     countsSent: machine.countsSent,
-    httpsOnly: setting(settings, "NGINX_HTTPS_ONLY"),
+    httpsOnly: ownPort === undefined && setting(settings, "NGINX_HTTPS_ONLY"),
     challenges: app.paths.acme,
     maintenance: maintenanceFile(app),
     backend,
@@ -146,13 +154,17 @@ export function planSite(
  * name of its own.
  */
 export function addressesOf(
-  { names, ports, httpsOnly }: Pick<Site, "names" | "ports" | "httpsOnly">,
+  { names, ports, ownPort, httpsOnly }: Pick<Site, "names" | "ports" | "ownPort" | "httpsOnly">,
   server: string,
 ) {
+  if (ownPort !== undefined) return [`http://${inUrl(server)}:${ownPort}/`];
   const url = (scheme: string, port: number, usual: number) =>
     `${scheme}://${names[0] === "_" ? server : names[0]}${port === usual ? "" : `:${port}`}/`;
   return [...(httpsOnly ? [] : [url("http", ports.http, 80)]), url("https", ports.https, 443)];
 }
+
+/** An address as it stands in a URL: an IPv6 one in brackets. */
+const inUrl = (server: string) => (server.includes(":") ? `[${server}]` : server);
 
 /** Which protocol nginx speaks with an app that has these workers. */
 export const protocolOf = (workers: Workers): Backend["protocol"] =>

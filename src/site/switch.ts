@@ -26,7 +26,10 @@ interface Wanted {
 export function switchSite(host: Host, { app, site, reload }: Wanted): void {
   withLock(host, app.paths, "machine", undefined, "", () => {
     if (!site) return replaceSite(host, app, reload, undefined);
-    const staged = needsCertificate(host, site) ? makeCertificate(host, app, site) : undefined;
+    const staged =
+      site.ownPort === undefined && needsCertificate(host, site)
+        ? makeCertificate(host, app, site)
+        : undefined;
     const voice = voiceOf(host);
     if (staged) voice.start("generating self-signed certificate");
     const wanted = renderSite(site);

@@ -4,6 +4,7 @@ import type { Host } from "../host/host.ts";
 import { shellQuote } from "../text/text.ts";
 import { emperorLog, wakeEmperor } from "./emperor.ts";
 import { renderVassal } from "./ini.ts";
+import publisherScript from "./mdns.py" with { type: "text" };
 
 /**
  * The files of the daily job: its vassal, its script, and the time of its last run. No app's name
@@ -15,7 +16,12 @@ export const dailyFiles = (paths: Paths) => ({
   launcher: `${paths.uwsgi}/daily.sh`,
   done: `${paths.uwsgi}/daily.done`,
   log: `${paths.uwsgi}/daily.log`,
+  /** Publishes the names of apps by mDNS. */
+  publisher: `${paths.uwsgi}/mdns.py`,
 });
+
+/** Whether avahi, which answers for names below `.local`, runs on this board. */
+export const hasAvahi = (host: Host): boolean => host.stat("/run/avahi-daemon/pid") !== undefined;
 
 /**
  * The minute of each hour at which a board checks whether the daily job is due. It differs between
@@ -47,9 +53,12 @@ export function boundEmperorLog(host: Host, paths: Paths): void {
   host.capture(["sh", "-c", 'cp -f "$1" "$2"; : >"$1"', "sh", log, `${paths.uwsgi}/uwsgi.old.log`]);
 }
 
-/** The text of the vassal. `seed`: what the minute is derived from. */
-export function renderDaily(paths: Paths, seed: string): string {
-  const { launcher, log } = dailyFiles(paths);
+/**
+ * The text of the vassal. `seed`: what the minute is derived from; `publishes`: whether it runs the
+ * publisher of names beside the job, which so needs no process of uWSGI's.
+ */
+export function renderDaily(paths: Paths, seed: string, publishes: boolean): string {
+  const { launcher, log, publisher } = dailyFiles(paths);
   return renderVassal([
     ["chdir", paths.uwsgi],
     ["master", "true"],
@@ -59,6 +68,10 @@ export function renderDaily(paths: Paths, seed: string): string {
     ["logto2", log],
     ["log-backupname", `${log}.old`],
     ["cron", `${dailyMinute(seed)} -1 -1 -1 -1 exec sh ${launcher}`],
+    // Without the modules that Python loads for every program it takes half of the memory.
+    ...(publishes
+      ? [["attach-daemon", `exec python3 -I -S ${publisher} ${paths.nginx}`] as const]
+      : []),
   ]);
 }
 
@@ -75,16 +88,19 @@ const renderDailyLauncher = (paths: Paths, self: string) =>
 /**
  * Installs or updates the daily job. A board without apps has none. The emperor is notified: a
  * vassal that it discovers by itself while it is shutting down is not stopped, and delays the
- * shutdown by half a minute (uWSGI 2.0.21: tried).
+ * shutdown by half a minute (uWSGI 2.0.21: tried). `domain`: PIKU_DOMAIN; with `local` the names of
+ * apps are published where avahi runs.
  */
-export function ensureDaily(host: Host, paths: Paths): void {
+export function ensureDaily(host: Host, paths: Paths, domain: string | undefined): void {
   if (listApps(host, paths).length === 0) return;
-  const { vassal, launcher } = dailyFiles(paths);
+  const { vassal, launcher, publisher } = dailyFiles(paths);
+  const publishes = domain === "local" && hasAvahi(host);
   // Boards are cloned from one image, so their paths are all the same.
   const seed = host.read("/etc/machine-id") ?? paths.root;
   const files: [string, string][] = [
     [launcher, renderDailyLauncher(paths, host.self)],
-    [vassal, renderDaily(paths, seed)],
+    ...(publishes ? [[publisher, publisherScript] as [string, string]] : []),
+    [vassal, renderDaily(paths, seed, publishes)],
   ];
   const changed = files.filter(([path, content]) => host.read(path) !== content);
   for (const [path, content] of changed) host.write(path, content, 0o600);

@@ -21,8 +21,14 @@ export interface Place {
   switches: boolean;
   slot: Slot;
   /** The ports that will belong to the app, and those it listens on: PORT may name another. */
-  own?: Record<Slot, number[]>;
+  own?: OwnPorts;
   ports: Record<Slot, number[]>;
+}
+
+/** The ports that belong to an app. */
+export interface OwnPorts extends Record<Slot, number[]> {
+  /** nginx's own port for a site without a name. */
+  site?: number;
 }
 
 const portsFile = (app: App) => `${app.releases}/ports.json`;
@@ -34,7 +40,7 @@ const portCount = 10_000;
  * The two sets of ports of an app, completed with free ports; `claimPorts` reserves them. Throws
  * when no port is free.
  */
-export function choosePorts(host: Host, app: App, count: number): Record<Slot, number[]> {
+export function choosePorts(host: Host, app: App, count: number): OwnPorts {
   const own = readPorts(host, app);
   if (Math.min(own.a.length, own.b.length) >= count) return own;
   const taken = new Set([...takenPorts(host, app), ...appPorts(host, app, app.name)]);
@@ -57,18 +63,32 @@ export function choosePorts(host: Host, app: App, count: number): Record<Slot, n
     ...ports,
     ...Array.from({ length: Math.max(0, count - ports.length) }, free),
   ];
-  return { a: filled(own.a), b: filled(own.b) };
+  return { ...own, a: filled(own.a), b: filled(own.b) };
+}
+
+/** The port of nginx's own that an app without a name has. */
+export const sitePortOf = (host: Host, app: App): number | undefined => readPorts(host, app).site;
+
+const sitePortCount = 1000;
+
+/**
+ * A port of nginx's own for an app without a name, the first that is free from `first` on;
+ * `claimPorts` reserves it. Undefined when none is free.
+ */
+export function chooseSitePort(host: Host, app: App, first: number): number | undefined {
+  const taken = takenPorts(host, app);
+  const all = Array.from({ length: sitePortCount }, (_, i) => first + i);
+  return all.find((port) => port < 65_536 && !taken.has(port) && host.canBind("0.0.0.0", port));
 }
 
 /**
  * Reserves ports for an app permanently, so that its site need not change with a deploy. Returns
  * false if another app has reserved one of them since they were chosen.
  */
-export function claimPorts(host: Host, app: App, chosen: Record<Slot, number[]>): boolean {
+export function claimPorts(host: Host, app: App, chosen: OwnPorts): boolean {
   return withLock(host, app.paths, "machine", undefined, "", () => {
-    const { a, b } = readPorts(host, app);
-    const own = new Set([...a, ...b]);
-    const wanted = [...chosen.a, ...chosen.b].filter((port) => !own.has(port));
+    const own = new Set(allOf(readPorts(host, app)));
+    const wanted = allOf(chosen).filter((port) => !own.has(port));
     if (wanted.length === 0) return true;
     const taken = takenPorts(host, app);
     if (wanted.some((port) => taken.has(port))) return false;
@@ -78,6 +98,8 @@ export function claimPorts(host: Host, app: App, chosen: Record<Slot, number[]>)
   });
 }
 
+const allOf = ({ a, b, site }: OwnPorts) => [...a, ...b, ...(site === undefined ? [] : [site])];
+
 /** The ports reserved by other apps. */
 const takenPorts = (host: Host, app: App) =>
   new Set(
@@ -86,22 +108,25 @@ const takenPorts = (host: Host, app: App) =>
       .flatMap((name) => appPorts(host, app, name)),
   );
 
-const readPorts = (host: Host, app: App): Record<Slot, number[]> =>
-  parsePorts(host.read(portsFile(app)) ?? "");
+const readPorts = (host: Host, app: App): OwnPorts => parsePorts(host.read(portsFile(app)) ?? "");
 
 /** The ports that an app has reserved, or has by its settings. */
 function appPorts(host: Host, app: App, name: string): number[] {
-  const { a, b } = parsePorts(readOfAny(host, `${app.paths.releases}/${name}/ports.json`));
+  const own = parsePorts(readOfAny(host, `${app.paths.releases}/${name}/ports.json`));
   const live = Number(liveSettings(host, appOf(app.paths, name), readOfAny).PORT);
-  return [...a, ...b, ...(live > 0 ? [live] : [])];
+  return [...allOf(own), ...(live > 0 ? [live] : [])];
 }
 
 /** Parses an app's list of ports; a damaged list counts as empty. */
-function parsePorts(content: string): Record<Slot, number[]> {
+function parsePorts(content: string): OwnPorts {
   const numbers = (set: unknown) => (Array.isArray(set) ? set.filter(Number.isInteger) : []);
   try {
-    const { a, b } = JSON.parse(content) as Record<Slot, unknown>;
-    return { a: numbers(a), b: numbers(b) };
+    const { a, b, site } = JSON.parse(content) as Record<keyof OwnPorts, unknown>;
+    return {
+      a: numbers(a),
+      b: numbers(b),
+      ...(Number.isInteger(site) ? { site: site as number } : {}),
+    };
   } catch {
     return { a: [], b: [] };
   }

@@ -353,14 +353,13 @@ export abstract class Board {
     );
     const place = this.sshPort === 22 ? this.address : `[${this.address}]:${this.sshPort}`;
     fs.writeFileSync(`${folder}/known_hosts`, `${place} ${hostKey.trim()}\n`);
-    // The original's client script says just `ssh`.
-    fs.writeFileSync(
-      `${this.#client}/bin/ssh`,
-      `#!/bin/sh\nexec /usr/bin/ssh -F ${folder}/config "$@"\n`,
-      {
-        mode: 0o755,
-      },
-    );
+    // The original's client script, and ours, say just `ssh`.
+    for (const program of ["ssh", "scp"])
+      fs.writeFileSync(
+        `${this.#client}/bin/${program}`,
+        `#!/bin/sh\nexec /usr/bin/${program} -F ${folder}/config "$@"\n`,
+        { mode: 0o755 },
+      );
     fs.writeFileSync(
       `${this.#client}/.gitconfig`,
       "[user]\n  name = A Pupil\n  email = pupil@example.test\n[advice]\n  detachedHead = false\n[push]\n  default = current\n[safe]\n  directory = *\n",

@@ -64,6 +64,8 @@ exec "/usr/bin/\${0##*/}" -F "$config" "$@"`;
     const ways = Object.entries({ 80: board.httpPort, 443: board.httpsPort });
     const there = ways.map(([port, to]) => `--connect-to :${port}:127.0.0.1:${to}`).join(" ");
     if (client) bring("piku", `exec sh "${client}" "$@"`);
+    fs.mkdirSync(at("laptop"), { recursive: true });
+    fs.copyFileSync(board.target.executable, at("laptop/piku"));
     bring("curl", `exec /usr/bin/curl -sS --noproxy '*' --max-time 20 ${there} "$@"`);
   }
 
@@ -88,7 +90,11 @@ exec "/usr/bin/\${0##*/}" -F "$config" "$@"`;
     const begin = `set -ea; exec 2>&1; . ${session}; cd "$PWD"; trap 'export -p >${session}' EXIT`;
     const env = {
       ...board.clientEnv(),
-      PATH: `${at("docs")}:${board.clientEnv().PATH}`,
+      PATH: [
+        ...(typist === "sh laptop" ? [at("laptop")] : []),
+        at("docs"),
+        board.clientEnv().PATH,
+      ].join(":"),
       GIT_SSH_COMMAND: "ssh",
     };
     const script = `${begin}\n${typist === "sh fails" ? "set +e\n" : ""}${interrupted(text)}`;

@@ -5,14 +5,22 @@ import path from "node:path";
 const root = path.resolve(import.meta.dir, "../..");
 
 /** Who types a block, by the words behind its fence. */
-const typists = ["sh", "sh fails", "sh board", "sh client", "sh root", "sh checkout"] as const;
+const typists = [
+  "sh",
+  "sh fails",
+  "sh board",
+  "sh client",
+  "sh laptop",
+  "sh root",
+  "sh checkout",
+] as const;
 
 /** Command lines, and what is shown of their output: lines in which `…` stands for anything. */
 export interface Block {
   /**
    * `sh`: a person at the client; `sh fails`: the same, and the last command fails; `sh board`: the
    * board's user, on the board; `sh client`: a person who has the original's client script; `sh
-   * root`: root of some machine; `sh checkout`: whoever has piku's source.
+   * laptop`: one who has piku's own client; `sh root`: root of some machine; `sh checkout`: whoever has piku's source.
    */
   typist: (typeof typists)[number];
   text: string;

@@ -16,7 +16,7 @@ const hostWith = (files: Record<string, string>) =>
 const paths = pathsOf(hostWith({}));
 
 test("the daily timer's vassal", () => {
-  expect(renderDaily(paths, "a board")).toBe(`[uwsgi]
+  expect(renderDaily(paths, "a board", false)).toBe(`[uwsgi]
 ; Written by piku; changes are lost.
 chdir = /p/uwsgi
 master = true
@@ -52,15 +52,15 @@ test.each([
 
 test("the timer is no app's worker", () => {
   const { vassal } = dailyFiles(paths);
-  expect(parseVassal(vassal.split("/").at(-1)!, renderDaily(paths, ""))).toBeUndefined();
+  expect(parseVassal(vassal.split("/").at(-1)!, renderDaily(paths, "", true))).toBeUndefined();
 });
 
 test("ensureDaily: with the first app, and nothing is written twice", () => {
   const host = hostWith({ "/p/nginx/x": "" });
-  ensureDaily(host, paths);
+  ensureDaily(host, paths, undefined);
   expect(host.stat(dailyFiles(paths).vassal)).toBeUndefined();
   for (const folder of ["/p/apps/blog", "/p/uwsgi", "/p/uwsgi-enabled"]) host.mkdir(folder);
-  ensureDaily(host, paths);
+  ensureDaily(host, paths, undefined);
   const { vassal, launcher } = dailyFiles(paths);
   expect(host.read(launcher)).toBe(`# Written by piku; changes are lost.
 unset UWSGI_EMPEROR_FD UWSGI_RELOADS UWSGI_ORIGINAL_PROC_NAME BUN_OPTIONS BUN_BE_BUN
@@ -68,7 +68,7 @@ export HOME=/home/piku PIKU_ROOT=/p
 exec ${host.self} daily --if-time
 `);
   const before = host.stat(vassal)?.inode;
-  ensureDaily(host, paths);
+  ensureDaily(host, paths, undefined);
   expect(host.stat(vassal)?.inode).toBe(before);
 });
 
@@ -77,4 +77,21 @@ test("daily: with an ENV of the machine that cannot be read it was done for that
   const told = await dispatch(host, ["daily", "--if-time"]).catch(({ message }) => message);
   expect(told).toBe("/p/ENV: PIKU_HTTP_PORT: invalid port 'many'");
   expect(isTime(host, paths)).toBe(true);
+});
+
+test("names below .local are published where avahi runs", () => {
+  const host = memoryHost();
+  for (const folder of ["/p/apps/blog", "/p/uwsgi", "/p/uwsgi-enabled", "/run/avahi-daemon"])
+    host.mkdir(folder);
+  const { vassal, publisher } = dailyFiles(paths);
+  ensureDaily(host, paths, "local");
+  expect(host.read(vassal)).not.toContain("attach-daemon");
+  host.write("/run/avahi-daemon/pid", "1\n");
+  ensureDaily(host, paths, "school.lan");
+  expect(host.read(vassal)).not.toContain("attach-daemon");
+  ensureDaily(host, paths, "local");
+  expect(host.read(vassal)).toContain(
+    `attach-daemon = exec python3 -I -S ${publisher} ${paths.nginx}\n`,
+  );
+  expect(host.read(publisher)).toContain("CNAME");
 });

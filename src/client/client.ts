@@ -1,0 +1,98 @@
+import type { Command } from "../commands/command.ts";
+import { completion } from "../commands/completion.ts";
+import { help } from "../commands/help.ts";
+import { commands, dispatch, runCommandOf } from "../commands/index.ts";
+import type { Host } from "../host/host.ts";
+import { usageError } from "../text/errors.ts";
+import { download, upload } from "./files.ts";
+import { init } from "./init.ts";
+import { appOf, findPlace, type Wanted } from "./place.ts";
+import { addKey, deploy, end, open, shell } from "./push.ts";
+import { runThere } from "./ssh.ts";
+
+/** What runs on the computer in front of its user, whatever is on the board. */
+export const clientCommands = (wanted: Wanted = {}): Command[] =>
+  [init, deploy, open, shell, download, upload, addKey].map((row) => row(wanted));
+
+/** About the executable at hand, wherever it is. */
+const local = ["setup", "recover", "--version", "-V", "-v", "version"];
+
+/**
+ * Whether this call is a client's: it is the board's own as a forced command, as a hook, with
+ * PIKU_ROOT, and where `~/.piku` is a board. The original's client keeps plugins in `~/.piku` too.
+ */
+export function isClient(host: Host, [name = ""]: readonly string[]): boolean {
+  const { SSH_ORIGINAL_COMMAND, GIT_DIR, PIKU_ROOT, HOME, USERPROFILE } = host.env();
+  if (SSH_ORIGINAL_COMMAND !== undefined || GIT_DIR !== undefined || PIKU_ROOT) return false;
+  if (commands.some((one) => one.name === name && one.group === "Internal")) return false;
+  return !host.stat(`${HOME || USERPROFILE || ""}/.piku/repos`) && !local.includes(name);
+}
+
+/** Takes `-r REMOTE` and `-a APP` from in front of the command's name. Throws a usage error. */
+export function readWanted(words: readonly string[]): { wanted: Wanted; rest: string[] } {
+  const names: Readonly<Record<string, keyof Wanted>> = {
+    "-r": "remote",
+    "--remote": "remote",
+    "-a": "app",
+    "--app": "app",
+  };
+  const wanted: Wanted = {};
+  let rest = [...words];
+  for (let name = names[rest[0] ?? ""]; name; name = names[rest[0] ?? ""]) {
+    if (!rest[1]) throw usageError(`${rest[0]} needs a value`, "e.g.: piku -r board2 logs");
+    wanted[name] = rest[1];
+    rest = rest.slice(2);
+  }
+  return { wanted, rest };
+}
+
+/**
+ * The words that the board is given: a command that is about an app gets it as its first argument,
+ * and so does what only the board knows, a plugin, as from the original's client.
+ */
+export function wordsForBoard(words: readonly string[], app: () => string): string[] {
+  const [name = "", ...rest] = words;
+  const row = commands.find((one) => one.name === name || one.alias?.includes(name));
+  if (rest.length === 1 && /^(-h|--help)$/.test(rest[0]!)) return [...words];
+  const takesApp = row
+    ? row.group !== "The board" && Object.keys(row.args ?? {})[0] === "app"
+    : true;
+  const isGlobal = row?.args && "global" in row.args && rest.includes("--global");
+  return takesApp && !isGlobal ? [name, app(), ...rest] : [...words];
+}
+
+const options = `
+In the directory of an app the client fills in its name. Before a command:
+  -r, --remote REMOTE  the board and the app of another git remote than piku
+  -a, --app APP        another app`;
+
+/** Runs a call of the client. Throws what the command throws, and how the board's ended. */
+export async function runClient(host: Host, typed: readonly string[]): Promise<void> {
+  const { wanted, rest } = readWanted(typed);
+  const [name = "help", ...words] = rest;
+  const own = clientCommands(wanted);
+  const all = [...own, ...commands];
+  const find = (_: Host, named: string) => {
+    const found = all.find((one) => one.name === named || one.alias?.includes(named));
+    if (found) return found;
+    throw usageError(`there is no command '${named}'`, "`piku help` lists them");
+  };
+  const here = [...own, help(() => all, find), completion(() => all)].find(
+    (one) => one.name === name || one.alias?.includes(name),
+  );
+  if (here) {
+    await runCommandOf(here, { host }, words);
+    if (here.name === "help" && words.length === 0) host.say(options);
+    return;
+  }
+  if (name === "update" && words[0] === "--client")
+    return dispatch(host, ["update", ...words.slice(1)]);
+  const place = findPlace(host, wanted);
+  end(
+    runThere(
+      host,
+      place.board,
+      wordsForBoard(rest, () => appOf(place)),
+    ),
+  );
+}
