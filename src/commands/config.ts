@@ -1,4 +1,4 @@
-import { type App, appOf, isKnown, listApps, namedApp } from "../app/app.ts";
+import { type App, appOf, listApps, namedApp } from "../app/app.ts";
 import { boardWarnings, readBoardSettings } from "../app/board-settings.ts";
 import { changeServerSettings, parseServerSettings, type Settings } from "../app/env-file.ts";
 import { changeSettings, parseSettings } from "../app/env-grammar.ts";
@@ -129,9 +129,7 @@ export const configSet = command({
     global: globalArg,
   },
   run({ args, words, host }) {
-    const settings = parseAssignments(
-      args.global ? withoutApp(host, words) : afterApp(words, "DEBUG=1"),
-    );
+    const settings = parseAssignments(args.global ? words : afterApp(words, "DEBUG=1"));
     const suspect = withoutQuotes(settings);
     if (suspect.length > 0)
       voiceOf(host).warn(
@@ -169,10 +167,6 @@ function set(
   change(host, namedApp(host, typed), cause, settings, !restarts);
 }
 
-/** What is for all apps, without the app's name that the original's client script puts first. */
-const withoutApp = (host: Host, words: readonly string[]) =>
-  words.length > 1 && isKnown(host, words[0]!) ? words.slice(1) : words;
-
 /** The words behind the app's name; at least one. */
 function afterApp(words: readonly string[], example: string): readonly string[] {
   if (words.length < 2)
@@ -201,7 +195,7 @@ export const configUnset = command({
   },
   run({ args, words, host }) {
     const nothing = (keys: readonly string[]) => Object.fromEntries(keys.map((key) => [key, null]));
-    const keys = args.global ? withoutApp(host, words) : afterApp(words, "DEBUG");
+    const keys = args.global ? words : afterApp(words, "DEBUG");
     const existing = args.global
       ? parseSettings(host.read(pathsOf(host).settings) ?? "", pathsOf(host).settings)
       : parseServerSettings(serverSettings(host, configuredApp(host, args.app)));

@@ -139,7 +139,8 @@ function findNamed(host: Host, name: string): Command | Plugin {
  */
 function withoutApp(host: Host, found: Command, words: readonly string[]): readonly string[] {
   const [app, ...rest] = words;
-  if (app === undefined || takesApp(found) || found.passthrough) return words;
+  if (app === undefined || found.passthrough) return words;
+  if (takesApp(found)) return rest[0] === "--global" && isKnown(host, app) ? rest : words;
   try {
     readWords(found, words.filter(isNotNoColour));
     return words;
