@@ -124,7 +124,7 @@ function readQuoted(content: string, base: number, behind: string, where: string
 /** One piece of a value without its quotes, for `expandVars`. */
 function unquoted([, single, double]: RegExpExecArray): string {
   const text = (single ?? double ?? "'").replaceAll("\r\n", "\n");
-  if (double === undefined) return literal(text);
+  if (double === undefined) return text.includes("$") ? literal(text) : text;
   return text.replace(/\\(?:(n)|(")|(\\)(?!\$))/g, (_, line, quote, slash) =>
     line ? "\n" : (quote ?? slash),
   );
@@ -139,8 +139,8 @@ export const parseSettings = (content: string, file = "ENV"): Settings =>
   lastOfEach(readAssignments(content, file));
 
 /**
- * The settings of a file as layers for `layered`: a name that comes again begins another one, since what stands
- * between used the value that was known there.
+ * The settings of a file as layers for `layered`: a name that comes again begins another one, since
+ * what stands between used the value that was known there.
  */
 export function layersOf(assignments: readonly Assignment[]): Settings[] {
   const layers: Map<string, string>[] = [new Map()];
@@ -265,6 +265,7 @@ export function renderAssignment(key: string, value: string, known: Settings): s
     const [read] = readAssignments(`${key}=${form}`, "");
     return read && storedValue(read, known);
   };
+  if (!value.includes("$")) return `${key}=${shellQuote(value)}`;
   const single = [value, expandVars(value, {})].map(shellQuote);
   const form = single.find((one) => readBack(one) === value);
   if (form !== undefined) return `${key}=${form}`;

@@ -407,9 +407,10 @@ hold("config:import reads what an app's ENV would give it", plainFile, (file) =>
 
 hold(
   "what config:export prints, config:import reads to the letter",
-  fc.tuple(key, hostile(50_000)),
+  fc.tuple(key, hostile(20_000)),
   ([name, value]) => {
-    if (!isKey(name) || name === "OPTIND" || /[\r\0\ufffd]/.test(value)) return;
+    if (!unlessRefused(() => parseAssignments([`${name}=${value}`]))) return;
+    if (!isKey(name)) return;
     const known = { HOME: "/x", A: "y", [name]: value };
     const line = renderAssignment(name, value, known);
     const back = unlessRefused(() => parseImport(line, known).settings);

@@ -198,7 +198,7 @@ test.each([
 
 test("a value of several lines is one line of the files that piku keeps, and comes back", () => {
   const file = changeServerSettings("B=1\n", { A: pem });
-  expect(file.split("\n")).toHaveLength(3);
+  expect(file.split("\n").length).toBe(3);
   expect(parseServerSettings(file)).toEqual({ B: "1", A: pem });
   expect(parseServerSettings(renderSettings({ A: pem }))).toEqual({ A: pem });
 });
@@ -234,23 +234,27 @@ test.each([
   expect(withoutQuotes({ A: value })).toEqual(isSuspect ? ["A"] : []);
 });
 
-test("a file that is made to hold up the reader is read or refused within a second", () => {
-  const start = Date.now();
-  for (const line of ['A=""\'\n', "A='a'\"b\n", "A=\\\\\n", `A="\\\n`, "A=${A-$\n", "A='\\'\"$\n"])
+const long = [
+  ...['A=""\'\n', "A='a'\"b\n", "A=\\\\\n", 'A="\\\n', "A=${A-$\n", "A='\\'\"$\n"].map((line) =>
+    line.repeat(19_000),
+  ),
+  ...["", '"', "'"].flatMap((quote) =>
+    ["\\", "'", '"', "a\\", "`", "${A-", '\\"', "''"].map(
+      (part) => `A=${quote}${part.repeat(99_000 / part.length)}${quote}\n`,
+    ),
+  ),
+];
+test.each(long.map((content, i) => [i, content] as const))(
+  "%d: a file that is made to hold up the reader is read or refused within a second or two",
+  (_, content) => {
+    const start = Date.now();
     try {
-      const read = readAssignments(line.repeat(19_000), "ENV");
-      doubtsOf(read, line.repeat(19_000));
-      layered({}, [Object.fromEntries(read.map(({ key, value }) => [key, value]))]);
+      const read = readAssignments(content, "ENV");
+      doubtsOf(read, content);
+      layered({}, layersOf(read).slice(0, 100));
     } catch (error) {
-      expect((error as Error).message).toStartWith("ENV line");
+      expect((error as Error).message).toMatch(/^ENV line/);
     }
-  for (const part of ["\\", "'", '"', "a\\", "`", "${A-", '\\"', "''"])
-    for (const quote of ["", '"', "'"])
-      try {
-        const content = `A=${quote}${part.repeat(99_000 / part.length)}${quote}\n`;
-        doubtsOf(readAssignments(content, "ENV"), content);
-      } catch (error) {
-        expect((error as Error).message).toStartWith("ENV line");
-      }
-  expect(Date.now() - start).toBeLessThan(3000);
-});
+    expect(Date.now() - start).toBeLessThan(2000);
+  },
+);

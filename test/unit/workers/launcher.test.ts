@@ -53,9 +53,8 @@ test.each([
   "a launcher hands on what no shell can export, and values of several lines: %s",
   (command, line) => {
     const settings = { "spring.x-y": "it's\n1", A: "b\nc" };
-    expect(renderLauncher(app, workerOf({ command, settings }))).toEndWith(
-      `export A='b\nc'\nexec 'env' 'spring.x-y=it'\\''s\n1' 'bash' '-c' '${line}'\n`,
-    );
+    const end = `export A='b\nc'\nexec 'env' 'spring.x-y=it'\\''s\n1' 'bash' '-c' '${line}'\n`;
+    expect(renderLauncher(app, workerOf({ command, settings })).slice(-end.length)).toBe(end);
   },
 );
 
