@@ -33,7 +33,7 @@ if (wanted("stories")) await together(3, [...named([shortProof]), ...testFiles("
 if (wanted("long")) {
   process.env.PIKU_LONG = "1";
   // What takes longest begins first; those that take all of the machine are told alone.
-  const e2e = ["attacks-site", "attacks", "web", "faults", "harm", "input"].map(
+  const e2e = ["attacks-site", "attacks", "web", "faults", "harm", "input", "mistakes"].map(
     (name) => `test/e2e/${name}.test.ts`,
   );
   const alone = ["concurrency", "load", "wrk"].map((name) => `test/long/${name}.test.ts`);

@@ -34,6 +34,8 @@ export interface BoardSettings {
   releases?: string;
   /** The domain below which apps without a server name get one. */
   domain?: string;
+  /** Whether readers anywhere see the board's page, or nobody; undefined where nothing is said. */
+  page?: "true" | "false";
   /** Where the ports of apps without a name begin; undefined where nothing is said. */
   firstPort?: number | "off";
   /** How large a push may be, as git-config(1) writes sizes. */
@@ -62,6 +64,7 @@ export function readBoardSettings(
     defaultApp: read("PIKU_DEFAULT_APP"),
     releases: read("PIKU_RELEASES"),
     domain: read("PIKU_DOMAIN"),
+    page: read("PIKU_PAGE"),
     firstPort: read("PIKU_FIRST_PORT"),
     largestPush: read("PIKU_MAX_PUSH"),
     mostFiles: read("PIKU_MAX_FILES"),

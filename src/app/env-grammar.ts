@@ -1,5 +1,6 @@
 import { PikuError } from "../text/errors.ts";
 import { expandVars, linesOf, literal, printable, shellQuote } from "../text/text.ts";
+import { refuseWideText } from "./encoding.ts";
 import { checkKey, checkValue, lastOfEach, type Settings } from "./env-file.ts";
 
 /** One setting as a person wrote it into an ENV file; offsets are those of the file's text. */
@@ -33,6 +34,7 @@ const lineEnd = /[^\S\n]*(?:#[^\n]*)?(?=\n|$)/y;
  * for anything else.
  */
 export function readAssignments(content: string, file: string): Assignment[] {
+  refuseWideText(content, file);
   linesOf(content, file);
   const all: Assignment[] = [];
   let number = 1;

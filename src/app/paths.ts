@@ -24,6 +24,7 @@ export const folders = [
 export const closed: readonly string[] = [
   "envs",
   "releases",
+  "destroyed",
   "locks",
   "web",
   "uwsgi-available",
@@ -50,6 +51,8 @@ export interface Paths {
   acme: string;
   plugins: string;
   releases: string;
+  /** What is kept of destroyed apps; made when the first one is. */
+  destroyed: string;
   sockets: string;
   locks: string;
   /** The files of piku's own nginx: main file, logs, temporary files. */
@@ -91,6 +94,7 @@ export function pathsOf(host: Host): Paths {
     acme: below("acme"),
     plugins: below("plugins"),
     releases: below("releases"),
+    destroyed: below("destroyed"),
     sockets: below("sockets"),
     locks: below("locks"),
     web: below("web"),

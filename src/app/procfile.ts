@@ -1,6 +1,7 @@
 import { PikuError, usageError } from "../text/errors.ts";
 import { linesOf, meaningfulLines, printable } from "../text/text.ts";
 import { parseCron } from "./cron.ts";
+import { slipIn, slipWarnings } from "./procfile-slips.ts";
 
 /** Kind -> command, in the order of the Procfile. */
 export type Workers = Record<string, string>;
@@ -46,6 +47,8 @@ export function parseProcfile(content: string, file = "Procfile"): Procfile {
   const found: Workers = {};
   const warnings: string[] = [];
   for (const { line, where } of meaningfulLines(content, file)) {
+    const slip = slipIn(line);
+    if (slip) throw new PikuError(`${where}: ${slip.what}`, slip.next);
     const colon = line.indexOf(":");
     const [kind, command] = [
       line.slice(0, Math.max(0, colon)).trim(),
@@ -62,6 +65,7 @@ export function parseProcfile(content: string, file = "Procfile"): Procfile {
     if (/[\x00-\x08\x0b-\x1f]/.test(command))
       throw new PikuError(`${where}: the command contains a control character`);
     if (isCron(kind)) parseCron(command, where);
+    warnings.push(...slipWarnings(command).map((warning) => `${where}: ${warning}`));
     if (Object.hasOwn(found, kind))
       warnings.push(`${where}: there are several '${kind}' workers, only the last one is used.`);
     found[kind] = command;

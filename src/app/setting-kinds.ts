@@ -125,6 +125,14 @@ export const list = ({
   },
 });
 
+/** What `openssl passwd` makes of a password, and nginx reads (crypt(5)). */
+export const passwordHash = () =>
+  line(
+    "password",
+    "the repository is no place for a password; set it on the board, which keeps a hash of it only: config:set APP PIKU_PASSWORD=...",
+    /^\$(apr1|5|6)\$[./0-9A-Za-z$=]{20,200}$/,
+  );
+
 /** An IP address that nginx listens on. */
 export const address = <Initial extends string>(initial: Initial, pattern: RegExp) =>
   line("address", "write 192.0.2.1, or [2001:db8::1]", pattern, initial);

@@ -10,6 +10,7 @@ import {
   list,
   number,
   ownFile,
+  passwordHash,
   port,
   seconds,
   serverNames,
@@ -50,17 +51,21 @@ const site = {
     "Other names, from which visitors are redirected to the first of `NGINX_SERVER_NAME`.",
   ),
   NGINX_HTTPS_ONLY: both(boolean(false), "Redirect http to https."),
+  PIKU_PASSWORD: both(
+    passwordHash(),
+    "Visitors must give this password; the user's name is the app's, or `piku`. `config:set` keeps a hash of it only, and the app does not get it. For the whole board it also closes the board's page, and an empty value opens one app. Challenges of a certificate authority are answered without. Not on a shared nginx.",
+  ),
   NGINX_STATIC_PATHS: app(
     list({ noun: "mapping", title: "mappings", hint: "write /url:folder, such as /static:public" }),
     "`/url:folder,/url2:folder2`: directories that nginx serves by itself. They belong to the app, its dependencies or its data; others must be in `PIKU_FOLDERS`.",
   ),
   NGINX_CATCH_ALL: both(
-    line(
-      "path",
-      "write a file of the static folder, such as /index.html",
-      /^(?!.*\.\.)\/?[\w.~/-]+$/,
-    ),
-    "The file of the static folder that is served for paths that do not exist, such as `/index.html`.",
+    line("path", "write a path, such as /index.html or /index.php", /^(?!.*\.\.)\/?[\w.~/-]+$/),
+    "The file of the static folder that is served for paths that do not exist, such as `/index.html`. With `php`: the script that runs for them, such as `/index.php`.",
+  ),
+  NGINX_MAX_BODY_SIZE: both(
+    line("size", "write a size, such as 50m; 0 is no limit", /^\d{1,9}[kmg]?$/i, "20m"),
+    "How large a request to the app may be, such as an upload; visitors see `413` otherwise. PHP has limits of its own, in `php.ini`: `upload_max_filesize` (2M) and `post_max_size` (8M).",
   ),
   NGINX_CLOUDFLARE_ACL: both(
     boolean(false),
@@ -146,7 +151,7 @@ const uwsgi = {
   ),
   UWSGI_ASYNCIO: both(
     number(0, { example: 100 }),
-    "The same, by asyncio (`uwsgi-plugin-asyncio-python3`).",
+    "The same, by asyncio (on Debian 12 `uwsgi-plugin-asyncio-python3`).",
   ),
   UWSGI_LISTEN: both(number(48), "How many connections may wait to be accepted."),
   UWSGI_MAX_REQUESTS: both(
@@ -215,6 +220,10 @@ const boardwide = {
   PIKU_FIRST_PORT: board(
     firstPort(),
     "An app that serves and has no name gets a port of nginx's own, the first that is free from this one on: from 8001 unless set, and only while the board's address is one of a private network. Set, it counts on any network; `false` turns it off. A `PORT`, a `BIND_ADDRESS` or an empty `NGINX_SERVER_NAME` keeps an app from getting one.",
+  ),
+  PIKU_PAGE: board(
+    choice("true", "false"),
+    "The page at `http://BOARD/` that lists the apps. Unless set, readers on the board's own network see it, by its name or its address; `true` shows it to everybody, `false` to nobody.",
   ),
   PIKU_FOLDERS: board(
     directories(),

@@ -54,6 +54,8 @@ export interface AppStatus {
   up: number;
   wanted: number;
   url?: string;
+  /** nginx's own port, of an app without a name. */
+  ownPort?: number;
 }
 
 /**
@@ -168,14 +170,14 @@ export function surveyApps(host: Host, paths: Paths): AppStatus[] {
       since: live?.when,
       up: processes.filter(({ up }) => up).length,
       wanted: processes.length,
-      url: addressOf(host, app),
+      ...addressOf(host, app),
     };
   });
 }
 
 /** Where an app is in a browser, if it has a site. */
-function addressOf(host: Host, app: App): string | undefined {
-  if (!host.stat(app.site)) return undefined;
+function addressOf(host: Host, app: App): Pick<AppStatus, "url" | "ownPort"> {
+  if (!host.stat(app.site)) return {};
   try {
     const settings = liveSettings(host, app);
     const named = siteNames(settings);
@@ -186,9 +188,9 @@ function addressOf(host: Host, app: App): string | undefined {
       ports: readBoardSettings(host, app.paths.settings).ports,
       httpsOnly: setting(settings, "NGINX_HTTPS_ONLY"),
     };
-    return site.names.length > 0 ? addressesOf(site, calledAddress(host))[0] : undefined;
+    return site.names.length > 0 ? { url: addressesOf(site, calledAddress(host))[0], ownPort } : {};
   } catch {
-    return undefined;
+    return {};
   }
 }
 

@@ -15,6 +15,7 @@ import { usageError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { appArg, command } from "./command.ts";
 import { configuredApp, knownSettings, settingsOf, shippedSettings } from "./config-show.ts";
+import { withHashedPassword } from "./password.ts";
 import { sameAgain, serverSettings } from "./redeploy.ts";
 
 const globalArg = {
@@ -135,7 +136,7 @@ export const configSet = command({
       voiceOf(host).warn(
         `${suspect.join(", ")}: the quotes did not reach the server; put all of it in quotes once more: "config:set blog KEY='{"a": 1}'"`,
       );
-    if (args.global) return changeGlobal(host, settings);
+    if (args.global) return changeGlobal(host, withHashedPassword(host, settings));
     set(host, args.app, "config:set", settings, args.restart);
   },
 });
@@ -164,7 +165,7 @@ function set(
   restarts: boolean | undefined,
 ): void {
   for (const key of Object.keys(settings)) voiceOf(host).log(`Setting ${key} for '${typed}'`);
-  change(host, namedApp(host, typed), cause, settings, !restarts);
+  change(host, namedApp(host, typed), cause, withHashedPassword(host, settings), !restarts);
 }
 
 /** The words behind the app's name; at least one. */

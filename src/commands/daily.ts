@@ -4,6 +4,8 @@ import { liveSettings } from "../app/live.ts";
 import { withLock } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
 import { dropStage } from "../board/backup/stage.ts";
+import { expireKept } from "../deploy/kept.ts";
+import { minFree } from "../deploy/space.ts";
 import type { Host } from "../host/host.ts";
 import { refreshRanges } from "../site/cloudflare.ts";
 import { turnSiteLogs } from "../site/logs.ts";
@@ -38,6 +40,7 @@ export const daily = command({
     };
     attempt("the emperor's log", () => boundEmperorLog(host, paths));
     attempt("leftovers of a backup", () => dropStage(host));
+    attempt("destroyed apps", () => expireKept(host, paths, minFree.doctor));
     attempt("nginx's logs", () => turnSiteLogs(host, paths));
     if (!args["if-time"] || isTime(host, paths)) {
       const machine = readBoardSettings(host, paths.settings);

@@ -1,5 +1,7 @@
 import { pathsOf } from "../app/paths.ts";
 import { examineBoard } from "../board/doctor/index.ts";
+import { expireKept } from "../deploy/kept.ts";
+import { minFree } from "../deploy/space.ts";
 import { Ended } from "../text/errors.ts";
 import { hasColours } from "../text/output.ts";
 import { columns } from "../text/text.ts";
@@ -14,7 +16,9 @@ export const doctor = command({
   alias: ["check", "diagnose"],
   args: { json: jsonArg },
   run({ args, host }) {
-    const found = examineBoard(host, pathsOf(host));
+    const paths = pathsOf(host);
+    expireKept(host, paths, minFree.doctor);
+    const found = examineBoard(host, paths);
     if (args.json) host.say(JSON.stringify(found));
     else {
       const lines = columns(

@@ -4,6 +4,7 @@ import { isHeld, withLock } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
 import { liveRelease } from "../app/releases.ts";
 import { deploy } from "../deploy/deploy.ts";
+import { settleKept } from "../deploy/kept.ts";
 import {
   branchName,
   branchToDeploy,
@@ -75,6 +76,7 @@ export const gitReceivePack = command({
     refuseTwin(host, app);
     // Held until git has moved the branch, so that the next push is told the new tip.
     const receive = () => {
+      settleKept(host, app);
       ensureRepository(host, app);
       dropStaleLocks(host, app);
       const ended = serve(

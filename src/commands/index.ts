@@ -28,6 +28,7 @@ import { help, renderCommandHelp, version } from "./help.ts";
 import { keys, keysAdd, keysRemove } from "./keys.ts";
 import { logs } from "./logs.ts";
 import { maintenanceOff, maintenanceOn } from "./maintenance.ts";
+import { refreshPage } from "./page.ts";
 import { findPlugin, listPlugins, type Plugin, runPlugin } from "./plugins.ts";
 import { recoverCommand } from "./recover.ts";
 import { releases, releasesOutput, rollback } from "./releases.ts";
@@ -125,6 +126,11 @@ function findNamed(host: Host, name: string): Command | Plugin {
     findPlugin(host, pathsOf(host), name) ??
     commands.find(({ alias }) => alias?.includes(name));
   if (found) return found;
+  if (name.startsWith("git-lfs-"))
+    throw usageError(
+      "this server keeps no files of Git LFS",
+      "push the files themselves: git lfs untrack '*.jpg' (what .gitattributes says); git add --renormalize .; git commit",
+    );
   const near = nearest(name, [
     ...commands.map((command) => command.name),
     ...listPlugins(host, pathsOf(host)).map((plugin) => plugin.name),
@@ -172,7 +178,11 @@ export async function dispatch(
     refuseForeign(host, name, {}, true);
     return runPlugin(host, pathsOf(host), found, name, all);
   }
-  return runCommandOf(found, { host, incoming }, withoutApp(host, found, all));
+  try {
+    await runCommandOf(found, { host, incoming }, withoutApp(host, found, all));
+  } finally {
+    refreshPage(host, found.name);
+  }
 }
 
 /**

@@ -9,7 +9,8 @@ export const maintenanceOn = command({
   name: "maintenance:on",
   group: "Apps",
   description: "Close an app's site: visitors see a maintenance page",
-  details: "The page is sent with status 503, and stays over deploys.",
+  details:
+    "The page is sent with status 503, and stays over deploys. Without a message it is the app's own 503.html, if there is one.",
   examples: [
     "ssh piku@board maintenance:on blog",
     `ssh piku@board maintenance:on blog --message "'Back at noon.'"`,
@@ -28,8 +29,7 @@ export const maintenanceOn = command({
         `the site of app '${app.name}' was written by an older piku`,
         `first: restart ${app.name}`,
       );
-    const message = args.message || "This site is being worked on. Please come back later.";
-    closeSite(host, app, message);
+    closeSite(host, app, args.message);
     voiceOf(host).log(
       `-----> App '${app.name}' is closed; to open it: maintenance:off ${app.name}`,
     );

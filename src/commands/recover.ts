@@ -2,8 +2,10 @@ import { appOf } from "../app/app.ts";
 import { withLock } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
 import { dropStage } from "../board/backup/stage.ts";
+import { expireKept } from "../deploy/kept.ts";
 import { recover } from "../deploy/recover.ts";
 import { retire } from "../deploy/retire.ts";
+import { minFree } from "../deploy/space.ts";
 import { Ended, explain } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { command } from "./command.ts";
@@ -17,6 +19,7 @@ export const recoverCommand = command({
     const paths = pathsOf(host);
     let failed = false;
     dropStage(host);
+    expireKept(host, paths, minFree.doctor);
     for (const app of host.list(paths.releases).map((name) => appOf(paths, name))) {
       try {
         withLock(host, paths, "deploy", app, "recover", () => recover(host, app));

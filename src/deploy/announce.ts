@@ -28,13 +28,6 @@ export function warn({ host }: Recorder, plan: Plan, live: Release | undefined):
     );
 }
 
-const maxNamed = 5;
-
-/** A few of the names, and how many more there are. */
-export const someOf = (names: readonly string[]): string =>
-  names.slice(0, maxNamed).join(", ") +
-  (names.length > maxNamed ? ` and ${names.length - maxNamed} more` : "");
-
 /** Says that a release is live and where, and gets its site a certificate. */
 export function announce(host: Host, plan: Plan, { release, kept }: Generation): void {
   const { app, site, settings, machine, target } = plan;
@@ -43,6 +36,10 @@ export function announce(host: Host, plan: Plan, { release, kept }: Generation):
   if (site && site.ownPort === undefined)
     certify(host, { app, site, settings, reload: machine.reload });
   for (const line of appAddresses(host, plan)) voice.log(line);
+  if (site?.idle)
+    voice.log(
+      `-----> Visitors see that it is stopped; to start it: ps:scale ${app.name} ${site.idle}=1`,
+    );
   if (isClosed(host, app))
     voice.log(`-----> Visitors do not see it yet; to open it: maintenance:off ${app.name}`);
   if (target.only === undefined && kept.some(({ cron }) => !cron))

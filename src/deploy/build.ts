@@ -1,5 +1,5 @@
 import { jobFile } from "../app/releases.ts";
-import type { Job } from "../host/host.ts";
+import type { Host, Job } from "../host/host.ts";
 import { isDiskFull } from "../host/space.ts";
 import { programEnvironment } from "../host/tools.ts";
 import { waitUntil } from "../host/wait.ts";
@@ -9,6 +9,7 @@ import type { Step } from "../runtimes/runtime.ts";
 import { PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { shellFor, withOddNames } from "../workers/launcher.ts";
+import { explainFailure } from "./explain.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
 
@@ -88,6 +89,15 @@ export function waitForJob(
   return status!;
 }
 
+const maxPrintedBytes = 256 * 1024;
+
+/** The end of what a step has printed. */
+function printedSince(host: Host, transcript: string, from: number): string {
+  const size = host.stat(transcript)?.size ?? 0;
+  return host.readFrom(transcript, Math.max(from, size - maxPrintedBytes), true, maxPrintedBytes)
+    .text;
+}
+
 /** Runs one command of a deploy and shows what it prints. Throws when it fails. */
 function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan.app)): void {
   const { host, transcript } = recorder;
@@ -100,6 +110,7 @@ function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan
   const env = { ...programEnvironment(host.env()), ...objects, ...settings, ...step.env, PWD: cwd };
   const carried = withOddNames(settings, step.argv);
   const argv = cwd === app.tree ? carried : [...politely, ...carried];
+  const from = host.stat(transcript)?.size ?? 0;
   const status = waitForJob(
     recorder,
     host.start(argv, { cwd, env, log: transcript, status: jobFile(app) }),
@@ -114,7 +125,14 @@ function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan
     status === killed
       ? "was killed; most likely the server's memory ran out"
       : `failed with exit status ${status}`;
-  throw new PikuError(`${step.title} ${why}`, "what it said stands above");
+  // The other steps are not lines of the Procfile.
+  const kind = ["preflight", "release"].find((one) => one === step.title) ?? "";
+  const failed = { name: `${step.title} ${why}`, kind, command: argv.at(-1)!, tree: cwd };
+  const said = status === killed ? "" : printedSince(host, transcript, from);
+  throw (
+    explainFailure(host, plan, failed, said) ??
+    new PikuError(failed.name, "what it said stands above")
+  );
 }
 
 /** Runs the Procfile's `release` in the app's work tree. Throws when it fails. */

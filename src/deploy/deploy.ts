@@ -28,15 +28,17 @@ import { renderSite } from "../site/render.ts";
 import { routeTo, switchSite } from "../site/switch.ts";
 import { Ended, explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
+import { someOf } from "../text/text.ts";
 import { ensureDaily } from "../workers/daily.ts";
 import { requireEmperor } from "../workers/emperor.ts";
 import { claimPorts } from "../workers/ports.ts";
 import { slotFlag, socketLink } from "../workers/worker.ts";
 import { adopt } from "./adopt.ts";
-import { announce, someOf, warn } from "./announce.ts";
+import { announce, warn } from "./announce.ts";
 import { build, runRelease } from "./build.ts";
 import { type Generation, planGeneration, startGeneration } from "./generation.ts";
 import { askHook, hookFacts, tellHook } from "./hooks.ts";
+import { settleKept } from "./kept.ts";
 import { type Asked, type Plan, planDeploy } from "./plan.ts";
 import { recover, settleFiles } from "./recover.ts";
 import type { DeployRequest } from "./request.ts";
@@ -61,6 +63,7 @@ export function deploy(host: Host, request: DeployRequest): void {
 
 /** The same for those who hold the app's lock. */
 function deployLocked(host: Host, { app, cause, target }: DeployRequest): void {
+  settleKept(host, app);
   // It may have been destroyed while this command waited for the lock.
   if (!host.stat(app.repo))
     throw new PikuError(`app '${app.name}' not found.`, "`apps` lists what is deployed");

@@ -1,6 +1,7 @@
-import type { App } from "../app/app.ts";
+import { type App, remainsOf } from "../app/app.ts";
 import { liveSettings } from "../app/live.ts";
 import { withLock } from "../app/locks.ts";
+import { isStopped } from "../app/releases.ts";
 import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { authorityOf, clientPairs, findClient, publicNames } from "../site/acme.ts";
@@ -12,23 +13,31 @@ import { removeSite } from "../site/switch.ts";
 import { explain } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { parseVassal } from "../workers/worker.ts";
+import { expireKept, keepAside, partsOf, purgeKept, readKept } from "./kept.ts";
+import { minFree } from "./space.ts";
 import { stop } from "./stop.ts";
 
 /**
  * Removes an app: its processes first, its site next, its files last. What it wrote into its data
- * folder stays.
+ * folder stays. `keeps`: the rest is kept aside for a day, as far as the disk has room for it, so
+ * that it can be undone. Returns whether it is.
  */
-export function destroy(host: Host, app: App): void {
+export function destroy(host: Host, app: App, keeps: boolean): boolean {
   const { paths } = app;
   // After a push has gone live git still has to move its branch, and needs the repository for it.
   withLock(host, paths, "push", app, "destroy", () =>
-    withLock(host, paths, "deploy", app, "destroy", () => removeApp(host, app)),
+    withLock(host, paths, "deploy", app, "destroy", () => removeApp(host, app, keeps)),
   );
+  expireKept(host, paths, minFree.doctor);
+  return keeps && readKept(host, app) !== undefined;
 }
 
-function removeApp(host: Host, app: App): void {
+function removeApp(host: Host, app: App, keeps: boolean): void {
   const { paths } = app;
   const voice = voiceOf(host);
+  // Somebody else may have destroyed it meanwhile: what is kept of it must stay.
+  if (keeps) remainsOf(host, app.name);
+  const wasStopped = isStopped(host, app);
   stop(host, app);
   forgetCertificate(host, app);
   // Earlier versions accepted any folder, even that of another app.
@@ -40,19 +49,6 @@ function removeApp(host: Host, app: App): void {
     removeSite(host, app);
   }
   removeCaches(host, app, elsewhere);
-  // The work tree goes last: as long as it exists, so does the app.
-  const folders = [
-    app.repo,
-    app.envs,
-    app.logs,
-    app.releases,
-    `${paths.acme}/${app.name}`,
-    app.tree,
-  ];
-  for (const folder of folders.filter((path) => host.stat(path))) {
-    voice.log(`--> Removing folder '${folder}'`);
-    host.remove(folder);
-  }
   const below = (folder: string, isIts: (name: string) => boolean) =>
     host
       .list(folder)
@@ -62,7 +58,6 @@ function removeApp(host: Host, app: App): void {
     name.startsWith(app.name) &&
     parseVassal(name, host.read(`${folder}/${name}`) ?? "")?.app === app.name;
   const files = [
-    ...below(paths.nginx, (name) => ownsSiteFile(app.name, name)),
     ...below(paths.sockets, (name) => ownsSocket(app.name, name)),
     ...below(paths.available, isVassal(paths.available)),
   ];
@@ -70,7 +65,27 @@ function removeApp(host: Host, app: App): void {
     voice.log(`--> Removing file '${file}'`);
     host.remove(file);
   }
+  removeParts(host, app, keeps, wasStopped);
   if (host.stat(app.data)) voice.log(`==> Preserving folder '${app.data}'`);
+}
+
+/** Moves everything else aside, or removes it. */
+function removeParts(host: Host, app: App, keeps: boolean, wasStopped: boolean): void {
+  const voice = voiceOf(host);
+  const parts = partsOf(host, app, app.paths.nginx).map(([, path]) => path);
+  for (const path of parts) {
+    const type = host.stat(path)?.type;
+    if (type) voice.log(`--> Removing ${type === "directory" ? "folder" : "file"} '${path}'`);
+    if (!keeps) host.remove(path);
+  }
+  if (!keeps) return;
+  try {
+    keepAside(host, app, wasStopped);
+  } catch (error) {
+    voice.warn(`nothing of it is kept to undo this: ${explain(error).message}`);
+    purgeKept(host, app);
+    for (const path of parts) host.remove(path);
+  }
 }
 
 /**
@@ -130,16 +145,8 @@ function forgetCertificate(host: Host, app: App): void {
 }
 
 /**
- * Whether a name in the folder of sites is this app's: its site, certificate, key and what the
- * original kept there.
- */
-const ownsSiteFile = (app: string, name: string) =>
-  name.startsWith(`${app}.`) && /^[a-z]+$/.test(name.slice(app.length + 1));
-
-/**
  * Whether a name in the folder of sockets is this app's, and not one of an app whose name begins
  * with it.
  */
 const ownsSocket = (app: string, name: string) =>
-  name.startsWith(`${app}.`) &&
-  /^(b|html|\d+(-\d+)?\.(sock|http))$/.test(name.slice(app.length + 1));
+  name.startsWith(`${app}.`) && /^(b|\d+(-\d+)?\.(sock|http))$/.test(name.slice(app.length + 1));

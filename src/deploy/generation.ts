@@ -6,7 +6,7 @@ import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { subjectOf } from "../repository/commit.ts";
 import { listVassals } from "../workers/emperor.ts";
-import { waitUntilHealthy } from "../workers/health.ts";
+import { type Explain, waitUntilHealthy } from "../workers/health.ts";
 import { isInPlace, isUnchanged, startWorkers, writeWorker } from "../workers/start.ts";
 import { drain, staleVassals, stopVassals } from "../workers/stop.ts";
 import {
@@ -16,6 +16,7 @@ import {
   vassalName,
   type Worker,
 } from "../workers/worker.ts";
+import { explainFailure } from "./explain.ts";
 import type { Plan, PlannedWorker } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
 
@@ -96,14 +97,19 @@ const heldBy = (live: Release | undefined, files: readonly string[]): Record<str
  */
 export function startGeneration(
   { host, show }: Recorder,
-  { app, settings }: Plan,
+  plan: Plan,
   { fresh, release }: Generation,
 ): void {
+  const { app, settings } = plan;
+  const explain: Explain = ({ kind, ordinal, command }, log, advice) => {
+    const failed = { name: `${kind}.${ordinal}`, kind, command, tree: app.tree, advice };
+    return explainFailure(host, plan, failed, log);
+  };
   const grace = graceOf(settings);
   const timeout = 1000 * setting(settings, "PIKU_HEALTHCHECK_TIMEOUT");
   const start = (workers: readonly Worker[]) => {
     if (workers.length > 0)
-      waitUntilHealthy(host, app, startWorkers(host, app, workers, grace), timeout, show);
+      waitUntilHealthy(host, app, startWorkers(host, app, workers, grace), timeout, show, explain);
   };
   for (const worker of fresh) writeWorker(host, app, worker);
   // If the terminal were closed now, the app would have no workers until the next command.

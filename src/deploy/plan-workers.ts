@@ -7,7 +7,7 @@ import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { escapeValue } from "../workers/ini.ts";
-import { pluginFolder, refuseMissingPlugins } from "../workers/kinds.ts";
+import { refuseMissingPlugins } from "../workers/plugins.ts";
 import type { Place } from "../workers/ports.ts";
 import { vassalPairs } from "../workers/vassal.ts";
 import { type SocketMode, socketOf, type Worker } from "../workers/worker.ts";
@@ -103,10 +103,9 @@ function refuseLongSocket(app: App, { listen }: Worker): void {
 
 /** Refuses workers that uWSGI could not start on this board. */
 export function refuseWorkers(host: Host, app: App, workers: readonly Worker[]): void {
-  const plugins = host.stat(pluginFolder) && host.list(pluginFolder);
-  for (const worker of workers) {
-    refuseLongSocket(app, worker);
-    const pairs = vassalPairs(app, worker, host);
-    if (plugins) refuseMissingPlugins(pairs, plugins);
-  }
+  for (const worker of workers) refuseLongSocket(app, worker);
+  refuseMissingPlugins(
+    host,
+    workers.flatMap((worker) => vassalPairs(app, worker, host)),
+  );
 }

@@ -19,8 +19,10 @@ import { includedFile } from "../repository/include.ts";
 import type { Runtime, Source } from "../runtimes/runtime.ts";
 import { siteNames } from "../site/names.ts";
 import { askNginx } from "../site/nginx.ts";
+import { ownPageFolder } from "../site/own-page.ts";
 import { isShared } from "../site/reload.ts";
-import { hasSite, planBackend, planSite, readInclude, type Site } from "../site/site.ts";
+import { planBackend, planSite, readInclude, type Site } from "../site/site.ts";
+import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { parseOptions } from "../workers/options.ts";
 import {
@@ -32,6 +34,7 @@ import {
   sitePortOf,
 } from "../workers/ports.ts";
 import { socketLink, type Worker } from "../workers/worker.ts";
+import { overlookedWarnings } from "./overlooked.ts";
 import { refuseSite } from "./plan-site.ts";
 import { planWorkers, refuseWorkers } from "./plan-workers.ts";
 import type { Target } from "./request.ts";
@@ -89,7 +92,8 @@ export function planDeploy(
   const { cause, target } = asked;
   const { app } = target.commit;
   const machine = readBoardSettings(host, app.paths.settings);
-  if (target.commit.id !== live?.commit) refuseManyNames(host, target.commit, machine.mostFiles);
+  const isNew = target.commit.id !== live?.commit;
+  if (isNew) refuseManyNames(host, target.commit, machine.mostFiles);
   const survey = surveyCommit(host, target.commit, target.serverSettings, machine);
   const { procfile, runtime, source, environment, warnings } = survey;
   const scaling = planScaling(procfile.workers, readScaling(host, app), target.scaling);
@@ -126,7 +130,7 @@ export function planDeploy(
     })),
     site: planSiteOf(host, target.commit, survey, scaling, place, settings, shared),
     machine,
-    warnings,
+    warnings: [...warnings, ...(isNew ? overlookedWarnings(host, target.commit, survey) : [])],
   };
 }
 
@@ -156,7 +160,7 @@ const overlaps = ({ kind, listen }: Worker, { overlap, switches }: Place): boole
 function planSiteOf(
   host: Host,
   commit: Commit,
-  { procfile: { workers }, settings, machine }: Survey,
+  { procfile: { workers }, settings, machine, names, source }: Survey,
   scaling: Scaling,
   place: Place,
   deployed: Settings,
@@ -164,19 +168,28 @@ function planSiteOf(
 ): Site | undefined {
   const { app } = commit;
   const backend = planBackend(app, workers, scaling, place);
-  if (place.names.length === 0 || !hasSite(workers, settings, backend)) return undefined;
+  if (place.names.length === 0) return undefined;
   const ipv6 = host.stat("/proc/net/if_inet6") !== undefined;
   const facts = {
     ...machine,
     ...askNginx(host),
     ipv6,
+    isShared: shared,
     deployer: callerAddress(host),
     ownPort:
       place.names[0] === "_" && siteNames(settings).length === 0 ? place.own?.site : undefined,
   };
   const site = planSite(app, workers, settings, facts, backend);
   if (!site) return undefined;
+  if (site.password && shared)
+    throw new PikuError(
+      "PIKU_PASSWORD works with piku's own nginx only, and this board's nginx is shared",
+      "use auth_basic in NGINX_INCLUDE_FILE",
+    );
   site.include = readInclude(host, commit, deployed);
+  site.page = ownPageFolder(app, site.statics, (name) =>
+    name.includes("/") ? source.read(name) !== "" : names.includes(name),
+  );
   refuseSite(host, commit, site, machine, shared);
   return site;
 }
@@ -252,8 +265,13 @@ function liveSettings(
   workers: Workers,
   { names, networked, bind, ports, slot }: Place,
 ): Settings {
-  const { PORT, BIND_ADDRESS, ...rest } = settings;
-  if (!networked) return settings;
+  const { PORT, BIND_ADDRESS, PIKU_PASSWORD, ...rest } = settings;
+  if (!networked)
+    return {
+      ...rest,
+      ...(PORT === undefined ? {} : { PORT }),
+      ...(BIND_ADDRESS === undefined ? {} : { BIND_ADDRESS }),
+    };
   if (names.length > 0 && Object.keys(workers).some(isUwsgiKind))
     return { ...rest, BIND_ADDRESS: `unix://${socketLink(app, 1)}` };
   return { ...rest, BIND_ADDRESS: bind, PORT: String(ports[slot][0] ?? PORT) };

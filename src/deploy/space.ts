@@ -3,6 +3,7 @@ import type { Host } from "../host/host.ts";
 import { memoryLeft } from "../host/space.ts";
 import { buildTree } from "../repository/checkout.ts";
 import { PikuError } from "../text/errors.ts";
+import { expireKept } from "./kept.ts";
 
 const megabyte = 1024 * 1024;
 
@@ -15,8 +16,11 @@ export const minFree = {
 /** Megabytes of free memory below which a build may fail. */
 export const minMemory = 64;
 
-/** Refuses a deploy when the disk is nearly full. */
+/**
+ * Refuses a deploy when the disk is nearly full, also without what is kept of destroyed apps.
+ */
 export function refuseFullDisk(host: Host, app: App): void {
+  expireKept(host, app.paths, minFree.deploy);
   const { bytes, inodes } = host.free(app.paths.root);
   if (bytes < minFree.deploy.bytes)
     throw new PikuError(

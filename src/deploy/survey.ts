@@ -2,8 +2,9 @@ import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
 import type { BoardSettings } from "../app/board-settings.ts";
 import { lastOfEach, parseServerSettings, type Settings } from "../app/env-file.ts";
 import { doubtsOf, layersOf, readAssignments } from "../app/env-grammar.ts";
-import { readScaling } from "../app/live.ts";
-import { type Procfile, parseProcfile, siteKinds } from "../app/procfile.ts";
+import { liveSettings, readScaling } from "../app/live.ts";
+import { type Procfile, parseProcfile } from "../app/procfile.ts";
+import { liveRelease } from "../app/releases.ts";
 import { layered, settingWarnings } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { findTool } from "../host/tools.ts";
@@ -12,9 +13,11 @@ import { includedFile } from "../repository/include.ts";
 import { environmentFolder, environmentKey } from "../runtimes/dependencies.ts";
 import { generic } from "../runtimes/generic.ts";
 import { detectRuntime } from "../runtimes/index.ts";
-import type { Runtime, Source } from "../runtimes/runtime.ts";
+import { type Runtime, type Source, shortName } from "../runtimes/runtime.ts";
+import { usualSettings } from "../runtimes/usual.ts";
+import { derivedNameWarnings, nameBelow } from "../site/names.ts";
 import { PikuError } from "../text/errors.ts";
-import { printable } from "../text/text.ts";
+import { misspeltWarnings, noProcfile, wsgiFile } from "./hints.ts";
 
 /** What a commit asks for, and what the board has for it. */
 export interface Survey {
@@ -62,8 +65,13 @@ export function surveyCommit(
   const key = environmentKey(host, runtime, source);
   const environment = key === undefined ? undefined : { key, folder: environmentFolder(app, key) };
   const common = baseSettings(host, app, environment?.folder);
-  const base = { ...common, ...runtime.settings(environment?.folder ?? app.envs, common, source) };
-  const settings = layered({ ...base, ...nameBelow(machine, app, procfile) }, layers);
+  const base = {
+    ...common,
+    ...usualSettings(source, () => liveSource(host, app)),
+    ...runtime.settings(environment?.folder ?? app.envs, common, source),
+  };
+  const derived = nameBelow(machine, app, procfile.workers);
+  const settings = layered({ ...base, ...derived }, layers);
   return {
     procfile,
     names,
@@ -75,6 +83,7 @@ export function surveyCommit(
     warnings: [
       ...given.warnings,
       ...warnings,
+      ...derivedNameWarnings(app, derived, settings),
       ...doubtsOf(shipped, envFile),
       ...settingWarnings({ ...lastOfEach(shipped), ...ofServer }, "app", () => [
         ...source.commands,
@@ -92,15 +101,6 @@ function textOfInclude(host: Host, commit: Commit, settings: Settings): string {
     return "";
   }
 }
-
-/**
- * The server name below the board's PIKU_DOMAIN for an app that serves something; its own settings
- * take precedence.
- */
-const nameBelow = ({ domain }: BoardSettings, app: App, { workers }: Procfile): Settings =>
-  domain && [...siteKinds, "static"].some((kind) => kind in workers)
-    ? { NGINX_SERVER_NAME: `${app.name}.${domain}` }
-    : {};
 
 /** The commit as runtimes see it. */
 const sourceOf = (
@@ -124,6 +124,19 @@ const sourceOf = (
   ask: (...argv) => host.capture(argv).stdout.trim(),
 });
 
+/** The commit that is live as runtimes see it, and what its processes got; none before it is. */
+function liveSource(host: Host, app: App): { source: Source; settings: Settings } | undefined {
+  const id = liveRelease(host, app)?.commit;
+  if (id === undefined) return undefined;
+  const commit = { id, app };
+  const names = namesOf(host, commit);
+  const settings = liveSettings(host, app);
+  return {
+    source: sourceOf(host, commit, names, readableProcfile(host, commit), settings),
+    settings,
+  };
+}
+
 /**
  * The runtime of an app, and warnings about detected runtimes whose tools are missing. Throws when
  * no usable runtime remains.
@@ -137,33 +150,63 @@ function chooseRuntime(
   // also uses are missing.
   const brings = release !== undefined && "web" in workers;
   if (lacking[0] && !brings && (!runtime || runtime === generic))
-    throw new PikuError(...missingTools(lacking[0]));
+    throw new PikuError(...missingTools(lacking[0], source));
   if (!runtime) throw new PikuError("Could not detect runtime!");
   return {
     runtime,
     warnings: [
-      ...lacking.map((one) => missingTools(one).join(". ")),
+      ...lacking.map((one) => missingTools(one, source).join("; ")),
       ...(runtime.warns?.(source) ?? []),
     ],
   };
 }
 
 /** The message and the remedy when a runtime's tools are missing. */
-const missingTools = ({ name, needs, remedy }: Runtime): [string, string] => [
-  `this looks like a ${name} app, but the server has no ${needs.map((tools) => tools.join(" and ")).join(", or ")}`,
-  `on the server: ${remedy ?? "install it"}`,
-];
+const missingTools = (runtime: Runtime, { has }: Source): [string, string] => {
+  // Of several ways, the one that lacks least.
+  const [missing = []] = runtime.needs
+    .map((tools) => tools.filter((tool) => !has(tool)))
+    .sort((a, b) => a.length - b.length);
+  const names = missing.map((tool) => toolNames[tool] ?? tool);
+  return [
+    `this looks like a ${shortName(runtime)} app, but the server has no ${names.join(" and no ")}`,
+    `on the server: ${runtime.remedy ?? "install it"}`,
+  ];
+};
+
+/** What a program is called where that is not its name. */
+const toolNames: Record<string, string> = {
+  bundle: "bundler",
+  mvn: "Maven",
+  uwsgi_php: "PHP plugin for uWSGI",
+};
+
+/** The Procfile of a commit that is live; empty where the original took lines that piku does not. */
+function readableProcfile(host: Host, commit: Commit): Procfile {
+  try {
+    return parseProcfile(fileOf(host, commit, "Procfile") ?? "");
+  } catch {
+    return { workers: {}, warnings: [] };
+  }
+}
 
 function readProcfile(host: Host, commit: Commit, names: readonly string[]): Procfile {
   const content = fileOf(host, commit, "Procfile");
-  if (content !== undefined) return parseProcfile(content);
-  const near = names.find((name) => /^procfile(\.|$)/i.test(name));
-  throw new PikuError(
-    near ? `there is no Procfile, but '${printable(near)}'` : "there is no Procfile",
-    near
-      ? "call it Procfile, with a capital P and no ending; a link to something outside does not count"
-      : "add a file called Procfile with a line such as `web: python3 app.py`",
-  );
+  const top = { names, read: (path: string) => readOrNothing(host, commit, path) };
+  if (content === undefined) throw new PikuError(...noProcfile(top));
+  const procfile = parseProcfile(content);
+  const file = wsgiFile(top, procfile.workers.wsgi);
+  if (file) throw new PikuError(...file);
+  return { ...procfile, warnings: [...procfile.warnings, ...misspeltWarnings(names)] };
+}
+
+/** A file that a hint looks into; it must not fail for the file's sake. */
+function readOrNothing(host: Host, commit: Commit, path: string): string | undefined {
+  try {
+    return fileOf(host, commit, path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The settings that every app has; its own take precedence. */

@@ -83,21 +83,42 @@ export function refuseManyNames(host: Host, { app, id, incoming }: Commit, most:
   );
 }
 
-const linksScript = `"$@" | LC_ALL=C grep -z '^120000 '`;
+const entriesScript = '"$@" | LC_ALL=C grep -zE "$pattern"';
+
+/** An entry of a commit: its mode, the id of its blob, and its full name. */
+export interface TreeEntry {
+  mode: string;
+  id: string;
+  name: string;
+}
+
+/**
+ * The entries of a commit, at any depth, whose line of git-ls-tree(1) matches an extended regular
+ * expression: mode, type, id, a tab, name. `option`: `-l` for their sizes before the tab, which
+ * takes longer.
+ */
+export function entriesOf(
+  host: Host,
+  { app, id, incoming }: Commit,
+  pattern: string,
+  ...option: "-l"[]
+): TreeEntry[] {
+  const argv = gitArgv(app.repo, "ls-tree", "-r", "-z", ...option, id);
+  const env = { ...gitEnv(host, incoming), pattern };
+  const how = { env, most: maxOutputBytes };
+  return listed(host.capture(["sh", "-c", entriesScript, "sh", ...argv], how).stdout).flatMap(
+    (entry) => {
+      const [, mode, id, name] = /^(\d+) \w+ (\S+)[ \d-]*\t([\s\S]*)$/.exec(entry) ?? [];
+      return name === undefined ? [] : [{ mode: mode!, id: id!, name }];
+    },
+  );
+}
 
 /** Symbolic links of a commit: name -> what it points to. */
-export function linksOf(host: Host, { app, id, incoming }: Commit): Map<string, string> {
-  const argv = gitArgv(app.repo, "ls-tree", "-r", "-z", id);
-  const env = gitEnv(host, incoming);
-  const entries = listed(
-    host.capture(["sh", "-c", linksScript, "sh", ...argv], { env, most: maxOutputBytes }).stdout,
-  );
-  const links = entries.flatMap((entry) => {
-    const [, blob, name] = /^120000 blob (\S+)\t([\s\S]*)$/.exec(entry) ?? [];
-    return name === undefined ? [] : [{ blob: blob!, name }];
-  });
-  const texts = textsOf(host, app, incoming, [...new Set(links.map(({ blob }) => blob))]);
-  return new Map(links.map(({ blob, name }) => [name, texts.get(blob) ?? ""]));
+export function linksOf(host: Host, commit: Commit): Map<string, string> {
+  const links = entriesOf(host, commit, "^120000 ");
+  const texts = textsOf(host, commit, [...new Set(links.map(({ id }) => id))]);
+  return new Map(links.map(({ id, name }) => [name, texts.get(id) ?? ""]));
 }
 
 const maxLinksBytes = 16 * 1024 * 1024;
@@ -107,10 +128,9 @@ const maxLinksBytes = 16 * 1024 * 1024;
  * two blobs, so after each one git is asked for a random name, and its answer "missing" is the
  * separator.
  */
-function textsOf(
+export function textsOf(
   host: Host,
-  app: App,
-  incoming: string | undefined,
+  { app, incoming }: Commit,
   blobs: readonly string[],
 ): Map<string, string> {
   if (blobs.length === 0) return new Map();
@@ -123,7 +143,7 @@ function textsOf(
   });
   const texts = stdout.split(`\n${mark} missing\n`).slice(0, -1);
   if (texts.length !== blobs.length)
-    throw new PikuError("git cat-file did not give all symbolic links of the commit");
+    throw new PikuError("git cat-file did not give all files of the commit that were asked for");
   return new Map(blobs.map((blob, i) => [blob, texts[i]!.slice(texts[i]!.indexOf("\n") + 1)]));
 }
 

@@ -3,6 +3,7 @@ import type { Host } from "../host/host.ts";
 import { must } from "../text/errors.ts";
 import { revision } from "./commit.ts";
 import { careful, git, gitArgv, gitEnv, listed } from "./git.ts";
+import { updateSubmodules } from "./modules.ts";
 import moveScript from "./move.sh" with { type: "text" };
 
 /**
@@ -98,6 +99,3 @@ export function fillTree(host: Host, dir: string, id: string): void {
     must(host, ["cp", "-Rlf", `${aside}/.`, dir], "files of a submodule could not be put back");
   host.remove(aside);
 }
-
-const updateSubmodules = (host: Host, dir: string, incoming?: string) =>
-  git(host, dir, ["submodule", "--quiet", "update", "--init", "--recursive", "--force"], incoming);

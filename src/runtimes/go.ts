@@ -1,3 +1,4 @@
+import { goCauses } from "./causes.ts";
 import type { Runtime, Source, Step } from "./runtime.ts";
 
 const sources = ({ names }: Source) =>
@@ -56,6 +57,7 @@ export const go: Runtime = {
   name: "Go",
   needs: [["go"]],
   remedy: "sudo apt install golang-go",
+  causes: goCauses,
   detects: (source) =>
     ["Godeps", "Godeps/", "go.mod"].some((name) => source.names.includes(name)) ||
     source.names.some((name) => name.endsWith(".go")),

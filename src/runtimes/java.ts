@@ -1,3 +1,4 @@
+import { javaCauses } from "./causes.ts";
 import type { Runtime } from "./runtime.ts";
 
 /**
@@ -8,6 +9,7 @@ export const maven: Runtime = {
   name: "Java Maven",
   needs: [["java", "mvn"]],
   remedy: "sudo apt install maven default-jdk-headless",
+  causes: javaCauses,
   detects: ({ names }) => names.includes("pom.xml"),
   settings: () => ({}),
   build: () => [{ title: "Running mvn package", argv: ["mvn", "-B", "-ntp", "clean", "package"] }],
@@ -33,6 +35,7 @@ export const gradle: Runtime = {
   name: "Java Gradle",
   needs: [["java", "gradle"]],
   remedy: "sudo apt install gradle default-jdk-headless, or commit Gradle's wrapper",
+  causes: javaCauses,
   detects: ({ names }) => manifests.some((name) => names.includes(name)),
   settings: () => ({}),
   build: () => [gradleBuild("gradle")],

@@ -1,3 +1,4 @@
+import { isPoetrys, isProject } from "./project.ts";
 import { goesLive, installing, leadsElsewhere, manifest, relocate } from "./pyproject.ts";
 import { interpreter, makeEnvironment, pythonSettings } from "./python.ts";
 import type { Runtime, Source } from "./runtime.ts";
@@ -21,10 +22,14 @@ function isPackage({ names, read }: Source): boolean {
 export const poetry: Runtime = {
   name: "Python (Poetry)",
   needs: [["python3", "poetry"]],
-  remedy: "pipx install poetry, as piku's user",
-  // The original's order, but a lock file of uv's is not Poetry's to read.
-  detects: ({ names, has }) =>
-    names.includes(manifest) && (names.includes(lock) || !names.includes("uv.lock") || !has("uv")),
+  remedy: "sudo apt install python3-poetry",
+  // The original's order, but a lock file of uv's is not Poetry's to read, and without Poetry only
+  // its own files ask for it.
+  detects: (source) => {
+    const { names, has } = source;
+    const isUvs = !has("poetry") || (names.includes("uv.lock") && has("uv"));
+    return isProject(source) && (names.includes(lock) || isPoetrys(source) || !isUvs);
+  },
   madeFrom(source) {
     const text = source.read(manifest);
     return [

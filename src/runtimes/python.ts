@@ -17,7 +17,7 @@ export function interpreter(source: Source): string {
   if (!source.has(python))
     throw new PikuError(
       `${python} is not installed on the server`,
-      "choose another PYTHON_VERSION, or install it",
+      `the app gets ${source.ask("python3", "-V") || "python3"} without PYTHON_VERSION; for this one, on the server, as piku's user: pipx install uv; uv python install ${version}`,
     );
   refuseOtherThanPlugin(source, source.ask(python, "-V"));
   return python;

@@ -1,5 +1,6 @@
 import type { Settings } from "../app/env-file.ts";
 import type { Workers } from "../app/procfile.ts";
+import type { Cause } from "../workers/cause.ts";
 
 /** Facts about the commit to be built, read before anything is touched. */
 export interface Source {
@@ -43,6 +44,8 @@ export interface Runtime {
   needs: string[][];
   /** What to type when they are missing. */
   remedy?: string;
+  /** What its own tools print when something is wrong, before the table that all have. */
+  causes?: readonly Cause[];
   detects(source: Source): boolean;
   /**
    * What the folder of dependencies is made from: the same texts, the same folder, and nothing to
@@ -79,3 +82,6 @@ export interface Runtime {
    */
   isOutput?(name: string): boolean;
 }
+
+/** `Ruby`, of a runtime that is called `Ruby Application` as the original calls it. */
+export const shortName = ({ name }: Runtime) => name.replace(/ Application$/, "");

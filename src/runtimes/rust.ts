@@ -1,3 +1,4 @@
+import { rustCauses } from "./causes.ts";
 import type { Runtime, Source } from "./runtime.ts";
 
 /** The original built without `--release`, so there are Procfiles that ask for such a program. */
@@ -20,6 +21,7 @@ export const rust: Runtime = {
   name: "Rust",
   needs: [["rustc", "cargo"]],
   remedy: "sudo apt install cargo, or see https://rustup.rs",
+  causes: rustCauses,
   detects: ({ names }) => names.includes("Cargo.toml"),
   // One folder for what cargo (from 1.91) makes on the way, so that a `cargo run` worker need not
   // build dependencies again.

@@ -1,4 +1,5 @@
 import { setting } from "../app/settings.ts";
+import { isPoetrys, isProject } from "./project.ts";
 import { goesLive, installing, leadsElsewhere, manifest, relocate } from "./pyproject.ts";
 import { pluginVersion, pythonSettings, refuseOtherThanPlugin } from "./python.ts";
 import type { Runtime, Source } from "./runtime.ts";
@@ -11,12 +12,17 @@ function wantedVersion({ settings, read }: Source): string | undefined {
   return typed ?? (read(".python-version").trim().split(/\s/)[0] || undefined);
 }
 
+const isReadable = (text: string) => /^\[project\]/m.test(text);
+
 /** Python with a pyproject.toml, by uv. */
 export const uv: Runtime = {
   name: "Python (uv)",
   needs: [["uv"]],
-  remedy: "pipx install uv, as piku's user",
-  detects: ({ names }) => names.includes(manifest),
+  remedy: "sudo apt install pipx, and as piku's user: pipx install uv",
+  // Of [tool.poetry] alone uv would install nothing.
+  detects: (source) =>
+    isProject(source) &&
+    (source.names.includes(lock) || !isPoetrys(source) || isReadable(source.read(manifest))),
   madeFrom(source) {
     const text = source.read(manifest);
     refuseOtherThanPlugin(source, wantedVersion(source) ?? "");

@@ -3,7 +3,9 @@ import type { Paths } from "../app/paths.ts";
 import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { text } from "../text/text.ts";
+import { renderHome, renderHomeServer, renderReaders } from "./home.ts";
 import { askNginx } from "./nginx.ts";
+import { quotedPage, unknownPage } from "./page.ts";
 import { selfSign } from "./self-signed.ts";
 
 /** The files of piku's own nginx. */
@@ -36,6 +38,10 @@ export interface Main {
    * Whether this nginx can refuse a TLS handshake by itself (`ssl_reject_handshake`, since 1.19.4).
    */
   rejects: boolean;
+  /** The board's own name, for its page; undefined where nginx cannot tell readers apart. */
+  hostname?: string;
+  /** Whether the page also stands at the board's name, whatever app answers for unknown names. */
+  isNamed: boolean;
 }
 
 // Where Debian, Alpine and Fedora keep the files that load nginx modules.
@@ -54,7 +60,8 @@ const maxConnectionsPerAddress = 400;
  * answer by https, unless a site is marked as the default. The ciphers are Mozilla's "intermediate"
  * ones.
  */
-export function renderMain({ paths, user, ports, ipv4, ipv6, limits, rejects }: Main): string {
+export function renderMain(main: Main): string {
+  const { paths, user, ports, ipv4, ipv6, limits, rejects, hostname, isNamed } = main;
   const files = webFiles(paths);
   const listen = (port: number, options = "") =>
     [ipv4, ...(ipv6 ? [ipv6] : [])]
@@ -96,16 +103,17 @@ export function renderMain({ paths, user, ports, ipv4, ipv6, limits, rejects }: 
       ssl_session_timeout 1d;
       ssl_session_tickets off;
       ${limits && renderLimits}
+      ${hostname !== undefined && renderReaders(hostname)}
       server {
         ${listen(ports.http)}
-        default_type text/plain;
-        return 404 "There is no site of this name on this board.\n";
+        ${hostname === undefined ? `default_type text/html;\nreturn 404 ${quotedPage(unknownPage)};` : renderHome(paths)}
       }
       server {
         ${listen(ports.https, " ssl")}
         ${rejects ? "ssl_reject_handshake on;" : `ssl_certificate ${files.certificate};\nssl_certificate_key ${files.key};\nreturn 444;`}
       }
       include ${paths.nginx}/*.conf;
+      ${hostname && isNamed && renderHomeServer(paths, hostname, listen(ports.http))}
     }`;
 }
 
@@ -132,7 +140,7 @@ const renderLimits = text`
  * there is no nginx, or for invalid settings.
  */
 export function writeMain(host: Host, paths: Paths): boolean {
-  const { settings, ports } = readBoardSettings(host, paths.settings);
+  const { settings, ports, page, defaultApp } = readBoardSettings(host, paths.settings);
   const { limits, rejects } = askNginx(host);
   const files = webFiles(paths);
   const main = renderMain({
@@ -147,6 +155,8 @@ export function writeMain(host: Host, paths: Paths): boolean {
         : undefined,
     limits,
     rejects,
+    hostname: limits ? hostnameOf(host) : undefined,
+    isNamed: page === "true" || defaultApp === undefined,
   });
   host.mkdir(paths.web, 0o700);
   linkNeighbours(host, paths);
@@ -155,6 +165,10 @@ export function writeMain(host: Host, paths: Paths): boolean {
   host.write(files.main, main, 0o600);
   return true;
 }
+
+/** The board's name as it may stand in nginx's files; empty for one that may not. */
+const hostnameOf = (host: Host) =>
+  /^[a-z0-9-]+(?=\.|$)/i.exec(host.read("/proc/sys/kernel/hostname")?.trim() ?? "")?.[0] ?? "";
 
 // Files beside the distribution's main file that are included by bare name: nginx looks for them
 // beside its own main file.

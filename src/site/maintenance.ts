@@ -2,6 +2,8 @@ import type { App } from "../app/app.ts";
 import { withLock } from "../app/locks.ts";
 import type { Host } from "../host/host.ts";
 import { text } from "../text/text.ts";
+import { ownPage } from "./own-page.ts";
+import { renderPage, stoppedPage } from "./page.ts";
 
 /**
  * The page that nginx shows instead of an app as long as this file exists: that of maintenance:on,
@@ -44,47 +46,34 @@ export const renderMaintenance = (file: string) =>
     return 503;
   }`.trimEnd();
 
-const entities: Record<string, string> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-/** The page itself. `message` is text, not HTML; `generator` records what has made the page. */
-export const renderPage = (message: string, generator = "piku maintenance:on") => text`
-  <!doctype html>
-  <html>
-  <head>
-  <meta charset="utf-8">
-  <meta name="generator" content="${generator}">
-  <meta name="viewport" content="width=device-width">
-  <title>503</title>
-  <style>body { font: 1.25em/1.5 sans-serif; max-width: 30em; margin: 20vh auto; padding: 0 1em; text-align: center }</style>
-  </head>
-  <body>
-  <p>${message.replace(/[&<>"']/g, (letter) => entities[letter]!).replace(/\s*\n\s*/g, "<br>")}</p>
-  </body>
-  </html>`;
-
 const byStop = "piku stop";
 
-/** The page of a stopped app: whatever listens on its port by then must not answer. */
-const stoppedPage = renderPage(
-  "This app is stopped.\nWhoever looks after it can start it again.",
-  byStop,
-);
-
 /** Whether a page is that of a stopped app; any other was made by maintenance:on or by hand. */
-const isOfStop = (page: string) => page.includes(`<meta name="generator" content="${byStop}">`);
+const isOfStop = (page: string) =>
+  page.includes(`<meta name="generator" content="${byStop}">`) || page.endsWith(ownByStop);
+
+/** What marks an app's own page as that of a stopped app. */
+const ownByStop = `\n<!-- ${byStop} -->\n`;
+
+/** The page of a stopped app: whatever listens on its port by then must not answer. */
+function stoppedHtml(host: Host, app: App): string {
+  const own = ownPage(host, app);
+  return own === undefined ? renderPage(stoppedPage(app.name, byStop)) : own + ownByStop;
+}
 
 /**
  * The page that an app is to have: that of maintenance:on if there is one, else that of a stopped
  * app.
  */
-const pageFor = (present: string | undefined, isStopped: boolean): string | undefined =>
-  present !== undefined && !isOfStop(present) ? present : isStopped ? stoppedPage : undefined;
+const pageFor = (
+  host: Host,
+  app: App,
+  present: string | undefined,
+  isStopped: boolean,
+): string | undefined => {
+  if (present !== undefined && (isStopped || !isOfStop(present))) return present;
+  return isStopped ? stoppedHtml(host, app) : undefined;
+};
 
 /** Whether an app is closed by maintenance:on. */
 export function isClosed(host: Host, app: App): boolean {
@@ -94,16 +83,20 @@ export function isClosed(host: Host, app: App): boolean {
 
 /** Writes or removes an app's page as its state requires. */
 export function settlePage(host: Host, app: App, isStopped: boolean): void {
-  changePage(host, app, (present) => pageFor(present, isStopped));
+  changePage(host, app, (present) => pageFor(host, app, present, isStopped));
 }
 
-/** Closes an app's site with a page. */
-export const closeSite = (host: Host, app: App, message: string) =>
-  changePage(host, app, () => renderPage(message));
+/** Closes an app's site with a page that says `message`; without one, with the app's own page. */
+export function closeSite(host: Host, app: App, message?: string): void {
+  const says = message || "This site is being worked on. Please come back later.";
+  const own = message ? undefined : ownPage(host, app);
+  const page = { title: "Closed for maintenance", says: [says], generator: "piku maintenance:on" };
+  changePage(host, app, () => own ?? renderPage(page));
+}
 
 /** Opens it again; a stopped app then shows that it is stopped. */
 export const openSite = (host: Host, app: App, isStopped: boolean) =>
-  changePage(host, app, () => pageFor(undefined, isStopped));
+  changePage(host, app, () => pageFor(host, app, undefined, isStopped));
 
 /**
  * One at a time: the page of maintenance:on must not be removed by a deploy that ends at the same

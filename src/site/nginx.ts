@@ -17,7 +17,10 @@ export interface Abilities {
    * Whether it knows how much of a request has been sent (`$upstream_bytes_sent`, since 1.15.8).
    */
   countsSent: boolean;
-  /** Whether it can limit connections; Debian's nginx-light could not before Debian 12. */
+  /**
+   * Whether it can limit connections and show the board's page; Debian's nginx-light could not before
+   * Debian 12.
+   */
   limits: boolean;
   /** `ssl_reject_handshake`, since 1.19.4. */
   rejects: boolean;
@@ -38,7 +41,7 @@ export function askNginx(host: Host): Abilities {
   return {
     http2: !hasHttp2 ? "none" : atLeast(version, [1, 25, 1]) ? "directive" : "listen",
     countsSent: atLeast(version, [1, 15, 8]),
-    limits: !/--without-http_(limit_conn|geo|map)_module/.test(stderr),
+    limits: !/--without-http_(limit_conn|geo|map|ssi)_module/.test(stderr),
     rejects: atLeast(version, [1, 19, 4]),
     hasLogOption: atLeast(version, [1, 19, 5]),
   };

@@ -1,6 +1,8 @@
 import { text } from "../text/text.ts";
 import { renderCacheLocation } from "./cache.ts";
 import { readDirectives } from "./directives.ts";
+import { downPage, idlePage } from "./page.ts";
+import { errorPage, renderShown, showsDown } from "./render-page.ts";
 import type { Backend, Site } from "./site.ts";
 
 // A name that no app can have, so that an app called `x.b` is not mistaken for the second set of
@@ -94,10 +96,12 @@ function passLines({ app, cloudflare, ownPort }: Site, { protocol, flag }: Backe
  * not a file.
  */
 export function renderBackend(site: Site): string | false {
-  const { app, backend, statics, cache } = site;
-  if (!backend) return false;
+  const { app, backend, cache } = site;
+  if (!backend) return site.idle !== undefined && renderIdle(site, site.idle);
   const { protocol, flag } = backend;
   const pass = passLines(site, backend);
+  // What renderSwitched comes to in the end is an error within an error page.
+  const first = flag && showsDown(site) ? ["recursive_error_pages on;", ...pass] : pass;
   return [
     // The connection is upgraded only if the client asks for it; otherwise the connection to the
     // app is closed.
@@ -105,13 +109,28 @@ export function renderBackend(site: Site): string | false {
       ? ["set $piku_connection close;", "if ($http_upgrade) { set $piku_connection upgrade; }"]
       : []),
     ...(flag ? [chooseSlot(app, flag)] : []),
-    ...(cache ? [renderCacheLocation(app, cacheOf(backend), cache, pass)] : []),
-    `location ${statics.some(({ url }) => url === "") ? "@app" : "/"} {`,
-    ...pass.map((line) => `  ${line}`),
+    ...(cache ? [renderCacheLocation(app, cacheOf(backend), cache, first)] : []),
+    `location ${appLocation(site)} {`,
+    ...first.map((line) => `  ${line}`),
     "}",
     ...(flag ? [renderSwitched(site, flag, pass)] : []),
+    ...(showsDown(site)
+      ? [flag ? errorPage(504) : errorPage(502, 504), renderShown(site, downPage(app))]
+      : []),
   ].join("\n");
 }
+
+/** With a static mapping of `/` the app answers what is not a file. */
+const appLocation = ({ statics }: Site) => (statics.some(({ url }) => url === "") ? "@app" : "/");
+
+/** Shows that an app is stopped which is scaled to none of these processes. */
+const renderIdle = (site: Site, kind: string) =>
+  text`
+  location ${appLocation(site)} {
+    ${errorPage(503)}
+    return 503;
+  }
+  ${renderShown(site, idlePage(site.app, kind), "add_header Retry-After 300 always;")}`.trimEnd();
 
 /** One stat(2) a request: the switch is a file that is created or removed. */
 const chooseSlot = (app: string, flag: string) =>
@@ -124,14 +143,15 @@ const chooseSlot = (app: string, flag: string) =>
  * not be repeated (as with proxy_next_upstream). An include file's own page for 502 takes
  * precedence.
  */
-const renderSwitched = ({ app, countsSent }: Site, flag: string, pass: readonly string[]) =>
+const renderSwitched = (site: Site, flag: string, pass: readonly string[]) =>
   text`
   error_page 502 = @piku_switched;
   location @piku_switched {
+    ${showsDown(site) && errorPage(502, 504)}
     set $piku_tried $piku_slot;
-    ${chooseSlot(app, flag)}
+    ${chooseSlot(site.app, flag)}
     if ($piku_slot = $piku_tried) { return 502; }
-    ${countsSent && 'set $piku_sent "$request_method $upstream_bytes_sent";'}
-    ${countsSent ? 'if ($piku_sent ~ "^(POST|LOCK|PATCH) .*[1-9]") { return 502; }' : 'if ($request_method ~ "^(POST|LOCK|PATCH)$") { return 502; }'}
+    ${site.countsSent && 'set $piku_sent "$request_method $upstream_bytes_sent";'}
+    ${site.countsSent ? 'if ($piku_sent ~ "^(POST|LOCK|PATCH) .*[1-9]") { return 502; }' : 'if ($request_method ~ "^(POST|LOCK|PATCH)$") { return 502; }'}
     ${pass.join("\n")}
   }`.trimEnd();

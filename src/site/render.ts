@@ -1,5 +1,6 @@
 import { text } from "../text/text.ts";
 import { renderCacheZone } from "./cache.ts";
+import { includes, renderBodyLimit } from "./errors.ts";
 import { renderMaintenance } from "./maintenance.ts";
 import { nginxLogs } from "./nginx.ts";
 import { cacheOf, renderBackend, renderUpstreams } from "./render-backend.ts";
@@ -20,12 +21,14 @@ ${site.backend ? renderUpstreams(site, site.backend) : ""}${site.backend && site
     gzip_min_length 2048;
     gzip_vary on;
     add_header X-Deployed-By Piku;
+    ${site.password && `auth_basic "${site.app}";\nauth_basic_user_file ${site.password.file};`}
     ${site.cloudflare && renderAccess(site.cloudflare)}
     ${renderChallenges(site)}
     ${renderMaintenance(site.maintenance)}
     ${!site.allowGit && "location ~ /\\.git { return 404; }"}
     ${site.hidesFiles && "location ~ /\\.(?!well-known/)|^/(ENV|Procfile)$ { return 404; }"}
     ${site.include?.trimEnd()}
+    ${renderBodyLimit(site)}
     ${renderStatics(site)}
     ${renderBackend(site)}
   }`}`;
@@ -66,10 +69,11 @@ const renderAccess = ({ ranges, deployer }: NonNullable<Site["cloudflare"]>) =>
   set $piku_client $remote_addr;
   if ($http_cf_connecting_ip) { set $piku_client $http_cf_connecting_ip; }`.trimEnd();
 
-const renderChallenges = ({ challenges }: Site) =>
+const renderChallenges = ({ challenges, password }: Site) =>
   text`
   location ^~ /.well-known/acme-challenge {
     allow all;
+    ${password && "auth_basic off;"}
     root ${challenges};
   }`.trimEnd();
 
@@ -109,10 +113,12 @@ const renderStatics = (site: Site) =>
  * One static mapping. The location and the folder both end in `/`: otherwise `/static../ENV` would
  * lead out of the folder. Names that begin with a dot are not served, nor are an app's ENV and
  * Procfile. The front page is mapped to its file directly: each name that is tried costs several
- * system calls, since links are checked (disable_symlinks).
+ * system calls, since links are checked (disable_symlinks). A 404.html in the folder is shown with
+ * its status, as GitHub Pages does. nginx serves no source of PHP.
  */
-function renderMapping({ catchAll, backend, allowGit }: Site, { url, folder }: Mapping): string {
-  const fallback = url === "" && backend ? "@app" : "=404";
+function renderMapping(site: Site, { url, folder }: Mapping): string {
+  const { catchAll, backend, idle, allowGit, hidesFiles } = site;
+  const fallback = url === "" && (backend || idle) ? "@app" : "=404";
   const tries = [
     "$uri",
     "$uri.html",
@@ -120,6 +126,7 @@ function renderMapping({ catchAll, backend, allowGit }: Site, { url, folder }: M
     ...(catchAll ? [`${url}${catchAll}`] : []),
     fallback,
   ];
+  const ownPage = fallback === "=404" && !catchAll && !includes(site, "error_page", "404");
   return text`
     ${url !== "" && `location = ${url} { return 301 ${url}/; }`}
     location ${url === "" ? "/" : `^~ ${url}/`} {
@@ -129,8 +136,10 @@ function renderMapping({ catchAll, backend, allowGit }: Site, { url, folder }: M
       tcp_nopush on;
       disable_symlinks if_not_owner "from=${folder}";
       try_files ${tries.join(" ")};
+      ${ownPage && `error_page 404 ${url}/404.html;`}
       ${url === "" && fallback === "=404" && "location = / { rewrite ^ /index.html last; }"}
       location ~ /\.(?!well-known/${allowGit && "|git"}) { return 404; }
       location ~ ^${url.replaceAll(".", "\\.")}/(ENV|Procfile)$ { return 404; }
+      ${hidesFiles && `location ~* \\.(php|phtml|inc)(/|$) { ${fallback === "@app" ? "try_files /.piku-none @app;" : "return 404;"} }`}
     }`.trimEnd();
 }

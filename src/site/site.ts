@@ -44,9 +44,15 @@ export interface Site {
   challenges: string;
   /** The page that is shown instead of everything else while this file is there. */
   maintenance: string;
+  /** The file of who may come in, and its content (auth_basic_user_file). */
+  password?: { file: string; users: string };
   backend?: Backend;
+  /** In the place of a backend: the kind of worker that would answer, of which there are 0. */
+  idle?: string;
+  /** The folder of the app's own page for visitors while it does not answer: its `503.html`. */
+  page?: string;
   statics: Mapping[];
-  /** What a static mapping answers for a path that is no file. */
+  /** What a static mapping answers for a path that is no file; a script of PHP is uWSGI's to run. */
   catchAll?: string;
   allowGit: boolean;
   /**
@@ -54,6 +60,11 @@ export interface Site {
    * be kept from it.
    */
   hidesFiles: boolean;
+  /**
+   * The largest body of a request that reaches the app, in nginx's grammar. Undefined where a shared
+   * nginx's own limit counts.
+   */
+  maxBody?: string;
   cache?: Cache;
   /**
    * Who may come in, where nobody may but Cloudflare: the file of its addresses, and whoever
@@ -105,6 +116,7 @@ export function planSite(
     countsSent: boolean;
     ipv6: boolean;
     ports: Ports;
+    isShared?: boolean;
     /** PIKU_FOLDERS. */
     folders: readonly string[];
     defaultApp?: string;
@@ -116,9 +128,11 @@ export function planSite(
 ): Site | undefined {
   const certified = certifiedOf(app, settings, machine.ports);
   const statics = parseMappings(app, workers, settings, machine.folders);
+  const catchAll = setting(settings, "NGINX_CATCH_ALL")?.replace(/^\/?/, "/");
   const { ownPort } = machine;
   const names = ownPort === undefined ? certified.names : ["_"];
-  if (names.length === 0 || (!backend && statics.length === 0)) return undefined;
+  const idle = backend ? undefined : siteKinds.find((kind) => kind in workers);
+  if (names.length === 0 || !(backend || idle || statics.length > 0)) return undefined;
   return {
     ...certified,
     names,
@@ -136,11 +150,17 @@ export function planSite(
     httpsOnly: ownPort === undefined && setting(settings, "NGINX_HTTPS_ONLY"),
     challenges: app.paths.acme,
     maintenance: maintenanceFile(app),
+    password: passwordOf(app, settings),
     backend,
+    idle,
     statics,
-    catchAll: setting(settings, "NGINX_CATCH_ALL")?.replace(/^\/?/, "/"),
+    catchAll: "php" in workers && catchAll?.endsWith(".php") ? undefined : catchAll,
     allowGit: setting(settings, "NGINX_ALLOW_GIT_FOLDERS"),
     hidesFiles: "php" in workers,
+    maxBody:
+      machine.isShared && settings.NGINX_MAX_BODY_SIZE === undefined
+        ? undefined
+        : setting(settings, "NGINX_MAX_BODY_SIZE"),
     logs: setting(settings, "NGINX_LOG") ? app.logs : undefined,
     cache: backend && planCache(app, settings, machine.folders),
     cloudflare: setting(settings, "NGINX_CLOUDFLARE_ACL")
@@ -148,6 +168,21 @@ export function planSite(
       : undefined,
   };
 }
+
+/**
+ * Who may come in with PIKU_PASSWORD. A file of another hash has another name, so that a site that
+ * comes back, after a change that failed, has its own.
+ */
+function passwordOf(app: App, settings: Settings): Site["password"] {
+  const hash = setting(settings, "PIKU_PASSWORD");
+  if (hash === undefined) return undefined;
+  const salt = hash.split("$")[2]!.replace(/\W/g, "_").slice(0, 16);
+  return { file: `${app.releases}/password-${salt}`, users: usersFile(hash, app.name) };
+}
+
+/** The lines of a password file (ngx_http_auth_basic_module). */
+export const usersFile = (hash: string, ...names: string[]) =>
+  [...new Set([...names, "piku"])].map((name) => `${name}:${hash}\n`).join("");
 
 /**
  * The addresses of a site in a browser, the plain one first. `server` stands for a site without a
@@ -191,12 +226,6 @@ export function planBackend(
     ? { protocol: "http", first: servers("a"), second: servers("b"), flag: slotFlag(app) }
     : { protocol: "http", first: servers("a") };
 }
-
-/** Whether there is anything for a site to serve. */
-export const hasSite = (workers: Workers, settings: Settings, backend: Backend | undefined) =>
-  backend !== undefined ||
-  "static" in workers ||
-  setting(settings, "NGINX_STATIC_PATHS").length > 0;
 
 const maxIncludeBytes = 1_000_000;
 

@@ -32,13 +32,20 @@ export function switchSite(host: Host, { app, site, reload }: Wanted): void {
         : undefined;
     const voice = voiceOf(host);
     if (staged) voice.start("generating self-signed certificate");
+    const { password } = site;
+    if (password && host.read(password.file) !== password.users)
+      host.write(password.file, password.users, 0o600);
     const wanted = renderSite(site);
     if (host.read(app.site) === wanted && !staged) return;
     if (site.logs) {
       host.mkdir(site.logs);
       clearLogs(host, site.logs);
     }
-    voice.start(`nginx will map app '${app.name}' to hostname(s) '${site.names.join(" ")}'`);
+    voice.start(
+      site.ownPort === undefined
+        ? `nginx will map app '${app.name}' to hostname(s) '${site.names.join(" ")}'`
+        : `nginx will serve app '${app.name}' on port ${site.ownPort}`,
+    );
     replaceSite(host, app, reload, wanted, staged && { staged, site });
   });
 }

@@ -196,7 +196,17 @@ export const meaningfulLines = (content: string, file: string): { line: string; 
 
 /**
  * What may be shown of something that somebody typed: what moves a cursor, or turns letters round,
- * as `?`; cut to 80 characters.
+ * as `?`; cut to `most` characters.
  */
-export const printable = (typed: string) =>
-  typed.replace(/[^\x20-\x7e\u00a0-\u2027\u202f-\u2065\u206a-\uffff]/g, "?").slice(0, 80);
+export const printableUpTo = (most: number, typed: string) =>
+  typed.replace(/[^\x20-\x7e\u00a0-\u2027\u202f-\u2065\u206a-\uffff]/g, "?").slice(0, most);
+
+/** The same, cut to 80 characters. */
+export const printable = (typed: string) => printableUpTo(80, typed);
+
+const maxNamed = 5;
+
+/** A few of the names, and how many more there are. */
+export const someOf = (names: readonly string[]): string =>
+  names.slice(0, maxNamed).join(", ") +
+  (names.length > maxNamed ? ` and ${names.length - maxNamed} more` : "");

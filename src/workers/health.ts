@@ -8,7 +8,8 @@ import { PikuError } from "../text/errors.ts";
 import { emperorLog, emperors, wakingEmperor } from "./emperor.ts";
 import { newestLog, saidByApp } from "./logs.ts";
 import type { Started } from "./start.ts";
-import { askedPath, filesOf, loadsLate, vassalName } from "./worker.ts";
+import { isOfUwsgi } from "./uwsgi-words.ts";
+import { askedPath, filesOf, loadsLate, vassalName, type Worker } from "./worker.ts";
 
 const minUptime = 1000;
 
@@ -110,6 +111,12 @@ function whyUnhealthy(host: Host, app: App, { worker, answer }: Started): string
 }
 
 /**
+ * The sentence and the remedy for what a worker's log tells; undefined when no row knows it.
+ * `advice`: what to do by how the process looks.
+ */
+export type Explain = (worker: Worker, log: string, advice?: string) => PikuError | undefined;
+
+/**
  * Waits until all workers are healthy: a `web` worker listens on its port, a wsgi app is loaded,
  * everything else stays up for a second. Throws as soon as one has failed, or after `timeout`
  * milliseconds, with the end of its log.
@@ -120,12 +127,13 @@ export function waitUntilHealthy(
   started: readonly Started[],
   timeout: number,
   show: () => void,
+  explain: Explain,
 ): void {
   let waiting = [...started];
   const areHealthy = () => {
     waiting = waiting.filter((one) => {
       const state = health(host, app, one);
-      if (typeof state === "object") throw unhealthy(host, app, one, state.failed);
+      if (typeof state === "object") throw unhealthy(host, app, one, state.failed, explain);
       return state === "starting";
     });
     return waiting.length === 0;
@@ -144,7 +152,26 @@ export function waitUntilHealthy(
   });
   if (inTime) return;
   const [late] = waiting as [Started];
-  throw unhealthy(host, app, late, `${whyUnhealthy(host, app, late)} after ${seconds} seconds`);
+  throw unhealthy(
+    host,
+    app,
+    late,
+    `${whyUnhealthy(host, app, late)} after ${seconds} seconds`,
+    explain,
+  );
+}
+
+const logSettles = { quiet: 200, atMost: 2000 };
+
+/** A worker's log, once uWSGI has written what the process printed before it ended. */
+function settledLog(host: Host, app: App, worker: Worker): string {
+  const until = host.ticks() + logSettles.atMost;
+  for (let log = newestLog(host, app, worker); ; ) {
+    host.sleep(logSettles.quiet);
+    const later = newestLog(host, app, worker);
+    if (later === log || host.ticks() > until) return later;
+    log = later;
+  }
 }
 
 function unhealthy(
@@ -152,15 +179,20 @@ function unhealthy(
   app: App,
   { worker, killedBefore }: Started,
   why: string,
+  explain: Explain,
 ): PikuError {
-  const lines = saidByApp(newestLog(host, app, worker));
+  const log = settledLog(host, app, worker);
+  const lines = saidByApp(log).filter((line) => !isOfUwsgi(line));
   for (const line of lines.slice(-20))
     host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
   const message = `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}`;
   if (isDiskFull(host, app.paths.root))
     return new PikuError(`${message}; the server's disk is full`, "free some space and try again");
+  const isKilled = killedForMemory(host) > killedBefore;
+  const known = isKilled ? undefined : explain(worker, `${log}\npiku: ${why}\n`);
+  if (known) return known;
   return new PikuError(
-    `${message}${killedForMemory(host) > killedBefore ? "; the server ran out of memory" : ""}`,
+    `${message}${isKilled ? "; the server ran out of memory" : ""}`,
     // `run` would not help: it runs in the live release, which is not this one.
     lines.length > 0
       ? "its last output is above"

@@ -32,7 +32,7 @@ export const programs: Record<string, (app: App, worker: Worker) => Pair[]> = {
     ["post-buffering", 8192],
     ...mustLoad,
   ],
-  php: (app, { command, phpIni }) => {
+  php: (app, { command, phpIni, settings }) => {
     const folder = escapeValue(
       `${app.tree}/${command}`.replace(/\/+/g, "/").replace(/\/$/, ""),
       "the php worker's folder",
@@ -43,13 +43,37 @@ export const programs: Record<string, (app: App, worker: Worker) => Pair[]> = {
       ["check-static", folder],
       ["static-skip-ext", ".php"],
       ["static-skip-ext", ".inc"],
+      ["static-skip-ext", ".phtml"],
       ["static-index", "index.html"],
       ["php-docroot", folder],
       ["php-allowed-ext", ".php"],
       ["php-index", "index.php"],
+      ...frontController(folder, setting(settings, "NGINX_CATCH_ALL")),
     ];
   },
 };
+
+// biome-ignore lint/suspicious/noTemplateCurlyInString: it is uWSGI that fills it in.
+const asked = "${PATH_INFO}";
+
+/**
+ * Sends what is no file or folder to the script that NGINX_CATCH_ALL names, as Apache does with a
+ * front controller's `.htaccess`: SCRIPT_NAME is the script, and REQUEST_URI stays what was asked
+ * for. uWSGI's `php-fallback` would leave the asked path in SCRIPT_NAME, which routers take for the
+ * folder that the app lies in. `/other.php/path/info` keeps its way.
+ */
+function frontController(folder: string, catchAll: string | undefined): Pair[] {
+  const script = catchAll?.replace(/^\/?/, "/");
+  if (!script?.endsWith(".php")) return [];
+  // uWSGI takes a blank for the end of the condition.
+  if (folder.includes(" ")) return [["php-fallback", `${folder}${script}`]];
+  const run = `setpathinfo:${script}`;
+  return [
+    ...(script === "/index.php" ? [["route-if", `equal:${asked};/ ${run}`] as const] : []),
+    ["route-if", `contains:${asked};.php/ last:`],
+    ["route-if-not", `exists:${folder}${asked} ${run}`],
+  ];
+}
 
 /**
  * What handles concurrent requests in a Python process instead of threads, by the setting that
@@ -107,30 +131,3 @@ const classpath = ({ tree }: App): Pair[] => [
 
 /** If the app cannot be loaded uWSGI exits, instead of answering every request with 500. */
 const mustLoad: Pair[] = [["need-app", "true"]];
-
-/** Debian's folder of uWSGI plugins; on other distributions only uWSGI itself knows. */
-export const pluginFolder = "/usr/lib/uwsgi/plugins";
-
-/** Plugins for which Debian has separate packages. */
-const packages: Record<string, string> = {
-  asyncio_python3: "uwsgi-plugin-asyncio-python3",
-  gevent_python3: "uwsgi-plugin-gevent-python3",
-  jvm: "uwsgi-plugin-jvm-openjdk-17",
-  jwsgi: "uwsgi-plugin-jwsgi-openjdk-17",
-  php: "uwsgi-plugin-php",
-};
-
-/** Refuses a vassal whose plugin is not among those `installed` in `pluginFolder`. */
-export function refuseMissingPlugins(pairs: readonly Pair[], installed: readonly string[]): void {
-  const asked = pairs.flatMap(([key, value]) =>
-    key === "plugin" ? [String(value).split(":").at(-1)!] : [],
-  );
-  const missing = asked.find(
-    (name) => Object.hasOwn(packages, name) && !installed.includes(`${name}_plugin.so`),
-  );
-  if (missing)
-    throw new PikuError(
-      `uWSGI's plugin '${missing}' is not installed on the server`,
-      `on the server: sudo apt install ${packages[missing]}`,
-    );
-}

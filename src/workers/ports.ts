@@ -100,13 +100,20 @@ export function claimPorts(host: Host, app: App, chosen: OwnPorts): boolean {
 
 const allOf = ({ a, b, site }: OwnPorts) => [...a, ...b, ...(site === undefined ? [] : [site])];
 
-/** The ports reserved by other apps. */
-const takenPorts = (host: Host, app: App) =>
-  new Set(
-    listApps(host, app.paths)
-      .filter((name) => name !== app.name)
-      .flatMap((name) => appPorts(host, app, name)),
-  );
+/** The ports reserved by other apps, also by those that `destroy --undo` may bring back. */
+const takenPorts = (host: Host, app: App) => {
+  const { destroyed } = app.paths;
+  const isOther = (name: string) => name !== app.name;
+  const apps = listApps(host, app.paths).filter(isOther);
+  const kept = host
+    .list(destroyed)
+    .filter(isOther)
+    .map((name) => `${destroyed}/${name}/releases/ports.json`);
+  return new Set([
+    ...apps.flatMap((name) => appPorts(host, app, name)),
+    ...kept.flatMap((file) => allOf(parsePorts(readOfAny(host, file)))),
+  ]);
+};
 
 const readPorts = (host: Host, app: App): OwnPorts => parsePorts(host.read(portsFile(app)) ?? "");
 

@@ -361,12 +361,13 @@ stories((board, story) => {
     }
   });
 
-  story("destroy leaves nothing of an app but its data", async () => {
-    /** Everything below piku's folder that is not an app's data. */
+  story("destroy leaves nothing of an app but its data, and what --undo needs", async () => {
+    /** Everything below piku's folder that is neither an app's data nor kept for a day. */
     const everything = () =>
       ok(board.run(["find", root()], { cwd: "/" }))
         .stdout.split("\n")
         .filter((path) => path !== "" && !path.startsWith(`${root()}/data/gone`))
+        .filter((path) => !path.startsWith(`${root()}/destroyed`))
         .sort();
     const kinds: [string, Files][] = [
       ["web", webProbe("gone.test")],
@@ -406,7 +407,10 @@ stories((board, story) => {
       await settled();
       expect([kind, everything().filter((path) => !before.includes(path))]).toEqual([kind, []]);
       expect([kind, before.filter((path) => !everything().includes(path))]).toEqual([kind, []]);
+      expect(list(`${root()}/destroyed`)).toEqual(["gone"]);
     }
+    ok(board.ssh("destroy", "--purge", "gone"));
+    expect(list(`${root()}/destroyed`)).toEqual([]);
     const failing = board.repo(undefined, {
       ...webProbe("gone.test"),
       "app.py": "raise SystemExit(1)\n",

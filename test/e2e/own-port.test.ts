@@ -94,8 +94,8 @@ stories((board, story) => {
     }
   });
 
-  story("a port is free again when its app is destroyed", () => {
-    ok(board.ssh("destroy", "first", "--force"));
+  story("a port is free again when its app is gone for good", () => {
+    ok(board.ssh("destroy", "first", "--purge"));
     expect(page(port).status).toBe(0);
     expect(portIn(ok(board.push(app, "later")).output)).toBe(port);
   });

@@ -233,13 +233,15 @@ stories((board, story) => {
       expect(commands.filter((command) => !(by[command] ?? said(command)))).toEqual([]);
       expect(read(found())).toBe("");
       expect(objects()).toEqual([]);
-      // With the app everything goes.
+      // With the app everything goes, once nothing is kept to undo that.
       for (const app of apps) ok(board.ssh("destroy", app));
+      for (const app of apps) ok(board.ssh("destroy", "--purge", app));
       Bun.sleepSync(500);
       const left: string[] = [];
       for (const folder of [
         "envs",
         "releases",
+        "destroyed",
         "uwsgi-enabled",
         "nginx",
         "logs",

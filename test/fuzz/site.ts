@@ -64,7 +64,7 @@ export const siteSettings = fc
   }));
 
 const directives = new Set(
-  `add_header alias allow default deny disable_symlinks error_page gzip gzip_comp_level gzip_min_length gzip_proxied gzip_types gzip_vary if include
+  `add_header alias allow client_max_body_size default default_type deny disable_symlinks error_page gzip gzip_comp_level gzip_min_length gzip_proxied gzip_types gzip_vary if include
   index internal listen location map recursive_error_pages return rewrite root sendfile server server_name set ssl_certificate ssl_certificate_key tcp_nopush try_files upstream`.split(
     /\s+/,
   ),

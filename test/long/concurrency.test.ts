@@ -29,7 +29,7 @@ stories((board, story) => {
   });
 
   story(
-    "pushes, config:set, ps:scale, restart, rollback and destroy of one app at random: the end is whole, and is one of theirs",
+    "pushes, config:set, ps:scale, restart, rollback, destroy and its undoing of one app at random: the end is whole, and is one of theirs",
     async () => {
       const below = randomBelow(seedOf("concurrency"));
       const name = "busy";
@@ -65,6 +65,7 @@ stories((board, story) => {
         ["stop", 1, () => sshing(board, "stop", name)],
         ["deploy:cancel", 1, () => sshing(board, "deploy:cancel", name)],
         ["destroy", 1, () => sshing(board, "destroy", name, "--force")],
+        ["destroy --undo", 2, () => sshing(board, "destroy", "--undo", name)],
       ];
       const bag = commands.flatMap((command) => Array.from({ length: command[1] }, () => command));
       const end = performance.now() + seconds * 1000;

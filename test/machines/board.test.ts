@@ -168,9 +168,14 @@ installedStories((board, story) => {
     const ran: Ran[] = names.map((name) => board.ssh("destroy", name, "--force"));
     expect(ran.filter(({ status }) => status !== 0).map(({ output }) => output)).toEqual([]);
     expect(
-      ok(board.asRoot(["find", "/home/piku", "-name", "*gone[0-9]*", "!", "-path", "*/data/*"]))
-        .stdout,
+      ok(
+        board.asRoot([
+          ...["find", "/home/piku", "-name", "*gone[0-9]*"],
+          ...["!", "-path", "*/data/*", "!", "-path", "*/destroyed/*"],
+        ]),
+      ).stdout,
     ).toBe("");
+    expect(ok(board.asRoot(["ls", "/home/piku/.piku/destroyed"])).stdout).toContain("gone1\n");
   });
 
   story("--uninstall takes away what was put there, and leaves apps and data", () => {

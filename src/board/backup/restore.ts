@@ -76,7 +76,7 @@ function restoreApp(
     if (host.stat(app.data) && host.stat(data)?.type !== "directory")
       throw new PikuError(`'${app.data}' does not lead to a folder: is its disk mounted?`);
     if (replaces) {
-      destroy(host, app);
+      destroy(host, app, false);
       if (host.stat(data)) runOnEntries(host, data, "rm", "-rf");
     }
     withLock(host, app.paths, "push", app, "restore", () =>

@@ -1,8 +1,8 @@
 import { type App, appOf } from "../../app/app.ts";
 import { isHeld } from "../../app/locks.ts";
 import { numbersOf, readJournal } from "../../app/releases.ts";
-import { someOf } from "../../deploy/announce.ts";
 import type { Host } from "../../host/host.ts";
+import { someOf } from "../../text/text.ts";
 import { listVassals } from "../../workers/emperor.ts";
 import { type Board, type Check, findings } from "./check.ts";
 

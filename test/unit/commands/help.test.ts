@@ -126,13 +126,18 @@ test("the help of each command", () => {
 
     $ piku destroy --help
     e.g.: ssh piku@board destroy blog
+          ssh piku@board destroy --undo blog
 
     Remove an app; its data stays. On a terminal it asks for the app's name first.
+    For a day, --undo brings back all of the app: it is kept aside as long as the
+    disk has room for it.
 
     usage: destroy <app> [options]
 
       <app>    the app's name
       --force  do not ask for the app's name on a terminal
+      --undo   bring back an app that was destroyed within a day
+      --purge  keep nothing to undo it; of a destroyed app: remove what is kept
 
     $ piku logs --help
     e.g.: ssh piku@board logs blog
@@ -171,7 +176,8 @@ test("the help of each command", () => {
           ssh piku@board maintenance:on blog --message "'Back at noon.'"
 
     Close an app's site: visitors see a maintenance page. The page is sent with
-    status 503, and stays over deploys.
+    status 503, and stays over deploys. Without a message it is the app's own
+    503.html, if there is one.
 
     usage: maintenance:on <app> [options]
 

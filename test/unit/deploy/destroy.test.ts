@@ -58,7 +58,7 @@ test("nothing is left of an app but its data, and nothing goes of those whose na
   ];
   const board = { "/p/locks/machine": "", "/p/data/blog/db": "data", "/p/uwsgi/uwsgi.ini": "" };
   const host = memoryHost({ env, files: { ...filesOf(["blog", ...others]), ...board } });
-  destroy(host, appOf(pathsOf(host), "blog"));
+  destroy(host, appOf(pathsOf(host), "blog"), false);
   expect(everything(host, "/p").sort()).toEqual(
     Object.keys({ ...filesOf(others), ...board }).sort(),
   );
@@ -79,7 +79,7 @@ test("what nginx keeps elsewhere goes, where there is nothing else in it", () =>
     "/p/data/bank/db": "",
   };
   const host = memoryHost({ env, files, answer });
-  destroy(host, appOf(pathsOf(host), "blog"));
+  destroy(host, appOf(pathsOf(host), "blog"), false);
   expect([...everything(host, "/srv"), ...everything(host, "/p/data")]).toEqual([
     "/srv/photos/a",
     "/p/data/bank/db",
@@ -93,7 +93,7 @@ test("what nginx has closed stays, and whoever may remove it is told how", () =>
     if (path === "/p/cache/blog") throw new Error(`EACCES: unlink '${path}/nginx'`);
     host.remove(path);
   };
-  destroy({ ...host, remove }, appOf(pathsOf(host), "blog"));
+  destroy({ ...host, remove }, appOf(pathsOf(host), "blog"), false);
   expect(everything(host, "/p")).toEqual(["/p/cache/blog/nginx/a/b0/key", "/p/locks/machine"]);
   expect([...host.said, ...host.complained].join("\n")).toContain("sudo rm -r /p/cache/blog");
 });

@@ -10,6 +10,8 @@ type Facts = Parameters<typeof sourceOf>[0];
 
 const plain = { "pyproject.toml": '[project]\nname = "a-b"\n' };
 const script = { "pyproject.toml": '[project]\nname = "a-b"\n[project.scripts]\nx = "y:z"\n' };
+const linted = { "pyproject.toml": "[tool.ruff]\nline-length = 100\n" };
+const poetrys = { "pyproject.toml": '[tool.poetry]\nname = "a"\n', "poetry.lock": "" };
 const settings = { PWD: "/apps/a" };
 const probes = ["python3 -c import venv, ensurepip"];
 const answers = {
@@ -45,6 +47,14 @@ test.each<[string, Facts, string]>([
     "requirements.txt",
     { files: { ...plain, "requirements.txt": "" }, tools: ["python3", "uv"] },
     "Python",
+  ],
+  ["settings of a linter alone", { files: linted, tools: ["python3", "uv", "poetry"] }, "Generic"],
+  ["uv's lock file alone", { files: { ...linted, "uv.lock": "" }, tools: ["uv"] }, "Python (uv)"],
+  ["Poetry's table, which uv cannot read", { files: poetrys, tools: ["python3", "uv"] }, "Generic"],
+  [
+    "both tables, of which uv reads one",
+    { files: { "pyproject.toml": `${plain["pyproject.toml"]}[tool.poetry]\n` }, tools: ["uv"] },
+    "Python (uv)",
   ],
 ])("detectRuntime with %s", (_, facts, name) => {
   expect(detectRuntime(sourceOf(facts)).runtime?.name).toBe(name);
@@ -163,4 +173,12 @@ test.each([
   ["a/__pycache__/b.pyc", false],
 ])("of what installing makes %s goes live: %p", (name, live) => {
   expect(goesLive(name)).toBe(live);
+});
+
+test.each<[string, Facts, string[]]>([
+  ["Poetry's table", { files: poetrys }, ["Python (Poetry)"]],
+  ["a project of nobody's", { files: plain }, ["Python (uv)"]],
+  ["uv's lock file", { files: { ...plain, "uv.lock": "" } }, ["Python (uv)"]],
+])("what is lacking for %s", (_, facts, names) => {
+  expect(detectRuntime(sourceOf(facts)).lacking.map(({ name }) => name)).toEqual(names);
 });

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { pathsOf } from "../../../src/app/paths.ts";
 import { blamedSite, readComplaint } from "../../../src/site/complaint.ts";
 import { renderMain, writeMain } from "../../../src/site/main-file.ts";
+import { quotedPage, unknownPage } from "../../../src/site/page.ts";
 import { asDefault, prepareWeb, tryWeb } from "../../../src/site/prepare.ts";
 import { refusedSites } from "../../../src/site/refused.ts";
 import { memoryHost } from "../../host/memory.ts";
@@ -18,6 +19,7 @@ test("the main file of a board", () => {
     ipv6: "[::]",
     limits: true,
     rejects: true,
+    isNamed: true,
   };
   expect(
     renderMain(main),
@@ -72,8 +74,8 @@ http {
   server {
     listen 0.0.0.0:80;
     listen [::]:80;
-    default_type text/plain;
-    return 404 "There is no site of this name on this board.\\n";
+    default_type text/html;
+    return 404 ${quotedPage(unknownPage)};
   }
   server {
     listen 0.0.0.0:443 ssl;
@@ -86,11 +88,11 @@ http {
 });
 
 test.each([
-  [{}, "listen 0.0.0.0:80;\n    default_type"],
+  [{}, "listen 0.0.0.0:80;\n    set $piku_seen"],
   [{ "/proc/net/if_inet6": "x" }, "listen 0.0.0.0:80;\n    listen [::]:80;\n"],
   [
     { "/proc/net/if_inet6": "x", "/p/ENV": "DISABLE_IPV6=true\n" },
-    "listen 0.0.0.0:80;\n    default_type",
+    "listen 0.0.0.0:80;\n    set $piku_seen",
   ],
   [{ "/p/ENV": "NGINX_IPV4_ADDRESS=192.0.2.1\nPIKU_HTTP_PORT=8080\n" }, "listen 192.0.2.1:8080;\n"],
 ])("writeMain goes by the board's settings: %j", (files, expected) => {
@@ -104,6 +106,22 @@ test.each([
   expect(host.stat("/p/web/nginx.conf")!.mode).toBe(0o600);
   expect(host.stat("/p/web")!.mode).toBe(0o700);
   expect(writeMain(host, paths)).toBe(false);
+});
+
+test.each([
+  ["board\n", "", "server_name board "],
+  ["board.lan\n", "PIKU_PAGE=false\n", "server_name board "],
+  ["board\n", "PIKU_DEFAULT_APP=blog\n", undefined],
+  ["board\n", "PIKU_DEFAULT_APP=blog\nPIKU_PAGE=true\n", "server_name board "],
+  ['b"o\n', "", undefined],
+])("on the machine %j with the ENV %j the board's page has a server: %p", (name, ENV, expected) => {
+  const files = { "/p/ENV": ENV, "/proc/sys/kernel/hostname": name };
+  const host = memoryHost({ env, files, answer: () => ({ stderr: version }) });
+  writeMain(host, paths);
+  const main = host.read("/p/web/nginx.conf")!;
+  expect(main).toContain("map $http_accept_language $piku_language");
+  if (expected) expect(main).toContain(expected);
+  else expect(main).not.toContain("server_name ");
 });
 
 test("an app's include file named a file beside the distribution's main file", () => {

@@ -10,9 +10,9 @@ import {
   isClosed,
   maintenanceFile,
   openSite,
-  renderPage,
   settlePage,
 } from "../../../src/site/maintenance.ts";
+import { renderPage } from "../../../src/site/page.ts";
 import { memoryHost } from "../../host/memory.ts";
 
 /** What is done to an app, and what else may happen to it. */
@@ -80,8 +80,9 @@ test.each<[(keyof typeof events)[], "open" | "closed" | "stopped"]>([
 });
 
 test("a page says what somebody wrote, and nothing of it is HTML", () => {
-  const page = renderPage("<b> & 'x'\n\"y\"");
+  const page = renderPage({ title: "<i>", says: ["<b> & 'x'\n\"y\""] });
   expect(page).toContain("<p>&lt;b&gt; &amp; &#39;x&#39;<br>&quot;y&quot;</p>");
+  expect(page).toContain("<title>&lt;i&gt;</title>");
 });
 
 test("a page that stays as it is is not written again", () => {

@@ -24,6 +24,7 @@ import {
   refuseSecondDefault,
   refuseTakenNames,
 } from "../../../src/site/nginx.ts";
+import { downPage, idlePage, quotedPage } from "../../../src/site/page.ts";
 import { renderSite } from "../../../src/site/render.ts";
 import { type Backend, planSite, protocolOf, type Site } from "../../../src/site/site.ts";
 import { type Mapping, parseMappings } from "../../../src/site/static.ts";
@@ -347,6 +348,7 @@ test.each<[string, Workers, Settings, Backend | undefined, Partial<Site> | undef
     statics: [],
     allowGit: false,
     hidesFiles: false,
+    maxBody: "20m",
   };
   expect(planSite(app, workers, settings, machine, to)).toEqual(
     expected ? ({ ...usual, ...expected } as Site) : undefined,
@@ -441,6 +443,8 @@ test.each<[Workers, string]>([
 const siteOf = (site: Partial<Site>): Site => ({
   ...planSite(app, {}, { NGINX_SERVER_NAME: "blog.example,www.blog.example" }, machine, backend)!,
   backend: undefined,
+  // A shared nginx's own limit.
+  maxBody: undefined,
   ...site,
 });
 
@@ -509,11 +513,20 @@ const proxy = `proxy_http_version 1.1;
     proxy_set_header Proxy "";`;
 const connection = `set $piku_connection close;
   if ($http_upgrade) { set $piku_connection upgrade; }`;
+const shown = (page: string, header = "") => `location = /.piku-down {
+    internal;
+    default_type text/html;
+    add_header Cache-Control no-store always;${header}
+    return 503 ${page};
+  }`;
+const down = `error_page 502 504 /.piku-down;
+  ${shown(quotedPage(downPage("blog")))}`;
 const plain = `${connection}
   location / {
     proxy_pass http://blog;
     ${proxy}
-  }`;
+  }
+  ${down}`;
 const two = `upstream blog~a {
   server 127.0.0.1:20001 max_fails=0;
   server 127.0.0.1:20002 max_fails=0;
@@ -526,11 +539,13 @@ upstream blog~b {
 const slotted = `set $piku_slot blog~a;
   if (-f /p/sockets/blog.b) { set $piku_slot blog~b; }
   location / {
+    recursive_error_pages on;
     proxy_pass http://$piku_slot;
     ${proxy}
   }
   error_page 502 = @piku_switched;
   location @piku_switched {
+    error_page 502 504 /.piku-down;
     set $piku_tried $piku_slot;
     set $piku_slot blog~a;
     if (-f /p/sockets/blog.b) { set $piku_slot blog~b; }
@@ -539,7 +554,8 @@ const slotted = `set $piku_slot blog~a;
     if ($piku_sent ~ "^(POST|LOCK|PATCH) .*[1-9]") { return 502; }
     proxy_pass http://$piku_slot;
     ${proxy}
-  }`;
+  }
+  ${down.replace("502 504", "504")}`;
 const one = `upstream blog {
   server 127.0.0.1:20001 max_fails=0;
 }
@@ -628,6 +644,7 @@ const sites: Record<string, [Site, string]> = {
     proxy_pass http://blog;
     ${proxy}
   }
+  ${down}
 }
 `,
   ],
@@ -645,6 +662,7 @@ ${zone("uwsgi")}server {
     uwsgi_pass blog;
     ${uwsgi}
   }
+  ${down}
 }
 `,
   ],
@@ -671,6 +689,7 @@ server {
     uwsgi_pass blog;
     ${uwsgi.replaceAll(" $remote_addr", " $piku_client")}
   }
+  ${down}
 }
 `,
   ],
@@ -814,6 +833,7 @@ server {
     uwsgi_param HTTP_X_REQUEST_START $msec;
     uwsgi_param HTTP_PROXY "";
   }
+  ${down}
 }
 `,
   ],
@@ -943,6 +963,103 @@ server {
   ],
 };
 
+const idleHeader = "\n    add_header Retry-After 300 always;";
+const idle = shown(quotedPage(idlePage("blog", "web")), idleHeader);
+const served = {
+  own: `location = /.piku-down {
+    internal;
+    root "/p/apps/blog/my files";
+    disable_symlinks on "from=/p/apps/blog/my files";
+    add_header Cache-Control no-store always;
+    try_files /503.html @piku_down;
+  }
+  location @piku_down {
+    default_type text/html;
+    add_header Cache-Control no-store always;
+    return 503 ${quotedPage(downPage("blog"))};
+  }`,
+};
+const pass = `location / {
+    proxy_pass http://blog;
+    ${proxy}
+  }`;
+Object.assign(sites, {
+  "web with a page of its own": [
+    siteOf({ backend, page: "/p/apps/blog/my files" }),
+    `${written}${one}server {
+  ${listen}
+  ${common}
+  ${noGit}
+  ${connection}
+  ${pass}
+  error_page 502 504 /.piku-down;
+  ${served.own}
+}
+`,
+  ],
+  "web with 0 processes": [
+    siteOf({ idle: "web" }),
+    `${written}server {
+  ${listen}
+  ${common}
+  ${noGit}
+  location / {
+    error_page 503 /.piku-down;
+    return 503;
+  }
+  ${idle}
+}
+`,
+  ],
+  "static / in front of web with 0 processes": [
+    siteOf({ idle: "web", statics: [{ url: "", folder: "/p/apps/blog/public" }] }),
+    `${written}server {
+  ${listen}
+  ${common}
+  ${noGit}
+  location / {
+    root "/p/apps/blog/public";
+    index index.html;
+    sendfile on;
+    tcp_nopush on;
+    disable_symlinks if_not_owner "from=/p/apps/blog/public";
+    try_files $uri $uri.html @app;
+    location ~ /\\.(?!well-known/) { return 404; }
+    location ~ ^/(ENV|Procfile)$ { return 404; }
+  }
+  location @app {
+    error_page 503 /.piku-down;
+    return 503;
+  }
+  ${idle}
+}
+`,
+  ],
+  ...Object.fromEntries(
+    [
+      "error_page 502 /sorry.html;",
+      "proxy_intercept_errors on;",
+      "location /x { error_page 404 /none; }",
+      "recursive_error_pages on;",
+      "include /etc/nginx/mime.types;",
+    ].map((include) => [
+      `an include file that may have error pages of its own: ${include}`,
+      [
+        siteOf({ backend, include }),
+        `${written}${one}server {
+  ${listen}
+  ${common}
+  ${noGit}
+  ${include}
+  ${connection}
+  ${pass}
+}
+`,
+      ],
+    ]),
+  ),
+} satisfies typeof sites);
+
 test.each(Object.keys(sites))("the site of %s", (name) => {
   const [site, expected] = sites[name]!;
   expect(renderSite(site)).toBe(expected);
@@ -986,7 +1103,10 @@ function realNginx() {
       fs.copyFileSync(`${folder}/crt`, `${folder}/unknown.crt`);
       fs.copyFileSync(`${folder}/key`, `${folder}/unknown.key`);
       const user = process.getuid?.() === 0 ? "root" : undefined;
-      fs.writeFileSync(`${folder}/nginx.conf`, renderMain({ ...main, user, rejects }));
+      fs.writeFileSync(
+        `${folder}/nginx.conf`,
+        renderMain({ ...main, user, rejects, hostname: "board", isNamed: true }),
+      );
       const ran = Bun.spawnSync(["nginx", "-t", "-q", "-c", `${folder}/nginx.conf`], {
         env: { PATH: tools },
         stderr: "pipe",

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { parseCron } from "../../../src/app/cron.ts";
 import type { Settings } from "../../../src/app/env-file.ts";
 import { escapeValue, renderVassal } from "../../../src/workers/ini.ts";
-import { refuseMissingPlugins } from "../../../src/workers/kinds.ts";
 import { envdirFiles } from "../../../src/workers/launcher.ts";
 import { vassalPairs } from "../../../src/workers/vassal.ts";
 import type { Worker } from "../../../src/workers/worker.ts";
@@ -79,6 +78,7 @@ php-ini = /p/apps/blog/php.ini
 check-static = /p/apps/blog/public
 static-skip-ext = .php
 static-skip-ext = .inc
+static-skip-ext = .phtml
 static-index = index.html
 php-docroot = /p/apps/blog/public
 php-allowed-ext = .php
@@ -241,16 +241,6 @@ test("gevent and asyncio are refused together", () => {
   );
 });
 
-test("a missing plugin is refused with its package", () => {
-  const pairs = vassalPairs(app, wsgiWith({ UWSGI_GEVENT: "1" }), user);
-  expect(() => refuseMissingPlugins(pairs, ["python3_plugin.so"])).toThrow(
-    expect.objectContaining({
-      message: "uWSGI's plugin 'gevent_python3' is not installed on the server",
-      hint: "on the server: sudo apt install uwsgi-plugin-gevent-python3",
-    }),
-  );
-  expect(() => refuseMissingPlugins(pairs, ["gevent_python3_plugin.so"])).not.toThrow();
-});
 const folder = temporaryFolder();
 
 /**

@@ -1,0 +1,151 @@
+import { appOf } from "../app/app.ts";
+import { readBoardSettings } from "../app/board-settings.ts";
+import type { Paths } from "../app/paths.ts";
+import { isStopped } from "../app/releases.ts";
+import { setting } from "../app/settings.ts";
+import type { Host } from "../host/host.ts";
+import { homeFiles, type Language, languages } from "../site/home.ts";
+import { isClosed } from "../site/maintenance.ts";
+import { escapeHtml } from "../site/page.ts";
+import { usersFile } from "../site/site.ts";
+import { text } from "../text/text.ts";
+import { words } from "./page-words.ts";
+import { surveyApps } from "./status.ts";
+
+/** An app as the board's page shows it. */
+interface Listed {
+  app: string;
+  state: "up" | "down" | "stopped" | "closed";
+  /** When its release went live, ISO 8601. */
+  since?: string;
+  /** Its address; one without a name has nginx's own port only. */
+  url?: string;
+  port?: number;
+}
+
+interface BoardPage {
+  /** The board's name. */
+  hostname: string;
+  /** The user that pushes go to. */
+  user: string;
+  version: string;
+  apps: readonly Listed[];
+  /** ISO 8601. */
+  now: string;
+}
+
+/** The host as the reader typed it, put in by nginx, which escapes it (ngx_http_ssi_module). */
+const here = '<!--#echo var="host" -->';
+
+const time = (iso: string) =>
+  `<time datetime="${escapeHtml(iso)}">${escapeHtml(iso.slice(0, 16).replace("T", " "))} UTC</time>`;
+
+/** The board's page in a language: no script, nothing from elsewhere, light or dark. */
+export function renderBoardPage(page: BoardPage, language: Language): string {
+  const say = words[language];
+  const name = escapeHtml(page.hostname);
+  const address = `${escapeHtml(page.user)}@${here}`;
+  const item = ({ app, state, since, url, port }: Listed) => {
+    const to = port === undefined ? url && escapeHtml(url) : `http://${here}:${port}/`;
+    const link = to ? `<a href="${to}">${escapeHtml(app)}</a>` : escapeHtml(app);
+    return text`
+      <li class="${state}">${link}
+      <span>${say[state]}${since && `, ${say.since.replace("{}", time(since))}`}${!to && `, ${say.noPage}`}</span></li>`.trimEnd();
+  };
+  return text`
+    <!doctype html>
+    <html lang="${language}">
+    <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width">
+    <meta name="color-scheme" content="light dark">
+    <title>${name}</title>
+    <style>
+    body { font: 1.1em/1.5 sans-serif; max-width: 40em; margin: 2em auto; padding: 0 1em }
+    ul { list-style: none; padding: 0 }
+    li { padding: .5em 0; border-bottom: 1px solid #8888; overflow-wrap: anywhere }
+    li span { display: block; font-size: .9em }
+    li::before { content: "● "; color: #2a7d2a }
+    li.down::before { content: "▲ "; color: #c33 }
+    li.stopped::before, li.closed::before { content: "■ "; color: #777 }
+    pre { overflow: auto; padding: .7em; border: 1px solid #8888 }
+    footer { font-size: .85em; margin-top: 2em }
+    </style>
+    </head>
+    <body>
+    <main>
+    <h1>${name}</h1>
+    <h2>${say.apps}</h2>
+    ${page.apps.length > 0 ? `<ul>\n${page.apps.map(item).join("\n")}\n</ul>` : `<p>${say.none}</p>`}
+    <h2>${say.push}</h2>
+    <p>${say.pushSays}</p>
+    <pre tabindex="0">git remote add piku ${address}:APP
+    git push piku main</pre>
+    <p>${say.client}</p>
+    <pre tabindex="0">piku init ${here}
+    piku deploy</pre>
+    </main>
+    <footer>piku ${escapeHtml(page.version)}. ${say.made.replace("{}", time(page.now))}</footer>
+    </body>
+    </html>`;
+}
+
+/** More would be no page to read, and too large to be made at each change. */
+const maxApps = 100;
+
+/**
+ * Writes the board's page anew in every language, or removes it where it is not wanted. `version`:
+ * of piku.
+ */
+export function writeBoardPage(host: Host, paths: Paths, version: string): void {
+  const { page: wanted, settings } = readBoardSettings(host, paths.settings);
+  const { folder, forAll, password } = homeFiles(paths);
+  if (wanted === "false" || host.stat(paths.web) === undefined) {
+    host.remove(folder);
+    return;
+  }
+  const page = { ...surveyPage(host, paths), version };
+  host.mkdir(folder);
+  const hash = setting(settings, "PIKU_PASSWORD", paths.settings);
+  if (hash === undefined) host.remove(password);
+  else if (host.read(password) !== usersFile(hash)) host.write(password, usersFile(hash), 0o600);
+  // It is made anew at every change, so it need not be on the disk before a power cut.
+  const fresh = `${folder}/.index.html.tmp`;
+  host.remove(fresh);
+  host.append(fresh, renderLanguages(page), 0o644);
+  host.rename(fresh, `${folder}/index.html`);
+  if (wanted !== "true") host.remove(forAll);
+  else if (!host.stat(forAll)) host.write(forAll, "");
+}
+
+/** The page in every language, of which nginx shows the reader's (ngx_http_ssi_module). */
+const renderLanguages = (page: BoardPage) =>
+  `${[
+    ...languages
+      .slice(1)
+      .map((one, i) => [`${i > 0 ? "el" : ""}if expr="$piku_language = ${one}"`, one] as const),
+    ["else", languages[0]] as const,
+  ]
+    .map(([condition, language]) => `<!--# ${condition} -->${renderBoardPage(page, language)}`)
+    .join("")}<!--# endif -->\n`;
+
+/** What the page tells, as the board is now. */
+const surveyPage = (host: Host, paths: Paths): Omit<BoardPage, "version"> => ({
+  hostname: host.read("/proc/sys/kernel/hostname")?.trim() || "piku",
+  user: host.env().USER ?? "piku",
+  now: new Date(host.now()).toISOString(),
+  apps: surveyApps(host, paths)
+    .slice(0, maxApps)
+    .map(({ app: name, running, up, wanted, since, url, ownPort }) => {
+      const app = appOf(paths, name);
+      const works = running && up >= wanted;
+      const state = isStopped(host, app)
+        ? "stopped"
+        : isClosed(host, app)
+          ? "closed"
+          : works
+            ? "up"
+            : "down";
+      return { app: name, state, since, url, port: ownPort };
+    }),
+});
