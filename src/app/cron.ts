@@ -29,6 +29,35 @@ const nicknames: Record<string, string> = {
   "@hourly": "0 * * * *",
 };
 
+const example =
+  "a cron line is 'minute hour day month weekday command', such as '*/15 * * * * python3 job.py'";
+const otherNames =
+  "kinds whose name begins with cron run by the clock; for a program that runs all the time take another name, such as worker";
+
+/** What other programs take for a time, and what to write here. The first pattern counts. */
+const foreign: readonly [pattern: RegExp, says: string, hint: string][] = [
+  [
+    /^@reboot\b/,
+    "@reboot is no time of the clock",
+    "a line `worker: COMMAND` starts with the app, also after a reboot; `release: COMMAND` runs at each deploy",
+  ],
+  [
+    /^@every\b/,
+    "@every is not known here",
+    "write */5 * * * * for every five minutes, 0 * * * * or @hourly for every hour",
+  ],
+  [
+    /^@/,
+    "it begins with no time that is known here",
+    `@hourly, @daily, @weekly, @monthly and @yearly are; ${example}`,
+  ],
+  [
+    /^([\w*,/?-]+\s+){5}[\d*?][\d*?,/-]*\s/,
+    "it has more than five fields of time",
+    `leave out seconds and year: ${example}`,
+  ],
+];
+
 /**
  * When a cron worker runs: the values of each field, or undefined where every value matches; and
  * its command.
@@ -52,15 +81,19 @@ export interface Cron {
  * `@daily` and its like). Throws with `where` and the name of the invalid field.
  */
 export function parseCron(line: string, where: string): Cron {
-  const hint =
-    "a cron line is 'minute hour day month weekday command', such as '*/15 * * * * python3 job.py'";
   const nickname = /^(@\w+)\s+(.+)$/.exec(line);
   const expanded =
     nickname && Object.hasOwn(nicknames, nickname[1]!)
       ? `${nicknames[nickname[1]!]} ${nickname[2]}`
       : line;
+  const [, says, instead] = foreign.find(([pattern]) => pattern.test(expanded)) ?? [];
+  const hint = instead ?? (/^[\d*]/.test(line) ? example : `${otherNames}; ${example}`);
   const words = /^(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(.+)$/.exec(expanded);
-  if (!words) throw new PikuError(`${where}: '${printable(line)}' is not a cron line`, hint);
+  if (says || !words)
+    throw new PikuError(
+      `${where}: '${printable(line)}' is not a cron line${says ? `: ${says}` : ""}`,
+      hint,
+    );
   const [minute, hour, day, month, weekday] = cronFields.map((field, i) => {
     const values = fieldValues(words[i + 1]!, field);
     if (!values)

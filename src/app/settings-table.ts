@@ -175,10 +175,17 @@ const uwsgi = {
 
 const deploys = {
   PIKU_HEALTHCHECK: both(
-    line("path", "write a path of the app that answers quickly, such as /health", /^\/[!-~]*$/),
-    "A path that must answer 2xx or 3xx before a new worker is healthy.",
+    line(
+      "path",
+      "write a path of the app that answers quickly, such as /health, or false",
+      /^(\/[!-~]*|false)$/,
+    ),
+    "A path that must answer 2xx or 3xx before a new worker is healthy. Without it a `web` process must answer `GET /` with any status; `false`: it is enough that it listens.",
   ),
-  PIKU_HEALTHCHECK_TIMEOUT: both(seconds(60), "How long a new worker may take to become healthy."),
+  PIKU_HEALTHCHECK_TIMEOUT: both(
+    seconds(60),
+    "How long a new worker may take to become healthy. One that has it set is also waited for when it listens on another port first.",
+  ),
   PIKU_GRACE: both(seconds(30), "How long an old worker may take for its last requests."),
   PIKU_OVERLAP: both(
     boolean(true),
@@ -201,8 +208,8 @@ const runtimes = {
     "The version of Node, such as `20.11.1`, `lts` or `latest`. Where the board has another one, nodeenv gets it.",
   ),
   NODE_PACKAGE_MANAGER: both(
-    line("package manager", "", undefined, "npm"),
-    "`npm`, `yarn` or `pnpm`, with options after it if need be: `npm --package-lock=false`.",
+    line("package manager", ""),
+    "`npm`, `yarn`, `pnpm` or `bun`, with options after it if need be: `npm --package-lock=false`. Without it `package-lock.json`, `packageManager` in package.json or another lock file decides, else npm.",
   ),
 };
 

@@ -41,6 +41,8 @@ export interface ProcessStatus {
   lastRun?: string;
   lastStatus?: number;
   nextRun?: string;
+  /** The processes that it has started in sessions of their own. */
+  detached?: number[];
 }
 
 /** How an app is doing. */

@@ -12,6 +12,7 @@ import { everyProcess } from "../host/processes.ts";
 import { PikuError } from "../text/errors.ts";
 import { hasColours } from "../text/output.ts";
 import { ago, columns, span, spoken } from "../text/text.ts";
+import { type Stray, straysOf } from "../workers/detached.ts";
 import { appsWithWorkers } from "../workers/emperor.ts";
 import { appArg, command, jsonArg } from "./command.ts";
 
@@ -81,12 +82,32 @@ export const ps = command({
     const every = everyProcess(host);
     const named = app ? [app] : listApps(host, paths).map((name) => appOf(paths, name));
     const all = named.flatMap((one) => surveyProcesses(host, one, every));
-    if (args.json) return host.say(JSON.stringify(all));
+    const strays = straysOf(host, paths, every).filter(
+      (stray) => app === undefined || stray.app === app.name,
+    );
+    if (args.json)
+      return host.say(JSON.stringify(all.map((one) => ({ ...one, ...detachedOf(one, strays) }))));
     if (scaling) host.say(scaling.trim());
     for (const line of renderProcesses(all, host.now(), app === undefined))
       host.say(hasColours(host, 1) ? line.replace(/ down\b/, "\u001b[31m$&\u001b[0m") : line);
+    for (const stray of strays) host.say(renderStray(stray, app === undefined));
   },
 });
+
+function detachedOf({ app, process }: ProcessStatus, strays: readonly Stray[]) {
+  const its = strays.filter((stray) => stray.app === app && stray.process === process);
+  return its.length > 0 ? { detached: its.map(({ pid }) => pid) } : {};
+}
+
+/** A process beside those that the app is to have, as a line without a colon. */
+const renderStray = ({ app, pid, program, process, isLeft }: Stray, named: boolean) =>
+  `${named ? `${app}  ` : ""}${program.replaceAll(":", "?")} (${pid}) ${
+    !process
+      ? "runs in its directory, and nobody looks after it"
+      : isLeft
+        ? `is left of ${process}, which has ended`
+        : `was started by ${process} in a session of its own`
+  }`;
 
 /**
  * Processes as lines that explain themselves, with their app's name in front where there are

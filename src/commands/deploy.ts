@@ -2,7 +2,6 @@ import { type App, findApp, remainsOf } from "../app/app.ts";
 import { callerOf } from "../app/caller.ts";
 import { readScaling } from "../app/live.ts";
 import { holderOf, isHeld, withLock } from "../app/locks.ts";
-import { parseScale } from "../app/procfile.ts";
 import { cancelFile, liveNumber } from "../app/releases.ts";
 import { isUp } from "../board/status.ts";
 import { retire } from "../deploy/retire.ts";
@@ -82,28 +81,6 @@ function endTools(host: Host, app: App): void {
   const tools = every.filter(({ parent }) => parent === deploying).map(({ pid }) => pid);
   for (const { pid } of familyOf(every, tools)) host.signal(pid, "KILL");
 }
-
-export const psScale = command({
-  name: "ps:scale",
-  group: "Apps",
-  description: "Set how many processes of a kind an app has",
-  examples: ["ssh piku@board ps:scale blog web=2 worker=1"],
-  alias: ["scale"],
-  args: {
-    app: appArg,
-    settings: {
-      type: "positional",
-      description: "KIND=COUNT, one or more; 0 stops a kind",
-      required: true,
-      many: true,
-    },
-  },
-  run({ args, words, host }) {
-    const scaling = parseScale(words.slice(1));
-    const changes = { scaling, changed: Object.keys(scaling) };
-    redeploy(host, findApp(host, args.app), "ps:scale", () => changes);
-  },
-});
 
 export const restart = command({
   name: "restart",

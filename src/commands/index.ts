@@ -16,7 +16,6 @@ import {
   deployCancel,
   deployCommand,
   psRestart,
-  psScale,
   restart,
   retireCommand,
   stopCommand,
@@ -33,6 +32,7 @@ import { findPlugin, listPlugins, type Plugin, runPlugin } from "./plugins.ts";
 import { recoverCommand } from "./recover.ts";
 import { releases, releasesOutput, rollback } from "./releases.ts";
 import { run } from "./run.ts";
+import { psScale } from "./scale.ts";
 import { scp, sftp } from "./scp.ts";
 import { setup, setupSsh } from "./setup.ts";
 import { refuseForeign } from "./ssh.ts";

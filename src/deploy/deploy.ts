@@ -36,6 +36,7 @@ import { slotFlag, socketLink } from "../workers/worker.ts";
 import { adopt } from "./adopt.ts";
 import { announce, warn } from "./announce.ts";
 import { build, runRelease } from "./build.ts";
+import { warnOfFrontPage } from "./front-page.ts";
 import { type Generation, planGeneration, startGeneration } from "./generation.ts";
 import { askHook, hookFacts, tellHook } from "./hooks.ts";
 import { settleKept } from "./kept.ts";
@@ -174,6 +175,7 @@ function goLive(
   keepFiles(host, plan, number);
   step("switch", () => switchOver(host, plan, generation.release));
   makeLive(host, plan, { ...generation.release, steps }, former);
+  warnOfFrontPage(host, plan);
   announce(host, plan, generation);
 }
 

@@ -94,7 +94,8 @@ export function planDeploy(
   const machine = readBoardSettings(host, app.paths.settings);
   const isNew = target.commit.id !== live?.commit;
   if (isNew) refuseManyNames(host, target.commit, machine.mostFiles);
-  const survey = surveyCommit(host, target.commit, target.serverSettings, machine);
+  const kept = target.builds ? undefined : live?.environment;
+  const survey = surveyCommit(host, target.commit, target.serverSettings, machine, kept);
   const { procfile, runtime, source, environment, warnings } = survey;
   const scaling = planScaling(procfile.workers, readScaling(host, app), target.scaling);
   const keeps = keepsKind("web", asked, survey, live);

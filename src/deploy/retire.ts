@@ -14,6 +14,7 @@ import {
 import type { Host } from "../host/host.ts";
 import { holdCommit } from "../repository/push.ts";
 import { linkEnvironment } from "../runtimes/dependencies.ts";
+import { endStrays } from "../workers/detached.ts";
 import { boundLogs, forgetLogs } from "../workers/logs.ts";
 import { drain, staleVassals, stopVassals } from "../workers/stop.ts";
 import { graceOf, runFolder } from "../workers/worker.ts";
@@ -50,7 +51,9 @@ export function retire(host: Host, app: App): void {
     () => {
       const live = liveRelease(host, app);
       if (!live || readJournal(host, app)) return;
-      stopVassals(host, app, staleVassals(host, app), grace);
+      const stale = staleVassals(host, app);
+      if (stale.length > 0) stopVassals(host, app, stale, grace);
+      else endStrays(host, app);
       cleanUp(host, app, live);
     },
   );

@@ -8,9 +8,9 @@ import { liveRelease } from "../app/releases.ts";
 import { layered, settingWarnings } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { findTool } from "../host/tools.ts";
-import { type Commit, fileOf, namesOf } from "../repository/commit.ts";
+import { type Commit, fileOf, filesOf, namesOf } from "../repository/commit.ts";
 import { includedFile } from "../repository/include.ts";
-import { environmentFolder, environmentKey } from "../runtimes/dependencies.ts";
+import { environmentFolder, environmentKey, isComplete } from "../runtimes/dependencies.ts";
 import { generic } from "../runtimes/generic.ts";
 import { detectRuntime } from "../runtimes/index.ts";
 import { type Runtime, type Source, shortName } from "../runtimes/runtime.ts";
@@ -36,13 +36,14 @@ export interface Survey {
 
 /**
  * Reads a commit and changes nothing. Throws for what cannot work, with file and line where
- * possible.
+ * possible. `kept`: for a deploy without a build, the key of the dependencies that the app has.
  */
 export function surveyCommit(
   host: Host,
   commit: Commit,
   serverSettings: string,
   machine: BoardSettings,
+  kept?: string,
 ): Survey {
   const { app } = commit;
   const names = namesOf(host, commit);
@@ -62,7 +63,11 @@ export function surveyCommit(
   const web = runtime.web?.(source);
   const procfile = web === undefined ? given : { ...given, workers: { ...given.workers, web } };
   refuseTwinFiles(host, app, Object.keys(procfile.workers));
-  const key = environmentKey(host, runtime, source);
+  const stays =
+    kept !== undefined &&
+    runtime.madeFrom?.linked &&
+    isComplete(host, environmentFolder(app, kept));
+  const key = stays ? kept : environmentKey(host, runtime, source);
   const environment = key === undefined ? undefined : { key, folder: environmentFolder(app, key) };
   const common = baseSettings(host, app, environment?.folder);
   const base = {
@@ -103,26 +108,39 @@ function textOfInclude(host: Host, commit: Commit, settings: Settings): string {
 }
 
 /** The commit as runtimes see it. */
-const sourceOf = (
+function sourceOf(
   host: Host,
   commit: Commit,
   names: readonly string[],
   given: Procfile,
   settings: Settings,
-): Source => ({
-  workers: given.workers,
-  commands: [given.preflight, given.release, ...Object.values(given.workers)].filter(
-    (line) => line !== undefined,
-  ),
-  settings,
-  names,
-  commit: commit.id,
-  // Lock files can have several megabytes.
-  read: (name) => fileOf(host, commit, name, 16 * 1024 * 1024) ?? "",
-  has: (tool) => findTool(host, tool) !== undefined,
-  probe: (...argv) => host.capture(argv).status === 0,
-  ask: (...argv) => host.capture(argv).stdout.trim(),
-});
+): Source {
+  const files = remembered(() => filesOf(host, commit));
+  return {
+    workers: given.workers,
+    commands: [given.preflight, given.release, ...Object.values(given.workers)].filter(
+      (line) => line !== undefined,
+    ),
+    settings,
+    names,
+    files: () => files(""),
+    // Lock files can have several megabytes.
+    read: remembered((name) => fileOf(host, commit, name, 16 * 1024 * 1024) ?? ""),
+    has: (tool) => findTool(host, tool) !== undefined,
+    probe: (...argv) => host.capture(argv).status === 0,
+    ask: (...argv) => host.capture(argv).stdout.trim(),
+  };
+}
+
+/** A function that is asked once for each name: git takes its time, and files can be large. */
+function remembered<T>(ask: (name: string) => T): (name: string) => T {
+  const answers = new Map<string, { is: T }>();
+  return (name) => {
+    const answer = answers.get(name) ?? { is: ask(name) };
+    answers.set(name, answer);
+    return answer.is;
+  };
+}
 
 /** The commit that is live as runtimes see it, and what its processes got; none before it is. */
 function liveSource(host: Host, app: App): { source: Source; settings: Settings } | undefined {

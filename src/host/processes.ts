@@ -99,6 +99,32 @@ export const wordsOf = (host: Host, pid: number): string[] =>
 /** The same words joined with spaces. */
 export const titleOf = (host: Host, pid: number) => wordsOf(host, pid).join(" ").trim();
 
+/** What a look at a process gives, or `nothing` for one of another user, or one that is gone. */
+function ofAnother<T>(nothing: T, look: () => T): T {
+  try {
+    return look();
+  } catch {
+    return nothing;
+  }
+}
+
+// What the kernel takes at most for one (execve(2)): a quarter of a stack of 8 MB.
+const maxEnvironment = 2 * 1024 * 1024;
+
+/**
+ * The value of a variable in the environment that a process was started with (proc(5)), whatever it
+ * has made of that since; undefined where there is none, and for another user's process.
+ */
+export const startedWith = (host: Host, pid: number, name: string): string | undefined =>
+  ofAnother("", () => host.readFrom(`/proc/${pid}/environ`, 0, true, maxEnvironment).text)
+    .split("\0")
+    .find((line) => line.startsWith(`${name}=`))
+    ?.slice(name.length + 1);
+
+/** What a process was started from, or its directory; undefined for another user's. */
+export const linkOf = (host: Host, pid: number, link: "exe" | "cwd") =>
+  ofAnother(undefined, () => host.readLink(`/proc/${pid}/${link}`));
+
 /** The processes of a group that are alive. */
 const membersOf = (host: Host, group: number): number[] =>
   processIds(host).filter((pid) => statOf(host, pid)?.group === group);
@@ -145,13 +171,34 @@ export function pidIn(host: Host, file: string): number | undefined {
 const tcpTables = ["/proc/net/tcp", "/proc/net/tcp6"];
 
 // `sl: local-address:port remote-address:port state …`, numbers in hexadecimal.
-const socketLine = /^ *\d+: [0-9A-F]+:([0-9A-F]{4}) \S+ ([0-9A-F]{2}) /;
+const socketLine = /^ *\d+: ([0-9A-F]+):([0-9A-F]{4}) \S+ ([0-9A-F]{2}) /;
 const listening = "0A";
 const established = "01";
 
-interface Listener {
+/** A TCP socket that listens. */
+export interface Listener {
+  /** As people write it; that of IPv4 also where the socket is of both families. */
+  address: string;
   port: number;
   inode: string;
+}
+
+/**
+ * An address of /proc/net/tcp: words of four bytes, each in the order of the machine, which is
+ * little-endian wherever piku runs.
+ */
+function readAddress(hexadecimal: string): string {
+  const bytes = (hexadecimal.match(/.{8}/g) ?? []).flatMap((word) => word.match(/../g)!.reverse());
+  const isMapped = bytes.slice(0, 12).join("") === "00000000000000000000FFFF";
+  if (bytes.length === 4 || isMapped)
+    return bytes
+      .slice(-4)
+      .map((byte) => Number.parseInt(byte, 16))
+      .join(".");
+  const groups = (bytes.join("").match(/.{4}/g) ?? []).map((group) =>
+    Number.parseInt(group, 16).toString(16),
+  );
+  return groups.join(":").replace(/(^|:)0(:0)+(:|$)/, "::");
 }
 
 /**
@@ -165,33 +212,59 @@ const someListener = (host: Host, test: (listener: Listener) => boolean) =>
     let isFound = false;
     host.search(file, (lines) =>
       lines.split("\n").some((line) => {
-        const [, port, state] = socketLine.exec(line) ?? [];
-        if (port === undefined) return false;
+        const [, address, port, state] = socketLine.exec(line) ?? [];
+        if (address === undefined || port === undefined) return false;
         if (state !== listening) return true;
-        isFound = test({ port: Number.parseInt(port, 16), inode: line.trim().split(/\s+/)[9]! });
+        isFound = test({
+          address: readAddress(address),
+          port: Number.parseInt(port, 16),
+          inode: line.trim().split(/\s+/)[9]!,
+        });
         return isFound;
       }),
     );
     return isFound;
   });
 
-/** Whether something listens on this TCP port. */
+/** Whether something listens on this TCP port, at any address. */
 export const isListening = (host: Host, port: number) =>
   someListener(host, (listener) => listener.port === port);
 
-/** The TCP ports on which a process, or one of its group, listens. */
-export function listeningPorts(host: Host, group: number): number[] {
-  const links = membersOf(host, group).flatMap((pid) =>
-    host
-      .list(`/proc/${pid}/fd`)
-      .map((descriptor) => host.readLink(`/proc/${pid}/fd/${descriptor}`)),
+/**
+ * Whether a TCP connection to this address and port is accepted: what listens at another address of
+ * the machine does not count. An address that is a name counts as any.
+ */
+export function isReached(host: Host, asked: string, port: number): boolean {
+  const [bare] = asked.match(/[^[\]]+/) ?? [];
+  const address = bare === undefined || /^(0\.0\.0\.0|::)$/.test(bare) ? "127.0.0.1" : bare;
+  const isNumber = /^[\d.]+$|:/.test(address);
+  return someListener(host, (listener) => {
+    if (listener.port !== port) return false;
+    if (!isNumber || listener.address === address) return true;
+    if (listener.address === "::")
+      // A socket of IPv6 alone (IPV6_V6ONLY) looks the same; it leaves the port of IPv4 free.
+      return address.includes(":") || !host.canBind(address, port);
+    return listener.address === "0.0.0.0" && !address.includes(":");
+  });
+}
+
+/** The TCP sockets on which one of these processes listens. */
+export function listenersOf(host: Host, pids: readonly number[]): Listener[] {
+  const links = new Set(
+    pids.flatMap((pid) =>
+      ofAnother([], () =>
+        host
+          .list(`/proc/${pid}/fd`)
+          .map((descriptor) => host.readLink(`/proc/${pid}/fd/${descriptor}`)),
+      ),
+    ),
   );
-  const ports = new Set<number>();
-  someListener(host, ({ port, inode }) => {
-    if (links.includes(`socket:[${inode}]`)) ports.add(port);
+  const found: Listener[] = [];
+  someListener(host, (listener) => {
+    if (links.has(`socket:[${listener.inode}]`)) found.push(listener);
     return false;
   });
-  return [...ports];
+  return found;
 }
 
 /**

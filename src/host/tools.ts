@@ -13,9 +13,9 @@ export function findTool(host: Host, name: string): string | undefined {
 }
 
 // Variables that would make a program do something other than piku asks of it: other files, other
-// code, other rules.
+// code, other rules; and the mark of an app's processes, which may call piku.
 const unwanted =
-  /^(GIT_|BUN_|LD_|NODE_OPTIONS$|BASH_ENV$|BASH_FUNC|ENV$|SHELLOPTS$|BASHOPTS$|IFS$|CDPATH$|PYTHON(HOME|PATH|STARTUP|INSPECT|USERBASE)|PERL5|PERLLIB$|RUBY(OPT|LIB)$|SSH_(ORIGINAL_COMMAND|ASKPASS.*)$|OPENSSL_(CONF|ENGINES|MODULES)$|NGINX$|UWSGI_|TAR_OPTIONS$|XDG_CONFIG_HOME$|CURL_HOME$|GCONV_PATH$|LOCPATH$|GLIBC_TUNABLES$|POSIXLY_CORRECT$)/;
+  /^(GIT_|PIKU_PROCESS$|BUN_|LD_|NODE_OPTIONS$|BASH_ENV$|BASH_FUNC|ENV$|SHELLOPTS$|BASHOPTS$|IFS$|CDPATH$|PYTHON(HOME|PATH|STARTUP|INSPECT|USERBASE)|PERL5|PERLLIB$|RUBY(OPT|LIB)$|SSH_(ORIGINAL_COMMAND|ASKPASS.*)$|OPENSSL_(CONF|ENGINES|MODULES)$|NGINX$|UWSGI_|TAR_OPTIONS$|XDG_CONFIG_HOME$|CURL_HOME$|GCONV_PATH$|LOCPATH$|GLIBC_TUNABLES$|POSIXLY_CORRECT$)/;
 
 /**
  * The environment of everything that piku runs: what would mislead it taken out, and the folders of

@@ -55,6 +55,17 @@ export const namesOf = (host: Host, { app, id, incoming }: Commit): string[] =>
       return name === undefined ? [] : [kind === "tree" ? `${name}/` : name];
     });
 
+/** Every file of a commit: its path -> its mode and the id of its blob. */
+export function filesOf(host: Host, { app, id, incoming }: Commit): Map<string, string> {
+  const entries = listed(git(host, app.repo, ["ls-tree", "-r", "-z", id], incoming).stdout);
+  return new Map(
+    entries.map((entry) => {
+      const tab = entry.indexOf("\t");
+      return [entry.slice(tab + 1), entry.slice(0, tab)];
+    }),
+  );
+}
+
 // Counted in a stream: a dozen small objects can stand for a million names, too many to hold in
 // memory.
 const countScript = `"$@" | head -c "$most" | tr '\\n\\0' '?\\n' | wc -lc`;

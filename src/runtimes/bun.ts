@@ -1,17 +1,13 @@
+import { runsOne, startScript } from "./manifest.ts";
 import {
+  buildWithModules,
   copyManifests,
   goesLive,
-  installSettings,
-  linkModules,
-  manifestTexts,
-  mustBuild,
+  modulesFrom,
   nodeSettings,
-  runsOne,
-  startScript,
-} from "./node.ts";
+  settleModules,
+} from "./modules.ts";
 import type { Runtime, Source } from "./runtime.ts";
-
-const locks = ["bun.lock", "bun.lockb"];
 
 /** Node takes precedence unless the Procfile runs Bun or npm is not installed. */
 const isNode = (source: Source) => !runsOne(source, "bun", "bunx") && source.has("npm");
@@ -21,27 +17,24 @@ export const bun: Runtime = {
   name: "Bun",
   needs: [["bun"]],
   remedy: "install it from https://bun.sh, as piku's user",
-  detects: (source) => locks.some((name) => source.names.includes(name)) && !isNode(source),
-  madeFrom: (source) => [
-    source.ask("bun", "--version"),
-    ...installSettings(source),
-    ...manifestTexts(source, locks),
-  ],
+  detects: (source) =>
+    ["bun.lock", "bun.lockb"].some((name) => source.names.includes(name)) && !isNode(source),
+  madeFrom: { ...modulesFrom, facts: (source) => [source.ask("bun", "--version")] },
   settings: nodeSettings,
   web: (source) => startScript(source, "bun run start"),
   install: (source, environment) => [
-    copyManifests(source, environment, locks),
+    ...copyManifests(source, environment, "bun"),
     {
       title: "Running bun install",
       argv: ["bun", "install", "--frozen-lockfile"],
       cwd: environment,
     },
+    ...settleModules(source, environment),
   ],
-  build: (source, environment) => [
-    ...linkModules(source, environment),
-    ...(mustBuild(source)
-      ? [{ title: "Running the build script", argv: ["bun", "run", "build"] }]
-      : []),
-  ],
+  build: (source, environment) =>
+    buildWithModules(source, environment, {
+      build: ["bun", "run", "build"],
+      alone: ["bun", "run"],
+    }),
   goesLive,
 };

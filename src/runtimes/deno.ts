@@ -1,11 +1,5 @@
-import { runsOne } from "./node.ts";
+import { runsOne } from "./manifest.ts";
 import type { Runtime, Source } from "./runtime.ts";
-
-const manifests = ["deno.json", "deno.jsonc", "deno.lock", "package.json", ".npmrc"];
-
-/** Files that determine the dependencies; import maps may have any name. */
-const readable = ({ names }: Source) =>
-  names.filter((name) => manifests.includes(name) || /^import[\w.-]*\.json$/.test(name));
 
 /**
  * With a package.json Node takes precedence unless the Procfile runs Deno or npm is not installed.
@@ -20,10 +14,11 @@ export const deno: Runtime = {
   remedy: "install it from https://deno.com, as piku's user",
   detects: (source) =>
     ["deno.json", "deno.jsonc"].some((name) => source.names.includes(name)) && !isNode(source),
-  madeFrom: (source) => [
-    source.ask("deno", "--version"),
-    ...readable(source).flatMap((name) => [name, source.read(name)]),
-  ],
+  madeFrom: {
+    facts: (source) => [source.ask("deno", "--version")],
+    // Import maps may have any name; members of a workspace have their own.
+    files: /^(deno\.lock|\.npmrc)$|(^|\/)(deno\.jsonc?|package\.json|import[\w.-]*\.json)$/,
+  },
   settings: (environment) => ({ DENO_DIR: `${environment}/deno`, DENO_NO_UPDATE_CHECK: "1" }),
   install: ({ names }) => [
     {

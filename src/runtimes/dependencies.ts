@@ -2,15 +2,71 @@ import type { App } from "../app/app.ts";
 import type { Release } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { contentHash } from "../repository/commit.ts";
-import type { Runtime, Source } from "./runtime.ts";
+import type { MadeFrom, Runtime, Source } from "./runtime.ts";
+
+/**
+ * The files of a commit that an install may read, and the folders of which it may read anything;
+ * all of the commit is `.`.
+ */
+export function countedFiles(
+  source: Source,
+  { files, folders = [], elsewhere }: MadeFrom,
+): { files: string[]; folders: string[] } {
+  const all = source.files();
+  const names = [...all.keys()].filter(
+    (path) => files.test(path) && !/(^|\/)node_modules\//.test(path),
+  );
+  const inside = new Set(folders);
+  const seen = new Set<string>();
+  const follow = (name: string) => {
+    if (!elsewhere?.in.test(name) || seen.has(name)) return;
+    seen.add(name);
+    for (const [, path] of source.read(name).matchAll(elsewhere.by)) {
+      const led = path === undefined ? "." : below(`${name}/../${path}`);
+      inside.add(led);
+      if (all.has(led)) follow(led);
+    }
+  };
+  for (const name of names) follow(name);
+  // What a link leads to is not among them.
+  if ([...names, ...inside].some((name) => all.get(name)?.startsWith("120000"))) inside.add(".");
+  return { files: names, folders: [...inside] };
+}
+
+/** A path without `.` and `..`; one that leads out of the commit is all of it. */
+function below(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return parts.join("/") || ".";
+}
 
 /**
  * The key of an app's dependency folder: a hash of everything that determines its content.
  * Undefined if there are no dependencies.
  */
 export function environmentKey(host: Host, runtime: Runtime, source: Source): string | undefined {
-  const parts = runtime.madeFrom?.(source);
-  return parts && contentHash(host, [runtime.name, ...parts].join("\0")).slice(0, 16);
+  const { madeFrom } = runtime;
+  if (!madeFrom) return undefined;
+  const { files, folders } = countedFiles(source, madeFrom);
+  const names = new Set(files);
+  const counts = (path: string, id: string) =>
+    names.has(path) ||
+    // What is in a submodule is not listed.
+    id.startsWith("160000") ||
+    folders.some((folder) => folder === "." || `${path}/`.startsWith(`${folder}/`));
+  const parts = [
+    runtime.name,
+    ...madeFrom.facts(source),
+    ...Object.entries(source.settings)
+      .filter(([name]) => madeFrom.settings?.test(name))
+      .map((pair) => pair.join("="))
+      .sort(),
+    ...[...source.files()].filter(([path, id]) => counts(path, id)).flat(),
+  ];
+  return contentHash(host, parts.join("\0")).slice(0, 16);
 }
 
 /**

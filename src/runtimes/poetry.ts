@@ -1,5 +1,5 @@
 import { isPoetrys, isProject } from "./project.ts";
-import { goesLive, installing, leadsElsewhere, manifest, relocate } from "./pyproject.ts";
+import { elsewhere, goesLive, installing, manifest, relocate } from "./pyproject.ts";
 import { interpreter, makeEnvironment, pythonSettings } from "./python.ts";
 import type { Runtime, Source } from "./runtime.ts";
 
@@ -30,15 +30,10 @@ export const poetry: Runtime = {
     const isUvs = !has("poetry") || (names.includes("uv.lock") && has("uv"));
     return isProject(source) && (names.includes(lock) || isPoetrys(source) || !isUvs);
   },
-  madeFrom(source) {
-    const text = source.read(manifest);
-    return [
-      source.ask(interpreter(source), "-V"),
-      text,
-      source.read(lock),
-      String(isPackage(source)),
-      ...(leadsElsewhere(text) ? [source.commit] : []),
-    ];
+  madeFrom: {
+    facts: (source) => [source.ask(interpreter(source), "-V"), String(isPackage(source))],
+    files: /^(pyproject\.toml|poetry\.lock)$/,
+    elsewhere,
   },
   settings: pythonSettings,
   install(source, environment) {

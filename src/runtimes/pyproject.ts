@@ -3,12 +3,11 @@ import type { Source, Step } from "./runtime.ts";
 /** What Poetry and uv have in common. */
 export const manifest = "pyproject.toml";
 
-/**
- * Whether a manifest leads to folders or files that are not read here: they may change with any
- * commit.
- */
-export const leadsElsewhere = (text: string) =>
-  /\b(path|workspace|develop|file|members)\s*=|\bfile:|^\s*dynamic\s*=.*dependencies/m.test(text);
+/** Words of a manifest that lead to folders or files which may change with any commit. */
+export const elsewhere = {
+  in: /^pyproject\.toml$/,
+  by: /\b(?:path|workspace|develop|file|members)\s*=|\bfile:|^\s*dynamic\s*=.*dependencies/gm,
+};
 
 /**
  * A step that installs from the build tree. Without a lock file of the commit's own, one that an

@@ -1,6 +1,7 @@
 import type { Settings } from "../app/env-file.ts";
 import { invalid, setting } from "../app/settings.ts";
 import { PikuError } from "../text/errors.ts";
+import { countedFiles } from "./dependencies.ts";
 import { goesLive, relocate } from "./pyproject.ts";
 import type { Runtime, Source, Step } from "./runtime.ts";
 
@@ -42,26 +43,6 @@ export function refuseOtherThanPlugin(source: Source, version: string): void {
   );
 }
 
-/** Files that pip may read: the manifest, and those beside it that it may name. */
-const manifests = ({ names }: Source) =>
-  names.filter(
-    (name) => name === manifest || /^(requirements|constraints)[\w.-]*\.txt$/.test(name),
-  );
-
-/**
- * Whether requirements lead to files that are not read here, or to folders of the app: they may
- * change with any commit.
- */
-function leadsElsewhere(text: string, known: readonly string[]): boolean {
-  const named = [...text.matchAll(/^\s*(?:-r|-c|--requirement|--constraint)[\s=]*(\S+)/gm)].map(
-    ([, file]) => file!,
-  );
-  return (
-    named.some((file) => !known.includes(file.replace(/^\.\//, ""))) ||
-    /^\s*(-e\b|--editable\b|\.|\/)|\bfile:/m.test(text)
-  );
-}
-
 /** Whether a list of requirements asks for anything. */
 const asks = (text: string) =>
   text.split("\n").some((line) => line.trim() !== "" && !line.trim().startsWith("#"));
@@ -98,12 +79,13 @@ export const python: Runtime = {
   needs: [["python3"]],
   remedy: "sudo apt install python3 python3-venv",
   detects: ({ names }) => names.includes(manifest),
-  madeFrom(source) {
-    const python = interpreter(source);
-    const files = manifests(source);
-    const texts = files.map(source.read);
-    const elsewhere = texts.some((text) => leadsElsewhere(text, files));
-    return [source.ask(python, "-V"), ...texts, ...(elsewhere ? [source.commit] : [])];
+  madeFrom: {
+    facts: (source) => [source.ask(interpreter(source), "-V")],
+    files: /^(requirements|constraints)[\w.-]*\.txt$/,
+    elsewhere: {
+      in: /(?:)/,
+      by: /^\s*(?:-r|-c|--requirement|--constraint)[\s=]*(\S+)|^\s*(?:-e\b|--editable\b|\.|\/)|\bfile:/gm,
+    },
   },
   settings: pythonSettings,
   install(source, environment) {
@@ -120,8 +102,7 @@ export const python: Runtime = {
     const needsPip = asks(source.read(manifest));
     const steps = [makeEnvironment(source, environment, needsPip)];
     if (!needsPip) return steps;
-    const files = manifests(source);
-    const own = files.some((name) => leadsElsewhere(source.read(name), files));
+    const own = countedFiles(source, python.madeFrom!).folders.includes(".");
     return [
       ...steps,
       { title: "Running pip", argv: pip },

@@ -5,25 +5,6 @@ const [manifest, lock] = ["Gemfile", "Gemfile.lock"];
 
 const locked = ({ names }: Source) => names.includes(lock);
 
-/** Files that a Gemfile takes gems from besides its own lines. */
-const manifests = ({ names }: Source) =>
-  names.filter(
-    (name) =>
-      [manifest, lock, ".ruby-version", ".tool-versions"].includes(name) ||
-      name.endsWith(".gemspec"),
-  );
-
-/** Whether a Gemfile reads files that are not read here: they may change with any commit. */
-const leadsElsewhere = (text: string) =>
-  /^[^#\n]*(\bpath\b|\beval_gemfile\b|\brequire_relative\b|\bFile\b)/m.test(text);
-
-/** What the app says to bundler itself: groups to leave out, flags for the compiler. */
-const bundlerSettings = ({ settings }: Source) =>
-  Object.entries(settings)
-    .filter(([name]) => name.startsWith("BUNDLE_"))
-    .map((pair) => pair.join("="))
-    .sort();
-
 /**
  * Ruby with a Gemfile, its gems in a folder of its own. Bundler is told by the environment alone,
  * so nothing is written into the app's or the user's configuration, and what the app's settings say
@@ -34,12 +15,16 @@ export const ruby: Runtime = {
   needs: [["ruby", "gem", "bundle"]],
   remedy: "sudo apt install ruby bundler",
   detects: ({ names }) => names.includes(manifest),
-  madeFrom: (source) => [
-    source.ask("ruby", "-v"),
-    ...bundlerSettings(source),
-    ...manifests(source).flatMap((name) => [name, source.read(name)]),
-    ...(leadsElsewhere(source.read(manifest)) ? [source.commit] : []),
-  ],
+  madeFrom: {
+    facts: (source) => [source.ask("ruby", "-v")],
+    // What the app says to bundler itself: groups to leave out, flags for the compiler.
+    settings: /^BUNDLE_/,
+    files: /^(Gemfile|Gemfile\.lock|\.ruby-version|\.tool-versions|[^/]+\.gemspec)$/,
+    elsewhere: {
+      in: /^Gemfile$/,
+      by: /^[^#\n]*\b(?:path|eval_gemfile|require_relative|File)\b/gm,
+    },
+  },
   // Bundler refuses to be told both.
   settings: (environment, _, { settings }): Settings =>
     settings.BUNDLE_PATH__SYSTEM === "true" ? {} : { BUNDLE_PATH: environment },

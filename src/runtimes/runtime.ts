@@ -11,8 +11,9 @@ export interface Source {
   settings: Settings;
   /** Names at the top of the commit, folders with a `/` behind them. */
   names: readonly string[];
-  commit: string;
-  /** The text of a file at the top of the commit; empty when it is not there. */
+  /** Every file of the commit: its path -> its mode and the id of what it contains. */
+  files(): ReadonlyMap<string, string>;
+  /** The text of a file of the commit; empty when it is not there. */
   read(name: string): string;
   /** Whether a program is on the path. */
   has(tool: string): boolean;
@@ -35,6 +36,28 @@ export interface Step {
 }
 
 /**
+ * What the folder of dependencies is made from: the same answers, the same folder, and nothing to
+ * do.
+ */
+export interface MadeFrom {
+  /** Versions, and ways of installing. Throws for what is not on the server. */
+  facts(source: Source): string[];
+  /** Settings that count, by name. */
+  settings?: RegExp;
+  /** Files that count, by path. */
+  files: RegExp;
+  /** Folders of which every file counts. */
+  folders?: readonly string[];
+  /**
+   * Which of the files may lead to others, and by which words. The group of `by` is the path of
+   * what counts too, seen from the file; without a group it may be any file of the commit.
+   */
+  elsewhere?: { in: RegExp; by: RegExp };
+  /** Whether only a build leads the app to the folder: without one it keeps the one that it has. */
+  linked?: true;
+}
+
+/**
  * A language, or a way of packing an app. Everything but `build` is answered from facts.
  * A new one is a file with one of these, and a place in the list.
  */
@@ -47,11 +70,8 @@ export interface Runtime {
   /** What its own tools print when something is wrong, before the table that all have. */
   causes?: readonly Cause[];
   detects(source: Source): boolean;
-  /**
-   * What the folder of dependencies is made from: the same texts, the same folder, and nothing to
-   * do. Undefined for a runtime that has none.
-   */
-  madeFrom?(source: Source): string[];
+  /** Undefined for a runtime without dependencies. */
+  madeFrom?: MadeFrom;
   /**
    * Settings that it adds to `base`, below the app's own; `environment` is the folder of its
    * dependencies.

@@ -1,7 +1,7 @@
 import { setting } from "../app/settings.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable, someOf } from "../text/text.ts";
-import { runsOne } from "./node.ts";
+import { runsOne } from "./manifest.ts";
 import { frontController } from "./php.ts";
 import { type Runtime, type Source, shortName } from "./runtime.ts";
 

@@ -1,5 +1,5 @@
 import type { Settings } from "../app/env-file.ts";
-import { runsOne } from "./node.ts";
+import { runsOne } from "./manifest.ts";
 import { frontController } from "./php.ts";
 import type { Source } from "./runtime.ts";
 

@@ -1,6 +1,6 @@
 import { setting } from "../app/settings.ts";
 import { isPoetrys, isProject } from "./project.ts";
-import { goesLive, installing, leadsElsewhere, manifest, relocate } from "./pyproject.ts";
+import { elsewhere, goesLive, installing, manifest, relocate } from "./pyproject.ts";
 import { pluginVersion, pythonSettings, refuseOtherThanPlugin } from "./python.ts";
 import type { Runtime, Source } from "./runtime.ts";
 
@@ -23,19 +23,18 @@ export const uv: Runtime = {
   detects: (source) =>
     isProject(source) &&
     (source.names.includes(lock) || !isPoetrys(source) || isReadable(source.read(manifest))),
-  madeFrom(source) {
-    const text = source.read(manifest);
-    refuseOtherThanPlugin(source, wantedVersion(source) ?? "");
-    return [
-      wantedVersion(source) ?? (source.has("python3") ? source.ask("python3", "-V") : ""),
-      text,
-      source.read(lock),
-      ...Object.entries(source.settings).flatMap(([name, value]) =>
-        name.startsWith("UV_") ? [`${name}=${value}`] : [],
-      ),
-      ...("wsgi" in source.workers ? ["wsgi"] : []),
-      ...(leadsElsewhere(text) ? [source.commit] : []),
-    ];
+  madeFrom: {
+    facts(source) {
+      const wanted = wantedVersion(source);
+      refuseOtherThanPlugin(source, wanted ?? "");
+      return [
+        wanted ?? (source.has("python3") ? source.ask("python3", "-V") : ""),
+        String("wsgi" in source.workers),
+      ];
+    },
+    settings: /^UV_/,
+    files: /^(pyproject\.toml|uv\.lock)$/,
+    elsewhere,
   },
   settings: (environment) => ({
     ...pythonSettings(environment),

@@ -1,22 +1,31 @@
 import type { App } from "../app/app.ts";
 import { isCron, isUwsgiKind } from "../app/procfile.ts";
 import type { Host } from "../host/host.ts";
-import { isAlive, isListening, killedForMemory, listeningPorts, pidIn } from "../host/processes.ts";
+import { isAlive, isReached, killedForMemory, pidIn } from "../host/processes.ts";
 import { isDiskFull } from "../host/space.ts";
 import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
+import { answerHint, ask, failureOf, isTimeToAsk, speaksOtherwise } from "./answer.ts";
+import { straysOf } from "./detached.ts";
 import { emperorLog, emperors, wakingEmperor } from "./emperor.ts";
+import { describeStray, hasSettled, lookAround, strayHint } from "./listening.ts";
 import { newestLog, saidByApp } from "./logs.ts";
 import type { Started } from "./start.ts";
 import { isOfUwsgi } from "./uwsgi-words.ts";
-import { askedPath, filesOf, loadsLate, vassalName, type Worker } from "./worker.ts";
+import { askedPath, filesOf, loadsLate, portOfSite, vassalName, type Worker } from "./worker.ts";
 
 const minUptime = 1000;
 
-type Health = "healthy" | "starting" | { failed: string };
+type Health = "healthy" | "starting" | Failure;
 
-/** The state of a started worker: healthy, starting, or why it failed. */
-function health(host: Host, app: App, started: Started): Health {
+/** Why a worker will not become healthy, and what to do where that is known. */
+interface Failure {
+  failed: string;
+  hint?: string;
+}
+
+/** The state of a started worker: healthy, starting, or why it failed. `left`: milliseconds. */
+function health(host: Host, app: App, started: Started, left: number): Health {
   const { worker } = started;
   const files = filesOf(app, worker);
   const master = pidIn(host, files.master);
@@ -32,7 +41,7 @@ function health(host: Host, app: App, started: Started): Health {
     // uWSGI restarts a process for ever that ended because Java found no class.
     if (loadsLate(worker.kind) && hasSaid("DAMN ! worker"))
       return { failed: "the app could not be loaded" };
-    if (host.stat(files.ready)) return checkHealth(host, started, files.http);
+    if (host.stat(files.ready)) return checkHealth(host, app, started, left, files.http);
     return !isAlive(host, master) || hasSaid("GAME OVER")
       ? { failed: "the app could not be loaded" }
       : "starting";
@@ -42,72 +51,119 @@ function health(host: Host, app: App, started: Started): Health {
   const daemon = pidIn(host, files.daemon);
   if (daemon === undefined) return "starting";
   if (startsOf(host, files) > 1 || !isAlive(host, daemon))
-    return { failed: "it exited right after it started" };
+    return { failed: "it exited right after it started", hint: endingHint(host, app, worker) };
   started.seen ??= host.ticks();
-  // A `web` worker without a site may be a bot that does not listen at all.
-  if (worker.site && worker.listen && "port" in worker.listen) {
-    return isListening(host, worker.listen.port) ? checkHealth(host, started) : "starting";
+  const since = portOfSite(worker) ? readySince(host, app, started, daemon, left) : started.seen;
+  if (typeof since !== "number") return since;
+  return host.ticks() - since >= minUptime ? "healthy" : "starting";
+}
+
+// What programs say that end by a mistake.
+const complaint =
+  /error|exception|traceback|not found|no such|denied|cannot|could not|fail|fatal|panic|usage:/i;
+
+/**
+ * What to do about a program that ended without a complaint: it went on in the background, or had
+ * done its work.
+ */
+function endingHint(host: Host, app: App, worker: Worker): string | undefined {
+  const { kind } = worker;
+  const own = straysOf(host, app.paths).find(({ mark }) => mark === filesOf(app, worker).mark);
+  if (own)
+    return `'${own.program}' went on in the background, where nobody would start it again: leave out --daemon, nohup and &, and take pm2-runtime for pm2`;
+  if (kind === "web" || complaint.test(saidByApp(newestLog(host, app, worker)).join("\n")))
+    return undefined;
+  return `a worker goes on until it is stopped. For a program that ends: call the line \`release\` (at each deploy) or \`cron\` (by the clock), or keep it for \`run ${app.name}\`: ps:scale ${app.name} ${kind}=0, and push again`;
+}
+
+/** Since when a worker with a site listens and answers (`host.ticks`), or else its state. */
+function readySince(
+  host: Host,
+  app: App,
+  started: Started,
+  daemon: number,
+  left: number,
+): number | "starting" | Failure {
+  const { worker } = started;
+  const { address, port } = portOfSite(worker)!;
+  if (!isReached(host, address, port)) {
+    started.ready = undefined;
+    return findStray(host, app, started, daemon);
   }
-  return host.ticks() - started.seen >= minUptime ? "healthy" : "starting";
+  started.stray = undefined;
+  const state = checkHealth(host, app, started, left);
+  if (state !== "healthy") return state;
+  // It may have been its last answer: that is why another second is waited for.
+  started.ready ??= host.ticks();
+  return started.ready;
+}
+
+/** Whether a worker has settled in another place than the one that nginx asks. */
+function findStray(host: Host, app: App, started: Started, daemon: number): "starting" | Failure {
+  const { worker, seen } = started;
+  if (seen === undefined || host.ticks() - seen < minUptime) return "starting";
+  const stray = lookAround(host, daemon, started.stray);
+  started.stray = stray;
+  if (!stray) return "starting";
+  const failed = describeStray(stray, portOfSite(worker)!);
+  if (hasSettled(stray, worker)) return { failed, hint: strayHint(app, worker, stray) };
+  if (!stray.told && stray.at - stray.first >= minUptime) {
+    stray.told = true;
+    host.say(`-----> So far '${worker.kind}.${worker.ordinal}': ${failed}`);
+  }
+  return "starting";
 }
 
 /** How often a worker's process has been started in this release. */
 export const startsOf = (host: Host, { starts }: Pick<ReturnType<typeof filesOf>, "starts">) =>
   host.stat(starts)?.size ?? 0;
 
-const checkInterval = 500;
-
 /**
- * Whether the path of PIKU_HEALTHCHECK answers with 2xx or 3xx; healthy if none is set. `socket`:
- * where a wsgi app speaks http.
+ * Whether the path of PIKU_HEALTHCHECK answers with 2xx or 3xx, or any other that must answer with
+ * whatever; healthy if there is none. `left`: the milliseconds that it still has. `socket`: where a
+ * wsgi app speaks http.
  */
-function checkHealth(host: Host, started: Started, socket?: string): Health {
-  const { healthcheck, listen, site } = started.worker;
-  const path = askedPath(started.worker);
-  if (!path || !listen) return "healthy";
-  if (host.ticks() - (started.asked ?? Number.NEGATIVE_INFINITY) < checkInterval) return "starting";
-  const [address, where] =
-    "port" in listen
-      ? [`${listen.address}:${listen.port}`, []]
-      : ["localhost", ["--unix-socket", socket ?? ""]];
-  const url = `http://${address.replace(/^(0\.0\.0\.0|\[?::\]?):/, "127.0.0.1:")}${path}`;
-  const name = site ? ["-H", `Host: ${site}`] : [];
-  const curl = [
-    "curl",
-    "-s",
-    "-o",
-    "/dev/null",
-    "-m",
-    "5",
-    "-w",
-    "%{http_code}",
-    "--noproxy",
-    "*",
-    ...where,
-    ...name,
-    "--",
-    url,
-  ];
-  started.answer = host.capture(curl).stdout;
-  started.asked = host.ticks();
-  return (healthcheck ? /^[23]/ : /^[1-5]/).test(started.answer) ? "healthy" : "starting";
+function checkHealth(
+  host: Host,
+  app: App,
+  started: Started,
+  left: number,
+  socket?: string,
+): Health {
+  const { worker, asked } = started;
+  if (started.ready !== undefined || !askedPath(worker) || !worker.listen) return "healthy";
+  if (left <= 0 || !isTimeToAsk(host.ticks(), asked)) return "starting";
+  const answer = ask(host, worker, asked, left / 1000, socket);
+  if (!answer) return "healthy";
+  started.asked = answer;
+  if ((worker.healthcheck ? /^[23]/ : /^[1-5]/).test(answer.status)) {
+    started.ready = answer.at;
+    return "healthy";
+  }
+  return speaksOtherwise(answer)
+    ? { failed: failureOf(worker, answer), hint: answerHint(app.name, answer) }
+    : "starting";
 }
 
 /** Why a worker is not healthy after its time has passed. */
-function whyUnhealthy(host: Host, app: App, { worker, answer }: Started): string {
+function whyUnhealthy(host: Host, app: App, { worker, asked, stray }: Started): Failure {
   if (emperors(host, app.paths).length === 0)
-    return "uWSGI's emperor, which would start it, is not running, so it has not started";
-  if (answer !== undefined)
-    return `${askedPath(worker)} ${answer === "000" ? "does not answer" : `answers ${answer}`}`;
-  if (!worker.site || !worker.listen || !("port" in worker.listen))
-    return "it has not started (see the emperor's log)";
-  const { address, port } = worker.listen;
-  const daemon = pidIn(host, filesOf(app, worker).daemon);
-  const others = daemon === undefined ? [] : listeningPorts(host, daemon);
-  const wanted = `${address}:${port} ($BIND_ADDRESS:$PORT)`;
-  return others.length > 0
-    ? `it listens on port ${others.join(", ")} instead of ${wanted}`
-    : `nothing listens on ${wanted}`;
+    return {
+      failed: "uWSGI's emperor, which would start it, is not running, so it has not started",
+    };
+  const place = portOfSite(worker);
+  if (stray && place)
+    return { failed: describeStray(stray, place), hint: strayHint(app, worker, stray) };
+  if (asked)
+    return {
+      failed: failureOf(worker, asked),
+      hint: worker.healthcheck ? undefined : answerHint(app.name, asked),
+    };
+  return {
+    failed: place
+      ? `nothing listens on ${place.address}:${place.port} ($BIND_ADDRESS:$PORT)`
+      : "it has not started (see the emperor's log)",
+  };
 }
 
 /**
@@ -117,9 +173,9 @@ function whyUnhealthy(host: Host, app: App, { worker, answer }: Started): string
 export type Explain = (worker: Worker, log: string, advice?: string) => PikuError | undefined;
 
 /**
- * Waits until all workers are healthy: a `web` worker listens on its port, a wsgi app is loaded,
- * everything else stays up for a second. Throws as soon as one has failed, or after `timeout`
- * milliseconds, with the end of its log.
+ * Waits until all workers are healthy: a `web` worker with a site answers a request, a wsgi app is
+ * loaded, and all but those inside uWSGI stay up for a second after that. Throws as soon as one has
+ * failed, or after `timeout` milliseconds, with the end of its log.
  */
 export function waitUntilHealthy(
   host: Host,
@@ -129,11 +185,13 @@ export function waitUntilHealthy(
   show: () => void,
   explain: Explain,
 ): void {
-  let waiting = [...started];
+  let waiting: Started[] = [];
+  const until = host.ticks() + timeout;
   const areHealthy = () => {
-    waiting = waiting.filter((one) => {
-      const state = health(host, app, one);
-      if (typeof state === "object") throw unhealthy(host, app, one, state.failed, explain);
+    // All of them each time: one that is healthy may end while another is waited for.
+    waiting = started.filter((one) => {
+      const state = health(host, app, one, until - host.ticks());
+      if (typeof state === "object") throw unhealthy(host, app, one, state, explain);
       return state === "starting";
     });
     return waiting.length === 0;
@@ -143,7 +201,8 @@ export function waitUntilHealthy(
   const wake = wakingEmperor(host, app.paths);
   const inTime = waitUntil(host, areHealthy, {
     every: 50,
-    atMost: timeout,
+    // What answers in time still has to live for its second.
+    atMost: timeout + minUptime,
     tell: () => host.say(`-----> Waiting up to ${seconds} s for ${names()}`),
     meanwhile(passed) {
       wake(passed);
@@ -152,13 +211,8 @@ export function waitUntilHealthy(
   });
   if (inTime) return;
   const [late] = waiting as [Started];
-  throw unhealthy(
-    host,
-    app,
-    late,
-    `${whyUnhealthy(host, app, late)} after ${seconds} seconds`,
-    explain,
-  );
+  const { failed, hint } = whyUnhealthy(host, app, late);
+  throw unhealthy(host, app, late, { failed: `${failed} after ${seconds} seconds`, hint }, explain);
 }
 
 const logSettles = { quiet: 200, atMost: 2000 };
@@ -178,7 +232,7 @@ function unhealthy(
   host: Host,
   app: App,
   { worker, killedBefore }: Started,
-  why: string,
+  { failed: why, hint }: Failure,
   explain: Explain,
 ): PikuError {
   const log = settledLog(host, app, worker);
@@ -189,13 +243,14 @@ function unhealthy(
   if (isDiskFull(host, app.paths.root))
     return new PikuError(`${message}; the server's disk is full`, "free some space and try again");
   const isKilled = killedForMemory(host) > killedBefore;
-  const known = isKilled ? undefined : explain(worker, `${log}\npiku: ${why}\n`);
+  const known = isKilled ? undefined : explain(worker, `${log}\npiku: ${why}\n`, hint);
   if (known) return known;
   return new PikuError(
     `${message}${isKilled ? "; the server ran out of memory" : ""}`,
     // `run` would not help: it runs in the live release, which is not this one.
-    lines.length > 0
-      ? "its last output is above"
-      : `it printed nothing; see what \`${worker.command}\` does on your own machine`,
+    hint ??
+      (lines.length > 0
+        ? "its last output is above"
+        : `it printed nothing; see what \`${worker.command}\` does on your own machine`),
   );
 }

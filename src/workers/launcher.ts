@@ -2,7 +2,7 @@ import type { App } from "../app/app.ts";
 import { isShellName, type Settings } from "../app/env-file.ts";
 import { shellQuote } from "../text/text.ts";
 import { cronGuard } from "./cron.ts";
-import { filesOf, type Worker } from "./worker.ts";
+import { filesOf, markName, type Worker } from "./worker.ts";
 
 /**
  * Values that uWSGI's envdir cannot carry: it strips trailing whitespace. What takes its place
@@ -40,14 +40,14 @@ export function execLine(command: string): string {
 }
 
 /**
- * The shell script that starts a daemon or a cron job. It exports exactly the settings, records its
- * process id, and execs the command. The Procfile's command is the only text in it that the shell
+ * The shell script that starts a daemon or a cron job. It exports the settings and the mark of its
+ * processes, records its process id, and execs the command. The Procfile's command is the only text in it that the shell
  * interprets.
  */
 export function renderLauncher(app: App, worker: Worker): string {
   const files = filesOf(app, worker);
-  const exports = Object.entries(worker.settings).flatMap(([key, value]) =>
-    isShellName(key) ? [`export ${key}=${quoted(value)}\n`] : [],
+  const exports = Object.entries({ ...worker.settings, [markName]: files.mark }).flatMap(
+    ([key, value]) => (isShellName(key) ? [`export ${key}=${quoted(value)}\n`] : []),
   );
   // A second start means that the process has ended.
   const note = `printf . >>${files.starts}\necho $$ >${files.daemon}\n`;

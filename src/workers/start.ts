@@ -4,12 +4,14 @@ import type { Host } from "../host/host.ts";
 import { isListening, killedForMemory } from "../host/processes.ts";
 import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
+import type { Asked } from "./answer.ts";
 import { emperorLog, wakeEmperor } from "./emperor.ts";
 import { renderVassal } from "./ini.ts";
 import { envdirFiles, renderLauncher } from "./launcher.ts";
+import type { Stray } from "./listening.ts";
 import { setLogAside } from "./logs.ts";
 import { vassalPairs } from "./vassal.ts";
-import { filesOf, runFolder, socketOf, type Worker } from "./worker.ts";
+import { filesOf, markName, runFolder, socketOf, type Worker } from "./worker.ts";
 
 /** Writes the files that a worker is started from: launcher or envdir, and a copy of its vassal. */
 export function writeWorker(host: Host, app: App, worker: Worker): void {
@@ -18,7 +20,8 @@ export function writeWorker(host: Host, app: App, worker: Worker): void {
   if (isUwsgiKind(worker.kind)) {
     host.remove(files.envdir);
     host.mkdir(files.envdir, 0o700);
-    for (const [key, value] of Object.entries(envdirFiles(worker.settings)))
+    const settings = { ...worker.settings, [markName]: files.mark };
+    for (const [key, value] of Object.entries(envdirFiles(settings)))
       host.append(`${files.envdir}/${key}`, value, 0o600);
   } else {
     host.write(files.launcher, renderLauncher(app, worker), 0o600);
@@ -70,9 +73,12 @@ export interface Started {
   emperorLogAt: number;
   /** When its process was first seen (`host.ticks`). */
   seen?: number;
-  /** When its health check was last requested, and the status of the answer; `000` for none. */
-  asked?: number;
-  answer?: string;
+  /** How it was last asked for a page, and what came of it. */
+  asked?: Asked;
+  /** Since when it listens and answers (`host.ticks`). */
+  ready?: number;
+  /** Where it listens instead of where it is to. */
+  stray?: Stray;
 }
 
 /**

@@ -1,18 +1,22 @@
 import type { App } from "../app/app.ts";
-import { isUwsgiKind } from "../app/procfile.ts";
-import { liveRelease } from "../app/releases.ts";
+import { isCron, isUwsgiKind } from "../app/procfile.ts";
+import { isStopped, liveRelease } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import {
   commandLines,
   endGroup,
+  everyProcess,
+  familyOf,
   hasConnections,
   isAlive,
   isSocketConnected,
   pidIn,
+  type Running,
   statOf,
   titleOf,
 } from "../host/processes.ts";
 import { waitUntil } from "../host/wait.ts";
+import { endStrays } from "./detached.ts";
 import { listVassals, wakeEmperor, wakingEmperor } from "./emperor.ts";
 import { filesOf, socketOf, type Vassal, type Worker } from "./worker.ts";
 
@@ -82,6 +86,24 @@ export function processesOf(
   };
 }
 
+/**
+ * What has been started by vassals that are to end, also in sessions of its own; without the jobs
+ * of cron lines, which end by themselves.
+ */
+function descendantsOf(
+  host: Host,
+  app: App,
+  vassals: readonly Vassal[],
+  processes: readonly { masters: number[]; group?: number }[],
+): Running[] {
+  const roots = processes.flatMap(({ masters, group }, i) =>
+    isCron(vassals[i]!.kind) && !isStopped(host, app)
+      ? []
+      : [...masters, ...(group ? [group] : [])],
+  );
+  return roots.length > 0 ? familyOf(everyProcess(host), roots) : [];
+}
+
 /** The process id of a vassal's master. */
 const pidOf = (host: Host, app: App, { release, ...vassal }: Vassal) =>
   release === undefined ? undefined : pidIn(host, filesOf(app, { ...vassal, release }).master);
@@ -95,6 +117,7 @@ const killDelay = 5_000;
 export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], grace: number): void {
   if (vassals.length === 0) return;
   const processes = vassals.map((vassal) => processesOf(host, app, vassal));
+  const started = descendantsOf(host, app, vassals, processes);
   for (const { file } of vassals) host.remove(`${app.paths.enabled}/${file}`);
   const masters = processes.flatMap((found) => found.masters);
   const groups = processes.flatMap(({ group }) => group ?? []);
@@ -107,6 +130,7 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
   for (const pid of masters) if (isAlive(host, pid)) host.signal(pid, "KILL");
   // What a shell command left behind: the shell exits at once, its children may not.
   for (const group of groups) endGroup(host, group, 1_000);
+  endStrays(host, app, started);
   for (const { kind, ordinal, release } of vassals) {
     if (!isUwsgiKind(kind) || release === undefined) continue;
     host.remove(socketOf(app, ordinal, release));

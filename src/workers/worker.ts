@@ -1,6 +1,7 @@
 import type { App } from "../app/app.ts";
 import type { Cron } from "../app/cron.ts";
 import type { Settings } from "../app/env-file.ts";
+import type { Paths } from "../app/paths.ts";
 import type { Release } from "../app/releases.ts";
 import { setting } from "../app/settings.ts";
 import type { Pair } from "./ini.ts";
@@ -93,6 +94,8 @@ export function filesOf(
     envdir: `${base}.env`,
     /** uWSGI's own process, written when it starts. */
     master: `${base}.pid`,
+    /** What every process of it has in its environment, as PIKU_PROCESS. */
+    mark: base,
     /** The process that the launcher became. */
     daemon: `${base}.daemon`,
     /** A byte for each time that it was started, by the launcher or by uWSGI. */
@@ -125,12 +128,34 @@ export const slotFlag = (app: App) => `${app.paths.sockets}/${app.name}.b`;
  */
 export const loadsLate = (kind: string) => kind === "jwsgi";
 
+/** The variable by which the processes of a worker are known, wherever they have gone. */
+export const markName = "PIKU_PROCESS";
+
+/** The worker that a mark is of, or undefined for one of another board's. */
+export function parseMark(paths: Paths, mark: string): Required<Omit<Vassal, "file">> | undefined {
+  const [, app, release, kind, ordinal] =
+    /^([^/]+)\/run-(\d+)\/([^/]+)\.(\d+)$/.exec(
+      mark.startsWith(`${paths.releases}/`) ? mark.slice(paths.releases.length + 1) : "",
+    ) ?? [];
+  if (app === undefined || kind === undefined) return undefined;
+  return { app, kind, ordinal: Number(ordinal), release: Number(release) };
+}
+
 /**
- * The path that must answer before a worker is healthy; any answer will do for an app that only a
- * request loads.
+ * The path that must answer before a worker is healthy, unless PIKU_HEALTHCHECK is `false`. Any
+ * answer will do where it is not set: for a `web` worker with a site, since gunicorn and its like
+ * listen before they load the app, and for an app that only a request loads.
  */
-export const askedPath = ({ kind, settings, healthcheck }: Worker): string | undefined =>
-  healthcheck ?? (loadsLate(kind) && setting(settings, "UWSGI_IDLE") > 0 ? "/" : undefined);
+export function askedPath(worker: Worker): string | undefined {
+  const { kind, settings, healthcheck } = worker;
+  if (healthcheck !== undefined) return healthcheck.startsWith("/") ? healthcheck : undefined;
+  const isLate = loadsLate(kind) && setting(settings, "UWSGI_IDLE") > 0;
+  return isLate || portOfSite(worker) ? "/" : undefined;
+}
+
+/** Where a worker that is not inside uWSGI must listen, since nginx will ask it there. */
+export const portOfSite = ({ site, listen }: Worker) =>
+  site !== undefined && listen && "port" in listen ? listen : undefined;
 
 /** Milliseconds that a process has for its last requests, once it is told to end. */
 export const graceOf = (settings: Settings) => 1000 * setting(settings, "PIKU_GRACE");

@@ -113,7 +113,7 @@ stories((board, story) => {
       "package.json": JSON.stringify({
         scripts: {
           postinstall: "node build.js",
-          start: "cp -r node_modules/../dist . && exec node server.js",
+          start: "exec node server.js",
         },
         dependencies: { ms: "2.1.2" },
       }),
@@ -161,22 +161,6 @@ stories((board, story) => {
       expect(served()).toBe("2.1.0");
     },
   );
-
-  story("Node with a modern yarn, which npm installs", () => {
-    const app = board.repo(undefined, {
-      Procfile: "web: exec node app.js\n",
-      ENV: "NGINX_SERVER_NAME=modern.test\nNODE_PACKAGE_MANAGER=yarn\n",
-      "app.js":
-        "require('http').createServer((_, r) => r.end(require('ms/package').version)).listen(process.env.PORT)\n",
-      "package.json": JSON.stringify({
-        packageManager: "yarn@4.6.0",
-        dependencies: { ms: "2.1.3" },
-      }),
-    });
-    const { output } = ok(board.push(app, "modern"));
-    expect(output).toContain("Installing package manager @yarnpkg/cli-dist@4.6.0 with npm");
-    expect(board.get("/", { host: "modern.test" }).body).toBe("2.1.3");
-  });
 
   story(
     "pip: the app itself as a package runs from its own folder, not from the build tree",

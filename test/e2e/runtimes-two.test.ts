@@ -85,6 +85,20 @@ const served = (board: Board, app: string, folder: string) =>
     .map((entry) => `${entry.parentPath}/${entry.name}`.split(`/apps/${app}/`)[1]!)
     .sort();
 
+const goMain = (says: string) => `package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+)
+
+func main() {
+	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, ${JSON.stringify(says)}) })
+	http.ListenAndServe(os.Getenv("BIND_ADDRESS")+":"+os.Getenv("PORT"), nil)
+}
+`;
+
 /** Building is the same on either executable, and slow. */
 const unlessSlow = {
   unless: ({ name }: Target) =>
@@ -150,6 +164,50 @@ stories((board, story) => {
     ok(board.push(app, "several"));
     expect(board.get("/", { host: "several.test" }).body).toBe("Hello from Go\n");
     expect(served(board, "several", "bin")).toEqual(["bin/idle", "bin/server"]);
+  });
+
+  with_(["go"], "Go: programs are found as Heroku's and Dokku's own apps name them", () => {
+    const module = "module example.test/you/getting-started\n\ngo 1.19\n";
+    const app = board.repo(undefined, {
+      Procfile: "web: getting-started\n",
+      ENV: "NGINX_SERVER_NAME=named.test\n",
+      "go.mod": module,
+      "main.go": goMain("top"),
+      "cmd/admin/main.go": goMain("admin"),
+    });
+    const served = () => board.get("/", { host: "named.test" }).body;
+    ok(board.push(app, "named"));
+    expect(served()).toBe("top");
+
+    app.commit("In bin", { Procfile: "web: bin/admin\n" });
+    ok(board.push(app, "named"));
+    expect(served()).toBe("admin");
+
+    app.commit("Another name", { Procfile: "web: web\n", "cmd/admin/main.go": null });
+    ok(board.push(app, "named"));
+    expect(served()).toBe("top");
+
+    app.commit("Without a module", { Procfile: "web: ./server\n", "go.mod": null });
+    ok(board.push(app, "named"));
+    expect(served()).toBe("top");
+
+    app.commit("A workspace", {
+      Procfile: "web: api\n",
+      "main.go": null,
+      "go.work": "go 1.19\n\nuse (\n\t./api\n\t./job\n)\n",
+      "api/go.mod": "module example.test/you/api\n\ngo 1.19\n",
+      "api/main.go": goMain("api"),
+      "job/go.mod": "module example.test/you/job\n\ngo 1.19\n",
+      "job/main.go": goMain("job"),
+    });
+    ok(board.push(app, "named"));
+    expect(served()).toBe("api");
+
+    app.commit("No such program", { Procfile: "web: bin/server\n" });
+    expect(board.push(app, "named").output).toContain(
+      "the Procfile runs 'server', but what is built is bin/api, bin/job.",
+    );
+    expect(served()).toBe("api");
   });
 
   with_(["go"], "Go: `go run` as a worker, and `go build` as release, without a go.sum", () => {

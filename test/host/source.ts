@@ -10,7 +10,8 @@ export function sourceOf(facts: {
   settings?: Record<string, string>;
   tools?: string[];
   probes?: string[];
-  commit?: string;
+  /** Files that are links, or submodules: their mode. */
+  modes?: Record<string, string>;
   commands?: string[];
   answers?: Record<string, string>;
 }): Source {
@@ -20,7 +21,7 @@ export function sourceOf(facts: {
     settings = {},
     tools = ["python3"],
     probes = [],
-    commit = "c1",
+    modes = {},
     commands,
     answers = {},
   } = facts;
@@ -28,8 +29,14 @@ export function sourceOf(facts: {
     workers,
     commands: commands ?? Object.values(workers),
     settings,
-    names: Object.keys(files).map((name) => name.replace(/\/.*/, "/")),
-    commit,
+    names: [...new Set(Object.keys(files).map((name) => name.replace(/\/.*/, "/")))],
+    files: () =>
+      new Map(
+        Object.entries(files).map(([name, text]) => [
+          name,
+          `${modes[name] ?? "100644"} ${JSON.stringify(text)}`,
+        ]),
+      ),
     read: (name) => files[name] ?? "",
     has: (tool) => tools.includes(tool),
     probe: (...argv) => probes.includes(argv.join(" ")),

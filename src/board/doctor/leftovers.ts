@@ -39,7 +39,8 @@ function withoutApp(host: Host, { apps, paths }: Board) {
     apps.every((app) => app.name !== name),
   );
   const isWaiting = (name: string) =>
-    !begun.has(name) && host.list(`${paths.envs}/${name}`).join() === "ENV";
+    !begun.has(name) &&
+    ["ENV", "SCALING", "ENV,SCALING"].includes(host.list(`${paths.envs}/${name}`).join());
   const isTried = (name: string) =>
     !vassals.includes(name) && numbersOf(host, appOf(paths, name)).length > 0;
   return {

@@ -2,10 +2,10 @@ import type { Paths } from "../../app/paths.ts";
 import { releasedSite } from "../../app/releases.ts";
 import type { Host } from "../../host/host.ts";
 import { readComplaint } from "../../site/complaint.ts";
-import { listensIn, serverNamesIn } from "../../site/directives.ts";
 import { webFiles } from "../../site/main-file.ts";
 import { refusedSites } from "../../site/refused.ts";
-import { printable, splitAddress } from "../../text/text.ts";
+import { addressIn } from "../../site/visit.ts";
+import { printable } from "../../text/text.ts";
 import { type Board, type Check, findings, when } from "./check.ts";
 
 /** Whether nginx takes all sites, they are those of the live releases, and visitors get answers. */
@@ -93,30 +93,4 @@ function unanswered(host: Host, { sites, expected, nginx }: Board) {
       `logs ${name} tells why; restart ${name}`,
     );
   });
-}
-
-/**
- * Where a site's last server, the one that asks the app, can be reached on the board itself;
- * undefined for names that are patterns only.
- */
-export function addressIn(
-  site: string,
-): { scheme: string; host: string; address: string; port: number } | undefined {
-  const server = site.slice(Math.max(0, site.lastIndexOf("\nserver {")));
-  const listen = listensIn(server)
-    .map(splitAddress)
-    .find((one) => !one.address.startsWith("["));
-  const names = [...serverNamesIn(server)].map((name) =>
-    name.replace(/^\*\./, "piku.").replace(/^_$/, "piku.invalid"),
-  );
-  const host = names.find((name) => /^[\w.-]+$/.test(name));
-  if (!listen || !host) return undefined;
-  const { address, port } = listen;
-  const isSecure = new RegExp(`^\\s*listen\\s+\\S*${port}\\s[^;]*\\bssl\\b`, "m").test(server);
-  return {
-    scheme: isSecure ? "https" : "http",
-    host,
-    address: address === "*" ? "127.0.0.1" : address,
-    port,
-  };
 }

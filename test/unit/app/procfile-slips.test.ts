@@ -73,6 +73,6 @@ test.each([
   `web: ${"x ".repeat(30_000)}`,
 ])("a long line takes no time", (content) => {
   const began = performance.now();
-  expect(() => parseProcfile(`${content}\n:`)).toThrow(PikuError);
+  expect(() => parseProcfile(`${content}\n:`)).toThrow("Procfile line");
   expect(performance.now() - began).toBeLessThan(1000);
 });

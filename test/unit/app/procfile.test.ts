@@ -10,6 +10,7 @@ import {
   type Scaling,
   type Workers,
 } from "../../../src/app/procfile.ts";
+import type { PikuError } from "../../../src/text/errors.ts";
 import { cronTimes } from "../../../src/workers/cron.ts";
 import { randomBelow } from "../../e2e/seed.ts";
 
@@ -389,4 +390,32 @@ test.each<[string, string, number]>([
   ["../x=1", "malformed setting '../x=1'", 2],
 ])("parseScale refuses %s", (word, message, exitCode) => {
   expect(() => parseScale([word])).toThrow(expect.objectContaining({ message, exitCode }));
+});
+
+test.each([
+  ["node worker.js", "not a cron line", "take another name, such as worker"],
+  ["node a.js --b c d e f", "invalid minute 'node'", "take another name, such as worker"],
+  ["* * * * * * a b", "more than five fields", "leave out seconds and year"],
+  ["0 */5 * * * * a", "more than five fields", "leave out seconds and year"],
+  ["0 30 9 * * 1-5 a", "more than five fields", "leave out seconds and year"],
+  ["@reboot a", "@reboot is no time of the clock", "starts with the app, also after a reboot"],
+  ["@every 5m a", "@every is not known", "*/5 * * * *"],
+  ["@fortnightly a", "no time that is known", "@hourly, @daily, @weekly"],
+  ["* * * * *", "not a cron line", "'minute hour day month weekday command'"],
+])("cron %s says what to write", (line, message, hint) => {
+  const thrown = (() => {
+    try {
+      return parseCron(line, "here");
+    } catch (error) {
+      return error;
+    }
+  })() as PikuError;
+  expect(thrown.message).toContain(message);
+  expect(thrown.hint).toContain(hint);
+});
+
+test("a command that begins with a number or a word is no sixth field", () => {
+  expect(parseCron("0 9 * * 1 7z a b", "").command).toBe("7z a b");
+  expect(parseCron("0 9 * * 1 ./2048 x", "").command).toBe("./2048 x");
+  expect(parseCron("0 9 * * 1 2048", "").command).toBe("2048");
 });

@@ -106,7 +106,7 @@ test.each<[SettingName, string, string, string]>([
     "PIKU_HEALTHCHECK",
     "health",
     "path 'health'",
-    "write a path of the app that answers quickly, such as /health",
+    "write a path of the app that answers quickly, such as /health, or false",
   ],
   [
     "NGINX_INCLUDE_FILE",

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { folders, ownFolders, pathsOf } from "../../../src/app/paths.ts";
 import { checks, examineBoard } from "../../../src/board/doctor/index.ts";
-import { addressIn } from "../../../src/board/doctor/sites.ts";
 import { mountOf } from "../../../src/board/doctor/writable.ts";
 import type { Ran } from "../../../src/host/host.ts";
+import { addressIn } from "../../../src/site/visit.ts";
 import { memoryHost } from "../../host/memory.ts";
 
 const home = "/home/piku";
@@ -238,6 +238,28 @@ test.each<[string, Changes, string[]]>([
   ],
   [
     "processes",
+    {
+      files: {
+        "/proc/net/tcp": listening(80, 443, 5000).replace("00000000:1388", "070200C0:1388"),
+      },
+    },
+    [
+      "web.1 of app 'blog' listens on port 5000 of another address than 127.0.0.1, where nginx asks",
+    ],
+  ],
+  [
+    "processes",
+    {
+      files: {
+        "/proc/95/stat": stat("95 (sleep) S 1 95 95"),
+        "/proc/95/cmdline": "sleep\0x\0",
+        "/proc/95/environ": `PIKU_PROCESS=${root}/releases/blog/run-2/web.1\0`,
+      },
+    },
+    ["sleep still runs, which web.1 of app 'blog' has left behind"],
+  ],
+  [
+    "processes",
     { files: { [`${root}/envs/blog/SCALING`]: "web:1\nbot:1\n" } },
     ["bot.1 of app 'blog' is down"],
   ],
@@ -384,7 +406,8 @@ test("a remedy for each plain key removed other lines, when they were followed i
 });
 
 test("settings that wait for a first push were leftovers", () => {
-  const found = examine({ files: { [`${root}/envs/later/ENV`]: "A=1\n" } });
+  const files = { [`${root}/envs/later/ENV`]: "A=1\n", [`${root}/envs/later/SCALING`]: "a:0\n" };
+  const found = examine({ files });
   expect(found.filter(({ check }) => check === "leftovers")).toEqual([
     { check: "leftovers", ok: true, says: "none; settings wait for a first push of later" },
   ]);

@@ -210,7 +210,8 @@ test("the help of each command", () => {
     $ piku ps:scale --help
     e.g.: ssh piku@board ps:scale blog web=2 worker=1
 
-    Set how many processes of a kind an app has.
+    Set how many processes of a kind an app has. This also works before an app's
+    first push.
 
     usage: ps:scale <app> <settings...>
 

@@ -2,8 +2,10 @@ import { expect, test } from "bun:test";
 import {
   hasConnections,
   isListening,
+  isReached,
   isSocketConnected,
-  listeningPorts,
+  listenersOf,
+  startedWith,
   statOf,
 } from "../../../src/host/processes.ts";
 import { memoryHost } from "../../host/memory.ts";
@@ -37,16 +39,81 @@ test("a machine without IPv6, or without any socket, has no listeners", () => {
   expect(isListening(memoryHost(), 80)).toBe(false);
 });
 
-test("the ports of a group are those whose sockets it holds", () => {
+test("the listeners of processes are those whose sockets they hold", () => {
   const host = tables(
     v4("1F90", "0000", "0A", 77) + v4("1F91", "0000", "0A", 78),
     v6("1F90", "0000", "0A", 79),
   );
   host.mkdir("/proc/500/fd");
-  host.write("/proc/500/stat", "500 (a) b) S 1 499 499 0");
   host.link("socket:[77]", "/proc/500/fd/3");
   host.link("socket:[79]", "/proc/500/fd/4");
-  expect(listeningPorts(host, 499)).toEqual([8080]);
+  expect(listenersOf(host, [500, 501])).toEqual([
+    { address: "127.0.0.1", port: 8080, inode: "77" },
+    { address: "::1", port: 8080, inode: "79" },
+  ]);
+});
+
+// What the kernel writes for addresses, and who is reached when nginx asks there.
+const addresses: Record<string, string> = {
+  "127.0.0.1": "0100007F",
+  "0.0.0.0": "00000000",
+  "192.0.2.7": "070200C0",
+  "::1": "00000000000000000000000001000000",
+  "::": "00000000000000000000000000000000",
+  "::ffff:127.0.0.1": "0000000000000000FFFF00000100007F",
+  "2001:db8::1": "B80D0120000000000000000001000000",
+};
+
+test.each([
+  ["127.0.0.1", "127.0.0.1", true],
+  ["0.0.0.0", "127.0.0.1", true],
+  ["::", "127.0.0.1", true],
+  ["::ffff:127.0.0.1", "127.0.0.1", true],
+  ["::1", "127.0.0.1", false],
+  ["192.0.2.7", "127.0.0.1", false],
+  ["127.0.0.1", "0.0.0.0", true],
+  ["127.0.0.1", "[::]", true],
+  ["192.0.2.7", "0.0.0.0", false],
+  ["192.0.2.7", "192.0.2.7", true],
+  ["0.0.0.0", "192.0.2.7", true],
+  ["127.0.0.1", "192.0.2.7", false],
+  ["::1", "[::1]", true],
+  ["::", "::1", true],
+  ["0.0.0.0", "::1", false],
+  ["2001:db8::1", "2001:db8::1", true],
+  ["::1", "localhost", true],
+])("what listens on %s when nginx asks %s: %p", (listener, asked, expected) => {
+  const host = memoryHost({
+    files: {
+      "/proc/net/tcp": `   0: ${addresses[listener]}:1F90 00000000:0000 0A 0:0 0:0 0 0 0 7 1\n`,
+    },
+  });
+  host.taken.add(8080);
+  expect(isReached(host, asked, 8080)).toBe(expected);
+  expect(isReached(host, asked, 8081)).toBe(false);
+});
+
+test("a socket of IPv6 alone is not reached over IPv4: it leaves that port free", () => {
+  const host = tables("", v6("1F90", "0000", "0A").replace("01000000:1F90", "00000000:1F90"));
+  expect(isReached(host, "127.0.0.1", 8080)).toBe(false);
+  host.taken.add(8080);
+  expect(isReached(host, "127.0.0.1", 8080)).toBe(true);
+});
+
+test("what cannot be read of another user's process is nothing", () => {
+  const host = memoryHost({ files: { "/proc/12/environ": "A=1\0B=2=3\0" } });
+  expect(["A", "B", "C"].map((name) => startedWith(host, 12, name))).toEqual([
+    "1",
+    "2=3",
+    undefined,
+  ]);
+  const closed = {
+    ...host,
+    readFrom: () => {
+      throw new Error("EACCES open");
+    },
+  };
+  expect(startedWith(closed, 12, "A")).toBeUndefined();
 });
 
 test.each([

@@ -6,24 +6,20 @@ import { gradle, gradleWrapper, maven } from "../../../src/runtimes/java.ts";
 import { ruby } from "../../../src/runtimes/ruby.ts";
 import type { Runtime, Source } from "../../../src/runtimes/runtime.ts";
 import { rust } from "../../../src/runtimes/rust.ts";
+import { sourceOf as factsOf } from "../../host/source.ts";
 
 type Files = Record<string, string>;
 
-/** A commit with these files at its top, on a machine that has every tool but these. */
+/** A commit with these files, on a machine that has every tool but these. */
 const sourceOf = (
   files: Files,
   workers: Files = { web: "a" },
   settings: Files = {},
   lacking: string[] = [],
 ): Source => ({
-  workers,
-  commands: Object.values(workers),
-  settings,
-  names: Object.keys(files).map((name) => name.replace(/\/.*/, "/")),
-  commit: "c1",
-  read: (name) => files[name] ?? "",
+  ...factsOf({ files, workers, settings }),
   has: (tool) => !lacking.includes(tool),
-  probe: () => true,
+  probe: (...argv) => !lacking.includes(argv.at(-1)!),
   ask: (...argv) => argv.join(" "),
 });
 
@@ -41,6 +37,7 @@ test.each<[string, Files, string, string[]]>([
   ["go.mod", { "go.mod": "", "Cargo.toml": "" }, "Go", []],
   ["Godeps", { "Godeps/Godeps.json": "" }, "Go", []],
   ["a .go file", { "main.go": "" }, "Go", []],
+  ["go.work", { "go.work": "" }, "Go", []],
   ["a .go file in a folder", { "cmd/main.go": "" }, "Generic", []],
   ["deps.edn", { "deps.edn": "", "project.clj": "" }, "Clojure CLI", []],
   ["no clojure, but lein", { "deps.edn": "", "project.clj": "" }, "Clojure Lein", ["clojure"]],
@@ -73,27 +70,27 @@ test.each<[string, string, Files, string]>([
 const main = "// A server.\npackage main\n";
 const module = "module example.test/hello\n";
 const required = `${module}\nrequire github.com/google/uuid v1.6.0\n`;
-const install = 'sh -c GOBIN="$PWD/bin" exec go install -buildvcs=false ./...';
+const build = "go build -buildvcs=false -o hello .";
+const install = (...packages: string[]) =>
+  `sh -c GOBIN="$PWD/bin" exec go install -buildvcs=false "$@" sh ${packages.join(" ")}`;
+const link = (program: string, path: string) =>
+  `sh -c mkdir -p "$(dirname "$1")" && ln -sfn "$0" "$1" ${program} ${path}`;
 
 test.each<[string, Files, string[]]>([
-  ["a program", { "go.mod": module, "main.go": main }, ["go build -buildvcs=false -o hello ."]],
-  ["programs in folders", { "go.mod": module, "cmd/x/main.go": main }, [install]],
-  ["a library at the top", { "go.mod": module, "lib.go": "package lib\n" }, [install]],
+  ["a program", { "go.mod": module, "main.go": main }, [build]],
+  [
+    "programs in folders",
+    { "go.mod": module, "cmd/x/main.go": main, "y/main.go": main },
+    [install("./...")],
+  ],
+  ["a library at the top", { "go.mod": module, "lib.go": "package lib\n" }, [install("./...")]],
   [
     "a library at the top with a script",
     { "go.mod": module, "lib.go": "package lib\n", "gen.go": `//go:build ignore\n\n${main}` },
-    [install],
+    [install("./...")],
   ],
-  [
-    "a lock file",
-    { "go.mod": required, "go.sum": "x", "main.go": main },
-    ["go build -buildvcs=false -o hello ."],
-  ],
-  [
-    "no lock file",
-    { "go.mod": required, "main.go": main },
-    ["go mod tidy", "go build -buildvcs=false -o hello ."],
-  ],
+  ["a lock file", { "go.mod": required, "go.sum": "x", "main.go": main }, [build]],
+  ["no lock file", { "go.mod": required, "main.go": main }, ["go mod tidy", build]],
   [
     "no module",
     { "a.go": main, "a_test.go": main, "b.go": main },
@@ -105,8 +102,73 @@ test.each<[string, Files, string[]]>([
     ["godep restore", "go build -buildvcs=false -o shop a.go"],
   ],
   ["only tests", { "a_test.go": main }, []],
+  [
+    "a workspace without a module at the top",
+    {
+      "go.work": 'go 1.22\n\nuse (\n\t./api // the server\n\t"./lib/"\n)\nuse ./tool\n',
+      "api/go.mod": "module example.test/api\n",
+      "api/main.go": main,
+    },
+    [install("./api/...", "./lib/...", "./tool/...")],
+  ],
+  [
+    "a program beside a folder of its name",
+    { "go.mod": module, "main.go": main, "hello/hello.go": "package hello\n" },
+    ["go build -buildvcs=false -o bin/hello ."],
+  ],
 ])("go builds %s", (_, files, steps) => {
   expect(argvs(go, sourceOf(files, {}, { APP: "shop" }))).toEqual(steps);
+});
+
+// Regression: Procfiles of Heroku's and Dokku's own Go apps, and of apps without a module, whose
+// program was called like the remote.
+const top = { "go.mod": module, "main.go": main };
+const folders = { "go.mod": module, "cmd/api/main.go": main, "cmd/job/main.go": main };
+
+test.each<[string, Files, string, string[], string[]]>([
+  ["hello", top, "the program's bare name", [build, link("../hello", "bin/hello")], []],
+  ["./hello", top, "its path", [build], []],
+  ["bin/hello -v", top, "in bin", [build, link("../hello", "bin/hello")], []],
+  ["web", top, "any other name of the only program", [build, link("../hello", "bin/web")], []],
+  ["exec ./server", top, "any other path", [build, link("hello", "server")], []],
+  ["PORT=1 bin/web", top, "in bin, with a variable", [build, link("../hello", "bin/web")], []],
+  ["python9 app.py", top, "a tool that is missing", [build], []],
+  ["python3 -m x", top, "a tool that is there", [build], []],
+  ["./run.sh", { ...top, "run.sh": "x" }, "a file of the commit", [build], []],
+  [
+    "./server",
+    { "a.go": main },
+    "the program, without a module",
+    ["go build -buildvcs=false -o shop a.go", link("shop", "server")],
+    [],
+  ],
+  [
+    "api",
+    { ...top, ...folders },
+    "a program of a folder beside one at the top",
+    [build, install("./cmd/api")],
+    [],
+  ],
+  ["bin/api", folders, "one of several", [install("./...")], []],
+  ["./api", folders, "one of several, at the top", [install("./..."), link("bin/api", "api")], []],
+  [
+    "bin/server",
+    folders,
+    "none of several",
+    [install("./...")],
+    ["the Procfile runs 'server', but what is built is bin/api, bin/job."],
+  ],
+  ["make && bin/server", folders, "what a line of it makes", [install("./...")], []],
+])("go: `%s`, %#", (web, files, _, steps, warnings) => {
+  const lacking = ["hello", "web", "api", "python9"];
+  const source = sourceOf(files, { web }, { APP: "shop" }, lacking);
+  expect(argvs(go, source)).toEqual(steps);
+  expect(go.warns!(source)).toEqual(warnings);
+});
+
+test("go's programs are found by their names", () => {
+  const settings = go.settings("", { PWD: "/apps/a", PATH: "/usr/bin" }, sourceOf({}));
+  expect(settings.PATH).toBe("/apps/a/bin:/usr/bin");
 });
 
 test.each<[string, string[]]>([
@@ -195,44 +257,6 @@ test.each<[string, Runtime, string[], string[]]>([
   ],
 ])("of what %s makes, what goes live", (_, runtime, live, not) => {
   expect([...live, ...not].filter(runtime.goesLive!)).toEqual(live);
-});
-
-const gemfile = 'source "https://rubygems.org"\n# path: x\ngem "rack"\n';
-
-test.each<[string, Files, Files, string[]]>([
-  ["a Gemfile", { Gemfile: gemfile, "a.rb": "x" }, {}, ["ruby -v", "Gemfile", gemfile]],
-  [
-    "its lock file, and the version of Ruby",
-    { ".ruby-version": "3.1", Gemfile: gemfile, "Gemfile.lock": "l" },
-    {},
-    ["ruby -v", ".ruby-version", "3.1", "Gemfile", gemfile, "Gemfile.lock", "l"],
-  ],
-  [
-    "a gemspec",
-    { Gemfile: "gemspec", "a.gemspec": "g" },
-    {},
-    ["ruby -v", "Gemfile", "gemspec", "a.gemspec", "g"],
-  ],
-  [
-    "settings",
-    { Gemfile: "" },
-    { BUNDLE_WITHOUT: "test", X: "1" },
-    ["ruby -v", "BUNDLE_WITHOUT=test", "Gemfile", ""],
-  ],
-  [
-    "a gem of its own",
-    { Gemfile: 'gem "a", path: "a"' },
-    {},
-    ["ruby -v", "Gemfile", 'gem "a", path: "a"', "c1"],
-  ],
-  [
-    "another Gemfile",
-    { Gemfile: 'eval_gemfile "x"' },
-    {},
-    ["ruby -v", "Gemfile", 'eval_gemfile "x"', "c1"],
-  ],
-])("ruby's folder is made from %s", (_, files, settings, parts) => {
-  expect(ruby.madeFrom!(sourceOf(files, {}, settings))).toEqual(parts);
 });
 
 test("ruby honours a lock file, and keeps the one that it makes", () => {

@@ -30,57 +30,13 @@ test.each<[string, Parameters<typeof sourceOf>[0], string, string[]]>([
   expect([found.runtime?.name, found.lacking.map((one) => one.name)]).toEqual([name, lacking]);
 });
 
-const version = "answer to python3 -V";
-
-test.each<[string, Record<string, string>, string[]]>([
-  ["one list", requirements, [version, "flask\n"]],
-  ["an empty list", { "requirements.txt": "" }, [version, ""]],
-  [
-    "lists beside it that it may name",
-    {
-      "app.py": "x",
-      "constraints.txt": "c",
-      "requirements-dev.txt": "d",
-      "requirements.txt": "-r requirements-dev.txt",
-    },
-    [version, "c", "d", "-r requirements-dev.txt"],
-  ],
-  [
-    "a folder of the app",
-    { "requirements.txt": "flask\n-e .\n" },
-    [version, "flask\n-e .\n", "c1"],
-  ],
-  ["a folder by its path", { "requirements.txt": "./vendor/x" }, [version, "./vendor/x", "c1"]],
-  [
-    "a folder by an address",
-    { "requirements.txt": "x @ file:vendor/x" },
-    [version, "x @ file:vendor/x", "c1"],
-  ],
-  [
-    "a list in a folder, whose text is not looked at",
-    { "requirements.txt": "-r requirements/prod.txt\n", "requirements/prod.txt": "flask" },
-    [version, "-r requirements/prod.txt\n", "c1"],
-  ],
-  [
-    "a list of any name",
-    {
-      "requirements.txt": "-rdeps.txt\n--constraint=pins.txt",
-      "deps.txt": "flask",
-      "pins.txt": "x",
-    },
-    [version, "-rdeps.txt\n--constraint=pins.txt", "c1"],
-  ],
-])("python's folder is made from %s", (_, files, parts) => {
-  expect(python.madeFrom!(sourceOf({ files }))).toEqual(parts);
-});
-
 test("python's folder is made anew for another Python", () => {
   const source = sourceOf({
     files: requirements,
     settings: { PYTHON_VERSION: "3.11" },
     tools: ["python3.11"],
   });
-  expect(python.madeFrom!(source)).toEqual(["answer to python3.11 -V", "flask\n"]);
+  expect(python.madeFrom!.facts(source)).toEqual(["answer to python3.11 -V"]);
 });
 
 test.each([
@@ -89,7 +45,7 @@ test.each([
   ["latest", "PYTHON_VERSION: invalid version 'latest'"],
   ["3; id", "PYTHON_VERSION: invalid version '3; id'"],
 ])("PYTHON_VERSION=%s is refused", (value, message) => {
-  expect(() => python.madeFrom!(sourceOf({ settings: { PYTHON_VERSION: value } }))).toThrow(
+  expect(() => python.madeFrom!.facts(sourceOf({ settings: { PYTHON_VERSION: value } }))).toThrow(
     message,
   );
 });

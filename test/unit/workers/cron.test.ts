@@ -116,6 +116,7 @@ set -- $(date '+%-H %-d %-m %w')
 trap 'echo $? >/p/releases/blog/run-7/cron.1.ended' EXIT
 cd /p/apps/blog || exit 1
 export A='1'
+export PIKU_PROCESS='/p/releases/blog/run-7/cron.1'
 a; b
 `);
 });

@@ -1,0 +1,28 @@
+import { setting } from "../app/settings.ts";
+import type { Host } from "../host/host.ts";
+import { isClosed } from "../site/maintenance.ts";
+import { visit } from "../site/visit.ts";
+import { voiceOf } from "../text/output.ts";
+import type { Plan } from "./plan.ts";
+
+/** Answers that nobody wants for the first page of an app. The first pattern counts. */
+const poor: readonly [pattern: RegExp, says: string][] = [
+  [/^0*$/, "has not answered within 5 seconds"],
+  [/^50[24]$/, "cannot be reached, nginx says"],
+  [/^5/, "answers with an error of its own"],
+  [/^400$/, "does not accept the request; it may not know its name (Django: ALLOWED_HOSTS)"],
+];
+
+/**
+ * Looks at the page of a release that has just gone live as visitors see it, and warns of an answer
+ * that only the app itself can mend.
+ */
+export function warnOfFrontPage(host: Host, { app, site, settings }: Plan): void {
+  const page = setting(settings, "PIKU_HEALTHCHECK") ?? "/";
+  const text = site && page.startsWith("/") && !isClosed(host, app) && host.read(app.site);
+  const status = text ? visit(host, text, page) : undefined;
+  const [, says] = poor.find(([pattern]) => status !== undefined && pattern.test(status)) ?? [];
+  if (!says) return;
+  const got = Number(status) > 0 ? ` (${status})` : "";
+  voiceOf(host).warn(`app '${app.name}' ${says}${got} for ${page}: logs ${app.name} tells why`);
+}

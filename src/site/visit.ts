@@ -1,0 +1,48 @@
+import type { Host } from "../host/host.ts";
+import { splitAddress } from "../text/text.ts";
+import { listensIn, serverNamesIn } from "./directives.ts";
+
+/**
+ * Where a site's last server, the one that asks the app, can be reached on the board itself;
+ * undefined for names that are patterns only.
+ */
+export function addressIn(
+  site: string,
+): { scheme: string; host: string; address: string; port: number } | undefined {
+  const server = site.slice(Math.max(0, site.lastIndexOf("\nserver {")));
+  const listen = listensIn(server)
+    .map(splitAddress)
+    .find((one) => !one.address.startsWith("["));
+  const names = [...serverNamesIn(server)].map((name) =>
+    name.replace(/^\*\./, "piku.").replace(/^_$/, "piku.invalid"),
+  );
+  const host = names.find((name) => /^[\w.-]+$/.test(name));
+  if (!listen || !host) return undefined;
+  const { address, port } = listen;
+  const isSecure = new RegExp(`^\\s*listen\\s+\\S*${port}\\s[^;]*\\bssl\\b`, "m").test(server);
+  return {
+    scheme: isSecure ? "https" : "http",
+    host,
+    address: address === "*" ? "127.0.0.1" : address,
+    port,
+  };
+}
+
+const patience = 5;
+
+/**
+ * Asks nginx for a page of a site, as a visitor would, and gives the status of the answer; `000` for
+ * none within 5 seconds. Undefined where nginx is not there, or cannot be asked by a name.
+ */
+export function visit(host: Host, site: string, page: string): string | undefined {
+  const to = addressIn(site);
+  if (!to) return undefined;
+  const { stdout, status } = host.capture([
+    ...["curl", "-sk", "-o", "/dev/null", "-m", String(patience), "-w", "%{http_code}"],
+    ...["--max-filesize", "1000000", "--noproxy", "*", "-A", "piku"],
+    ...["--resolve", `${to.host}:${to.port}:${to.address}`, "--"],
+    `${to.scheme}://${to.host}:${to.port}${page}`,
+  ]);
+  // No program, or nobody who accepts.
+  return status === 127 || status === 7 ? undefined : stdout;
+}
