@@ -21,6 +21,7 @@ const ofUwsgi = [
   "Gracefully killing worker 1 (pid: 3431)...",
   "worker 1 buried after 1 seconds",
   "goodbye to uWSGI.",
+  '127.0.0.1 - - [26/Nov/2026:11:10:29 +0000] "GET / HTTP/1.1" 200 67 "-" "piku" 0ms',
   "[deadlock-detector] a process holding a robust mutex died. recovering...",
   "Respawned uWSGI worker 2 (new pid: 99)",
   "...The work of process 12 is done. Seeya!",
