@@ -14,7 +14,21 @@ const introduction = `# Settings
 
 The settings that piku itself reads; all others are for your app alone. [How to set them](../guides/settings.md); \`config APP --all\` shows all that an app gets.
 
-Settings come from three places, later ones win: \`~/.piku/ENV\` on the board (for all apps), \`ENV\` in the repository, \`config:set\`. \`$NAME\` and \`\${NAME}\` of known settings are replaced when an app is deployed, others stay as they are, and \`\\$\` is a dollar sign. A value is one line. In \`ENV\` files it may be quoted, and \` #\` begins a comment; a value from \`config:set\` is kept exactly as typed.
+Settings come from three places, later ones win: \`~/.piku/ENV\` on the board (for all apps), \`ENV\` in the repository, \`config:set\`. \`$NAME\` and \`\${NAME}\` of known settings are replaced when an app is deployed, others stay as they are, \`\${NAME:-default}\` and \`\${NAME-default}\` are as in a shell, and \`\\$\` is a dollar sign. A name that comes twice is used each time with what is known then. A value from \`config:set\` is kept exactly as typed.
+
+What \`ENV\` files and \`config:import\` read:
+
+| the value | written |
+|---|---|
+| as it is, up to a comment: a blank and \`#\` | \`A=two words\`, \`A={"a": 1}\`, \`A=it's\` |
+| as it is; nothing is replaced | \`A='$b \\n'\` |
+| as it is, but \`$b\` is replaced, \`\\n\` is a line break; \`\\"\`, \`\\\\\` and \`\\$\` are the characters, any other backslash stays | \`A="$b\\n"\` |
+| quotes right behind each other, as in a shell: \`I'm\` | \`A='I'"'"'m'\` |
+| up to the closing quote, over several lines | \`A="-----BEGIN\` … |
+| a leading \`export\` is left out: \`b\` | \`export A=b\` |
+| with the quotes, since they are not around all of it; backticks stay, too | \`A="a b" --flag\` |
+
+A value of several lines reaches every process; a \`wsgi\`, \`php\`, \`rwsgi\` or \`jwsgi\` worker gets it without blanks and line breaks at its end. Settings of piku's own have one line. A name may have dots and dashes, as Spring's do (\`spring.datasource.url\`); an app that has such a setting runs its commands by \`bash\`, since \`sh\` cannot hand it on.
 
 - **app**: in the \`ENV\` of the repository, or by \`config:set APP\`. **board**: only in \`~/.piku/ENV\`, or by \`config:set --global\`. **app, board**: in either; the board's is for all apps without one of their own.
 - An empty value is as if the setting were not there; for true or false it is false.

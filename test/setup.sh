@@ -30,6 +30,7 @@ needs python3-venv /usr/bin/python3 -c 'import ensurepip, venv'
 needs openssl command -v openssl
 needs curl command -v curl
 [ "${1:-}" != tests ] || needs shellcheck command -v shellcheck
+[ "${1:-}" != tests ] || needs zsh command -v zsh
 
 if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ]; then
   needs uwsgi-plugin-php test -e /usr/lib/uwsgi/plugins/php_plugin.so

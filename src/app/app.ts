@@ -67,6 +67,16 @@ export function findApp(host: Host, typed: string): App {
   const known = host.list(paths.apps).includes(typed) && !/[\n\r/]|^-/.test(typed);
   const app = appOf(paths, known ? typed : parseAppName(typed));
   if (host.stat(app.tree)?.type !== "directory") {
+    // The transcripts of its deploys (releases.ts).
+    const tried = host
+      .list(app.releases)
+      .flatMap((name) => /^(\d+)\.log$/.exec(name)?.[1] ?? [])
+      .map(Number);
+    if (tried.length > 0)
+      throw new PikuError(
+        `app '${app.name}' has never been live.`,
+        `its last push: releases:output ${app.name} ${Math.max(...tried)}`,
+      );
     const near = nearest(app.name, listApps(host, paths));
     throw new PikuError(
       `app '${app.name}' not found.`,
@@ -82,6 +92,13 @@ export function namedApp(host: Host, typed: string): App {
   return host.list(paths.apps).includes(typed)
     ? findApp(host, typed)
     : appOf(paths, parseAppName(typed));
+}
+
+/** Whether anything of this name is on the board: an app, or what waits for its first push. */
+export function isKnown(host: Host, name: string): boolean {
+  if (!isAppName(name)) return false;
+  const { tree, repo, envs } = appOf(pathsOf(host), name);
+  return [tree, repo, envs].some((path) => host.stat(path));
 }
 
 /**

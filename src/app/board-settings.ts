@@ -1,5 +1,6 @@
 import type { Host } from "../host/host.ts";
-import { parseSettings, type Settings } from "./env-file.ts";
+import type { Settings } from "./env-file.ts";
+import { parseSettings } from "./env-grammar.ts";
 import { setting, settingWarnings } from "./settings.ts";
 import { type SettingName, table } from "./settings-table.ts";
 

@@ -24,6 +24,9 @@ function commentOf(host: Host, fingerprint: string): string | undefined {
   }
 }
 
+/** The apps that the caller's key is bound to (`PIKU_KEY_APPS` of its line); undefined: all. */
+export const boundApps = (host: Host): string[] | undefined => host.env().PIKU_KEY_APPS?.split(",");
+
 /** The name alone of what `callerOf` gave, for people. */
 export const callerName = (who: string): string => who.replace(/ SHA256:\S+$/, "");
 

@@ -149,3 +149,30 @@ function fieldNumber(word: string, field: Field): number | undefined {
   const value = /^\d{1,2}$/.test(word) ? Number(word) : Number.NaN;
   return value >= field.min && value <= field.max ? value : undefined;
 }
+
+// A line such as `0 0 29 2 *` runs every four years, or eight.
+const maxSteps = 12 * 366;
+
+/**
+ * When a cron line runs next after this moment, in milliseconds since 1970, by the clock of the
+ * board; undefined for a day that never comes.
+ */
+export function nextRun(cron: Cron, now: number): number | undefined {
+  const has = (values: number[] | undefined, value: number) =>
+    values === undefined || values.includes(value);
+  const isDay = (at: Date) => {
+    const [day, weekday] = [has(cron.day, at.getDate()), has(cron.weekday, at.getDay())];
+    const fits = cron.day && cron.weekday && !cron.bothDays ? day || weekday : day && weekday;
+    return fits && has(cron.month, at.getMonth() + 1);
+  };
+  let at = new Date(now);
+  at.setSeconds(60, 0);
+  for (let step = 0; step < maxSteps; step++) {
+    const [year, month, day, hour] = [at.getFullYear(), at.getMonth(), at.getDate(), at.getHours()];
+    if (!isDay(at)) at = new Date(year, month, day + 1);
+    else if (!has(cron.hour, hour)) at = new Date(year, month, day, hour + 1);
+    else if (!has(cron.minute, at.getMinutes())) at = new Date(at.getTime() + 60_000);
+    else return at.getTime();
+  }
+  return undefined;
+}

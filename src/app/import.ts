@@ -1,13 +1,14 @@
 import { PikuError } from "../text/errors.ts";
-import { meaningfulLines, printable, splitWords } from "../text/text.ts";
+import { printable } from "../text/text.ts";
 import {
   checkKey,
   checkSum,
   checkValue,
-  maxSettings,
+  lastOfEach,
   maxTotalBytes,
   type Settings,
 } from "./env-file.ts";
+import { type Assignment, doubtsOf, readAssignments, storedValue } from "./env-grammar.ts";
 
 /** Bytes that can be imported at once: all settings of an app, with quotes and comments. */
 export const maxImportBytes = 2 * maxTotalBytes;
@@ -16,7 +17,7 @@ export const maxImportBytes = 2 * maxTotalBytes;
  * Reads the arguments of `config:set`: `KEY=value` words. Throws for any other word, and for a
  * value that cannot be stored.
  */
-export function parseAssignments(words: readonly string[], where = "config:set"): Settings {
+export function parseAssignments(words: readonly string[]): Settings {
   return Object.fromEntries(
     words.map((word) => {
       const at = word.indexOf("=");
@@ -27,28 +28,34 @@ export function parseAssignments(words: readonly string[], where = "config:set")
           2,
         );
       const key = word.slice(0, at).trim();
-      checkKey(key, where);
-      checkValue(key, word.slice(at + 1), where);
+      checkKey(key);
+      checkValue(key, word.slice(at + 1), "config:set");
       return [key, word.slice(at + 1)];
     }),
   );
 }
 
+/** What an import says, and what is doubtful about it. */
+interface Import {
+  settings: Settings;
+  doubts: string[];
+}
+
 /**
- * Reads the input of `config:import`: lines as a shell reads them (`KEY='a b'`, `export`, `#`
- * comments), or a JSON object of strings. Values are taken byte for byte. Throws, naming the line
- * or the key, for anything else.
+ * Reads the input of `config:import`: the lines of an ENV file, or a JSON object of strings, whose
+ * values are taken byte for byte. `known`: the settings that a `$NAME` may mean. Throws, naming the
+ * line or the key, for anything else.
  */
-export function parseImport(content: string, where = "stdin"): Settings {
+export function parseImport(content: string, known: Settings = {}, where = "stdin"): Import {
   if (content.includes("\ufffd")) throw new PikuError(`${where} is not UTF-8 text`);
-  const settings = /^\ufeff?\s*\{/.test(content)
-    ? parseJson(content, where)
-    : parseShell(content, where);
-  checkSum(settings);
-  if (Object.keys(settings).length > 0) return settings;
+  const found = /^\ufeff?\s*\{/.test(content)
+    ? { settings: parseJson(content, where), doubts: [] }
+    : parseLines(content, known, where);
+  checkSum(found.settings);
+  if (Object.keys(found.settings).length > 0) return found;
   throw new PikuError(
     `there are no settings in ${where}`,
-    "e.g.: piku config:import blog <settings.txt",
+    "ssh piku@board config:import blog <settings.txt",
   );
 }
 
@@ -61,7 +68,7 @@ function parseJson(content: string, file: string): Settings {
   } catch (error) {
     throw where(error);
   }
-  return parseAssignments(
+  return Object.fromEntries(
     Object.entries(found).map(([key, value]) => {
       if (typeof value !== "string")
         throw new PikuError(
@@ -69,37 +76,37 @@ function parseJson(content: string, file: string): Settings {
           'write it as "KEY": "value"',
         );
       checkKey(key, file);
-      return `${key}=${value}`;
+      checkValue(key, value, file);
+      return [key, value];
     }),
-    file,
   );
 }
 
-function parseShell(content: string, file: string): Settings {
-  const settings: Settings = {};
-  for (const { line, where } of meaningfulLines(content, file)) {
-    const words = wordsOfLine(line.replace(/^export\s+/, ""), where);
-    const comment = words.findIndex((word) => word.startsWith("#"));
-    const assignments = comment < 0 ? words : words.slice(0, comment);
-    const bad = assignments.find((word) => !word.includes("="));
-    if (bad !== undefined)
-      throw new PikuError(
-        `${where}: '${printable(bad)}' is not KEY='value'`,
-        "quote a value that contains spaces",
-      );
-    Object.assign(settings, parseAssignments(assignments, where));
-  }
-  return settings;
+const mostDoubts = 10;
+
+function parseLines(content: string, known: Settings, file: string): Import {
+  const lines = readAssignments(content, file);
+  const all = { ...known, ...lastOfEach(lines) };
+  const several = lines.flatMap((line) => severalIn(line, content)).slice(0, mostDoubts);
+  return {
+    settings: lastOfEach(lines.map((line) => ({ ...line, value: storedValue(line, all) }))),
+    doubts: [...doubtsOf(lines, content), ...several],
+  };
 }
 
-function wordsOfLine(line: string, where: string): string[] {
-  let words: string[];
-  try {
-    words = splitWords(line, maxSettings + 1).words;
-  } catch {
-    throw new PikuError(`${where}: a quote is not closed`, "a setting is one line");
-  }
-  if (words.length > maxSettings)
-    throw new PikuError(`${where} has more than ${maxSettings} words`);
-  return words;
+/** An import once took several settings from one line. */
+function severalIn({ key, from, to, where }: Assignment, content: string): string[] {
+  const other = /^[^'"\n]*\s([A-Z][A-Z0-9_]*)=/.exec(content.slice(from, to))?.[1];
+  return other
+    ? [`${where}: ${other} belongs to the value of ${key}; write one setting a line`]
+    : [];
 }
+
+// As `{"a": "b"}` and `["a"]` are without their quotes.
+const unquotedJson = /^\s*(\{\s*[\w.$-]+\s*:|\[\s*\{?\s*[A-Za-z])[^"']*[\]}]\s*$/;
+
+/** Names of settings whose values look as if ssh had taken their quotes away. */
+export const withoutQuotes = (settings: Settings): string[] =>
+  Object.keys(settings).filter(
+    (key) => unquotedJson.test(settings[key]!) && !/^\[(true|false|null)\b/.test(settings[key]!),
+  );

@@ -1,4 +1,4 @@
-import { PikuError } from "../text/errors.ts";
+import { PikuError, usageError } from "../text/errors.ts";
 import { linesOf, meaningfulLines, printable } from "../text/text.ts";
 import { parseCron } from "./cron.ts";
 import { slipIn, slipWarnings } from "./procfile-slips.ts";
@@ -138,9 +138,9 @@ export function parseScale(words: readonly string[]): Scaling {
           "write kind=count, such as web=2",
           2,
         );
-      if (Number(count) < 0) throw new PikuError(`cannot scale type '${kind}' below 0`);
+      if (Number(count) < 0) throw usageError(`cannot scale type '${kind}' below 0`);
       if (Number(count) > maxProcesses)
-        throw new PikuError(`cannot scale type '${kind}' above ${maxProcesses}`);
+        throw usageError(`cannot scale type '${kind}' above ${maxProcesses}`);
       return [kind, Number(count)];
     }),
   );

@@ -1,6 +1,6 @@
 import { PikuError } from "../text/errors.ts";
 import { expandVars, nearest, printable } from "../text/text.ts";
-import { checkSum, checkValue, keyPattern, type Settings } from "./env-file.ts";
+import { checkSum, checkValue, isShellName, keyPattern, type Settings } from "./env-file.ts";
 import type { Kind } from "./setting-kinds.ts";
 import { type Row, type SettingName, table, type Value } from "./settings-table.ts";
 
@@ -16,6 +16,12 @@ export function layered(base: Settings, layers: readonly Settings[]): Settings {
       if (!keyPattern.test(key)) continue;
       live[key] = expandVars(value, live);
       checkValue(key, live[key], "settings");
+      // They become lines of nginx's and uWSGI's files.
+      if (live[key].includes("\n") && isOfPiku(key))
+        throw new PikuError(
+          `the value of ${key} contains a line break`,
+          "a setting of piku's own is one line",
+        );
     }
   }
   checkSum(live);
@@ -35,9 +41,10 @@ export function setting<Name extends SettingName>(
   const text = settings[name]?.trim();
   if (text === undefined) return kind.initial;
   if (text === "") return kind.empty;
-  return kind.read(text, (part = text) => {
+  const refuse = (part = text): never => {
     throw invalid(name, part, { file });
-  });
+  };
+  return text.includes("\n") ? refuse() : kind.read(text, refuse);
 }
 
 /** The error for an invalid value of a setting, with the hint of its kind or another one. */
@@ -100,7 +107,7 @@ export function settingWarnings(
 
 const isSetting = (key: string): key is SettingName => Object.hasOwn(table, key);
 
-const isOfPiku = (key: string) => family.test(key) && keyPattern.test(key);
+const isOfPiku = (key: string) => isSetting(key) || (family.test(key) && isShellName(key));
 
 function isExported(key: string): boolean {
   const { prefix, rest } = divided(key);

@@ -1,10 +1,11 @@
 import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
 import { readBoardSettings } from "../app/board-settings.ts";
 import { calledAddress } from "../app/caller.ts";
+import { nextRun, parseCron } from "../app/cron.ts";
 import { liveSettings, readScaling } from "../app/live.ts";
 import type { Paths } from "../app/paths.ts";
 import { isCron, isUwsgiKind } from "../app/procfile.ts";
-import { isStopped, readableLive } from "../app/releases.ts";
+import { isStopped, type Release, readableLive } from "../app/releases.ts";
 import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { everyProcess, familyOf, memoryOf, type Running } from "../host/processes.ts";
@@ -14,7 +15,7 @@ import { appsWithWorkers, listVassals } from "../workers/emperor.ts";
 import { startsOf } from "../workers/health.ts";
 import { sitePortOf } from "../workers/ports.ts";
 import { portOf, processesOf } from "../workers/stop.ts";
-import { filesOf, type Vassal } from "../workers/worker.ts";
+import { filesOf, parseVassal, type Vassal } from "../workers/worker.ts";
 
 /** How one process that an app is to have is doing. */
 export interface ProcessStatus {
@@ -36,6 +37,10 @@ export interface ProcessStatus {
   memory?: number;
   cpu?: number;
   port?: number;
+  /** Of a cron line: when it ran last and will run next, ISO 8601, and what it ended with. */
+  lastRun?: string;
+  lastStatus?: number;
+  nextRun?: string;
   /** The processes that it has started in sessions of their own. */
   detached?: number[];
 }
@@ -77,7 +82,33 @@ export function surveyProcesses(host: Host, app: App, every = everyProcess(host)
         vassals.find((vassal) => vassal.kind === kind && vassal.ordinal === ordinal),
         every,
       ),
+      ...(isCron(kind) ? runsOf(host, app, kind, live) : {}),
     }));
+}
+
+/** When a cron line ran last and will run next, in the board's time. */
+function runsOf(
+  host: Host,
+  app: App,
+  kind: string,
+  live: Release | undefined,
+): Pick<ProcessStatus, "lastRun" | "lastStatus" | "nextRun"> {
+  const line = live?.workers[kind];
+  const vassal = live?.vassals
+    .map((file) => parseVassal(file, `project = ${app.name}\n`))
+    .find((one) => one?.kind === kind);
+  if (line === undefined || vassal?.release === undefined) return {};
+  const { began, ended } = filesOf(app, { ...vassal, release: vassal.release });
+  const [start, end] = [began, ended].map((file) => host.stat(file)?.modified);
+  const next = nextRun(parseCron(line, "Procfile"), host.now());
+  return {
+    lastRun: start === undefined ? undefined : new Date(start).toISOString(),
+    lastStatus:
+      start !== undefined && end !== undefined && end >= start
+        ? Number(readOfAny(host, ended))
+        : undefined,
+    nextRun: next === undefined ? undefined : new Date(next).toISOString(),
+  };
 }
 
 /** How the process of a vassal is doing. */

@@ -1,4 +1,5 @@
 import { appOf, findApp, listApps } from "../app/app.ts";
+import { boundApps } from "../app/caller.ts";
 import { pathsOf } from "../app/paths.ts";
 import {
   type AppStatus,
@@ -9,7 +10,8 @@ import {
 } from "../board/status.ts";
 import { everyProcess } from "../host/processes.ts";
 import { PikuError } from "../text/errors.ts";
-import { columns, span } from "../text/text.ts";
+import { hasColours } from "../text/output.ts";
+import { ago, columns, span, spoken } from "../text/text.ts";
 import { type Stray, straysOf } from "../workers/detached.ts";
 import { appsWithWorkers } from "../workers/emperor.ts";
 import { appArg, command, jsonArg } from "./command.ts";
@@ -21,12 +23,16 @@ export const apps = command({
   details: "On a terminal it also shows each app's release, commit, age, processes and address.",
   examples: ["ssh piku@board apps", "ssh -t piku@board apps"],
   alias: ["list", "ls", "apps:list"],
+  forEveryKey: true,
   args: { json: jsonArg },
   run({ args, host }) {
     const paths = pathsOf(host);
-    if (args.json) return host.say(JSON.stringify(surveyApps(host, paths)));
+    const bound = boundApps(host);
+    const isShown = (name: string) => !bound || bound.includes(name);
+    const survey = () => surveyApps(host, paths).filter(({ app }) => isShown(app));
+    if (args.json) return host.say(JSON.stringify(survey()));
     const working = appsWithWorkers(host, paths);
-    const names = listApps(host, paths, working);
+    const names = listApps(host, paths, working).filter(isShown);
     if (names.length === 0) return host.sayError("There are no applications deployed.");
     if (!host.isTerminal(1)) {
       host.say(
@@ -34,7 +40,7 @@ export const apps = command({
           .map((name) => `${isUp(host, appOf(paths, name), working) ? "*" : " "}${name}`)
           .join("\n"),
       );
-    } else for (const line of renderApps(surveyApps(host, paths), host.now())) host.say(line);
+    } else for (const line of renderApps(survey(), host.now())) host.say(line);
   },
 });
 
@@ -83,7 +89,7 @@ export const ps = command({
       return host.say(JSON.stringify(all.map((one) => ({ ...one, ...detachedOf(one, strays) }))));
     if (scaling) host.say(scaling.trim());
     for (const line of renderProcesses(all, host.now(), app === undefined))
-      host.say(host.isTerminal(1) ? line.replace(/ down\b/, "\u001b[31m$&\u001b[0m") : line);
+      host.say(hasColours(host, 1) ? line.replace(/ down\b/, "\u001b[31m$&\u001b[0m") : line);
     for (const stray of strays) host.say(renderStray(stray, app === undefined));
   },
 });
@@ -110,13 +116,21 @@ const renderStray = ({ app, pid, program, process, isLeft }: Stray, named: boole
  */
 const renderProcesses = (all: readonly ProcessStatus[], now: number, named: boolean) =>
   columns(
-    all.map(({ app, process, up, since, restarts, memory, cpu, port }) => [
+    all.map(({ app, process, up, since, restarts, memory, cpu, port, ...runs }) => [
       ...(named ? [app] : []),
       process,
       up ? `up ${since ? span(now - Date.parse(since)) : ""}`.trimEnd() : "down",
       restarts === undefined ? "" : `${restarts} ${restarts === 1 ? "restart" : "restarts"}`,
       memory === undefined ? "" : `${Math.round(memory / 1024 / 1024)} MB`,
       cpu === undefined ? "" : `${cpu < 10 ? cpu.toFixed(1) : Math.round(cpu)} s CPU`,
-      port === undefined ? "" : `port ${port}`,
+      port === undefined ? renderRuns(runs, now) : `port ${port}`,
     ]),
   );
+
+/** When a cron line ran last and will run next. */
+function renderRuns({ lastRun, lastStatus, nextRun }: Partial<ProcessStatus>, now: number): string {
+  const last = lastRun && `ran ${ago(now - Date.parse(lastRun))}`;
+  const status = lastStatus === undefined ? "" : `exit status ${lastStatus}`;
+  const next = nextRun && `next in ${spoken(Math.max(1000, Date.parse(nextRun) - now))}`;
+  return [last, last && status, next].filter(Boolean).join(", ");
+}

@@ -10,6 +10,9 @@ const helpOption: Arguments = { help: { type: "boolean", alias: "h" } };
 export const positionalsOf = ({ args = {} }: Command): [string, Argument][] =>
   Object.entries<Argument>(args).filter(([, { type }]) => type === "positional");
 
+/** Whether a command is about an app. */
+export const takesApp = (command: Command) => positionalsOf(command)[0]?.[0] === "app";
+
 /** The options of a command by their names. */
 export const optionsOf = ({ args = {} }: Command): [string, Argument][] =>
   Object.entries<Argument>(args).filter(([, { type }]) => type !== "positional");
@@ -68,7 +71,9 @@ export function readWords(command: Command, words: readonly string[]): Record<st
   if (given.length > positionals.length && !isOpen)
     throw usageError(
       `unexpected word '${printable(given[positionals.length]!)}'`,
-      `usage: ${usageOf(command)}`,
+      optionsOf(command).some(([name, { valueHint }]) => valueHint === "TEXT" && found[name])
+        ? `quotes around spaces must reach the server: ${command.examples.at(-1)}`
+        : `usage: ${usageOf(command)}`,
     );
   const values = {
     ...found,

@@ -1,37 +1,23 @@
-import { type App, appOf, findApp, listApps, namedApp } from "../app/app.ts";
+import { type App, appOf, listApps, namedApp } from "../app/app.ts";
 import { boardWarnings, readBoardSettings } from "../app/board-settings.ts";
-import {
-  changeServerSettings,
-  changeSettings,
-  parseServerSettings,
-  parseSettings,
-  type Settings,
-} from "../app/env-file.ts";
-import { maxImportBytes, parseAssignments, parseImport } from "../app/import.ts";
-import { liveSettings } from "../app/live.ts";
+import { changeServerSettings, parseServerSettings, type Settings } from "../app/env-file.ts";
+import { changeSettings, parseSettings } from "../app/env-grammar.ts";
+import { maxImportBytes, parseAssignments, parseImport, withoutQuotes } from "../app/import.ts";
 import { withLock } from "../app/locks.ts";
-import { masked, type Origin, originsOf } from "../app/origins.ts";
 import { pathsOf } from "../app/paths.ts";
-import { liveRelease, nextNumber, type Release, releaseFiles } from "../app/releases.ts";
+import { liveRelease, nextNumber, type Release } from "../app/releases.ts";
 import { layered, settingWarnings } from "../app/settings.ts";
 import { deploy } from "../deploy/deploy.ts";
 import { planDeploy } from "../deploy/plan.ts";
 import { recover } from "../deploy/recover.ts";
 import type { Host } from "../host/host.ts";
-import { fileOf } from "../repository/commit.ts";
-import { commitOf } from "../repository/worktree.ts";
-import { Ended, usageError } from "../text/errors.ts";
+import { usageError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
-import { shellQuote } from "../text/text.ts";
-import { appArg, command, jsonArg } from "./command.ts";
+import { appArg, command } from "./command.ts";
+import { configuredApp, knownSettings, settingsOf, shippedSettings } from "./config-show.ts";
 import { withHashedPassword } from "./password.ts";
 import { sameAgain, serverSettings } from "./redeploy.ts";
 
-const settingArg = {
-  type: "positional",
-  description: "the setting's name",
-  required: true,
-} as const;
 const globalArg = {
   type: "boolean",
   description: "for all apps, in ~/.piku/ENV; no app's name is given then",
@@ -41,109 +27,6 @@ const restartArg = {
   default: true,
   negativeDescription: "keep them for the next deploy or restart",
 } as const;
-
-/**
- * The app of a command that also makes sense before its first push, once it has settings. Throws
- * when there is neither.
- */
-function configuredApp(host: Host, typed: string): App {
-  const app = namedApp(host, typed);
-  return host.stat(`${app.envs}/ENV`) ? app : findApp(host, typed);
-}
-
-/** Prints one of an app's files of settings. */
-function show(host: Host, app: App, file: string): void {
-  const content = host.read(`${app.envs}/${file}`)?.trim();
-  if (content) host.say(content);
-  else host.sayError(`Warning: app '${app.name}' has no settings on the server.`);
-}
-
-const settingsOf = (host: Host, file: string) => parseServerSettings(host.read(file) ?? "");
-
-/** The ENV of an app's repository, as the live release has it. */
-function shippedSettings(host: Host, app: App): Settings {
-  const id = liveRelease(host, app)?.commit ?? commitOf(host, app.tree);
-  return id ? parseSettings(fileOf(host, { id, app }, "ENV") ?? "", "ENV") : {};
-}
-
-/** Prints where each of an app's settings comes from. */
-function showOrigins(
-  host: Host,
-  app: App,
-  show: (origin: Origin) => string,
-  json: boolean | undefined,
-): void {
-  const layers = {
-    host: readBoardSettings(host, app.paths.settings).settings,
-    repository: shippedSettings(host, app),
-    server: settingsOf(host, `${app.envs}/ENV`),
-  };
-  const number = liveRelease(host, app)?.number;
-  const deployed = number === undefined ? {} : settingsOf(host, releaseFiles(app, number).settings);
-  const origins = originsOf(liveSettings(host, app), layers, deployed);
-  if (json) host.say(JSON.stringify(origins.map((origin) => ({ ...origin, value: show(origin) }))));
-  else
-    for (const origin of origins)
-      host.say(`${origin.from.padEnd(10)}  ${origin.key}=${show(origin)}`);
-  const waiting = origins.filter(({ isLive }) => !isLive).map(({ key }) => key);
-  if (waiting.length > 0)
-    host.sayError(
-      `Warning: app '${app.name}' gets ${waiting.join(", ")} with its next deploy or restart.`,
-    );
-}
-
-export const config = command({
-  name: "config",
-  group: "Settings",
-  description: "Show an app's settings on the server",
-  details: "With --all each line begins with where the setting comes from.",
-  examples: ["ssh piku@board config blog", "ssh piku@board config blog --all"],
-  alias: ["env", "config:show", "config:list"],
-  args: {
-    app: appArg,
-    all: {
-      type: "boolean",
-      description: "all settings of its processes, and where each comes from; secrets are masked",
-    },
-    reveal: { type: "boolean", description: "with --all: show secrets" },
-    json: jsonArg,
-  },
-  run({ args, host }) {
-    const app = configuredApp(host, args.app);
-    if (args.all)
-      return showOrigins(host, app, args.reveal ? ({ value }) => value : masked, args.json);
-    if (args.json) return host.say(JSON.stringify(settingsOf(host, `${app.envs}/ENV`)));
-    show(host, app, "ENV");
-  },
-});
-
-export const configExport = command({
-  name: "config:export",
-  group: "Settings",
-  description: "Print an app's settings on the server, quoted for a shell",
-  examples: ["ssh piku@board config:export blog >settings.txt"],
-  args: { app: appArg, json: jsonArg },
-  run({ args, host }) {
-    const settings = settingsOf(host, `${configuredApp(host, args.app).envs}/ENV`);
-    if (args.json) return host.say(JSON.stringify(settings, null, 2));
-    for (const [key, value] of Object.entries(settings)) host.say(`${key}=${shellQuote(value)}`);
-  },
-});
-
-export const configGet = command({
-  name: "config:get",
-  group: "Settings",
-  description: "Print the value of one setting",
-  details: "Exit status 1 when it is not set.",
-  examples: ["ssh piku@board config:get blog DEBUG"],
-  alias: ["get", "env:get"],
-  args: { app: appArg, setting: settingArg },
-  run({ args, host }) {
-    const settings = parseServerSettings(serverSettings(host, configuredApp(host, args.app)));
-    if (!Object.hasOwn(settings, args.setting)) throw new Ended(1);
-    host.say(settings[args.setting]!);
-  },
-});
 
 /**
  * Deploys an app with its settings changed; nothing is kept of a change with which it does not run.
@@ -247,8 +130,13 @@ export const configSet = command({
     global: globalArg,
   },
   run({ args, words, host }) {
-    if (args.global) return changeGlobal(host, withHashedPassword(host, parseAssignments(words)));
-    const settings = parseAssignments(afterApp(words, "DEBUG=1"));
+    const settings = parseAssignments(args.global ? words : afterApp(words, "DEBUG=1"));
+    const suspect = withoutQuotes(settings);
+    if (suspect.length > 0)
+      voiceOf(host).warn(
+        `${suspect.join(", ")}: the quotes did not reach the server; put all of it in quotes once more: "config:set blog KEY='{"a": 1}'"`,
+      );
+    if (args.global) return changeGlobal(host, withHashedPassword(host, settings));
     set(host, args.app, "config:set", settings, args.restart);
   },
 });
@@ -256,13 +144,16 @@ export const configSet = command({
 export const configImport = command({
   name: "config:import",
   group: "Settings",
-  description: "Set settings from stdin: KEY='value' lines, or JSON",
+  description: "Set settings from stdin: lines as in ENV, or JSON",
   details: "Nothing is set when a line is wrong.",
   examples: ["ssh piku@board config:import blog <settings.txt"],
   args: { app: appArg, restart: restartArg },
   run({ args, host }) {
-    const { name } = namedApp(host, args.app);
-    set(host, name, "config:import", parseImport(host.stdin(maxImportBytes)), args.restart);
+    const app = namedApp(host, args.app);
+    if (host.isTerminal(0)) host.sayError("Type KEY=value lines, then press Return and Ctrl-D.");
+    const { settings, doubts } = parseImport(host.stdin(maxImportBytes), knownSettings(host, app));
+    for (const doubt of doubts) voiceOf(host).warn(doubt);
+    set(host, app.name, "config:import", settings, args.restart);
   },
 });
 
@@ -319,13 +210,4 @@ export const configUnset = command({
     if (args.global) changeGlobal(host, nothing(known));
     else change(host, configuredApp(host, args.app), "config:unset", nothing(known));
   },
-});
-
-export const configLive = command({
-  name: "config:live",
-  group: "Settings",
-  description: "Show all settings that an app's processes get",
-  examples: ["ssh piku@board config:live blog"],
-  args: { app: appArg },
-  run: ({ args, host }) => show(host, findApp(host, args.app), "LIVE_ENV"),
 });

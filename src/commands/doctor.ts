@@ -3,6 +3,7 @@ import { examineBoard } from "../board/doctor/index.ts";
 import { expireKept } from "../deploy/kept.ts";
 import { minFree } from "../deploy/space.ts";
 import { Ended } from "../text/errors.ts";
+import { hasColours } from "../text/output.ts";
 import { columns } from "../text/text.ts";
 import { command, jsonArg } from "./command.ts";
 
@@ -29,7 +30,7 @@ export const doctor = command({
       );
       for (const line of lines)
         host.say(
-          host.isTerminal(1)
+          hasColours(host, 1)
             ? line.replace(
                 /^(ok|wrong)/,
                 (word) => `\u001b[${word === "ok" ? 32 : 31}m${word}\u001b[0m`,

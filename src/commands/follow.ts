@@ -1,14 +1,12 @@
 import type { Host } from "../host/host.ts";
-import { type Line, type Log, withoutStarts } from "../workers/logs.ts";
+import { type Line, reasonsOf, withoutUwsgi } from "../workers/log-lines.ts";
+import type { Log } from "../workers/logs.ts";
 
 /** Bytes that are read of a log at once while it is followed. */
 const piece = 256 * 1024;
 
 /** One log that is followed. */
-interface Followed {
-  label: string;
-  file: string;
-  read: Log["read"];
+interface Followed extends Omit<Log, "former"> {
   inode: number;
   offset: number;
   /** Lines of uWSGI's that may be those of a start: shown when nothing follows them. */
@@ -23,13 +21,11 @@ interface Followed {
 /** A line, and the name of the log that has it. */
 export type Labelled = Line & { label: string };
 
-const followed = (host: Host, { label, file, read }: Log, offset: number): Followed => ({
-  label,
-  file,
-  read,
+const followed = (host: Host, log: Log, offset: number): Followed => ({
+  ...log,
   offset,
   held: [],
-  inode: host.stat(file)?.inode ?? 0,
+  inode: host.stat(log.file)?.inode ?? 0,
   left: new Map(),
 });
 
@@ -79,8 +75,10 @@ function added(host: Host, log: Followed): Labelled[] {
   const { text, offset } = host.readFrom(log.file, log.offset, false, piece);
   log.offset = offset;
   const news = `${rest}${text}`.split("\n").slice(0, -1);
-  const { said, starting } = withoutStarts([...log.held, ...news]);
+  const { said, starting } = log.isWhole
+    ? { said: news, starting: [] }
+    : withoutUwsgi([...log.held, ...news]);
   log.held = news.length > 0 ? starting : [];
-  const lines = log.read(news.length > 0 ? said : [...said, ...starting], host.now());
+  const lines = log.read(news.length > 0 ? said : [...said, ...reasonsOf(starting)], host.now());
   return lines.map((line) => ({ ...line, label: log.label }));
 }

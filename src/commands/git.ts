@@ -1,7 +1,8 @@
 import { type App, appOf, findApp, parseAppName, refuseTwin } from "../app/app.ts";
 import { type BoardSettings, readBoardSettings } from "../app/board-settings.ts";
 import { boardLogin } from "../app/caller.ts";
-import { parseServerSettings, parseSettings } from "../app/env-file.ts";
+import { parseServerSettings } from "../app/env-file.ts";
+import { parseSettings } from "../app/env-grammar.ts";
 import { isHeld, withLock } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
 import { liveRelease, type Release, readableLive } from "../app/releases.ts";

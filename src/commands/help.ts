@@ -1,7 +1,15 @@
 import { version as number } from "../../package.json" with { type: "json" };
+import { boundApps } from "../app/caller.ts";
 import { pathsOf } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
-import { optionsOf, positionalsOf, shownArgument, spellings, usageOf } from "./arguments.ts";
+import {
+  optionsOf,
+  positionalsOf,
+  shownArgument,
+  spellings,
+  takesApp,
+  usageOf,
+} from "./arguments.ts";
 import { type Argument, type Command, command, groups } from "./command.ts";
 import { listPlugins, type Plugin } from "./plugins.ts";
 
@@ -57,6 +65,7 @@ export function renderHelp(
     ...ofGroup("Internal"),
     "",
     "`help COMMAND` or `COMMAND --help` shows an example of each.",
+    "`--no-color` behind any of them leaves colours out.",
   ].join("\n");
 }
 
@@ -113,8 +122,12 @@ export const help = (
     },
     run({ args, host }) {
       if (args.command === undefined) {
-        const plugins = listPlugins(host, pathsOf(host));
-        return host.say(renderHelp(commands(), plugins, versionOf(host), args.all));
+        const isBound = boundApps(host) !== undefined;
+        const shown = commands().filter(
+          (one) => !isBound || one.forEveryKey || (takesApp(one) && !one.passthrough),
+        );
+        const plugins = isBound ? [] : listPlugins(host, pathsOf(host));
+        return host.say(renderHelp(shown, plugins, versionOf(host), args.all));
       }
       const found = find(host, args.command);
       host.say("group" in found ? renderCommandHelp(found) : renderPluginHelp(found));

@@ -1,23 +1,17 @@
 import { runCommand } from "citty";
+import { isKnown } from "../app/app.ts";
 import { pathsOf } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import type { Push } from "../repository/push.ts";
 import { usageError } from "../text/errors.ts";
 import { nearest, printable } from "../text/text.ts";
 import { apps, ps } from "./apps.ts";
-import { readWords } from "./arguments.ts";
+import { readWords, takesApp } from "./arguments.ts";
 import { backup, restore } from "./backup.ts";
 import type { Call, Command } from "./command.ts";
 import { completion } from "./completion.ts";
-import {
-  config,
-  configExport,
-  configGet,
-  configImport,
-  configLive,
-  configSet,
-  configUnset,
-} from "./config.ts";
+import { configImport, configSet, configUnset } from "./config.ts";
+import { config, configExport, configGet, configLive } from "./config-show.ts";
 import { daily } from "./daily.ts";
 import {
   deployCancel,
@@ -147,21 +141,46 @@ function findNamed(host: Host, name: string): Command | Plugin {
 }
 
 /**
+ * The words behind a command's name, without an app's in front of them: the original's client
+ * script puts it there for any command that it does not know, such as `doctor`.
+ */
+function withoutApp(host: Host, found: Command, words: readonly string[]): readonly string[] {
+  const [app, ...rest] = words;
+  if (app === undefined || found.passthrough) return words;
+  if (takesApp(found)) return rest[0] === "--global" && isKnown(host, app) ? rest : words;
+  try {
+    readWords(found, words.filter(isNotNoColour));
+    return words;
+  } catch {
+    return isKnown(host, app) ? rest : words;
+  }
+}
+
+const isNotNoColour = (word: string) => !/^--no-colou?r$/.test(word);
+
+/** The words without `--no-color`, which any command takes. */
+function withoutColours(host: Host, words: readonly string[]): readonly string[] {
+  const left = words.filter(isNotNoColour);
+  if (left.length < words.length) host.setEnv({ ...host.env(), NO_COLOR: "1" });
+  return left;
+}
+
+/**
  * Runs the command, or the plugin, that these words ask for; `help` for none. `push` is what
  * git tells its hook. Throws what the command throws, and usage errors.
  */
 export async function dispatch(
   host: Host,
-  [name = "help", ...words]: readonly string[],
+  [name = "help", ...all]: readonly string[],
   push?: Push,
 ): Promise<void> {
   const found = findNamed(host, name);
   if (!("group" in found)) {
     refuseForeign(host, name, {}, true);
-    return runPlugin(host, pathsOf(host), found, name, words);
+    return runPlugin(host, pathsOf(host), found, name, all);
   }
   try {
-    await runCommandOf(found, { host, push }, words);
+    await runCommandOf(found, { host, push }, withoutApp(host, found, all));
   } finally {
     refreshPage(host, found.name);
   }
@@ -174,9 +193,10 @@ export async function dispatch(
 export async function runCommandOf(
   found: Command,
   call: Call,
-  words: readonly string[],
+  all: readonly string[],
 ): Promise<void> {
   const { host } = call;
+  const words = found.passthrough ? all : withoutColours(host, all);
   const asksForHelp = words.length === 1 && /^(-h|--help)$/.test(words[0]!);
   const rawArgs = found.passthrough && !asksForHelp ? ["--", ...words] : [...words];
   const given = readWords(found, rawArgs);

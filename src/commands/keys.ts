@@ -117,7 +117,10 @@ export const keysAdd = command({
       until: args.until === undefined ? undefined : lastDay(host, args.until),
     };
     if (host.isTerminal(0)) host.sayError("Paste the public key, then press Return and Ctrl-D.");
-    const read = readKeys(host, host.stdin(maxKeysBytes), "stdin");
+    const given = host.stdin(maxKeysBytes);
+    if (given.trim() === "")
+      throw usageError("nothing came on stdin", `ssh piku@board keys:add ${access.name} <key.pub`);
+    const read = readKeys(host, given, "stdin");
     if (read.length > 1)
       throw new PikuError(
         `stdin has ${read.length} keys`,

@@ -1,8 +1,10 @@
-import { type App, findApp } from "../app/app.ts";
+import { type App, findApp, remainsOf } from "../app/app.ts";
+import { readScaling } from "../app/live.ts";
 import type { Host } from "../host/host.ts";
 import { siteLogs } from "../site/logs.ts";
 import { PikuError } from "../text/errors.ts";
-import { parseSpan } from "../text/text.ts";
+import { hasColours } from "../text/output.ts";
+import { nearest, parseSpan } from "../text/text.ts";
 import { deployLogs, type Log, lastLines, newestLogs, workerLogs } from "../workers/logs.ts";
 import { type Arguments, appArg, command } from "./command.ts";
 import { followLogs, type Labelled } from "./follow.ts";
@@ -38,6 +40,7 @@ const logsArgs = {
     negativeDescription: "end once the last lines have been shown",
   },
   times: { type: "boolean", alias: "t", description: "show each line's time in front of it" },
+  all: { type: "boolean", alias: "raw", description: "also show what uWSGI says of itself" },
   nginx: {
     type: "boolean",
     description: "also show what nginx logs about the app's site, if NGINX_LOG is set",
@@ -59,7 +62,8 @@ export const logs = command({
   alias: ["log", "tail"],
   args: logsArgs,
   run({ args, host }) {
-    const app = findApp(host, args.app);
+    const app = remainsOf(host, args.app);
+    refuseUnknown(host, app, args);
     if (args.nginx && siteLogs(host, app).length === 0)
       throw new PikuError(
         `nginx keeps no log of its own for app '${app.name}'`,
@@ -67,11 +71,12 @@ export const logs = command({
       );
     const find = () => newestLogs(host, findLogs(host, app, args), maxLogs);
     const found = find();
-    if (found.length === 0) return host.sayError(`No logs found for app '${app.name}'.`);
-    const width = Math.max(...found.map(({ label }) => label.length));
+    if (found.length === 0 && !(args.follow && liveKinds(host, app).length > 0))
+      return host.sayError(`No logs found for app '${app.name}'.`);
+    const width = Math.max(0, ...found.map(({ label }) => label.length));
     const show = (lines: readonly Labelled[]) => {
       for (const line of [...lines].sort((a, b) => a.time - b.time))
-        host.say(renderLine(line, width, args.times === true, host.isTerminal(1)));
+        host.say(renderLine(line, width, args.times === true, hasColours(host, 1)));
     };
     const span = args.since === undefined ? undefined : parseSpan(args.since);
     const most =
@@ -88,6 +93,12 @@ export const logs = command({
       .flatMap(({ log: { label }, lines }) => lines.map((line) => ({ ...line, label })))
       .sort((a, b) => a.time - b.time);
     show(args.lines === undefined ? lines : lines.slice(Math.max(0, lines.length - most)));
+    if (lines.length === 0 && most > 0)
+      host.sayError(
+        args.follow
+          ? "Nothing yet; waiting (Ctrl-C ends)."
+          : `Nothing yet${args.all || args.since ? "" : "; --all also shows what uWSGI says"}.`,
+      );
     if (args.follow) followLogs(host, last, find, show);
   },
 });
@@ -96,17 +107,47 @@ interface Wanted {
   process?: string;
   nginx?: boolean;
   deploys?: boolean;
+  all?: boolean;
 }
 
-/** The logs that were asked for. */
-function findLogs(host: Host, app: App, { process: wanted, nginx, deploys }: Wanted): Log[] {
+const kindOf = (label: string) => label.replace(/\.\d+$/, "");
+
+/** The kinds of processes that the live release has. */
+const liveKinds = (host: Host, app: App) =>
+  Object.keys(readScaling(host, app)).filter((kind) => kind !== "static");
+
+/** The logs that were asked for; without a wish those of the live release, if there is one. */
+function findLogs(host: Host, app: App, { process, nginx, deploys, all }: Wanted): Log[] {
+  const kinds = liveKinds(host, app);
   const isWanted = ({ label }: Log) =>
-    wanted === undefined || wanted === "*" || label === wanted || label.startsWith(`${wanted}.`);
+    process === undefined || process === "*"
+      ? kinds.length === 0 || kinds.includes(kindOf(label))
+      : label === process || label.startsWith(`${process}.`);
+  const whole = (log: Log): Log => ({ ...log, isWhole: true });
   return [
-    ...workerLogs(host, app).filter(isWanted),
-    ...(nginx ? siteLogs(host, app) : []),
-    ...(deploys ? deployLogs(host, app) : []),
+    ...workerLogs(host, app)
+      .filter(isWanted)
+      .map((log) => (all ? whole(log) : log)),
+    ...(nginx ? siteLogs(host, app).map(whole) : []),
+    ...(deploys ? deployLogs(host, app).map(whole) : []),
   ];
+}
+
+/** Refuses a process that an app neither has nor ever had, and an app of which nothing is left. */
+function refuseUnknown(host: Host, app: App, { process, deploys }: Wanted): void {
+  if (host.stat(app.tree) === undefined && !deploys) findApp(host, app.name);
+  if (process === undefined || process === "*") return;
+  const scaling = readScaling(host, app);
+  const live = liveKinds(host, app).flatMap((kind) =>
+    Array.from({ length: scaling[kind]! }, (_, i) => `${kind}.${i + 1}`),
+  );
+  const known = [...live, ...workerLogs(host, app).map(({ label }) => label)];
+  if (known.some((label) => label === process || kindOf(label) === process)) return;
+  const near = nearest(process, [...live, ...live.map(kindOf)]);
+  throw new PikuError(
+    `app '${app.name}' has no process '${process}'`,
+    near ? `did you mean '${near}'?` : live.length > 0 ? `it has ${live.join(", ")}` : undefined,
+  );
 }
 
 /** One line of a log, with the log's name in a column of so many letters in front. */

@@ -1,5 +1,4 @@
-import { type App, findApp } from "../app/app.ts";
-import { callerName } from "../app/caller.ts";
+import { type App, findApp, remainsOf } from "../app/app.ts";
 import {
   liveNumber,
   liveRelease,
@@ -13,29 +12,23 @@ import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { appArg, command, jsonArg } from "./command.ts";
 import { choiceArgs, choicesOf, redeploy } from "./redeploy.ts";
+import { renderReleases } from "./releases-table.ts";
 
 const numberArg = {
   type: "positional",
   description: "a release's number, as releases lists them",
   required: true,
-  pattern: /^\d{1,9}$/,
+  pattern: /^v?\d{1,9}$/,
 } as const;
+
+/** What was typed, also as others write it: `v12`. */
+const numberOf = (typed: string) => Number(typed.replace("v", ""));
 
 /** The releases that have been live, the newest first. */
 const listReleases = (host: Host, app: App): Release[] =>
   recordedNumbers(host, app)
     .map((number) => readRelease(host, app, number))
     .reverse();
-
-/** A release as one line; a `*` marks the one that is live. */
-function renderRelease(
-  { number, when, cause, branch = "main", commit, subject, who, changed }: Release,
-  live: number | undefined,
-): string {
-  const what = [cause, ...changed, ...(branch === "main" ? [] : [`(${branch})`])].join(" ");
-  const day = when?.replace(/\.\d+Z$/, "Z") ?? "before piku kept records";
-  return `${number === live ? "*" : " "}${number}  ${day}  ${commit?.slice(0, 7) ?? "-"}  ${what}  ${callerName(who ?? "-")}  ${subject ?? ""}`.trimEnd();
-}
 
 export const releases = command({
   name: "releases",
@@ -52,7 +45,7 @@ export const releases = command({
       return host.say(
         JSON.stringify(all.map((release) => ({ ...release, live: release.number === live }))),
       );
-    for (const release of all) host.say(renderRelease(release, live));
+    for (const line of renderReleases(host, all, live)) host.say(line);
   },
 });
 
@@ -63,8 +56,8 @@ export const releasesOutput = command({
   examples: ["ssh piku@board releases:output blog 12"],
   args: { app: appArg, number: numberArg },
   run({ args, host }) {
-    const app = findApp(host, args.app);
-    const { transcript } = releaseFiles(app, Number(args.number));
+    const app = remainsOf(host, args.app);
+    const { transcript } = releaseFiles(app, numberOf(args.number));
     if (!host.stat(transcript))
       throw new PikuError(
         `there is no output of release ${args.number} of app '${app.name}'`,
@@ -92,7 +85,7 @@ export const rollback = command({
   },
   run({ args, host }) {
     const app = findApp(host, args.app);
-    const wanted = args.number === undefined ? undefined : Number(args.number);
+    const wanted = args.number === undefined ? undefined : numberOf(args.number);
     const from = liveRelease(host, app)?.branch;
     redeploy(host, app, "rollback", (_, live) => ({
       ...backTo(host, app, live, wanted),

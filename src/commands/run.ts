@@ -2,6 +2,7 @@ import { findApp } from "../app/app.ts";
 import { liveSettings } from "../app/live.ts";
 import { programEnvironment } from "../host/tools.ts";
 import { Ended, usageError } from "../text/errors.ts";
+import { shellFor } from "../workers/launcher.ts";
 import { appArg, command } from "./command.ts";
 
 export const run = command({
@@ -30,12 +31,9 @@ export const run = command({
     const typed = words.slice(words[1] === "--" ? 2 : 1).join(" ");
     if (typed === "")
       throw usageError("the command is missing", "e.g.: ssh piku@board run blog -- ls -l");
-    const env = {
-      ...programEnvironment(host.env()),
-      ...liveSettings(host, app),
-      PWD: app.tree,
-    };
-    const status = host.run(["sh", "-c", typed], { cwd: app.tree, env });
+    const settings = liveSettings(host, app);
+    const env = { ...programEnvironment(host.env()), ...settings, PWD: app.tree };
+    const status = host.run(shellFor(settings, typed), { cwd: app.tree, env });
     if (status !== 0) throw new Ended(status);
   },
 });

@@ -1,3 +1,4 @@
+import { version as number } from "../../package.json" with { type: "json" };
 import { readBoardSettings } from "../app/board-settings.ts";
 import { withLock } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
@@ -34,7 +35,7 @@ export const update = command({
         else {
           const from = releasesAt(host, args.from);
           voiceOf(host).log("Updating piku...");
-          download(host, from, fresh);
+          if (!download(host, from, fresh)) return host.say(`This is piku ${number} already.`);
         }
         replaceSelf(host, fresh, args.rollback ? "Back again" : "Update successful");
       } finally {
@@ -80,8 +81,11 @@ function releasesAt(host: Host, typed: string | undefined): string {
   return from;
 }
 
-/** Gets the executable of this target and checks it against SHA256SUMS. */
-function download(host: Host, from: string, file: string): void {
+/**
+ * Gets the executable of this target and checks it against SHA256SUMS. False when it is the one
+ * that runs.
+ */
+function download(host: Host, from: string, file: string): boolean {
   const get = (name: string, to: string) => {
     const source = `${from}/${name}`;
     const argv = from.startsWith("/")
@@ -96,14 +100,18 @@ function download(host: Host, from: string, file: string): void {
     const lines = host.read(get("SHA256SUMS", sums))?.split("\n") ?? [];
     const wanted = lines.find((line) => line.slice(66) === name);
     if (!wanted) throw new PikuError(`the release at ${from} has no ${name}`);
+    const isOf = (one: string) =>
+      must(host, ["sha256sum", one], `could not check ${name}`).stdout.slice(0, 64) ===
+      wanted.slice(0, 64);
+    if (isOf(host.self)) return false;
     get(name, file);
-    const { stdout } = must(host, ["sha256sum", file], `could not check ${name}`);
-    if (stdout.slice(0, 64) !== wanted.slice(0, 64))
+    if (!isOf(file))
       throw new PikuError(
         `checksum mismatch: ${name} is not what SHA256SUMS says`,
         "try again; the download may have been cut short",
       );
     host.chmod(file, 0o755);
+    return true;
   } finally {
     host.remove(sums);
   }

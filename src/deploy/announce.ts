@@ -1,6 +1,6 @@
 import type { App } from "../app/app.ts";
 import { boardLogin, calledAddress } from "../app/caller.ts";
-import { readDifferently } from "../app/env-file.ts";
+import { readDifferently } from "../app/env-grammar.ts";
 import { isStopped, type Journal, type Release, readableLive } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { serviceCommand } from "../host/services.ts";

@@ -8,6 +8,7 @@ import { isComplete, markComplete } from "../runtimes/dependencies.ts";
 import type { Step } from "../runtimes/runtime.ts";
 import { PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
+import { shellFor, withOddNames } from "../workers/launcher.ts";
 import { explainFailure } from "./explain.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
@@ -29,7 +30,7 @@ export function build(recorder: Recorder, plan: Plan): Outputs | undefined {
   if (makes || installs) prepareBuildTree(host, target.commit);
   if (preflight !== undefined) {
     voice.start("Running preflight.");
-    runJob(recorder, plan, { title: "preflight", argv: ["sh", "-c", preflight] });
+    runJob(recorder, plan, { title: "preflight", argv: shellFor(plan.settings, preflight) });
   }
   if (target.builds) voice.start(`${runtime.name} app detected.`);
   if (installs) install(recorder, plan, folder);
@@ -107,7 +108,8 @@ function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan
     ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: incoming }
     : {};
   const env = { ...programEnvironment(host.env()), ...objects, ...settings, ...step.env, PWD: cwd };
-  const argv = cwd === app.tree ? step.argv : [...politely, ...step.argv];
+  const carried = withOddNames(settings, step.argv);
+  const argv = cwd === app.tree ? carried : [...politely, ...carried];
   const from = host.stat(transcript)?.size ?? 0;
   const status = waitForJob(
     recorder,
@@ -139,7 +141,7 @@ export function runRelease(recorder: Recorder, plan: Plan): void {
   runJob(
     recorder,
     plan,
-    { title: "release", argv: ["sh", "-c", plan.procfile.release!] },
+    { title: "release", argv: shellFor(plan.settings, plan.procfile.release!) },
     plan.app.tree,
   );
 }

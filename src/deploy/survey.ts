@@ -1,6 +1,7 @@
 import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
 import type { BoardSettings } from "../app/board-settings.ts";
-import { parseServerSettings, parseSettings, type Settings } from "../app/env-file.ts";
+import { lastOfEach, parseServerSettings, type Settings } from "../app/env-file.ts";
+import { doubtsOf, layersOf, readAssignments } from "../app/env-grammar.ts";
 import { liveSettings, readScaling } from "../app/live.ts";
 import { type Procfile, parseProcfile } from "../app/procfile.ts";
 import { liveRelease } from "../app/releases.ts";
@@ -47,9 +48,10 @@ export function surveyCommit(
   const { app } = commit;
   const names = namesOf(host, commit);
   const given = readProcfile(host, commit, names);
-  const shipped = parseSettings(fileOf(host, commit, "ENV") ?? "", "ENV");
+  const envFile = fileOf(host, commit, "ENV") ?? "";
+  const shipped = readAssignments(envFile, "ENV");
   const ofServer = parseServerSettings(serverSettings);
-  const layers = [machine.settings, shipped, ofServer];
+  const layers = [machine.settings, ...layersOf(shipped), ofServer];
   const source = sourceOf(
     host,
     commit,
@@ -89,7 +91,8 @@ export function surveyCommit(
       ...given.warnings,
       ...warnings,
       ...derivedNameWarnings(app, derived, settings),
-      ...settingWarnings({ ...shipped, ...ofServer }, "app", () => [
+      ...doubtsOf(shipped, envFile),
+      ...settingWarnings({ ...lastOfEach(shipped), ...ofServer }, "app", () => [
         ...source.commands,
         textOfInclude(host, commit, settings),
       ]),
@@ -227,7 +230,7 @@ function readOrNothing(host: Host, commit: Commit, path: string): string | undef
 }
 
 /** The settings that every app has; its own take precedence. */
-function baseSettings(host: Host, app: App, environment: string | undefined): Settings {
+export function baseSettings(host: Host, app: App, environment: string | undefined): Settings {
   const env = host.env();
   const folder = environment ?? app.envs;
   return {

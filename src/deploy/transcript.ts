@@ -1,5 +1,5 @@
 import type { Host } from "../host/host.ts";
-import { paint } from "../text/output.ts";
+import { hasColours, paint } from "../text/output.ts";
 import shortenScript from "./shorten.sh" with { type: "text" };
 
 const readerTimeout = 10_000;
@@ -69,7 +69,7 @@ export function record(host: Host, transcript: string, errorsApart: boolean): Re
     if (!errorsApart || progress.pending !== "" || progress.gone) return write(line);
     host.append(transcript, `${line}\n`);
     progress.shown = host.readFrom(transcript, progress.shown).offset;
-    host.sayError(host.isTerminal(2) ? paint(line) : line);
+    host.sayError(hasColours(host, 2) ? paint(line) : line);
   };
   return {
     transcript,
@@ -98,7 +98,7 @@ function showMore(host: Host, transcript: string, progress: Progress, whole: boo
     punch(host, transcript, progress);
     const text = readNext(host, transcript, progress, whole);
     if (text === "") return;
-    progress.pending = host.isTerminal(1) ? text.split("\n").map(paint).join("\n") : text;
+    progress.pending = hasColours(host, 1) ? text.split("\n").map(paint).join("\n") : text;
   }
 }
 

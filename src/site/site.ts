@@ -236,7 +236,8 @@ export function readInclude(host: Host, commit: Commit, settings: Settings): str
   let size = 0;
   return file.content.replace(/\$(?:(\w+)|\{(\w+)\})/g, (all, bare?: string, braced?: string) => {
     const name = (bare ?? braced)!;
-    if (!Object.hasOwn(settings, name)) return all;
+    // What has several lines would be directives of its own.
+    if (!Object.hasOwn(settings, name) || settings[name]!.includes("\n")) return all;
     size += settings[name]!.length;
     if (size > maxIncludeBytes)
       throw new PikuError(

@@ -67,8 +67,9 @@ const unquoted = ([, single, double, escaped, plain]: RegExpExecArray) =>
 
 /**
  * Replaces `$NAME` and `${NAME}` of known names; what is not known stays as it is (`$2b$10$…`
- * survives). A backslash makes `\$` a dollar, and `\\$NAME` a backslash in front of a value. The
- * original's rule, less the backslash.
+ * survives). `${NAME:-default}` and `${NAME-default}` are as in a shell. A backslash makes `\$` a
+ * dollar, and `\\$NAME` a backslash in front of a value. The original's rule, but for the
+ * backslash and the default.
  */
 export const expandVars = (value: string, known: Readonly<Record<string, string>>): string =>
   value.replace(dollars, (all, pairs?: string, bare?: string, braced?: string) => {
@@ -76,13 +77,17 @@ export const expandVars = (value: string, known: Readonly<Record<string, string>
     const half = pairs.slice(pairs.length / 2);
     const rest = all.slice(pairs.length);
     if (rest.startsWith("\\")) return `${half}$`;
-    const name = bare ?? braced;
-    return half + (name !== undefined && Object.hasOwn(known, name) ? known[name]! : rest);
+    const [, withDefault, dash, otherwise] = /^([\w.]+)(:?-)(.*)$/s.exec(braced ?? "") ?? [];
+    const name = withDefault ?? bare ?? braced;
+    const value = name !== undefined && Object.hasOwn(known, name) ? known[name] : undefined;
+    if (otherwise === undefined) return half + (value ?? rest);
+    return half + ((dash === "-" ? value : value || undefined) ?? expandVars(otherwise, known));
   });
 
 // Backslashes that stand before no dollar are taken in one piece: looking from each of them for one
 // takes for ever.
-const dollars = /((?:\\\\)*)(?:\\\$|\$(?:(\w+)|\{([^${}]*)\})?)|\\+/g;
+const dollars =
+  /((?:\\\\)*)(?:\\\$|\$(?:(\w+)|\{(\w[\w.]*:?-(?:[^${}]|\$(?!\{)|\$\{[^${}]*\})*|[^${}]*)\})?)|\\+/g;
 
 /** A value such that `expandVars` gives it back to the letter. */
 export const literal = (value: string) =>
@@ -116,6 +121,22 @@ export function span(milliseconds: number): string {
   const [unit, size] = units.find(([, least]) => milliseconds >= least) ?? units[3];
   return `${Math.max(0, Math.floor(milliseconds / size))}${unit}`;
 }
+
+const words = { d: "day", h: "hour", m: "minute", s: "second" } as const;
+
+/** A span of milliseconds as people say it: `3 minutes`, `1 hour`. */
+export function spoken(milliseconds: number): string {
+  const [, count, unit] = /^(\d+)(.)$/.exec(span(milliseconds))!;
+  return `${count} ${words[unit as keyof typeof words]}${count === "1" ? "" : "s"}`;
+}
+
+/** How long ago something was: `3 minutes ago`, `just now`. */
+export const ago = (milliseconds: number): string =>
+  milliseconds < 5000 ? "just now" : `${spoken(milliseconds)} ago`;
+
+/** A text of at most so many columns; one that is longer ends in `…`. */
+export const shortened = (text: string, most: number): string =>
+  text.length <= most ? text : `${text.slice(0, most - 1).trimEnd()}…`;
 
 /** The milliseconds of `90s`, `15m`, `1h`, `2d`; undefined for what is none. */
 export function parseSpan(written: string): number | undefined {

@@ -4,6 +4,20 @@ import type { Paths } from "../app/paths.ts";
 import { numbersOf, readableNumber, releaseFiles } from "../app/releases.ts";
 import type { Entry, Host } from "../host/host.ts";
 
+import {
+  type Line,
+  logMark,
+  readLines,
+  reasonsOf,
+  stampLength,
+  startBegins,
+  startsDaemon,
+  timesIn,
+  withoutTimes,
+  withoutUwsgi,
+  workersBegin,
+} from "./log-lines.ts";
+import { isOfUwsgi } from "./uwsgi-lines.ts";
 import { filesOf, type Worker } from "./worker.ts";
 
 // The output of an old process would bury why the new one fails. A process keeps writing to the
@@ -68,87 +82,25 @@ export function forgetLogs(host: Host, app: App, live: number): void {
   }
 }
 
-/** A line of a log: its time in milliseconds since 1970, and its text. */
-export interface Line {
-  time: number;
-  text: string;
-}
+// What tells of an app that could not be loaded, once it has told so itself.
+const gameOver =
+  /^(unable to load app \d+ \(mountpoint='|\*\*\* no app loaded\. GAME OVER \*\*\*$)/;
 
-/** What uWSGI puts in front of each chunk of output, and of its time (vassal.ts). */
-export const logMark = "\x1e";
-const stamp = new RegExp(
-  `${logMark}(\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d)([+-]\\d\\d)(\\d\\d) `,
-  "g",
-);
-const stampLength = `${logMark}2026-11-25T12:00:00+0000 `.length;
-
-/** What was said, as it was said. */
-export const withoutTimes = (log: string) => log.replace(stamp, "");
-
-const timesIn = (raw: string) =>
-  [...raw.matchAll(stamp)].map(([, time, hours, minutes]) =>
-    Date.parse(`${time}${hours}:${minutes}`),
-  );
-
-/**
- * The lines of a log with their times. A chunk of output may be several lines, or part of one.
- * `before`: the time of lines without a mark.
- */
-export function readLines(raw: readonly string[], before: number): Line[] {
-  let time = before;
-  return raw.map((line) => {
-    if (!line.includes(logMark)) return { time, text: line };
-    const times = timesIn(line);
-    const began = line.startsWith(logMark) ? (times[0] ?? time) : time;
-    time = times.at(-1) ?? time;
-    return { time: began, text: withoutTimes(line) };
-  });
-}
-
-const startBegins = "*** Starting uWSGI ";
-const workersBegin = "*** Operational MODE: ";
-const daemonBegins = "[uwsgi-daemons] spawning ";
-
-/**
- * The lines of a log without the thirty that uWSGI prints when it starts a process: they would hide
- * what the app says. A failed start stays; `starting` is one at the end that is not complete.
- */
-export function withoutStarts(raw: readonly string[]): { said: string[]; starting: string[] } {
-  const said: string[] = [];
-  let began = -1;
-  let isOver = true;
-  let time = "";
-  for (const line of raw) {
-    const head = line.startsWith(logMark) ? line.slice(0, stampLength) : "";
-    const text = line.slice(head.length);
-    if (text.startsWith(startBegins)) [began, isOver] = [said.length, false];
-    // One chunk may contain both a start and the app's first output.
-    said.push(head === "" ? time + line : line);
-    time = "";
-    if (began < 0 || !(text.startsWith(workersBegin) || text.startsWith(daemonBegins))) continue;
-    const first = said[began]!;
-    if (first.startsWith(logMark)) time = first.slice(0, stampLength);
-    said.length = began;
-    isOver = true;
-    if (text.startsWith(daemonBegins)) began = -1;
-  }
-  return isOver
-    ? { said, starting: [] }
-    : { said: said.slice(0, began), starting: said.slice(began) };
-}
-
-/** The lines of a new process's log that come from the app and not from uWSGI's start. */
+/** The lines of a new process's log that come from the app and not from uWSGI. */
 export function saidByApp(log: string): string[] {
   const lines = log.split("\n").filter((line) => line.trim() !== "");
-  const at = [daemonBegins, workersBegin].map((start) =>
-    lines.findIndex((line) => line.startsWith(start)),
-  );
+  const at = [
+    lines.findIndex(startsDaemon),
+    lines.findIndex((line) => line.startsWith(workersBegin)),
+  ];
   const start = at.find((index) => index >= 0);
-  if (start === undefined) return lines;
+  if (start === undefined) return reasonsOf(lines);
   const said = lines.slice(start + 1);
   // The emperor may have started it a second time already.
   const again = said.findIndex((line) => line.startsWith(startBegins));
-  return again < 0 ? said : said.slice(0, again);
+  const once = (again < 0 ? said : said.slice(0, again)).filter((line) => !isOfUwsgi(line));
+  const own = once.filter((line) => !gameOver.test(line));
+  return own.length > 0 ? own : once;
 }
 
 /**
@@ -158,6 +110,8 @@ export interface Log {
   label: string;
   file: string;
   former: string[];
+  /** Whether uWSGI's own lines are to be shown as well. */
+  isWhole?: boolean;
   read(raw: readonly string[], before: number): Line[];
 }
 
@@ -240,8 +194,9 @@ export function lastLines(
     const start = Math.max(0, (host.stat(file)?.size ?? 0) - maxReadBytes);
     const read = host.readFrom(file, start, false, maxReadBytes);
     const whole = start > 0 ? read.text.slice(read.text.indexOf("\n") + 1) : read.text;
-    const { said, starting } = withoutStarts(endOf(whole, maxShownLines));
-    const raw = [...said, ...starting];
+    const last = endOf(whole, maxShownLines);
+    const { said, starting } = log.isWhole ? { said: last, starting: [] } : withoutUwsgi(last);
+    const raw = [...said, ...reasonsOf(starting)];
     const from = Math.max(0, raw.length - most);
     const marked =
       raw.findLast((line, i) => i < from && line.includes(logMark)) ??

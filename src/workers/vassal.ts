@@ -6,7 +6,7 @@ import { cronTimes } from "./cron.ts";
 import { escapeValue, type Pair } from "./ini.ts";
 import { programs } from "./kinds.ts";
 import { cutByEnvdir } from "./launcher.ts";
-import { logMark } from "./logs.ts";
+import { logMark } from "./log-lines.ts";
 import { askedPath, filesOf, type Worker } from "./worker.ts";
 
 const logFormat =

@@ -100,6 +100,9 @@ export function filesOf(
     daemon: `${base}.daemon`,
     /** A byte for each time that it was started, by the launcher or by uWSGI. */
     starts: `${base}.starts`,
+    /** Touched when a cron job begins; and, when it has ended, with its exit status. */
+    began: `${base}.began`,
+    ended: `${base}.ended`,
     /** Written when the app is loaded and accepts. */
     ready: `${base}.ready`,
     /** A second socket of a wsgi worker, which speaks http, for its health check. */

@@ -225,7 +225,7 @@ stories((board, story) => {
     const flipped = Buffer.from(whole);
     flipped[whole.length >> 1]! ^= 1;
     const bad: [string, Buffer | string, RegExp][] = [
-      ["empty", "", /not a piku backup/],
+      ["empty", "", /nothing came on stdin/],
       ["text", "hello\n".repeat(50), /not a piku backup/],
       ["begun", whole.subarray(0, 20_000), /cut short|no backup/],
       ["half", whole.subarray(0, whole.length >> 1), /cut short or damaged/],

@@ -2,7 +2,7 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
 import { probeSource, webProbe } from "./probe.ts";
-import { fails, ok, read } from "./sandbox.ts";
+import { fails, ok, quote, read } from "./sandbox.ts";
 import { anyBoard, stories } from "./story.ts";
 
 stories((board, story) => {
@@ -96,11 +96,11 @@ stories((board, story) => {
     expect(board.get("/", { host: "asked.test" }).body).toBe("two");
   });
 
-  story("completion, in bash itself: commands with colons, apps, options", () => {
+  story("completion, in bash itself: commands with colons, apps, options, over ssh as well", () => {
     const script = `${board.folder}/completion`;
     fs.writeFileSync(script, ok(board.ssh("completion")).stdout);
-    const complete = (line: string) => {
-      const run = `piku() { printf '*blog\\n shop\\n'; }; . ${script}; COMP_LINE='${line}' COMP_POINT=${line.length}; _piku; echo "\${COMPREPLY[*]}"`;
+    const complete = (line: string, by = "_piku") => {
+      const run = `piku() { printf '*blog\\n shop\\n'; }; ${ssh}; . ${script}; COMP_LINE='${line}' COMP_POINT=${line.length}; ${by}; echo "\${COMPREPLY[*]}"`;
       return ok(board.run(["bash", "-c", run])).stdout.trim();
     };
     expect(complete("piku roll")).toBe("rollback");
@@ -109,6 +109,41 @@ stories((board, story) => {
     expect(complete("piku config:get b")).toBe("blog");
     expect(complete("piku update --r")).toBe("--rollback");
     expect(complete("piku git-")).toBe("");
+    expect(complete("ssh -t piku@board lo", "_piku_ssh")).toBe("logs");
+    expect(complete("ssh piku@board logs blog ", "_piku_ssh")).toBe("web worker");
+    expect(complete("ssh piku@board rollback blog ", "_piku_ssh")).toBe("12 11");
+    expect(complete("ssh piku@board logs blog --a", "_piku_ssh")).toBe("--all");
     fails(board.ssh("completion", "fish"), 2);
+  });
+
+  // What a board would say.
+  const ssh = `ssh() { case "$*" in *apps) printf '*blog\\n shop\\n' ;; *ps*) printf 'web:1\\nworker:0\\nweb.1  up 3s\\n' ;; *) printf '*12  x\\n 11  y\\n' ;; esac; }`;
+
+  story("F4: completion, in zsh itself", () => {
+    const script = `${board.folder}/completion.zsh`;
+    fs.writeFileSync(script, ok(board.ssh("completion", "zsh")).stdout);
+    const setUp = [
+      `PS1=; cd ${board.folder}; autoload -U compinit; compinit -u -d ${board.folder}/zcompdump`,
+      ssh,
+      "piku() { printf '*blog\\n shop\\n'; }",
+      `. ${script}`,
+      "zstyle ':completion:*' list-prompt ''; LISTMAX=999; bindkey '^I' list-choices",
+      'print REA""DY',
+    ];
+    const complete = (line: string) => {
+      const words = [
+        "zmodload zsh/zpty; zpty z zsh -f -i",
+        ...setUp.map((one) => `zpty -w z ${quote(one)}`),
+        "zpty -r -m z out '*READY*'",
+        `zpty -wn z ${quote(`${line}\t`)}; sleep 1; while zpty -r -t z out; do print -r -- $out; done`,
+      ];
+      const { stdout } = ok(board.run(["zsh", "-f", "-c", words.join("\n")]));
+      return stdout.replace(/\x1b\[[?\d;]*[A-Za-z]/g, " ").split(/\s+/);
+    };
+    expect(complete("piku config:s")).toContain("config:set");
+    expect(complete("piku logs ")).toEqual(expect.arrayContaining(["blog", "shop"]));
+    const releases = complete("ssh -t piku@board rollback blog ");
+    expect(releases).toEqual(expect.arrayContaining(["11", "12"]));
+    expect(complete("ssh piku@board logs blog ")).toContain("worker");
   });
 }, anyBoard);

@@ -77,6 +77,9 @@ stories((board, story) => {
       expect(ok(call("ps")).stdout).toMatch(/web\W+1/);
       expect(ok(call("run", "pwd")).stdout).toBe(`${board.inside(board.pikuRoot)}/apps/client\n`);
       ok(call("ps:scale", "web=1"));
+      for (const words of [["doctor"], ["keys"], ["completion"], ["version"]])
+        expect(call(...words).output).not.toMatch(/^(Error|Hint):/m);
+      ok(call("config:set", "--global", "PLACE=here"));
       ok(call("restart"));
       ok(call("stop"));
       ok(call("deploy"));

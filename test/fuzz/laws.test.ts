@@ -11,11 +11,17 @@ import {
   changeServerSettings,
   parseServerLines,
   parseServerSettings,
-  parseSettings,
-  readDifferently,
   renderSettings,
 } from "../../src/app/env-file.ts";
-import { parseAssignments } from "../../src/app/import.ts";
+import {
+  changeSettings,
+  layersOf,
+  parseSettings,
+  readAssignments,
+  readDifferently,
+  renderAssignment,
+} from "../../src/app/env-grammar.ts";
+import { parseAssignments, parseImport } from "../../src/app/import.ts";
 import { pathsOf } from "../../src/app/paths.ts";
 import { parseProcfile, parseScale, parseScaling, planScaling } from "../../src/app/procfile.ts";
 import { layered } from "../../src/app/settings.ts";
@@ -345,31 +351,22 @@ const envFile = manyLines(
     )
     .map((parts) => parts.join("")),
 );
-const isKey = (name: string) => /^[A-Za-z_]\w*$/.test(name);
+const isKey = (name: string) => /^[A-Za-z_][\w.-]*$/.test(name);
 const demandSettings = (settings: Record<string, string>) => {
   for (const [name, value] of Object.entries(settings))
-    demand(
-      isKey(name) && !/[\n\r\0]/.test(value) && value.length <= 100_000,
-      "setting",
-      name,
-      value,
-    );
+    demand(isKey(name) && !/[\r\0]/.test(value) && value.length <= 100_000, "setting", name, value);
 };
 
-hold(
-  "an ENV file is settings of one line each, or refused",
-  fc.tuple(envFile, envFile),
-  ([one, two]) => {
-    const layers = [one, two].map((content) => unlessRefused(() => parseSettings(content)) ?? {});
-    for (const settings of layers) demandSettings(settings);
-    unlessRefused(() => readDifferently(one));
-    const live = unlessRefused(() => layered({ HOME: "/home/piku" }, layers));
-    if (!live) return;
-    demandSettings(live);
-    const again = parseServerSettings(renderSettings(live));
-    demand(JSON.stringify(again) === JSON.stringify(live), "LIVE_ENV", live, again);
-  },
-);
+hold("an ENV file is settings, or refused", fc.tuple(envFile, envFile), ([one, two]) => {
+  const layers = [one, two].map((content) => unlessRefused(() => parseSettings(content)) ?? {});
+  for (const settings of layers) demandSettings(settings);
+  unlessRefused(() => readDifferently(one));
+  const live = unlessRefused(() => layered({ HOME: "/home/piku" }, layers));
+  if (!live) return;
+  demandSettings(live);
+  const again = parseServerSettings(renderSettings(live));
+  demand(JSON.stringify(again) === JSON.stringify(live), "LIVE_ENV", live, again);
+});
 
 hold(
   "what config:set sets is there to the letter, and all else stays",
@@ -389,6 +386,55 @@ hold(
       "others",
       file,
       changed,
+    );
+  },
+);
+
+// What does not begin with `{`, which config:import takes for JSON.
+const plainFile = envFile.filter((file) => !/^\ufeff?\s*\{/.test(file));
+hold("config:import reads what an app's ENV would give it", plainFile, (file) => {
+  const base = { HOME: "/home/piku", PORT: "80" };
+  const lines = unlessRefused(() => readAssignments(file, "ENV"));
+  const imported = unlessRefused(() => parseImport(file, base).settings);
+  if (!lines?.length || !imported) return;
+  // A name that comes twice is one setting on the server.
+  if (layersOf(lines).length > 1) return;
+  const [ours, theirs] = [layersOf(lines), [imported]].map((layers) =>
+    JSON.stringify(unlessRefused(() => layered(base, layers))),
+  );
+  demand(ours === theirs, "config:import", file, ours, theirs);
+});
+
+hold(
+  "what config:export prints, config:import reads to the letter",
+  fc.tuple(key, hostile(20_000)),
+  ([name, value]) => {
+    if (!unlessRefused(() => parseAssignments([`${name}=${value}`]))) return;
+    if (!isKey(name)) return;
+    const known = { HOME: "/x", A: "y", [name]: value };
+    const line = renderAssignment(name, value, known);
+    const back = unlessRefused(() => parseImport(line, known).settings);
+    if (back) demand(back[name] === value, "value", line, value, back);
+  },
+);
+
+hold(
+  "a value that config:set --global writes is read again, and nothing else changes",
+  fc.tuple(envFile, hostile(50_000)),
+  ([file, value]) => {
+    const before = unlessRefused(() => parseSettings(file));
+    const changed = before && unlessRefused(() => changeSettings(file, { NEW_ONE: value }, "ENV"));
+    if (changed === undefined) return;
+    const after = parseSettings(changed);
+    demand(after.NEW_ONE === value, "value", value, after.NEW_ONE);
+    demand(
+      JSON.stringify({ ...after, NEW_ONE: 1 }) === JSON.stringify({ ...before, NEW_ONE: 1 }),
+      "others",
+      file,
+    );
+    demand(
+      parseSettings(changeSettings(changed, { NEW_ONE: null }, "ENV")).NEW_ONE === undefined,
+      "gone",
     );
   },
 );

@@ -3,7 +3,8 @@
 import { expect, test } from "bun:test";
 import { appOf } from "../../src/app/app.ts";
 import { readBoardSettings } from "../../src/app/board-settings.ts";
-import { changeServerSettings, parseSettings } from "../../src/app/env-file.ts";
+import { changeServerSettings } from "../../src/app/env-file.ts";
+import { parseSettings } from "../../src/app/env-grammar.ts";
 import { parseAssignments } from "../../src/app/import.ts";
 import { pathsOf } from "../../src/app/paths.ts";
 import { parseProcfile } from "../../src/app/procfile.ts";

@@ -30,10 +30,12 @@ export function readBackup(host: Host, stage: string, file = "", ...member: stri
       "the server's disk has no room for it",
       "make room and try again; nothing was restored",
     );
+  if (file === "" && content === undefined && host.stat(`${stage}/seal`)?.size === 0)
+    throw new PikuError("nothing came on stdin", "ssh piku@board restore <board.tar.gz");
   if (content === undefined)
     throw new PikuError(
       "this is not a piku backup",
-      complaint || "e.g.: ssh piku@host restore <backup.tar.gz",
+      complaint || "e.g.: ssh piku@board restore <backup.tar.gz",
     );
   if (!isWhole)
     throw new PikuError(

@@ -1,6 +1,6 @@
 import { type App, appOf, parseAppName } from "../../app/app.ts";
 import { readBoardSettings } from "../../app/board-settings.ts";
-import { changeSettings, parseSettings } from "../../app/env-file.ts";
+import { changeSettings, parseSettings } from "../../app/env-grammar.ts";
 import { withLock } from "../../app/locks.ts";
 import { type Paths, pathsOf } from "../../app/paths.ts";
 import { isStopped } from "../../app/releases.ts";

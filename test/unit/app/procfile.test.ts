@@ -378,9 +378,9 @@ test.each<[string[], Scaling]>([
 });
 
 test.each<[string, string, number]>([
-  ["web=-1", "cannot scale type 'web' below 0", 1],
-  ["web=65", "cannot scale type 'web' above 64", 1],
-  ["web=99999999999999999999", "cannot scale type 'web' above 64", 1],
+  ["web=-1", "cannot scale type 'web' below 0", 2],
+  ["web=65", "cannot scale type 'web' above 64", 2],
+  ["web=99999999999999999999", "cannot scale type 'web' above 64", 2],
   ["web", "malformed setting 'web'", 2],
   ["web=", "malformed setting 'web='", 2],
   ["web=1.5", "malformed setting 'web=1.5'", 2],

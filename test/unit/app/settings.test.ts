@@ -2,13 +2,11 @@
 import { expect, test } from "bun:test";
 import {
   changeServerSettings,
-  changeSettings,
   parseServerSettings,
-  parseSettings,
-  readDifferently,
   renderSettings,
   type Settings,
 } from "../../../src/app/env-file.ts";
+import { changeSettings, parseSettings, readDifferently } from "../../../src/app/env-grammar.ts";
 import { parseAssignments, parseImport } from "../../../src/app/import.ts";
 import { masked, type Origin, originsOf } from "../../../src/app/origins.ts";
 import { layered } from "../../../src/app/settings.ts";
@@ -72,7 +70,7 @@ test.each<[string, Settings]>([
   ["A=' b '", { A: " b " }],
   ['A="b \\" c"', { A: 'b " c' }],
   ['A="b\\\\c"', { A: "b\\c" }],
-  ['A="b\\nc"', { A: "b\\nc" }],
+  ['A="b\\nc"', { A: "b\nc" }],
   ["A='b\\c'", { A: "b\\c" }],
   ["A='b\"c'", { A: 'b"c' }],
   ['A="it\'s"', { A: "it's" }],
@@ -123,14 +121,14 @@ test.each([
   ["=1", "ENV line 1: invalid setting name ''"],
   ["1A=1", "ENV line 1: invalid setting name '1A'"],
   ["A B=1", "ENV line 1: invalid setting name 'A B'"],
-  ["A.B=1", "ENV line 1: invalid setting name 'A.B'"],
-  ["A-B=1", "ENV line 1: invalid setting name 'A-B'"],
+  [".B=1", "ENV line 1: invalid setting name '.B'"],
+  ["-B=1", "ENV line 1: invalid setting name '-B'"],
   ["É=1", "ENV line 1: invalid setting name 'É'"],
   ["A='b", "ENV line 1: the quote ' is not closed"],
-  ['A="b\nc"', 'ENV line 1: the quote " is not closed'],
+  ["B=1\nA='b\nc' d", "ENV line 2: the quote ' is not closed"],
   ['A="b\\"', 'ENV line 1: the quote " is not closed'],
-  ["A=b\rc", "ENV line 1: the value of A contains a line break"],
-  ["A=b\0c", "ENV line 1: the value of A contains a line break"],
+  ["A=b\rc", "ENV line 1: the value of A contains a carriage return or a zero byte"],
+  ["A=b\0c", "ENV line 1: the value of A contains a carriage return or a zero byte"],
 ])("ENV %j is refused", (content, message) => {
   expect(() => parseSettings(content)).toThrow(message);
 });
@@ -195,7 +193,7 @@ test.each<[string, Record<string, string | null>, string]>([
   expect(changeServerSettings(content, changes)).toBe(expected);
 });
 
-test.each<[Record<string, string>]>([[{ A: "1\n2" }], [{ "A=B": "1" }]])(
+test.each<[Record<string, string>]>([[{ A: "1\r2" }], [{ "A=B": "1" }]])(
   "changeServerSettings refuses %j",
   (changes) => {
     expect(() => changeServerSettings("", changes)).toThrow();
@@ -220,10 +218,11 @@ test("parseAssignments tells of the quotes that ssh has taken away", () => {
 test.each<[string, string, number]>([
   ["A", "malformed setting 'A'", 2],
   ["", "malformed setting ''", 2],
-  ["=b", "config:set: invalid setting name ''", 1],
-  ["A-B=c", "config:set: invalid setting name 'A-B'", 1],
-  ["A=b\nc", "config:set: the value of A contains a line break", 1],
-  ["A=b\0", "config:set: the value of A contains a line break", 1],
+  ["=b", "invalid setting name ''", 2],
+  ["1FOO=c", "invalid setting name '1FOO'", 2],
+  ["OPTIND=1", "'OPTIND' belongs to the shell", 2],
+  ["A=b\r", "config:set: the value of A contains a carriage return or a zero byte", 1],
+  ["A=b\0", "config:set: the value of A contains a carriage return or a zero byte", 1],
 ])("parseAssignments refuses %j", (word, message, exitCode) => {
   expect(() => parseAssignments([word])).toThrow(expect.objectContaining({ message, exitCode }));
 });
@@ -334,38 +333,6 @@ test("every value that changeSettings writes is read again, and nothing else cha
   expect(refused).toBeLessThan(100);
 });
 
-test.each<[string, Settings]>([
-  ["A=1", { A: "1" }],
-  [
-    "# note\n\nexport A='it'\\''s'  # why\n  B=\"x \\\"y\\\"\" C=z\n",
-    { A: "it's", B: 'x "y"', C: "z" },
-  ],
-  ["A='$HOME `id` *'\r\nB=a\\ b\n", { A: "$HOME `id` *", B: "a b" }],
-  ["A=\nB='' ", { A: "", B: "" }],
-  ["A=1\nA=2", { A: "2" }],
-  [' \n{"A": "1", "B": "a\\tb \\" $X"}', { A: "1", B: 'a\tb " $X' }],
-])("parseImport(%j)", (content, expected) => {
-  expect(parseImport(content)).toEqual(expected);
-});
-
-test.each([
-  ["", "there are no settings in stdin"],
-  ["# nothing\n", "there are no settings in stdin"],
-  ["{}", "there are no settings in stdin"],
-  ["A=1\nB", "stdin line 2: 'B' is not KEY='value'"],
-  ["A=1\nB=c d", "stdin line 2: 'd' is not KEY='value'"],
-  ["A=1\n\n1B=c", "stdin line 3: invalid setting name '1B'"],
-  ["A='b\nc'", "stdin line 1: a quote is not closed"],
-  ["A=\ufffd", "stdin is not UTF-8 text"],
-  ['{"A": 1}', "stdin: the value of 'A' is not a string"],
-  ['{"A": "b", "C": null}', "stdin: the value of 'C' is not a string"],
-  ['{"A=b": "c"}', "stdin: invalid setting name 'A=b'"],
-  ['{"A": "b\\nc"}', "stdin: the value of A contains a line break"],
-  ['{"A": "b"', "stdin is not JSON"],
-])("parseImport(%j) is refused", (content, message) => {
-  expect(() => parseImport(content)).toThrow(message);
-});
-
 test("whence each setting comes", () => {
   const layers = {
     host: { TZ: "UTC", A: "host", NEW: "1" },
@@ -432,7 +399,6 @@ test("settings that no app could get are refused when they are set, and can alwa
 });
 
 test.each([
-  ["A=1 ".repeat(6000), "stdin line 1 has more than 5000 words"],
   ["A=1\n".repeat(20_001), "stdin has more than 20000 lines"],
   [
     Array.from({ length: 5001 }, (_, i) => `K${i}=1\n`).join(""),

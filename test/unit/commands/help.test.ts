@@ -39,14 +39,14 @@ test("the help page", () => {
       config           Show an app's settings on the server
       config:export    Print an app's settings on the server, quoted for a shell
       config:get       Print the value of one setting
-      config:import    Set settings from stdin: KEY='value' lines, or JSON
+      config:import    Set settings from stdin: lines as in ENV, or JSON
       config:live      Show all settings that an app's processes get
       config:set       Set settings of an app and deploy it with them
       config:unset     Remove settings of an app and deploy it without them
 
     The board:
       backup           Write a backup of an app, or of the board, to stdout
-      completion       Print a script that completes commands and apps in bash
+      completion       Print a script that completes commands in bash or zsh
       doctor           Check the board and suggest fixes
       help             List all commands, or explain one
       keys             List the keys that may push and give commands
@@ -58,7 +58,8 @@ test("the help page", () => {
       update           Update piku, or go back to the release before
       --version        Show piku's version, its target and its engine
 
-    \`help COMMAND\` or \`COMMAND --help\` shows an example of each."
+    \`help COMMAND\` or \`COMMAND --help\` shows an example of each.
+    \`--no-color\` behind any of them leaves colours out."
   `);
 });
 
@@ -76,7 +77,8 @@ test("the help page with internal commands", () => {
       sftp              INTERNAL: Serve scp and sftp
       web               INTERNAL: Prepare nginx's start, without refused sites
 
-    \`help COMMAND\` or \`COMMAND --help\` shows an example of each."
+    \`help COMMAND\` or \`COMMAND --help\` shows an example of each.
+    \`--no-color\` behind any of them leaves colours out."
   `);
 });
 
@@ -101,7 +103,8 @@ test("the help page with plugins: a longer name moves no column", () => {
       dns              Point a name at an app
       a-name-that-is-longer-than-any  Point a name at an app
 
-    \`help COMMAND\` or \`COMMAND --help\` shows an example of each."
+    \`help COMMAND\` or \`COMMAND --help\` shows an example of each.
+    \`--no-color\` behind any of them leaves colours out."
   `);
 });
 
@@ -154,6 +157,7 @@ test("the help of each command", () => {
       --since AGE                 show lines at most this old: 90s, 15m, 1h, 2d
       --no-follow                 end once the last lines have been shown
       -t, --times                 show each line's time in front of it
+      --all, --raw                also show what uWSGI says of itself
       --nginx                     also show what nginx logs about the app's site, if
                                   NGINX_LOG is set
       --deploys                   also show what the app's deploys printed
@@ -341,8 +345,8 @@ test("the help of each command", () => {
     $ piku config:import --help
     e.g.: ssh piku@board config:import blog <settings.txt
 
-    Set settings from stdin: KEY='value' lines, or JSON. Nothing is set when a line
-    is wrong.
+    Set settings from stdin: lines as in ENV, or JSON. Nothing is set when a line is
+    wrong.
 
     usage: config:import <app> [options]
 
@@ -400,14 +404,15 @@ test("the help of each command", () => {
 
     $ piku completion --help
     e.g.: ssh piku@board completion >~/.piku-completion
+          ssh piku@board completion zsh >~/.piku-completion
 
-    Print a script that completes commands and apps in bash. Add \`.
-    ~/.piku-completion\` to ~/.bashrc; in zsh, after \`autoload -U bashcompinit &&
-    bashcompinit\`.
+    Print a script that completes commands in bash or zsh. It completes commands,
+    apps, processes, releases and options of \`piku\` and of \`ssh piku@board\`. Put \`.
+    ~/.piku-completion\` into ~/.bashrc or ~/.zshrc.
 
     usage: completion [shell]
 
-      [shell]  bash; zsh takes it after bashcompinit
+      [shell]  bash (unless given) or zsh
 
     $ piku doctor --help
     e.g.: ssh piku@board doctor

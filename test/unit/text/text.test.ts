@@ -1,11 +1,13 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are the shell's.
 import { expect, test } from "bun:test";
 import {
+  ago,
   columns,
   expandVars,
   nearest,
   parseSpan,
   shellQuote,
+  shortened,
   span,
   splitAddress,
   splitWords,
@@ -296,6 +298,26 @@ test.each([
   [3 * 86_400_000, "3d"],
 ])("span: %d", (milliseconds, expected) => {
   expect(span(milliseconds)).toBe(expected);
+});
+
+test.each([
+  [-5, "just now"],
+  [4999, "just now"],
+  [5000, "5 seconds ago"],
+  [60_000, "1 minute ago"],
+  [180_000, "3 minutes ago"],
+  [3_600_000, "1 hour ago"],
+  [400 * 86_400_000, "400 days ago"],
+])("ago: %d", (milliseconds, expected) => {
+  expect(ago(milliseconds)).toBe(expected);
+});
+
+test.each([
+  ["abc", 3, "abc"],
+  ["abcd", 3, "ab…"],
+  ["ab  cd", 5, "ab…"],
+])("shortened: %s to %d", (text, most, expected) => {
+  expect(shortened(text, most)).toBe(expected);
 });
 
 test.each([

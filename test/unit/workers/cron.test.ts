@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { Cron as Reference } from "croner";
-import { parseCron } from "../../../src/app/cron.ts";
+import { nextRun, parseCron } from "../../../src/app/cron.ts";
 import { cronTimes } from "../../../src/workers/cron.ts";
 import { renderLauncher } from "../../../src/workers/launcher.ts";
 import { appBelow, launch, path, realApp, temporaryFolder, workerOf } from "./example.ts";
@@ -112,9 +112,32 @@ test("a cron job's launcher", () => {
 unset UWSGI_EMPEROR_FD UWSGI_RELOADS UWSGI_ORIGINAL_PROC_NAME
 set -- $(date '+%-H %-d %-m %w')
 { { case ,1,15, in *,$2,*) ;; *) false ;; esac; } || case ,1, in *,$4,*) ;; *) false ;; esac; } || exit 0
+: >/p/releases/blog/run-7/cron.1.began
+trap 'echo $? >/p/releases/blog/run-7/cron.1.ended' EXIT
 cd /p/apps/blog || exit 1
 export A='1'
 export PIKU_PROCESS='/p/releases/blog/run-7/cron.1'
 a; b
 `);
+});
+
+// From Thursday 26 November 2026, 10:30:20, by the clock of this machine.
+test.each<[string, string | undefined]>([
+  ["* * * * * a", "2026-11-26 10:31"],
+  ["*/15 * * * * a", "2026-11-26 10:45"],
+  ["30 10 * * * a", "2026-11-27 10:30"],
+  ["0 4 * * * a", "2026-11-27 04:00"],
+  ["@hourly a", "2026-11-26 11:00"],
+  ["0 12 * * sun a", "2026-11-29 12:00"],
+  ["0 0 1 1 * a", "2027-01-01 00:00"],
+  ["0 0 13 * fri a", "2026-11-27 00:00"],
+  ["59 23 31 12 * a", "2026-12-31 23:59"],
+  ["0 0 29 2 * a", "2028-02-29 00:00"],
+  ["0 0 31 2 * a", undefined],
+])("the next run of %s", (line, expected) => {
+  const now = new Date(2026, 10, 26, 10, 30, 20).getTime();
+  const next = nextRun(parseCron(line, "Procfile"), now);
+  expect(next).toBe(
+    expected === undefined ? undefined : new Date(`${expected.replace(" ", "T")}:00`).getTime(),
+  );
 });

@@ -46,6 +46,20 @@ test.each([
   expect(execLine(command)).toBe(expected);
 });
 
+test.each([
+  ["python3 app.py", "exec python3 app.py"],
+  ["a && b", "a && b"],
+])(
+  "a launcher hands on what no shell can export, and values of several lines: %s",
+  (command, line) => {
+    const settings = { "spring.x-y": "it's\n1", A: "b\nc" };
+    const end = `exec 'env' 'spring.x-y=it'\\''s\n1' 'bash' '-c' '${line}'\n`;
+    const text = renderLauncher(app, workerOf({ command, settings }));
+    expect(text).toContain("\nexport A='b\nc'\n");
+    expect(text.slice(-end.length)).toBe(end);
+  },
+);
+
 test("a launcher's text", () => {
   const worker = workerOf({ command: "python3 app.py", settings: { A: "it's", PORT: "20001" } });
   expect(renderLauncher(app, worker)).toBe(`# Written by piku; changes are lost.

@@ -3,18 +3,20 @@ import { appOf } from "../../../src/app/app.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
 import { nginxTime } from "../../../src/site/logs.ts";
 import {
-  forgetLogs,
   type Line,
+  readLines,
+  withoutTimes,
+  withoutUwsgi,
+} from "../../../src/workers/log-lines.ts";
+import {
+  forgetLogs,
   lastLines,
   newestLog,
   newestLogs,
-  readLines,
   restoreLogs,
   saidByApp,
   setLogAside,
   surplus,
-  withoutStarts,
-  withoutTimes,
   workerLogs,
 } from "../../../src/workers/logs.ts";
 import { memoryHost } from "../../host/memory.ts";
@@ -119,13 +121,15 @@ function line(seconds: number, text: string): Line {
   return { time: noon + seconds * 1000, text };
 }
 
-const start = `${at("12:00:00")}*** Starting uWSGI 2.0\ncompiled with\n`;
+const spawning =
+  '[uwsgi-daemons] spawning "exec sh /p/releases/blog/run-7/web.1.sh" (uid: 1 gid: 1)';
+const start = `${at("12:00:00")}*** Starting uWSGI 2.0.21 (64bit) on [now] ***\ncompiled with version: 12\n`;
 
 test.each<[string, string, string, string]>([
   ["no start", "a\nb", "a\nb", ""],
   [
     "web",
-    `old\n${start}*** Operational MODE: none\nspawned\n[uwsgi-daemons] spawning "sh"\na`,
+    `old\n${start}*** Operational MODE: none\nspawned\n${spawning}\na`,
     `old\n${at("12:00:00")}a`,
     "",
   ],
@@ -138,8 +142,8 @@ test.each<[string, string, string, string]>([
   ["one that went wrong", `a\n${start}no plugin`, "a", `${start}no plugin`],
   [
     "one that went wrong before",
-    `${start}no plugin\n${start}*** Operational MODE: one\na`,
-    `${start}no plugin\n${at("12:00:00")}a`,
+    `${start}${at("12:00:01")}no plugin\n${start}*** Operational MODE: one\na`,
+    `${at("12:00:01")}no plugin\n${at("12:00:00")}a`,
     "",
   ],
   [
@@ -148,8 +152,8 @@ test.each<[string, string, string, string]>([
     'a\n[uwsgi-daemons] spawning "x"\nb',
     "",
   ],
-])("withoutStarts: %s", (_, log, said, starting) => {
-  const found = withoutStarts(log.split("\n"));
+])("withoutUwsgi: %s", (_, log, said, starting) => {
+  const found = withoutUwsgi(log.split("\n"));
   expect([found.said.join("\n"), found.starting.join("\n")]).toEqual([said, starting]);
 });
 
@@ -159,18 +163,14 @@ const prelude =
 test.each<[string, string, string[]]>([
   [
     "a program",
-    `${prelude}no request plugin is loaded\n[uwsgi-daemons] spawning "exec sh web.1.sh" (uid: 1 gid: 1)\nTraceback\n\n  boom\n`,
+    `${prelude}no request plugin is loaded\n${spawning}\nTraceback\n\n  boom\n`,
     ["Traceback", "  boom"],
   ],
-  [
-    "a program that is silent",
-    `${prelude}[uwsgi-daemons] spawning "exec sh web.1.sh" (uid: 1 gid: 1)\n`,
-    [],
-  ],
+  ["a program that is silent", `${prelude}${spawning}\n`, []],
   [
     "an app inside uWSGI",
     `${prelude}ImportError\n*** no app loaded. GAME OVER ***\n`,
-    ["ImportError", "*** no app loaded. GAME OVER ***"],
+    ["ImportError"],
   ],
   [
     "an app that was started twice",
