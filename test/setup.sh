@@ -31,6 +31,7 @@ needs openssl command -v openssl
 needs curl command -v curl
 [ "${1:-}" != tests ] || needs shellcheck command -v shellcheck
 [ "${1:-}" != tests ] || needs zsh command -v zsh
+[ "${1:-}" != tests ] || needs fish command -v fish
 
 if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ]; then
   needs uwsgi-plugin-php test -e /usr/lib/uwsgi/plugins/php_plugin.so

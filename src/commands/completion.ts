@@ -1,4 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what is printed is a script for a shell.
+
+import { shellQuote } from "../text/text.ts";
 import { optionsOf, positionalsOf, spellings } from "./arguments.ts";
 import { type Command, command } from "./command.ts";
 
@@ -6,9 +8,9 @@ export const completion = (commands: () => readonly Command[]) =>
   command({
     name: "completion",
     group: "The board",
-    description: "Print a script that completes commands in bash or zsh",
+    description: "Print a script that completes commands in a shell",
     details:
-      "It completes commands, apps, processes, releases and options of `piku` and of `ssh piku@board`. Put `. ~/.piku-completion` into ~/.bashrc or ~/.zshrc.",
+      "It completes commands, apps, processes, releases and options of `piku` and of `ssh piku@board`. Put `. ~/.piku-completion` into ~/.bashrc or ~/.zshrc. Those of fish and PowerShell are for the client, and go into ~/.config/fish/completions/piku.fish and `$PROFILE`.",
     examples: [
       "ssh piku@board completion >~/.piku-completion",
       "ssh piku@board completion zsh >~/.piku-completion",
@@ -17,15 +19,82 @@ export const completion = (commands: () => readonly Command[]) =>
     args: {
       shell: {
         type: "positional",
-        description: "bash (unless given) or zsh",
+        description: "bash (unless given), zsh, fish or powershell",
         required: false,
-        pattern: /^(bash|zsh)$/,
+        pattern: /^(bash|zsh|fish|powershell)$/,
       },
     },
     run({ args, host }) {
-      host.say([...renderList(commands()), ...(args.shell === "zsh" ? zsh : bash)].join("\n"));
+      host.say(scripts[args.shell ?? "bash"]!(commands()).join("\n"));
     },
   });
+
+/** What each shell is told, from the table of commands. */
+const scripts: Readonly<Record<string, (commands: readonly Command[]) => string[]>> = {
+  bash: (commands) => [...renderList(commands), ...bash],
+  zsh: (commands) => [...renderList(commands), ...zsh],
+  fish: renderFish,
+  powershell: renderPowershell,
+};
+
+const typable = (commands: readonly Command[]) =>
+  commands.filter(({ group }) => group !== "Internal");
+
+/** Commands whose first word, after the app that the client fills in, is one of these. */
+const taking = (commands: readonly Command[], ...names: string[]) =>
+  typable(commands)
+    .filter((one) => {
+      const [app, next] = positionalsOf(one).map(([name]) => name);
+      return app === "app" && names.includes(next ?? "");
+    })
+    .map(({ name }) => name);
+
+const flagsOf = (one: Command) =>
+  optionsOf(one)
+    .flatMap(spellings)
+    .filter((spelling) => spelling.startsWith("--"));
+
+/** fish's own description of the client's words (fish's complete(1)). */
+function renderFish(commands: readonly Command[]): string[] {
+  const after = (names: readonly string[]) =>
+    `complete -c piku -n '__fish_seen_subcommand_from ${names.join(" ")}'`;
+  return [
+    "complete -c piku -f",
+    ...typable(commands).map(
+      ({ name, description }) =>
+        `complete -c piku -n __fish_use_subcommand -a ${name} -d ${shellQuote(description)}`,
+    ),
+    ...typable(commands).flatMap((one) =>
+      flagsOf(one).map((flag) => `${after([one.name])} -l ${flag.slice(2)}`),
+    ),
+    `${after(taking(commands, "process", "kind"))} -a '(piku ps 2>/dev/null | string match -rg "^(\\S+):\\d+\\$")'`,
+    `${after(taking(commands, "number"))} -a '(piku releases 2>/dev/null | string match -rg "^[* ]*(\\d+)")'`,
+  ];
+}
+
+/** PowerShell's (Register-ArgumentCompleter). */
+function renderPowershell(commands: readonly Command[]): string[] {
+  const list = (words: readonly string[]) => words.map((word) => `'${word}'`).join(",");
+  const asked = (line: string, pattern: string) =>
+    `@(piku ${line} 2>$null | ForEach-Object { if ($_ -match '${pattern}') { $Matches[1] } })`;
+  return [
+    "Register-ArgumentCompleter -Native -CommandName piku -ScriptBlock {",
+    "  param($word, $line, $at)",
+    '  $typed = @($line.CommandElements | ForEach-Object { "$_" })',
+    "  $options = @{",
+    ...typable(commands)
+      .filter((one) => flagsOf(one).length > 0)
+      .map((one) => `    '${one.name}' = ${list(flagsOf(one))}`),
+    "  }",
+    "  $words = if ($typed.Count -lt 2 -or ($typed.Count -eq 2 -and $word)) {",
+    `    ${list(typable(commands).map(({ name }) => name))}`,
+    "  } elseif ($word -like '-*') { $options[$typed[1]] }",
+    `  elseif (${list(taking(commands, "process", "kind"))} -contains $typed[1]) { ${asked("ps", "^(S+):d+$")} }`,
+    `  elseif (${list(taking(commands, "number"))} -contains $typed[1]) { ${asked("releases", "^[* ]*(d+)")} }`,
+    '  $words | Where-Object { $_ -like "$word*" } | ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }',
+    "}",
+  ];
+}
 
 /**
  * The function that prints what may stand at a place, made from the table of commands: `HOST`, or

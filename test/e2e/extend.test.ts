@@ -113,7 +113,7 @@ stories((board, story) => {
     expect(complete("ssh piku@board logs blog ", "_piku_ssh")).toBe("web worker");
     expect(complete("ssh piku@board rollback blog ", "_piku_ssh")).toBe("12 11");
     expect(complete("ssh piku@board logs blog --a", "_piku_ssh")).toBe("--all");
-    fails(board.ssh("completion", "fish"), 2);
+    fails(board.ssh("completion", "csh"), 2);
   });
 
   // What a board would say.
@@ -145,5 +145,28 @@ stories((board, story) => {
     const releases = complete("ssh -t piku@board rollback blog ");
     expect(releases).toEqual(expect.arrayContaining(["11", "12"]));
     expect(complete("ssh piku@board logs blog ")).toContain("worker");
+  });
+
+  story("completion in fish itself, and a script for PowerShell", () => {
+    const script = `${board.folder}/piku.fish`;
+    fs.writeFileSync(script, ok(board.ssh("completion", "fish")).stdout);
+    const piku =
+      'function piku; switch $argv[1]; case ps; printf "web:1\\nweb.1  up 3s\\n"; case "*"; printf "*12  x\\n 11  y\\n"; end; end';
+    const complete = (line: string) =>
+      ok(
+        board.run(["fish", "-N", "-c", `${piku}; source ${script}; complete -C '${line}'`], {
+          env: { ...board.clientEnv(), HOME: board.folder },
+        }),
+      )
+        .stdout.trim()
+        .split("\n")
+        .map((one) => one.split("\t")[0]);
+    expect(complete("piku config:s")).toEqual(["config:set"]);
+    expect(complete("piku logs ")).toEqual(["web"]);
+    expect(complete("piku rollback ")).toEqual(["11", "12"]);
+    expect(complete("piku logs --no")).toEqual(["--no-follow"]);
+    const powershell = ok(board.ssh("completion", "powershell")).stdout;
+    expect(powershell).toStartWith("Register-ArgumentCompleter -Native -CommandName piku");
+    expect(powershell).toContain("'rollback' = ");
   });
 }, anyBoard);
