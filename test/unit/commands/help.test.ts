@@ -46,7 +46,7 @@ test("the help page", () => {
 
     The board:
       backup           Write a backup of an app, or of the board, to stdout
-      completion       Print a script that completes commands in bash or zsh
+      completion       Print a script that completes commands in a shell
       doctor           Check the board and suggest fixes
       help             List all commands, or explain one
       keys             List the keys that may push and give commands
@@ -406,13 +406,14 @@ test("the help of each command", () => {
     e.g.: ssh piku@board completion >~/.piku-completion
           ssh piku@board completion zsh >~/.piku-completion
 
-    Print a script that completes commands in bash or zsh. It completes commands,
-    apps, processes, releases and options of \`piku\` and of \`ssh piku@board\`. Put \`.
-    ~/.piku-completion\` into ~/.bashrc or ~/.zshrc.
+    Print a script that completes commands in a shell. It completes commands, apps,
+    processes, releases and options of \`piku\` and of \`ssh piku@board\`. Put \`.
+    ~/.piku-completion\` into ~/.bashrc or ~/.zshrc. Those of fish and PowerShell are
+    for the client, and go into ~/.config/fish/completions/piku.fish and \`$PROFILE\`.
 
     usage: completion [shell]
 
-      [shell]  bash (unless given) or zsh
+      [shell]  bash (unless given), zsh, fish or powershell
 
     $ piku doctor --help
     e.g.: ssh piku@board doctor
