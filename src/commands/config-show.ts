@@ -5,7 +5,7 @@ import { parseSettings, renderAssignment } from "../app/env-grammar.ts";
 import { liveSettings } from "../app/live.ts";
 import { masked, type Origin, originsOf } from "../app/origins.ts";
 import { liveRelease, releaseFiles } from "../app/releases.ts";
-import { baseSettings } from "../deploy/survey.ts";
+import { baseSettings } from "../deploy/source.ts";
 import type { Host } from "../host/host.ts";
 import { fileOf } from "../repository/commit.ts";
 import { commitOf } from "../repository/worktree.ts";

@@ -4,7 +4,7 @@ import { readDifferently } from "../app/env-grammar.ts";
 import { isStopped, type Journal, type Release, readableLive } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { serviceCommand } from "../host/services.ts";
-import type { Change } from "../repository/checkout.ts";
+import type { Change } from "../repository/change.ts";
 import { isClosed } from "../site/maintenance.ts";
 import { runningNginx } from "../site/reload.ts";
 import { certify } from "../site/renew.ts";

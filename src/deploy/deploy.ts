@@ -17,12 +17,12 @@ import {
   writeRelease,
 } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
+import type { Wanted } from "../repository/change.ts";
 import {
   applyCheckout,
   type Checkout,
   keepReplaced,
   planCheckout,
-  type Wanted,
 } from "../repository/checkout.ts";
 import { recordOutputs } from "../repository/own.ts";
 import { keepCommit } from "../repository/push.ts";

@@ -1,13 +1,10 @@
 import type { App } from "../app/app.ts";
 import { callerOf } from "../app/caller.ts";
-import { siteKinds, type Workers } from "../app/procfile.ts";
+import { siteKinds } from "../app/procfile.ts";
 import type { Release } from "../app/releases.ts";
 import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { subjectOf } from "../repository/commit.ts";
-import type { Mapping } from "../site/static.ts";
-import { PikuError } from "../text/errors.ts";
-import { printable } from "../text/text.ts";
 import { listVassals } from "../workers/emperor.ts";
 import { type Explain, waitUntilHealthy } from "../workers/health.ts";
 import { isInPlace, isUnchanged, startWorkers, writeWorker } from "../workers/start.ts";
@@ -20,6 +17,7 @@ import {
   type Worker,
 } from "../workers/worker.ts";
 import { explainFailure } from "./explain.ts";
+import { refuseMissingFolder } from "./missing-folder.ts";
 import type { Plan, PlannedWorker } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
 
@@ -142,36 +140,4 @@ function mustStopFirst(
       !release.vassals.includes(file) &&
       (kinds.has(kind) || (takesPort && siteKinds.includes(kind))),
   );
-}
-
-/**
- * Refuses a folder of the static or the php worker that is not there by now, with the build and
- * `release` done: every page would be a 404. Another worker may be there to make it.
- */
-function refuseMissingFolder(
-  host: Host,
-  { tree }: App,
-  workers: Workers,
-  statics: readonly Mapping[],
-): void {
-  const others = Object.keys(workers).filter((kind) => kind !== "static" && kind !== "php");
-  const root = workers.static === undefined ? undefined : statics[0]?.folder;
-  const folders = { php: workers.php && `${tree}/${workers.php}`, static: root };
-  for (const [kind, folder] of Object.entries(folders)) {
-    if (folder === undefined || others.length > 0) continue;
-    if (host.stat(host.realPath(folder) ?? folder)?.type === "directory") continue;
-    throw new PikuError(
-      `Procfile: the folder '${printable(workers[kind]!)}' of '${kind}' is neither in the repository nor made by its build`,
-      folderHint(host, tree, kind),
-    );
-  }
-}
-
-/** The folders that the app has, or how to name its own. */
-function folderHint(host: Host, tree: string, kind: string): string {
-  const folders = host
-    .list(tree)
-    .filter((name) => !name.startsWith(".") && host.stat(`${tree}/${name}`)?.type === "directory");
-  const other = folders.length > 0 ? `; it has ${folders.slice(0, 5).join(", ")}` : "";
-  return `git has no empty folders; for the files at the top write ${kind}: .${other}`;
 }

@@ -1,6 +1,6 @@
 import type { App } from "../app/app.ts";
 import { type BoardSettings, readBoardSettings } from "../app/board-settings.ts";
-import { callerAddress, isCalledPrivately } from "../app/caller.ts";
+import { callerAddress } from "../app/caller.ts";
 import type { Settings } from "../app/env-file.ts";
 import { readScaling } from "../app/live.ts";
 import {
@@ -8,7 +8,6 @@ import {
   type Procfile,
   planScaling,
   type Scaling,
-  siteKinds,
   type Workers,
 } from "../app/procfile.ts";
 import type { Release, Slot } from "../app/releases.ts";
@@ -25,16 +24,10 @@ import { planBackend, planSite, readInclude, type Site } from "../site/site.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { parseOptions } from "../workers/options.ts";
-import {
-  choosePorts,
-  chooseSitePort,
-  type OwnPorts,
-  type Place,
-  refuseTakenPort,
-  sitePortOf,
-} from "../workers/ports.ts";
+import type { OwnPorts, Place } from "../workers/ports.ts";
 import { socketLink, type Worker } from "../workers/worker.ts";
 import { overlookedWarnings } from "./overlooked.ts";
+import { planPlace } from "./plan-place.ts";
 import { refuseSite } from "./plan-site.ts";
 import { planWorkers, refuseWorkers } from "./plan-workers.ts";
 import type { Target } from "./request.ts";
@@ -203,59 +196,6 @@ const autoRestart = (settings: Settings) =>
     settings,
     settings.PIKU_AUTO_RESTART === undefined ? "AUTO_RESTART" : "PIKU_AUTO_RESTART",
   );
-
-function planPlace(
-  host: Host,
-  app: App,
-  { procfile, settings, machine }: Survey,
-  scaling: Scaling,
-  live: Release | undefined,
-  keeps: boolean,
-): Place {
-  const networked = Object.keys(procfile.workers).some((kind) => siteKinds.includes(kind));
-  const serves = networked || "static" in procfile.workers || settings.NGINX_STATIC_PATHS;
-  const site = serves ? planSitePort(host, app, settings, machine, live) : undefined;
-  const names = site === undefined ? siteNames(settings) : ["_"];
-  const fixed = setting(settings, "PORT");
-  const bind = setting(settings, "BIND_ADDRESS");
-  const overlap = names.length > 0 && setting(settings, "PIKU_OVERLAP");
-  const switches = overlap && "web" in procfile.workers && fixed === undefined;
-  const count = Math.max(...siteKinds.map((kind) => scaling[kind] ?? 0), 1);
-  const chosen = networked ? choosePorts(host, app, count) : { a: [], b: [] };
-  const own =
-    networked || site !== undefined
-      ? { ...chosen, site: site ?? sitePortOf(host, app) }
-      : undefined;
-  const { a, b } = chosen;
-  const ports = networked && fixed !== undefined ? { a: [fixed, ...a.slice(1)], b } : { a, b };
-  if (fixed !== undefined) refuseTakenPort(host, app, fixed);
-  const other = switches && live?.slot === "a" && live.number > 0 ? "b" : "a";
-  const slot = keeps && live ? live.slot : other;
-  return { names, networked, bind, overlap, switches, slot, own, ports };
-}
-
-/**
- * The port of nginx's own for an app that serves and has no name. Undefined where its settings say
- * where it is to be found, or where that could open an app to strangers: only a first push gets
- * one, since an app of an earlier piku may have no site on purpose.
- */
-function planSitePort(
-  host: Host,
-  app: App,
-  settings: Settings,
-  { firstPort }: BoardSettings,
-  live: Release | undefined,
-): number | undefined {
-  const { NGINX_SERVER_NAME, PORT, BIND_ADDRESS } = settings;
-  const isPlaced = [NGINX_SERVER_NAME, PORT, BIND_ADDRESS].some((value) => value !== undefined);
-  if (firstPort === "off" || isPlaced || siteNames(settings).length > 0) return undefined;
-  const kept = sitePortOf(host, app);
-  if (kept !== undefined || live) return kept;
-  const first = firstPort ?? (isCalledPrivately(host) ? usualFirstPort : undefined);
-  return first === undefined ? undefined : chooseSitePort(host, app, first);
-}
-
-const usualFirstPort = 8001;
 
 /**
  * The app's settings plus the addresses that piku adds, as the original writes them to LIVE_ENV.

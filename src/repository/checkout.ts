@@ -1,5 +1,5 @@
 import type { App } from "../app/app.ts";
-import { releaseFiles, type Took, type TreeUndo } from "../app/releases.ts";
+import { releaseFiles, type TreeUndo } from "../app/releases.ts";
 import type { Entry, Host } from "../host/host.ts";
 import { must, PikuError, reasonOf } from "../text/errors.ts";
 import {
@@ -10,12 +10,12 @@ import {
   type Outputs,
   sameSecond,
 } from "./build-tree.ts";
-import { type Commit, differenceOf } from "./commit.ts";
+import { type Change, planChange, type Wanted } from "./change.ts";
+import type { Commit } from "./commit.ts";
 import { gitEnv } from "./git.ts";
 import keepStrange from "./keep-strange.sh" with { type: "text" };
-import { type Choices, isAsMade, isAsReleased, keptOf, planOwn } from "./own.ts";
-import { refuseTaken, type TypeOf, typesBelow } from "./taken.ts";
-import { changedFiles, commitOf, ensureTree, moveTree, revertFiles } from "./worktree.ts";
+import { typesBelow } from "./taken.ts";
+import { commitOf, ensureTree, moveTree, revertFiles } from "./worktree.ts";
 
 function tar(host: Host, words: string[], names?: readonly string[]): void {
   const input = names?.map((name) => `${name}\0`).join("");
@@ -42,49 +42,6 @@ export interface Checkout {
   /** Undefined when there is nothing to change. */
   change?: Change;
 }
-
-/** What a checkout changes in the app's work tree. */
-export interface Change {
-  /** Files that the build made and that go live. */
-  published: string[];
-  /** Files that an earlier build made and this one did not. */
-  gone: string[];
-  /** Files that are there and will be overwritten, or removed. */
-  replaced: string[];
-  /** Tracked files that it will change. */
-  modified: string[];
-  /** Tracked files that the app has changed and that stay as they are. */
-  left: string[];
-  /** Files that the app has written and that stay, though the commit has others or none. */
-  stay: string[];
-  /** Those among them that the commit removes. */
-  removed: string[];
-  /** What the app has written and the commit replaces. */
-  took?: Took;
-  /** What the app had written before, and gets back: file -> release that replaced it. */
-  restored: Map<string, number>;
-  undo: TreeUndo;
-}
-
-/** What is to be checked out, over what, and how. */
-export interface Wanted {
-  commit: Commit;
-  /** The number of the release. */
-  release: number;
-  live: { number: number; commit?: string } | undefined;
-  /** Whose version stays where the app and the commit have both changed a file. */
-  choices?: Choices;
-  /** The number of the release that this goes back to. */
-  back?: number;
-  /** Whether a file is build output of the app's runtime. */
-  isOutput?(name: string): boolean;
-  /** The command that says whose version stays: `choice` is `keep` or `take`. */
-  again(choice: string, files: string): string;
-}
-
-// A name that is not valid UTF-8 does not survive being read, so shell scripts handle those files
-// byte by byte.
-const isReadable = (name: string) => !name.includes("\ufffd");
 
 const restoreStrange = 'xargs -0 rm -f -- < "$names" && tar --unlink-first -xf "$kept"';
 
@@ -129,94 +86,6 @@ export function planCheckout(host: Host, wanted: Wanted, outputs: Outputs | unde
         change: planChange(host, wanted, { shown, published, gone, earlier, typeOf }),
       };
 }
-
-/** What there is in the work tree, and what a build has made for it. */
-interface Facts {
-  shown?: string;
-  published: string[];
-  gone: string[];
-  earlier: readonly Made[];
-  typeOf: TypeOf;
-}
-
-function planChange(
-  host: Host,
-  wanted: Wanted,
-  { shown, published, gone, earlier, typeOf }: Facts,
-): Change {
-  const { commit, live } = wanted;
-  const { app } = commit;
-  const isThere = (name: string) => typeOf(name) !== undefined;
-  const difference = differenceOf(host, shown, commit);
-  const written = shown ? changedFiles(host, app.tree) : [];
-  const changed = written.filter(isReadable);
-  const asMade = isAsMade(host, app, earlier);
-  const asReleased = isAsReleased(host, app, live?.number);
-  // A work tree whose git is damaged tells nothing of who wrote what.
-  const tells = shown !== undefined || live === undefined;
-  const present = difference.added.filter(
-    (name) => tells && isReadable(name) && isFile(typeOf(name)),
-  );
-  const isOutput = (name: string) =>
-    wanted.isOutput?.(name) === true || asMade(name) || asReleased(name);
-  const own = planOwn(host, {
-    ...wanted,
-    ...difference,
-    shown,
-    changed: written,
-    present,
-    isOutput,
-  });
-  const stays = new Set(own.stay);
-  const leaves = (name: string) => !stays.has(name);
-  const modified = difference.modified;
-  const deleted = difference.deleted.filter(leaves);
-  const coming = [...new Set([...difference.added, ...published])]
-    .filter(isReadable)
-    .filter(leaves);
-  refuseTaken(host, app, [...coming, ...modified], new Set(deleted), typeOf);
-  const touched = [...modified.filter(leaves), ...deleted];
-  const restored = toRestore(host, wanted, stays, (name) => changed.includes(name), touched);
-  const replaced = new Set([...touched, ...restored.keys()]);
-  const overwritten = changed.filter((name) => replaced.has(name));
-  return {
-    published,
-    gone: gone.filter((name) => !coming.includes(name)),
-    replaced: [...new Set([...overwritten, ...coming.filter(isThere), ...gone])],
-    modified,
-    left: [...new Set([...changed, ...own.stay])].filter(
-      (name) => !replaced.has(name) && !own.removed.includes(name),
-    ),
-    stay: own.stay,
-    removed: own.removed,
-    took: shown && own.taken.length > 0 ? { over: shown, names: own.taken } : undefined,
-    restored,
-    undo: {
-      shown,
-      added: coming.filter((name) => !isThere(name)),
-      modified: [...replaced].filter((name) => isReadable(name) && !coming.includes(name)),
-    },
-  };
-}
-
-/** What a rollback brings back of the app's own; what the app has written since stays. */
-function toRestore(
-  host: Host,
-  { commit, back }: Wanted,
-  stays: ReadonlySet<string>,
-  isChanged: (name: string) => boolean,
-  touched: readonly string[],
-): Map<string, number> {
-  if (back === undefined) return new Map();
-  const goes = new Set(touched);
-  return new Map(
-    [...keptOf(host, commit, back)].filter(
-      ([name]) => !stays.has(name) && (goes.has(name) || !isChanged(name)),
-    ),
-  );
-}
-
-const isFile = (type: Entry["type"] | undefined) => type === "file" || type === "link";
 
 /**
  * Saves what a checkout will overwrite, and the list of build output, beside the release's record.
