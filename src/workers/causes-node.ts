@@ -237,7 +237,7 @@ export const nodeCauses: readonly Cause[] = [
     "mend it, commit and push; npx tsc --noEmit finds it on your machine",
   ],
   [
-    /gyp ERR! cwd \S*\/node_modules\/((?:@[\w.-]+\/)?[\w.-]+)[\s\S]*gyp ERR! not ok/,
+    /gyp ERR! cwd (?:\S*\/)?node_modules\/((?:@[\w.-]+\/)?[\w.-]+)[\s\S]*gyp ERR! not ok/,
     ([, name]) =>
       `the native module '${name}' could not be compiled: it may be too old for this Node`,
     ([, name]) =>

@@ -712,7 +712,7 @@ const shell: Record<string, Case> = {
     next: "uname -m",
   },
   "a native module that does not compile": {
-    log: "/bin/sh: 1: python: not found\nmake: *** [sqlite3] Error 127\ngyp ERR! build error\ngyp ERR! cwd /home/piku/.piku/envs/hello/.4282/node_modules/sqlite3\ngyp ERR! node -v v20.19.2\ngyp ERR! not ok\nnpm ERR! code 1\n",
+    log: `/bin/sh: 1: python: not found\nmake: *** [sqlite3] Error 127\ngyp ERR! build error\ngyp ERR! cwd ${tree}/node_modules/sqlite3\ngyp ERR! node -v v20.19.2\ngyp ERR! not ok\nnpm ERR! code 1\n`,
     what: "the native module 'sqlite3' could not be compiled: it may be too old for this Node",
     next: "npm install sqlite3@latest, commit package.json and package-lock.json, and push; or with nodeenv on the board choose NODE_VERSION",
   },
