@@ -33,9 +33,12 @@ if (wanted("stories")) await together(3, [...named([shortProof]), ...testFiles("
 if (wanted("long")) {
   process.env.PIKU_LONG = "1";
   // What takes longest begins first; those that take all of the machine are told alone.
-  const e2e = ["attacks-site", "attacks", "web", "faults", "harm", "input", "mistakes"].map(
+  const longest = ["attacks-site", "attacks", "web", "faults", "harm", "input", "mistakes"].map(
     (name) => `test/e2e/${name}.test.ts`,
   );
+  const isLonger = (file: string) =>
+    /\b(unlessLong|longOnAnyBoard|onlyLong)\b/.test(fs.readFileSync(path.join(root, file), "utf8"));
+  const e2e = [...new Set([...longest, ...testFiles("test/e2e").filter(isLonger)])];
   const alone = ["concurrency", "load", "wrk"].map((name) => `test/long/${name}.test.ts`);
   const others = testFiles("test/long").filter((file) => !alone.includes(file));
   const first = "test/long/harm.test.ts";

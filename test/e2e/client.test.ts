@@ -4,7 +4,7 @@ import path from "node:path";
 import { type Ran, user } from "./board.ts";
 import { webProbe } from "./probe.ts";
 import { fails, ok, type Repo } from "./sandbox.ts";
-import { anyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, stories } from "./story.ts";
 
 /** The executable as a laptop has it: there is no board in its user's home. */
 stories((board, story) => {
@@ -117,4 +117,4 @@ stories((board, story) => {
     const outside = board.run([board.target.executable, "logs"], { cwd: "/" });
     expect(fails(outside).output).toContain("piku init BOARD");
   });
-}, anyBoard);
+}, longOnAnyBoard);

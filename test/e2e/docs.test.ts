@@ -8,7 +8,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { type Block, blocksOf, missing, pages, readDocument } from "./docs.ts";
 import { ok, Sandbox } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { stories, unlessLong } from "./story.ts";
 import { standIn } from "./tools.ts";
 
 const client = process.env.PIKU_CLIENT;
@@ -160,7 +160,7 @@ exec "/usr/bin/\${0##*/}" -F "$config" "$@"`;
       );
       if (page === "README.md") expect(missing(seen.join("\n"), picture)).toBeUndefined();
     });
-});
+}, unlessLong);
 
 test("what root types is shell, and what a checkout is asked for is there", () => {
   const { scripts } = JSON.parse(readDocument("package.json"));

@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { webProbe } from "./probe.ts";
 import { ok, read } from "./sandbox.ts";
-import { anyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, stories } from "./story.ts";
 
 const pem = "-----BEGIN KEY-----\nMIIabc=\nit's/==\n-----END KEY-----";
 
@@ -99,4 +99,4 @@ stories((board, story) => {
       "Warning: ENV line 2: the backticks belong to the value of B; quotes are ' and \"",
     );
   });
-}, anyBoard);
+}, longOnAnyBoard);

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
 import { alive, eventually, type Files, fails, freePorts, kill, ok } from "./sandbox.ts";
-import { longOnAnyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, onlyLong, stories } from "./story.ts";
 
 /**
  * A server like gunicorn: it listens, and then each of its processes loads the app. One that cannot
@@ -84,7 +84,7 @@ stories((board, story) => {
     }
   });
 
-  story("what listens and is not reached, or does not answer, was live", () => {
+  onlyLong(story)("what listens and is not reached, or does not answer, was live", () => {
     const [port] = freePorts(1);
     const own = (rest: string) => server(here, "AF_INET", rest);
     const ill: Record<string, [string, RegExp, string?]> = {
@@ -183,7 +183,7 @@ time.sleep(5)
     }
   });
 
-  story("what an app has started in a session of its own ends with it", () => {
+  onlyLong(story)("what an app has started in a session of its own ends with it", () => {
     const pids = `${board.folder}/pids`;
     const note = `echo $$ >>${board.inside(pids)}; exec sleep 1000`;
     const detach = `import os, subprocess

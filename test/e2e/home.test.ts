@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import os from "node:os";
 import { webProbe } from "./probe.ts";
 import { ok } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { stories, unlessLong } from "./story.ts";
 
 /** The board's own page. */
 stories((board, story) => {
@@ -104,4 +104,4 @@ stories((board, story) => {
     const typed = board.get("/", { headers: { Host: `${hostname}."><script>` } });
     expect(typed.body).not.toContain("<script>");
   });
-});
+}, unlessLong);

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import { freePorts } from "./board.ts";
 import { probeSource, webProbe } from "./probe.ts";
 import { fails, ok, type Repo } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { stories, unlessLong } from "./story.ts";
 
 /** Apps that have no name: nginx serves each on a port of its own. */
 stories((board, story) => {
@@ -104,4 +104,4 @@ stories((board, story) => {
     const refused = fails(board.ssh("config:set", "--global", "PIKU_FIRST_PORT=80000"));
     expect(refused.output).toContain("write a port such as 8001, or false");
   });
-});
+}, unlessLong);

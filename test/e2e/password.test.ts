@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { webProbe, wsgiProbe } from "./probe.ts";
 import { fails, ok } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { stories, unlessLong } from "./story.ts";
 
 /** A password for an app, or for the whole board. */
 stories((board, story) => {
@@ -67,4 +67,4 @@ stories((board, story) => {
       expect(get("127.0.0.1").status).toBe(200);
     },
   );
-});
+}, unlessLong);

@@ -93,5 +93,11 @@ export const unlessLong: Told = {
       : "npm run test:long tells them of this executable",
 };
 
+/** Tells a story that takes half a minute in the longer proofs only. */
+export const onlyLong =
+  (story: Tell): Tell =>
+  (name, body) =>
+    process.env.PIKU_LONG ? story(name, body) : skipped(name, "npm run test:long tells it");
+
 /** Such stories that can be told on a board of either sort. */
 export const longOnAnyBoard: Told = { ...anyBoard, ...unlessLong };

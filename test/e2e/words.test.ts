@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { wsgiProbe } from "./probe.ts";
 import { eventually, fails, list, ok, read } from "./sandbox.ts";
-import { anyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, stories } from "./story.ts";
 
 stories((board, story) => {
   const logs = (...words: string[]) => ok(board.ssh("logs", ...words, "--no-follow"));
@@ -153,4 +153,4 @@ stories((board, story) => {
     expect(table).toMatch(/^ NR +WHEN +COMMIT +WHAT +BY +SUBJECT\s/);
     expect(table).toMatch(/\*1 +(just now|\d+ \w+ ago) +[0-9a-f]{7} +push +default +First/);
   });
-}, anyBoard);
+}, longOnAnyBoard);
