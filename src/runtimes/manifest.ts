@@ -14,8 +14,9 @@ export interface Manifest {
 
 /** A package.json of the commit. Throws when it is not an object in JSON. */
 export function readManifest({ read }: Source, name = manifest): Manifest {
+  const text = read(name);
   try {
-    const found: unknown = JSON.parse(read(name).replace(/^\ufeff/, ""));
+    const found: unknown = JSON.parse(text.replace(/^\ufeff/, ""));
     if (typeof found === "object" && found !== null)
       return { ...found, scripts: { ...(found as Partial<Manifest>).scripts } };
   } catch {
