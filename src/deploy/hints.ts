@@ -39,6 +39,9 @@ const generators: readonly (readonly [RegExp, string])[] = [
 
 /** The line of an app of Node's or Bun's, by the scripts of its package.json. */
 function scriptLine(top: Top): string | undefined {
+  const manifest = top.read("package.json") ?? "";
+  if (manifest.includes('"@sveltejs/kit"'))
+    return manifest.includes('"@sveltejs/adapter-static"') ? "static: build" : "web: node build";
   const scripts = scriptsOf(top);
   const name = ["start", "prod", "production", "serve"].find((one) => one in scripts);
   const built = [scripts.build, name && scripts[name]].join(" ");

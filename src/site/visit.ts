@@ -16,7 +16,8 @@ export function addressIn(
   const names = [...serverNamesIn(server)].map((name) =>
     name.replace(/^\*\./, "piku.").replace(/^_$/, "piku.invalid"),
   );
-  const host = names.find((name) => /^[\w.-]+$/.test(name));
+  // A site on a port of its own answers by any name.
+  const host = names.length === 0 ? "localhost" : names.find((name) => /^[\w.-]+$/.test(name));
   if (!listen || !host) return undefined;
   const { address, port } = listen;
   const isSecure = new RegExp(`^\\s*listen\\s+\\S*${port}\\s[^;]*\\bssl\\b`, "m").test(server);

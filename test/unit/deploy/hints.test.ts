@@ -35,6 +35,16 @@ test.each<[Record<string, string>, string]>([
   [{ "package.json": '{"scripts":{"start":"next start","build":"next build"}}' }, "web: npm start"],
   [{ "package.json": "{" }, "web: python3 app.py"],
   [
+    {
+      "package.json": '{"scripts":{"build":"vite build"},"devDependencies":{"@sveltejs/kit":"2"}}',
+    },
+    "web: node build",
+  ],
+  [
+    { "package.json": '{"devDependencies":{"@sveltejs/kit":"2","@sveltejs/adapter-static":"3"}}' },
+    "static: build",
+  ],
+  [
     { "package.json": '{"scripts":{"build":"vite build"},"devDependencies":{"vite":"5"}}' },
     "static: dist",
   ],
