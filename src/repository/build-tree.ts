@@ -13,7 +13,7 @@ export const buildTree = (app: App) => `${app.releases}/tree`;
  */
 export function prepareBuildTree(host: Host, commit: Commit): void {
   const dir = buildTree(commit.app);
-  ensureTree(host, commit.app, dir);
+  ensureTree(host, commit.app, dir, commit.incoming);
   checkOut(host, dir, commit.id, commit.incoming);
 }
 

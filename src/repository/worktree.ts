@@ -8,18 +8,24 @@ import moveScript from "./move.sh" with { type: "text" };
 
 /**
  * Makes a folder a work tree that borrows the objects of the app's repository (git-clone(1):
- * alternates), also one that the original cloned.
+ * alternates), also one that the original cloned. `incoming`: where a push's objects are until git
+ * accepts them; what reads a repository without git (JGit, libgit2) finds them by this file only.
  */
-export function ensureTree(host: Host, app: App, dir: string): void {
+export function ensureTree(host: Host, app: App, dir: string, incoming?: string): void {
   if (!host.stat(`${dir}/.git`)) {
     host.mkdir(dir);
     git(host, dir, ["init", "--quiet", "--template=", "."]);
     git(host, dir, ["config", "core.logAllRefUpdates", "false"]);
   }
   const borrowed = `${dir}/.git/objects/info/alternates`;
-  if (host.read(borrowed) !== `${app.repo}/objects\n`) {
+  const lenders = [`${app.repo}/objects`, ...(incoming === undefined ? [] : [incoming])]
+    .map((folder) => `${folder}\n`)
+    .join("");
+  if (host.read(borrowed) !== lenders) {
     host.mkdir(`${dir}/.git/objects/info`);
-    host.write(borrowed, `${app.repo}/objects\n`);
+    // It need not outlive a power cut: it is looked at before each use.
+    host.remove(borrowed);
+    host.append(borrowed, lenders, 0o644);
   }
   // Left by a power cut: we hold the app's lock, so nobody else works here.
   for (const name of ["index.lock", "HEAD.lock"]) host.remove(`${dir}/.git/${name}`);

@@ -36,8 +36,8 @@ stories((board, story) => {
     const counts = () => ok(board.ssh("ps", "trio")).stdout.match(/^\w+:\d+$/gm);
     const before = counts();
     const bad: [string, RegExp, number][] = [
-      ["worker=-1", /0/, 1],
-      ["worker=65", /64/, 1],
+      ["worker=-1", /0/, 2],
+      ["worker=65", /64/, 2],
       ["wroker=2", /wroker/, 1],
       ["worker", /worker/, 2],
       ["worker=two", /two/, 2],

@@ -202,4 +202,21 @@ stories((board, story) => {
     const { stdout } = ok(board.ssh("apps"));
     expect(stdout.split("\n")).toEqual(expect.arrayContaining(["*hello", "*trio"]));
   });
+
+  story(
+    "a build that reads the repository by itself, as JGit does, did not find the commit",
+    () => {
+      const app = board.repo(undefined, {
+        ...webProbe("reader.test"),
+        Procfile:
+          "preflight: env -u GIT_ALTERNATE_OBJECT_DIRECTORIES git log -1 --format=read-%s\nweb: exec python3 app.py\n",
+      });
+      expect(ok(board.push(app, "reader")).output).toContain("read-");
+      for (const name of ["second", "third"]) {
+        app.commit(name, { "note.txt": name });
+        expect(ok(board.push(app, "reader")).output).toContain(`read-${name}`);
+      }
+      ok(board.ssh("restart", "reader"));
+    },
+  );
 }, anyBoard);
