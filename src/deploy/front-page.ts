@@ -20,6 +20,8 @@ const poor: readonly [pattern: RegExp, says: string][] = [
  */
 export function warnOfFrontPage(host: Host, { app, site, settings }: Plan): void {
   const page = setting(settings, "PIKU_HEALTHCHECK") ?? "/";
+  // Asking would wake an app that sleeps until somebody wants it.
+  if (setting(settings, "UWSGI_IDLE") > 0) return;
   const text = site && page.startsWith("/") && !isClosed(host, app) && host.read(app.site);
   const status = text ? visit(host, text, page) : undefined;
   const [, says] = poor.find(([pattern]) => status !== undefined && pattern.test(status)) ?? [];
