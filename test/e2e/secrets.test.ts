@@ -159,7 +159,7 @@ stories((board, story) => {
       quiet(
         fails(board.ssh("config:set", "vault", "NGINX_IPV4_ADDRESS=999.1.1.1", `B=${canary}3`), 1),
       );
-      quiet(fails(board.ssh("config:set", "vault", `B=${canary}\n4`), 1));
+      quiet(fails(board.ssh("config:set", "vault", `B=${canary}\r4`), 1));
       vault.commit("Broken", { Procfile: "release: false\nweb: exec python3 app.py\n" });
       quiet(fails(board.push(vault, "vault"), 1));
       vault.commit("Broken at its start", { Procfile: "web: exit 1\n" });
