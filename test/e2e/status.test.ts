@@ -200,7 +200,10 @@ stories((board, story) => {
     const home = `${board.folder}/empty`;
     fs.mkdirSync(home);
     const ran = fails(
-      board.on([board.executable, "doctor"], { env: { ...board.boardEnv(), HOME: home } }),
+      board.on([board.executable, "doctor"], {
+        // Without it this is a laptop, and piku the client.
+        env: { ...board.boardEnv(), HOME: home, PIKU_ROOT: `${home}/.piku` },
+      }),
       1,
     );
     expect(ran.stdout).toContain(`${home}/.piku/apps is missing. To do: setup makes it`);

@@ -151,6 +151,6 @@ stories((board, story) => {
     expect(new Date(all[1].nextRun).getUTCFullYear()).toBe(2028);
     const table = ok(board.run(["ssh", "-tt", "board", "releases jobs"])).stdout;
     expect(table).toMatch(/^ NR +WHEN +COMMIT +WHAT +BY +SUBJECT\s/);
-    expect(table).toMatch(/\*1 +(just now|\d+ \w+ ago) +[0-9a-f]{7} +push +default +First/);
+    expect(table).toMatch(/\*1 +(just now|\d+ \w+ ago) +[0-9a-f]{7} +push +id@client +First/);
   });
 }, longOnAnyBoard);
