@@ -1,4 +1,5 @@
 import { command } from "../commands/command.ts";
+import { suggestedLine } from "../deploy/hints.ts";
 import type { Host } from "../host/host.ts";
 import { must, PikuError, usageError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
@@ -47,7 +48,7 @@ export const init = (wanted: Wanted) =>
     group: "Your computer",
     description: "Connect this directory with an app on a board",
     details:
-      "Makes a git repository if there is none, and the remote `piku`. Finds the board itself where it announces itself on the network (avahi).",
+      "Makes a git repository if there is none, the remote `piku`, and a Procfile for what it sees. Finds the board itself where it announces itself on the network (avahi).",
     examples: ["piku init board.local", "piku -a blog init piku@board.local"],
     args: {
       board: {
@@ -77,8 +78,21 @@ export const init = (wanted: Wanted) =>
       const name = wanted.remote ?? "piku";
       addRemote(host, name, urlOf(board, app));
       voice.log(`Remote '${name}' is ${urlOf(board, app)}.`);
+      const line = writeProcfile(host, top);
+      if (line) voice.log(`Wrote a Procfile with the line \`${line}\`; look whether it is right.`);
     },
   });
+
+/** Writes a Procfile for what is in a directory, where there is none. Gives its line. */
+function writeProcfile(host: Host, folder: string): string | undefined {
+  if (host.stat(`${folder}/Procfile`)) return undefined;
+  const names = host
+    .list(folder)
+    .map((name) => (host.stat(`${folder}/${name}`)?.type === "directory" ? `${name}/` : name));
+  const line = suggestedLine({ names, read: (path) => host.read(`${folder}/${path}`) });
+  if (line) host.write(`${folder}/Procfile`, `${line}\n`);
+  return line;
+}
 
 /** Adds a git remote; nothing where it is there already. Throws where it leads elsewhere. */
 function addRemote(host: Host, name: string, url: string): void {

@@ -145,9 +145,12 @@ const suggestions: readonly ((top: Top) => string | false | undefined)[] = [
   },
 ];
 
+/** The line of a Procfile that fits what is there; undefined for what nothing fits. */
+export const suggestedLine = (top: Top): string | undefined =>
+  suggestions.map((suggest) => suggest(top)).find(Boolean) || undefined;
+
 /** The line of a Procfile that probably serves what is in a commit. */
-export const suggestLine = (top: Top): string =>
-  suggestions.map((suggest) => suggest(top)).find(Boolean) || "web: python3 app.py";
+export const suggestLine = (top: Top): string => suggestedLine(top) ?? "web: python3 app.py";
 
 const nearProcfile =
   /^(prock?file|profile|procfiles?|procfil|prcofile|porcfile|procfle|profcile)(\.\w+)*$/i;

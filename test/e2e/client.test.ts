@@ -19,6 +19,12 @@ stories((board, story) => {
     expect(said).toContain(`Remote 'piku' is ${name}@board:laptop.`);
     expect(ok(piku("deploy")).output).toContain("of app 'laptop' is live");
     expect(board.get("/", { host: "laptop.test" }).status).toBe(200);
+    const fresh = board.repo(undefined, { "index.html": "a page" });
+    const init = board.run([board.target.executable, "-a", "fresh", "init", "board"], {
+      cwd: fresh.folder,
+    });
+    expect(ok(init).output).toContain("Wrote a Procfile with the line `static: /`");
+    expect(fs.readFileSync(`${fresh.folder}/Procfile`, "utf8")).toBe("static: /\n");
     expect(fails(piku("init", "elsewhere")).output).toContain("git remote set-url piku");
   });
 
