@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { webProbe } from "./probe.ts";
 import { fails, ok, read } from "./sandbox.ts";
-import { anyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, stories } from "./story.ts";
 
 stories((board, story) => {
   const get = (url: string, host = "blog.test") => board.get(url, { host }).body;
@@ -208,4 +208,4 @@ stories((board, story) => {
     ok(board.ssh("config:unset", "--global", "PIKU_HTTPPORT"));
     expect(doctor()).toMatchObject({ ok: true });
   });
-}, anyBoard);
+}, longOnAnyBoard);

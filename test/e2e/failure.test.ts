@@ -15,7 +15,7 @@ import {
   read,
   readProc,
 } from "./sandbox.ts";
-import { anyBoard, skipped, stories } from "./story.ts";
+import { longOnAnyBoard, skipped, stories } from "./story.ts";
 import { asking } from "./watch.ts";
 
 /**
@@ -267,4 +267,4 @@ stories((board, story) => {
     ok(board.ssh("restart", "clock"));
     expect(body()).toBe("two");
   });
-}, anyBoard);
+}, longOnAnyBoard);

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { webProbe } from "./probe.ts";
 import { fails, ok, read } from "./sandbox.ts";
-import { anyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, stories } from "./story.ts";
 
 stories((board, story) => {
   const keys = () => read(`${board.home}/.ssh/authorized_keys`);
@@ -309,4 +309,4 @@ stories((board, story) => {
       expect(fails(board.sshRaw(line)).stdout).not.toContain("uid=");
     fails(board.run(["ssh", "-o", "ExitOnForwardFailure=yes", "-W", "127.0.0.1:80", "board"]));
   });
-}, anyBoard);
+}, longOnAnyBoard);

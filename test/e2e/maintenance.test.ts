@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
 import { fails, ok, type Ran } from "./sandbox.ts";
-import { anyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, stories } from "./story.ts";
 import { asking, sshing } from "./watch.ts";
 
 stories((board, story) => {
@@ -129,4 +129,4 @@ stories((board, story) => {
     expect(ok(board.ssh("destroy", "shop")).output).not.toContain("Its name");
     expect(ok(board.ssh("apps")).stdout).toBe("");
   });
-}, anyBoard);
+}, longOnAnyBoard);

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
 import { alive, type Board, eventually, fails, list, ok, read } from "./sandbox.ts";
-import { anyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, stories } from "./story.ts";
 
 /** The worker processes of the trio app that are alive: each touches a file twice a second. */
 function working(board: Board): string[] {
@@ -243,4 +243,4 @@ stories((board, story) => {
     expect(board.inventory()).toEqual(before);
     expect(board.get("/", { host: "trio.test" }).status).toBe(200);
   });
-}, anyBoard);
+}, longOnAnyBoard);

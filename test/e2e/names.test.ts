@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { probeSource, webProbe } from "./probe.ts";
 import { eventually, type Files, fails, ok } from "./sandbox.ts";
-import { anyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, stories } from "./story.ts";
 
 stories((board, story) => {
   const names = ["foo", "foo2", "foo_bar", "xfoo"];
@@ -169,4 +169,4 @@ stories((board, story) => {
     ok(board.push(app, "windows"));
     expect(board.get("/", { host: "windows.test" }).body).toBe("one");
   });
-}, anyBoard);
+}, longOnAnyBoard);

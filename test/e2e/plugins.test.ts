@@ -3,7 +3,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { probeSource, wsgiProbe } from "./probe.ts";
 import { eventually, fails, ok, read } from "./sandbox.ts";
-import { skipped, stories } from "./story.ts";
+import { skipped, stories, unlessLong } from "./story.ts";
 import { recorded, recording, standIn } from "./toolchains.ts";
 
 const hasPlugin = (name: string) => fs.existsSync(`/usr/lib/uwsgi/plugins/${name}_plugin.so`);
@@ -202,4 +202,4 @@ stories((board, story) => {
       fails(board.push(app, "rack"), 1);
       expect(board.get("/", { host: "rack.test" }).body).toBe("Hello again from Rack\n");
     });
-});
+}, unlessLong);

@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
 import { fails, freePorts, ok, read } from "./sandbox.ts";
-import { anyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, stories } from "./story.ts";
 import { running } from "./watch.ts";
 
 /** Waits until something is so, for at most 10 seconds, and lets others go on meanwhile. */
@@ -121,4 +121,4 @@ stories((board, story) => {
       ok(board.push(app, name));
       expect(board.get("/", { host }).body).toBe("two");
     });
-}, anyBoard);
+}, longOnAnyBoard);

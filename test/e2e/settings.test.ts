@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { webProbe, wsgiProbe } from "./probe.ts";
 import { fails, ok, read } from "./sandbox.ts";
-import { anyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, stories } from "./story.ts";
 
 stories((board, story) => {
   /** What must reach the app byte for byte. `@CANARY@` is a file that nothing may make. */
@@ -191,4 +191,4 @@ stories((board, story) => {
     expect(ok(board.ssh("config", "conf")).stdout).toBe(before);
     fails(board.ssh("config:get", "conf", "NOT_THERE"), 1);
   });
-}, anyBoard);
+}, longOnAnyBoard);

@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
 import { webProbe } from "./probe.ts";
 import { type Board, eventually, ok, read } from "./sandbox.ts";
-import { skipped, stories } from "./story.ts";
+import { skipped, stories, unlessLong } from "./story.ts";
 import { lackOf } from "./toolchains.ts";
 import { install, standIn } from "./tools.ts";
 
@@ -392,4 +392,4 @@ stories((board, story) => {
       ]);
     },
   );
-});
+}, unlessLong);
