@@ -158,7 +158,8 @@ machines(kinds, (machine, story) => {
     expect(ok(await machine.sh("cat /home/piku/.piku/uwsgi/emperor.pid")).stdout).toBe(pid);
     const update = ok(await machine.ssh("update"));
     machine.told("piku update took", update);
-    expect(update.stdout).toContain("Update successful: piku ");
+    // It is what was just installed; e2e/board.test.ts goes from one release to another.
+    expect(update.stdout).toContain("already.");
     server.stop();
     expect(ok(await machine.ssh("update --rollback")).stdout).toContain("piku ");
     expect((await machine.ssh("update --from /root/release")).status).toBe(1);
