@@ -113,10 +113,15 @@ export function writeBoardPage(host: Host, paths: Paths, version: string): void 
   if (hash === undefined) host.remove(password);
   else if (host.read(password) !== usersFile(hash)) host.write(password, usersFile(hash), 0o600);
   // It is made anew at every change, so it need not be on the disk before a power cut.
-  const fresh = `${folder}/.index.html.tmp`;
+  const fresh = `${folder}/.index.${host.pid}.tmp`;
   host.remove(fresh);
   host.append(fresh, renderLanguages(page), 0o644);
   host.rename(fresh, `${folder}/index.html`);
+  // Left by one that was killed.
+  for (const name of host.list(folder).filter((one) => one.endsWith(".tmp"))) {
+    const left = host.stat(`${folder}/${name}`);
+    if (left && host.now() - left.modified > 60_000) host.remove(`${folder}/${name}`);
+  }
   if (wanted !== "true") host.remove(forAll);
   else if (!host.stat(forAll)) host.write(forAll, "");
 }
