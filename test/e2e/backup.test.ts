@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import { probeSource, webProbe, wsgiProbe } from "./probe.ts";
 import { type Board, eventually, fails, freePorts, list, ok, read, Sandbox } from "./sandbox.ts";
-import { anyBoard, skipped, stories } from "./story.ts";
+import { longOnAnyBoard, skipped, stories } from "./story.ts";
 
 /** Writes two rows a transaction, again and again, so that a copy that is not consistent shows. */
 const writer = `
@@ -564,4 +564,4 @@ stories((board, story) => {
         await small.stop();
       }
     });
-}, anyBoard);
+}, longOnAnyBoard);

@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { probeSource, webProbe } from "./probe.ts";
 import { eventually, type Files, fails, list, ok, type Repo, read } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { stories, unlessLong } from "./story.ts";
 
 stories((board, story) => {
   const root = () => board.pikuRoot;
@@ -526,4 +526,4 @@ stories((board, story) => {
     );
     eventually(() => expect(page("environ")).toBe("two"));
   });
-});
+}, unlessLong);

@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { webProbe, wsgiProbe } from "./probe.ts";
 import { fails, list, ok, type Ran, read } from "./sandbox.ts";
-import { stories } from "./story.ts";
+import { stories, unlessLong } from "./story.ts";
 
 const canary = `canary${Math.random().toString(36).slice(2)}`;
 const apps = ["vault", "inner"];
@@ -261,4 +261,4 @@ stories((board, story) => {
       for (const file of [found(), `${found()}.tmp`]) fs.rmSync(file, { force: true });
     }
   });
-});
+}, unlessLong);
