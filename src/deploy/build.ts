@@ -105,7 +105,8 @@ function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan
   // Builds often call `git describe`, and git finds the commit being pushed only in this folder.
   const { incoming } = target.commit;
   const objects: Record<string, string> = incoming
-    ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: incoming }
+    ? // JGit takes what stands here in the place of objects/info/alternates, so that is named too.
+      { GIT_ALTERNATE_OBJECT_DIRECTORIES: `${incoming}:${app.repo}/objects` }
     : {};
   const env = { ...programEnvironment(host.env()), ...objects, ...settings, ...step.env, PWD: cwd };
   const carried = withOddNames(settings, step.argv);

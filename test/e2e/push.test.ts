@@ -210,12 +210,15 @@ stories((board, story) => {
       const app = board.repo(undefined, {
         ...webProbe("reader.test"),
         Procfile:
-          "preflight: env -u GIT_ALTERNATE_OBJECT_DIRECTORIES git log -1 --format=read-%s\nweb: exec python3 app.py\n",
+          'preflight: env -u GIT_ALTERNATE_OBJECT_DIRECTORIES git log -1 --format=read-%s; echo "asked $GIT_ALTERNATE_OBJECT_DIRECTORIES"\nweb: exec python3 app.py\n',
       });
       expect(ok(board.push(app, "reader")).output).toContain("read-");
       for (const name of ["second", "third"]) {
         app.commit(name, { "note.txt": name });
-        expect(ok(board.push(app, "reader")).output).toContain(`read-${name}`);
+        const { output } = ok(board.push(app, "reader"));
+        expect(output).toContain(`read-${name}`);
+        // JGit looks into these and no others.
+        expect(output).toMatch(/asked \S+incoming\S*:\S+\/repos\/reader\/objects/);
       }
       ok(board.ssh("restart", "reader"));
     },
