@@ -153,7 +153,8 @@ export function layersOf(assignments: readonly Assignment[]): Settings[] {
   return layers.map((layer) => Object.fromEntries(layer));
 }
 
-const mostDoubts = 10;
+/** How many doubtful lines are told of. */
+export const mostDoubts = 10;
 
 /**
  * What other programs would read differently, or is likely a slip of the pen, with file and line.

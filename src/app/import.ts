@@ -8,7 +8,13 @@ import {
   maxTotalBytes,
   type Settings,
 } from "./env-file.ts";
-import { type Assignment, doubtsOf, readAssignments, storedValue } from "./env-grammar.ts";
+import {
+  type Assignment,
+  doubtsOf,
+  mostDoubts,
+  readAssignments,
+  storedValue,
+} from "./env-grammar.ts";
 
 /** Bytes that can be imported at once: all settings of an app, with quotes and comments. */
 export const maxImportBytes = 2 * maxTotalBytes;
@@ -81,8 +87,6 @@ function parseJson(content: string, file: string): Settings {
     }),
   );
 }
-
-const mostDoubts = 10;
 
 function parseLines(content: string, known: Settings, file: string): Import {
   const lines = readAssignments(content, file);

@@ -101,15 +101,13 @@ function renderPowershell(commands: readonly Command[]): string[] {
  * `-` for the `piku` that is here; the number of the word, from 1; and the words before it.
  */
 function renderList(commands: readonly Command[]): string[] {
-  const known = commands.filter(({ group }) => group !== "Internal");
+  const known = typable(commands);
   const whose = (at: number, ...names: string[]) =>
     known
       .filter((one) => names.includes(positionalsOf(one)[at]?.[0] ?? ""))
       .map(({ name }) => name);
   const options = known.flatMap((one) => {
-    const flags = optionsOf(one)
-      .flatMap(spellings)
-      .filter((spelling) => spelling.startsWith("--"));
+    const flags = flagsOf(one);
     return flags.length > 0 ? [`      ${one.name}) words="${flags.join(" ")}" ;;`] : [];
   });
   const ask = '_piku_ask "$1"';

@@ -1,4 +1,5 @@
 import { printable } from "../text/text.ts";
+import { manifestOf } from "../workers/causes-node.ts";
 import { builtProgram } from "../workers/causes-programs.ts";
 import { callables, djangoModule, servable } from "../workers/python-app.ts";
 
@@ -18,15 +19,11 @@ const mainFile = ({ names }: Top, ending: RegExp) => {
 };
 
 /** The scripts of package.json; none where it cannot be read. */
-function scriptsOf({ read }: Top): Record<string, string> {
-  try {
-    const { scripts } = JSON.parse(read("package.json") ?? "") as { scripts?: object };
-    return Object.fromEntries(
-      Object.entries(scripts ?? {}).filter(([, line]) => typeof line === "string"),
-    );
-  } catch {
-    return {};
-  }
+function scriptsOf(top: Top): Record<string, string> {
+  const { scripts } = manifestOf(top);
+  return Object.fromEntries(
+    Object.entries(scripts ?? {}).filter(([, line]) => typeof line === "string"),
+  );
 }
 
 /** Generators of pages, whose `start` serves a developer, and where they build. */

@@ -43,7 +43,7 @@ export function planPlace(
   if (fixed !== undefined) refuseTakenPort(host, app, fixed);
   const other = switches && live?.slot === "a" && live.number > 0 ? "b" : "a";
   const slot = keeps && live ? live.slot : other;
-  return { names, networked, bind, overlap, switches, slot, own, ports };
+  return { names, networked, bind, overlap, switches, slot, own, ownPort: site, ports };
 }
 
 /**

@@ -16,7 +16,6 @@ import type { Host } from "../host/host.ts";
 import { type Commit, refuseManyNames } from "../repository/commit.ts";
 import { includedFile } from "../repository/include.ts";
 import type { Runtime, Source } from "../runtimes/runtime.ts";
-import { siteNames } from "../site/names.ts";
 import { askNginx } from "../site/nginx.ts";
 import { ownPageFolder } from "../site/own-page.ts";
 import { isShared } from "../site/reload.ts";
@@ -170,8 +169,7 @@ function planSiteOf(
     ipv6,
     isShared: shared,
     deployer: callerAddress(host),
-    ownPort:
-      place.names[0] === "_" && siteNames(settings).length === 0 ? place.own?.site : undefined,
+    ownPort: place.ownPort,
   };
   const site = planSite(app, workers, settings, facts, backend);
   if (!site) return undefined;

@@ -27,10 +27,19 @@ export interface Made {
 // Enough for some hundred thousand names.
 const maxListBytes = 64 * 1024 * 1024;
 
-export const madeBy = (host: Host, app: App, release: number | undefined): Made[] =>
+/** A list of files that a release has kept: what its build made, or its release line changed. */
+export const keptList = (
+  host: Host,
+  app: App,
+  release: number | undefined,
+  which: "made" | "outputs",
+): Made[] =>
   release === undefined
     ? []
-    : (JSON.parse(host.read(releaseFiles(app, release).made, maxListBytes) ?? "[]") as Made[]);
+    : (JSON.parse(host.read(releaseFiles(app, release)[which], maxListBytes) ?? "[]") as Made[]);
+
+export const madeBy = (host: Host, app: App, release: number | undefined): Made[] =>
+  keptList(host, app, release, "made");
 
 /**
  * Which files of the build tree go live, and which of them are build output: the runtime decides.

@@ -2,8 +2,8 @@ import type { App } from "../app/app.ts";
 import { readRelease, recordedNumbers, releaseFiles, type Took } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
-import { printable } from "../text/text.ts";
-import { type Made, sameSecond } from "./build-tree.ts";
+import { printable, someOf } from "../text/text.ts";
+import { keptList, type Made, sameSecond } from "./build-tree.ts";
 import type { Commit } from "./commit.ts";
 import { git, gitArgv, gitEnv } from "./git.ts";
 import { changedFiles } from "./worktree.ts";
@@ -127,14 +127,9 @@ export function isAsMade(
 export const isAsReleased = (host: Host, app: App, release: number | undefined) =>
   isAsMade(host, app, changedByRelease(host, app, release), (a, b) => a === b);
 
-// Enough for some hundred thousand names.
-const maxListBytes = 64 * 1024 * 1024;
-
 /** Tracked files that the release lines up to this release have changed. */
 const changedByRelease = (host: Host, app: App, release: number | undefined): Made[] =>
-  release === undefined
-    ? []
-    : JSON.parse(host.read(releaseFiles(app, release).outputs, maxListBytes) ?? "[]");
+  keptList(host, app, release, "outputs");
 
 /**
  * Runs the Procfile's release line (`action`), and records which tracked files are as it has left
@@ -226,16 +221,13 @@ export function planOwn(host: Host, clash: Clash): Own {
   return { stay: [...stay, ...removed], removed, taken: [...taken, ...dropped] };
 }
 
-const maxNamed = 5;
-
 /** The two ways on. */
 function refusal({ again, commit, back }: Clash, names: readonly string[]): PikuError {
-  const shown = names.slice(0, maxNamed).map((name) => `'${printable(name)}'`);
-  const more = names.length > maxNamed ? ` and ${names.length - maxNamed} more` : "";
+  const shown = someOf(names.map((name) => `'${printable(name)}'`));
   const files = names.length === 1 && /^[\w@%+=:,./-]+$/.test(names[0]!) ? names[0]! : ".";
   const other = back === undefined ? "the commit has" : "that release has";
   return new PikuError(
-    `the app '${commit.app.name}' has written into ${shown.join(", ")}${more} since, and ${other} something else there`,
+    `the app '${commit.app.name}' has written into ${shown} since, and ${other} something else there`,
     `to replace what the app wrote: ${again("take", files)}; to keep it: ${again("keep", files)}`,
   );
 }

@@ -33,6 +33,9 @@ export function countedFiles(
   return { files: names, folders: [...inside] };
 }
 
+/** Whether a path is a folder, or below it. */
+export const isIn = (path: string, folder: string) => `${path}/`.startsWith(`${folder}/`);
+
 /** A path without `.` and `..`; one that leads out of the commit is all of it. */
 function below(path: string): string {
   const parts: string[] = [];
@@ -56,7 +59,7 @@ export function environmentKey(host: Host, runtime: Runtime, source: Source): st
     names.has(path) ||
     // What is in a submodule is not listed.
     id.startsWith("160000") ||
-    folders.some((folder) => folder === "." || `${path}/`.startsWith(`${folder}/`));
+    folders.some((folder) => folder === "." || isIn(path, folder));
   const parts = [
     runtime.name,
     ...madeFrom.facts(source),

@@ -116,16 +116,18 @@ export interface InstallScript {
  */
 export function installScripts(source: Source): InstallScript[] {
   return [...workspaceFolders(source), "."].flatMap((folder) => {
-    const { scripts } = readManifest(source, below(folder, manifest));
+    const { scripts } = readManifest(source, inFolder(folder, manifest));
     const own = lifecycle
       // Husky only concerns the developer's git, and half of all apps have it.
       .filter((name) => name in scripts && !/^husky\b[^&;|]*$/.test(scripts[name]!))
       .map((name) => ({ folder, name, line: scripts[name] }));
     const compiles =
-      source.files().has(below(folder, "binding.gyp")) &&
+      source.files().has(inFolder(folder, "binding.gyp")) &&
       !("install" in scripts || "preinstall" in scripts);
     return compiles ? [{ folder, name: "install" }, ...own] : own;
   });
 }
 
-const below = (folder: string, name: string) => (folder === "." ? name : `${folder}/${name}`);
+/** The path of a file in a folder of the commit; `.` is its top. */
+export const inFolder = (folder: string, name: string) =>
+  folder === "." ? name : `${folder}/${name}`;

@@ -1,8 +1,9 @@
 import type { Settings } from "../app/env-file.ts";
-import { countedFiles } from "./dependencies.ts";
+import { countedFiles, isIn } from "./dependencies.ts";
 import leaveOut from "./leave-out.cjs" with { type: "text" };
 import {
   type InstallScript,
+  inFolder,
   installScripts,
   manifest,
   mustBuild,
@@ -60,10 +61,6 @@ export function copyManifests(source: Source, environment: string, engine: strin
       : []),
   ];
 }
-
-const isIn = (name: string, folder: string) => `${name}/`.startsWith(`${folder}/`);
-
-const inFolder = (folder: string, name: string) => (folder === "." ? name : `${folder}/${name}`);
 
 /** Where packages are: at the top unless the commit has its own, and in folders of a workspace. */
 const modulesOf = (source: Source) => [

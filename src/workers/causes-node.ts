@@ -3,7 +3,7 @@ import { type Cause, meant, type Scene } from "./cause.ts";
 import { mendAt } from "./causes-python.ts";
 
 /** What `package.json` says, as far as it can be read. */
-function manifestOf({ read }: Pick<Scene, "read">): Record<string, unknown> {
+export function manifestOf({ read }: Pick<Scene, "read">): Record<string, unknown> {
   try {
     const found: unknown = JSON.parse(read("package.json") ?? "");
     return typeof found === "object" && found !== null ? (found as Record<string, unknown>) : {};
@@ -21,7 +21,9 @@ const lists = (scene: Scene, field: string, name: string) => {
 const packageOf = (request: string) =>
   request.split("/", request.startsWith("@") ? 2 : 1).join("/");
 
+// npm goes before, as in runtimes/managers.ts.
 const managers = [
+  ["package-lock.json", "npm install", "package-lock.json"],
   ["pnpm-lock.yaml", "pnpm add", "pnpm-lock.yaml"],
   ["yarn.lock", "yarn add", "yarn.lock"],
   ["bun.lock", "bun add", "bun.lock"],
@@ -29,12 +31,7 @@ const managers = [
 
 /** How a package is added to an app of Node's. */
 export function addNode(name: string, { names }: Pick<Scene, "names">): string {
-  const isNpm = names.includes("package-lock.json");
-  const [, add, lock] = managers.find(([file]) => !isNpm && names.includes(file)) ?? [
-    "",
-    "npm install",
-    "package-lock.json",
-  ];
+  const [, add, lock] = managers.find(([file]) => names.includes(file)) ?? managers[0];
   const begin = names.includes("package.json") ? "" : "npm init -y, ";
   return `${begin}${add} ${name}, commit package.json and ${lock}, and push`;
 }

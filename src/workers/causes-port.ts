@@ -2,8 +2,8 @@ import { printableUpTo } from "../text/text.ts";
 import type { Scene } from "./cause.ts";
 import { servable } from "./python-app.ts";
 
-// Not in one word, which only src/host may write.
-const nodeEnv = ["process", "env"].join(".");
+/** Where Node has its settings; not in one word, which only src/host may write. */
+export const nodeEnv = ["process", "env"].join(".");
 
 /** How a program takes its port, by the ending of its file and what is in it. */
 const takesPort: readonly [ending: RegExp, pattern: RegExp, how: string][] = [

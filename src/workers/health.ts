@@ -9,9 +9,8 @@ import { answerHint, ask, failureOf, isTimeToAsk, speaksOtherwise } from "./answ
 import { straysOf } from "./detached.ts";
 import { emperorLog, emperors, wakingEmperor } from "./emperor.ts";
 import { describeStray, hasSettled, lookAround, strayHint } from "./listening.ts";
-import { newestLog, saidByApp } from "./logs.ts";
+import { isGameOver, newestLog, saidByApp } from "./logs.ts";
 import type { Started } from "./start.ts";
-import { isOfUwsgi } from "./uwsgi-words.ts";
 import { askedPath, filesOf, loadsLate, portOfSite, vassalName, type Worker } from "./worker.ts";
 
 const minUptime = 1000;
@@ -236,7 +235,8 @@ function unhealthy(
   explain: Explain,
 ): PikuError {
   const log = settledLog(host, app, worker);
-  const lines = saidByApp(log).filter((line) => !isOfUwsgi(line));
+  // The message says it in better words.
+  const lines = saidByApp(log).filter((line) => !isGameOver(line));
   for (const line of lines.slice(-20))
     host.say(`       ${worker.kind}.${worker.ordinal} | ${line}`);
   const message = `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}`;

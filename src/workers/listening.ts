@@ -1,6 +1,7 @@
 import type { App } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
 import { everyProcess, familyOf, type Listener, listenersOf, wordsOf } from "../host/processes.ts";
+import { nodeEnv } from "./causes-port.ts";
 import type { Worker } from "./worker.ts";
 
 /** Where a worker listens instead of where nginx will ask it. */
@@ -85,9 +86,6 @@ export const describeStray = (
 ) =>
   `it listens on ${placesOf(listeners, port)} instead of ${address}:${port} ($BIND_ADDRESS:$PORT)`;
 
-// Node's own word, which no line of piku's may seem to use.
-const variable = ["process", "env"].join(".");
-
 /** How to make programs listen where they are told to, by what is in their command. */
 const programs: readonly [pattern: RegExp, remedy: string][] = [
   [/\bflask\b.*\brun\b/, "web: flask run --host $BIND_ADDRESS --port $PORT"],
@@ -101,7 +99,7 @@ const programs: readonly [pattern: RegExp, remedy: string][] = [
   [/\b(rails|puma|rackup)\b/, "web: bundle exec rails server --binding $BIND_ADDRESS --port $PORT"],
   [/\bphp\b/, "web: php -S $BIND_ADDRESS:$PORT"],
   [/\bpython[\d.]*\b/, 'app.run(host=os.environ["BIND_ADDRESS"], port=int(os.environ["PORT"]))'],
-  [/\b(node|npm|npx|yarn|pnpm)\b/, `server.listen(${variable}.PORT, ${variable}.BIND_ADDRESS)`],
+  [/\b(node|npm|npx|yarn|pnpm)\b/, `server.listen(${nodeEnv}.PORT, ${nodeEnv}.BIND_ADDRESS)`],
   [/\b(bun|deno)\b/, "hostname and port from the variables BIND_ADDRESS and PORT"],
   [/\bjava\b/, "web: java -jar app.jar --server.address=$BIND_ADDRESS --server.port=$PORT"],
   [/\bdotnet\b/, "ASPNETCORE_URLS=http://$BIND_ADDRESS:$PORT before the command"],

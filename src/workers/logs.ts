@@ -82,9 +82,9 @@ export function forgetLogs(host: Host, app: App, live: number): void {
   }
 }
 
-// What tells of an app that could not be loaded, once it has told so itself.
-const gameOver =
-  /^(unable to load app \d+ \(mountpoint='|\*\*\* no app loaded\. GAME OVER \*\*\*$)/;
+/** Whether a line is what uWSGI says of an app that could not be loaded. */
+export const isGameOver = (line: string) =>
+  /^(unable to load app \d+ \(mountpoint='|\*\*\* no app loaded\. GAME OVER \*\*\*$)/.test(line);
 
 /** The lines of a new process's log that come from the app and not from uWSGI. */
 export function saidByApp(log: string): string[] {
@@ -94,12 +94,14 @@ export function saidByApp(log: string): string[] {
     lines.findIndex((line) => line.startsWith(workersBegin)),
   ];
   const start = at.find((index) => index >= 0);
-  if (start === undefined) return reasonsOf(lines);
-  const said = lines.slice(start + 1);
+  const said = start === undefined ? [] : lines.slice(start + 1);
   // The emperor may have started it a second time already.
   const again = said.findIndex((line) => line.startsWith(startBegins));
-  const once = (again < 0 ? said : said.slice(0, again)).filter((line) => !isOfUwsgi(line));
-  const own = once.filter((line) => !gameOver.test(line));
+  const once =
+    start === undefined
+      ? reasonsOf(lines)
+      : (again < 0 ? said : said.slice(0, again)).filter((line) => !isOfUwsgi(line));
+  const own = once.filter((line) => !isGameOver(line));
   return own.length > 0 ? own : once;
 }
 

@@ -22,6 +22,8 @@ export interface Place {
   slot: Slot;
   /** The ports that will belong to the app, and those it listens on: PORT may name another. */
   own?: OwnPorts;
+  /** nginx's own port, of a site without a name. */
+  ownPort?: number;
   ports: Record<Slot, number[]>;
 }
 
