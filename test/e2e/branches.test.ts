@@ -38,6 +38,9 @@ stories((board, story) => {
     expect(shown(board, host)).toBe("main");
     const list = ok(board.ssh("releases", "branch")).stdout;
     expect(list).toMatch(/\*3 .* deploy .* First\n 2 .* push \(feature\) .* Feature/);
+    expect(ok(board.ssh("branches", "branch")).stdout.split("\n").sort()).toEqual(
+      ["", " feature", "*main"].sort(),
+    );
     const wrong = fails(board.ssh("deploy", "branch", "futura"), 1).stderr;
     expect(wrong).toContain("has no branch 'futura'");
     expect(wrong).toContain("it has feature, main");
