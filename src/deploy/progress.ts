@@ -17,7 +17,8 @@ const shownSpan = (milliseconds: number) =>
 
 /**
  * A recorder that says every 30 seconds of silence what the deploy is at, and once, after ten
- * seconds, how to end it: git's client, or ssh without a terminal, ends without it.
+ * seconds, how to end it: git's client, or ssh without a terminal, ends without it. Whatever waits
+ * sleeps, so that is where it looks.
  */
 export function withProgress(recorder: Recorder, app: App): Recorder {
   const { host, transcript } = recorder;
@@ -47,7 +48,11 @@ export function withProgress(recorder: Recorder, app: App): Recorder {
     at.quietSince = now;
     host.say(`       still at it: ${at.step} (${shownSpan(now - at.since)})`);
   };
-  return { ...recorder, host: { ...host, say }, show };
+  const sleep = (milliseconds: number) => {
+    host.sleep(milliseconds);
+    show();
+  };
+  return { ...recorder, host: { ...host, say, sleep }, show };
 }
 
 /**
