@@ -1,10 +1,12 @@
+import type { App } from "../app/app.ts";
 import type { Took, TreeUndo } from "../app/releases.ts";
 import type { Entry, Host } from "../host/host.ts";
 import type { Made } from "./build-tree.ts";
 import type { Commit } from "./commit.ts";
-import { differenceOf } from "./commit.ts";
+import { type Difference, differenceOf } from "./commit.ts";
+import { modulesIn } from "./modules.ts";
 import type { Choices } from "./own.ts";
-import { isAsMade, isAsReleased, keptOf, planOwn } from "./own.ts";
+import { isAsMade, isAsReleased, keptOf, moduleOf, planOwn } from "./own.ts";
 import { refuseTaken, type TypeOf } from "./taken.ts";
 import { changedFiles } from "./worktree.ts";
 
@@ -42,6 +44,8 @@ export interface Change {
   left: string[];
   /** Files that the app has written and that stay, though the commit has others or none. */
   stay: string[];
+  /** Submodules that stay as they are. */
+  still: string[];
   /** Those among them that the commit removes. */
   removed: string[];
   /** What the app has written and the commit replaces. */
@@ -60,17 +64,17 @@ interface Facts {
   typeOf: TypeOf;
 }
 
-export function planChange(
+/** What the app has written into its tree, and what becomes of it. */
+function ownOf(
   host: Host,
   wanted: Wanted,
-  { shown, published, gone, earlier, typeOf }: Facts,
-): Change {
+  { shown, earlier, typeOf }: Facts,
+  difference: Difference,
+) {
   const { commit, live } = wanted;
   const { app } = commit;
-  const isThere = (name: string) => typeOf(name) !== undefined;
-  const difference = differenceOf(host, shown, commit);
-  const written = shown ? changedFiles(host, app.tree) : [];
-  const changed = written.filter(isReadable);
+  const modules = shown ? submodules(host, app, difference, typeOf) : [];
+  const written = shown ? changedFiles(host, app.tree, modules) : [];
   const asMade = isAsMade(host, app, earlier);
   const asReleased = isAsReleased(host, app, live?.number);
   // A work tree whose git is damaged tells nothing of who wrote what.
@@ -85,9 +89,27 @@ export function planChange(
     ...difference,
     shown,
     changed: written,
+    modules,
     present,
     isOutput,
   });
+  const isMoved = (module: string) =>
+    difference.modified.includes(module) || difference.added.includes(module);
+  const still = modules.filter(
+    (module) =>
+      own.stay.includes(module) ||
+      (!isMoved(module) && written.some((name) => moduleOf([module], name))),
+  );
+  return { own, modules, still, written };
+}
+
+export function planChange(host: Host, wanted: Wanted, facts: Facts): Change {
+  const { shown, published, gone, typeOf } = facts;
+  const { commit } = wanted;
+  const isThere = (name: string) => typeOf(name) !== undefined;
+  const difference = differenceOf(host, shown, commit);
+  const { own, modules, still, written } = ownOf(host, wanted, facts, difference);
+  const changed = written.filter(isReadable);
   const stays = new Set(own.stay);
   const leaves = (name: string) => !stays.has(name);
   const modified = difference.modified;
@@ -95,30 +117,42 @@ export function planChange(
   const coming = [...new Set([...difference.added, ...published])]
     .filter(isReadable)
     .filter(leaves);
-  refuseTaken(host, app, [...coming, ...modified], new Set(deleted), typeOf);
+  refuseTaken(host, commit.app, [...coming, ...modified], new Set(deleted), typeOf);
   const touched = [...modified.filter(leaves), ...deleted];
   const restored = toRestore(host, wanted, stays, (name) => changed.includes(name), touched);
-  const replaced = new Set([...touched, ...restored.keys()]);
+  const replaced = new Set([...touched, ...own.taken, ...restored.keys()]);
   const overwritten = changed.filter((name) => replaced.has(name));
   return {
     published,
     gone: gone.filter((name) => !coming.includes(name)),
-    replaced: [...new Set([...overwritten, ...coming.filter(isThere), ...gone])],
+    replaced: [...new Set([...overwritten, ...coming.filter(isThere), ...gone])].filter(
+      (name) => !modules.includes(name),
+    ),
     modified,
     left: [...new Set([...changed, ...own.stay])].filter(
-      (name) => !replaced.has(name) && !own.removed.includes(name),
+      (name) => !replaced.has(name) && !own.removed.includes(name) && !modules.includes(name),
     ),
     stay: own.stay,
+    still,
     removed: own.removed,
     took: shown && own.taken.length > 0 ? { over: shown, names: own.taken } : undefined,
     restored,
     undo: {
       shown,
       added: coming.filter((name) => !isThere(name)),
-      modified: [...replaced].filter((name) => isReadable(name) && !coming.includes(name)),
+      modified: [...replaced].filter(
+        (name) =>
+          isReadable(name) && !coming.includes(name) && moduleOf(modules, name) === undefined,
+      ),
     },
   };
 }
+
+/** The submodules of a work tree; also one that is there and comes back. */
+const submodules = (host: Host, { tree }: App, { added }: Difference, typeOf: TypeOf): string[] => [
+  ...modulesIn(host, tree),
+  ...added.filter((name) => typeOf(name) === "directory" && host.stat(`${tree}/${name}/.git`)),
+];
 
 /** What a rollback brings back of the app's own; what the app has written since stays. */
 function toRestore(
