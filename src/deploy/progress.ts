@@ -34,6 +34,11 @@ export function withProgress(recorder: Recorder, app: App): Recorder {
     if (line.startsWith("-----> ")) Object.assign(at, { step: line.slice(7), since: host.ticks() });
     host.say(line);
   };
+  // What has gone wrong is at its end.
+  const sayError = (line: string) => {
+    at.told = true;
+    host.sayError(line);
+  };
   const show = () => {
     recorder.show();
     const [now, size] = [host.ticks(), host.stat(transcript)?.size ?? 0];
@@ -52,7 +57,7 @@ export function withProgress(recorder: Recorder, app: App): Recorder {
     host.sleep(milliseconds);
     show();
   };
-  return { ...recorder, host: { ...host, say, sleep }, show };
+  return { ...recorder, host: { ...host, say, sayError, sleep }, show };
 }
 
 /**

@@ -63,8 +63,10 @@ export function drain(host: Host, app: App, vassals: readonly Vassal[], grace: n
   });
 }
 
-const tellWait = (host: Host, atMost: number, what: string) =>
-  host.say(`-----> Waiting up to ${Math.round(atMost / 1000)} s for ${what}`);
+/** Says what may take long, in milliseconds. */
+const tellWait = (host: Host, atMost: number, what: string) => {
+  if (atMost > 10_000) host.say(`-----> Waiting up to ${Math.round(atMost / 1000)} s for ${what}`);
+};
 
 /** The processes of a vassal: uWSGI's master, and the process group of the program it runs. */
 export function processesOf(

@@ -97,6 +97,9 @@ stories((board, story) => {
     const set = fails(board.ssh("config:set", "ends", "NGINX_SERVER_NAME=a;b"), 1);
     expect(set.stderr.trimEnd().split("\n").at(-1)).toContain(`visitors still see ${still}`);
     expect(set.stdout).not.toContain("release 2");
+    // Through ssh both are streams of their own: as a terminal shows them, the end is last.
+    const both = board.run(["sh", "-c", "ssh board config:set ends 'NGINX_SERVER_NAME=a;b' 2>&1"]);
+    expect(both.stdout).toEndWith(set.stderr);
     ok(board.ssh("stop", "ends"));
     expect(told(fails(board.push(app, "ends"), 1)).at(-1)).toBe(
       `-----> Nothing has changed: the app is still stopped, at ${still}`,

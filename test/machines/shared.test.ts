@@ -74,6 +74,34 @@ machines(kinds, (machine, story) => {
     expect((await machine.sh(askForReload.replace("su piku", "su nobody"))).status).not.toBe(0);
   });
 
+  story(
+    "the board's page is there if asked for, and takes nothing from the other site",
+    async () => {
+      const name = await shows(machine, "hostname");
+      const other = "/etc/nginx/conf.d/other.conf";
+      expect(await machine.get(`${name}.local`)).not.toContain("<h1>");
+      ok(await machine.ssh("config:set --global PIKU_PAGE=true"));
+      for (const named of [name, `${name}.local`]) {
+        const shown = await machine.get(named);
+        expect(shown).toStartWith("200 <!doctype html>");
+        expect(shown).toContain(">static</a>");
+        expect(shown).toContain(`git remote add piku piku@${named.toLowerCase()}:APP`);
+      }
+      expect(await machine.get("other.test")).toBe("200 theirs\n");
+      // It is the first one, so it answers for whatever nobody has.
+      expect(await machine.get(machine.address)).toBe("200 theirs\n");
+      ok(await machine.sh(`mv ${other} /root && systemctl restart nginx`));
+      ok(await machine.ssh("restart static"));
+      expect(await machine.get(machine.address)).toContain(">static</a>");
+      ok(await machine.sh(`mv /root/other.conf ${other} && systemctl restart nginx`));
+      ok(await machine.ssh("restart static"));
+      expect(await machine.get(machine.address)).toBe("200 theirs\n");
+      ok(await machine.ssh("config:unset --global PIKU_PAGE"));
+      expect(await machine.get(name)).toBe("200 theirs\n");
+      expect(await wrong(machine)).toEqual([]);
+    },
+  );
+
   story("attacks A3: some reloads in ten seconds ended the unit for good", async () => {
     const many = `for i in 1 2 3 4 5 6 7 8 9 10 11 12; do ${askForReload} & done; wait`;
     expect(await shows(machine, many)).toBe("200".repeat(12));
