@@ -37,7 +37,11 @@ function hasServer(host: Host, file: string): boolean {
 /** Whether nobody else answers for the board's addresses: no other site, and no app by default. */
 function isAlone(host: Host, paths: Paths, { ports }: BoardSettings): boolean {
   const foreign = ["/etc/nginx/sites-enabled", "/etc/nginx/conf.d"].flatMap((folder) =>
-    host.list(folder).map((name) => `${folder}/${name}`),
+    host
+      .list(folder)
+      // install.sh's own, which refuses https for unknown names.
+      .filter((name) => name !== "piku.conf")
+      .map((name) => `${folder}/${name}`),
   );
   return (
     ![...foreign, "/etc/nginx/nginx.conf"].some((file) => hasServer(host, file)) &&

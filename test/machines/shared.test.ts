@@ -78,8 +78,10 @@ machines(kinds, (machine, story) => {
     "the board's page is there if asked for, and takes nothing from the other site",
     async () => {
       const name = await shows(machine, "hostname");
-      const other = "/etc/nginx/conf.d/other.conf";
-      expect(await machine.get(`${name}.local`)).not.toContain("<h1>");
+      const welcome = "Welcome to nginx";
+      const away = "mkdir /root/away && mv conf.d/other.conf sites-enabled/default /root/away";
+      const back = "mv /root/away/other.conf conf.d && mv /root/away/default sites-enabled";
+      expect(await machine.get(`${name}.local`)).toContain(welcome);
       ok(await machine.ssh("config:set --global PIKU_PAGE=true"));
       for (const named of [name, `${name}.local`]) {
         const shown = await machine.get(named);
@@ -88,16 +90,15 @@ machines(kinds, (machine, story) => {
         expect(shown).toContain(`git remote add piku piku@${named.toLowerCase()}:APP`);
       }
       expect(await machine.get("other.test")).toBe("200 theirs\n");
-      // It is the first one, so it answers for whatever nobody has.
-      expect(await machine.get(machine.address)).toBe("200 theirs\n");
-      ok(await machine.sh(`mv ${other} /root && systemctl restart nginx`));
+      expect(await machine.get(machine.address)).toContain(welcome);
+      ok(await machine.sh(`cd /etc/nginx && ${away} && systemctl restart nginx`));
       ok(await machine.ssh("restart static"));
       expect(await machine.get(machine.address)).toContain(">static</a>");
-      ok(await machine.sh(`mv /root/other.conf ${other} && systemctl restart nginx`));
+      ok(await machine.sh(`cd /etc/nginx && ${back} && systemctl restart nginx`));
       ok(await machine.ssh("restart static"));
-      expect(await machine.get(machine.address)).toBe("200 theirs\n");
+      expect(await machine.get(machine.address)).toContain(welcome);
       ok(await machine.ssh("config:unset --global PIKU_PAGE"));
-      expect(await machine.get(name)).toBe("200 theirs\n");
+      expect(await machine.get(name)).toContain(welcome);
       expect(await wrong(machine)).toEqual([]);
     },
   );

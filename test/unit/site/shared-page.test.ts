@@ -23,8 +23,11 @@ test.each<[string, Files, string | undefined]>([
   ["nothing else is served", {}, byAddress],
   ["piku's own apps", { "/p/nginx/blog.conf": "server {\n  listen 80;\n}\n" }, byAddress],
   [
-    "no server in nginx's files",
-    { "/etc/nginx/conf.d/piku.conf": "include /p/nginx/*.conf;\n" },
+    "install.sh's own file",
+    {
+      "/etc/nginx/conf.d/piku.conf":
+        "server { ssl_reject_handshake on; }\ninclude /p/nginx/*.conf;\n",
+    },
     byAddress,
   ],
   ["another site", { "/etc/nginx/conf.d/x.conf": "server {\n  listen 80;\n}\n" }, byName],
