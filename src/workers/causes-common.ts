@@ -1,8 +1,8 @@
 import { printable } from "../text/text.ts";
 import { type Cause, meant, type Scene } from "./cause.ts";
-import { portInSource, takePort } from "./causes-port.ts";
 import { crlf, line, mendCrlf, missing } from "./causes-programs.ts";
 import { callables, rightCallable, target, wrongCallable } from "./python-app.ts";
+import { portInSource, takePort } from "./take-port.ts";
 
 const portOf: Record<string, string> = {
   5432: "PostgreSQL",
