@@ -1,13 +1,8 @@
 import { command } from "../commands/command.ts";
-import { Ended, must, PikuError } from "../text/errors.ts";
+import { must, PikuError } from "../text/errors.ts";
 import { appOf, currentBranch, findPlace, type Wanted } from "./place.ts";
 import { urlOf } from "./remotes.ts";
-import { lineOf, runThere, sshTo } from "./ssh.ts";
-
-/** Passes on how a program ended that had our input and output. */
-export function end(status: number): void {
-  if (status !== 0) throw new Ended(status);
-}
+import { end, lineOf, runThere, sshTo } from "./ssh.ts";
 
 export const deploy = (wanted: Wanted) =>
   command({

@@ -58,11 +58,14 @@ export function parseBoard(typed: string): Board {
   return { ...boardAt(`${user}@${host}`), ...(port ? { port } : {}) };
 }
 
+/** An address as git and scp take it: one of IPv6 in brackets, since a colon ends it. */
+export const inBrackets = ({ address }: Board) => address.replace(/^([^@]*@)?(.*:.*)$/, "$1[$2]");
+
 /** The address that git pushes an app to. */
-export const urlOf = ({ address, port }: Board, app: string) =>
-  port || address.includes(":")
-    ? `ssh://${address.replace(/^([^@]*@)?(.*:.*)$/, "$1[$2]")}${port ? `:${port}` : ""}/${app}`
-    : `${address}:${app}`;
+export const urlOf = (board: Board, app: string) =>
+  board.port || board.address.includes(":")
+    ? `ssh://${inBrackets(board)}${board.port ? `:${board.port}` : ""}/${app}`
+    : `${board.address}:${app}`;
 
 /** The remotes that `git remote -v` lists, those that may lead to a board. */
 export const parseRemotes = (listed: string): Remote[] =>

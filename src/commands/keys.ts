@@ -1,16 +1,18 @@
 import { parseAppName } from "../app/app.ts";
-import { withLock } from "../app/locks.ts";
-import { pathsOf } from "../app/paths.ts";
 import {
   type Access,
-  addKeys,
-  authorizedKeys,
-  fingerprintsOf,
   type Key,
   type KeyLine,
   keysFile,
-  maxKeysBytes,
   parseKeyLines,
+} from "../app/authorized-keys.ts";
+import { withLock } from "../app/locks.ts";
+import { pathsOf } from "../app/paths.ts";
+import {
+  addKeys,
+  authorizedKeys,
+  fingerprintsOf,
+  maxKeysBytes,
   readKeys,
   warnOfLoginLines,
 } from "../board/keys.ts";

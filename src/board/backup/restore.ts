@@ -1,4 +1,5 @@
 import { type App, appOf, parseAppName } from "../../app/app.ts";
+import { parseKeyLines } from "../../app/authorized-keys.ts";
 import { readBoardSettings } from "../../app/board-settings.ts";
 import { changeSettings, parseSettings } from "../../app/env-grammar.ts";
 import { withLock } from "../../app/locks.ts";
@@ -14,7 +15,7 @@ import { ensureTree, fillTree } from "../../repository/worktree.ts";
 import { Ended, explain, must, PikuError } from "../../text/errors.ts";
 import { voiceOf } from "../../text/output.ts";
 import { printable } from "../../text/text.ts";
-import { addKeys, parseKeyLines, readKeys } from "../keys.ts";
+import { addKeys, readKeys } from "../keys.ts";
 import type { Manifest } from "./manifest.ts";
 
 /**

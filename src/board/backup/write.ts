@@ -1,5 +1,6 @@
 import { version } from "../../../package.json" with { type: "json" };
 import type { App } from "../../app/app.ts";
+import { keysFile, parseKeyLines } from "../../app/authorized-keys.ts";
 import { withLock } from "../../app/locks.ts";
 import { type Paths, pathsOf } from "../../app/paths.ts";
 import { liveNumber, liveRelease } from "../../app/releases.ts";
@@ -8,7 +9,6 @@ import { findTool } from "../../host/tools.ts";
 import { madeBy } from "../../repository/build-tree.ts";
 import { commitOf } from "../../repository/worktree.ts";
 import { must, PikuError } from "../../text/errors.ts";
-import { keysFile, parseKeyLines } from "../keys.ts";
 import listScript from "./list.py" with { type: "text" };
 import type { Manifest } from "./manifest.ts";
 import { idleSeconds, refuseIdle, withStage } from "./stage.ts";

@@ -1,4 +1,4 @@
-import { type KeyLine, keysFile, parseKeyLines } from "../keys.ts";
+import { type KeyLine, keysFile, parseKeyLines } from "../../app/authorized-keys.ts";
 import { type Check, findings, when } from "./check.ts";
 
 /** Whether every key of authorized_keys that leads to piku does so wherever it stands. */
