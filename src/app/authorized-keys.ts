@@ -37,17 +37,17 @@ export interface KeyLine extends Omit<Key, "fingerprint"> {
   fingerprint?: string;
 }
 
-const types =
+const typeNames =
   "ssh-(?:ed25519|rsa)|ecdsa-sha2-nistp(?:256|384|521)|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\\.com";
 /** The types of keys that may log in. */
-export const keyTypes = new RegExp(`^(${types})$`);
-const keyPattern = new RegExp(`^\\s*(${types})\\s+([A-Za-z0-9+/]+={0,3})(?=\\s|$)`);
+export const keyTypes = new RegExp(`^(${typeNames})$`);
+const keyPattern = new RegExp(`^\\s*(${typeNames})\\s+([A-Za-z0-9+/]+={0,3})(?=\\s|$)`);
 
 /** The lines of authorized_keys that are keys; all others are left out. */
 export const parseKeyLines = (content: string): KeyLine[] =>
   linesOf(content, "authorized_keys").flatMap((line, at) => {
     const text = line.trim();
-    const first = text.slice(0, endOfWord(text));
+    const first = text.slice(0, endOfOptions(text));
     const options = keyTypes.test(first) ? "" : first;
     const rest = text.slice(options.length);
     const [found, type, blob] = keyPattern.exec(rest) ?? [];
@@ -67,7 +67,7 @@ export const parseKeyLines = (content: string): KeyLine[] =>
 const optionPiece = /[^\s"]+|"[^"\\]*(?:\\.[^"\\]*)*"/y;
 
 /** The length of the first word of a line; quotes in it may contain spaces (sshd(8)). */
-function endOfWord(line: string): number {
+function endOfOptions(line: string): number {
   let at = 0;
   do {
     optionPiece.lastIndex = at;

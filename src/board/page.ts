@@ -9,11 +9,11 @@ import { isClosed } from "../site/maintenance.ts";
 import { escapeHtml, renderDocument } from "../site/page.ts";
 import { usersFile } from "../site/site.ts";
 import { text } from "../text/text.ts";
-import { words } from "./page-words.ts";
+import { pageWords } from "./page-words.ts";
 import { type AppStatus, surveyApps } from "./status.ts";
 
 /** An app as the board's page shows it. */
-interface Listed {
+interface ListedApp {
   app: string;
   state: "up" | "down" | "stopped" | "closed";
   /** When its release went live, ISO 8601. */
@@ -29,7 +29,7 @@ interface BoardPage {
   /** The user that pushes go to. */
   user: string;
   version: string;
-  apps: readonly Listed[];
+  apps: readonly ListedApp[];
   /** ISO 8601. */
   now: string;
 }
@@ -41,14 +41,14 @@ const time = (iso: string) =>
   `<time datetime="${escapeHtml(iso)}">${escapeHtml(iso.slice(0, 16).replace("T", " "))} UTC</time>`;
 
 // Not in the template: a bundler writes such letters as escapes, which a template of ours keeps.
-const marks = { up: "●", down: "▲", still: "■" };
+const stateMarks = { up: "●", down: "▲", still: "■" };
 
 /** The board's page in a language: no script, nothing from elsewhere, light or dark. */
 export function renderBoardPage(page: BoardPage, language: Language): string {
-  const say = words[language];
+  const say = pageWords[language];
   const name = escapeHtml(page.hostname);
   const address = `${escapeHtml(page.user)}@${here}`;
-  const item = ({ app, state, since, url, port }: Listed) => {
+  const item = ({ app, state, since, url, port }: ListedApp) => {
     const to = port === undefined ? url && escapeHtml(url) : `http://${here}:${port}/`;
     const link = to ? `<a href="${to}">${escapeHtml(app)}</a>` : escapeHtml(app);
     return text`
@@ -76,9 +76,9 @@ const style = `body { font: 1.1em/1.5 sans-serif; max-width: 40em; margin: 2em a
 ul { list-style: none; padding: 0 }
 li { padding: .5em 0; border-bottom: 1px solid #8888; overflow-wrap: anywhere }
 li span { display: block; font-size: .9em }
-li::before { content: "${marks.up} "; color: #2a7d2a }
-li.down::before { content: "${marks.down} "; color: #c33 }
-li.stopped::before, li.closed::before { content: "${marks.still} "; color: #777 }
+li::before { content: "${stateMarks.up} "; color: #2a7d2a }
+li.down::before { content: "${stateMarks.down} "; color: #c33 }
+li.stopped::before, li.closed::before { content: "${stateMarks.still} "; color: #777 }
 pre { overflow: auto; padding: .7em; border: 1px solid #8888 }
 footer { font-size: .85em; margin-top: 2em }`;
 
@@ -140,7 +140,7 @@ const surveyPage = (host: Host, paths: Paths): Omit<BoardPage, "version"> => ({
   })),
 });
 
-function stateOf(host: Host, app: App, { running, up, wanted }: AppStatus): Listed["state"] {
+function stateOf(host: Host, app: App, { running, up, wanted }: AppStatus): ListedApp["state"] {
   if (isStopped(host, app)) return "stopped";
   if (isClosed(host, app)) return "closed";
   return running && up >= wanted ? "up" : "down";

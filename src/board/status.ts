@@ -76,7 +76,7 @@ export function surveyProcesses(host: Host, app: App, every = everyProcess(host)
       app: app.name,
       process: `${kind}.${ordinal}`,
       kind,
-      ...statusOf(
+      ...vassalStatus(
         host,
         app,
         vassals.find((vassal) => vassal.kind === kind && vassal.ordinal === ordinal),
@@ -112,7 +112,7 @@ function runsOf(
 }
 
 /** How the process of a vassal is doing. */
-function statusOf(
+function vassalStatus(
   host: Host,
   app: App,
   vassal: Vassal | undefined,

@@ -7,13 +7,13 @@ import type { Host } from "../host/host.ts";
 import { usageError } from "../text/errors.ts";
 import { download, upload } from "./files.ts";
 import { init } from "./init.ts";
-import { appOf, findPlace, type Wanted } from "./place.ts";
-import { addKey, deploy, open, shell } from "./push.ts";
+import { findPlace, requireApp, type Wanted } from "./place.ts";
+import { addKey, open, pushBranch, shell } from "./push.ts";
 import { end, runThere } from "./ssh.ts";
 
 /** What runs on the computer in front of its user, whatever is on the board. */
 export const clientCommands = (wanted: Wanted = {}): Command[] =>
-  [init, deploy, open, shell, download, upload, addKey].map((row) => row(wanted));
+  [init, pushBranch, open, shell, download, upload, addKey].map((row) => row(wanted));
 
 const isCalled =
   (name: string) =>
@@ -94,7 +94,7 @@ export async function runClient(host: Host, typed: readonly string[]): Promise<v
     runThere(
       host,
       place.board,
-      wordsForBoard(rest, () => appOf(place)),
+      wordsForBoard(rest, () => requireApp(place)),
     ),
   );
 }

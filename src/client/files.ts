@@ -2,7 +2,7 @@ import { command } from "../commands/command.ts";
 import type { Host } from "../host/host.ts";
 import { usageError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
-import { appOf, findPlace, type Place, type Wanted } from "./place.ts";
+import { findPlace, type Place, requireApp, type Wanted } from "./place.ts";
 import { inBrackets } from "./remotes.ts";
 import { end } from "./ssh.ts";
 
@@ -20,7 +20,7 @@ export function remotePath(place: Place, file: string, tree: boolean | undefined
       `'${printable(file)}' is not a path below the app's directory`,
       "write it as uploads/photo.jpg",
     );
-  const folder = `.piku/${tree ? "apps" : "data"}/${appOf(place)}`;
+  const folder = `.piku/${tree ? "apps" : "data"}/${requireApp(place)}`;
   return `${inBrackets(place.board)}:${folder}/${file}`;
 }
 

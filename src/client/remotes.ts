@@ -15,7 +15,7 @@ export interface Remote extends Board {
   app: string;
 }
 
-const isAppName = (path: string) => /^[A-Za-z0-9][\w.-]*$/.test(path);
+const looksLikeApp = (path: string) => /^[A-Za-z0-9][\w.-]*$/.test(path);
 const appIn = (path: string) =>
   path
     .replace(/^\/?(~\/)?/, "")
@@ -35,7 +35,7 @@ export function parseUrl(url: string): (Board & { app: string }) | undefined {
     /^((?:[\w.+-]+@)?(?:\[[\da-fA-F:]+\]|[\w.-]{2,})):(?!\/\/)(.+)$/.exec(url) ?? [];
   const address = full ?? short;
   const app = appIn(fullPath ?? shortPath ?? "");
-  if (!address || address.startsWith("-") || !isAppName(app)) return undefined;
+  if (!address || address.startsWith("-") || !looksLikeApp(app)) return undefined;
   return { ...boardAt(address), ...(fullPort ? { port: fullPort } : {}), app };
 }
 

@@ -30,7 +30,7 @@ export function addressIn(
   };
 }
 
-const patience = 5;
+const visitPatience = 5;
 
 /**
  * Asks nginx for a page of a site, as a visitor would, and gives the status of the answer; `000` for
@@ -41,7 +41,7 @@ export function visit(host: Host, site: string, page: string): string | undefine
   if (!to) return undefined;
   const url = `${to.scheme}://${to.host}:${to.port}${page}`;
   const there = ["-k", "--resolve", `${to.host}:${to.port}:${to.address}`];
-  const { status, exit } = askStatus(host, url, patience, there);
+  const { status, exit } = askStatus(host, url, visitPatience, there);
   // No program, or nobody who accepts.
   return exit === 127 || exit === 7 ? undefined : status;
 }

@@ -34,7 +34,7 @@ interface Program {
 
 const hostAndPort = "--host $BIND_ADDRESS --port $PORT";
 
-const programs: readonly Program[] = [
+const takers: readonly Program[] = [
   {
     runs: /\bstreamlit\b/,
     command: ["streamlit run app.py", "--server.port $PORT --server.address $BIND_ADDRESS"],
@@ -79,7 +79,7 @@ const programs: readonly Program[] = [
 
 /** The command with the options by which its program takes its port; undefined where it has some. */
 function withPort(command: string): string | undefined {
-  const program = programs.find(({ runs }) => runs.test(command));
+  const program = takers.find(({ runs }) => runs.test(command));
   if (!program?.command) return undefined;
   const {
     part,
@@ -96,7 +96,7 @@ function withPort(command: string): string | undefined {
 export function portExample(command: string, title: string): string | undefined {
   const changed = withPort(command);
   if (changed) return `web: ${printableUpTo(160, changed)}`;
-  const found = programs.find(({ runs }) => runs.test(command) || runs.test(title));
+  const found = takers.find(({ runs }) => runs.test(command) || runs.test(title));
   return found?.command ? `web: ${found.command.join(" ")}` : found?.write;
 }
 

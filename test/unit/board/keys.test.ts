@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type Access, type Key, parseKeyLines } from "../../../src/app/authorized-keys.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
 import { addKeys, fingerprintsOf, keyLine, readKeys } from "../../../src/board/keys.ts";
-import { parseSshCommand, refuseForeign, wordsOf } from "../../../src/commands/ssh.ts";
+import { calledWords, parseSshCommand, refuseForeign } from "../../../src/commands/ssh.ts";
 import { memoryHost } from "../../host/memory.ts";
 
 test.each<[string, string[]]>([
@@ -59,7 +59,9 @@ test.each<[string[], string | undefined, string[]]>([
   [["git-hook", "blog"], "git-receive-pack 'blog'", ["git-hook", "blog"]],
   [["retire", "blog"], "config:set blog A=1", ["retire", "blog"]],
 ])("wordsOf(%j, %j)", (args, line, words) => {
-  expect(wordsOf(args, line === undefined ? {} : { SSH_ORIGINAL_COMMAND: line })).toEqual(words);
+  expect(calledWords(args, line === undefined ? {} : { SSH_ORIGINAL_COMMAND: line })).toEqual(
+    words,
+  );
 });
 
 const folder = fs.mkdtempSync(join(tmpdir(), "piku-keys-"));
