@@ -6,12 +6,12 @@ import type { Commit } from "./commit.ts";
 import { type Difference, differenceOf } from "./commit.ts";
 import { modulesIn } from "./modules.ts";
 import type { Choices } from "./own.ts";
-import { isAsMade, isAsReleased, keptOf, moduleOf, planOwn } from "./own.ts";
+import { isAsMade, isAsReleased, keptOf, planOwn, submoduleOf } from "./own.ts";
 import { refuseTaken, type TypeOf } from "./taken.ts";
 import { changedFiles } from "./worktree.ts";
 
 /** What is to be checked out, over what, and how. */
-export interface Wanted {
+export interface CheckoutRequest {
   commit: Commit;
   /** The number of the release. */
   release: number;
@@ -28,10 +28,10 @@ export interface Wanted {
 
 // A name that is not valid UTF-8 does not survive being read, so shell scripts handle those files
 // byte by byte.
-export const isReadable = (name: string) => !name.includes("\ufffd");
+export const isUtf8Name = (name: string) => !name.includes("\ufffd");
 
 /** What a checkout changes in the app's work tree. */
-export interface Change {
+export interface TreeChange {
   /** Files that the build made and that go live. */
   published: string[];
   /** Files that an earlier build made and this one did not. */
@@ -56,7 +56,7 @@ export interface Change {
 }
 
 /** What there is in the work tree, and what a build has made for it. */
-interface Facts {
+interface TreeFacts {
   shown?: string;
   published: string[];
   gone: string[];
@@ -67,8 +67,8 @@ interface Facts {
 /** What the app has written into its tree, and what becomes of it. */
 function ownOf(
   host: Host,
-  wanted: Wanted,
-  { shown, earlier, typeOf }: Facts,
+  wanted: CheckoutRequest,
+  { shown, earlier, typeOf }: TreeFacts,
   difference: Difference,
 ) {
   const { commit, live } = wanted;
@@ -80,7 +80,7 @@ function ownOf(
   // A work tree whose git is damaged tells nothing of who wrote what.
   const tells = shown !== undefined || live === undefined;
   const present = difference.added.filter(
-    (name) => tells && isReadable(name) && isFile(typeOf(name)),
+    (name) => tells && isUtf8Name(name) && isFile(typeOf(name)),
   );
   const isOutput = (name: string) =>
     wanted.isOutput?.(name) === true || asMade(name) || asReleased(name);
@@ -98,24 +98,24 @@ function ownOf(
   const still = modules.filter(
     (module) =>
       own.stay.includes(module) ||
-      (!isMoved(module) && written.some((name) => moduleOf([module], name))),
+      (!isMoved(module) && written.some((name) => submoduleOf([module], name))),
   );
   return { own, modules, still, written };
 }
 
-export function planChange(host: Host, wanted: Wanted, facts: Facts): Change {
+export function planChange(host: Host, wanted: CheckoutRequest, facts: TreeFacts): TreeChange {
   const { shown, published, gone, typeOf } = facts;
   const { commit } = wanted;
   const isThere = (name: string) => typeOf(name) !== undefined;
   const difference = differenceOf(host, shown, commit);
   const { own, modules, still, written } = ownOf(host, wanted, facts, difference);
-  const changed = written.filter(isReadable);
+  const changed = written.filter(isUtf8Name);
   const stays = new Set(own.stay);
   const leaves = (name: string) => !stays.has(name);
   const modified = difference.modified;
   const deleted = difference.deleted.filter(leaves);
   const coming = [...new Set([...difference.added, ...published])]
-    .filter(isReadable)
+    .filter(isUtf8Name)
     .filter(leaves);
   refuseTaken(host, commit.app, [...coming, ...modified], new Set(deleted), typeOf);
   const touched = [...modified.filter(leaves), ...deleted];
@@ -142,7 +142,7 @@ export function planChange(host: Host, wanted: Wanted, facts: Facts): Change {
       added: coming.filter((name) => !isThere(name)),
       modified: [...replaced].filter(
         (name) =>
-          isReadable(name) && !coming.includes(name) && moduleOf(modules, name) === undefined,
+          isUtf8Name(name) && !coming.includes(name) && submoduleOf(modules, name) === undefined,
       ),
     },
   };
@@ -157,7 +157,7 @@ const submodules = (host: Host, { tree }: App, { added }: Difference, typeOf: Ty
 /** What a rollback brings back of the app's own; what the app has written since stays. */
 function toRestore(
   host: Host,
-  { commit, back }: Wanted,
+  { commit, back }: CheckoutRequest,
   stays: ReadonlySet<string>,
   isChanged: (name: string) => boolean,
   touched: readonly string[],

@@ -197,7 +197,7 @@ export interface Clash {
 }
 
 /** The submodule that a file lies in. */
-export const moduleOf = (modules: readonly string[], name: string): string | undefined =>
+export const submoduleOf = (modules: readonly string[], name: string): string | undefined =>
   modules.find((module) => name.startsWith(`${module}/`));
 
 /**
@@ -207,13 +207,13 @@ export const moduleOf = (modules: readonly string[], name: string): string | und
 function planModules({ changed, modules, added, modified, deleted, choices, isOutput }: Clash) {
   const isWritten = (name: string) => !isRewritten(name) && !isOutput(name);
   const below = (some: readonly string[]) =>
-    changed.filter((name) => moduleOf(some, name) !== undefined && isWritten(name));
+    changed.filter((name) => submoduleOf(some, name) !== undefined && isWritten(name));
   const moved = modules.filter((module) => modified.includes(module) || added.includes(module));
   const both = below(moved);
   const kept = moved.filter((module) =>
     below([module]).some((name) => covers(choices?.keep, name) && !covers(choices?.take, name)),
   );
-  const rest = both.filter((name) => moduleOf(kept, name) === undefined);
+  const rest = both.filter((name) => submoduleOf(kept, name) === undefined);
   return {
     kept,
     removed: below(modules.filter((module) => deleted.includes(module))),

@@ -7,7 +7,7 @@ import { findTool } from "../host/tools.ts";
 import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
 import { text } from "../text/text.ts";
-import { isAddress, type Pair } from "./certificate.ts";
+import { isAddress, type KeyPair } from "./certificate.ts";
 
 /** A program that obtains certificates from an authority (RFC 8555), and where it stores them. */
 export interface Client {
@@ -19,7 +19,7 @@ export interface Client {
   /** The commands, in order, that obtain one certificate for these names. */
   calls(names: readonly string[]): string[][];
   /** Where it may have stored the certificate whose first name this is; the newest counts. */
-  pairs(first: string): Pair[];
+  pairs(first: string): KeyPair[];
   /** The commands that make it forget that certificate, so that it is no longer renewed. */
   forget(first: string): string[][];
 }
@@ -136,14 +136,14 @@ export function publicNames(names: readonly string[], authority: string | undefi
 /**
  * Milliseconds after a failure during which deploys do not try again: authorities have rate limits.
  */
-const pause = 3_600_000;
+const retryPause = 3_600_000;
 const failedFile = (app: App) => `${app.releases}/certificate.failed`;
 
 /** When to try again after a failure, in milliseconds since 1970; undefined for now. */
 export function retryAfter(host: Host, app: App): number | undefined {
   const failed = Number(host.read(failedFile(app)) || Number.NaN);
   // The pause must not become longer when the clock is set back.
-  return host.now() >= failed && host.now() < failed + pause ? failed + pause : undefined;
+  return host.now() >= failed && host.now() < failed + retryPause ? failed + retryPause : undefined;
 }
 
 const clientTimeout = "300";
@@ -156,7 +156,7 @@ export function askAuthority(host: Host, app: App, client: Client, names: readon
   for (const folder of client.folders) host.mkdir(folder);
   for (const [path, content] of client.files) host.write(path, content, 0o600);
   for (const call of client.calls(names)) {
-    const { status, printed } = runClient(host, app, call);
+    const { status, printed } = callClient(host, app, call);
     if (status === 0) continue;
     host.write(failedFile(app), String(host.now()));
     const said = printed.split("\n").map((line) => line.trim());
@@ -178,7 +178,7 @@ const maxPrinted = 64 * 1024;
  * Runs one call of a client as the app's job, so that whoever waits can say so, and cancel it.
  * `printed`: the end of what it has said.
  */
-function runClient(host: Host, app: App, call: readonly string[]) {
+function callClient(host: Host, app: App, call: readonly string[]) {
   const log = `${app.releases}/certificate.log`;
   host.mkdir(app.releases, 0o700);
   host.remove(log);
@@ -197,7 +197,7 @@ function runClient(host: Host, app: App, call: readonly string[]) {
 }
 
 /** The pairs that the client has stored under the first of these names, the newest first. */
-export const clientPairs = (host: Host, client: Client, names: readonly string[]): Pair[] =>
+export const clientPairs = (host: Host, client: Client, names: readonly string[]): KeyPair[] =>
   client
     .pairs(names[0]!)
     .flatMap((pair) => {

@@ -8,7 +8,7 @@ import { voiceOf } from "../text/output.ts";
 import { text } from "../text/text.ts";
 import { changeNginx } from "./change.ts";
 import { defaultPortsIn } from "./directives.ts";
-import { languages } from "./home.ts";
+import { languages, renderPageDirectives } from "./home.ts";
 import { boardName } from "./main-file.ts";
 import { readSites } from "./nginx.ts";
 import { quotedPage, unknownPage } from "./page.ts";
@@ -77,12 +77,7 @@ function renderSharedPage(host: Host, paths: Paths, board: BoardSettings): strin
         .map((one) => `if ($http_accept_language ~* ^${one}) { set $piku_language ${one}; }`)
         .join("\n")}
       location = / {
-        root ${sharedPage(paths).folder};
-        ssi on;
-        default_type text/html;
-        charset utf-8;
-        add_header Cache-Control no-cache;
-        add_header Vary Accept-Language;
+        ${renderPageDirectives(sharedPage(paths).folder)}
         try_files /index.html =404;
       }
       location / {
