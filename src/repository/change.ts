@@ -1,9 +1,8 @@
-import type { App } from "../app/app.ts";
 import type { Took, TreeUndo } from "../app/releases.ts";
 import type { Entry, Host } from "../host/host.ts";
 import type { Made } from "./build-tree.ts";
 import type { Commit } from "./commit.ts";
-import { type Difference, differenceOf } from "./commit.ts";
+import { type Difference, differenceOf, entriesOf } from "./commit.ts";
 import { modulesIn } from "./modules.ts";
 import type { Choices } from "./own.ts";
 import { isAsMade, isAsReleased, keptOf, planOwn, submoduleOf } from "./own.ts";
@@ -44,10 +43,10 @@ export interface TreeChange {
   left: string[];
   /** Files that the app has written and that stay, though the commit has others or none. */
   stay: string[];
-  /** Submodules that stay as they are. */
-  still: string[];
   /** Those among them that the commit removes. */
   removed: string[];
+  /** Submodules that stay as they are. */
+  still: string[];
   /** What the app has written and the commit replaces. */
   took?: Took;
   /** What the app had written before, and gets back: file -> release that replaced it. */
@@ -73,7 +72,7 @@ function ownOf(
 ) {
   const { commit, live } = wanted;
   const { app } = commit;
-  const modules = shown ? submodules(host, app, difference, typeOf) : [];
+  const modules = shown ? submodules(host, commit, difference, typeOf) : [];
   const written = shown ? changedFiles(host, app.tree, modules) : [];
   const asMade = isAsMade(host, app, earlier);
   const asReleased = isAsReleased(host, app, live?.number);
@@ -117,7 +116,8 @@ export function planChange(host: Host, wanted: CheckoutRequest, facts: TreeFacts
   const coming = [...new Set([...difference.added, ...published])]
     .filter(isUtf8Name)
     .filter(leaves);
-  refuseTaken(host, commit.app, [...coming, ...modified], new Set(deleted), typeOf);
+  const expected = [...coming, ...modified].filter((name) => !modules.includes(name));
+  refuseTaken(host, commit.app, expected, new Set(deleted), typeOf);
   const touched = [...modified.filter(leaves), ...deleted];
   const restored = toRestore(host, wanted, stays, (name) => changed.includes(name), touched);
   const replaced = new Set([...touched, ...own.taken, ...restored.keys()]);
@@ -148,11 +148,18 @@ export function planChange(host: Host, wanted: CheckoutRequest, facts: TreeFacts
   };
 }
 
-/** The submodules of a work tree; also one that is there and comes back. */
-const submodules = (host: Host, { tree }: App, { added }: Difference, typeOf: TypeOf): string[] => [
-  ...modulesIn(host, tree),
-  ...added.filter((name) => typeOf(name) === "directory" && host.stat(`${tree}/${name}/.git`)),
-];
+/** The submodules of a work tree; also one that is still there and that the commit brings back. */
+function submodules(host: Host, commit: Commit, { added }: Difference, typeOf: TypeOf): string[] {
+  const { tree } = commit.app;
+  const folders = added.filter(
+    (name) => typeOf(name) === "directory" && host.stat(`${tree}/${name}/.git`),
+  );
+  const known = folders.length > 0 ? entriesOf(host, commit, "^160000 ") : [];
+  return [
+    ...modulesIn(host, tree),
+    ...folders.filter((folder) => known.some(({ name }) => name === folder)),
+  ];
+}
 
 /** What a rollback brings back of the app's own; what the app has written since stays. */
 function toRestore(

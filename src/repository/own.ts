@@ -201,7 +201,7 @@ export const submoduleOf = (modules: readonly string[], name: string): string | 
   modules.find((module) => name.startsWith(`${module}/`));
 
 /**
- * The same of files in submodules to which the commit gives another commit. What that would do to
+ * Decides about files in submodules to which the commit gives another commit. What that would do to
  * each file is not known before it is fetched, so a submodule stays, or is replaced, as a whole.
  */
 function planModules({ changed, modules, added, modified, deleted, choices, isOutput }: Clash) {

@@ -41,8 +41,6 @@ export function refuseTaken(
     );
     const isOwn =
       typeOf(name) === "directory" &&
-      // A submodule that comes back.
-      !host.stat(`${app.tree}/${name}/.git`) &&
       untracked(host, app.tree).some((own) => own.startsWith(`${name}/`));
     const taken = file ?? (isOwn ? name : undefined);
     if (taken === undefined) continue;

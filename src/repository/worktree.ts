@@ -1,6 +1,6 @@
 import type { App } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
-import { must } from "../text/errors.ts";
+import { explain, must } from "../text/errors.ts";
 import { revision } from "./commit.ts";
 import { careful, git, gitArgv, gitEnv, listed } from "./git.ts";
 import { changedInModules, modulesIn, updateSubmodules } from "./modules.ts";
@@ -96,7 +96,12 @@ export function revertFiles(host: Host, dir: string, id: string, names: readonly
   git(host, dir, ["update-ref", "--no-deref", "HEAD", id]);
   git(host, dir, ["checkout-index", "--force", "--index", "-z", "--stdin"], undefined, { input });
   host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
-  updateSubmodules(host, dir, undefined, (module) => !names.includes(module));
+  try {
+    updateSubmodules(host, dir, undefined, (module) => !names.includes(module));
+  } catch (error) {
+    // All else must be undone nevertheless; the next deploy checks them out.
+    host.sayError(`Warning: not all submodules are as they were: ${explain(error).message}`);
+  }
 }
 
 /** Adds the files of a commit that a work tree lacks, and leaves existing ones alone. */

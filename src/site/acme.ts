@@ -184,9 +184,12 @@ function callClient(host: Host, app: App, call: readonly string[]) {
   host.remove(log);
   const job = host.start(["timeout", clientTimeout, ...call], { log, status: jobFile(app) });
   let status: number | undefined;
+  const cancelledAt = () => host.stat(cancelFile(app))?.modified;
+  // One that was too late for an earlier deploy may still be there.
+  const before = cancelledAt();
   const hasEnded = () => {
     status = host.poll(job);
-    return status !== undefined || host.stat(cancelFile(app)) !== undefined;
+    return status !== undefined || cancelledAt() !== before;
   };
   waitUntil(host, hasEnded, { every: 100 });
   if (status === undefined) host.end(job, 1_000);
