@@ -149,7 +149,7 @@ stories((board, story) => {
         "*",
         "-H",
         "Host: drain.test",
-        board.url("127.0.0.1", "/9"),
+        board.url("127.0.0.1", "/25"),
       ];
       const answer = Bun.spawn(["curl", ...words], { stdout: "pipe" });
       await Bun.sleep(300);

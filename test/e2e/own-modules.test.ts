@@ -73,6 +73,16 @@ stories((board, story) => {
           "Back as the app had changed it",
         );
         expect([read(at("data.txt")), read(at("lib.txt"))]).toEqual(["the app's", "two"]);
+
+        // What the app has cloned is the app's own.
+        const cloned = at("../../cloned");
+        fs.mkdirSync(`${cloned}/.git`, { recursive: true });
+        fs.writeFileSync(`${cloned}/mine`, "");
+        app.commit("A file", { cloned: "a file" });
+        expect(fails(push("-o", "take=.", "main"), 1).stderr).toContain(
+          "on the server 'cloned' is something that the app wrote",
+        );
+        expect(fs.existsSync(`${cloned}/mine`)).toBe(true);
       },
     ),
   );
