@@ -234,7 +234,7 @@ const boardwide = {
   ),
   PIKU_PAGE: board(
     choice("true", "false"),
-    "The page at `http://BOARD/` that lists the apps. Unless set, readers on the board's own network see it, by its name or its address; `true` shows it to everybody, `false` to nobody.",
+    "The page at `http://BOARD/` that lists the apps, made anew at each change and each hour. Unless set, readers on the board's own network see it, by its name or its address; `true` shows it to everybody, `false` to nobody. On an nginx that is shared with other sites only `true` does, by the board's name; by its addresses too while nothing else answers there.",
   ),
   PIKU_FOLDERS: board(
     directories(),

@@ -8,6 +8,7 @@ import { nearest, printable } from "../text/text.ts";
 import { apps, ps } from "./apps.ts";
 import { readWords, takesApp } from "./arguments.ts";
 import { backup, restore } from "./backup.ts";
+import { branches } from "./branches.ts";
 import type { Call, Command } from "./command.ts";
 import { completion } from "./completion.ts";
 import { configImport, configSet, configUnset } from "./config.ts";
@@ -54,6 +55,7 @@ export const commands: readonly Command[] = [
   run,
   stopCommand,
 
+  branches,
   deployCommand,
   deployCancel,
   releases,

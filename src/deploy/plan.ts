@@ -26,6 +26,7 @@ import { parseOptions } from "../workers/options.ts";
 import type { OwnPorts, PortNeeds } from "../workers/ports.ts";
 import { socketLink, type Worker } from "../workers/worker.ts";
 import { overlookedWarnings } from "./overlooked.ts";
+import { unparsableScripts } from "./php-pages.ts";
 import { planPlace } from "./plan-place.ts";
 import { refuseSite } from "./plan-site.ts";
 import { planWorkers, refuseWorkers } from "./plan-workers.ts";
@@ -123,7 +124,11 @@ export function planDeploy(
     })),
     site: planSiteOf(host, target.commit, survey, scaling, place, settings, shared),
     machine,
-    warnings: [...warnings, ...(isNew ? overlookedWarnings(host, target.commit, survey) : [])],
+    warnings: [
+      ...warnings,
+      ...(isNew ? overlookedWarnings(host, target.commit, survey) : []),
+      ...(isNew ? unparsableScripts(host, target.commit, source, live) : []),
+    ],
   };
 }
 

@@ -62,6 +62,19 @@ machines([{ arch: "amd64", suite: "trixie", baked: true }], (machine, story) => 
     expect(installed.output).toContain("config:set --global PIKU_DOMAIN=local");
     await machine.sh("systemctl restart avahi-daemon");
     await resolves("board.local", machine.address);
+    const { output } = ok(await machine.push("early", "static", { ENV: "" }));
+    const early = "http://board.local:8001/";
+    expect(output).toContain(`-----> http://${machine.address}:8001/ and ${early}`);
+    const page = [
+      "curl",
+      "-s",
+      "--noproxy",
+      "*",
+      "--resolve",
+      `board.local:8001:${machine.address}`,
+    ];
+    expect((await machine.run([...page, early])).stdout).toContain("Hello from a file");
+    ok(await machine.ssh("destroy early --force"));
     ok(await machine.ssh("config:set --global PIKU_DOMAIN=local"));
     ok(await machine.push("flask", "python-flask", { ENV: "" }));
     await resolves("flask.local", machine.address);

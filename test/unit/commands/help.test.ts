@@ -29,6 +29,7 @@ test("the help page", () => {
       stop             Stop an app until it is restarted or deployed
 
     Deploys:
+      branches         List the branches that were pushed; * marks the live one
       deploy           Deploy the last push again, or another branch
       deploy:cancel    Cancel an app's deploy; what was live stays live
       releases         List an app's releases, newest first
@@ -250,6 +251,16 @@ test("the help of each command", () => {
 
       <app>  the app's name
 
+    $ piku branches --help
+    e.g.: ssh piku@board branches blog
+
+    List the branches that were pushed; * marks the live one. The 100 that were
+    committed to last. \`deploy APP BRANCH\` deploys one.
+
+    usage: branches <app>
+
+      <app>  the app's name
+
     $ piku deploy --help
     e.g.: ssh piku@board deploy blog
           ssh piku@board deploy blog main
@@ -407,9 +418,10 @@ test("the help of each command", () => {
           ssh piku@board completion zsh >~/.piku-completion
 
     Print a script that completes commands in a shell. It completes commands, apps,
-    processes, releases and options of \`piku\` and of \`ssh piku@board\`. Put \`.
-    ~/.piku-completion\` into ~/.bashrc or ~/.zshrc. Those of fish and PowerShell are
-    for the client, and go into ~/.config/fish/completions/piku.fish and \`$PROFILE\`.
+    processes, branches, releases and options of \`piku\` and of \`ssh piku@board\`. Put
+    \`. ~/.piku-completion\` into ~/.bashrc or ~/.zshrc. Those of fish and PowerShell
+    are for the client, and go into ~/.config/fish/completions/piku.fish and
+    \`$PROFILE\`.
 
     usage: completion [shell]
 
