@@ -7,6 +7,7 @@
 #
 # POSIX sh, nothing else. All of it is in braces, so that a download that was cut short does nothing.
 # shellcheck disable=SC2016 # what is in single quotes is for an inner shell
+# shellcheck disable=SC2018,SC2019,SC2020 # not every busybox knows classes of characters
 {
 set -eu
 umask 022
@@ -122,15 +123,40 @@ find_distribution() {
 
 bytes_of() { od -An -tu1 -j "$2" -N "$3" "$1" | tr -s ' \n' ' ' | sed 's/^ //; s/ $//'; }
 
+# A program of this machine, or of the card: links in it lead within it.
+follow() {
+  file=$1
+  for _ in 1 2 3 4 5 6 7 8 9; do
+    [ -L "$root$file" ] || break
+    to=$(readlink "$root$file")
+    case $to in /*) file=$to ;; *) file=${file%/*}/$to ;; esac
+  done
+  printf '%s\n' "$root$file"
+}
+
+# The loader that an ELF program names (PT_INTERP), such as /lib/ld-musl-x86_64.so.1; nothing for a static one.
+loader_of() {
+  od -An -v -tu1 -N 4096 "$1" | awk '
+    function number(at, size) { for (sum = 0; size--;) sum = sum * 256 + byte[at + size]; return sum }
+    { for (i = 1; i <= NF; i++) byte[count++] = $i }
+    END {
+      wide = byte[4] == 2
+      at = wide ? number(32, 8) : number(28, 4)
+      for (left = wide ? number(56, 2) : number(44, 2); left--; at += wide ? 56 : 32)
+        if (number(at, 4) == 3) { print wide ? number(at + 8, 8) : number(at + 4, 4), wide ? number(at + 32, 8) : number(at + 16, 4); exit }
+    }' | while read -r from_byte length; do dd if="$1" bs=1 skip="$from_byte" count="$length" 2>/dev/null | tr -d '\000'; done
+}
+
 # The userland decides, not the kernel: a 64-bit kernel may carry a 32-bit system. Gives the targets that fit, the best first.
 find_targets() {
-  program=
-  for file in bin/busybox usr/bin/dash bin/dash usr/bin/bash bin/bash; do
-    if [ -f "$root/$file" ] && [ ! -L "$root/$file" ]; then program=$root/$file && break; fi
+  for shell in /usr/bin/sh /bin/sh; do
+    program=$(follow $shell)
+    [ ! -f "$program" ] || break
   done
-  [ -n "$program" ] || die "${root:-this machine} has no shell to see its processor from"
+  [ -f "$program" ] || die "${root:-this machine} has no /bin/sh to see its processor from"
+  # Which C library: another one may lie in /lib as well, for other programs.
   musl=
-  for file in "$root"/lib/ld-musl-*; do if [ -e "$file" ]; then musl=-musl; fi; done
+  case $(loader_of "$program") in */ld-musl-*) musl=-musl ;; esac
   case "$(bytes_of "$program" 4 1) $(bytes_of "$program" 18 2)" in
     "2 62 0") big=linux-x64 ;;
     "2 183 0") big=linux-arm64 ;;
@@ -359,7 +385,7 @@ put_executable() {
 
 # The value of a setting in the board's ENV.
 board_setting() {
-  user_file "$home/.piku/ENV" | tr -cd '[:print:]\n' | sed -n "s/^\(export \)\{0,1\}$1=[\"']\{0,1\}\([^\"']*\).*/\2/p" | tail -n 1
+  user_file "$home/.piku/ENV" | tr -cd ' -~\n' | sed -n "s/^\(export \)\{0,1\}$1=[\"']\{0,1\}\([^\"']*\).*/\2/p" | tail -n 1
 }
 
 # A line in the board's ENV, unless it is set.
@@ -425,7 +451,7 @@ other_sites() {
 is_welcome() {
   if [ "$manager" = dnf ]; then ! rpm -Vf "$1" | grep -q " $1\$" && return; fi
   [ -z "$(find /var/www/html -mindepth 1 -maxdepth 1 ! -name 'index.*debian.html' 2>/dev/null)" ] || return
-  ! sed 's/#.*//' "$1" | tr '\n' ' ' | tr ';{}' '[\n*]' | sed 's/[[:space:]]\{1,\}/ /g; s/^ //; s/ $//' | grep -qvxE \
+  ! sed 's/#.*//' "$1" | tr '\n' ' ' | tr ';{}' '\n\n\n' | sed 's/[[:space:]]\{1,\}/ /g; s/^ //; s/ $//' | grep -qvxE \
     "|server|listen (\[::\]:)?(80|443 ssl)( default_server)?|server_name _|root /var/www/html|index .*|location (= /404.html|/)|try_files .uri .uri/ =404|return 404|internal|ssl_reject_handshake on|include $home/.piku/nginx/\*.conf"
 }
 
@@ -483,7 +509,7 @@ choose_nginx() {
 }
 
 choose_port() {
-  name=PIKU_$(printf %s "$1" | tr '[:lower:]' '[:upper:]')_PORT
+  name=PIKU_$(printf %s "$1" | tr a-z A-Z)_PORT
   port=$(board_setting "$name" | tr -cd 0-9)
   who=$(listener "${port:-$2}")
   if [ -z "$who" ]; then

@@ -63,9 +63,36 @@ for (const shell of shells) {
         `awk() { echo ${memory}; }`,
         `sed() { echo ${architecture}; }`,
       ];
-      expect(tell(shell, `${world.join("\n")}\nroot= find_targets; echo "$targets"`)).toBe(
-        expected,
-      );
+      expect(
+        tell(
+          shell,
+          `${world.join("\n")}\nroot=; loader_of() { :; }; find_targets; echo "$targets"`,
+        ),
+      ).toBe(expected);
+    },
+  );
+
+  test.each([
+    ["Debian", "dash", "", "linux-x64 linux-x64-lite"],
+    ["Debian with the package musl", "dash", "lib/ld-musl-x86_64.so.1", "linux-x64 linux-x64-lite"],
+    ["Alpine", "/bin/busybox", "lib/ld-musl-x86_64.so.1", "linux-x64-lite linux-x64-musl"],
+  ])(
+    `${name}: boards D: which C library there is was asked of a file in /lib: %s`,
+    (system, shellProgram, loader, expected) => {
+      const root = fs.mkdtempSync("/tmp/piku-root-");
+      const dash = fs.readFileSync("/bin/dash", "latin1");
+      const [, glibc] = /(\/lib\S*\/ld-linux[^\0]*)\0/.exec(dash)!;
+      const musl = "/lib/ld-musl-x86_64.so.1".padEnd(glibc!.length, "\0");
+      const asProgram = system === "Alpine" ? dash.replace(glibc!, musl) : dash;
+      for (const folder of ["bin", "lib"]) fs.mkdirSync(`${root}/${folder}`);
+      fs.symlinkSync(shellProgram, `${root}/bin/sh`);
+      fs.writeFileSync(`${root}/bin/${path.basename(shellProgram)}`, asProgram, "latin1");
+      if (loader) fs.writeFileSync(`${root}/${loader}`, "");
+      const world = `bytes_of() { [ "$2" = 4 ] && echo 2 || echo 62 0; }; program=$(root=${root} follow /bin/sh); follow() { echo "$program"; }`;
+      expect(
+        tell(shell, `root=; ${world}; echo "$program"; find_targets; echo "$targets"`),
+      ).toMatch(new RegExp(`^${root}/bin/${path.basename(shellProgram)}\n${expected}$`));
+      fs.rmSync(root, { recursive: true });
     },
   );
 
