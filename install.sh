@@ -37,6 +37,7 @@ Usage: sh install.sh [options]
   --domain NAME      an app without a server name gets APP.NAME
   --default-site     turns off the distribution's welcome site
   --root DIR         prepares the mounted root of a Debian or Raspberry Pi OS card
+  --no-check         does not push an app at the end to see that it works
   --client           puts the client on this computer, for whoever calls it: no root
   --uninstall        takes away what this script put there; apps and their data stay
 END
@@ -60,7 +61,7 @@ die() {
 }
 
 read_options() {
-  from='' key='' target='' root='' hostname='' domain='' default_site='' uninstall='' first_boot='' go_over='' client=''
+  from='' key='' target='' root='' hostname='' domain='' default_site='' uninstall='' first_boot='' go_over='' client='' no_check=''
   while [ $# -gt 0 ]; do
     case $1 in
       --from | --key | --target | --root | --hostname | --domain)
@@ -71,6 +72,7 @@ read_options() {
       --default-site) default_site=1 ;;
       --uninstall) uninstall=1 ;;
       --client) client=1 ;;
+      --no-check) no_check=1 ;;
       --first-boot) first_boot=1 ;;
       --go-over) go_over=1 ;;
       --help) usage && exit 0 ;;
@@ -188,6 +190,14 @@ size_of() { case $1 in *-lite | linux-armv*) echo 10 ;; *) echo 130 ;; esac; }
 need_space() {
   there=$(df -Pk "$1" | awk 'NR == 2 { print int($4 / 1024) }')
   [ "$there" -ge "$2" ] || die "$1 has only $there MB left, and $2 MB are needed" "make room, then run this again"
+}
+
+# What may not be trusted runs as nobody, in a folder of its own.
+as_nobody() { su -s /bin/sh -c 'cd "$1" && shift && HOME=$PWD exec "$@"' -- nobody sh "$trial" "$@"; }
+make_trial() {
+  [ -z "$trial" ] || return 0
+  trial=$(mktemp -d)
+  chown nobody "$trial"
 }
 
 # ---- the release ----
@@ -1197,6 +1207,7 @@ reload_sshd() {
 
 # Warns of what keeps all keys of piku's user out, as sshd says; sets the port that it listens on.
 check_sshd() {
+  kept_out=
   sshd -T -C "user=$user,host=localhost,addr=127.0.0.1" >"$work/sshd" 2>/dev/null || :
   ssh_port=$(sed -n 's/^port //p' "$work/sshd" | head -n 1)
   groups=$(id -Gn "$user")
@@ -1207,6 +1218,7 @@ check_sshd() {
   elif has_pattern allowusers && ! matches allowusers "$user"; then why="AllowUsers does not name $user"
   elif has_pattern allowgroups && ! matches allowgroups $groups; then why="AllowGroups names no group of $user"
   else return 0; fi
+  kept_out=1
   warn "no key can let anybody in as $user: $why in sshd's configuration. Change that in /etc/ssh/sshd_config, then: systemctl reload $sshd"
 }
 has_pattern() { grep -q "^$1 " "$work/sshd"; }
@@ -1247,6 +1259,7 @@ install_here() {
     die "$home/piku is a folder, and the executable is to have that place" "mv $home/piku $home/piku-folder, then run this again"
   fi
   need_space "${TMPDIR:-/tmp}" "$(size_of "${targets%% *}")"
+  set_clock
   # shellcheck disable=SC2086 # a list of words
   get_executable $targets
   name_machine
@@ -1265,6 +1278,8 @@ install_here() {
   check_sshd
   announce_board
   [ -z "$first_boot" ] || rm -f "$place/first-boot"
+  address=$(ip -o route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
+  prove
   [ ! -e "$home/piku.py.original" ] || say "The way back to the former piku: sh install.sh --uninstall"
   sync
   say_done
@@ -1333,7 +1348,6 @@ go_over_here() {
   rm -f "$units/piku-go-over.service"
 }
 
-# With the address, which works where the board's name is unknown.
 # Where avahi runs: `piku init` on a laptop finds the board, and apps may have names below .local.
 avahi_file=/etc/avahi/services/piku.service
 announce_board() {
@@ -1347,16 +1361,122 @@ announce_board() {
   <service><type>_piku._tcp</type><port>${ssh_port:-22}</port></service>
 </service-group>
 END
+  # It is asked for by the new name from now on.
+  [ -z "$hostname" ] || ! has_systemd || systemctl try-restart avahi-daemon || :
   if ! grep -qs '^PIKU_DOMAIN=' "$home/.piku/ENV"; then
     say "For each app to be at APP.local on this network: ssh $user@$(uname -n).local config:set --global PIKU_DOMAIN=local"
   fi
 }
 
+# The name by which the network knows this machine, where avahi runs: another machine may have had the first choice.
+local_name() {
+  [ -e /run/avahi-daemon/pid ] || return 0
+  name=$(timeout 10 busctl call org.freedesktop.Avahi / org.freedesktop.Avahi.Server GetHostNameFqdn 2>/dev/null | sed -n 's/^s "\(.*\)"$/\1/p')
+  printf '%s\n' "${name:-$(uname -n).local}"
+}
+
+# With what works from the next laptop: the name below .local, or else the address.
 say_done() {
-  address=$(ip -o route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
-  at=$user@${address:-$(uname -n)}:APP
-  [ "${ssh_port:-22}" = 22 ] || at=ssh://$user@${address:-$(uname -n)}:$ssh_port/APP
-  say "Done. On your machine: git remote add piku $at && git push piku main${address:+   (or $(uname -n) in place of $address, where that name is known)}"
+  name=$(local_name)
+  best=${name:-${address:-$(uname -n)}}
+  other=
+  if [ -n "$name" ] && [ -n "$address" ]; then other="   (or $address in place of $name)"
+  elif [ -n "$address" ]; then other="   (or $(uname -n) in place of $address, where that name is known)"; fi
+  at=$user@$best:APP
+  [ "${ssh_port:-22}" = 22 ] || at=ssh://$user@$best:$ssh_port/APP
+  say "Done. On your machine: git remote add piku $at && git push piku main$other"
+}
+
+# ---- the proof ----
+
+# Pushes a small app with a key of its own, as somebody does who has one, asks nginx for it, and removes both.
+prove() {
+  if [ -n "$no_check$kept_out" ] || ! { has_systemd || has_openrc; }; then return 0; fi
+  say "Pushing a small app, to see that it works"
+  make_trial
+  remove_proof
+  proof=1
+  as_nobody ssh-keygen -q -t ed25519 -N '' -C piku-check -f id
+  as_nobody cat id.pub | piku keys:add piku-check --apps piku-check >"$work/said" 2>&1 || fail_proof "its key was not added"
+  as_nobody timeout 600 sh -c "$push_script" sh "$trial" "$user@${address:-127.0.0.1}:${ssh_port:-22}" >"$work/said" 2>&1 </dev/null ||
+    fail_proof "its push failed"
+  tries=0
+  until [ "$(curl -s --noproxy '*' --max-time 10 -H 'Host: piku-check.invalid' "http://127.0.0.1:$http_port/" 2>&1 | tee "$work/said")" = "$trial" ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 10 ] || fail_proof "nginx does not show it"
+    sleep 1
+  done
+  end_proof
+}
+
+# The board's own settings that would keep visitors out are not meant here.
+push_script='cd "$1" && mkdir app && cd app || exit
+echo "wsgi: app:application" >Procfile
+printf "%s\n" NGINX_SERVER_NAME=piku-check.invalid NGINX_HTTPS_ONLY=false NGINX_CLOUDFLARE_ACL=false PIKU_PASSWORD= >ENV
+cat >app.py <<END
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"$1"]
+END
+export HOME="$1" GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null
+export GIT_SSH_COMMAND="ssh -F none -i ../id -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=30"
+git init -q && git add . && git -c user.name=piku -c user.email=piku@localhost commit -q -m Check && git push -q "ssh://$2/piku-check" HEAD:main'
+
+fail_proof() {
+  sed 's/^/       /' "$work/said" >&2
+  die "piku is installed, but a small app that was pushed to see that it works did not come up: $1" \
+    "look at what is above, and at: sudo -u $user piku doctor; then run this again, or with --no-check"
+}
+
+# Removes the app and its key, also those of a run that was cut off.
+end_proof() {
+  [ -n "$proof" ] || return 0
+  proof=
+  remove_proof
+}
+remove_proof() {
+  if as_user test -d "$home/.piku/repos/piku-check"; then piku destroy piku-check --force --purge >/dev/null 2>&1 || :; fi
+  if user_file "$home/.ssh/authorized_keys" | grep -q 'piku-check'; then piku keys:remove piku-check --force >/dev/null 2>&1 || :; fi
+  as_user rmdir "$home/.piku/data/piku-check" 2>/dev/null || :
+}
+
+# ---- the time ----
+
+# A board without a battery begins in the past, where no package and no certificate is valid yet.
+set_clock() {
+  if [ -n "$first_boot" ] && keeps_time; then
+    tries=0
+    until is_synchronized || [ $tries -ge 60 ]; do
+      [ $tries != 0 ] || say "Waiting for the time"
+      sleep 1
+      tries=$((tries + 1))
+    done
+  fi
+  ! is_synchronized || return 0
+  : >"$work/now"
+  # What was written in the future shows that it is.
+  [ -n "$(find "$0" "$place" /etc/os-release /var/lib/dpkg/status -newer "$work/now" 2>/dev/null)" ] || return 0
+  mirror=$(sed -n 's,^\(deb\|URIs:\)\{0,1\} *\(\[.*\] *\)\{0,1\}\(https\{0,1\}://[^ /]*\).*,\3/,p' /etc/apt/sources.list /etc/apt/sources.list.d/* /etc/apk/repositories 2>/dev/null | head -n 1)
+  is=$(curl -skI --max-time 30 "${mirror:-http://deb.debian.org/}" 2>/dev/null | read_date)
+  was=$(date -u '+%Y-%m-%d %H:%M:%S')
+  if [ -n "$is" ] && [ "$(printf '%s\n' "$was" "$is" | sort | tail -n 1)" = "$is" ] && date -u -s "$is" >/dev/null 2>&1; then
+    say "The clock was at $was; now it is $is, as ${mirror:-deb.debian.org} says"
+  else
+    warn "the clock says $was, which is in the past. To set it: date -u -s '2030-12-31 12:00:00', or connect the board to a network with a time server"
+  fi
+}
+is_synchronized() { has_systemd && [ "$(timedatectl show -p NTPSynchronized --value 2>/dev/null)" = yes ]; }
+keeps_time() {
+  has_systemd || return 1
+  for unit in systemd-timesyncd chrony chronyd ntpsec ntp ntpd openntpd; do ! systemctl is-active --quiet $unit || return 0; done
+  return 1
+}
+
+# `Date: Thu, 26 Nov 2026 13:00:00 GMT` in an answer's head, as `2026-11-26 13:00:00`.
+read_date() {
+  awk 'tolower($1) == "date:" && $7 ~ /^GMT/ && $6 ~ /^[0-9:]+$/ && $5 ~ /^[0-9]+$/ && $3 ~ /^[0-9]+$/ {
+    month = (index("JanFebMarAprMayJunJulAugSepOctNovDec", $4) + 2) / 3
+    printf "%04d-%02d-%02d %s\n", $5, month, $3, $6; exit }'
 }
 
 # ---- a card ----
@@ -1413,7 +1533,10 @@ END
   mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
   ln -sf ../piku-first-boot.service "$root/etc/systemd/system/multi-user.target.wants/piku-first-boot.service"
   sync
-  say "Done. Put the card into the board, and the board into a network: it installs the rest at its first boot"
+  name=$(cat "$root/etc/hostname" 2>/dev/null || :)
+  at=
+  if [ -n "$name" ] && [ -e "$root/usr/sbin/avahi-daemon" ]; then at=". Then, on your machine: git remote add piku $user@$name.local:APP && git push piku main"; fi
+  say "Done. Put the card into the board, and the board into a network: it installs the rest at its first boot$at"
 }
 
 # ---- the way back ----
@@ -1507,7 +1630,8 @@ give_back_nginx() {
 main() {
   read_options "$@"
   work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT
+  trial='' proof=''
+  trap 'end_proof; rm -rf "$work" "$trial"' EXIT
   trap 'exit 1' HUP INT TERM
   if [ -n "$client" ]; then install_client
   elif [ -n "$uninstall" ]; then uninstall_here

@@ -46,11 +46,17 @@ export function checkOut(host: Host, dir: string, id: string, incoming?: string)
 export const untracked = (host: Host, dir: string) =>
   listed(git(host, dir, ["ls-files", "--others", "-z"]).stdout);
 
+/** Has git look again at files that were copied or given to another owner, and are the same. */
+const refresh = (host: Host, dir: string) =>
+  void host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
+
 /**
  * Tracked files of a work tree that were changed since they were checked out (and are still there).
  */
-export const changedFiles = (host: Host, dir: string) =>
-  listed(git(host, dir, ["diff-files", "--name-only", "--diff-filter=MT", "-z"]).stdout);
+export function changedFiles(host: Host, dir: string): string[] {
+  refresh(host, dir);
+  return listed(git(host, dir, ["diff-files", "--name-only", "--diff-filter=MT", "-z"]).stdout);
+}
 
 /**
  * Changes the files in which two commits differ, and leaves all others alone, also those in `keep`:
@@ -80,7 +86,7 @@ export function revertFiles(host: Host, dir: string, id: string, names: readonly
   git(host, dir, ["read-tree", id]);
   git(host, dir, ["update-ref", "--no-deref", "HEAD", id]);
   git(host, dir, ["checkout-index", "--force", "--index", "-z", "--stdin"], undefined, { input });
-  host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
+  refresh(host, dir);
 }
 
 /** Adds the files of a commit that a work tree lacks, and leaves existing ones alone. */
@@ -89,7 +95,7 @@ export function fillTree(host: Host, dir: string, id: string): void {
   git(host, dir, ["update-ref", "--no-deref", "HEAD", id]);
   // Its exit status is not 0 when files exist already.
   host.capture(gitArgv(dir, "checkout-index", "--all", "--quiet"), { env: gitEnv(host) });
-  host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
+  refresh(host, dir);
   if (host.stat(`${dir}/.gitmodules`)?.type !== "file") return;
   // git does not clone into a folder that is not empty.
   const aside = `${dir}/.git/aside`;

@@ -617,6 +617,84 @@ mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc
     },
   );
 
+  test.each([
+    ["Date: Thu, 26 Nov 2026 13:00:07 GMT", "2026-11-26 13:00:07"],
+    ["HTTP/2 200\r\ndate: Tue, 01 Dec 2026 03:00:00 GMT\r\n", "2026-12-01 03:00:00"],
+    ["Last-Modified: Thu, 26 Nov 2026 13:00:07 GMT", ""],
+    ["Date: soon", ""],
+  ])(`${name}: the time of an answer: %j`, (head, expected) => {
+    expect(tell(shell, `printf '%s\n' '${head}' | read_date`)).toBe(expected);
+  });
+
+  test.each([
+    [
+      "in the past",
+      "x",
+      "2026-11-26",
+      [
+        "The clock was at 2026-04-27 10:00:00; now it is 2026-11-26 13:00:00, as http://m.test says",
+      ],
+    ],
+    [
+      "nowhere to ask",
+      "x",
+      "",
+      ["the clock says 2026-04-27 10:00:00, which is in the past. To set it: date -u -s"],
+    ],
+    ["ahead of the answer", "x", "2025-01-01", ["the clock says 2026-04-27 10:00:00, which is"]],
+    ["that nothing says is wrong", "", "2026-11-26", []],
+  ])(
+    `${name}: boards F: a board whose clock was in the past was refused by apt: a clock %s`,
+    (_, newer, answer, expected) => {
+      const day = answer.split("-")[2];
+      const head =
+        answer &&
+        `Date: Thu, ${day} ${answer.includes("-11-") ? "Nov" : "Jan"} ${answer.slice(0, 4)} 13:00:00 GMT`;
+      const world = `find() { echo ${newer}; }; sed() { echo http://m.test; }; curl() { echo '${head}'; }; has_systemd() { false; }; say() { echo "$*"; }; warn() { echo "$*"; }
+date() { [ "$2" = -s ] || echo 2026-04-27 10:00:00; }; work=$home first_boot= place=$home`;
+      const told = inFolder({}, `${world}; set_clock`);
+      expect(told === "" ? 0 : told.split("\n").length).toBe(expected.length);
+      for (const line of expected) expect(told).toStartWith(line);
+    },
+  );
+
+  test(`${name}: at a first boot the time is waited for, for a minute at most`, () => {
+    const world = `keeps_time() { :; }; sleep() { :; }; find() { :; }; work=$home first_boot=1 place=$home; say() { echo "$*"; }`;
+    const soon = "count=0; is_synchronized() { count=$((count + 1)); [ $count -gt 5 ]; }";
+    expect(inFolder({}, `${world}; ${soon}; set_clock; echo $count`)).toBe(
+      "Waiting for the time\n7",
+    );
+    const never = "count=0; is_synchronized() { count=$((count + 1)); false; }";
+    expect(inFolder({}, `${world}; ${never}; set_clock; echo $count`)).toBe(
+      "Waiting for the time\n62",
+    );
+  });
+
+  test.each([
+    [
+      "",
+      "10.0.0.7",
+      "22",
+      "piku@10.0.0.7:APP && git push piku main   (or board in place of 10.0.0.7, where that name is known)",
+    ],
+    [
+      "board-2.local",
+      "10.0.0.7",
+      "22",
+      "piku@board-2.local:APP && git push piku main   (or 10.0.0.7 in place of board-2.local)",
+    ],
+    ["board.local", "", "2200", "ssh://piku@board.local:2200/APP && git push piku main"],
+    ["", "", "22", "piku@board:APP && git push piku main"],
+  ])(
+    `${name}: boards E: the last line named what a laptop seldom knows: %j, %j, %s`,
+    (local, address, port, expected) => {
+      const world = `local_name() { printf '%s' '${local}'; }; uname() { echo board; }; address='${address}' ssh_port=${port}`;
+      expect(tell(shell, `${world}; say_done`)).toBe(
+        `-----> Done. On your machine: git remote add piku ${expected}`,
+      );
+    },
+  );
+
   test(`${name}: going over that was cut off before its nginx was enabled had none after the next boot`, () => {
     const world = `systemctl() { echo "systemctl $*"; }; nginx() { :; }; user=piku group=piku others= go_over= units=$home`;
     const told = inFolder({ "piku-web.service": "" }, `${world}; start_own_unit`);

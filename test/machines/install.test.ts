@@ -37,9 +37,13 @@ machines(kinds, (machine, story) => {
     machine.told("installed in", ran);
     expect(ran.stdout).not.toContain("-musl ");
     expect(ran.stdout.match(/^-----> .*/gm)!.join("\n")).toMatch(
-      /Getting piku-linux-\S+ from .*\n.*Installing packages: .*\n.*Making the user piku\n.*Putting piku into \/home\/piku: piku \S+ \(linux-.*\n.*Giving piku an nginx of its own\n.*Writing the services\n.*Done\. .*git remote add piku piku@[0-9.]+:APP /,
+      /Getting piku-linux-\S+ from .*\n.*Installing packages: .*\n.*Making the user piku\n.*Putting piku into \/home\/piku: piku \S+ \(linux-.*\n.*Giving piku an nginx of its own\n.*Writing the services\n.*Pushing a small app, to see that it works\n.*Done\. .*git remote add piku piku@[0-9.]+:APP /,
     );
     expect(ran.stderr).toBe("");
+    // Nothing is left of the app that proved it, nor of its key.
+    const left =
+      "find /home/piku /tmp -name '*piku-check*'; grep -c . /home/piku/.ssh/authorized_keys";
+    expect(ok(await machine.sh(left)).stdout).toBe("1\n");
     expect(ok(await machine.sh("grep ^piku: /etc/shadow")).stdout).toStartWith("piku:*:");
   });
 

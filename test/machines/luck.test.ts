@@ -197,6 +197,23 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
       expect(ran.stdout).toContain("-----> Done.");
     });
 
+  story("boards F6: it was done although no pushed app came up", async () => {
+    const left =
+      "ls /home/piku/.piku/repos | grep check; grep -c check /home/piku/.ssh/authorized_keys";
+    ok(
+      await machine.sh(`cp ${config} /root/kept; echo 'AuthorizedKeysFile /etc/none' >>${config}`),
+    );
+    const ran = await machine.sh(install);
+    ok(await machine.sh(`mv /root/kept ${config}; systemctl reload ssh`));
+    expect(ran).toMatchObject({ status: 1 });
+    expect(ran.stderr).toContain("Permission denied (publickey)");
+    expect(ran.stderr).toMatch(
+      /\nError: piku is installed, but a small app .* did not come up: its push failed\nHint: .*sudo -u piku piku doctor; then run this again, or with --no-check\n$/,
+    );
+    expect((await machine.sh(left)).stdout).toBe("0\n");
+    expect(ok(await machine.sh(`${install} --no-check`)).stdout).not.toContain("Pushing");
+  });
+
   story(
     "boards F6: the last line named the usual port of ssh where it is another one",
     async () => {
