@@ -18,6 +18,8 @@ export LC_ALL PATH DEBIAN_FRONTEND=noninteractive
 
 # Where the release is; `npm run build` writes it into dist/install.sh when it is told (PIKU_RELEASES).
 release=
+# The public keys one of which has signed the release, a line each; the build writes them.
+release_keys=
 user=piku
 mark="# Written by piku's install.sh; changes are lost."
 units=/etc/systemd/system
@@ -37,6 +39,7 @@ Usage: sh install.sh [options]
   --domain NAME      an app without a server name gets APP.NAME
   --default-site     turns off the distribution's welcome site
   --root DIR         prepares the mounted root of a Debian or Raspberry Pi OS card
+  --force            takes an older release too
   --no-check         does not push an app at the end to see that it works
   --client           puts the client on this computer, for whoever calls it: no root
   --uninstall        takes away what this script put there; apps and their data stay
@@ -61,7 +64,7 @@ die() {
 }
 
 read_options() {
-  from='' key='' target='' root='' hostname='' domain='' default_site='' uninstall='' first_boot='' go_over='' client='' no_check=''
+  from='' key='' target='' root='' hostname='' domain='' default_site='' uninstall='' first_boot='' go_over='' client='' no_check='' force=''
   while [ $# -gt 0 ]; do
     case $1 in
       --from | --key | --target | --root | --hostname | --domain)
@@ -73,6 +76,7 @@ read_options() {
       --uninstall) uninstall=1 ;;
       --client) client=1 ;;
       --no-check) no_check=1 ;;
+      --force) force=1 ;;
       --first-boot) first_boot=1 ;;
       --go-over) go_over=1 ;;
       --help) usage && exit 0 ;;
@@ -92,12 +96,19 @@ read_options() {
   fi
   case $from in
     '') [ -n "$uninstall$go_over" ] || die "no address of a release is known" "--from https://..., or a folder with SHA256SUMS" ;;
-    http://* | https://*) ;;
+    https://*) ;;
+    http://*) is_near "$from" || die "$from is not an address of a private network, and plain http can be changed on the way from others" "use https://; or get the release yourself, and --from its folder" ;;
     *)
       [ -d "$from" ] || die "there is no folder '$from'"
       from=$(cd "$from" && pwd)
       ;;
   esac
+}
+
+# Whether a URL leads to a private network, or its name says so.
+is_near() {
+  near=${1#*://}
+  printf '%s\n' "${near%%/*}" | grep -qiE '^((localhost|[a-z0-9.-]+\.(local|lan|internal|home\.arpa)|(10|127)(\.[0-9]+){3}|(192\.168|169\.254|172\.(1[6-9]|2[0-9]|3[01])|100\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7]))(\.[0-9]+){2})|\[(::1|(f[cd][0-9a-f]{2}|fe[89ab][0-9a-f]):[0-9a-f:]*)\])(:[0-9]+)?$'
 }
 
 # RFC 1123, and Linux takes no longer one than 64.
@@ -118,6 +129,7 @@ find_distribution() {
     tried=$2 manager=$3 web=$4 http_files=$5 sshd=$6
     shift 6
     packages=$*
+    case $manager in apt) keygen=openssh-client ;; dnf) keygen=openssh ;; apk) keygen=openssh-keygen ;; esac
     return
   done
   die "there are no package names for this distribution ($words)" "there are: $(distributions | cut -d' ' -f1 | tr '\n' ' ')"
@@ -202,21 +214,14 @@ make_trial() {
 
 # ---- the release ----
 
-# Downloads a file of the release into $work, and checks it by SHA256SUMS.
+# Downloads a file of the release into $work, and checks it by SHA256SUMS, whose signature is checked.
 fetch() {
   case $from in
-    http://* | https://*)
-      if command -v curl >/dev/null; then
-        curl -fsSL --retry 3 --connect-timeout 20 -o "$work/$1" "$from/$1" 2>"$work/why"
-      elif command -v wget >/dev/null; then
-        wget -q -T 20 -O "$work/$1" "$from/$1" 2>"$work/why"
-      else
-        die "neither curl nor wget is here to get $from/$1 with" "install curl; or get the release yourself, and --from its folder"
-      fi
-      ;;
+    # What is asked for over https comes over nothing else.
+    http*://*) curl -fsSL --proto "=${from%%:*}" --proto-redir =https --retry 3 --connect-timeout 20 -o "$work/$1" "$from/$1" 2>"$work/why" ;;
     *) cp "$from/$1" "$work/$1" 2>"$work/why" ;;
   esac || die "could not download $1 from $from: $(tail -n 1 "$work/why")" "look at the network and the address, then run this again"
-  [ "$1" != SHA256SUMS ] || return 0
+  case $1 in SHA256SUMS*) return 0 ;; esac
   wanted=$(sed -n "s/^\([0-9a-f]\{64\}\) [ *]$1\$/\1/p" "$work/SHA256SUMS")
   [ -n "$wanted" ] || die "the release at $from has no $1"
   # macOS has shasum only.
@@ -225,27 +230,94 @@ fetch() {
     die "checksum mismatch: $1" "the download may have been cut short: run this again"
 }
 
+# Gets what the release says of itself: nothing of it is run before it is known who has signed that.
+read_release() {
+  [ -n "$release_keys" ] || die "this install.sh is not from a release, so it knows no key that may sign one" "npm run build, then dist/install.sh"
+  case $from in http:*) warn "plain http can be read and changed on the way; who signed the release is checked all the same" ;; esac
+  need_tools
+  fetch SHA256SUMS
+  fetch SHA256SUMS.sig
+  printf '%s\n' "$release_keys" | sed 's/^/piku namespaces="piku-release" /' >"$work/signers"
+  ssh-keygen -Y verify -f "$work/signers" -I piku -n piku-release -s "$work/SHA256SUMS.sig" <"$work/SHA256SUMS" >"$work/why" 2>&1 ||
+    die "the release at $from is not signed with a key that this install.sh knows: $(tail -n 1 "$work/why")" \
+      "run this again, the download may have been cut short; else somebody has changed the release, or it is of other people than this install.sh"
+  offered=$(sed -n '1s/^# piku \([0-9A-Za-z.-]*\)$/\1/p' "$work/SHA256SUMS")
+  [ -n "$offered" ] || die "the release at $from does not say its version"
+}
+
+# What a release is fetched and checked with; on this machine they are installed, as they will be anyhow.
+need_tools() {
+  early=
+  command -v ssh-keygen >/dev/null || early=$keygen
+  case $from in http*) command -v curl >/dev/null || early="$early curl ca-certificates" ;; esac
+  [ -n "$early" ] || return 0
+  [ -z "$root$client" ] || die "curl and ssh-keygen are needed to get the release, and to check who signed it" "install them (Debian: curl and openssh-client), then run this again"
+  # shellcheck disable=SC2086 # a list of words
+  install_packages $early
+}
+
+# Refuses a release that is older than the piku at hand, by what that prints as its version.
+refuse_older() {
+  has=$(printf '%s\n' "$1" | awk '$1 == "piku" { print $2; exit }')
+  if [ -z "$has" ] || [ -n "$force" ] || ! is_older "$offered" "$has"; then return 0; fi
+  die "the release at $from is piku $offered, and here is $has, which is newer" "to go back all the same: --force"
+}
+
+# Whether a version is older than another (semver.org).
+is_older() {
+  printf '%s\n' "$1" "$2" | awk '
+    function compare(one, other,  a, b, n, i) {
+      n = split(one, a, "."); i = split(other, b, "."); if (i > n) n = i
+      for (i = 1; i <= n; i++) {
+        if (a[i] "" == b[i] "") continue
+        if (a[i] ~ /^[0-9]+$/ && b[i] ~ /^[0-9]+$/) { if (a[i] + 0 != b[i] + 0) return a[i] + 0 < b[i] + 0 ? -1 : 1 }
+        else return a[i] "" < b[i] "" ? -1 : 1
+      }
+      return 0
+    }
+    { sub(/[+].*/, ""); at = index($0, "-"); main[NR] = at ? substr($0, 1, at - 1) : $0; tag[NR] = at ? substr($0, at + 1) : "" }
+    END {
+      is = compare(main[1], main[2])
+      if (!is && tag[1] != tag[2]) is = tag[1] == "" ? 1 : tag[2] == "" ? -1 : compare(tag[1], tag[2])
+      exit is >= 0
+    }'
+}
+
 # Gets the first of these targets that the release has and, unless it is for a card, that runs here.
 get_executable() {
-  fetch SHA256SUMS
   for name in "$@"; do
     grep -q " [ *]piku-$name\$" "$work/SHA256SUMS" || continue
+    # A card has some of a release only.
+    case $from in http*) ;; *) [ -e "$from/piku-$name" ] || [ -z "$first_boot" ] || continue ;; esac
     say "Getting piku-$name from $from"
     fetch "piku-$name"
     chmod 755 "$work/piku-$name"
     chosen=$name
     [ -z "$root" ] || return 0
-    if version=$("$work/piku-$name" --version 2>"$work/why"); then return; fi
+    if version=$(try_executable "$work/piku-$name" 2>"$work/why"); then return; fi
     warn "piku-$name does not run here: $(tail -n 1 "$work/why")"
   done
   die "the release at $from has no executable that runs here (tried: $*)" "--target names another"
+}
+
+# What it says of itself: root does not run what it is about to give to others.
+try_executable() {
+  if [ -n "$client" ]; then
+    "$1" --version
+    return
+  fi
+  ln "$1" "$trial/piku"
+  status=0
+  as_nobody ./piku --version || status=$?
+  rm -f "$trial/piku"
+  return $status
 }
 
 # ---- this machine ----
 
 install_packages() {
   missing=
-  for package in $packages; do is_installed "$package" || missing="$missing $package"; done
+  for package in "$@"; do is_installed "$package" || missing="$missing $package"; done
   [ -n "$missing" ] || return 0
   need_space / 350
   say "Installing packages:$missing"
@@ -1260,10 +1332,17 @@ install_here() {
   fi
   need_space "${TMPDIR:-/tmp}" "$(size_of "${targets%% *}")"
   set_clock
+  read_release
+  if [ -n "$home" ] && [ -x "$home/piku" ] && ! is_script "$home/piku"; then
+    refuse_older "$(piku --version 2>/dev/null)"
+    piku update --help 2>/dev/null | grep -q -e --force || say "The piku that is here takes a release that nobody has signed; the next one does not"
+  fi
+  make_trial
   # shellcheck disable=SC2086 # a list of words
   get_executable $targets
   name_machine
-  install_packages
+  # shellcheck disable=SC2086 # a list of words
+  install_packages $packages
   make_user
   need_space "$home" "$(size_of "$chosen")"
   put_executable
@@ -1300,6 +1379,8 @@ install_client() {
   bin=${XDG_BIN_HOME:-$HOME/.local/bin}
   mkdir -p "$bin"
   need_space "$bin" "$(size_of "${targets%% *}")"
+  read_release
+  [ ! -x "$bin/piku" ] || refuse_older "$("$bin/piku" --version 2>/dev/null)"
   # shellcheck disable=SC2086 # a list of words
   get_executable ${target:-$targets}
   # Another file system may be between the two.
@@ -1487,6 +1568,7 @@ prepare_card() {
   [ -e "$root/lib/systemd/systemd" ] || [ -e "$root/usr/lib/systemd/systemd" ] || die "the system in $root has no systemd"
   if [ -z "$key" ]; then warn "no key is on the card: nobody can push to it until one is added (--key FILE)"; fi
   find_targets
+  read_release
   # shellcheck disable=SC2086 # a list of words
   get_executable ${target:-$targets}
   need_space "$root" $(($(size_of "$chosen") * 2))
@@ -1501,7 +1583,8 @@ prepare_card() {
     files="$files piku-linux-armv7"
   fi
   for name in $files; do put "$place/$name" 755 <"$work/$name"; done
-  for name in $files; do grep " [ *]$name\$" "$work/SHA256SUMS"; done | put "$place/SHA256SUMS" 644
+  # Whole, or its signature would not fit.
+  for name in SHA256SUMS SHA256SUMS.sig; do put "$place/$name" 644 <"$work/$name"; done
   set -- --first-boot --from /usr/local/lib/piku
   if [ -n "$key" ]; then
     put "$place/key.pub" 644 <"$key"

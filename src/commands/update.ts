@@ -2,17 +2,25 @@ import { version as number } from "../../package.json" with { type: "json" };
 import { readBoardSettings } from "../app/board-settings.ts";
 import { withLock } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
+import {
+  compareVersions,
+  doubtsOfPlace,
+  fetchFile,
+  type PikuRelease,
+  readPikuRelease,
+  sumOf,
+} from "../board/release.ts";
 import type { Host } from "../host/host.ts";
 import { must, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
-import { printable } from "../text/text.ts";
 import { command } from "./command.ts";
 
 export const update = command({
   name: "update",
   group: "The board",
   description: "Update piku, or go back to the release before",
-  details: "The release that is replaced is kept beside it, as piku.old.",
+  details:
+    "A release has to be signed with a key that this piku knows, and may not be older than it. The one that is replaced is kept beside it, as piku.old.",
   examples: ["ssh piku@board update", "ssh piku@board update --rollback"],
   alias: ["upgrade"],
   args: {
@@ -22,6 +30,7 @@ export const update = command({
       description:
         "a URL, or a directory on the board, with SHA256SUMS and the executables; PIKU_RELEASES in ~/.piku/ENV unless given",
     },
+    force: { type: "boolean", description: "take an older release too" },
     rollback: { type: "boolean", description: "go back to the release that was replaced last" },
   },
   run({ args, host }) {
@@ -35,7 +44,10 @@ export const update = command({
         else {
           const from = releasesAt(host, args.from);
           voiceOf(host).log("Updating piku...");
-          if (!downloadFrom(host, from, fresh)) return host.say(`This is piku ${number} already.`);
+          const release = readPikuRelease(host, from, fresh);
+          if (!args.force) refuseOlder(release);
+          if (!getExecutable(host, release, fresh))
+            return host.say(`This is piku ${number} already.`);
         }
         replaceSelf(host, fresh, args.rollback ? "Back again" : "Update successful");
       } finally {
@@ -67,52 +79,45 @@ function replaceSelf(host: Host, fresh: string, done: string): void {
   voiceOf(host).log(`${done}: ${version}`);
 }
 
-/** Where releases are: what was typed, or PIKU_RELEASES. Throws for no directory and no URL. */
+/** Where releases are: what was typed, or PIKU_RELEASES. Throws for what is not to be trusted. */
 function releasesAt(host: Host, typed: string | undefined): string {
   const { settings } = pathsOf(host);
-  const from = typed ?? readBoardSettings(host, settings).releases;
+  const from = (typed ?? readBoardSettings(host, settings).releases)?.replace(/(?<=.)\/+$/, "");
   if (!from)
     throw new PikuError(
       "no release URL is configured",
       `set it once, in ${settings}: PIKU_RELEASES=https://...`,
     );
-  if (!/^(https?:\/)?\/[^\s]+$/.test(from))
-    throw new PikuError(`'${printable(from)}' is neither a directory nor a URL`);
+  const doubts = doubtsOfPlace(from);
+  if (doubts) voiceOf(host).warn(`${from}: ${doubts}`);
   return from;
 }
 
+/** An old release is signed as well, and has faults that are known. */
+function refuseOlder({ from, version }: PikuRelease): void {
+  if (compareVersions(version, number) < 0)
+    throw new PikuError(
+      `the release at ${from} is piku ${version}, and this is ${number}, which is newer`,
+      "to go back all the same: update --force; to the one that was replaced last: update --rollback",
+    );
+}
+
 /**
- * Gets the executable of this target and checks it against SHA256SUMS. False when it is the one
- * that runs.
+ * Gets the executable of this target and checks it against what was signed. False when it is the
+ * one that runs.
  */
-function downloadFrom(host: Host, from: string, file: string): boolean {
-  const get = (name: string, to: string) => {
-    const source = `${from}/${name}`;
-    const argv = from.startsWith("/")
-      ? ["cp", source, to]
-      : ["curl", "-fsSL", "--retry", "2", "-o", to, source];
-    must(host, argv, `could not download ${name} from ${from}`);
-    return to;
-  };
+function getExecutable(host: Host, release: PikuRelease, file: string): boolean {
   const name = `piku-${host.target}`;
-  const sums = `${file}.sums`;
-  try {
-    const lines = host.read(get("SHA256SUMS", sums))?.split("\n") ?? [];
-    const wanted = lines.find((line) => line.slice(66) === name);
-    if (!wanted) throw new PikuError(`the release at ${from} has no ${name}`);
-    const isOf = (one: string) =>
-      must(host, ["sha256sum", one], `could not check ${name}`).stdout.slice(0, 64) ===
-      wanted.slice(0, 64);
-    if (isOf(host.self)) return false;
-    get(name, file);
-    if (!isOf(file))
-      throw new PikuError(
-        `checksum mismatch: ${name} is not what SHA256SUMS says`,
-        "try again; the download may have been cut short",
-      );
-    host.chmod(file, 0o755);
-    return true;
-  } finally {
-    host.remove(sums);
-  }
+  const wanted = sumOf(release, name);
+  const isWanted = (one: string) =>
+    must(host, ["sha256sum", one], `could not check ${name}`).stdout.slice(0, 64) === wanted;
+  if (isWanted(host.self)) return false;
+  fetchFile(host, release.from, name, file);
+  if (!isWanted(file))
+    throw new PikuError(
+      `checksum mismatch: ${name} is not what SHA256SUMS says`,
+      "try again; the download may have been cut short",
+    );
+  host.chmod(file, 0o755);
+  return true;
 }

@@ -373,12 +373,12 @@ set_sockets() { :; }; systemctl() { echo "systemctl $*"; }; other_includes() { :
         mode: 0o755,
       },
     );
-    const world = `PATH=${bin}:$PATH manager=apt packages=x; is_installed() { false; }; need_space() { :; }`;
+    const world = `PATH=${bin}:$PATH manager=apt; is_installed() { false; }; need_space() { :; }`;
     const moved = functions.replace(
       "log=/var/log/piku-install.log",
       'log=$(mktemp); trap "rm $log" EXIT',
     );
-    expect(tell(shell, `${world}; install_packages`, moved)).toContain(
+    expect(tell(shell, `${world}; install_packages x`, moved)).toContain(
       "Error: the packages could not be installed: E: Release file for x is not valid yet\nHint: ",
     );
     fs.rmSync(bin, { recursive: true });
@@ -616,6 +616,49 @@ mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc
       if (!expected) expect(told).toBe("");
     },
   );
+
+  test.each([
+    ["0.1.0", "0.2.0", true],
+    ["0.9.0", "0.10.0", true],
+    ["0.10.0", "0.9.0", false],
+    ["1.0.0", "1.0.0", false],
+    ["1.0.0-rc.1", "1.0.0", true],
+    ["1.0.0", "1.0.0-rc.1", false],
+    ["1.0.0-rc.2", "1.0.0-rc.10", true],
+    ["1.0.0-alpha.1", "1.0.0-beta", true],
+    ["1.0.0+b", "1.0.0+a", false],
+  ])(`${name}: version %s is older than %s: %p`, (one, other, expected) => {
+    expect(tell(shell, `is_older ${one} ${other} && echo true || echo false`)).toBe(
+      String(expected),
+    );
+  });
+
+  test.each([
+    ["http://10.1.2.3/x", true],
+    ["http://127.0.0.1:8000", true],
+    ["http://172.16.0.1/x", true],
+    ["http://100.64.0.1", true],
+    ["http://[fd00::1]:80/x", true],
+    ["http://[::1]", true],
+    ["http://box.local/piku", true],
+    ["http://example.org/x", false],
+    ["http://172.32.0.1", false],
+    ["http://10.0.0.1@example.org/", false],
+    ["http://10.example.org/", false],
+    ["http://10.0.0.1.example.org/", false],
+    ["http://[2001:db8::1]/", false],
+    ["http://local/", false],
+  ])(`${name}: plain http from %s: %p`, (from, expected) => {
+    expect(tell(shell, `is_near '${from}' && echo true || echo false`)).toBe(String(expected));
+  });
+
+  test(`${name}: without ssh-keygen and curl, they are installed before they are needed`, () => {
+    const world = `PATH=/none root= client= keygen=openssh-client from=https://x; install_packages() { echo "$@"; }`;
+    expect(tell(shell, `${world}; need_tools`)).toBe("openssh-client curl ca-certificates");
+    expect(tell(shell, `${world}; client=1 need_tools`)).toContain(
+      "Error: curl and ssh-keygen are needed to get the release, and to check who signed it\nHint: install them",
+    );
+  });
 
   test.each([
     ["Date: Thu, 26 Nov 2026 13:00:07 GMT", "2026-11-26 13:00:07"],
