@@ -1359,6 +1359,8 @@ install_here() {
   [ -z "$first_boot" ] || rm -f "$place/first-boot"
   address=$(ip -o route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
   prove
+  mkdir -p "$place"
+  printf '%s\n' "$offered" | put "$place/version" 644
   [ ! -e "$home/piku.py.original" ] || say "The way back to the former piku: sh install.sh --uninstall"
   sync
   say_done
@@ -1518,7 +1520,8 @@ end_proof() {
 remove_proof() {
   if as_user test -d "$home/.piku/repos/piku-check"; then piku destroy piku-check --force --purge >/dev/null 2>&1 || :; fi
   if user_file "$home/.ssh/authorized_keys" | grep -q 'piku-check'; then piku keys:remove piku-check --force >/dev/null 2>&1 || :; fi
-  as_user rmdir "$home/.piku/data/piku-check" 2>/dev/null || :
+  # Without apps there is no daily run, nor a process for it.
+  as_user sh -c 'cd "$1" && rmdir data/piku-check; [ -n "$(ls apps)" ] || { rm -f uwsgi-enabled/\~daily.ini && kill -WINCH "$(cat uwsgi/emperor.pid)"; }' sh "$home/.piku" 2>/dev/null || :
 }
 
 # ---- the time ----

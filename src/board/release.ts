@@ -66,7 +66,20 @@ export function fetchFile(host: Host, from: string, name: string, to: string): v
   const scheme = /^https?(?=:)/.exec(from)?.[0];
   // Whatever it is answered, nothing comes over plain http that was asked for over https.
   const argv = scheme
-    ? ["curl", "-fsSL", "--proto", `=${scheme}`, "--proto-redir", "=https", "--retry", "2"]
+    ? [
+        "curl",
+        "-fsSL",
+        "--proto",
+        `=${scheme}`,
+        "--proto-redir",
+        "=https",
+        "--retry",
+        "2",
+        "--connect-timeout",
+        "20",
+        "--speed-time",
+        "60",
+      ]
     : ["cp", source, to];
   const failure = `could not download ${name} from ${from}`;
   must(host, scheme ? [...argv, "-o", to, source] : argv, failure);

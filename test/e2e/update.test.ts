@@ -221,6 +221,59 @@ stories((board, story) => {
     asBefore(before);
   });
 
+  story("--check only says, and doctor and the board's page say it too", () => {
+    const before = executable();
+    const setting = (value: string) => ok(board.ssh("config:set", "--global", value));
+    setting(`PIKU_RELEASES=${releaseOf(evil(), { version: "99.0.0" })}`);
+    expect(ok(board.ssh("update", "--check")).stdout).toMatch(
+      /^piku 99\.0\.0 is out, and this is \d\S+\. To update: update\n$/,
+    );
+    expect(board.ssh("doctor").output).toMatch(
+      /^ok +release +this is piku \S+, and 99\.0\.0 is out/m,
+    );
+    ok(board.piku("daily"));
+    const page = `${board.pikuRoot}/web/page/index.html`;
+    expect(fs.readFileSync(page, "utf8")).toContain("A newer piku, 99.0.0, is out.");
+    expect(executable().equals(before)).toBe(true);
+    expect(fs.existsSync(canary())).toBe(false);
+    setting(`PIKU_RELEASES=${releaseOf(evil(), { version: "0.0.1" })}`);
+    expect(ok(board.ssh("update", "--check")).stdout).toContain(
+      "which is newer than the 0.0.1 there",
+    );
+    ok(board.piku("daily"));
+    expect(fs.readFileSync(page, "utf8")).not.toContain("A newer piku");
+    ok(board.ssh("config:unset", "--global", "PIKU_RELEASES"));
+  });
+
+  story("PIKU_UPDATE=auto takes a newer release, and takes it back if what was well is not", () => {
+    const before = executable();
+    const real = `${board.folder}/real`;
+    fs.copyFileSync(`${board.home}/piku`, real);
+    fs.chmodSync(real, 0o755);
+    /** The same piku by another version, whose doctor is this. */
+    const wrapper = (version: string, doctor: string) =>
+      `#!/bin/sh\ncase $1 in --version) echo piku ${version} ;; doctor) ${doctor} ;; *) exec ${real} "$@" ;; esac\n`;
+    const published = (version: string, doctor: string) => {
+      const from = releaseOf(wrapper(version, doctor), { version });
+      ok(board.ssh("config:set", "--global", `PIKU_RELEASES=${from}`, "PIKU_UPDATE=auto"));
+      return board.piku("daily");
+    };
+    const bad = published("98.0.0", `${real} "$@" | sed 's/"ok":true/"ok":false/g'`);
+    expect(fails(bad, 1).output).toMatch(
+      /piku 98\.0\.0 was taken back: with it, doctor found something wrong with emperor, nginx/,
+    );
+    expect(executable().equals(before)).toBe(true);
+    expect(board.ssh("doctor").output).toContain("piku 98.0.0 was taken back by PIKU_UPDATE=auto");
+    // It is not tried each day.
+    expect(ok(board.piku("daily")).output).not.toContain("98.0.0");
+    expect(ok(published("99.0.0", `exec ${real} "$@"`)).output).toContain(
+      "Update successful: piku 99.0.0",
+    );
+    expect(ok(board.piku("--version")).stdout).toBe("piku 99.0.0\n");
+    asBefore(before);
+    ok(board.ssh("config:unset", "--global", "PIKU_RELEASES", "PIKU_UPDATE"));
+  });
+
   story(
     "where an update that was cut off had left the earlier release, the next one was written into that",
     () => {
