@@ -1481,7 +1481,7 @@ prove() {
   proof=1
   as_nobody ssh-keygen -q -t ed25519 -N '' -C piku-check -f id
   as_nobody cat id.pub | piku keys:add piku-check --apps piku-check >"$work/said" 2>&1 || fail_proof "its key was not added"
-  as_nobody timeout 600 sh -c "$push_script" sh "$trial" "$user@${address:-127.0.0.1}:${ssh_port:-22}" >"$work/said" 2>&1 </dev/null ||
+  as_nobody timeout 240 sh -c "$push_script" sh "$trial" "$user@${address:-127.0.0.1}:${ssh_port:-22}" >"$work/said" 2>&1 </dev/null ||
     fail_proof "its push failed"
   tries=0
   until [ "$(curl -s --noproxy '*' --max-time 10 -H 'Host: piku-check.invalid' "http://127.0.0.1:$http_port/" 2>&1 | tee "$work/said")" = "$trial" ]; do

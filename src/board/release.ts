@@ -37,7 +37,9 @@ export function readPikuRelease(
     host.write(signers!, signersOf(keys), 0o600);
     const words = ["-f", signers!, "-I", "piku", "-n", "piku-release", "-s", signature!];
     const ran = host.capture(["ssh-keygen", "-Y", "verify", ...words], { input: text });
-    if (ran.status !== 0) throw unsigned(from, reasonOf(ran));
+    // It says some of it on stdout.
+    if (ran.status !== 0)
+      throw unsigned(from, reasonOf({ ...ran, stderr: `${ran.stdout}${ran.stderr}` }));
     const version = /^# piku (\d+\.\d+\.\d+(-[\w.-]+)?)\n/.exec(text)?.[1];
     if (!version) throw new PikuError(`the release at ${from} does not say its version`);
     return { from, version, sums: text };
