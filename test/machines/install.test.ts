@@ -48,13 +48,14 @@ machines(kinds, (machine, story) => {
   });
 
   story("the whole platform, idle, is one process of at most 8 MB beside nginx", async () => {
-    const { stdout } = ok(
-      await machine.sh("ps -o rss=,args= -u piku | grep -vE ' nginx: |/sbin/nginx '"),
-    );
-    const lines = stdout
-      .trim()
-      .split("\n")
-      .map((line) => line.trim());
+    const running = async () =>
+      ok(await machine.sh("ps -o rss=,args= -u piku | grep -vE ' nginx: |/sbin/nginx '"))
+        .stdout.trim()
+        .split("\n")
+        .map((line) => line.trim());
+    let lines = await running();
+    // The emperor still buries what proved the board.
+    for (let i = 0; i < 50 && lines.length > 1; i++, lines = await running()) await Bun.sleep(100);
     console.log(`idle: ${lines.join("; ")}`);
     expect(lines).toHaveLength(1);
     expect(lines[0]).toContain("/usr/bin/uwsgi --ini /home/piku/.piku/uwsgi/uwsgi.ini");
