@@ -154,7 +154,7 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
     ok(await machine.sh("apt-get -q update && apt-get -q -y --no-install-recommends install curl"));
     const ran = await machine.sh(`${install} --from http://127.0.0.1:9/piku`);
     expect(error(ran)).toMatch(
-      /^Error: could not download SHA256SUMS from http:\/\/127.0.0.1:9\/piku: curl: .*\nHint: look at the network/,
+      /^Warning: plain http can be read and changed on the way; .*\nError: could not download SHA256SUMS from http:\/\/127.0.0.1:9\/piku: curl: .*\nHint: look at the network/,
     );
     expect(await traces()).toBe("0\n");
   });
