@@ -1358,9 +1358,9 @@ install_here() {
   announce_board
   [ -z "$first_boot" ] || rm -f "$place/first-boot"
   address=$(ip -o route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
-  prove
   mkdir -p "$place"
   printf '%s\n' "$offered" | put "$place/version" 644
+  prove
   [ ! -e "$home/piku.py.original" ] || say "The way back to the former piku: sh install.sh --uninstall"
   sync
   say_done
@@ -1479,12 +1479,13 @@ prove() {
   make_trial
   remove_proof
   proof=1
-  as_nobody ssh-keygen -q -t ed25519 -N '' -C piku-check -f id
+  as_nobody ssh-keygen -q -t ed25519 -N '' -C piku-check -f id >"$work/said" 2>&1 || fail_proof "no key could be made"
   as_nobody cat id.pub | piku keys:add piku-check --apps piku-check >"$work/said" 2>&1 || fail_proof "its key was not added"
   as_nobody timeout 240 sh -c "$push_script" sh "$trial" "$user@${address:-127.0.0.1}:${ssh_port:-22}" >"$work/said" 2>&1 </dev/null ||
     fail_proof "its push failed"
+  listens=$(board_setting NGINX_IPV4_ADDRESS | tr -cd 0-9.)
   tries=0
-  until [ "$(curl -s --noproxy '*' --max-time 10 -H 'Host: piku-check.invalid' "http://127.0.0.1:$http_port/" 2>&1 | tee "$work/said")" = "$trial" ]; do
+  until [ "$(curl -s --noproxy '*' --max-time 10 -H 'Host: piku-check.invalid' "http://${listens:-127.0.0.1}:$http_port/" 2>&1 | tee "$work/said")" = "$trial" ]; do
     tries=$((tries + 1))
     [ $tries -lt 10 ] || fail_proof "nginx does not show it"
     sleep 1
@@ -1495,7 +1496,7 @@ prove() {
 # The board's own settings that would keep visitors out are not meant here.
 push_script='cd "$1" && mkdir app && cd app || exit
 echo "wsgi: app:application" >Procfile
-printf "%s\n" NGINX_SERVER_NAME=piku-check.invalid NGINX_HTTPS_ONLY=false NGINX_CLOUDFLARE_ACL=false PIKU_PASSWORD= >ENV
+printf "%s\n" NGINX_SERVER_NAME=piku-check.invalid NGINX_HTTPS_ONLY=false NGINX_CLOUDFLARE_ACL=false PIKU_PASSWORD= PIKU_BRANCH=main >ENV
 cat >app.py <<END
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
