@@ -1,7 +1,7 @@
 /**
  * Makes the executables: `npm run build -- [--target NAME]... [--all]`, without arguments both
  * kinds for this machine. `dist` can be put on a web server as it is; PIKU_RELEASES is its address,
- * which install.sh then knows. Everything that is fetched is checked against a hash below and kept
+ * which install.sh then knows; PIKU_SIGNING_KEY signs it (release.ts). Everything that is fetched is checked against a hash below and kept
  * in ${XDG_CACHE_HOME:-~/.cache}/piku-build.
  */
 import { createHash } from "node:crypto";
@@ -9,6 +9,7 @@ import * as fs from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import type { BunPlugin } from "bun";
+import { billOfMaterials, type Engine, hexOf, signing, writeSums } from "./release.ts";
 
 interface Target {
   name: string;
@@ -186,6 +187,7 @@ async function buildOnBun(
           (file) => `--no-compile-autoload-${file}`,
         ),
         `--define=PIKU_TARGET=${JSON.stringify(name)}`,
+        `--define=PIKU_RELEASE_KEYS=${keysText()}`,
         `--outfile=${join(folder, "piku")}`,
         resolve(entry),
       ],
@@ -247,6 +249,9 @@ function* loadCommands(program: Buffer): Generator<{ at: number; kind: number }>
     at += program.readUInt32LE(at + 4);
   }
 }
+
+/** What an executable knows of who may sign releases, as JavaScript. */
+const keysText = () => JSON.stringify(signing().keys.join("\n"));
 
 /** What the name of a program ends in. */
 const endingOf = (target: string) => (/windows/.test(target) ? ".exe" : "");
@@ -350,6 +355,7 @@ async function bundle(entry: string, instead: Record<string, string>): Promise<s
     format: "esm",
     target: "browser",
     plugins: [quickjs],
+    define: { PIKU_RELEASE_KEYS: keysText() },
   });
   const text = await built.outputs[0]!.text();
   const foreign = [...text.matchAll(/^import .* from "([^"]+)";/gm)].map((match) => match[1]!);
@@ -537,7 +543,7 @@ function chosen(args: string[]): string[] {
 const runsHere = ({ name, machine }: Target) =>
   machine === process.arch && name.startsWith("linux") && !name.endsWith("musl");
 
-/** What goes with the executables: their sums, and the installer. */
+/** What goes with the executables: the installer, the bill of materials, and their sums, signed. */
 function writeRelease(folder: string, address = ""): void {
   if (!/^(https?:\/\/[\w.:/~-]+)?$/.test(address))
     throw new Error(`PIKU_RELEASES: '${address}' is no address`);
@@ -545,26 +551,40 @@ function writeRelease(folder: string, address = ""): void {
     fs.writeFileSync(join(folder, `.${name}.tmp`), content, { mode });
     fs.renameSync(join(folder, `.${name}.tmp`), join(folder, name));
   };
+  const { keys, file, isThrowAway } = signing();
   const installer = fs
     .readFileSync(join(root, "install.sh"), "utf8")
-    .replace(/^release=$/m, `release=${address}`);
+    .replace(/^release=$/m, `release=${address}`)
+    .replace(/^release_keys=$/m, `release_keys='${keys.join("\n")}'`);
   beside("install.sh", installer, 0o755);
+  beside("piku.cdx.json", billOfMaterials(engines()), 0o644);
   const names = fs
     .readdirSync(folder)
-    .filter((name) => /^piku-[\w-]+(\.exe)?$/.test(name) || name === "install.sh");
-  const sum = (name: string) =>
-    createHash("sha256")
-      .update(fs.readFileSync(join(folder, name)))
-      .digest("hex");
-  beside(
-    "SHA256SUMS",
-    names
-      .sort()
-      .map((name) => `${sum(name)}  ${name}\n`)
-      .join(""),
-    0o644,
-  );
+    .filter((name) => /^piku-[\w-]+(\.exe)?$|^install\.sh$|^piku\.cdx\.json$/.test(name));
+  writeSums(folder, names, file);
+  if (!file) console.log("Not signed");
+  if (isThrowAway)
+    console.log(
+      `Signed with a key of this machine's own, ${file}; PIKU_SIGNING_KEY=FILE for another`,
+    );
 }
+
+const engines = (): Engine[] => [
+  {
+    name: "bun",
+    version: bunVersion,
+    purl: `pkg:npm/bun@${bunVersion}`,
+    files: targets.flatMap(({ engine }): Engine["files"] =>
+      engine.name === "bun" ? [[engine.package, "SHA-512", hexOf(engine.integrity)]] : [],
+    ),
+  },
+  {
+    name: "quickjs",
+    version: quickjsVersion,
+    purl: `pkg:generic/quickjs@${quickjsVersion}`,
+    files: [[`quickjs_${quickjsVersion.replaceAll("-", ".")}.orig.tar.xz`, "SHA-256", quickjsHash]],
+  },
+];
 
 async function main(args: string[]): Promise<void> {
   fs.mkdirSync(join(root, "dist"), { recursive: true });

@@ -264,6 +264,10 @@ const boardwide = {
     line("address", ""),
     "A directory or a URL with releases of piku, for `update`.",
   ),
+  PIKU_UPDATE: board(
+    choice("auto", "check", "false"),
+    "Whether the daily run looks at `PIKU_RELEASES` for a newer release: unless set it does (`check`), and `doctor` and the board's page say so; with `auto` it takes it, and takes it back if `doctor` then finds fault with the emperor, nginx, a site or a process that were well before.",
+  ),
 };
 
 /** The settings in the order of the reference page (docs/reference/settings.md), by section. */

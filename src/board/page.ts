@@ -11,6 +11,7 @@ import { isShared } from "../site/reload.ts";
 import { settleSharedPage, sharedPage } from "../site/shared-page.ts";
 import { usersFile } from "../site/site.ts";
 import { text } from "../text/text.ts";
+import { newerRelease } from "./newer.ts";
 import { pageWords } from "./page-words.ts";
 import { type AppStatus, surveyApps } from "./status.ts";
 
@@ -31,6 +32,8 @@ interface BoardPage {
   /** The user that pushes go to. */
   user: string;
   version: string;
+  /** A newer one that is out. */
+  newer?: string;
   apps: readonly ListedApp[];
   /** ISO 8601. */
   now: string;
@@ -69,6 +72,7 @@ export function renderBoardPage(page: BoardPage, language: Language): string {
     <p>${say.client}</p>
     <pre tabindex="0">piku init ${here}
     piku deploy</pre>
+    ${page.newer && `<p>${say.newer.replace("{}", escapeHtml(page.newer))}</p>\n<pre tabindex="0">ssh ${address} update</pre>`}
     </main>
     <footer>piku ${escapeHtml(page.version)}. ${say.made.replace("{}", time(page.now))}</footer>`;
   return renderDocument({ language, title: page.hostname, style, body: body.trimEnd() });
@@ -149,6 +153,7 @@ const surveyPage = (host: Host, paths: Paths): Omit<BoardPage, "version"> => ({
   hostname: host.read("/proc/sys/kernel/hostname")?.trim() || "piku",
   user: host.env().USER ?? "piku",
   now: new Date(host.now()).toISOString(),
+  newer: newerRelease(host, paths),
   apps: surveyApps(host, paths, listApps(host, paths).slice(0, maxApps)).map((status) => ({
     app: status.app,
     state: stateOf(host, appOf(paths, status.app), status),

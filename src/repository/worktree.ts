@@ -46,6 +46,10 @@ export function checkOut(host: Host, dir: string, id: string, incoming?: string)
 export const untracked = (host: Host, dir: string) =>
   listed(git(host, dir, ["ls-files", "--others", "-z"]).stdout);
 
+/** Has git look again at files that were copied or given to another owner, and are the same. */
+const refresh = (host: Host, dir: string) =>
+  void host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
+
 /**
  * Tracked files of a work tree that were changed since they were checked out (and are still there),
  * those of these submodules too.
@@ -55,6 +59,7 @@ export const changedFiles = (
   dir: string,
   modules: readonly string[] = modulesIn(host, dir),
 ): string[] => {
+  refresh(host, dir);
   const words = ["--name-only", "--ignore-submodules=all", "--diff-filter=MT", "-z"];
   return [
     ...listed(git(host, dir, ["diff-files", ...words]).stdout),
@@ -95,7 +100,7 @@ export function revertFiles(host: Host, dir: string, id: string, names: readonly
   git(host, dir, ["read-tree", id]);
   git(host, dir, ["update-ref", "--no-deref", "HEAD", id]);
   git(host, dir, ["checkout-index", "--force", "--index", "-z", "--stdin"], undefined, { input });
-  host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
+  refresh(host, dir);
   try {
     updateSubmodules(host, dir, undefined, (module) => !names.includes(module));
   } catch (error) {
@@ -110,7 +115,7 @@ export function fillTree(host: Host, dir: string, id: string): void {
   git(host, dir, ["update-ref", "--no-deref", "HEAD", id]);
   // Its exit status is not 0 when files exist already.
   host.capture(gitArgv(dir, "checkout-index", "--all", "--quiet"), { env: gitEnv(host) });
-  host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
+  refresh(host, dir);
   if (host.stat(`${dir}/.gitmodules`)?.type !== "file") return;
   // git does not clone into a folder that is not empty.
   const aside = `${dir}/.git/aside`;

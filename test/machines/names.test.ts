@@ -60,7 +60,9 @@ machines([{ arch: "amd64", suite: "trixie", baked: true }], (machine, story) => 
       await machine.sh("sh /root/release/install.sh --key /root/id.pub --hostname board"),
     );
     expect(installed.output).toContain("config:set --global PIKU_DOMAIN=local");
-    await machine.sh("systemctl restart avahi-daemon");
+    expect(installed.output).toContain(
+      `Done. On your machine: git remote add piku piku@board.local:APP && git push piku main   (or ${machine.address} in place of board.local)`,
+    );
     await resolves("board.local", machine.address);
     const { output } = ok(await machine.push("early", "static", { ENV: "" }));
     const early = "http://board.local:8001/";

@@ -513,16 +513,20 @@ test("the help of each command", () => {
       <file>  a file on the board with public keys, or - for stdin
 
     $ piku update --help
-    e.g.: ssh piku@board update
+    e.g.: ssh piku@board update --check
+          ssh piku@board update
           ssh piku@board update --rollback
 
-    Update piku, or go back to the release before. The release that is replaced is
-    kept beside it, as piku.old.
+    Update piku, or go back to the release before. A release has to be signed with a
+    key that this piku knows, and may not be older than it. The one that is replaced
+    is kept beside it, as piku.old.
 
     usage: update [options]
 
       --from URL  a URL, or a directory on the board, with SHA256SUMS and the
                   executables; PIKU_RELEASES in ~/.piku/ENV unless given
+      --check     only say whether there is a newer release
+      --force     take an older release too
       --rollback  go back to the release that was replaced last
 
     $ piku --version --help
