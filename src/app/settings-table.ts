@@ -11,9 +11,11 @@ import {
   number,
   ownFile,
   passwordHash,
+  percent,
   port,
   seconds,
   serverNames,
+  size,
 } from "./setting-kinds.ts";
 
 /** Where a setting counts: in an app's ENV, in the board's (`~/.piku/ENV`), or in either. */
@@ -202,6 +204,21 @@ const deploys = {
   AUTO_RESTART: both(boolean(true), "The old name of `PIKU_AUTO_RESTART`."),
 };
 
+const limits = {
+  PIKU_MEMORY: both(
+    size(),
+    "The most memory of the app, such as `200M`. What needs more is ended. Where the server cannot count it for the app, it goes for each of its processes.",
+  ),
+  PIKU_PROCESSES: both(
+    number(undefined, { noun: "number of processes", min: 1, example: 50 }),
+    "The most processes of the app, threads included.",
+  ),
+  PIKU_CPU: both(
+    percent(),
+    "The share of the server's processors that the app may use, such as `25%`; on one with four, that is one of them.",
+  ),
+};
+
 const runtimes = {
   PYTHON_VERSION: both(
     line("version", "write it as 3 or 3.11", /^[\w.+@-]+$/),
@@ -274,6 +291,7 @@ export const sections: Record<string, Record<string, Row<unknown>>> = {
   Addresses: addresses,
   uWSGI: uwsgi,
   Deploys: deploys,
+  Limits: limits,
   Runtimes: runtimes,
   "The board": boardwide,
 };
@@ -286,6 +304,7 @@ export const table = {
   ...addresses,
   ...uwsgi,
   ...deploys,
+  ...limits,
   ...runtimes,
   ...boardwide,
 };
@@ -295,3 +314,10 @@ export type SettingName = keyof typeof table;
 
 /** What a setting is once it has been read. */
 export type Value<Name extends SettingName> = (typeof table)[Name] extends Row<infer T> ? T : never;
+
+/** What is limited, by the name of its setting. */
+export const limitNames = Object.keys(limits) as (keyof typeof limits)[];
+
+/** Whether a setting is a limit of one kind of worker, such as `PIKU_MEMORY_WORKER`. */
+export const isOfKind = (key: string) =>
+  limitNames.some((name) => key.startsWith(`${name}_`) && key.length > name.length + 1);

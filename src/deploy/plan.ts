@@ -22,6 +22,7 @@ import { isShared } from "../site/reload.ts";
 import { planBackend, planSite, readInclude, type Site } from "../site/site.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
+import { limitDoubts } from "../workers/limits-board.ts";
 import { parseOptions } from "../workers/options.ts";
 import type { OwnPorts, Place } from "../workers/ports.ts";
 import { socketLink, type Worker } from "../workers/worker.ts";
@@ -123,7 +124,11 @@ export function planDeploy(
     })),
     site: planSiteOf(host, target.commit, survey, scaling, place, settings, shared),
     machine,
-    warnings: [...warnings, ...(isNew ? overlookedWarnings(host, target.commit, survey) : [])],
+    warnings: [
+      ...warnings,
+      ...(isNew ? overlookedWarnings(host, target.commit, survey) : []),
+      ...(target.builds ? limitDoubts(host, settings, runtime.needs.flat()) : []),
+    ],
   };
 }
 

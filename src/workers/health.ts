@@ -6,8 +6,10 @@ import { isDiskFull } from "../host/space.ts";
 import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
 import { answerHint, ask, failureOf, isTimeToAsk, speaksOtherwise } from "./answer.ts";
+import { endedByLimit } from "./causes-limits.ts";
 import { straysOf } from "./detached.ts";
 import { emperorLog, emperors, wakingEmperor } from "./emperor.ts";
+import { isLimited, useOf } from "./limits.ts";
 import { describeStray, hasSettled, lookAround, strayHint } from "./listening.ts";
 import { isGameOver, newestLog, saidByApp } from "./logs.ts";
 import type { Started } from "./start.ts";
@@ -242,8 +244,10 @@ function unhealthy(
   const message = `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}`;
   if (isDiskFull(host, app.paths.root))
     return new PikuError(`${message}; the server's disk is full`, "free some space and try again");
-  const isKilled = killedForMemory(host) > killedBefore;
-  const known = isKilled ? undefined : explain(worker, `${log}\npiku: ${why}\n`, hint);
+  const byLimit = isLimited(worker) && (useOf(host, app, worker)?.ended ?? 0) > 0;
+  const isKilled = !byLimit && killedForMemory(host) > killedBefore;
+  const seen = byLimit ? endedByLimit : `piku: ${why}`;
+  const known = isKilled ? undefined : explain(worker, `${log}\n${seen}\n`, hint);
   if (known) return known;
   return new PikuError(
     `${message}${isKilled ? "; the server ran out of memory" : ""}`,
