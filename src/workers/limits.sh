@@ -1,5 +1,6 @@
 # Runs "$@" within limits, whose values stand above: in a control group (cgroup v2) as far as the
 # kernel has one for them, each process by itself (setrlimit(2)) as far as not.
+# shellcheck disable=SC2154 # they are set above
 
 # They were for uWSGI until now, which another one takes the place of.
 unset UWSGI_RELOADS UWSGI_ORIGINAL_PROC_NAME
@@ -48,6 +49,7 @@ esac
 if [ -n "$on" ]; then join 2>/dev/null || join || on=; fi
 
 case $on in *cpu*) ;; *) [ -z "$app_cpu$cpu" ] || echo "piku: PIKU_CPU has no effect; doctor tells why" >>"$log" ;; esac
+# shellcheck disable=SC3045 # dash and busybox have it
 case $on in *memory*) ;; *) [ -z "$each_memory" ] || ulimit -d "$each_memory" ;; esac
 case $on in
   *pids*) ;;

@@ -72,12 +72,13 @@ export function renderLimits(app: App, worker: Worker): string {
 export function limitedPairs(host: Host, app: App, worker: Worker): Pair[] {
   const { limits, inner } = filesOf(app, worker);
   const [emperor] = emperors(host, app.paths);
-  const uwsgi = (emperor && linkOf(host, emperor, "exe")) || "uwsgi";
+  const found = emperor && linkOf(host, emperor, "exe");
+  const uwsgi = found && /^\/[\w./+@-]+$/.test(found) ? found : "uwsgi";
   return [
     ["project", app.name],
     ["master", "true"],
     ["processes", 0],
-    ["privileged-binary-patch-arg", `/bin/sh ${limits} ${uwsgi} --ini ${inner}`],
+    ["privileged-binary-patch-arg", `exec sh ${limits} ${uwsgi} --ini ${inner}`],
   ];
 }
 
