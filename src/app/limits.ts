@@ -1,7 +1,7 @@
 import { printable } from "../text/text.ts";
 import type { Settings } from "./env-file.ts";
 import { setting } from "./settings.ts";
-import { limitNames } from "./settings-table.ts";
+import { type limitNames, limitOf } from "./settings-table.ts";
 
 /** What processes may use together, or one of them where nothing counts them together. */
 export interface Limits {
@@ -74,9 +74,7 @@ export const limited = (limits: Limits): Resource[] =>
 /** What these settings limit, for any kind of worker. */
 export const limitedIn = (settings: Settings): Resource[] =>
   all.flatMap(([resource, name]) =>
-    Object.keys(settings).some((key) => key === name || key.startsWith(`${name}_`))
-      ? [resource]
-      : [],
+    Object.keys(settings).some((key) => limitOf(key) === name) ? [resource] : [],
   );
 
 /** The setting that limits a worker or a step the most, and its value: `PIKU_MEMORY=200M`. */
@@ -96,11 +94,11 @@ export function bindingLimit(
 
 /**
  * The settings of an app, with the board's limits where its own are looser: what the board says is
- * the least that holds. `board`: the board's settings alone.
+ * the least that holds. `board`: the board's settings alone. Throws for an invalid value.
  */
 export function tightened(settings: Settings, board: Settings): Settings {
-  const changes = Object.keys(settings).flatMap((key) => {
-    const name = limitNames.find((one) => key === one || key.startsWith(`${one}_`));
+  const changes = Object.keys({ ...board, ...settings }).flatMap((key) => {
+    const name = limitOf(key);
     if (!name) return [];
     const amount = (layer: Settings, of: string) => setting(layer, name, undefined, of);
     const isStep = steps.some((step) => key === name + suffixOf(step));
@@ -121,7 +119,7 @@ export function tightened(settings: Settings, board: Settings): Settings {
 export function limitWarnings(own: Settings, live: Settings, kinds: readonly string[]): string[] {
   const known = [...steps, ...kinds].map(suffixOf);
   return Object.keys(own).flatMap((key) => {
-    const name = limitNames.find((one) => key === one || key.startsWith(`${one}_`));
+    const name = limitOf(key);
     if (!name || own[key]!.includes("$")) return [];
     if (key !== name && !known.includes(key.slice(name.length)))
       return [`${key} limits nothing: the Procfile has no line of that kind`];

@@ -207,15 +207,15 @@ const deploys = {
 const limits = {
   PIKU_MEMORY: both(
     size(),
-    "The most memory of the app, such as `200M`. What needs more is ended. Where the server cannot count it for the app, it goes for each of its processes.",
+    "The most memory of the app, such as `200M`; what needs more is ended. `PIKU_MEMORY_WORKER` is for each process of one kind, `_BUILD`, `_RELEASE` and `_RUN` for what piku runs besides ([limits](../guides/limits.md)). An app can only have less than the board says.",
   ),
   PIKU_PROCESSES: both(
     number(undefined, { noun: "number of processes", min: 1, example: 50 }),
-    "The most processes of the app, threads included.",
+    "The most processes of the app, threads included; of one kind likewise.",
   ),
   PIKU_CPU: both(
     percent(),
-    "The share of the server's processors that the app may use, such as `25%`; on one with four, that is one of them.",
+    "The share of the server's processors that the app may use, such as `25%`; on one with four, that is one of them. Of one kind likewise. It needs control groups.",
   ),
 };
 
@@ -318,6 +318,6 @@ export type Value<Name extends SettingName> = (typeof table)[Name] extends Row<i
 /** What is limited, by the name of its setting. */
 export const limitNames = Object.keys(limits) as (keyof typeof limits)[];
 
-/** Whether a setting is a limit of one kind of worker, such as `PIKU_MEMORY_WORKER`. */
-export const isOfKind = (key: string) =>
-  limitNames.some((name) => key.startsWith(`${name}_`) && key.length > name.length + 1);
+/** The limit that a setting is, perhaps of one kind of worker, such as `PIKU_MEMORY_WORKER`. */
+export const limitOf = (key: string) =>
+  limitNames.find((name) => key === name || (key.startsWith(`${name}_`) && key !== `${name}_`));

@@ -2,7 +2,7 @@ import { PikuError } from "../text/errors.ts";
 import { expandVars, nearest, printable } from "../text/text.ts";
 import { checkSum, checkValue, isShellName, keyPattern, type Settings } from "./env-file.ts";
 import type { Kind } from "./setting-kinds.ts";
-import { isOfKind, type Row, type SettingName, table, type Value } from "./settings-table.ts";
+import { limitOf, type Row, type SettingName, table, type Value } from "./settings-table.ts";
 
 /**
  * The settings of an app's processes: the base, then each layer, later ones winning. `$NAME` is
@@ -113,7 +113,7 @@ const isOfPiku = (key: string) => isSetting(key) || (family.test(key) && isShell
 
 function isExported(key: string): boolean {
   const { prefix, rest } = divided(key);
-  if (isOfKind(key) || key.startsWith("PIKU_INTERNAL_")) return true;
+  if (limitOf(key) || key.startsWith("PIKU_INTERNAL_")) return true;
   return exported[prefix]?.split(" ").includes(rest) === true;
 }
 

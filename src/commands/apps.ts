@@ -124,7 +124,7 @@ const renderProcesses = (all: readonly ProcessStatus[], now: number, named: bool
       renderMemory(more),
       cpu === undefined
         ? ""
-        : `${cpu < 10 ? cpu.toFixed(1) : Math.round(cpu)} s CPU${of(more.cpuLimit && `${more.cpuLimit}%`)}`,
+        : `${cpu < 10 ? cpu.toFixed(1) : Math.round(cpu)} s CPU${more.cpuLimit ? `, at most ${more.cpuLimit}%` : ""}`,
       port === undefined ? renderRuns(more, now) : `port ${port}`,
       renderLimits(more),
     ]),

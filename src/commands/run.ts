@@ -2,6 +2,7 @@ import { findApp } from "../app/app.ts";
 import { readBoardSettings } from "../app/board-settings.ts";
 import { tightened } from "../app/limits.ts";
 import { liveSettings } from "../app/live.ts";
+import { layered } from "../app/settings.ts";
 import { programEnvironment } from "../host/tools.ts";
 import { Ended, usageError } from "../text/errors.ts";
 import { shellFor } from "../workers/launcher.ts";
@@ -35,7 +36,7 @@ export const run = command({
     if (typed === "")
       throw usageError("the command is missing", "e.g.: ssh piku@board run blog -- ls -l");
     const { settings: ofBoard } = readBoardSettings(host, app.paths.settings);
-    const settings = tightened(liveSettings(host, app), ofBoard);
+    const settings = tightened(liveSettings(host, app), layered({}, [ofBoard]));
     const env = { ...programEnvironment(host.env()), ...settings, PWD: app.tree };
     const argv = limitStep(host, settings, "run", shellFor(settings, typed));
     const status = host.run(argv, { cwd: app.tree, env });

@@ -5,7 +5,7 @@ import { readableLive } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { memoryWords } from "./causes-limits.ts";
 import { useOf } from "./limits.ts";
-import { parseVassal } from "./worker.ts";
+import { filesOf, parseVassal } from "./worker.ts";
 
 /** What piku adds to the log of a process: that it went over its memory limit. */
 export interface Note {
@@ -24,10 +24,11 @@ export function noteLimits(host: Host, app: App) {
   const told = new Map<string, number>();
   const limited = (readableLive(host, app)?.vassals ?? []).flatMap((file) => {
     const vassal = parseVassal(file, `project = ${app.name}\n`);
-    const limit = vassal && bindingLimit(settings, vassal.kind, "memory");
-    return vassal?.release !== undefined && limit
-      ? [{ ...vassal, release: vassal.release, limit, label: `${vassal.kind}.${vassal.ordinal}` }]
-      : [];
+    if (vassal?.release === undefined) return [];
+    const its = { ...vassal, release: vassal.release, label: `${vassal.kind}.${vassal.ordinal}` };
+    if (!host.stat(filesOf(app, its).limits)) return [];
+    const limit = bindingLimit(settings, vassal.kind, "memory");
+    return limit ? [{ ...its, limit }] : [];
   });
   return (lines: readonly { label: string; text: string }[]): Note[] =>
     limited.flatMap(({ label, limit, ...vassal }) => {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # A whole virtual machine with a kernel of its own, for what no container shows: control groups of version 2, whatever this
 # machine has. A baked system of machine.sh on Debian's own kernel, in qemu; without KVM it is ten times slower. For root on Debian,
-# with qemu-system-x86, e2fsprogs, cpio, kmod and busybox-static (`test/setup.sh virtual`).
+# with qemu-system-x86, e2fsprogs, cpio, kmod and busybox-static (`test/setup.sh machines`).
 #
 #   virtual.sh create FOLDER [SUITE] [FILE...]  a disk in this folder; the files into its /root, FOLDER/id.pub may log in as root
 #   virtual.sh boot FOLDER SSH HTTP [OPTION]    ports of 127.0.0.1 that lead to its 22 and 80; an option for its kernel
