@@ -8,6 +8,7 @@ import { withLock } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
 import { liveRelease, nextNumber, type Release } from "../app/releases.ts";
 import { layered, settingWarnings } from "../app/settings.ts";
+import { limitOf } from "../app/settings-table.ts";
 import { deploy } from "../deploy/deploy.ts";
 import { planDeploy } from "../deploy/plan.ts";
 import { recover } from "../deploy/recover.ts";
@@ -100,7 +101,8 @@ function changeGlobal(host: Host, changes: Record<string, string | null>): void 
 function overriddenKeys(host: Host, app: App, keys: readonly string[]): string[] {
   try {
     const settings = { ...shippedSettings(host, app), ...settingsOf(host, `${app.envs}/ENV`) };
-    return keys.filter((key) => Object.hasOwn(settings, key));
+    // Of limits the lower one counts.
+    return keys.filter((key) => !limitOf(key) && Object.hasOwn(settings, key));
   } catch {
     // The original deployed an ENV that is refused today.
     return [];

@@ -36,10 +36,10 @@ join() {
 own=$(sed -n 's/^0:://p' /proc/self/cgroup)
 unit=/sys/fs/cgroup${own%/emperor}
 on=
-# A service that systemd has handed over to its user (Delegate=).
+# A service that systemd has handed over to its user (Delegate=). Root may write everywhere.
 case $unit in
   *.service)
-    if [ -w "$unit/cgroup.procs" ]; then
+    if [ -w "$unit/cgroup.procs" ] && [ "$(id -u)" != 0 ]; then
       for controller in $wanted; do
         case " $(cat "$unit/cgroup.controllers") " in *" $controller "*) on="$on +$controller" ;; esac
       done

@@ -3,7 +3,6 @@ import type { Settings } from "../app/env-file.ts";
 import { leastOf, limited, limitsOf, type Resource, type Step, stepLimits } from "../app/limits.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
-import { linkOf } from "../host/processes.ts";
 import { shellQuote } from "../text/text.ts";
 import { emperors } from "./emperor.ts";
 import type { Pair } from "./ini.ts";
@@ -65,22 +64,27 @@ export function renderLimits(app: App, worker: Worker): string {
   return `# Written by piku; changes are lost.\n${lines.join("")}${script}`;
 }
 
+/** What starts a command within the limits of a worker, whose script becomes it. */
+const limitArgv = (app: App, worker: Worker, command: readonly string[]): string[] => [
+  "sh",
+  filesOf(app, worker).limits,
+  ...command,
+];
+
 /**
  * The vassal of a worker with limits: uWSGI becomes the script before it does anything else, and the
- * script becomes uWSGI again, with the vassal that the worker would have without limits.
+ * script becomes uWSGI again, with the vassal that the worker would have without limits. uWSGI hands
+ * the line to a shell, and no path of piku's has anything in it that a shell would read.
  */
-export function limitedPairs(host: Host, app: App, worker: Worker): Pair[] {
-  const { limits, inner } = filesOf(app, worker);
-  const [emperor] = emperors(host, app.paths);
-  const found = emperor && linkOf(host, emperor, "exe");
-  const uwsgi = found && /^\/[\w./+@-]+$/.test(found) ? found : "uwsgi";
-  return [
-    ["project", app.name],
-    ["master", "true"],
-    ["processes", 0],
-    ["privileged-binary-patch-arg", `exec sh ${limits} ${uwsgi} --ini ${inner}`],
-  ];
-}
+export const limitedPairs = (app: App, worker: Worker): Pair[] => [
+  ["project", app.name],
+  ["master", "true"],
+  ["processes", 0],
+  [
+    "privileged-binary-patch-arg",
+    `exec ${limitArgv(app, worker, ["uwsgi", "--ini", filesOf(app, worker).inner]).join(" ")}`,
+  ],
+];
 
 /**
  * Whether a command runs on Java, which reserves far more memory than it uses, so that it does not
@@ -132,7 +136,7 @@ function unitOf(host: Host, paths: Paths): string | undefined {
 /** The control groups that the emperor's service may make; undefined where it may make none. */
 export function findGroups(host: Host, paths: Paths): Groups | undefined {
   const unit = unitOf(host, paths);
-  if (!unit?.endsWith(".service")) return undefined;
+  if (!unit?.endsWith(".service") || host.uid === 0) return undefined;
   if (host.capture(["test", "-w", `${unit}/cgroup.procs`]).status !== 0) return undefined;
   const listed = host.read(`${unit}/cgroup.controllers`) ?? "";
   return { unit, controllers: listed.trim().split(" ") };

@@ -36,7 +36,7 @@ function vassalsOf(host: Host, app: App, worker: Worker): [file: string, text: s
   const vassal = renderVassal(vassalPairs(app, worker, host));
   if (!isLimited(worker)) return [[copy, vassal]];
   return [
-    [copy, renderVassal(limitedPairs(host, app, worker))],
+    [copy, renderVassal(limitedPairs(app, worker))],
     [inner, vassal],
     [limits, renderLimits(app, worker)],
   ];

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { webProbe } from "./probe.ts";
 import { fails, ok, read } from "./sandbox.ts";
-import { stories, unlessLong } from "./story.ts";
+import { longOnAnyBoard, onlyLong, stories } from "./story.ts";
 
 /** Answers, and eats what its path says in megabytes: under uWSGI, and as a server of its own. */
 const hungry = `import os
@@ -84,7 +84,7 @@ stories((board, story) => {
     expect(fails(board.ssh(...eat)).output).toContain("MemoryError");
   });
 
-  story("the board's limits can be tightened by an app, and not be loosened", () => {
+  onlyLong(story)("the board's limits can be tightened by an app, and not be loosened", () => {
     ok(board.ssh("config:set", "--global", "PIKU_MEMORY=200M", "PIKU_MEMORY_BUILD=400M"));
     const limit = () =>
       JSON.parse(ok(board.ssh("ps", "neighbour", "--json")).stdout)[0].memoryLimit / 1024 / 1024;
@@ -104,7 +104,7 @@ stories((board, story) => {
     expect(read(`${board.pikuRoot}/uwsgi-enabled/${vassal}`)).toContain("attach-daemon = exec sh ");
   });
 
-  story("what this board cannot keep is refused, with the line to change", () => {
+  onlyLong(story)("what this board cannot keep is refused, with the line to change", () => {
     const refused = fails(board.ssh("config:set", "neighbour", "PIKU_CPU=25%")).output;
     expect(refused).toMatch(/PIKU_CPU=25% cannot be kept: the (server|service)/);
     expect(refused).toMatch(/Hint: on the server: (add|run) /);
@@ -129,4 +129,4 @@ stories((board, story) => {
     expect(board.ssh("doctor").output).toMatch(/^ok +limits +none/m);
     expect(get("neighbour.test")).toBe(200);
   });
-}, unlessLong);
+}, longOnAnyBoard);
