@@ -27,8 +27,8 @@ const all = Object.entries(resources) as [Resource, (typeof resources)[Resource]
 export const everyResource = all.map(([resource]) => resource);
 
 /** What piku itself runs for an app, which has limits like a kind of worker. */
-export type Step = "build" | "release" | "run";
-const steps: readonly string[] = ["build", "release", "run"] satisfies Step[];
+export type LimitedStep = "build" | "release" | "run";
+const steps: readonly string[] = ["build", "release", "run"] satisfies LimitedStep[];
 
 /** What a line of the Procfile is limited as; without one it is a step of a build. */
 export const limitedAs = (kind: string) => (kind === "" || kind === "preflight" ? "build" : kind);
@@ -62,7 +62,7 @@ export const leastOf = ({ app, own }: WorkerLimits): Limits =>
   Object.fromEntries(all.map(([resource]) => [resource, least(app[resource], own[resource])]));
 
 /** The limits of a step: `PIKU_MEMORY_BUILD`, or else the app's. Throws for an invalid value. */
-export function stepLimits(settings: Settings, step: Step): Limits {
+export function stepLimits(settings: Settings, step: LimitedStep): Limits {
   const { app, own } = limitsOf(settings, step);
   return Object.fromEntries(all.map(([resource]) => [resource, own[resource] ?? app[resource]]));
 }

@@ -110,7 +110,7 @@ const cache = {
   ),
 };
 
-const certificates = {
+const certificateSettings = {
   ACME_ROOT_CA: both(
     line(
       "authority",
@@ -123,7 +123,7 @@ const certificates = {
   ACME_ROOT: both(line("directory", ""), "Where acme.sh is installed, instead of `~/.acme.sh`."),
 };
 
-const addresses = {
+const addressSettings = {
   PORT: app(
     port(),
     "A port of your choice for `web`. A fixed port means a short gap at each deploy.",
@@ -204,7 +204,7 @@ const deploys = {
   AUTO_RESTART: both(boolean(true), "The old name of `PIKU_AUTO_RESTART`."),
 };
 
-const limits = {
+const limitSettings = {
   PIKU_MEMORY: both(
     size(),
     "The most memory of the app, such as `200M`; what needs more is ended. `PIKU_MEMORY_WORKER` is for each process of one kind, `_BUILD`, `_RELEASE` and `_RUN` for what piku runs besides ([limits](../guides/limits.md)). An app can only have less than the board says.",
@@ -219,7 +219,7 @@ const limits = {
   ),
 };
 
-const runtimes = {
+const runtimeSettings = {
   PYTHON_VERSION: both(
     line("version", "write it as 3 or 3.11", /^[\w.+@-]+$/),
     "The version of Python, such as `3.11`. It must be installed, except with uv.",
@@ -287,12 +287,12 @@ const boardwide = {
 export const sections: Record<string, Record<string, Row<unknown>>> = {
   "The site": site,
   "What nginx caches": cache,
-  Certificates: certificates,
-  Addresses: addresses,
+  Certificates: certificateSettings,
+  Addresses: addressSettings,
   uWSGI: uwsgi,
   Deploys: deploys,
-  Limits: limits,
-  Runtimes: runtimes,
+  Limits: limitSettings,
+  Runtimes: runtimeSettings,
   "The board": boardwide,
 };
 
@@ -300,12 +300,12 @@ export const sections: Record<string, Record<string, Row<unknown>>> = {
 export const table = {
   ...site,
   ...cache,
-  ...certificates,
-  ...addresses,
+  ...certificateSettings,
+  ...addressSettings,
   ...uwsgi,
   ...deploys,
-  ...limits,
-  ...runtimes,
+  ...limitSettings,
+  ...runtimeSettings,
   ...boardwide,
 };
 
@@ -316,7 +316,7 @@ export type SettingName = keyof typeof table;
 export type Value<Name extends SettingName> = (typeof table)[Name] extends Row<infer T> ? T : never;
 
 /** What is limited, by the name of its setting. */
-export const limitNames = Object.keys(limits) as (keyof typeof limits)[];
+export const limitNames = Object.keys(limitSettings) as (keyof typeof limitSettings)[];
 
 /** The limit that a setting is, perhaps of one kind of worker, such as `PIKU_MEMORY_WORKER`. */
 export const limitOf = (key: string) =>

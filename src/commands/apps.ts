@@ -29,10 +29,9 @@ export const apps = command({
     const paths = pathsOf(host);
     const bound = boundApps(host);
     const isShown = (name: string) => !bound || bound.includes(name);
-    const survey = () => surveyApps(host, paths).filter(({ app }) => isShown(app));
-    if (args.json) return host.say(JSON.stringify(survey()));
     const working = appsWithWorkers(host, paths);
     const names = listApps(host, paths, working).filter(isShown);
+    if (args.json) return host.say(JSON.stringify(surveyApps(host, paths, names)));
     if (names.length === 0) return host.sayError("There are no applications deployed.");
     if (!host.isTerminal(1)) {
       host.say(
@@ -40,7 +39,8 @@ export const apps = command({
           .map((name) => `${isUp(host, appOf(paths, name), working) ? "*" : " "}${name}`)
           .join("\n"),
       );
-    } else for (const line of renderApps(survey(), host.now())) host.say(line);
+    } else
+      for (const line of renderApps(surveyApps(host, paths, names), host.now())) host.say(line);
   },
 });
 
@@ -126,7 +126,7 @@ const renderProcesses = (all: readonly ProcessStatus[], now: number, named: bool
         ? ""
         : `${cpu < 10 ? cpu.toFixed(1) : Math.round(cpu)} s CPU${more.cpuLimit ? `, at most ${more.cpuLimit}%` : ""}`,
       port === undefined ? renderRuns(more, now) : `port ${port}`,
-      renderLimits(more),
+      renderUse(more),
     ]),
   );
 
@@ -138,7 +138,7 @@ const renderMemory = ({ memory, memoryLimit }: Partial<ProcessStatus>) =>
   memory === undefined ? "" : `${megabytes(memory)}${of(memoryLimit && megabytes(memoryLimit))} MB`;
 
 /** What else there is to say of a process with limits. */
-const renderLimits = ({ processes, processLimit, endedForMemory }: Partial<ProcessStatus>) =>
+const renderUse = ({ processes, processLimit, endedForMemory }: Partial<ProcessStatus>) =>
   [
     ...(processes === undefined || processLimit === undefined
       ? []

@@ -1,6 +1,6 @@
 import { bindingLimit, everyResource, limitedAs, type Resource } from "../app/limits.ts";
 import type { Host } from "../host/host.ts";
-import { fileOf } from "../repository/commit.ts";
+import { fileOfCommit } from "../repository/commit.ts";
 import { gitArgv, gitEnv } from "../repository/git.ts";
 import { PikuError } from "../text/errors.ts";
 import { findCause, type Scene } from "../workers/cause.ts";
@@ -72,7 +72,7 @@ function limitsIn({ app, settings, machine }: Plan, kind: string): Scene["limits
 /** A file of the commit; undefined as well for one that is too large, or leads out of it. */
 function contentOf(host: Host, { target }: Plan, path: string): string | undefined {
   try {
-    return fileOf(host, target.commit, path);
+    return fileOfCommit(host, target.commit, path);
   } catch {
     return undefined;
   }

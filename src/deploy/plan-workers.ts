@@ -9,7 +9,7 @@ import { printable } from "../text/text.ts";
 import { escapeValue } from "../workers/ini.ts";
 import { refuseLimits } from "../workers/limits-board.ts";
 import { refuseMissingPlugins } from "../workers/plugins.ts";
-import type { Place } from "../workers/ports.ts";
+import type { PortNeeds } from "../workers/ports.ts";
 import { vassalPairs } from "../workers/vassal.ts";
 import { type SocketMode, socketOf, type Worker } from "../workers/worker.ts";
 
@@ -20,7 +20,7 @@ export interface WorkersFacts {
   scaling: Scaling;
   /** What every process gets. */
   settings: Settings;
-  place: Place;
+  place: PortNeeds;
   socketMode: SocketMode;
   /** What all workers have in common. */
   common: Pick<Worker, "release" | "options" | "virtualenv" | "phpIni">;

@@ -112,13 +112,13 @@ function refuseByHook(
 }
 
 /** What to do about a reason of git's. */
-const remedies: [RegExp, string][] = [
+const gitRemedies: [RegExp, string][] = [
   [/exists; cannot create|at the same time/, "give the branch another name"],
   [/but expected|already exists/, "somebody else has moved it; try again"],
   [/aborted by|reference-transaction/, "ask who put that hook into the repository on the server"],
 ];
 
-const maxLines = 20;
+const maxReasonLines = 20;
 
 /**
  * Has git prepare the change of all references, up to its locks and hook, and drops it again:
@@ -147,12 +147,12 @@ function rehearse(
   // git before 2.27 cannot prepare a change; what it refuses is undone afterwards.
   if (ran.status === 0 || /unknown command/.test(ran.stderr)) return;
   // What a hook of the repository's own has said of it.
-  for (const line of ran.stderr.trim().split("\n").slice(-maxLines, -1))
+  for (const line of ran.stderr.trim().split("\n").slice(-maxReasonLines, -1))
     host.sayError(printable(line));
   const reason = reasonOf(ran).replace(/^(fatal: )?(prepare: )?/, "");
   throw new PikuError(
     `git cannot take this push: ${printable(reason).replaceAll("refs/heads/", "")}`,
-    remedies.find(([pattern]) => pattern.test(reason))?.[1] ??
+    gitRemedies.find(([pattern]) => pattern.test(reason))?.[1] ??
       `on the server, look at ${app.repo}/refs, its owner and its disk`,
   );
 }

@@ -10,7 +10,7 @@ import {
   type Outputs,
   sameSecond,
 } from "./build-tree.ts";
-import { type Change, planChange, type Wanted } from "./change.ts";
+import { type CheckoutRequest, planChange, type TreeChange } from "./change.ts";
 import type { Commit } from "./commit.ts";
 import { gitEnv } from "./git.ts";
 import keepStrange from "./keep-strange.sh" with { type: "text" };
@@ -40,7 +40,7 @@ export interface Checkout {
   /** Files that builds made, up to this release. */
   made: Made[];
   /** Undefined when there is nothing to change. */
-  change?: Change;
+  change?: TreeChange;
 }
 
 const restoreStrange = 'xargs -0 rm -f -- < "$names" && tar --unlink-first -xf "$kept"';
@@ -64,7 +64,11 @@ function nonUtf8Files(
  * Decides what to change in the app's work tree; changes nothing. Throws where the commit would
  * replace something that the app wrote. `outputs`: undefined when nothing was built.
  */
-export function planCheckout(host: Host, wanted: Wanted, outputs: Outputs | undefined): Checkout {
+export function planCheckout(
+  host: Host,
+  wanted: CheckoutRequest,
+  outputs: Outputs | undefined,
+): Checkout {
   const { commit, release, live } = wanted;
   const { app } = commit;
   const shown = commitOf(host, app.tree);
@@ -110,7 +114,7 @@ export function keepReplaced(host: Host, { commit, release, shown, made, change 
 export function applyCheckout(
   host: Host,
   { commit, release, shown }: Checkout,
-  { published, gone, modified, stay, restored }: Change,
+  { published, gone, modified, stay, restored }: TreeChange,
 ): void {
   const { app } = commit;
   ensureTree(host, app, app.tree);

@@ -1,6 +1,13 @@
 import type { App } from "../app/app.ts";
 import type { Settings } from "../app/env-file.ts";
-import { leastOf, limited, limitsOf, type Resource, type Step, stepLimits } from "../app/limits.ts";
+import {
+  type LimitedStep,
+  leastOf,
+  limited,
+  limitsOf,
+  type Resource,
+  stepLimits,
+} from "../app/limits.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { shellQuote } from "../text/text.ts";
@@ -40,7 +47,7 @@ const groupOf = (
  * of its processes, and becomes what its arguments say. It decides that itself, since it also runs
  * when the board was started anew, with other controllers perhaps.
  */
-export function renderLimits(app: App, worker: Worker): string {
+export function renderLimitScript(app: App, worker: Worker): string {
   const limits = limitsOfWorker(worker);
   const each = leastOf(limits);
   const values: Record<string, string | number | undefined> = {
@@ -94,7 +101,12 @@ export const isJava = (command: string) =>
   /(^|[\s/])(java|mvnw?|gradlew?|lein|clj|clojure)(\s|$)/.test(command);
 
 /** What a step of piku's own is started by, so that each process of it has its limits. */
-export function limitStep(host: Host, settings: Settings, step: Step, argv: string[]): string[] {
+export function limitStep(
+  host: Host,
+  settings: Settings,
+  step: LimitedStep,
+  argv: string[],
+): string[] {
   const { memory, processes } = stepLimits(settings, step);
   const words = [
     ...(memory === undefined || isJava(argv.join(" ")) ? [] : [`--data=${memory}`]),

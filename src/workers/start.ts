@@ -8,8 +8,8 @@ import type { Asked } from "./answer.ts";
 import { emperorLog, wakeEmperor } from "./emperor.ts";
 import { renderVassal } from "./ini.ts";
 import { envdirFiles, renderLauncher } from "./launcher.ts";
-import { isLimited, limitedPairs, renderLimits } from "./limits.ts";
-import type { Stray } from "./listening.ts";
+import { isLimited, limitedPairs, renderLimitScript } from "./limits.ts";
+import type { WrongPlace } from "./listening.ts";
 import { setLogAside } from "./logs.ts";
 import { vassalPairs } from "./vassal.ts";
 import { filesOf, markName, runFolder, socketOf, type Worker } from "./worker.ts";
@@ -38,7 +38,7 @@ function vassalsOf(host: Host, app: App, worker: Worker): [file: string, text: s
   return [
     [copy, renderVassal(limitedPairs(app, worker))],
     [inner, vassal],
-    [limits, renderLimits(app, worker)],
+    [limits, renderLimitScript(app, worker)],
   ];
 }
 
@@ -88,7 +88,7 @@ export interface Started {
   /** Since when it listens and answers (`host.ticks`). */
   ready?: number;
   /** Where it listens instead of where it is to. */
-  stray?: Stray;
+  wrongPlace?: WrongPlace;
 }
 
 /**

@@ -11,7 +11,7 @@ import {
   isJava,
   limitStep,
   removeGroups,
-  renderLimits,
+  renderLimitScript,
   useOf,
 } from "../../../src/workers/limits.ts";
 import { groupFault, limitDoubts, refuseLimits } from "../../../src/workers/limits-board.ts";
@@ -117,7 +117,7 @@ test("a worker with limits is started by a script, and its own vassal is what it
 /** Runs the script of a worker with limits, where nothing may be put into a control group. */
 const within = (settings: Settings, line: string) => {
   const ran = Bun.spawnSync(
-    ["sh", "-c", renderLimits(blog, workerOf({ settings })), "sh", "sh", "-c", line],
+    ["sh", "-c", renderLimitScript(blog, workerOf({ settings })), "sh", "sh", "-c", line],
     { env: { ...process.env, UWSGI_RELOADS: "1" } },
   );
   return ran.stdout.toString();
