@@ -1,7 +1,7 @@
 import type { App } from "../app/app.ts";
 import { isCron, isUwsgiKind } from "../app/procfile.ts";
 import type { Host } from "../host/host.ts";
-import { isAlive, isReached, killedForMemory, pidIn } from "../host/processes.ts";
+import { isAlive, isReached, pidIn } from "../host/processes.ts";
 import { isDiskFull } from "../host/space.ts";
 import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
@@ -9,7 +9,7 @@ import { answerHint, ask, failureOf, isTimeToAsk, speaksOtherwise } from "./answ
 import { endedByLimit } from "./causes-limits.ts";
 import { straysOf } from "./detached.ts";
 import { emperorLog, emperors, wakingEmperor } from "./emperor.ts";
-import { isLimited, useOf } from "./limits.ts";
+import { isLimited, killedWithoutLimit, useOf } from "./limits.ts";
 import { describePlace, hasSettled, lookAround, placeHint } from "./listening.ts";
 import { isGameOver, newestLog, saidByApp } from "./logs.ts";
 import type { Started } from "./start.ts";
@@ -250,7 +250,7 @@ function unhealthy(
   if (isDiskFull(host, app.paths.root))
     return new PikuError(`${message}; the server's disk is full`, "free some space and try again");
   const byLimit = isLimited(worker) && (useOf(host, app, worker)?.ended ?? 0) > 0;
-  const isKilled = !byLimit && killedForMemory(host) > killedBefore;
+  const isKilled = !byLimit && killedWithoutLimit(host, app.paths) > killedBefore;
   const seen = byLimit ? endedByLimit : `piku: ${why}`;
   const known = isKilled ? undefined : explain(worker, `${log}\n${seen}\n`, hint);
   if (known) return known;

@@ -10,6 +10,7 @@ import {
 } from "../app/limits.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
+import { killedForMemory } from "../host/processes.ts";
 import { shellQuote } from "../text/text.ts";
 import { emperors } from "./emperor.ts";
 import type { Pair } from "./ini.ts";
@@ -177,13 +178,29 @@ export function useOf(
     const text = host.read(`${folder}/${file}`)?.trim();
     return text === undefined || text === "" ? undefined : Number(text);
   };
-  const events = host.read(`${folder}/memory.events`) ?? "";
   return {
     memory: number("memory.current"),
     processes: number("pids.current"),
-    ended: Number(/^oom_kill (\d+)/m.exec(events)?.[1] ?? 0),
+    ended: endedIn(host, folder),
   };
 }
+
+/**
+ * How many processes the kernel has ended so far because the server's memory had run out, without
+ * those that were over a limit of their own.
+ */
+export function killedWithoutLimit(host: Host, paths: Paths): number {
+  const unit = unitOf(host, paths);
+  const groups = unit && host.stat(`${unit}/emperor`) ? host.list(unit) : [];
+  const ofLimits = groups
+    .filter((name) => /-\d+$/.test(name))
+    .reduce((sum, name) => sum + endedIn(host, `${unit}/${name}`), 0);
+  return killedForMemory(host) - ofLimits;
+}
+
+/** How many processes of a group were ended because they needed more memory. */
+const endedIn = (host: Host, folder: string) =>
+  Number(/^oom_kill (\d+)/m.exec(host.read(`${folder}/memory.events`) ?? "")?.[1] ?? 0);
 
 /** Removes the groups of an app's workers that have ended; those with a process in them stay. */
 export function removeGroups(host: Host, app: App): void {

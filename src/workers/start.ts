@@ -1,14 +1,14 @@
 import type { App } from "../app/app.ts";
 import { isUwsgiKind } from "../app/procfile.ts";
 import type { Host } from "../host/host.ts";
-import { isListening, killedForMemory } from "../host/processes.ts";
+import { isListening } from "../host/processes.ts";
 import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
 import type { Asked } from "./answer.ts";
 import { emperorLog, wakeEmperor } from "./emperor.ts";
 import { renderVassal } from "./ini.ts";
 import { envdirFiles, renderLauncher } from "./launcher.ts";
-import { isLimited, limitedPairs, renderLimitScript } from "./limits.ts";
+import { isLimited, killedWithoutLimit, limitedPairs, renderLimitScript } from "./limits.ts";
 import type { WrongPlace } from "./listening.ts";
 import { setLogAside } from "./logs.ts";
 import { vassalPairs } from "./vassal.ts";
@@ -126,7 +126,7 @@ export function startWorkers(
   host.mkdir(app.logs);
   host.mkdir(app.paths.sockets);
   const emperorLogAt = host.stat(emperorLog(app.paths))?.size ?? 0;
-  const killedBefore = killedForMemory(host);
+  const killedBefore = killedWithoutLimit(host, app.paths);
   const started = workers.map((worker) => ({ worker, emperorLogAt, killedBefore }));
   for (const worker of workers) setLogAside(host, app, worker);
   for (const worker of workers) {

@@ -39,14 +39,19 @@ def spin():
         pass
 
 
+if "EAT" in os.environ:
+    app({"PATH_INFO": "/eat/300"}, lambda *words: None)
+
 if __name__ == "__main__":
     import sys
 
-    {"eat": lambda: app({"PATH_INFO": "/eat/300"}, print), "fork": fork, "spin": spin}[sys.argv[1]]()
+    {"fork": fork, "spin": spin}[sys.argv[1]]()
 `;
+// The machine is an emulated one.
+const slow = "PIKU_HEALTHCHECK_TIMEOUT=400\n";
 const wsgi = (name: string, env = "") => ({
   Procfile: "wsgi: app:app\n",
-  ENV: `NGINX_SERVER_NAME=${name}\nUWSGI_PROCESSES=1\n${env}`,
+  ENV: `NGINX_SERVER_NAME=${name}\nUWSGI_PROCESSES=1\n${slow}${env}`,
   "app.py": source,
 });
 const unit = "/sys/fs/cgroup/system.slice/uwsgi-piku.service";
@@ -106,16 +111,10 @@ else
     });
 
     story("a push that does not start within its memory is refused, and says why", async () => {
-      const refused = fails(
-        board.push("hungry", {
-          Procfile: "wsgi: app:app\nworker: python3 app.py eat\n",
-          ENV: "NGINX_SERVER_NAME=hungry.test\nPIKU_MEMORY_WORKER=70M\nPIKU_MEMORY=80M\n",
-        }),
-      ).output;
-      expect(refused).toContain(
-        "it needs more memory than PIKU_MEMORY_WORKER=70M allows (worker.1",
-      );
-      expect(refused).toContain("Hint: config:set hungry PIKU_MEMORY_WORKER=…");
+      const limits = "PIKU_MEMORY_WSGI=70M\nPIKU_MEMORY=80M\nEAT=1\n";
+      const refused = fails(board.push("hungry", wsgi("hungry.test", limits))).output;
+      expect(refused).toContain("it needs more memory than PIKU_MEMORY_WSGI=70M allows (wsgi.1");
+      expect(refused).toContain("Hint: config:set hungry PIKU_MEMORY_WSGI=…");
       expect(await board.get("hungry.test")).toBe(200);
       // The group of what was undone.
       expect(root(`ls ${unit}`)).not.toContain("hungry-2");
@@ -125,18 +124,19 @@ else
       await beside(async () => {
         const pushed = board.push("bomb", {
           Procfile: "worker: python3 app.py fork\nspin: python3 app.py spin\n",
-          ENV: "PIKU_PROCESSES_WORKER=30\nPIKU_CPU=20%\n",
+          ENV: `${slow}PIKU_PROCESSES_WORKER=30\nPIKU_CPU_SPIN=20%\n`,
           "app.py": source,
         });
         expect(ok(pushed).output).toContain("Release 1 of app 'bomb' is live");
         await Bun.sleep(5000);
       });
-      expect(piku("ps bomb")).toMatch(/^worker\.1 .* at most 20% .* 30 of 30 processes$/m);
+      expect(piku("ps bomb")).toMatch(/^worker\.1 .* 30 of 30 processes$/m);
+      expect(piku("ps bomb")).toMatch(/^spin\.1 .* s CPU, at most 20%$/m);
       expect(piku("logs bomb --no-follow")).toMatch(
         /worker\.1 \| after 2\d of them: .*Resource temporarily unavailable/,
       );
       // Of two processors: 0.4 s of each second.
-      const used = `sed -n 's/^usage_usec //p' ${unit}/bomb-1/cpu.stat; date +%s%6N`;
+      const used = `sed -n 's/^usage_usec //p' ${unit}/bomb-1/spin.1/cpu.stat; date +%s%6N`;
       const [before, from, after, to] = root(`${used}; sleep 10; ${used}`)
         .trim()
         .split("\n")
@@ -193,7 +193,7 @@ else
           ok(
             board.push(app, {
               Procfile: "worker: python3 app.py fork\n",
-              ENV: "PIKU_PROCESSES=30\n",
+              ENV: `${slow}PIKU_PROCESSES=30\n`,
               "app.py": source,
             }),
           );

@@ -9,6 +9,7 @@ import { renderLauncher } from "../../../src/workers/launcher.ts";
 import {
   findGroups,
   isJava,
+  killedWithoutLimit,
   limitStep,
   removeGroups,
   renderLimitScript,
@@ -169,7 +170,8 @@ test("what a worker uses, and that its groups go with it and no others do", () =
   const host = boardWith(undefined, {
     files: {
       [`${unit}/emperor/cgroup.procs`]: "5\n",
-      [`${unit}/blog-7/memory.max`]: "1\n",
+      "/proc/vmstat": "oom_kill 5\n",
+      [`${unit}/blog-7/memory.events`]: "oom_kill 2\n",
       [`${unit}/blog-7/web.1/memory.current`]: "4096\n",
       [`${unit}/blog-7/web.1/pids.current`]: "3\n",
       [`${unit}/blog-7/web.1/memory.events`]: "low 0\noom 5\noom_kill 2\noom_group_kill 0\n",
@@ -178,6 +180,8 @@ test("what a worker uses, and that its groups go with it and no others do", () =
   });
   expect(useOf(host, blog, workerOf({}))).toEqual({ memory: 4096, processes: 3, ended: 2 });
   expect(useOf(host, blog, workerOf({ ordinal: 2 }))).toBeUndefined();
+  // Of the 5 that the kernel has ended, 2 were over their own limit.
+  expect(killedWithoutLimit(host, blog.paths)).toBe(3);
   removeGroups(host, blog);
   expect(host.ran.at(-1)).toEqual(["rmdir", `${unit}/blog-7/web.1`, `${unit}/blog-7`]);
 });
