@@ -52,7 +52,7 @@ export function explainFailure(
 
 /** The limits of what failed, and how they are changed by whoever may. */
 function limitsIn({ app, settings, machine }: Plan, kind: string): Scene["limits"] {
-  const limitOf = (resource: Resource) => {
+  const limited = (resource: Resource) => {
     const setting = bindingLimit(settings, kind, resource);
     const [key = "", value] = setting?.split("=") ?? [];
     const change =
@@ -63,7 +63,7 @@ function limitsIn({ app, settings, machine }: Plan, kind: string): Scene["limits
   };
   return Object.fromEntries(
     everyResource.flatMap((resource) => {
-      const limit = limitOf(resource);
+      const limit = limited(resource);
       return limit ? [[resource, limit]] : [];
     }),
   );

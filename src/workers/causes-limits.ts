@@ -5,7 +5,7 @@ export const endedByLimit = "piku: the kernel ended it, since it needed more mem
 
 /** Words in which programs say that there is no more memory for them. */
 export const memoryWords =
-  /^(?:.*: )?MemoryError\b|NoMemoryError|failed to allocate memory|std::bad_alloc|java\.lang\.OutOfMemoryError|JavaScript heap out of memory|Fatal process out of memory|Array buffer allocation failed|fatal error: (?:runtime: )?(?:out of memory|cannot allocate memory)|^runtime: cannot|memory allocation of \d+ bytes failed|[Cc]annot allocate memory|Out of memory \(allocated|failed to map segment from shared object|ENOMEM|^Killed$/;
+  /^(?:.*: )?MemoryError\b|NoMemoryError|failed to allocate memory|std::bad_alloc|java\.lang\.OutOfMemoryError|JavaScript heap out of memory|Fatal process out of memory|Array buffer allocation failed|fatal error: (?:runtime: )?(?:out of memory|cannot allocate memory)|^runtime: cannot|memory allocation of \d+ bytes failed|[Cc]annot allocate memory|Out of memory \(allocated|failed to map segment from shared object|ENOMEM/;
 
 /** Words in which programs say that they could not start a process or a thread. */
 const processWords =

@@ -35,6 +35,11 @@ export function groupFault(host: Host, paths: Paths, resource: Resource): Fault 
   const controller = controllers[resource];
   const groups = findGroups(host, paths);
   if (groups?.controllers.includes(controller)) return undefined;
+  if (!host.stat("/run/systemd/system"))
+    return {
+      says: "the server has no systemd, which hands control groups to services",
+      remedy: "it takes a distribution with systemd",
+    };
   const all = host.read("/sys/fs/cgroup/cgroup.controllers");
   if (all === undefined)
     return {

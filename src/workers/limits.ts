@@ -169,11 +169,10 @@ export function useOf(
   host: Host,
   app: App,
   vassal: Pick<Worker, "kind" | "ordinal" | "release">,
-  groups = findGroups(host, app.paths),
 ): Use | undefined {
   const { group, worker } = groupOf(app, vassal);
-  const folder = `${groups?.unit}/${group}/${worker}`;
-  if (!groups || !host.stat(folder)) return undefined;
+  const folder = `${unitOf(host, app.paths)}/${group}/${worker}`;
+  if (!host.stat(folder)) return undefined;
   const number = (file: string) => {
     const text = host.read(`${folder}/${file}`)?.trim();
     return text === undefined || text === "" ? undefined : Number(text);

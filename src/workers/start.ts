@@ -62,6 +62,9 @@ export function isInPlace(host: Host, app: App, worker: Worker): boolean {
   const files = filesOf(app, worker);
   const { listen, ordinal, release } = worker;
   if (!host.stat(files.vassal)) return false;
+  // The board's may have become tighter.
+  const limits = isLimited(worker) ? renderLimitScript(app, worker) : undefined;
+  if (host.read(files.limits) !== limits) return false;
   if (!listen) return true;
   if (!isUwsgiKind(worker.kind))
     return (

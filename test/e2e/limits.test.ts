@@ -107,7 +107,7 @@ stories((board, story) => {
   onlyLong(story)("what this board cannot keep is refused, with the line to change", () => {
     const refused = fails(board.ssh("config:set", "neighbour", "PIKU_CPU=25%")).output;
     expect(refused).toMatch(/PIKU_CPU=25% cannot be kept: the (server|service)/);
-    expect(refused).toMatch(/Hint: on the server: (add|run) /);
+    expect(refused).toMatch(/Hint: on the server: (add|run|it) /);
     const java = board.repo(undefined, {
       ...named("java.test", "web", "PIKU_MEMORY=200M\n"),
       Procfile: "web: java -jar app.jar\n",
@@ -123,7 +123,7 @@ stories((board, story) => {
     );
     ok(board.ssh("config:unset", "neighbour", "PIKU_MEMORY_WROKER"));
     expect(board.ssh("doctor").output).toMatch(
-      /^wrong {2}limits .*PIKU_MEMORY goes for each process by itself: .*To do: (add|run) /m,
+      /^wrong {2}limits .*PIKU_MEMORY goes for each process by itself: .*To do: (add|run|it) /m,
     );
     for (const app of ["hungry", "web"]) ok(board.ssh("destroy", app));
     expect(board.ssh("doctor").output).toMatch(/^ok +limits +none/m);

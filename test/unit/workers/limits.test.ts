@@ -40,6 +40,7 @@ function boardWith(
       "/proc/5/cgroup": `0::${own}\n`,
       [`${unit}/cgroup.controllers`]: `${controllers}\n`,
       "/sys/fs/cgroup/cgroup.controllers": "cpuset cpu io memory pids\n",
+      "/run/systemd/system/x": "",
       ...files,
     },
     answer: ([program]) => ({
@@ -260,7 +261,6 @@ test.each([
   "app.rb:1:in `*': failed to allocate memory (NoMemoryError)",
   "fatal error: runtime: out of memory",
   "mmap() failed: [12] Cannot allocate memory",
-  "Killed",
   endedByLimit,
 ])("over its memory: %s", (log) => {
   expect(findCause(causes, log, limited)).toMatchObject({
