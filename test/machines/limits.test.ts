@@ -78,8 +78,6 @@ else
     beforeAll(async () => {
       board.create("linux-x64-lite");
       await board.boot();
-      const install = "sh /root/release/install.sh --target linux-x64-lite";
-      ok(board.on("root", `${install} --key /root/.ssh/authorized_keys`));
       ok(board.push("neighbour", wsgi("neighbour.test")));
     }, 1_800_000);
     afterAll(() => board.destroy(), 60_000);

@@ -27,7 +27,7 @@ export class Virtual {
   ssh = 0;
   http = 0;
 
-  /** Makes its disk, with the release of this executable in /root/release. */
+  /** Makes its disk, on which this executable's release is installed. */
   create(target: string) {
     const release = `${this.folder}/release`;
     fs.mkdirSync(release);
@@ -37,7 +37,7 @@ export class Virtual {
     const sum = createHash("sha256").update(bytes).digest("hex");
     fs.writeFileSync(`${release}/SHA256SUMS`, `${sum}  piku-${target}\n`);
     ok(this.#run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", `${this.folder}/id`]));
-    ok(this.#run([script, "create", this.folder, "bookworm", release]));
+    ok(this.#run([script, "create", this.folder, "bookworm", target]));
   }
 
   /** Boots it, with these words on its kernel's command line, and waits until it answers. */
