@@ -64,6 +64,11 @@ case ${1:-} in
     ;;
 esac
 if [ "${1:-}" = machines ] && [ "$(id -u)" = 0 ]; then
+  needs qemu-system-x86 command -v qemu-system-x86_64
+  needs e2fsprogs command -v mke2fs
+  needs cpio command -v cpio
+  needs kmod command -v depmod
+  needs busybox-static command -v busybox
   needs qemu-user-static command -v qemu-arm-static
   needs binfmt-support command -v update-binfmts
 fi

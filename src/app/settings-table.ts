@@ -11,9 +11,11 @@ import {
   number,
   ownFile,
   passwordHash,
+  percent,
   port,
   seconds,
   serverNames,
+  size,
 } from "./setting-kinds.ts";
 
 /** Where a setting counts: in an app's ENV, in the board's (`~/.piku/ENV`), or in either. */
@@ -202,6 +204,21 @@ const deploys = {
   AUTO_RESTART: both(boolean(true), "The old name of `PIKU_AUTO_RESTART`."),
 };
 
+const limitSettings = {
+  PIKU_MEMORY: both(
+    size(),
+    "The most memory of the app, such as `200M`; what needs more is ended. `PIKU_MEMORY_WORKER` is for each process of one kind, `_BUILD`, `_RELEASE` and `_RUN` for what piku runs besides ([limits](../guides/limits.md)). An app can only have less than the board says.",
+  ),
+  PIKU_PROCESSES: both(
+    number(undefined, { noun: "number of processes", min: 1, example: 50 }),
+    "The most processes of the app, threads included; of one kind likewise.",
+  ),
+  PIKU_CPU: both(
+    percent(),
+    "The share of the server's processors that the app may use, such as `25%`; on one with four, that is one of them. Of one kind likewise. It needs control groups.",
+  ),
+};
+
 const runtimeSettings = {
   PYTHON_VERSION: both(
     line("version", "write it as 3 or 3.11", /^[\w.+@-]+$/),
@@ -278,6 +295,7 @@ export const sections: Record<string, Record<string, Row<unknown>>> = {
   Addresses: addressSettings,
   uWSGI: uwsgi,
   Deploys: deploys,
+  Limits: limitSettings,
   Runtimes: runtimeSettings,
   "The board": boardwide,
 };
@@ -290,6 +308,7 @@ export const table = {
   ...addressSettings,
   ...uwsgi,
   ...deploys,
+  ...limitSettings,
   ...runtimeSettings,
   ...boardwide,
 };
@@ -299,3 +318,10 @@ export type SettingName = keyof typeof table;
 
 /** What a setting is once it has been read. */
 export type Value<Name extends SettingName> = (typeof table)[Name] extends Row<infer T> ? T : never;
+
+/** What is limited, by the name of its setting. */
+export const limitNames = Object.keys(limitSettings) as (keyof typeof limitSettings)[];
+
+/** The limit that a setting is, perhaps of one kind of worker, such as `PIKU_MEMORY_WORKER`. */
+export const limitOf = (key: string) =>
+  limitNames.find((name) => key === name || (key.startsWith(`${name}_`) && key !== `${name}_`));

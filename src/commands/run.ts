@@ -1,8 +1,12 @@
 import { findApp } from "../app/app.ts";
+import { readBoardSettings } from "../app/board-settings.ts";
+import { tightened } from "../app/limits.ts";
 import { liveSettings } from "../app/live.ts";
+import { layered } from "../app/settings.ts";
 import { programEnvironment } from "../host/tools.ts";
 import { Ended, usageError } from "../text/errors.ts";
 import { shellFor } from "../workers/launcher.ts";
+import { limitStep } from "../workers/limits.ts";
 import { appArg, command } from "./command.ts";
 
 export const run = command({
@@ -31,9 +35,11 @@ export const run = command({
     const typed = words.slice(words[1] === "--" ? 2 : 1).join(" ");
     if (typed === "")
       throw usageError("the command is missing", "e.g.: ssh piku@board run blog -- ls -l");
-    const settings = liveSettings(host, app);
+    const { settings: ofBoard } = readBoardSettings(host, app.paths.settings);
+    const settings = tightened(liveSettings(host, app), layered({}, [ofBoard]));
     const env = { ...programEnvironment(host.env()), ...settings, PWD: app.tree };
-    const status = host.run(shellFor(settings, typed), { cwd: app.tree, env });
+    const argv = limitStep(host, settings, "run", shellFor(settings, typed));
+    const status = host.run(argv, { cwd: app.tree, env });
     if (status !== 0) throw new Ended(status);
   },
 });

@@ -9,6 +9,7 @@ import type { Step } from "../runtimes/runtime.ts";
 import { PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { shellFor, withOddNames } from "../workers/launcher.ts";
+import { limitStep } from "../workers/limits.ts";
 import { explainFailure } from "./explain.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
@@ -109,7 +110,8 @@ function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan
       { GIT_ALTERNATE_OBJECT_DIRECTORIES: `${incoming}:${app.repo}/objects` }
     : {};
   const env = { ...programEnvironment(host.env()), ...objects, ...settings, ...step.env, PWD: cwd };
-  const carried = withOddNames(settings, step.argv);
+  const kind = cwd === app.tree ? "release" : "build";
+  const carried = limitStep(host, settings, kind, withOddNames(settings, step.argv));
   const argv = cwd === app.tree ? carried : [...politely, ...carried];
   const from = host.stat(transcript)?.size ?? 0;
   const status = waitForJob(
@@ -127,8 +129,8 @@ function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan
       ? "was killed; most likely the server's memory ran out"
       : `failed with exit status ${status}`;
   // The other steps are not lines of the Procfile.
-  const kind = ["preflight", "release"].find((one) => one === step.title) ?? "";
-  const failed = { name: `${step.title} ${why}`, kind, command: argv.at(-1)!, tree: cwd };
+  const line = ["preflight", "release"].find((one) => one === step.title) ?? "";
+  const failed = { name: `${step.title} ${why}`, kind: line, command: argv.at(-1)!, tree: cwd };
   const said = status === killed ? "" : printedSince(host, transcript, from);
   throw (
     explainFailure(host, plan, failed, said) ??

@@ -22,6 +22,7 @@ import { isShared } from "../site/reload.ts";
 import { planBackend, planSite, readInclude, type Site } from "../site/site.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
+import { limitDoubts } from "../workers/limits-board.ts";
 import { parseOptions } from "../workers/options.ts";
 import type { OwnPorts, PortNeeds } from "../workers/ports.ts";
 import { socketLink, type Worker } from "../workers/worker.ts";
@@ -128,6 +129,7 @@ export function planDeploy(
       ...warnings,
       ...(isNew ? overlookedWarnings(host, target.commit, survey) : []),
       ...(isNew ? unparsableScripts(host, target.commit, source, live) : []),
+      ...(target.builds ? limitDoubts(host, settings, runtime.needs.flat()) : []),
     ],
   };
 }

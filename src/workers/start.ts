@@ -1,13 +1,14 @@
 import type { App } from "../app/app.ts";
 import { isUwsgiKind } from "../app/procfile.ts";
 import type { Host } from "../host/host.ts";
-import { isListening, killedForMemory } from "../host/processes.ts";
+import { isListening } from "../host/processes.ts";
 import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
 import type { Asked } from "./answer.ts";
 import { emperorLog, wakeEmperor } from "./emperor.ts";
 import { renderVassal } from "./ini.ts";
 import { envdirFiles, renderLauncher } from "./launcher.ts";
+import { isLimited, killedWithoutLimit, limitedPairs, renderLimitScript } from "./limits.ts";
 import type { WrongPlace } from "./listening.ts";
 import { setLogAside } from "./logs.ts";
 import { vassalPairs } from "./vassal.ts";
@@ -26,11 +27,20 @@ export function writeWorker(host: Host, app: App, worker: Worker): void {
   } else {
     host.write(files.launcher, renderLauncher(app, worker), 0o600);
   }
-  host.write(files.copy, renderWorker(host, app, worker), 0o600);
+  for (const [file, text] of vassalsOf(host, app, worker)) host.write(file, text, 0o600);
 }
 
-const renderWorker = (host: Host, app: App, worker: Worker) =>
-  renderVassal(vassalPairs(app, worker, host));
+/** The vassal of a worker; of one with limits also what it is started by, and loaded within them. */
+function vassalsOf(host: Host, app: App, worker: Worker): [file: string, text: string][] {
+  const { copy, inner, limits } = filesOf(app, worker);
+  const vassal = renderVassal(vassalPairs(app, worker, host));
+  if (!isLimited(worker)) return [[copy, vassal]];
+  return [
+    [copy, renderVassal(limitedPairs(app, worker))],
+    [inner, vassal],
+    [limits, renderLimitScript(app, worker)],
+  ];
+}
 
 /**
  * Whether a worker of an earlier release is identical: a deploy must not start an unchanged cron
@@ -40,7 +50,7 @@ export function isUnchanged(host: Host, app: App, worker: Worker): boolean {
   const files = filesOf(app, worker);
   return (
     host.stat(files.vassal) !== undefined &&
-    host.read(files.copy) === renderWorker(host, app, worker) &&
+    vassalsOf(host, app, worker).every(([file, text]) => host.read(file) === text) &&
     host.read(files.launcher) === renderLauncher(app, worker)
   );
 }
@@ -52,6 +62,9 @@ export function isInPlace(host: Host, app: App, worker: Worker): boolean {
   const files = filesOf(app, worker);
   const { listen, ordinal, release } = worker;
   if (!host.stat(files.vassal)) return false;
+  // The board's may have become tighter.
+  const limits = isLimited(worker) ? renderLimitScript(app, worker) : undefined;
+  if (host.read(files.limits) !== limits) return false;
   if (!listen) return true;
   if (!isUwsgiKind(worker.kind))
     return (
@@ -62,7 +75,7 @@ export function isInPlace(host: Host, app: App, worker: Worker): boolean {
     "port" in listen
       ? `http-socket = ${listen.address}:${listen.port}`
       : `socket = ${socketOf(app, ordinal, release)}`;
-  return (host.read(files.copy) ?? "").includes(`\n${line}\n`);
+  return (host.read(files.inner) ?? host.read(files.copy) ?? "").includes(`\n${line}\n`);
 }
 
 /** A worker that was handed to the emperor, and the size of the emperor's log at that time. */
@@ -116,7 +129,7 @@ export function startWorkers(
   host.mkdir(app.logs);
   host.mkdir(app.paths.sockets);
   const emperorLogAt = host.stat(emperorLog(app.paths))?.size ?? 0;
-  const killedBefore = killedForMemory(host);
+  const killedBefore = killedWithoutLimit(host, app.paths);
   const started = workers.map((worker) => ({ worker, emperorLogAt, killedBefore }));
   for (const worker of workers) setLogAside(host, app, worker);
   for (const worker of workers) {

@@ -18,6 +18,7 @@ import {
 import { waitUntil } from "../host/wait.ts";
 import { endStrays } from "./detached.ts";
 import { listVassals, wakeEmperor, wakingEmperor } from "./emperor.ts";
+import { removeGroups } from "./limits.ts";
 import { filesOf, socketOf, type Vassal, type Worker } from "./worker.ts";
 
 /** Whether a worker that is being retired still has connections. */
@@ -146,6 +147,7 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
     host.remove(socketOf(app, ordinal, release));
     host.remove(filesOf(app, { kind, ordinal, release }).http);
   }
+  removeGroups(host, app);
 }
 
 /** The vassals of an app that belong to no live release. */

@@ -90,6 +90,9 @@ export function filesOf(
     vassal: `${app.paths.enabled}/${vassalName(app.name, { kind, ordinal, release })}`,
     /** A copy of the vassal, from which a stopped one is brought back. */
     copy: `${folder}/${vassalName(app.name, { kind, ordinal, release })}`,
+    /** Of a worker with limits: what enters them, and the vassal that is loaded within. */
+    limits: `${base}.limits`,
+    inner: `${base}.ini`,
     launcher: `${base}.sh`,
     envdir: `${base}.env`,
     /** uWSGI's own process, written when it starts. */

@@ -8,6 +8,7 @@ import { emperor } from "./emperor.ts";
 import { history } from "./history.ts";
 import { loginKeys } from "./keys.ts";
 import { leftovers } from "./leftovers.ts";
+import { limits } from "./limits.ts";
 import { memory } from "./memory.ts";
 import { nginx } from "./nginx.ts";
 import { power } from "./power.ts";
@@ -33,6 +34,7 @@ export const checks: Record<string, Check> = {
   certificates,
   disk,
   memory,
+  limits,
   clock,
   power,
   writable,

@@ -122,6 +122,7 @@ test("a board that is well: one fact a check", () => {
     ["certificates", "left: blog 60 days"],
     ["disk", "9536 MB free, 1000000 more files"],
     ["memory", "300 MB left"],
+    ["limits", "none are asked for"],
     ["clock", "synchronised"],
     ["power", "enough, and cool"],
     ["writable", "/ is writable"],
