@@ -24,6 +24,7 @@ import {
 } from "./deploy.ts";
 import { destroyCommand } from "./destroy.ts";
 import { doctor } from "./doctor.ts";
+import { exportApp } from "./export.ts";
 import { gitHook, gitReceivePack, gitUploadPack } from "./git.ts";
 import { help, renderCommandHelp, version } from "./help.ts";
 import { keys, keysAdd, keysRemove } from "./keys.ts";
@@ -45,6 +46,7 @@ import { web } from "./web.ts";
 export const commands: readonly Command[] = [
   apps,
   destroyCommand,
+  exportApp,
   logs,
   maintenanceOff,
   maintenanceOn,

@@ -18,6 +18,7 @@ test("the help page", () => {
     Apps:
       apps             List apps; a '*' marks those that run
       destroy          Remove an app; its data stays
+      export           Write an app for another engine to stdout
       logs             Show an app's last log lines and follow its logs
       maintenance:off  Open an app's site again
       maintenance:on   Close an app's site: visitors see a maintenance page
@@ -139,6 +140,25 @@ test("the help of each command", () => {
       --force  do not ask for the app's name on a terminal
       --undo   bring back an app that was destroyed within a day
       --purge  keep nothing to undo it; of a destroyed app: remove what is kept
+
+    $ piku export --help
+    e.g.: ssh piku@board export blog >blog.tar
+          ssh piku@board export blog --kubernetes registry/blog:7 >blog.yaml
+          ssh piku@board export blog --compose registry/blog:7 >blog.json
+
+    Write an app for another engine to stdout. Without options: a tar from which
+    \`docker build -\` or \`podman build -\` makes an image of what is live. The app's
+    data stays; \`backup\` has it.
+
+    usage: export <app> [options]
+
+      <app>               the app's name
+      --kubernetes image  the objects of Kubernetes instead, for this image of the
+                          app
+      --compose image     a file of Docker Compose instead, for this image of the
+                          app
+      --from-source       the image makes all of it from the source: for another
+                          processor
 
     $ piku logs --help
     e.g.: ssh piku@board logs blog
