@@ -1,14 +1,17 @@
 import { parseCron } from "../../app/cron.ts";
 import { isCron } from "../../app/procfile.ts";
-import { containerPort, type Exported, endingTime, kindsOf, limitsOf } from "./exported.ts";
+import { containerPort, type Exported, endingTime, kindsOf, resourcesFor } from "./exported.ts";
 import { labelOf } from "./kubernetes.ts";
 import { commandOf, listeningSettings } from "./processes.ts";
 
 /** The app for one larger machine (Compose specification). `image`: what its image is called. */
 export function composeFile(exported: Exported, image: string) {
   const { app, procfile, front, scaling, own } = exported;
-  const { memory, cpu } = limitsOf(exported);
-  const limits = { ...(memory && { memory }), ...(cpu && { cpus: String(cpu) }) };
+  const limitsFor = (kind: string) => {
+    const { memory, cpu } = resourcesFor(exported, kind);
+    const limits = { ...(memory && { memory }), ...(cpu && { cpus: cpu }) };
+    return memory || cpu ? { resources: { limits } } : {};
+  };
   const service = (kind: string, line: string) => ({
     image,
     command: commandOf(exported, kind, line).map(withoutVariables),
@@ -29,7 +32,7 @@ export function composeFile(exported: Exported, image: string) {
     ...(kind === front ? { ports: [portsFor(scaling[kind] ?? 1)] } : {}),
     deploy: {
       replicas: scaling[kind] ?? 1,
-      ...(memory || cpu ? { resources: { limits } } : {}),
+      ...limitsFor(kind),
     },
   });
   // Nobody starts it but the machine's own clock.

@@ -1,6 +1,7 @@
 import type { App } from "../../app/app.ts";
 import { readBoardSettings } from "../../app/board-settings.ts";
 import type { Settings } from "../../app/env-file.ts";
+import { leastOf, limitsOf } from "../../app/limits.ts";
 import { readScaling } from "../../app/live.ts";
 import { type Procfile, type Scaling, siteKinds } from "../../app/procfile.ts";
 import { liveRelease } from "../../app/releases.ts";
@@ -104,8 +105,12 @@ export const endingTime = ({ all }: Exported) => setting(all, "PIKU_GRACE");
 export const kindsOf = ({ procfile, front }: Exported) =>
   Object.entries(procfile.workers).filter(([kind]) => kind !== "static" || kind === front);
 
-/** PIKU_MEMORY, such as `200M`, and PIKU_CPU in processors. */
-export const limitsOf = ({ all, processors }: Exported) => ({
-  memory: /^\d+[kmg]$/i.exec(all.PIKU_MEMORY ?? "")?.[0].toUpperCase(),
-  cpu: (Number.parseInt(all.PIKU_CPU ?? "", 10) * processors) / 100 || undefined,
-});
+/** The limits of a kind: memory such as `200M` or `1536K` (of 1024), and how many processors. */
+export function resourcesFor({ all, processors }: Exported, kind: string) {
+  const { memory, cpu } = leastOf(limitsOf(all, kind));
+  const kilobytes = memory === undefined ? undefined : Math.ceil(memory / 1024);
+  return {
+    memory: kilobytes && (kilobytes % 1024 === 0 ? `${kilobytes / 1024}M` : `${kilobytes}K`),
+    cpu: cpu && String((cpu * processors) / 100),
+  };
+}

@@ -1,7 +1,7 @@
 import { type Cron, parseCron } from "../../app/cron.ts";
 import { isCron } from "../../app/procfile.ts";
 import { setting } from "../../app/settings.ts";
-import { containerPort, type Exported, endingTime, kindsOf, limitsOf } from "./exported.ts";
+import { containerPort, type Exported, endingTime, kindsOf, resourcesFor } from "./exported.ts";
 import { commandOf, listeningSettings } from "./processes.ts";
 
 type Json = Record<string, unknown>;
@@ -89,8 +89,8 @@ export function kubernetesObjects(exported: Exported, image: string): Json[] {
 function podSpec(exported: Exported, image: string, kind: string, line: string, more: Json) {
   const { app, all } = exported;
   const name = labelOf(app.name);
-  const { memory, cpu } = limitsOf(exported);
-  const limits = { ...(memory && { memory: `${memory}i` }), ...(cpu && { cpu: String(cpu) }) };
+  const { memory, cpu } = resourcesFor(exported, kind);
+  const limits = { ...(memory && { memory: `${memory}i` }), ...(cpu && { cpu }) };
   const env = Object.entries(listeningSettings(exported, kind)).map(([name, value]) => ({
     name,
     value,
