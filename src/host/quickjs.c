@@ -188,38 +188,56 @@ static int collect(pid_t pid, struct output out[2], size_t most, int *status, in
   return 0;
 }
 
+/* What a child gets of us. */
+struct child {
+  char **arguments, **env;
+  const char *cwd;
+  int *stdio, report;
+  struct sigaction interrupt, quit;
+};
+
+/* Starts it. Until it is the program that it is to be it shares our memory: a copy of that costs more than all else.
+   So it changes nothing here but `environ`, which execvp looks into. */
+static pid_t start_child(const struct child *child) {
+  extern char **environ;
+  char **own = environ;
+  pid_t pid = vfork();
+  if (pid == 0) {
+    int error = 0;
+    for (int i = 0; i < 3 && !error; i++)
+      if (dup2(child->stdio[i], i) < 0) error = errno;
+    if (child->report != 3) dup3(child->report, 3, O_CLOEXEC);
+    closefrom(4);
+    signal(SIGPIPE, SIG_DFL);
+    sigaction(SIGINT, &child->interrupt, NULL);
+    sigaction(SIGQUIT, &child->quit, NULL);
+    for (int i = 0; ignoring && i < 3; i++) signal(endings[i], SIG_DFL);
+    environ = child->env;
+    if (!error && child->cwd && chdir(child->cwd) < 0) error = errno;
+    if (!error) execvp(child->arguments[0], child->arguments), error = errno;
+    if (write(3, &error, sizeof error) < 0) _exit(126);
+    _exit(127);
+  }
+  environ = own;
+  return pid;
+}
+
 /* Runs a child and gives its exit status, or negative errno. Unlike os.exec it tells why it failed, looks in the child's own PATH,
    gives the child the default SIGPIPE, and, like a shell, leaves ^C and ^\ to the child from before there is one.
    With `out`, stdout and stderr are collected there. */
 static int run_child(JSContext *ctx, JSValueConst *argv, int stdio[3], struct output *out, size_t most, int *is_cut) {
-  extern char **environ;
   int report[2], pipes[2][2] = {{-1, -1}, {-1, -1}}, status = 0, error = 0, ended = 0;
-  struct sigaction ignore = {.sa_handler = SIG_IGN}, interrupt, quit;
+  struct sigaction ignore = {.sa_handler = SIG_IGN};
   if (pipe2(report, O_CLOEXEC) < 0) return -errno;
   for (int i = 0; out && i < 2 && !error; i++) {
     if (pipe2(pipes[i], O_CLOEXEC) < 0) error = errno;
     out[i].from = pipes[i][0], stdio[i + 1] = pipes[i][1];
   }
-  char **arguments = strings(ctx, argv[0]), **env = strings(ctx, argv[1]);
   const char *cwd = JS_IsUndefined(argv[2]) ? NULL : JS_ToCString(ctx, argv[2]);
-  sigaction(SIGINT, &ignore, &interrupt);
-  sigaction(SIGQUIT, &ignore, &quit);
-  pid_t pid = error ? -1 : fork();
-  if (pid == 0) {
-    for (int i = 0; i < 3 && !error; i++)
-      if (dup2(stdio[i], i) < 0) error = errno;
-    if (report[1] != 3) dup3(report[1], 3, O_CLOEXEC);
-    closefrom(4);
-    signal(SIGPIPE, SIG_DFL);
-    sigaction(SIGINT, &interrupt, NULL);
-    sigaction(SIGQUIT, &quit, NULL);
-    for (int i = 0; ignoring && i < 3; i++) signal(endings[i], SIG_DFL);
-    environ = env;
-    if (!error && cwd && chdir(cwd) < 0) error = errno;
-    if (!error) execvp(arguments[0], arguments), error = errno;
-    if (write(3, &error, sizeof error) < 0) _exit(126);
-    _exit(127);
-  }
+  struct child child = {.arguments = strings(ctx, argv[0]), .env = strings(ctx, argv[1]), .cwd = cwd, .stdio = stdio, .report = report[1]};
+  sigaction(SIGINT, &ignore, &child.interrupt);
+  sigaction(SIGQUIT, &ignore, &child.quit);
+  pid_t pid = error ? -1 : start_child(&child);
   if (pid < 0 && !error) error = errno;
   close(report[1]);
   for (int i = 0; i < 2; i++)
@@ -230,13 +248,13 @@ static int run_child(JSContext *ctx, JSValueConst *argv, int stdio[3], struct ou
   for (int i = 0; out && i < 2; i++)
     if (out[i].from >= 0) close(out[i].from);
   while (pid > 0 && !ended && waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
-  sigaction(SIGINT, &interrupt, NULL);
-  sigaction(SIGQUIT, &quit, NULL);
+  sigaction(SIGINT, &child.interrupt, NULL);
+  sigaction(SIGQUIT, &child.quit, NULL);
   JS_FreeCString(ctx, cwd);
-  for (char **p = arguments; p && *p; p++) free(*p);
-  for (char **p = env; p && *p; p++) free(*p);
-  free(arguments);
-  free(env);
+  for (char **p = child.arguments; p && *p; p++) free(*p);
+  for (char **p = child.env; p && *p; p++) free(*p);
+  free(child.arguments);
+  free(child.env);
   if (error) return -error;
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
@@ -300,6 +318,8 @@ int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   JSRuntime *runtime = JS_NewRuntime();
   JS_SetMaxStackSize(runtime, 1 << 20);
+  /* Loading the program makes no garbage. */
+  JS_SetGCThreshold(runtime, 4 << 20);
   js_std_init_handlers(runtime);
   JSContext *ctx = JS_NewContext(runtime);
   JS_SetHostPromiseRejectionTracker(runtime, track, NULL);
