@@ -259,6 +259,7 @@ async function buildOnQuickjs(
         "-Wno-cast-function-type",
         `-DPIKU_TARGET="${name}"`,
         `-isystem${source}`,
+        `-I${join(root, "src/host")}`,
         "-static",
         "-s",
         "-Wl,--gc-sections",

@@ -26,6 +26,7 @@ import {
 } from "../repository/checkout.ts";
 import { recordOutputs } from "../repository/own.ts";
 import { keepCommit } from "../repository/push.ts";
+import { isComplete } from "../runtimes/dependencies.ts";
 import { ensureRanges } from "../site/cloudflare.ts";
 import { renderSite } from "../site/render.ts";
 import { routeTo, switchSite } from "../site/switch.ts";
@@ -179,10 +180,15 @@ function goLive(
   warn(recorder, plan, live);
   prepare(recorder, plan, number);
   const wanted = wantedFiles(plan, number, live);
+  const { environment } = plan;
+  const isBuilt = environment !== undefined && !isComplete(host, environment.folder);
   // Refused before anything is built; the app may write on meanwhile.
-  planCheckout(host, wanted, undefined);
+  const early = planCheckout(host, wanted, undefined);
   const outputs = step("build", () => build(recorder, plan));
-  const checkout = step("tree", () => planCheckout(host, wanted, outputs));
+  // Where nothing was built no time has passed.
+  const checkout = step("tree", () =>
+    isBuilt || outputs ? planCheckout(host, wanted, outputs) : early,
+  );
   const { change } = checkout;
   const planned = planGeneration(host, plan, live, number);
   const generation = { ...planned, release: { ...planned.release, took: change?.took } };

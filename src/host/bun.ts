@@ -72,6 +72,14 @@ export const host: Host = posixHost({
       maxBuffer: most,
       killSignal: "SIGKILL",
     }),
+  launch(argv, child) {
+    const stdio = { stdin: "ignore", stdout: "ignore", stderr: "ignore" } as const;
+    const started = attempt("run", argv[0]!, () =>
+      Bun.spawn([...argv], { ...child, ...stdio, detached: true }),
+    );
+    started.unref();
+    return started.pid;
+  },
   kill: (pid, signal) => attempt("kill", String(pid), () => process.kill(pid, signal)),
   flock(descriptor, path) {
     // The lock is on the open file description that we share with the child, so it stays when the

@@ -127,6 +127,11 @@ export interface Host {
    * synced. Mode 0644 unless given.
    */
   write(path: string, text: string, mode?: number): void;
+  /**
+   * The same without syncing anything: a power cut may take it back, or leave a part of it. For what
+   * is only a help, or is synced with more of its kind.
+   */
+  note(path: string, text: string, mode?: number): void;
   /** Adds to a file, which is made with this mode (0600 unless given) when it is not there. */
   append(path: string, text: string, mode?: number): void;
   /** Names in a folder, sorted, without `.` and `..`; empty when there is no such folder. */
@@ -174,6 +179,8 @@ export interface Host {
    * `log`.
    */
   start(argv: readonly string[], how: Exec & { log: string; status: string }): Job;
+  /** Starts a child in a session of its own that reads and says nothing, and forgets it. */
+  detach(argv: readonly string[], how?: Exec): void;
   /**
    * The exit status of a job, or undefined while it runs. A job that vanished without one has 137.
    */

@@ -10,6 +10,7 @@ import { writingOf } from "./write.ts";
 export function posixHost(system: System): Host {
   const output = outputOf(system);
   const children = childrenOf(system, output.sayError);
+  const { launch, ...rest } = children;
   const host: Host = {
     engine: system.engine,
     target: system.target,
@@ -23,8 +24,8 @@ export function posixHost(system: System): Host {
 
     ...readingOf(system),
     ...writingOf(system, children.capture),
-    ...children,
-    start: (argv, how) => startJob(host, argv, how),
+    ...rest,
+    start: (argv, how) => startJob(host, launch, argv, how),
     poll: (job) => pollJob(host, job),
     end: (job, grace) => endJob(host, job, grace),
     ...output,

@@ -73,6 +73,11 @@ declare module "piku:native" {
     stdin: number,
     most: number,
   ): [status: number, stdout: ArrayBuffer, stderr: ArrayBuffer, isCut: boolean];
+  export function launch(
+    argv: readonly string[],
+    env: readonly string[],
+    cwd: string | undefined,
+  ): number;
   export function ignoreHangup(): void;
 }
 

@@ -56,6 +56,7 @@ export const host: Host = posixHost({
   },
   run: (argv, child) => runChild(argv, child, 0, 1, 2),
   capture,
+  launch: (argv, { cwd, env }) => succeed(native.launch(argv, pairsOf(env), cwd), "run", argv[0]!),
   kill: (pid, signal) => succeed(os.kill(pid, signal), "kill", String(pid)),
   flock(descriptor, path) {
     const error = native.flock(descriptor);

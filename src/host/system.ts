@@ -39,6 +39,11 @@ export interface System {
   run(argv: readonly string[], how: Child): number;
   /** Ends the child when it has printed more than `most` bytes on either. */
   capture(argv: readonly string[], how: Child & { input?: Uint8Array; most: number }): Collected;
+  /**
+   * Starts a child in a session of its own that reads and says nothing, and does not wait for it.
+   * Its number.
+   */
+  launch(argv: readonly string[], how: Child): number;
   kill(pid: number, signal: number): void;
   /** False when it is held by someone else. */
   flock(descriptor: number, path: string): boolean;

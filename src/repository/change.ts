@@ -1,8 +1,7 @@
 import type { Took, TreeUndo } from "../app/releases.ts";
 import type { Entry, Host } from "../host/host.ts";
 import type { Made } from "./build-tree.ts";
-import type { Commit } from "./commit.ts";
-import { differenceOf } from "./commit.ts";
+import { type Commit, type Difference, differenceOf } from "./commit.ts";
 import type { Choices } from "./own.ts";
 import { isAsMade, isAsReleased, keptOf, planOwn } from "./own.ts";
 import { refuseTaken, type TypeOf } from "./taken.ts";
@@ -36,6 +35,8 @@ export interface TreeChange {
   gone: string[];
   /** Files that are there and will be overwritten, or removed. */
   replaced: string[];
+  /** The files in which the commit differs from what is there. */
+  difference: Difference;
   /** Tracked files that it will change. */
   modified: string[];
   /** Tracked files that the app has changed and that stay as they are. */
@@ -104,6 +105,7 @@ export function planChange(
     published,
     gone: gone.filter((name) => !coming.includes(name)),
     replaced: [...new Set([...overwritten, ...coming.filter(isThere), ...gone])],
+    difference,
     modified,
     left: [...new Set([...changed, ...own.stay])].filter(
       (name) => !replaced.has(name) && !own.removed.includes(name),

@@ -10,12 +10,12 @@ import {
   type Outputs,
   sameSecond,
 } from "./build-tree.ts";
-import { type CheckoutRequest, planChange, type TreeChange } from "./change.ts";
+import { type CheckoutRequest, isUtf8Name, planChange, type TreeChange } from "./change.ts";
 import type { Commit } from "./commit.ts";
 import { gitEnv } from "./git.ts";
 import keepStrange from "./keep-strange.sh" with { type: "text" };
 import { typesBelow } from "./taken.ts";
-import { commitOf, ensureTree, moveTree, revertFiles } from "./worktree.ts";
+import { ensureTree, moveTree, removeFile, revertFiles, shownIn } from "./worktree.ts";
 
 function tar(host: Host, words: string[], names?: readonly string[]): void {
   const input = names?.map((name) => `${name}\0`).join("");
@@ -71,7 +71,7 @@ export function planCheckout(
 ): Checkout {
   const { commit, release, live } = wanted;
   const { app } = commit;
-  const shown = commitOf(host, app.tree);
+  const shown = shownIn(host, app);
   const typeOf = typesBelow(host, app.tree);
   const earlier = madeBy(host, app, live?.number);
   const publish = outputs ? madeToPublish(host, app, earlier, outputs) : [];
@@ -101,7 +101,9 @@ export function keepReplaced(host: Host, { commit, release, shown, made, change 
   if (!change) return;
   if (change.replaced.length > 0) tar(host, ["-C", app.tree, "-cf", files.before], change.replaced);
   if (change.took) tar(host, ["-C", app.tree, "-cf", files.own], change.took.names);
-  if (host.stat(app.tree) !== undefined)
+  const { added, modified, deleted } = change.difference;
+  const isStrange = ![...added, ...modified, ...deleted].every(isUtf8Name);
+  if (isStrange && host.stat(app.tree) !== undefined)
     nonUtf8Files(host, app, release, keepStrange, {
       ...(incoming ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: incoming } : {}),
       repo: app.repo,
@@ -114,16 +116,21 @@ export function keepReplaced(host: Host, { commit, release, shown, made, change 
 export function applyCheckout(
   host: Host,
   { commit, release, shown }: Checkout,
-  { published, gone, modified, stay, restored }: TreeChange,
+  { published, gone, difference, modified, stay, restored }: TreeChange,
 ): void {
   const { app } = commit;
   ensureTree(host, app, app.tree);
   withNewTimestamps(host, app, modified, () =>
-    moveTree(host, app.tree, { from: shown, to: commit.id, keep: stay }, commit.incoming),
+    moveTree(
+      host,
+      app.tree,
+      { from: shown, to: commit.id, difference, keep: stay },
+      commit.incoming,
+    ),
   );
   for (const [name, number] of restored)
     tar(host, ["-C", app.tree, "--unlink-first", "-xf", releaseFiles(app, number).own], [name]);
-  for (const name of gone) removeFile(host, app, name);
+  for (const name of gone) removeFile(host, app.tree, name);
   if (published.length === 0) return;
   const bundle = `${releaseFiles(app, release).made}.tar`;
   tar(host, ["-C", buildTree(app), "-cf", bundle], published);
@@ -168,7 +175,7 @@ export function restoreTree(
 ): void {
   const files = releaseFiles(app, release);
   withNewTimestamps(host, app, modified, () => {
-    for (const name of added) removeFile(host, app, name);
+    for (const name of added) removeFile(host, app.tree, name);
     if (host.stat(files.strange)) nonUtf8Files(host, app, release, restoreStrange);
     if (shown) {
       ensureTree(host, app, app.tree);
@@ -176,15 +183,4 @@ export function restoreTree(
     }
     if (host.stat(files.before)) tar(host, ["-C", app.tree, "--unlink-first", "-xf", files.before]);
   });
-}
-
-/** Removes a file of the app's work tree, and the folders that become empty. */
-function removeFile(host: Host, app: App, name: string): void {
-  if (host.stat(`${app.tree}/${name}`)?.type === "directory") return;
-  host.remove(`${app.tree}/${name}`);
-  const parts = name.split("/").slice(0, -1);
-  while (parts.length > 0 && host.list(`${app.tree}/${parts.join("/")}`).length === 0) {
-    host.remove(`${app.tree}/${parts.join("/")}`);
-    parts.pop();
-  }
 }

@@ -1,8 +1,9 @@
 import type { App } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
 import { must } from "../text/errors.ts";
-import { revision } from "./commit.ts";
+import { type Difference, revision } from "./commit.ts";
 import { careful, git, gitArgv, gitEnv, listed } from "./git.ts";
+import { headOf, knownCommit } from "./glance.ts";
 import { updateSubmodules } from "./modules.ts";
 import moveScript from "./move.sh" with { type: "text" };
 
@@ -35,6 +36,14 @@ export function ensureTree(host: Host, app: App, dir: string, incoming?: string)
 export const commitOf = (host: Host, dir: string) =>
   host.stat(`${dir}/.git`) ? revision(host, dir, "HEAD") : undefined;
 
+/** The same of an app's own work tree; git is asked only for what no glance has shown. */
+export function shownIn(host: Host, { tree, repo }: App): string | undefined {
+  const head = headOf(host, tree);
+  return head !== undefined && knownCommit(host, repo, head) !== undefined
+    ? head
+    : commitOf(host, tree);
+}
+
 /** Makes all tracked files of a work tree, and its submodules, those of a commit. */
 export function checkOut(host: Host, dir: string, id: string, incoming?: string): void {
   git(host, dir, ["checkout", "--quiet", "--force", "--detach", id, "--"], incoming);
@@ -52,22 +61,81 @@ export const untracked = (host: Host, dir: string) =>
 export const changedFiles = (host: Host, dir: string) =>
   listed(git(host, dir, ["diff-files", "--name-only", "--diff-filter=MT", "-z"]).stdout);
 
+/** How a work tree goes from one commit to another. */
+export interface Move {
+  /** Undefined: to all files of the commit. */
+  from: string | undefined;
+  to: string;
+  /** The files in which the commits differ. */
+  difference: Difference;
+  /** Those among them that stay as they are. */
+  keep: readonly string[];
+}
+
 /**
  * Changes the files in which two commits differ, and leaves all others alone, also those in `keep`:
- * the app may have written to a tracked file, such as a committed database. `from` undefined: all
- * files of the commit.
+ * the app may have written to a tracked file, such as a committed database.
  */
-export function moveTree(
+export function moveTree(host: Host, dir: string, move: Move, incoming?: string): void {
+  const { added, modified, deleted } = move.difference;
+  const isPlain = [...added, ...modified, ...deleted].every((name) => !name.includes("\ufffd"));
+  if (isPlain && deleted.length <= fewFiles) moveFiles(host, dir, move, incoming);
+  else moveByScript(host, dir, move, incoming);
+  if (host.stat(`${dir}/.gitmodules`)?.type === "file") updateSubmodules(host, dir, incoming);
+}
+
+// More of them are removed by a program: each costs a look at its directory as well.
+const fewFiles = 100;
+
+function moveFiles(
   host: Host,
   dir: string,
-  { from, to, keep }: { from: string | undefined; to: string; keep: readonly string[] },
-  incoming?: string,
+  { to, difference: { added, modified, deleted }, keep }: Move,
+  incoming: string | undefined,
+): void {
+  const stays = new Set(keep);
+  const moves = (name: string) => !stays.has(name);
+  for (const name of deleted.filter(moves)) removeFile(host, dir, name);
+  const comes = [...added, ...modified].filter(moves);
+  const isSame = added.length + modified.length + deleted.length === 0;
+  if (!isSame || !host.stat(`${dir}/.git/index`))
+    git(host, dir, ["read-tree", "--reset", to], incoming);
+  if (comes.length > 0)
+    git(host, dir, ["checkout-index", "--force", "--index", "-z", "--stdin"], incoming, {
+      input: comes.map((name) => `${name}\0`).join(""),
+    });
+  pointAt(host, dir, to, incoming);
+}
+
+/** Lets HEAD name a commit. */
+function pointAt(host: Host, dir: string, id: string, incoming: string | undefined): void {
+  if (headOf(host, dir) === undefined)
+    git(host, dir, ["update-ref", "--no-deref", "HEAD", id], incoming);
+  else host.note(`${dir}/.git/HEAD`, `${id}\n`);
+}
+
+/** Removes a file of a work tree, and the directories that become empty. */
+export function removeFile(host: Host, dir: string, name: string): void {
+  if (host.stat(`${dir}/${name}`)?.type === "directory") return;
+  host.remove(`${dir}/${name}`);
+  const parts = name.split("/").slice(0, -1);
+  while (parts.length > 0 && host.list(`${dir}/${parts.join("/")}`).length === 0) {
+    host.remove(`${dir}/${parts.join("/")}`);
+    parts.pop();
+  }
+}
+
+/** The same for names that only git can carry from one of its commands to the next. */
+function moveByScript(
+  host: Host,
+  dir: string,
+  { from, to, keep }: Move,
+  incoming: string | undefined,
 ): void {
   const kept = `${dir}/.git/piku-kept`;
   host.write(kept, keep.map((name) => `${name}\0`).join(""), 0o600);
   const env = { ...gitEnv(host, incoming), careful: careful.join(" "), from: from ?? "", to, kept };
   must(host, ["sh", "-c", moveScript], "the files could not be checked out", { cwd: dir, env });
-  if (host.stat(`${dir}/.gitmodules`)?.type === "file") updateSubmodules(host, dir, incoming);
 }
 
 /**

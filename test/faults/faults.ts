@@ -3,6 +3,7 @@ import { host } from "#host";
 /** What changes the world: before any of these something may go wrong. */
 const effects = [
   "write",
+  "note",
   "mkdir",
   "chmod",
   "remove",
@@ -11,11 +12,12 @@ const effects = [
   "run",
   "capture",
   "start",
+  "detach",
   "signal",
 ] as const satisfies readonly (keyof typeof host)[];
 
 /** What a full disk refuses. */
-const writes: string[] = ["write", "append", "mkdir", "link"];
+const writes: string[] = ["write", "note", "append", "mkdir", "link"];
 
 /**
  * `<root>/fault` says `COMMAND N FAULT`: to the process that runs this command, that is done before

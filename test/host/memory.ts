@@ -207,6 +207,10 @@ export function memoryHost({
 
     run: (argv, how = {}) => runChild(argv, how).status,
     capture: (argv, how = {}) => runChild(argv, how),
+    note: (path, text, mode) => host.write(path, text, mode),
+    detach(argv, how) {
+      host.capture(argv, how);
+    },
     start(argv, how): Job {
       const { status, stdout, stderr } = runChild(argv, how);
       host.append(how.log, stdout + stderr);
