@@ -12,6 +12,7 @@ import {
   readJournal,
   releaseFiles,
   removeJournal,
+  syncApp,
   writeJournal,
   writeLive,
   writeRelease,
@@ -192,13 +193,12 @@ function goLive(
   const { change } = checkout;
   const planned = planGeneration(host, plan, live, number);
   const generation = { ...planned, release: { ...planned.release, took: change?.took } };
-  begin(host, plan, generation, checkout);
+  begin(host, plan, generation, checkout, former);
   if (change) step("checkout", () => applyCheckout(host, checkout, change));
   const releases = target.releases && plan.procfile.release !== undefined;
   const release = () => step("release", () => runRelease(recorder, plan));
   recordOutputs(host, app, { number, live: live?.number }, releases ? release : undefined);
   step("start", () => startGeneration(recorder, plan, generation));
-  keepFiles(host, plan, number);
   step("switch", () => switchOver(host, plan, generation.release));
   makeLive(host, plan, { ...generation.release, steps }, former);
   warnOfFrontPage(host, plan);
@@ -259,11 +259,22 @@ function prepare(recorder: Recorder, plan: Plan, number: number): void {
   host.mkdir(app.cache);
 }
 
-/** Records what is about to change, so that it can be undone whatever happens. */
-function begin(host: Host, { app, cause }: Plan, { release }: Generation, checkout: Checkout) {
+/**
+ * Records what is about to change, so that it can be undone whatever happens. Files of the app's
+ * that will be replaced are on the disk before the journal is, which lets them be put back.
+ */
+function begin(
+  host: Host,
+  plan: Plan,
+  { release }: Generation,
+  checkout: Checkout,
+  former: string,
+) {
+  const { app, cause } = plan;
   const { change } = checkout;
   if (change) for (const line of renderOwn(change)) host.say(line);
-  keepReplaced(host, checkout);
+  keepFiles(host, plan, release.number, former);
+  if (keepReplaced(host, checkout)) syncApp(host, app);
   writeRelease(host, app, release);
   writeJournal(host, app, {
     release: release.number,
@@ -271,6 +282,7 @@ function begin(host: Host, { app, cause }: Plan, { release }: Generation, checko
     made: !host.stat(app.tree),
     tree: checkout.change?.undo,
   });
+  syncApp(host, app);
 }
 
 /** Sends requests to the new processes. */
@@ -293,11 +305,17 @@ function isLookedAt(host: Host, app: App, { workers }: Release): boolean {
 }
 
 /** Saves what a release consists of, for a later rollback. */
-function keepFiles(host: Host, { app, site, target, settings }: Plan, number: number): void {
+function keepFiles(
+  host: Host,
+  { app, site, target, settings }: Plan,
+  number: number,
+  former: string,
+): void {
   const files = releaseFiles(app, number);
-  if (site) host.write(files.site, renderSite(site), 0o600);
-  host.write(files.settings, target.serverSettings, 0o600);
-  host.write(files.live, renderSettings(settings), 0o600);
+  if (site) host.note(files.site, renderSite(site), 0o600);
+  host.note(files.settings, target.serverSettings, 0o600);
+  host.note(files.live, renderSettings(settings), 0o600);
+  if (former !== target.serverSettings) host.note(files.former, former, 0o600);
 }
 
 /**
@@ -318,9 +336,9 @@ function makeLive(host: Host, { app, target }: Plan, release: Release, former: s
         "try again",
       );
     }
-    host.write(releaseFiles(app, release.number).former, former, 0o600);
     host.write(`${app.envs}/ENV`, target.serverSettings, 0o600);
   }
+  syncApp(host, app);
   writeLive(host, app, release.number);
   markStarted(host, app);
   removeJournal(host, app);

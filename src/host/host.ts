@@ -146,11 +146,19 @@ export interface Host {
    * Removes a file, a link or a whole tree (never following links); nothing when it is not there.
    */
   remove(path: string): void;
+  /**
+   * Brings all that has been written to the file systems of these paths to the disk, by whomever
+   * (syncfs(2)): what comes after it is never there without it. Paths that are not there are passed
+   * over.
+   */
+  sync(paths: readonly string[]): void;
   /** Renames over whatever file is there, and syncs the folder. */
   rename(from: string, to: string): void;
+  /** The same without syncing, as `note` writes. */
+  move(from: string, to: string): void;
   /**
    * Makes `path` a symbolic link to `target`, atomically in the place of a link or file that is
-   * there.
+   * there; nothing is synced.
    */
   link(target: string, path: string): void;
   /** What a symbolic link says, or undefined when `path` is none. */

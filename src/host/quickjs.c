@@ -94,6 +94,25 @@ CALL(make_folder) {
   return done;
 }
 
+/* syncfs for each disk that these descriptors are on, once */
+CALL(sync_disks) {
+  dev_t seen[32];
+  int count = 0, fd;
+  for (;; count++) {
+    struct stat st;
+    JSValue item = JS_GetPropertyUint32(ctx, argv[0], count);
+    int isLast = JS_IsUndefined(item);
+    fd = number(ctx, item);
+    JS_FreeValue(ctx, item);
+    if (isLast || count == 32) return JS_NewInt32(ctx, 0);
+    if (fstat(fd, &st) < 0) return result(ctx, -1);
+    seen[count] = st.st_dev;
+    int at = 0;
+    while (seen[at] != st.st_dev) at++;
+    if (at == count && syncfs(fd) < 0) return result(ctx, -1);
+  }
+}
+
 CALL(sync_file) { return result(ctx, fsync(number(ctx, argv[0]))); }
 CALL(lock_file) { return result(ctx, flock(number(ctx, argv[0]), LOCK_EX | LOCK_NB)); }
 CALL(user) { return JS_NewInt64(ctx, getuid()); }
@@ -136,7 +155,7 @@ static const JSCFunctionListEntry calls[] = {
   JS_PROP_STRING_DEF("target", PIKU_TARGET, 0),
   JS_CFUNC_DEF("errorName", 1, error_name), JS_CFUNC_DEF("decode", 3, decode), JS_CFUNC_DEF("encode", 1, encode),
   JS_CFUNC_DEF("chmod", 2, change_mode), JS_CFUNC_DEF("mkdir", 2, make_folder), JS_CFUNC_DEF("fsync", 1, sync_file),
-  JS_CFUNC_DEF("flock", 1, lock_file), JS_CFUNC_DEF("getuid", 0, user), JS_CFUNC_DEF("getgid", 0, group),
+  JS_CFUNC_DEF("flock", 1, lock_file), JS_CFUNC_DEF("syncfs", 1, sync_disks), JS_CFUNC_DEF("getuid", 0, user), JS_CFUNC_DEF("getgid", 0, group),
   JS_CFUNC_DEF("getppid", 0, parent), JS_CFUNC_DEF("memoryFile", 0, memory_file), JS_CFUNC_DEF("free", 1, free_space),
   JS_CFUNC_DEF("canBind", 2, can_bind), JS_CFUNC_DEF("run", 6, run), JS_CFUNC_DEF("capture", 5, capture),
   JS_CFUNC_DEF("launch", 3, launch),

@@ -28,6 +28,14 @@ export const host: Host = posixHost({
   },
   write,
   sync: (descriptor, path) => succeed(native.fsync(descriptor), "fsync", path),
+  syncDisks(paths) {
+    const open = paths.map((path) => succeed(os.open(path, closeInChildren, 0), "open", path));
+    try {
+      succeed(native.syncfs(open), "syncfs", paths[0] ?? "");
+    } finally {
+      for (const descriptor of open) os.close(descriptor);
+    }
+  },
   stat(path, follow) {
     const [stat, error] = follow ? os.stat(path) : os.lstat(path);
     if (!stat) throw failure(error, "stat", path);

@@ -24,6 +24,8 @@ export interface System {
   read(descriptor: number, into: Uint8Array, offset: number | undefined, path: string): number;
   write(descriptor: number, bytes: Uint8Array, path: string): number;
   sync(descriptor: number, path: string): void;
+  /** Syncs each file system that one of these files or folders is on, once. */
+  syncDisks(paths: readonly string[]): void;
   stat(path: string, follow: boolean): Entry;
   names(dir: string): string[];
   makeFolder(path: string, mode: number): void;

@@ -14,7 +14,17 @@ import { checked, folderOf, type System, SystemError, tolerate } from "./system.
 /** What a Host changes in the file system. */
 export type Writing = Pick<
   Host,
-  "write" | "note" | "append" | "mkdir" | "chmod" | "remove" | "rename" | "link" | "lock"
+  | "write"
+  | "note"
+  | "sync"
+  | "append"
+  | "mkdir"
+  | "chmod"
+  | "remove"
+  | "rename"
+  | "move"
+  | "link"
+  | "lock"
 >;
 
 /** That part of the Host; `capture` runs `rm` for whole trees. */
@@ -26,6 +36,8 @@ export const writingOf = (system: System, capture: Host["capture"]): Writing => 
   note(path, text, mode = 0o644) {
     replace(system, path, (temporary) => fill(system, temporary, text, mode, path, false));
   },
+  sync: (paths) =>
+    system.syncDisks(paths.filter((path) => tolerate(() => system.stat(path, true), "ENOENT"))),
   append(path, text, mode = 0o600) {
     const made = tolerate(
       () => withOpen(system, path, writeOnly | create | exclusive, mode, () => true),
@@ -50,13 +62,13 @@ export const writingOf = (system: System, capture: Host["capture"]): Writing => 
     // reason.
     if (capture(["rm", "-rf", "--", path]).status !== 0) removeTree(system, path);
   },
+  move: (from, to) => system.rename(checked(from), checked(to)),
   rename(from, to) {
     system.rename(checked(from), checked(to));
     syncFolder(system, to);
   },
   link(target, path) {
     replace(system, path, (temporary) => system.symlink(checked(target), temporary));
-    syncFolder(system, path);
   },
   lock: (path) => lock(system, path),
 });

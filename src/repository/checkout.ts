@@ -93,12 +93,16 @@ export function planCheckout(
 
 /**
  * Saves what a checkout will overwrite, and the list of build output, beside the release's record.
+ * Gives whether there was something to save.
  */
-export function keepReplaced(host: Host, { commit, release, shown, made, change }: Checkout): void {
+export function keepReplaced(
+  host: Host,
+  { commit, release, shown, made, change }: Checkout,
+): boolean {
   const { app, id, incoming } = commit;
   const files = releaseFiles(app, release);
-  host.write(files.made, JSON.stringify(made), 0o600);
-  if (!change) return;
+  host.note(files.made, JSON.stringify(made), 0o600);
+  if (!change) return false;
   if (change.replaced.length > 0) tar(host, ["-C", app.tree, "-cf", files.before], change.replaced);
   if (change.took) tar(host, ["-C", app.tree, "-cf", files.own], change.took.names);
   const { added, modified, deleted } = change.difference;
@@ -110,6 +114,7 @@ export function keepReplaced(host: Host, { commit, release, shown, made, change 
       from: shown ?? "",
       to: id,
     });
+  return isStrange || change.replaced.length > 0 || change.took !== undefined;
 }
 
 /** Checks the commit out into the app's work tree and copies the build output into it. */

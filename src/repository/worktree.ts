@@ -13,7 +13,10 @@ import moveScript from "./move.sh" with { type: "text" };
  * accepts them; what reads a repository without git (JGit, libgit2) finds them by this file only.
  */
 export function ensureTree(host: Host, app: App, dir: string, incoming?: string): void {
-  if (!host.stat(`${dir}/.git`)) {
+  // A power cut may have left these without what was in them, and git takes none of them so.
+  for (const name of ["HEAD", "config", "index"])
+    if (host.stat(`${dir}/.git/${name}`)?.size === 0) host.remove(`${dir}/.git/${name}`);
+  if (["HEAD", "config"].some((name) => !host.stat(`${dir}/.git/${name}`))) {
     host.mkdir(dir);
     git(host, dir, ["init", "--quiet", "--template=", "."]);
     git(host, dir, ["config", "core.logAllRefUpdates", "false"]);

@@ -24,9 +24,9 @@ export function writeWorker(host: Host, app: App, worker: Worker): void {
     for (const [key, value] of Object.entries(envdirFiles(settings)))
       host.append(`${files.envdir}/${key}`, value, 0o600);
   } else {
-    host.write(files.launcher, renderLauncher(app, worker), 0o600);
+    host.note(files.launcher, renderLauncher(app, worker), 0o600);
   }
-  host.write(files.copy, renderWorker(host, app, worker), 0o600);
+  host.note(files.copy, renderWorker(host, app, worker), 0o600);
 }
 
 const renderWorker = (host: Host, app: App, worker: Worker) =>
@@ -134,5 +134,5 @@ function enableVassal(
   worker: Pick<Worker, "kind" | "ordinal" | "release">,
 ): void {
   const files = filesOf(app, worker);
-  host.write(files.vassal, host.read(files.copy) ?? "", 0o600);
+  host.note(files.vassal, host.read(files.copy) ?? "", 0o600);
 }

@@ -207,6 +207,8 @@ export function memoryHost({
 
     run: (argv, how = {}) => runChild(argv, how).status,
     capture: (argv, how = {}) => runChild(argv, how),
+    sync() {},
+    move: (from, to) => host.rename(from, to),
     note: (path, text, mode) => host.write(path, text, mode),
     detach(argv, how) {
       host.capture(argv, how);
