@@ -16,6 +16,8 @@ export interface Counts {
   syncs: number;
   /** Bytes written to files of the board. */
   bytes: number;
+  /** How often its disk was told to write down what it holds back; of a board with its own alone. */
+  flushes?: number;
 }
 
 const syncing = ["fsync", "fdatasync", "syncfs", "sync"];
@@ -28,6 +30,7 @@ export class Trace {
   /** What was synced. */
   readonly synced: string[] = [];
   bytes = 0;
+  flushes?: number;
 
   /** `home`: what lies below it counts as written to the board. */
   constructor(text: string, home: string) {
@@ -56,7 +59,8 @@ export class Trace {
   }
 
   get counts(): Counts {
-    return { programs: this.programs.length, syncs: this.synced.length, bytes: this.bytes };
+    const { programs, synced, bytes, flushes } = this;
+    return { programs: programs.length, syncs: synced.length, bytes, flushes };
   }
 }
 
@@ -97,6 +101,7 @@ export class Counter {
   /** What a command of the client's costs the board, with all that it leaves behind. */
   count(argv: readonly string[], how: How = {}): Trace {
     const from = fs.statSync(this.#file).size;
+    const flushesBefore = this.#flushes();
     ok(this.board.run(argv, { env: this.#env, limit: 120, ...how }));
     let text = "";
     // A process that was just started may have done nothing yet: two looks must agree.
@@ -106,12 +111,22 @@ export class Counter {
       if (text !== before || !hasEnded(text, this.#listener))
         throw new Error("something still runs");
     }, 60);
-    return new Trace(text, this.board.home);
+    const trace = new Trace(text, this.board.home);
+    const flushes = this.#flushes();
+    if (flushes !== undefined) trace.flushes = flushes - flushesBefore!;
+    return trace;
   }
 
   /** `ssh board WORDS`. */
   ssh(...words: string[]) {
     return this.count(["ssh", "-F", `${this.board.folder}/ssh/counted`, "board", ...words]);
+  }
+
+  /** Flushes of the board's disk until now (Documentation/block/stat.rst in Linux). */
+  #flushes(): number | undefined {
+    const mounted = this.board.run(["findmnt", "-n", "-o", "SOURCE", this.board.folder]).stdout;
+    const disk = /^\/dev\/(loop\d+)\n/.exec(mounted)?.[1];
+    return disk ? Number(read(`/sys/block/${disk}/stat`).trim().split(/\s+/)[15]) : undefined;
   }
 
   stop() {

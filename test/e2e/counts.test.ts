@@ -11,11 +11,11 @@ import { stories, unlessLong } from "./story.ts";
 /** The most that each may cost: programs, calls of fsync and its like, bytes written. */
 const limits: Record<string, [programs: number, syncs: number, bytes: number]> = {
   "`apps`": [3, 0, 0],
-  "a push of an empty commit": [81, 41, 20_000],
-  "a push of one file": [81, 43, 22_000],
-  "`config:set`": [29, 41, 19_000],
-  "`restart`": [29, 35, 19_000],
-  "`rollback`": [29, 35, 19_000],
+  "a push of an empty commit": [18, 6, 17_000],
+  "a push of one file": [21, 8, 20_000],
+  "`config:set`": [9, 6, 17_000],
+  "`restart`": [9, 4, 17_000],
+  "`rollback`": [9, 4, 17_000],
 };
 
 const overstepped = ({ programs, syncs, bytes }: Counts, limit: readonly number[]) =>
