@@ -10,20 +10,17 @@ const identityOf = (host: Host, path: string) => {
 
 /**
  * What is known about some files, found out by `ask` when they are others than at the last time and
- * kept in `~/.piku/answers`: programs take their time. `isKept`: whether an answer is good for more
- * than once.
+ * kept in `place`: programs take their time. `isKept`: whether an answer is good for more than once.
  */
 export function answerAbout<T>(
   host: Host,
-  title: string,
+  place: string,
   files: readonly string[],
   ask: () => T,
   isKept: (answer: T) => boolean,
 ): T {
   const about = JSON.stringify(files.map((path) => [path, identityOf(host, path)]));
-  const folder = `${pathsOf(host).root}/answers`;
-  const file = `${folder}/${title.replace(/[^\w.-]+/g, "!")}`;
-  const [known, answer] = host.read(file)?.split("\n") ?? [];
+  const [known, answer] = host.read(place)?.split("\n") ?? [];
   try {
     if (known === about && answer) return JSON.parse(answer) as T;
   } catch {
@@ -32,8 +29,8 @@ export function answerAbout<T>(
   const fresh = ask();
   if (!isKept(fresh)) return fresh;
   try {
-    host.mkdir(folder, 0o700);
-    host.note(file, `${about}\n${JSON.stringify(fresh)}\n`, 0o600);
+    host.mkdir(place.replace(/\/[^/]*$/, ""), 0o700);
+    host.note(place, `${about}\n${JSON.stringify(fresh)}\n`, 0o600);
   } catch {
     // Where the disk is full it is asked for again.
   }
@@ -58,7 +55,8 @@ export function askProgram(host: Host, argv: readonly string[]): Told {
   if (!real || !/^\/usr\/s?bin\//.test(real) || !isBinary(host, real)) return ask();
   // What uWSGI tells of Python depends on its plugin.
   const files = [path, "/usr/lib/uwsgi/plugins"];
-  return answerAbout(host, argv.join(" "), files, ask, ({ status }) => status === 0);
+  const place = `${pathsOf(host).root}/answers/${argv.join(" ").replace(/[^\w.-]+/g, "!")}`;
+  return answerAbout(host, place, files, ask, ({ status }) => status === 0);
 }
 
 const isBinary = (host: Host, path: string) => host.readFrom(path, 0, true, 4).text.includes("ELF");

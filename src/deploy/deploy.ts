@@ -275,7 +275,6 @@ function begin(
   if (change) for (const line of renderOwn(change)) host.say(line);
   keepFiles(host, plan, release.number, former);
   if (keepReplaced(host, checkout)) syncApp(host, app);
-  writeRelease(host, app, release);
   writeJournal(host, app, {
     release: release.number,
     cause,
@@ -283,6 +282,8 @@ function begin(
     tree: checkout.change?.undo,
   });
   syncApp(host, app);
+  // A record counts as one of a release that was live: none may be there without the journal.
+  writeRelease(host, app, release);
 }
 
 /** Sends requests to the new processes. */

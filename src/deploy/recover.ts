@@ -96,7 +96,7 @@ function undo(host: Host, app: App, journal: Journal, live: Release | undefined)
 /** Removes what a failed first deploy has created outside of the work tree. */
 function forget(host: Host, app: App): void {
   removeSite(host, app);
-  for (const name of ["crt", "key"]) host.remove(`${app.paths.nginx}/${app.name}.${name}`);
+  for (const name of ["crt", "key", "facts"]) host.remove(`${app.paths.nginx}/${app.name}.${name}`);
   // If the folder existed before, it shows no commit that a later deploy could start from.
   host.remove(`${app.tree}/.git`);
 }

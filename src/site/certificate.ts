@@ -1,5 +1,6 @@
 import { answerAbout } from "../app/answers.ts";
 import type { App } from "../app/app.ts";
+import { pathsOf } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { selfSign } from "./self-signed.ts";
 import type { Site } from "./site.ts";
@@ -38,8 +39,13 @@ export function readCertificate(
 ): CertificateFacts | undefined {
   if (!host.stat(certificate) || !host.stat(key)) return undefined;
   const ask = () => askOpenssl(host, { certificate, key }) ?? null;
-  return answerAbout(host, certificate, [certificate, key], ask, Boolean) ?? undefined;
+  const place = factsOf(certificate);
+  if (!place.startsWith(`${pathsOf(host).nginx}/`)) return ask() ?? undefined;
+  return answerAbout(host, place, [certificate, key], ask, Boolean) ?? undefined;
 }
+
+/** What is known of a certificate, beside it. */
+const factsOf = (certificate: string) => certificate.replace(/\.crt$/, ".facts");
 
 function askOpenssl(host: Host, { certificate, key }: KeyPair): CertificateFacts | undefined {
   const words = [
