@@ -149,6 +149,7 @@ CALL(can_bind) {
 }
 
 #include "quickjs-children.c"
+#include "quickjs-memory.c"
 
 static const JSCFunctionListEntry calls[] = {
   /* PIKU_TARGET comes from build.ts. */
@@ -187,7 +188,7 @@ int main(int argc, char **argv) {
     if (fd < 0 || fd > 2) break;
   }
   signal(SIGPIPE, SIG_IGN);
-  JSRuntime *runtime = JS_NewRuntime();
+  JSRuntime *runtime = JS_NewRuntime2(&memory, NULL);
   JS_SetMaxStackSize(runtime, 1 << 20);
   /* Loading the program makes no garbage. */
   JS_SetGCThreshold(runtime, 4 << 20);
