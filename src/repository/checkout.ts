@@ -15,7 +15,7 @@ import type { Commit } from "./commit.ts";
 import { gitEnv } from "./git.ts";
 import keepStrange from "./keep-strange.sh" with { type: "text" };
 import { typesBelow } from "./taken.ts";
-import { ensureTree, moveTree, removeFile, revertFiles, shownIn } from "./worktree.ts";
+import { ensureTree, moveTree, revertFiles, shownIn } from "./worktree.ts";
 
 function tar(host: Host, words: string[], names?: readonly string[]): void {
   const input = names?.map((name) => `${name}\0`).join("");
@@ -135,7 +135,7 @@ export function applyCheckout(
   );
   for (const [name, number] of restored)
     tar(host, ["-C", app.tree, "--unlink-first", "-xf", releaseFiles(app, number).own], [name]);
-  for (const name of gone) removeFile(host, app.tree, name);
+  for (const name of gone) removeFile(host, app, name);
   if (published.length === 0) return;
   const bundle = `${releaseFiles(app, release).made}.tar`;
   tar(host, ["-C", buildTree(app), "-cf", bundle], published);
@@ -180,7 +180,7 @@ export function restoreTree(
 ): void {
   const files = releaseFiles(app, release);
   withNewTimestamps(host, app, modified, () => {
-    for (const name of added) removeFile(host, app.tree, name);
+    for (const name of added) removeFile(host, app, name);
     if (host.stat(files.strange)) nonUtf8Files(host, app, release, restoreStrange);
     if (shown) {
       ensureTree(host, app, app.tree);
@@ -188,4 +188,15 @@ export function restoreTree(
     }
     if (host.stat(files.before)) tar(host, ["-C", app.tree, "--unlink-first", "-xf", files.before]);
   });
+}
+
+/** Removes a file of the app's work tree, and the folders that become empty. */
+function removeFile(host: Host, app: App, name: string): void {
+  if (host.stat(`${app.tree}/${name}`)?.type === "directory") return;
+  host.remove(`${app.tree}/${name}`);
+  const parts = name.split("/").slice(0, -1);
+  while (parts.length > 0 && host.list(`${app.tree}/${parts.join("/")}`).length === 0) {
+    host.remove(`${app.tree}/${parts.join("/")}`);
+    parts.pop();
+  }
 }

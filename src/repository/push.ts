@@ -221,7 +221,8 @@ export const serve = (
 
 /** The commit of a branch; git is asked for it only when it has packed it (git-pack-refs(1)). */
 export const branchTip = (host: Host, { repo }: App, branch: string): string | undefined => {
-  const loose = host.read(`${repo}/${branchPrefix}${branch}`)?.trim() ?? "";
+  const file = `${repo}/${branchPrefix}${branch}`;
+  const loose = host.stat(file)?.type === "file" ? (host.read(file)?.trim() ?? "") : "";
   return isCommit(loose) ? loose : revision(host, repo, branchPrefix + branch);
 };
 

@@ -87,8 +87,17 @@ export function moveTree(host: Host, dir: string, move: Move, incoming?: string)
   if (host.stat(`${dir}/.gitmodules`)?.type === "file") updateSubmodules(host, dir, incoming);
 }
 
-// More of them are removed by a program: each costs a look at its directory as well.
+// More of them are removed by a program as well.
 const fewFiles = 100;
+
+/** Removes files, and the directories that become empty: not what an app puts there meanwhile. */
+function removeFiles(host: Host, dir: string, names: readonly string[]): void {
+  for (const name of names)
+    if (host.stat(`${dir}/${name}`)?.type !== "directory") host.remove(`${dir}/${name}`);
+  const parents = names.flatMap((name) => /^(.*)\//s.exec(name)?.[1] ?? []);
+  const words = ["rmdir", "-p", "--ignore-fail-on-non-empty", "--", ...new Set(parents)];
+  if (parents.length > 0) host.capture(words, { cwd: dir });
+}
 
 function moveFiles(
   host: Host,
@@ -98,7 +107,7 @@ function moveFiles(
 ): void {
   const stays = new Set(keep);
   const moves = (name: string) => !stays.has(name);
-  for (const name of deleted.filter(moves)) removeFile(host, dir, name);
+  removeFiles(host, dir, deleted.filter(moves));
   const comes = [...added, ...modified].filter(moves);
   const isSame = added.length + modified.length + deleted.length === 0;
   if (!isSame || !host.stat(`${dir}/.git/index`))
@@ -115,17 +124,6 @@ function pointAt(host: Host, dir: string, id: string, incoming: string | undefin
   if (headOf(host, dir) === undefined)
     git(host, dir, ["update-ref", "--no-deref", "HEAD", id], incoming);
   else host.note(`${dir}/.git/HEAD`, `${id}\n`);
-}
-
-/** Removes a file of a work tree, and the directories that become empty. */
-export function removeFile(host: Host, dir: string, name: string): void {
-  if (host.stat(`${dir}/${name}`)?.type === "directory") return;
-  host.remove(`${dir}/${name}`);
-  const parts = name.split("/").slice(0, -1);
-  while (parts.length > 0 && host.list(`${dir}/${parts.join("/")}`).length === 0) {
-    host.remove(`${dir}/${parts.join("/")}`);
-    parts.pop();
-  }
 }
 
 /** The same for names that only git can carry from one of its commands to the next. */
