@@ -20,11 +20,11 @@ export function answerAbout<T>(
   isKept: (answer: T) => boolean,
 ): T {
   const about = JSON.stringify(files.map((path) => [path, identityOf(host, path)]));
-  const [known, answer] = host.read(place)?.split("\n") ?? [];
   try {
+    const [known, answer] = host.read(place)?.split("\n") ?? [];
     if (known === about && answer) return JSON.parse(answer) as T;
   } catch {
-    // A power cut has left a part of it.
+    // A power cut has left a part of it, or somebody something else.
   }
   const fresh = ask();
   if (!isKept(fresh)) return fresh;

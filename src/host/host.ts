@@ -1,3 +1,15 @@
+/** A process that is alive, as proc(5) has it. */
+export interface ProcessFacts {
+  pid: number;
+  parent: number;
+  group: number;
+  session: number;
+  /** Its CPU time with that of its children that have ended, in ticks of 10 ms. */
+  ticks: number;
+  /** When it began, in such ticks since the machine did. */
+  began: number;
+}
+
 /** What `stat` tells of one directory entry, the entry itself and not what a link points to. */
 export interface Entry {
   type: "file" | "directory" | "link" | "socket" | "other";
@@ -201,6 +213,8 @@ export interface Host {
    */
   signal(pid: number, name: string): boolean;
 
+  /** Every process of the machine that is alive, other users' as well. */
+  processes(): ProcessFacts[];
   /** From now on HUP, INT and TERM do not end this process; its children take them as usual. */
   ignoreHangup(): void;
 

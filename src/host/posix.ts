@@ -1,6 +1,7 @@
 import type { Host } from "./host.ts";
 import { endJob, pollJob, startJob } from "./jobs.ts";
 import { outputOf } from "./output.ts";
+import { readProcesses } from "./processes.ts";
 import { readingOf } from "./read.ts";
 import { childrenOf } from "./run.ts";
 import type { System } from "./system.ts";
@@ -20,6 +21,7 @@ export function posixHost(system: System): Host {
     uid: system.uid,
     gid: system.gid,
     parent: () => system.parent(),
+    processes: () => system.processes?.() ?? readProcesses(host),
     ignoreHangup: () => system.ignoreHangup(),
 
     ...readingOf(system),

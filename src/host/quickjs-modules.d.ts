@@ -79,6 +79,7 @@ declare module "piku:native" {
     env: readonly string[],
     cwd: string | undefined,
   ): number;
+  export function processes(): ArrayBuffer;
   export function ignoreHangup(): void;
 }
 

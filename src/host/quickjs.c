@@ -1,10 +1,12 @@
 /* main() of the QuickJS executables, and the system calls that QuickJS's own `os` module lacks.
    Calls give what the kernel gives: a number, negative errno when they fail. */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -159,7 +161,7 @@ static const JSCFunctionListEntry calls[] = {
   JS_CFUNC_DEF("flock", 1, lock_file), JS_CFUNC_DEF("syncfs", 1, sync_disks), JS_CFUNC_DEF("getuid", 0, user), JS_CFUNC_DEF("getgid", 0, group),
   JS_CFUNC_DEF("getppid", 0, parent), JS_CFUNC_DEF("memoryFile", 0, memory_file), JS_CFUNC_DEF("free", 1, free_space),
   JS_CFUNC_DEF("canBind", 2, can_bind), JS_CFUNC_DEF("run", 6, run), JS_CFUNC_DEF("capture", 5, capture),
-  JS_CFUNC_DEF("launch", 3, launch),
+  JS_CFUNC_DEF("launch", 3, launch), JS_CFUNC_DEF("processes", 0, processes),
   JS_CFUNC_DEF("ignoreHangup", 0, ignoreHangup),
 };
 

@@ -65,6 +65,17 @@ export const host: Host = posixHost({
   run: (argv, child) => runChild(argv, child, 0, 1, 2),
   capture,
   launch: (argv, { cwd, env }) => succeed(native.launch(argv, pairsOf(env), cwd), "run", argv[0]!),
+  processes() {
+    const all = new Float64Array(native.processes());
+    return Array.from({ length: all.length / 6 }, (_, i) => ({
+      pid: all[6 * i]!,
+      parent: all[6 * i + 1]!,
+      group: all[6 * i + 2]!,
+      session: all[6 * i + 3]!,
+      ticks: all[6 * i + 4]!,
+      began: all[6 * i + 5]!,
+    }));
+  },
   kill: (pid, signal) => succeed(os.kill(pid, signal), "kill", String(pid)),
   flock(descriptor, path) {
     const error = native.flock(descriptor);

@@ -1,4 +1,4 @@
-import type { Entry } from "./host.ts";
+import type { Entry, ProcessFacts } from "./host.ts";
 
 /**
  * What differs between the engines: system calls, one each, and little else. A failing one throws a
@@ -46,6 +46,8 @@ export interface System {
    * Its number.
    */
   launch(argv: readonly string[], how: Child): number;
+  /** `Host.processes`, where that is quicker than to read the files. */
+  processes?(): ProcessFacts[];
   kill(pid: number, signal: number): void;
   /** False when it is held by someone else. */
   flock(descriptor: number, path: string): boolean;
