@@ -1,7 +1,7 @@
 import type { App } from "../app/app.ts";
 import type { Host, Ran } from "../host/host.ts";
 import { isExecutable } from "../host/tools.ts";
-import { PikuError, reasonOf } from "../text/errors.ts";
+import { failedRun, PikuError, reasonOf } from "../text/errors.ts";
 import { printable, shellQuote } from "../text/text.ts";
 import { git, gitArgv, gitEnv } from "./git.ts";
 import largestScript from "./largest.sh" with { type: "text" };
@@ -41,7 +41,7 @@ function refuseIncomplete(
   const input = ids.map((id) => `${id}\n`).join("");
   const ran = host.capture(argv, { env: gitEnv(host, incoming), input });
   if (ran.status === 0) return;
-  if (!hasHole(ran)) throw new PikuError(`git rev-list failed: ${reasonOf(ran)}`);
+  if (!hasHole(ran)) throw failedRun("git rev-list failed", ran);
   throw new PikuError(
     "this push lacks earlier commits: it comes from a shallow clone, which has only the last ones",
     "in GitHub Actions, give actions/checkout `fetch-depth: 0`; elsewhere: git fetch --unshallow",

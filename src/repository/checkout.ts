@@ -1,7 +1,7 @@
 import type { App } from "../app/app.ts";
 import { releaseFiles, type TreeUndo } from "../app/releases.ts";
 import type { Entry, Host } from "../host/host.ts";
-import { must, PikuError, reasonOf } from "../text/errors.ts";
+import { failedRun, must } from "../text/errors.ts";
 import {
   buildTree,
   type Made,
@@ -28,7 +28,7 @@ function tar(host: Host, words: string[], names?: readonly string[]): void {
     { input },
   );
   // Status 1: a file changed while it was being read; the app is running.
-  if (ran.status > 1) throw new PikuError(`tar failed: ${reasonOf(ran)}`);
+  if (ran.status > 1) throw failedRun("tar failed", ran);
 }
 
 /** What a checkout will do to the app's work tree, and how to undo it. */
