@@ -1,4 +1,5 @@
-import type { Host } from "../../src/host/host.ts";
+import type { Host, ProcessFacts } from "../../src/host/host.ts";
+import { readProcesses } from "../../src/host/processes.ts";
 
 /**
  * What every Host must do, as a table of names and checks. A check throws when it does not hold.
@@ -433,6 +434,19 @@ export const systemChecks = (
     same(pid, session);
     throws("ENOENT", () => host.detach(["piku-no-such-program"]));
     throws("ENOENT", () => host.detach(["true"], { cwd: `${folder}/none` }));
+  },
+  "processes tells the same as the files below /proc"(host, folder) {
+    const job = host.start(["sleep", "100"], { log: `${folder}/log`, status: `${folder}/status` });
+    const session = Number(host.read(`${folder}/status.pid`));
+    const shown = (all: ProcessFacts[]) =>
+      all
+        .filter((one) => one.pid === host.pid || one.session === session)
+        .map(({ ticks, ...one }) => one)
+        .sort((a, b) => a.pid - b.pid);
+    same(shown(host.processes()), shown(readProcesses(host)));
+    same(host.processes().find(({ pid }) => pid === host.pid)?.parent, host.parent());
+    host.end(job, 1000);
+    same(shown(host.processes()).length, 1);
   },
   "a job that cannot be started, or is ended by a signal, or vanishes"(host, folder) {
     const log = `${folder}/log`;
