@@ -12,6 +12,7 @@ import {
   readJournal,
   releaseFiles,
   removeJournal,
+  syncApp,
   writeJournal,
   writeLive,
   writeRelease,
@@ -26,6 +27,7 @@ import {
 } from "../repository/checkout.ts";
 import { recordOutputs } from "../repository/own.ts";
 import { keepCommit } from "../repository/push.ts";
+import { isComplete } from "../runtimes/dependencies.ts";
 import { ensureRanges } from "../site/cloudflare.ts";
 import { renderSite } from "../site/render.ts";
 import { routeTo, switchSite } from "../site/switch.ts";
@@ -179,20 +181,24 @@ function goLive(
   warn(recorder, plan, live);
   prepare(recorder, plan, number);
   const wanted = wantedFiles(plan, number, live);
+  const { environment } = plan;
+  const isBuilt = environment !== undefined && !isComplete(host, environment.folder);
   // Refused before anything is built; the app may write on meanwhile.
-  planCheckout(host, wanted, undefined);
+  const early = planCheckout(host, wanted, undefined);
   const outputs = step("build", () => build(recorder, plan));
-  const checkout = step("tree", () => planCheckout(host, wanted, outputs));
+  // Where nothing was built no time has passed.
+  const checkout = step("tree", () =>
+    isBuilt || outputs ? planCheckout(host, wanted, outputs) : early,
+  );
   const { change } = checkout;
   const planned = planGeneration(host, plan, live, number);
   const generation = { ...planned, release: { ...planned.release, took: change?.took } };
-  begin(host, plan, generation, checkout);
+  begin(host, plan, generation, checkout, former);
   if (change) step("checkout", () => applyCheckout(host, checkout, change));
   const releases = target.releases && plan.procfile.release !== undefined;
   const release = () => step("release", () => runRelease(recorder, plan));
   recordOutputs(host, app, { number, live: live?.number }, releases ? release : undefined);
   step("start", () => startGeneration(recorder, plan, generation));
-  keepFiles(host, plan, number);
   step("switch", () => switchOver(host, plan, generation.release));
   makeLive(host, plan, { ...generation.release, steps }, former);
   warnOfFrontPage(host, plan);
@@ -253,18 +259,31 @@ function prepare(recorder: Recorder, plan: Plan, number: number): void {
   host.mkdir(app.cache);
 }
 
-/** Records what is about to change, so that it can be undone whatever happens. */
-function begin(host: Host, { app, cause }: Plan, { release }: Generation, checkout: Checkout) {
+/**
+ * Records what is about to change, so that it can be undone whatever happens. Files of the app's
+ * that will be replaced are on the disk before the journal is, which lets them be put back.
+ */
+function begin(
+  host: Host,
+  plan: Plan,
+  { release }: Generation,
+  checkout: Checkout,
+  former: string,
+) {
+  const { app, cause } = plan;
   const { change } = checkout;
   if (change) for (const line of renderOwn(change)) host.say(line);
-  keepReplaced(host, checkout);
-  writeRelease(host, app, release);
+  keepFiles(host, plan, release.number, former);
+  if (keepReplaced(host, checkout)) syncApp(host, app);
   writeJournal(host, app, {
     release: release.number,
     cause,
     made: !host.stat(app.tree),
     tree: checkout.change?.undo,
   });
+  syncApp(host, app);
+  // A record counts as one of a release that was live: none may be there without the journal.
+  writeRelease(host, app, release);
 }
 
 /** Sends requests to the new processes. */
@@ -287,11 +306,17 @@ function isLookedAt(host: Host, app: App, { workers }: Release): boolean {
 }
 
 /** Saves what a release consists of, for a later rollback. */
-function keepFiles(host: Host, { app, site, target, settings }: Plan, number: number): void {
+function keepFiles(
+  host: Host,
+  { app, site, target, settings }: Plan,
+  number: number,
+  former: string,
+): void {
   const files = releaseFiles(app, number);
-  if (site) host.write(files.site, renderSite(site), 0o600);
-  host.write(files.settings, target.serverSettings, 0o600);
-  host.write(files.live, renderSettings(settings), 0o600);
+  if (site) host.note(files.site, renderSite(site), 0o600);
+  host.note(files.settings, target.serverSettings, 0o600);
+  host.note(files.live, renderSettings(settings), 0o600);
+  if (former !== target.serverSettings) host.note(files.former, former, 0o600);
 }
 
 /**
@@ -312,9 +337,9 @@ function makeLive(host: Host, { app, target }: Plan, release: Release, former: s
         "try again",
       );
     }
-    host.write(releaseFiles(app, release.number).former, former, 0o600);
     host.write(`${app.envs}/ENV`, target.serverSettings, 0o600);
   }
+  syncApp(host, app);
   writeLive(host, app, release.number);
   markStarted(host, app);
   removeJournal(host, app);

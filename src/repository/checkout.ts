@@ -10,12 +10,12 @@ import {
   type Outputs,
   sameSecond,
 } from "./build-tree.ts";
-import { type CheckoutRequest, planChange, type TreeChange } from "./change.ts";
+import { type CheckoutRequest, isUtf8Name, planChange, type TreeChange } from "./change.ts";
 import type { Commit } from "./commit.ts";
 import { gitEnv } from "./git.ts";
 import keepStrange from "./keep-strange.sh" with { type: "text" };
 import { typesBelow } from "./taken.ts";
-import { commitOf, ensureTree, moveTree, revertFiles } from "./worktree.ts";
+import { ensureTree, moveTree, revertFiles, shownIn } from "./worktree.ts";
 
 function tar(host: Host, words: string[], names?: readonly string[]): void {
   const input = names?.map((name) => `${name}\0`).join("");
@@ -71,7 +71,7 @@ export function planCheckout(
 ): Checkout {
   const { commit, release, live } = wanted;
   const { app } = commit;
-  const shown = commitOf(host, app.tree);
+  const shown = shownIn(host, app);
   const typeOf = typesBelow(host, app.tree);
   const earlier = madeBy(host, app, live?.number);
   const publish = outputs ? madeToPublish(host, app, earlier, outputs) : [];
@@ -93,33 +93,45 @@ export function planCheckout(
 
 /**
  * Saves what a checkout will overwrite, and the list of build output, beside the release's record.
+ * Gives whether there was something to save.
  */
-export function keepReplaced(host: Host, { commit, release, shown, made, change }: Checkout): void {
+export function keepReplaced(
+  host: Host,
+  { commit, release, shown, made, change }: Checkout,
+): boolean {
   const { app, id, incoming } = commit;
   const files = releaseFiles(app, release);
-  host.write(files.made, JSON.stringify(made), 0o600);
-  if (!change) return;
+  host.note(files.made, JSON.stringify(made), 0o600);
+  if (!change) return false;
   if (change.replaced.length > 0) tar(host, ["-C", app.tree, "-cf", files.before], change.replaced);
   if (change.took) tar(host, ["-C", app.tree, "-cf", files.own], change.took.names);
-  if (host.stat(app.tree) !== undefined)
+  const { added, modified, deleted } = change.difference;
+  const isStrange = ![...added, ...modified, ...deleted].every(isUtf8Name);
+  if (isStrange && host.stat(app.tree) !== undefined)
     nonUtf8Files(host, app, release, keepStrange, {
       ...(incoming ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: incoming } : {}),
       repo: app.repo,
       from: shown ?? "",
       to: id,
     });
+  return isStrange || change.replaced.length > 0 || change.took !== undefined;
 }
 
 /** Checks the commit out into the app's work tree and copies the build output into it. */
 export function applyCheckout(
   host: Host,
   { commit, release, shown }: Checkout,
-  { published, gone, modified, stay, still, restored }: TreeChange,
+  { published, gone, difference, modified, stay, still, restored }: TreeChange,
 ): void {
   const { app } = commit;
   ensureTree(host, app, app.tree);
   withNewTimestamps(host, app, modified, () =>
-    moveTree(host, app.tree, { from: shown, to: commit.id, keep: stay, still }, commit.incoming),
+    moveTree(
+      host,
+      app.tree,
+      { from: shown, to: commit.id, difference, keep: stay, still },
+      commit.incoming,
+    ),
   );
   for (const [name, number] of restored)
     tar(host, ["-C", app.tree, "--unlink-first", "-xf", releaseFiles(app, number).own], [name]);

@@ -25,9 +25,9 @@ export function writeWorker(host: Host, app: App, worker: Worker): void {
     for (const [key, value] of Object.entries(envdirFiles(settings)))
       host.append(`${files.envdir}/${key}`, value, 0o600);
   } else {
-    host.write(files.launcher, renderLauncher(app, worker), 0o600);
+    host.note(files.launcher, renderLauncher(app, worker), 0o600);
   }
-  for (const [file, text] of vassalsOf(host, app, worker)) host.write(file, text, 0o600);
+  for (const [file, text] of vassalsOf(host, app, worker)) host.note(file, text, 0o600);
 }
 
 /** The vassal of a worker; of one with limits also what it is started by, and loaded within them. */
@@ -147,5 +147,5 @@ function enableVassal(
   worker: Pick<Worker, "kind" | "ordinal" | "release">,
 ): void {
   const files = filesOf(app, worker);
-  host.write(files.vassal, host.read(files.copy) ?? "", 0o600);
+  host.note(files.vassal, host.read(files.copy) ?? "", 0o600);
 }
