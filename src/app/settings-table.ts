@@ -251,7 +251,7 @@ const boardwide = {
   ),
   PIKU_PAGE: board(
     choice("true", "false"),
-    "The page at `http://BOARD/` that lists the apps. Unless set, readers on the board's own network see it, by its name or its address; `true` shows it to everybody, `false` to nobody.",
+    "The page at `http://BOARD/` that lists the apps, made anew at each change and each hour. Unless set, readers on the board's own network see it, by its name or its address; `true` shows it to everybody, `false` to nobody. On an nginx that is shared with other sites only `true` does, by the board's name; by its addresses too while nothing else answers there.",
   ),
   PIKU_FOLDERS: board(
     directories(),
@@ -280,6 +280,10 @@ const boardwide = {
   PIKU_RELEASES: board(
     line("address", ""),
     "A directory or a URL with releases of piku, for `update`.",
+  ),
+  PIKU_UPDATE: board(
+    choice("auto", "check", "false"),
+    "Whether the daily run looks at `PIKU_RELEASES` for a newer release: unless set it does (`check`), and `doctor` and the board's page say so; with `auto` it takes it, and takes it back if `doctor` then finds fault with the emperor, nginx, a site or a process that were well before.",
   ),
 };
 

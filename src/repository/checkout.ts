@@ -114,12 +114,12 @@ export function keepReplaced(host: Host, { commit, release, shown, made, change 
 export function applyCheckout(
   host: Host,
   { commit, release, shown }: Checkout,
-  { published, gone, modified, stay, restored }: TreeChange,
+  { published, gone, modified, stay, still, restored }: TreeChange,
 ): void {
   const { app } = commit;
   ensureTree(host, app, app.tree);
   withNewTimestamps(host, app, modified, () =>
-    moveTree(host, app.tree, { from: shown, to: commit.id, keep: stay }, commit.incoming),
+    moveTree(host, app.tree, { from: shown, to: commit.id, keep: stay, still }, commit.incoming),
   );
   for (const [name, number] of restored)
     tar(host, ["-C", app.tree, "--unlink-first", "-xf", releaseFiles(app, number).own], [name]);
@@ -168,7 +168,11 @@ export function restoreTree(
 ): void {
   const files = releaseFiles(app, release);
   withNewTimestamps(host, app, modified, () => {
-    for (const name of added) removeFile(host, app, name);
+    for (const name of added) {
+      // A submodule that the release has brought.
+      if (host.stat(`${app.tree}/${name}/.git`)) host.remove(`${app.tree}/${name}`);
+      removeFile(host, app, name);
+    }
     if (host.stat(files.strange)) nonUtf8Files(host, app, release, restoreStrange);
     if (shown) {
       ensureTree(host, app, app.tree);

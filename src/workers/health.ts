@@ -5,7 +5,7 @@ import { isAlive, isReached, pidIn } from "../host/processes.ts";
 import { isDiskFull } from "../host/space.ts";
 import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
-import { answerHint, ask, failureOf, isTimeToAsk, speaksOtherwise } from "./answer.ts";
+import { answerHint, ask, failureOf, isGood, isTimeToAsk, speaksOtherwise } from "./answer.ts";
 import { endedByLimit } from "./causes-limits.ts";
 import { straysOf } from "./detached.ts";
 import { emperorLog, emperors, wakingEmperor } from "./emperor.ts";
@@ -142,7 +142,7 @@ function checkHealth(
   const answer = ask(host, worker, asked, left / 1000, socket);
   if (!answer) return "healthy";
   started.asked = answer;
-  if ((worker.healthcheck ? /^[23]/ : /^[1-5]/).test(answer.status)) {
+  if (isGood(worker, answer.status)) {
     started.ready = answer.at;
     return "healthy";
   }

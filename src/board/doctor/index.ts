@@ -13,6 +13,7 @@ import { memory } from "./memory.ts";
 import { nginx } from "./nginx.ts";
 import { power } from "./power.ts";
 import { processes } from "./processes.ts";
+import { release } from "./release.ts";
 import { rights } from "./rights.ts";
 import { settings } from "./settings.ts";
 import { sites } from "./sites.ts";
@@ -23,6 +24,7 @@ import { writable } from "./writable.ts";
  * The checks, in the order in which they are shown. A new one is a file of its own and a row here.
  */
 export const checks: Record<string, Check> = {
+  release,
   tools,
   settings,
   emperor,
