@@ -202,6 +202,13 @@ const deploys = {
   AUTO_RESTART: both(boolean(true), "The old name of `PIKU_AUTO_RESTART`."),
 };
 
+const isolation = {
+  PIKU_ISOLATION: both(
+    boolean(false, true),
+    "`true`: the app's processes and builds see nothing of other apps and of piku: no files, settings, sockets or processes. In the board's ENV it holds for all apps, whatever theirs say.",
+  ),
+};
+
 const runtimes = {
   PYTHON_VERSION: both(
     line("version", "write it as 3 or 3.11", /^[\w.+@-]+$/),
@@ -274,6 +281,7 @@ export const sections: Record<string, Record<string, Row<unknown>>> = {
   Addresses: addresses,
   uWSGI: uwsgi,
   Deploys: deploys,
+  "Walls between apps": isolation,
   Runtimes: runtimes,
   "The board": boardwide,
 };
@@ -286,6 +294,7 @@ export const table = {
   ...addresses,
   ...uwsgi,
   ...deploys,
+  ...isolation,
   ...runtimes,
   ...boardwide,
 };

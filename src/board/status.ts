@@ -148,7 +148,10 @@ function statusOf(
  */
 const portOfVassal = (host: Host, app: App, vassal: Vassal): number | undefined => {
   const told = /^(?:http-socket = \S*:|env = PORT=)(\d+)$/m.exec(
-    readOfAny(host, `${app.paths.enabled}/${vassal.file}`),
+    readOfAny(host, `${app.paths.enabled}/${vassal.file}`) +
+      (vassal.release === undefined
+        ? ""
+        : readOfAny(host, filesOf(app, { ...vassal, release: vassal.release }).inner)),
   );
   if (told) return Number(told[1]);
   return vassal.release === undefined

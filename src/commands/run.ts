@@ -1,7 +1,9 @@
 import { findApp } from "../app/app.ts";
+import { readBoardSettings } from "../app/board-settings.ts";
 import { liveSettings } from "../app/live.ts";
 import { programEnvironment } from "../host/tools.ts";
 import { Ended, usageError } from "../text/errors.ts";
+import { wallOf, withSettings } from "../workers/isolation.ts";
 import { shellFor } from "../workers/launcher.ts";
 import { appArg, command } from "./command.ts";
 
@@ -32,8 +34,17 @@ export const run = command({
     if (typed === "")
       throw usageError("the command is missing", "e.g.: ssh piku@board run blog -- ls -l");
     const settings = liveSettings(host, app);
-    const env = { ...programEnvironment(host.env()), ...settings, PWD: app.tree };
-    const status = host.run(shellFor(settings, typed), { cwd: app.tree, env });
+    const walled = {
+      kind: "run",
+      wall: wallOf(readBoardSettings(host, app.paths.settings).settings, settings),
+      outside: programEnvironment(host.env()),
+      inside: { ...settings, PWD: app.tree },
+      argv: shellFor(settings, typed),
+      mark: host.pid,
+    } as const;
+    const status = withSettings(host, app, walled, (argv, env) =>
+      host.run(argv, { cwd: app.tree, env }),
+    );
     if (status !== 0) throw new Ended(status);
   },
 });

@@ -22,6 +22,7 @@ import { isShared } from "../site/reload.ts";
 import { planBackend, planSite, readInclude, type Site } from "../site/site.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
+import { type Wall, wallOf, whyNoWall } from "../workers/isolation.ts";
 import { parseOptions } from "../workers/options.ts";
 import type { OwnPorts, Place } from "../workers/ports.ts";
 import { socketLink, type Worker } from "../workers/worker.ts";
@@ -68,6 +69,8 @@ export interface Plan {
   workers: PlannedWorker[];
   site?: Site;
   machine: BoardSettings;
+  /** What everything of it runs behind (PIKU_ISOLATION). */
+  wall?: Wall;
   warnings: string[];
 }
 
@@ -94,8 +97,12 @@ export function planDeploy(
   const place = planPlace(host, app, survey, scaling, live, keeps);
   const settings = liveSettings(app, survey.settings, procfile.workers, place);
   const shared = isShared(host, app.paths, machine);
+  const wall = wallOf(machine.settings, survey.settings);
+  const refusal = wall && whyNoWall(host, app);
+  if (refusal) throw refusal;
   const common = {
     release,
+    wall,
     options: uwsgiOptions(host, target.commit, settings),
     virtualenv: environment?.folder,
     phpIni: survey.names.includes("php.ini"),
@@ -123,6 +130,7 @@ export function planDeploy(
     })),
     site: planSiteOf(host, target.commit, survey, scaling, place, settings, shared),
     machine,
+    wall,
     warnings: [...warnings, ...(isNew ? overlookedWarnings(host, target.commit, survey) : [])],
   };
 }

@@ -7,6 +7,7 @@ import { PikuError } from "../text/errors.ts";
 import type { Asked } from "./answer.ts";
 import { emperorLog, wakeEmperor } from "./emperor.ts";
 import { renderVassal } from "./ini.ts";
+import { ensureWallScript, wallPairs } from "./isolation.ts";
 import { envdirFiles, renderLauncher } from "./launcher.ts";
 import type { Stray } from "./listening.ts";
 import { setLogAside } from "./logs.ts";
@@ -26,11 +27,34 @@ export function writeWorker(host: Host, app: App, worker: Worker): void {
   } else {
     host.write(files.launcher, renderLauncher(app, worker), 0o600);
   }
-  host.write(files.copy, renderWorker(host, app, worker), 0o600);
+  for (const [path, text] of vassalFiles(host, app, worker)) host.write(path, text, 0o600);
+  if (!worker.wall) return;
+  ensureWallScript(host, app.paths);
+  // The wall keeps an app from writing into a file that is there.
+  host.write(files.master, "", 0o600);
 }
 
-const renderWorker = (host: Host, app: App, worker: Worker) =>
-  renderVassal(vassalPairs(app, worker, host));
+/**
+ * A worker's vassal, as it is copied to the emperor; of an isolated one also what its own uWSGI
+ * reads.
+ */
+export function vassalFiles(
+  user: { uid: number },
+  app: App,
+  worker: Worker,
+): [path: string, text: string][] {
+  const { copy, inner, mark } = filesOf(app, worker);
+  const pairs = vassalPairs(app, worker, user);
+  if (!worker.wall) return [[copy, renderVassal(pairs)]];
+  const sockets = pairs
+    .filter(([key, value]) => key.endsWith("socket") && String(value).startsWith("/"))
+    .map(([, path]) => String(path));
+  return [
+    // Processes have other numbers behind it.
+    [inner, renderVassal(pairs.filter(([key]) => key !== "pidfile"))],
+    [copy, renderVassal(wallPairs(app, worker.wall, { inner, run: mark, sockets }))],
+  ];
+}
 
 /**
  * Whether a worker of an earlier release is identical: a deploy must not start an unchanged cron
@@ -40,7 +64,7 @@ export function isUnchanged(host: Host, app: App, worker: Worker): boolean {
   const files = filesOf(app, worker);
   return (
     host.stat(files.vassal) !== undefined &&
-    host.read(files.copy) === renderWorker(host, app, worker) &&
+    vassalFiles(host, app, worker).every(([path, text]) => host.read(path) === text) &&
     host.read(files.launcher) === renderLauncher(app, worker)
   );
 }
@@ -52,6 +76,8 @@ export function isInPlace(host: Host, app: App, worker: Worker): boolean {
   const files = filesOf(app, worker);
   const { listen, ordinal, release } = worker;
   if (!host.stat(files.vassal)) return false;
+  // One that runs without its wall, or with another, does not go on.
+  if (worker.wall && host.read(files.copy) !== vassalFiles(host, app, worker)[1]![1]) return false;
   if (!listen) return true;
   if (!isUwsgiKind(worker.kind))
     return (
@@ -62,7 +88,7 @@ export function isInPlace(host: Host, app: App, worker: Worker): boolean {
     "port" in listen
       ? `http-socket = ${listen.address}:${listen.port}`
       : `socket = ${socketOf(app, ordinal, release)}`;
-  return (host.read(files.copy) ?? "").includes(`\n${line}\n`);
+  return (host.read(worker.wall ? files.inner : files.copy) ?? "").includes(`\n${line}\n`);
 }
 
 /** A worker that was handed to the emperor, and the size of the emperor's log at that time. */

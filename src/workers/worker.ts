@@ -5,6 +5,7 @@ import type { Paths } from "../app/paths.ts";
 import type { Release } from "../app/releases.ts";
 import { setting } from "../app/settings.ts";
 import type { Pair } from "./ini.ts";
+import type { Wall } from "./isolation.ts";
 
 /**
  * Who may write to a worker's socket, and so run code as its app: piku's user, and its nginx; or
@@ -36,6 +37,8 @@ export interface Worker {
   phpIni?: boolean;
   /** Options of uWSGI that the app adds (UWSGI_INCLUDE_FILE). */
   options?: readonly Pair[];
+  /** What it runs behind (PIKU_ISOLATION). */
+  wall?: Wall;
 }
 
 /**
@@ -90,6 +93,8 @@ export function filesOf(
     vassal: `${app.paths.enabled}/${vassalName(app.name, { kind, ordinal, release })}`,
     /** A copy of the vassal, from which a stopped one is brought back. */
     copy: `${folder}/${vassalName(app.name, { kind, ordinal, release })}`,
+    /** Of an isolated worker: what its own uWSGI reads, behind the wall that the vassal builds. */
+    inner: `${base}.ini`,
     launcher: `${base}.sh`,
     envdir: `${base}.env`,
     /** uWSGI's own process, written when it starts. */
@@ -119,6 +124,9 @@ export const socketOf = (app: App, ordinal: number, release: number) =>
   `${app.paths.sockets}/${app.name}.${ordinal}-${release}.sock`;
 export const socketLink = (app: App, ordinal: number) =>
   `${app.paths.sockets}/${app.name}.${ordinal}.sock`;
+
+/** Where an isolated app makes its sockets, each of which gets a second name outside. */
+export const socketFolder = (app: App) => `${app.paths.sockets}/${app.name}~`;
 
 /** What nginx looks for to send a `web` app's requests to its second set of ports. */
 export const slotFlag = (app: App) => `${app.paths.sockets}/${app.name}.b`;

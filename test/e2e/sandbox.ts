@@ -172,6 +172,8 @@ export class Sandbox extends Board {
         `PIKU_HTTPS_PORT=${this.httpsPort}`,
         "NGINX_IPV4_ADDRESS=127.0.0.1",
         "DISABLE_IPV6=true",
+        // Every story can be told of isolated apps.
+        ...(process.env.PIKU_WALLS ? ["PIKU_ISOLATION=true"] : []),
         "",
       ].join("\n"),
     );
