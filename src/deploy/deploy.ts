@@ -24,6 +24,7 @@ import {
   keepReplaced,
   planCheckout,
 } from "../repository/checkout.ts";
+import { dropGuard, guard } from "../repository/guard.ts";
 import { recordOutputs } from "../repository/own.ts";
 import { keepCommit } from "../repository/push.ts";
 import { ensureRanges } from "../site/cloudflare.ts";
@@ -33,6 +34,7 @@ import { Ended, explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { ensureDaily } from "../workers/daily.ts";
 import { requireEmperor } from "../workers/emperor.ts";
+import { ensureWallScript, wallArgv } from "../workers/isolation.ts";
 import { claimPorts } from "../workers/ports.ts";
 import { slotFlag, socketLink } from "../workers/worker.ts";
 import { adopt } from "./adopt.ts";
@@ -178,6 +180,11 @@ function goLive(
   const plan = step("plan", () => planAndClaim(host, asked, live, number));
   warn(recorder, plan, live);
   prepare(recorder, plan, number);
+  // Until a release without a wall is live the app's own processes are not to be trusted.
+  if (plan.wall) {
+    ensureWallScript(host, app.paths);
+    guard(host, app, wallArgv(app, "tree", []));
+  }
   const wanted = wantedFiles(plan, number, live);
   // Refused before anything is built; the app may write on meanwhile.
   planCheckout(host, wanted, undefined);
@@ -294,7 +301,7 @@ function keepFiles(host: Host, { app, site, target, settings }: Plan, number: nu
  * the disk may be full, and git has not accepted the push yet. `former` is ENV as it was when the
  * deploy began.
  */
-function makeLive(host: Host, { app, target }: Plan, release: Release, former: string): void {
+function makeLive(host: Host, { app, target, wall }: Plan, release: Release, former: string): void {
   writeRelease(host, app, { ...release, when: new Date(host.now()).toISOString() });
   keepCommit(host, target.commit, release.number);
   settleFiles(host, app, release);
@@ -311,6 +318,7 @@ function makeLive(host: Host, { app, target }: Plan, release: Release, former: s
     host.write(`${app.envs}/ENV`, target.serverSettings, 0o600);
   }
   writeLive(host, app, release.number);
+  if (!wall) dropGuard(host, app);
   markStarted(host, app);
   removeJournal(host, app);
 }

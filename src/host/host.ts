@@ -106,7 +106,7 @@ export interface Host {
    */
   read(path: string, most?: number): string | undefined;
   /**
-   * A piece of a text file: from byte `offset` to the last whole line within `most` bytes (1 MB
+   * A piece of a text file, but not through a link: from byte `offset` to the last whole line within `most` bytes (1 MB
    * unless given), and the offset after it. Empty when there is nothing more, or no file. A line
    * longer than `most` is given in parts. `whole`: also the last, unended line.
    */
@@ -127,7 +127,10 @@ export interface Host {
    * synced. Mode 0644 unless given.
    */
   write(path: string, text: string, mode?: number): void;
-  /** Adds to a file, which is made with this mode (0600 unless given) when it is not there. */
+  /**
+   * Adds to a file, but not through a link; it is made with this mode (0600 unless given) when it is
+   * not there.
+   */
   append(path: string, text: string, mode?: number): void;
   /** Names in a folder, sorted, without `.` and `..`; empty when there is no such folder. */
   list(dir: string): string[];

@@ -1,8 +1,10 @@
 import type { App } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
 import { must } from "../text/errors.ts";
+import { cleanTree } from "./clean.ts";
 import { revision } from "./commit.ts";
-import { careful, git, gitArgv, gitEnv, listed } from "./git.ts";
+import { careful, git, gitEnv, listed, treeArgv } from "./git.ts";
+import { guarded } from "./guard.ts";
 import { updateSubmodules } from "./modules.ts";
 import moveScript from "./move.sh" with { type: "text" };
 
@@ -12,6 +14,7 @@ import moveScript from "./move.sh" with { type: "text" };
  * accepts them; what reads a repository without git (JGit, libgit2) finds them by this file only.
  */
 export function ensureTree(host: Host, app: App, dir: string, incoming?: string): void {
+  cleanTree(host, dir);
   if (!host.stat(`${dir}/.git`)) {
     host.mkdir(dir);
     git(host, dir, ["init", "--quiet", "--template=", "."]);
@@ -66,7 +69,8 @@ export function moveTree(
   const kept = `${dir}/.git/piku-kept`;
   host.write(kept, keep.map((name) => `${name}\0`).join(""), 0o600);
   const env = { ...gitEnv(host, incoming), careful: careful.join(" "), from: from ?? "", to, kept };
-  must(host, ["sh", "-c", moveScript], "the files could not be checked out", { cwd: dir, env });
+  const argv = guarded(host, dir, ["sh", "-c", moveScript]);
+  must(host, argv, "the files could not be checked out", { cwd: dir, env });
   if (host.stat(`${dir}/.gitmodules`)?.type === "file") updateSubmodules(host, dir, incoming);
 }
 
@@ -80,7 +84,7 @@ export function revertFiles(host: Host, dir: string, id: string, names: readonly
   git(host, dir, ["read-tree", id]);
   git(host, dir, ["update-ref", "--no-deref", "HEAD", id]);
   git(host, dir, ["checkout-index", "--force", "--index", "-z", "--stdin"], undefined, { input });
-  host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
+  host.capture(treeArgv(host, dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
 }
 
 /** Adds the files of a commit that a work tree lacks, and leaves existing ones alone. */
@@ -88,8 +92,8 @@ export function fillTree(host: Host, dir: string, id: string): void {
   git(host, dir, ["read-tree", id]);
   git(host, dir, ["update-ref", "--no-deref", "HEAD", id]);
   // Its exit status is not 0 when files exist already.
-  host.capture(gitArgv(dir, "checkout-index", "--all", "--quiet"), { env: gitEnv(host) });
-  host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
+  host.capture(treeArgv(host, dir, "checkout-index", "--all", "--quiet"), { env: gitEnv(host) });
+  host.capture(treeArgv(host, dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
   if (host.stat(`${dir}/.gitmodules`)?.type !== "file") return;
   // git does not clone into a folder that is not empty.
   const aside = `${dir}/.git/aside`;
@@ -103,6 +107,10 @@ export function fillTree(host: Host, dir: string, id: string): void {
   }
   updateSubmodules(host, dir);
   if (host.stat(aside))
-    must(host, ["cp", "-Rlf", `${aside}/.`, dir], "files of a submodule could not be put back");
+    must(
+      host,
+      guarded(host, dir, ["cp", "-Rlf", `${aside}/.`, dir]),
+      "files of a submodule could not be put back",
+    );
   host.remove(aside);
 }

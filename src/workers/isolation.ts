@@ -1,4 +1,5 @@
 import type { App } from "../app/app.ts";
+import { boundApps } from "../app/caller.ts";
 import { isShellName, type Settings } from "../app/env-file.ts";
 import type { Paths } from "../app/paths.ts";
 import { setting } from "../app/settings.ts";
@@ -24,8 +25,11 @@ export const wallOf = (board: Settings, settings: Settings): Wall | undefined =>
 export const wallFile = ({ uwsgi }: Paths) => `${uwsgi}/wall.sh`;
 export const wallFolder = ({ releases }: App) => `${releases}/wall`;
 
-/** What runs behind it: a worker's uWSGI, a step of a build, anything else; or nothing, as a trial. */
-type WallKind = "serve" | "build" | "run" | "try";
+/**
+ * What runs behind it: a worker's uWSGI, a step of a build, piku's own work in the
+ * trees, or anything else.
+ */
+type WallKind = "serve" | "build" | "run" | "tree";
 
 /**
  * The command that runs another one behind an app's wall. `run`: of a worker, the folder of its
@@ -46,31 +50,27 @@ export const wallArgv = (
   run,
   ...words,
   ...limits.map((limit) => `limit=${limit}`),
-  "--",
-  ...command,
+  ...(command.length > 0 ? ["--", ...command] : []),
 ];
 
 /**
  * The vassal that the emperor starts for an isolated worker, whose own uWSGI reads `inner`. uWSGI
  * hands the line to a shell, and no path of piku's has anything in it that a shell would read.
  */
-export const wallPairs = (
+export function wallPairs(
   app: App,
-  wall: Wall,
+  { limits }: Wall,
   { inner, run, sockets }: { inner: string; run: string; sockets: readonly string[] },
-): Pair[] => [
-  ["project", app.name],
-  ["master", "true"],
-  ["processes", 0],
-  [
-    "privileged-binary-patch-arg",
-    `exec ${wallArgv(app, "serve", ["uwsgi", "--ini", inner], {
-      run,
-      words: sockets.map((socket) => `socket=${socket.split("/").at(-1)}`),
-      limits: wall.limits,
-    }).join(" ")}`,
-  ],
-];
+): Pair[] {
+  const words = sockets.map((socket) => `socket=${socket.split("/").at(-1)}`);
+  const argv = wallArgv(app, "serve", ["uwsgi", "--ini", inner], { run, words, limits });
+  return [
+    ["project", app.name],
+    ["master", "true"],
+    ["processes", 0],
+    ["privileged-binary-patch-arg", `exec ${argv.join(" ")}`],
+  ];
+}
 
 /** Installs the script, or its newer version. */
 export function ensureWallScript(host: Host, paths: Paths): void {
@@ -88,15 +88,22 @@ const remedies: readonly [file: string, refuses: RegExp, line: string][] = [
   ["/proc/sys/user/max_user_namespaces", /^0$/m, "user.max_user_namespaces=10000"],
 ];
 
+// What wall.sh needs of the kernel.
+const trial = [
+  ..."unshare --user --map-current-user --keep-caps --mount --pid --fork --kill-child sh -c".split(
+    " ",
+  ),
+  "mount -t tmpfs tmpfs /dev/shm && exec setpriv --bounding-set=-all --no-new-privs true",
+];
+
 /** Why no wall can be built on this board and what to do about it, by a trial; undefined where one can. */
-export function whyNoWall(host: Host, app: App): PikuError | undefined {
-  ensureWallScript(host, app.paths);
-  if (!/^\/[\w./+@-]*$/.test(app.paths.home))
+export function whyNoWall(host: Host, paths: Paths): PikuError | undefined {
+  if (!/^\/[\w./+@-]*$/.test(paths.home))
     return new PikuError(
-      `PIKU_ISOLATION: the home '${app.paths.home}' has characters in its name that a wall cannot have`,
+      `PIKU_ISOLATION: the home '${paths.home}' has characters in its name that a wall cannot have`,
       "config:unset --global PIKU_ISOLATION",
     );
-  const ran = host.capture(wallArgv(app, "try", ["true"]), { cwd: "/" });
+  const ran = host.capture(trial, { cwd: "/" });
   if (ran.status === 0) return undefined;
   const line = remedies.find(([file, refuses]) => refuses.test(host.read(file) ?? ""))?.[2];
   return new PikuError(
@@ -146,3 +153,21 @@ export interface Walled {
 }
 
 const shellQuoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
+
+/**
+ * Refuses to take an app's own wall away for somebody whose key is bound to apps. `before` and
+ * `after`: the app's settings.
+ */
+export function refuseLoosening(host: Host, before: Settings, after: Settings): void {
+  if (boundApps(host) === undefined || !wallOf({}, before) || wallOf({}, after)) return;
+  throw new PikuError(
+    "PIKU_ISOLATION: this key may not take the wall around the app away",
+    "ask whoever looks after the board",
+  );
+}
+
+/** What is doubtful about an app's PIKU_ISOLATION: the board's own word holds. */
+export const isolationWarnings = (board: Settings, settings: Settings): string[] =>
+  wallOf(board, {}) && !wallOf({}, settings)
+    ? ["PIKU_ISOLATION=false has no effect: the board isolates all apps"]
+    : [];

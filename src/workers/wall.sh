@@ -6,16 +6,21 @@
 #   wall.sh KIND ROOT HOME APP RUN [WORD...] -- COMMAND...
 #
 # KIND: `serve` a worker's uWSGI, which handles signals by itself; `build` a step of a build, which may write into the
-# build tree; `run` anything else; `try` nothing, to see whether it can be done. RUN: the folder of the worker's files and its name in it (…/run-7/web.1), or `-`.
-# WORD: `socket=NAME` of a socket that it will make; `env=FILE` of settings, a shell script; `limit=OPTION` for prlimit.
+# build tree; `tree` what piku itself does with the trees; `run` anything else. RUN: the folder of the worker's files and
+# its name in it (…/run-7/web.1), or `-`.
+# WORD: `socket=NAME` of a socket that it will make; `env=FILE` of settings, a shell script; `file=FILE` of piku's that it
+# writes; `limit=OPTION` for prlimit.
 #
 # Outside it becomes `unshare`, which waits for the command, ends as it ends, and takes it along when it is killed.
 # What is set here must come from piku: settings of an app, such as PATH or LD_PRELOAD, count only behind the wall.
 set -eu
 if [ "$1" != in ]; then
-  kind=$1 root=$2 app=$4 run=$5
+  root=$2 app=$4
+  WALL_PATH=${PATH-}
+  PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+  export PATH WALL_PATH
   own=$root/releases/$app/wall
-  [ "$kind" = try ] || mkdir -p "$own/home" "$own/tmp" "$root/sockets/$app~" "$root/data/$app" "$root/logs/$app"
+  mkdir -p "$own/home" "$own/tmp" "$root/sockets/$app~" "$root/data/$app" "$root/logs/$app"
   # A socket is reached from outside by a second name of it, which the app cannot turn into a link to somewhere else.
   names=
   for word in "$@"; do
@@ -36,9 +41,6 @@ if [ "$1" != in ]; then
       { [ -S "$root/sockets/$name" ] && [ ! -L "$root/sockets/$name" ]; } || rm -f "$root/sockets/$name"
     done
   ) </dev/null >/dev/null 2>&1 &
-  WALL_PATH=${PATH-}
-  PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-  export PATH WALL_PATH
   # systemd may allow no such namespace.
   if unshare --user --ipc true 2>/dev/null; then ipc=--ipc; else ipc=--mount; fi
   exec unshare --user --map-current-user --keep-caps --mount --pid "$ipc" --fork --kill-child sh "$0" in "$@"
@@ -46,10 +48,11 @@ fi
 
 kind=$2 root=$3 home=$4 app=$5 run=$6
 shift 6
-env='' limits=''
+env='' files='' limits=''
 while [ "$1" != -- ]; do
   case $1 in
     env=*) env=${1#*=} ;;
+    file=*) files="$files ${1#*=}" ;;
     limit=*) limits="$limits ${1#*=}" ;;
   esac
   shift
@@ -66,7 +69,6 @@ read -r outer rest </proc/self/stat
 quietly() { "$@" 2>/dev/null || :; }
 sealed() { mount -o remount,bind,ro,nosuid,nodev "$1"; }
 mount -t tmpfs -o size=64m,mode=1777,nosuid,nodev tmpfs /dev/shm
-[ "$kind" != try ] || exit 0
 new=/dev/shm/.wall
 mkdir $new
 mount -t tmpfs -o size=4m,mode=755,nosuid,nodev tmpfs $new
@@ -95,22 +97,29 @@ tree() {
   mount --bind "$new/root/$1/.git" "$new/root/$1/.git"
   sealed "$new/root/$1/.git"
 }
-tree "apps/$app"
-show "data/$app"
-show "logs/$app"
-show "sockets/$app~" sockets
-keep "repos/$app/objects"
-keep "envs/$app"
-for folder in "$root/envs/$app"/.[0-9a-f]*; do
-  if [ -d "$folder" ] && [ ! -L "$folder" ]; then mount --bind "$folder" "$new/root${folder#"$root"}"; fi
-done
-[ "$kind" != build ] || tree "releases/$app/tree"
+if [ "$kind" = tree ]; then
+  show "apps/$app"
+  show "releases/$app/tree"
+  keep "repos/$app"
+else
+  tree "apps/$app"
+  [ "$kind" != build ] || tree "releases/$app/tree"
+  show "data/$app"
+  show "logs/$app"
+  show "sockets/$app~" sockets
+  keep "repos/$app/objects"
+  keep "envs/$app"
+  for folder in "$root/envs/$app"/.[0-9a-f]*; do
+    if [ -d "$folder" ] && [ ! -L "$folder" ]; then mount --bind "$folder" "$new/root${folder#"$root"}"; fi
+  done
+fi
+for file in $files; do show "${file#"$root/"}"; done
 if [ "$run" != - ]; then
   folder=releases/$app/${run##*"/releases/$app/"}
   folder=${folder%/*}
   show "$folder"
   # What is started next time, and by whom it is known.
-  for file in "$new/root/$folder"/*.ini "$new/root/$folder"/*.pid; do
+  for file in "$new/root/$folder"/*.ini "$new/root/$folder"/*.limits "$new/root/$folder"/*.pid; do
     if [ -f "$file" ] && [ ! -L "$file" ]; then mount --bind "$file" "$file" && sealed "$file"; fi
   done
 fi

@@ -16,6 +16,7 @@ import { rights } from "./rights.ts";
 import { settings } from "./settings.ts";
 import { sites } from "./sites.ts";
 import { tools } from "./tools.ts";
+import { walls } from "./walls.ts";
 import { writable } from "./writable.ts";
 
 /**
@@ -31,6 +32,7 @@ export const checks: Record<string, Check> = {
   certificates,
   disk,
   memory,
+  walls,
   clock,
   power,
   writable,

@@ -1,0 +1,9 @@
+# shellcheck shell=sh
+# Removes the files of which the names come, ended by NUL, and the folders that become empty. A folder that has such a
+# name stays.
+# shellcheck disable=SC2016 # for the inner shell
+xargs -0 sh -c 'for name; do
+  if [ -d "$name" ] && [ ! -L "$name" ]; then continue; fi
+  rm -f -- "$name"
+  case $name in */*) rmdir -p --ignore-fail-on-non-empty -- "${name%/*}" 2>/dev/null || : ;; esac
+done' sh
