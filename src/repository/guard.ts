@@ -14,6 +14,10 @@ export function guard(host: Host, { releases }: App, words: readonly string[]): 
   if (host.read(guardFile(releases)) !== text) host.write(guardFile(releases), text, 0o600);
 }
 
+/** Whether they are. */
+export const isGuarded = (host: Host, { releases }: App) =>
+  host.stat(guardFile(releases)) !== undefined;
+
 /** The opposite, for an app whose live release has no wall. */
 export const dropGuard = (host: Host, { releases }: App) => host.remove(guardFile(releases));
 
