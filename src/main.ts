@@ -1,7 +1,7 @@
 import { exit, host } from "#host";
 import { isClient, runClient } from "./client/client.ts";
 import { dispatch } from "./commands/index.ts";
-import { wordsOf } from "./commands/ssh.ts";
+import { calledWords } from "./commands/ssh.ts";
 import type { Host } from "./host/host.ts";
 import { cleanEnvironment } from "./host/tools.ts";
 import { pushOf } from "./repository/push.ts";
@@ -15,7 +15,7 @@ async function main(host: Host): Promise<number> {
     if (isClient(host, host.args)) await runClient(host, host.args);
     else {
       host.setEnv(cleanEnvironment(env));
-      await dispatch(host, wordsOf(host.args, env), pushOf(env));
+      await dispatch(host, calledWords(host.args, env), pushOf(env));
     }
     return 0;
   } catch (error) {

@@ -1,5 +1,7 @@
 import type { Host } from "../host/host.ts";
-import { pathsOf } from "./paths.ts";
+import { printable } from "../text/text.ts";
+import { keysFile, parseKeyLines } from "./authorized-keys.ts";
+import { isPrivate } from "./networks.ts";
 
 /**
  * Whoever gave this command: the name and the fingerprint of the ssh key, or the user of this
@@ -14,11 +16,9 @@ export function callerOf(host: Host): string {
 /** The comment behind the key with this fingerprint in authorized_keys(5). */
 function commentOf(host: Host, fingerprint: string): string | undefined {
   try {
-    const content = host.read(`${pathsOf(host).home}/.ssh/authorized_keys`) ?? "";
-    const line = content.split("\n").find((one) => one.includes(`FINGERPRINT=${fingerprint} `));
-    return / (?:ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/=]+ +([\x20-\x7e]{1,80})/
-      .exec(line ?? "")?.[1]
-      ?.trim();
+    const lines = parseKeyLines(host.read(keysFile(host)) ?? "");
+    const comment = lines.find((line) => line.fingerprint === fingerprint)?.comment;
+    return comment ? printable(comment) : undefined;
   } catch {
     return undefined;
   }
@@ -34,12 +34,8 @@ export const callerName = (who: string): string => who.replace(/ SHA256:\S+$/, "
 export const callerAddress = (host: Host): string | undefined =>
   /^[0-9a-fA-F.:]+(?= )/.exec(host.env().SSH_CLIENT ?? "")?.[0];
 
-// RFC 1918, 3927, 4193, 4291 and 6598.
-const privateAddress =
-  /^(::ffff:)?(10\.|192\.168\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.)|^(f[cd]|fe[89ab])[\da-f]*:/i;
-
 /** Whether the caller reached the board at an address of a private network, such as a home's. */
-export const isCalledPrivately = (host: Host): boolean => privateAddress.test(calledAddress(host));
+export const isCalledPrivately = (host: Host): boolean => isPrivate(calledAddress(host));
 
 /** The board's own address, as the caller knows it (ssh(1): SSH_CONNECTION). */
 export const calledAddress = (host: Host): string =>

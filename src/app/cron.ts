@@ -8,15 +8,15 @@ interface Field {
   names?: string[];
 }
 
-const months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-const days = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+const cronMonths = "jan feb mar apr may jun jul aug sep oct nov dec".split(" ");
+const cronDays = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 const cronFields: Field[] = [
   { name: "minute", min: 0, max: 59 },
   { name: "hour", min: 0, max: 23 },
   { name: "day of the month", min: 1, max: 31 },
-  { name: "month", min: 1, max: 12, names: ["", ...months] },
-  { name: "day of the week", min: 0, max: 7, names: days },
+  { name: "month", min: 1, max: 12, names: ["", ...cronMonths] },
+  { name: "day of the week", min: 0, max: 7, names: cronDays },
 ];
 
 const nicknames: Record<string, string> = {
@@ -29,13 +29,13 @@ const nicknames: Record<string, string> = {
   "@hourly": "0 * * * *",
 };
 
-const example =
+const cronExample =
   "a cron line is 'minute hour day month weekday command', such as '*/15 * * * * python3 job.py'";
 const otherNames =
   "kinds whose name begins with cron run by the clock; for a program that runs all the time take another name, such as worker";
 
 /** What other programs take for a time, and what to write here. The first pattern counts. */
-const foreign: readonly [pattern: RegExp, says: string, hint: string][] = [
+const otherTimes: readonly [pattern: RegExp, says: string, hint: string][] = [
   [
     /^@reboot\b/,
     "@reboot is no time of the clock",
@@ -49,12 +49,12 @@ const foreign: readonly [pattern: RegExp, says: string, hint: string][] = [
   [
     /^@/,
     "it begins with no time that is known here",
-    `@hourly, @daily, @weekly, @monthly and @yearly are; ${example}`,
+    `@hourly, @daily, @weekly, @monthly and @yearly are; ${cronExample}`,
   ],
   [
     /^([\w*,/?-]+\s+){5}[\d*?][\d*?,/-]*\s/,
     "it has more than five fields of time",
-    `leave out seconds and year: ${example}`,
+    `leave out seconds and year: ${cronExample}`,
   ],
 ];
 
@@ -86,8 +86,8 @@ export function parseCron(line: string, where: string): Cron {
     nickname && Object.hasOwn(nicknames, nickname[1]!)
       ? `${nicknames[nickname[1]!]} ${nickname[2]}`
       : line;
-  const [, says, instead] = foreign.find(([pattern]) => pattern.test(expanded)) ?? [];
-  const hint = instead ?? (/^[\d*]/.test(line) ? example : `${otherNames}; ${example}`);
+  const [, says, instead] = otherTimes.find(([pattern]) => pattern.test(expanded)) ?? [];
+  const hint = instead ?? (/^[\d*]/.test(line) ? cronExample : `${otherNames}; ${cronExample}`);
   const words = /^(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(.+)$/.exec(expanded);
   if (says || !words)
     throw new PikuError(
@@ -132,14 +132,16 @@ function fieldValues(word: string, field: Field): number[] | "any" | undefined {
       to !== undefined
         ? fieldNumber(to, field)
         : open
-          ? field.max - (field.names === days ? 1 : 0)
+          ? field.max - (field.names === cronDays ? 1 : 0)
           : first;
     const by = step === undefined ? 1 : Number(step);
     if (first === undefined || last === undefined || first > last || by < 1) return undefined;
     for (let value = first; value <= last; value += by) values.add(value);
   }
-  const all = field.max - field.min + (field.names === days ? 0 : 1);
-  const distinct = new Set([...values].map((value) => (field.names === days ? value % 7 : value)));
+  const all = field.max - field.min + (field.names === cronDays ? 0 : 1);
+  const distinct = new Set(
+    [...values].map((value) => (field.names === cronDays ? value % 7 : value)),
+  );
   return distinct.size === all ? "any" : [...values].sort((a, b) => a - b);
 }
 

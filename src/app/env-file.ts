@@ -5,7 +5,7 @@ import { linesOf, printable } from "../text/text.ts";
 export type Settings = Record<string, string>;
 
 /** A name: also such as Spring's `spring.jpa.hibernate.ddl-auto`, which no shell can export. */
-export const keyPattern = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
+export const namePattern = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
 
 /** Whether a shell can export a setting of this name. */
 export const isShellName = (key: string) => /^\w+$/.test(key);
@@ -98,7 +98,7 @@ export function checkKey(key: string, where?: string): void {
   // Debian's shell exits when OPTIND is anything but a number.
   if (key === "OPTIND")
     throw new PikuError(`${before}'OPTIND' belongs to the shell`, "choose another name", exitCode);
-  if (!keyPattern.test(key))
+  if (!namePattern.test(key))
     throw new PikuError(
       `${before}invalid setting name '${printable(key)}'`,
       "a name is letters, digits, '_', '.' and '-', and begins with a letter or '_'",

@@ -107,7 +107,7 @@ function readQuoted(content: string, base: number, behind: string, where: string
   lineEnd.lastIndex = to;
   if (pieces.length > 0 && lineEnd.test(content))
     return {
-      value: pieces.map(unquoted).reduce(joined),
+      value: pieces.map(unquotedPiece).reduce(joinedPieces),
       isLiteral: pieces.every(([, , double]) => !double?.includes("$")),
       from,
       to,
@@ -124,7 +124,7 @@ function readQuoted(content: string, base: number, behind: string, where: string
 }
 
 /** One piece of a value without its quotes, for `expandVars`. */
-function unquoted([, single, double]: RegExpExecArray): string {
+function unquotedPiece([, single, double]: RegExpExecArray): string {
   const text = (single ?? double ?? "'").replaceAll("\r\n", "\n");
   if (double === undefined) return text.includes("$") ? literal(text) : text;
   return text.replace(/\\(?:(n)|(")|(\\)(?!\$))/g, (_, line, quote, slash) =>
@@ -133,7 +133,7 @@ function unquoted([, single, double]: RegExpExecArray): string {
 }
 
 /** Two pieces of a value as one: backslashes of the first mean nothing for a `$` of the second. */
-const joined = (first: string, second: string) =>
+const joinedPieces = (first: string, second: string) =>
   (/^\\*\$/.test(second) ? first.replace(/(?<!\\)\\+$/, "$&$&") : first) + second;
 
 /** Reads an ENV file that people write. Throws with file and line. */

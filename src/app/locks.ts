@@ -11,7 +11,7 @@ import type { Paths } from "./paths.ts";
  */
 export type LockName = "push" | "deploy" | "restore" | "machine" | "update" | "backup";
 
-const fileOf = (paths: Paths, turn: LockName, app?: App) =>
+const lockFile = (paths: Paths, turn: LockName, app?: App) =>
   `${paths.locks}/${app ? `${app.name}.` : ""}${turn}`;
 
 /**
@@ -22,7 +22,7 @@ const noteOf = (file: string) => `${file}.by`;
 
 /** Whether somebody holds this lock right now. */
 export function isHeld(host: Host, paths: Paths, turn: LockName, app?: App): boolean {
-  const file = fileOf(paths, turn, app);
+  const file = lockFile(paths, turn, app);
   if (!host.stat(file)) return false;
   const lock = host.lock(file);
   lock?.release();
@@ -34,7 +34,7 @@ export function isHeld(host: Host, paths: Paths, turn: LockName, app?: App): boo
  * The kernel's own answer is of no use: on Bun it is a child, gone long since, that took the lock.
  */
 export function holderOf(host: Host, paths: Paths, turn: LockName, app: App): number | undefined {
-  const [, pid] = host.read(noteOf(fileOf(paths, turn, app)))?.split("\n") ?? [];
+  const [, pid] = host.read(noteOf(lockFile(paths, turn, app)))?.split("\n") ?? [];
   return Number(pid) || undefined;
 }
 
@@ -52,7 +52,7 @@ export function withLock<T>(
   action: () => T,
   meanwhile: () => void = () => {},
 ): T {
-  const file = fileOf(paths, turn, app);
+  const file = lockFile(paths, turn, app);
   host.mkdir(paths.locks, 0o700);
   const lock = host.lock(file) ?? waitForLock(host, file, app !== undefined, meanwhile);
   try {

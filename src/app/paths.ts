@@ -21,7 +21,7 @@ export const folders = [
  * Folders with settings, or files made from them: closed to other users, including that of a shared
  * nginx.
  */
-export const closed: readonly string[] = [
+export const closedFolders: readonly string[] = [
   "envs",
   "releases",
   "destroyed",

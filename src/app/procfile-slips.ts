@@ -7,7 +7,7 @@ const anyCase = (words: string) =>
   words.replace(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`);
 
 /** A line as it should be. */
-const write = (kind: string, command: string) =>
+const asItShouldBe = (kind: string, command: string) =>
   `write it as \`${kind.toLowerCase()}: ${printable(command)}\`, commit and push`;
 
 /**
@@ -28,29 +28,29 @@ const slips: readonly (readonly [
           .trim()
           .match(/^(=>|:=|->|.)/u)![0],
       )}' stands where a colon should be`,
-    ([, kind, command]) => write(kind!, command!),
+    ([, kind, command]) => asItShouldBe(kind!, command!),
   ],
   [
     new RegExp(`^(${kinds})[ \\t]+([^\\s:].*)$`, "i"),
     ([, kind]) => `a colon is missing behind '${kind}'`,
-    ([, kind, command]) => write(kind!, command!),
+    ([, kind, command]) => asItShouldBe(kind!, command!),
   ],
   [
     /^["'`](\w[\w-]*)["'`]?\s*:\s*["'`]?(.*?)["'`,]*$/,
     () => "quotes do not belong around a line",
-    ([, kind, command]) => write(kind!, command!),
+    ([, kind, command]) => asItShouldBe(kind!, command!),
   ],
   [
     /^[-*+]\s+(\w[\w-]*)\s*:\s*(.+)$/,
     ([line]) => `'${line![0]}' does not belong in front of a line`,
-    ([, kind, command]) => write(kind!, command!),
+    ([, kind, command]) => asItShouldBe(kind!, command!),
   ],
   [
     new RegExp(
       `^(?=\\w*[A-Z])(${anyCase("web|wsgi|jwsgi|rwsgi|php|static|release|preflight|cron")})[ \\t]*:[ \\t]*(.+)$`,
     ),
     ([, kind]) => `'${kind}' is written in small letters`,
-    ([, kind, command]) => write(kind!, command!),
+    ([, kind, command]) => asItShouldBe(kind!, command!),
   ],
   [
     new RegExp(`^([\\w-]+)\\s*:\\s*([^'"]*?)(?:[ \\t]|\\\\n[ \\t]*)((?:${kinds})\\s*:\\s+\\S.*)$`),
@@ -62,7 +62,7 @@ const slips: readonly (readonly [
   [
     /^((?:python3?|node|npm|ruby|php|gunicorn|uvicorn|streamlit|java|\.\/\S+)\s[^:]*)$/,
     () => "the kind is missing in front of the command",
-    ([, command]) => write("web", command!),
+    ([, command]) => asItShouldBe("web", command!),
   ],
   [
     /^(```.*|~~~.*)$/,
@@ -72,11 +72,11 @@ const slips: readonly (readonly [
 ];
 
 // A pattern must not take long, and nobody slips in such a line.
-const maxLetters = 2000;
+const maxSlipLetters = 2000;
 
 /** The slip in a line of a Procfile, if there is one. */
 export function slipIn(line: string): { what: string; next: string } | undefined {
-  if (line.length > maxLetters) return undefined;
+  if (line.length > maxSlipLetters) return undefined;
   for (const [pattern, what, next] of slips) {
     const found = pattern.exec(line);
     if (found) return { what: what(found), next: next(found) };

@@ -125,12 +125,17 @@ export const list = ({
   },
 });
 
-/** What `openssl passwd` makes of a password, and nginx reads (crypt(5)). */
+/** Whether a value is what `openssl passwd` makes of a password, and nginx reads (crypt(5)). */
+export const isPasswordHash = (value: string) => hashPattern.test(value);
+
+const hashPattern = /^\$(apr1|5|6)\$[./0-9A-Za-z$=]{20,200}$/;
+
+/** The hash of a password. */
 export const passwordHash = () =>
   line(
     "password",
     "the repository is no place for a password; set it on the board, which keeps a hash of it only: config:set APP PIKU_PASSWORD=...",
-    /^\$(apr1|5|6)\$[./0-9A-Za-z$=]{20,200}$/,
+    hashPattern,
   );
 
 /** An IP address that nginx listens on. */

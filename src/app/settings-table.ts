@@ -108,7 +108,7 @@ const cache = {
   ),
 };
 
-const certificates = {
+const certificateSettings = {
   ACME_ROOT_CA: both(
     line(
       "authority",
@@ -121,7 +121,7 @@ const certificates = {
   ACME_ROOT: both(line("directory", ""), "Where acme.sh is installed, instead of `~/.acme.sh`."),
 };
 
-const addresses = {
+const addressSettings = {
   PORT: app(
     port(),
     "A port of your choice for `web`. A fixed port means a short gap at each deploy.",
@@ -209,7 +209,7 @@ const isolation = {
   ),
 };
 
-const runtimes = {
+const runtimeSettings = {
   PYTHON_VERSION: both(
     line("version", "write it as 3 or 3.11", /^[\w.+@-]+$/),
     "The version of Python, such as `3.11`. It must be installed, except with uv.",
@@ -277,12 +277,12 @@ const boardwide = {
 export const sections: Record<string, Record<string, Row<unknown>>> = {
   "The site": site,
   "What nginx caches": cache,
-  Certificates: certificates,
-  Addresses: addresses,
+  Certificates: certificateSettings,
+  Addresses: addressSettings,
   uWSGI: uwsgi,
   Deploys: deploys,
   "Walls between apps": isolation,
-  Runtimes: runtimes,
+  Runtimes: runtimeSettings,
   "The board": boardwide,
 };
 
@@ -290,12 +290,12 @@ export const sections: Record<string, Record<string, Row<unknown>>> = {
 export const table = {
   ...site,
   ...cache,
-  ...certificates,
-  ...addresses,
+  ...certificateSettings,
+  ...addressSettings,
   ...uwsgi,
   ...deploys,
   ...isolation,
-  ...runtimes,
+  ...runtimeSettings,
   ...boardwide,
 };
 

@@ -1,6 +1,6 @@
 import { PikuError } from "../text/errors.ts";
 import { expandVars, nearest, printable } from "../text/text.ts";
-import { checkSum, checkValue, isShellName, keyPattern, type Settings } from "./env-file.ts";
+import { checkSum, checkValue, isShellName, namePattern, type Settings } from "./env-file.ts";
 import type { Kind } from "./setting-kinds.ts";
 import { type Row, type SettingName, table, type Value } from "./settings-table.ts";
 
@@ -13,7 +13,7 @@ export function layered(base: Settings, layers: readonly Settings[]): Settings {
   const live = Object.assign(Object.create(null) as Settings, base);
   for (const layer of layers) {
     for (const [key, value] of Object.entries(layer)) {
-      if (!keyPattern.test(key)) continue;
+      if (!namePattern.test(key)) continue;
       live[key] = expandVars(value, live);
       checkValue(key, live[key], "settings");
       // They become lines of nginx's and uWSGI's files.

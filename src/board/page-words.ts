@@ -1,7 +1,7 @@
 import type { Language } from "../site/home.ts";
 
 /** What the board's page says; `{}` stands for a time or a name. */
-export interface Words {
+export interface PageWords {
   apps: string;
   none: string;
   up: string;
@@ -17,7 +17,7 @@ export interface Words {
   made: string;
 }
 
-export const words: Readonly<Record<Language, Words>> = {
+export const pageWords: Readonly<Record<Language, PageWords>> = {
   en: {
     apps: "Apps on this board",
     none: "There are none yet.",

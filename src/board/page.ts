@@ -1,4 +1,4 @@
-import { appOf } from "../app/app.ts";
+import { type App, appOf, listApps } from "../app/app.ts";
 import { readBoardSettings } from "../app/board-settings.ts";
 import type { Paths } from "../app/paths.ts";
 import { isStopped } from "../app/releases.ts";
@@ -6,14 +6,14 @@ import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { homeFiles, type Language, languages } from "../site/home.ts";
 import { isClosed } from "../site/maintenance.ts";
-import { escapeHtml } from "../site/page.ts";
+import { escapeHtml, renderDocument } from "../site/page.ts";
 import { usersFile } from "../site/site.ts";
 import { text } from "../text/text.ts";
-import { words } from "./page-words.ts";
-import { surveyApps } from "./status.ts";
+import { pageWords } from "./page-words.ts";
+import { type AppStatus, surveyApps } from "./status.ts";
 
 /** An app as the board's page shows it. */
-interface Listed {
+interface ListedApp {
   app: string;
   state: "up" | "down" | "stopped" | "closed";
   /** When its release went live, ISO 8601. */
@@ -29,7 +29,7 @@ interface BoardPage {
   /** The user that pushes go to. */
   user: string;
   version: string;
-  apps: readonly Listed[];
+  apps: readonly ListedApp[];
   /** ISO 8601. */
   now: string;
 }
@@ -41,41 +41,21 @@ const time = (iso: string) =>
   `<time datetime="${escapeHtml(iso)}">${escapeHtml(iso.slice(0, 16).replace("T", " "))} UTC</time>`;
 
 // Not in the template: a bundler writes such letters as escapes, which a template of ours keeps.
-const marks = { up: "●", down: "▲", still: "■" };
+const stateMarks = { up: "●", down: "▲", still: "■" };
 
 /** The board's page in a language: no script, nothing from elsewhere, light or dark. */
 export function renderBoardPage(page: BoardPage, language: Language): string {
-  const say = words[language];
+  const say = pageWords[language];
   const name = escapeHtml(page.hostname);
   const address = `${escapeHtml(page.user)}@${here}`;
-  const item = ({ app, state, since, url, port }: Listed) => {
+  const item = ({ app, state, since, url, port }: ListedApp) => {
     const to = port === undefined ? url && escapeHtml(url) : `http://${here}:${port}/`;
     const link = to ? `<a href="${to}">${escapeHtml(app)}</a>` : escapeHtml(app);
     return text`
       <li class="${state}">${link}
       <span>${say[state]}${since && `, ${say.since.replace("{}", time(since))}`}${!to && `, ${say.noPage}`}</span></li>`.trimEnd();
   };
-  return text`
-    <!doctype html>
-    <html lang="${language}">
-    <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width">
-    <meta name="color-scheme" content="light dark">
-    <title>${name}</title>
-    <style>
-    body { font: 1.1em/1.5 sans-serif; max-width: 40em; margin: 2em auto; padding: 0 1em }
-    ul { list-style: none; padding: 0 }
-    li { padding: .5em 0; border-bottom: 1px solid #8888; overflow-wrap: anywhere }
-    li span { display: block; font-size: .9em }
-    li::before { content: "${marks.up} "; color: #2a7d2a }
-    li.down::before { content: "${marks.down} "; color: #c33 }
-    li.stopped::before, li.closed::before { content: "${marks.still} "; color: #777 }
-    pre { overflow: auto; padding: .7em; border: 1px solid #8888 }
-    footer { font-size: .85em; margin-top: 2em }
-    </style>
-    </head>
-    <body>
+  const body = text`
     <main>
     <h1>${name}</h1>
     <h2>${say.apps}</h2>
@@ -88,10 +68,19 @@ export function renderBoardPage(page: BoardPage, language: Language): string {
     <pre tabindex="0">piku init ${here}
     piku deploy</pre>
     </main>
-    <footer>piku ${escapeHtml(page.version)}. ${say.made.replace("{}", time(page.now))}</footer>
-    </body>
-    </html>`;
+    <footer>piku ${escapeHtml(page.version)}. ${say.made.replace("{}", time(page.now))}</footer>`;
+  return renderDocument({ language, title: page.hostname, style, body: body.trimEnd() });
 }
+
+const style = `body { font: 1.1em/1.5 sans-serif; max-width: 40em; margin: 2em auto; padding: 0 1em }
+ul { list-style: none; padding: 0 }
+li { padding: .5em 0; border-bottom: 1px solid #8888; overflow-wrap: anywhere }
+li span { display: block; font-size: .9em }
+li::before { content: "${stateMarks.up} "; color: #2a7d2a }
+li.down::before { content: "${stateMarks.down} "; color: #c33 }
+li.stopped::before, li.closed::before { content: "${stateMarks.still} "; color: #777 }
+pre { overflow: auto; padding: .7em; border: 1px solid #8888 }
+footer { font-size: .85em; margin-top: 2em }`;
 
 /** More would be no page to read, and too large to be made at each change. */
 const maxApps = 100;
@@ -142,18 +131,17 @@ const surveyPage = (host: Host, paths: Paths): Omit<BoardPage, "version"> => ({
   hostname: host.read("/proc/sys/kernel/hostname")?.trim() || "piku",
   user: host.env().USER ?? "piku",
   now: new Date(host.now()).toISOString(),
-  apps: surveyApps(host, paths)
-    .slice(0, maxApps)
-    .map(({ app: name, running, up, wanted, since, url, ownPort }) => {
-      const app = appOf(paths, name);
-      const works = running && up >= wanted;
-      const state = isStopped(host, app)
-        ? "stopped"
-        : isClosed(host, app)
-          ? "closed"
-          : works
-            ? "up"
-            : "down";
-      return { app: name, state, since, url, port: ownPort };
-    }),
+  apps: surveyApps(host, paths, listApps(host, paths).slice(0, maxApps)).map((status) => ({
+    app: status.app,
+    state: stateOf(host, appOf(paths, status.app), status),
+    since: status.since,
+    url: status.url,
+    port: status.ownPort,
+  })),
 });
+
+function stateOf(host: Host, app: App, { running, up, wanted }: AppStatus): ListedApp["state"] {
+  if (isStopped(host, app)) return "stopped";
+  if (isClosed(host, app)) return "closed";
+  return running && up >= wanted ? "up" : "down";
+}

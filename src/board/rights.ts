@@ -1,5 +1,5 @@
 import type { App } from "../app/app.ts";
-import { closed, type Paths } from "../app/paths.ts";
+import { closedFolders, type Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 
 /**
@@ -26,7 +26,7 @@ export function modesOf(host: Host, paths: Paths, apps: readonly App[]): Mode[] 
       [`${app.envs}/LIVE_ENV`, 0o600],
       [`${paths.nginx}/${app.name}.key`, 0o600],
     ]),
-    ...closed.map((name): [string, number] => [`${paths.root}/${name}`, 0o700]),
+    ...closedFolders.map((name): [string, number] => [`${paths.root}/${name}`, 0o700]),
   ];
   return looked.flatMap(([path, most]) => {
     const entry = host.stat(path);

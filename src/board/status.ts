@@ -1,5 +1,5 @@
 import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
-import { readBoardSettings } from "../app/board-settings.ts";
+import { type Ports, readBoardSettings } from "../app/board-settings.ts";
 import { calledAddress } from "../app/caller.ts";
 import { nextRun, parseCron } from "../app/cron.ts";
 import { liveSettings, readScaling } from "../app/live.ts";
@@ -76,7 +76,7 @@ export function surveyProcesses(host: Host, app: App, every = everyProcess(host)
       app: app.name,
       process: `${kind}.${ordinal}`,
       kind,
-      ...statusOf(
+      ...vassalStatus(
         host,
         app,
         vassals.find((vassal) => vassal.kind === kind && vassal.ordinal === ordinal),
@@ -112,7 +112,7 @@ function runsOf(
 }
 
 /** How the process of a vassal is doing. */
-function statusOf(
+function vassalStatus(
   host: Host,
   app: App,
   vassal: Vassal | undefined,
@@ -159,11 +159,16 @@ const portOfVassal = (host: Host, app: App, vassal: Vassal): number | undefined 
     : portOf(host, app, { ...vassal, release: vassal.release });
 };
 
-/** How each app of the machine is doing. */
-export function surveyApps(host: Host, paths: Paths): AppStatus[] {
+/** How each of these apps is doing; all of the board's unless given. */
+export function surveyApps(
+  host: Host,
+  paths: Paths,
+  names: readonly string[] = listApps(host, paths),
+): AppStatus[] {
   const every = everyProcess(host);
   const working = appsWithWorkers(host, paths);
-  return listApps(host, paths).map((name) => {
+  const ports = portsOf(host, paths);
+  return names.map((name) => {
     const app = appOf(paths, name);
     const live = readableLive(host, app);
     const processes = surveyProcesses(host, app, every);
@@ -175,13 +180,22 @@ export function surveyApps(host: Host, paths: Paths): AppStatus[] {
       since: live?.when,
       up: processes.filter(({ up }) => up).length,
       wanted: processes.length,
-      ...addressOf(host, app),
+      ...(ports && addressOf(host, app, ports)),
     };
   });
 }
 
+/** The ports of all sites; undefined where the board's settings cannot be read. */
+function portsOf(host: Host, { settings }: Paths): Ports | undefined {
+  try {
+    return readBoardSettings(host, settings).ports;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Where an app is in a browser, if it has a site. */
-function addressOf(host: Host, app: App): Pick<AppStatus, "url" | "ownPort"> {
+function addressOf(host: Host, app: App, ports: Ports): Pick<AppStatus, "url" | "ownPort"> {
   if (!host.stat(app.site)) return {};
   try {
     const settings = liveSettings(host, app);
@@ -190,7 +204,7 @@ function addressOf(host: Host, app: App): Pick<AppStatus, "url" | "ownPort"> {
     const site = {
       names: ownPort === undefined ? named : ["_"],
       ownPort,
-      ports: readBoardSettings(host, app.paths.settings).ports,
+      ports,
       httpsOnly: setting(settings, "NGINX_HTTPS_ONLY"),
     };
     return site.names.length > 0 ? { url: addressesOf(site, calledAddress(host))[0], ownPort } : {};

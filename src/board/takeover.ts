@@ -1,11 +1,12 @@
 import { type App, appOf, listApps } from "../app/app.ts";
+import { keysFile } from "../app/authorized-keys.ts";
 import { withLock } from "../app/locks.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { ensureRepository } from "../repository/push.ts";
 import { linesOf, shellQuote } from "../text/text.ts";
 import { dailyFiles } from "../workers/daily.ts";
-import { authorizedKeys, forcedOptions, keysFile } from "./keys.ts";
+import { authorizedKeys, forcedOptions } from "./keys.ts";
 
 /**
  * Where the original's instructions put it, and where it still is once this executable has taken

@@ -1,3 +1,4 @@
+import { takesApp } from "../commands/arguments.ts";
 import type { Command } from "../commands/command.ts";
 import { completion } from "../commands/completion.ts";
 import { help } from "../commands/help.ts";
@@ -6,13 +7,18 @@ import type { Host } from "../host/host.ts";
 import { usageError } from "../text/errors.ts";
 import { download, upload } from "./files.ts";
 import { init } from "./init.ts";
-import { appOf, findPlace, type Wanted } from "./place.ts";
-import { addKey, deploy, end, open, shell } from "./push.ts";
-import { runThere } from "./ssh.ts";
+import { findPlace, requireApp, type Wanted } from "./place.ts";
+import { addKey, open, pushBranch, shell } from "./push.ts";
+import { end, runThere } from "./ssh.ts";
 
 /** What runs on the computer in front of its user, whatever is on the board. */
 export const clientCommands = (wanted: Wanted = {}): Command[] =>
-  [init, deploy, open, shell, download, upload, addKey].map((row) => row(wanted));
+  [init, pushBranch, open, shell, download, upload, addKey].map((row) => row(wanted));
+
+const isCalled =
+  (name: string) =>
+  ({ name: own, alias }: Command) =>
+    own === name || alias?.includes(name);
 
 /** About the executable at hand, wherever it is. */
 const local = ["setup", "recover", "--version", "-V", "-v", "version"];
@@ -52,13 +58,11 @@ export function readWanted(words: readonly string[]): { wanted: Wanted; rest: st
  */
 export function wordsForBoard(words: readonly string[], app: () => string): string[] {
   const [name = "", ...rest] = words;
-  const row = commands.find((one) => one.name === name || one.alias?.includes(name));
+  const row = commands.find(isCalled(name));
   if (rest.length === 1 && /^(-h|--help)$/.test(rest[0]!)) return [...words];
-  const takesApp = row
-    ? row.group !== "The board" && Object.keys(row.args ?? {})[0] === "app"
-    : true;
+  const isOfApp = row === undefined || (row.group !== "The board" && takesApp(row));
   const isGlobal = row?.args && "global" in row.args && rest.includes("--global");
-  return takesApp && !isGlobal ? [name, app(), ...rest] : [...words];
+  return isOfApp && !isGlobal ? [name, app(), ...rest] : [...words];
 }
 
 const options = `
@@ -73,13 +77,11 @@ export async function runClient(host: Host, typed: readonly string[]): Promise<v
   const own = clientCommands(wanted);
   const all = [...own, ...commands];
   const find = (_: Host, named: string) => {
-    const found = all.find((one) => one.name === named || one.alias?.includes(named));
+    const found = all.find(isCalled(named));
     if (found) return found;
     throw usageError(`there is no command '${named}'`, "`piku help` lists them");
   };
-  const here = [...own, help(() => all, find), completion(() => all)].find(
-    (one) => one.name === name || one.alias?.includes(name),
-  );
+  const here = [...own, help(() => all, find), completion(() => all)].find(isCalled(name));
   if (here) {
     await runCommandOf(here, { host }, words);
     if (here.name === "help" && words.length === 0) host.say(options);
@@ -92,7 +94,7 @@ export async function runClient(host: Host, typed: readonly string[]): Promise<v
     runThere(
       host,
       place.board,
-      wordsForBoard(rest, () => appOf(place)),
+      wordsForBoard(rest, () => requireApp(place)),
     ),
   );
 }

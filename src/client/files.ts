@@ -1,8 +1,10 @@
 import { command } from "../commands/command.ts";
 import type { Host } from "../host/host.ts";
-import { Ended, usageError } from "../text/errors.ts";
+import { usageError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
-import { appOf, findPlace, type Place, type Wanted } from "./place.ts";
+import { findPlace, type Place, requireApp, type Wanted } from "./place.ts";
+import { inBrackets } from "./remotes.ts";
+import { end } from "./ssh.ts";
 
 const treeArg = {
   type: "boolean",
@@ -18,16 +20,13 @@ export function remotePath(place: Place, file: string, tree: boolean | undefined
       `'${printable(file)}' is not a path below the app's directory`,
       "write it as uploads/photo.jpg",
     );
-  const folder = `.piku/${tree ? "apps" : "data"}/${appOf(place)}`;
-  const { address } = place.board;
-  const host = address.includes(":") ? address.replace(/^([^@]*@)?(.*)$/, "$1[$2]") : address;
-  return `${host}:${folder}/${file}`;
+  const folder = `.piku/${tree ? "apps" : "data"}/${requireApp(place)}`;
+  return `${inBrackets(place.board)}:${folder}/${file}`;
 }
 
 function copy(host: Host, { board: { port } }: Place, from: string, to: string): void {
   const scp = ["scp", "-r", ...(port ? ["-P", port] : []), "--", from, to];
-  const status = host.run(scp);
-  if (status !== 0) throw new Ended(status);
+  end(host.run(scp));
 }
 
 export const download = (wanted: Wanted) =>

@@ -83,7 +83,7 @@ function onlyBoard(host: Host, remotes: readonly Remote[]): Remote {
 }
 
 /** The app of a place. Throws where none is named. */
-export function appOf({ app }: Place): string {
+export function requireApp({ app }: Place): string {
   if (app !== undefined) return app;
   throw usageError("which app?", "in the directory of one, or: piku -a APP ...");
 }

@@ -1,15 +1,10 @@
 import { command } from "../commands/command.ts";
-import { Ended, must, PikuError } from "../text/errors.ts";
-import { appOf, currentBranch, findPlace, type Wanted } from "./place.ts";
+import { must, PikuError } from "../text/errors.ts";
+import { currentBranch, findPlace, requireApp, type Wanted } from "./place.ts";
 import { urlOf } from "./remotes.ts";
-import { lineOf, runThere, sshTo } from "./ssh.ts";
+import { end, lineOf, runThere, sshTo } from "./ssh.ts";
 
-/** Passes on how a program ended that had our input and output. */
-export function end(status: number): void {
-  if (status !== 0) throw new Ended(status);
-}
-
-export const deploy = (wanted: Wanted) =>
+export const pushBranch = (wanted: Wanted) =>
   command({
     name: "deploy",
     group: "Your computer",
@@ -20,7 +15,9 @@ export const deploy = (wanted: Wanted) =>
     run({ host }) {
       const place = findPlace(host, wanted);
       const to =
-        wanted.app === undefined && place.remote ? place.remote : urlOf(place.board, appOf(place));
+        wanted.app === undefined && place.remote
+          ? place.remote
+          : urlOf(place.board, requireApp(place));
       const branch = currentBranch(host);
       if (host.capture(["git", "rev-parse", "--verify", "-q", "HEAD"]).status !== 0)
         throw new PikuError("nothing is committed yet", "git add . && git commit -m First");
@@ -44,7 +41,7 @@ export const open = (wanted: Wanted) =>
     alias: ["url"],
     run({ host }) {
       const place = findPlace(host, wanted);
-      const app = appOf(place);
+      const app = requireApp(place);
       const listed = must(
         host,
         [...sshTo(place.board), lineOf(["apps", "--json"])],
@@ -83,7 +80,7 @@ export const shell = (wanted: Wanted) =>
     run({ host }) {
       const place = findPlace(host, wanted);
       const line = 'exec "$(command -v bash || command -v sh)"';
-      end(runThere(host, place.board, ["run", appOf(place), "--", line]));
+      end(runThere(host, place.board, ["run", requireApp(place), "--", line]));
     },
   });
 

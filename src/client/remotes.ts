@@ -15,7 +15,7 @@ export interface Remote extends Board {
   app: string;
 }
 
-const isAppName = (path: string) => /^[A-Za-z0-9][\w.-]*$/.test(path);
+const looksLikeApp = (path: string) => /^[A-Za-z0-9][\w.-]*$/.test(path);
 const appIn = (path: string) =>
   path
     .replace(/^\/?(~\/)?/, "")
@@ -35,7 +35,7 @@ export function parseUrl(url: string): (Board & { app: string }) | undefined {
     /^((?:[\w.+-]+@)?(?:\[[\da-fA-F:]+\]|[\w.-]{2,})):(?!\/\/)(.+)$/.exec(url) ?? [];
   const address = full ?? short;
   const app = appIn(fullPath ?? shortPath ?? "");
-  if (!address || address.startsWith("-") || !isAppName(app)) return undefined;
+  if (!address || address.startsWith("-") || !looksLikeApp(app)) return undefined;
   return { ...boardAt(address), ...(fullPort ? { port: fullPort } : {}), app };
 }
 
@@ -58,11 +58,14 @@ export function parseBoard(typed: string): Board {
   return { ...boardAt(`${user}@${host}`), ...(port ? { port } : {}) };
 }
 
+/** An address as git and scp take it: one of IPv6 in brackets, since a colon ends it. */
+export const inBrackets = ({ address }: Board) => address.replace(/^([^@]*@)?(.*:.*)$/, "$1[$2]");
+
 /** The address that git pushes an app to. */
-export const urlOf = ({ address, port }: Board, app: string) =>
-  port || address.includes(":")
-    ? `ssh://${address.replace(/^([^@]*@)?(.*:.*)$/, "$1[$2]")}${port ? `:${port}` : ""}/${app}`
-    : `${address}:${app}`;
+export const urlOf = (board: Board, app: string) =>
+  board.port || board.address.includes(":")
+    ? `ssh://${inBrackets(board)}${board.port ? `:${board.port}` : ""}/${app}`
+    : `${board.address}:${app}`;
 
 /** The remotes that `git remote -v` lists, those that may lead to a board. */
 export const parseRemotes = (listed: string): Remote[] =>

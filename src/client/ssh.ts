@@ -1,4 +1,5 @@
 import type { Host } from "../host/host.ts";
+import { Ended } from "../text/errors.ts";
 import { shellQuote } from "../text/text.ts";
 import type { Board } from "./remotes.ts";
 
@@ -34,3 +35,8 @@ export const runThere = (
   words: readonly string[],
   terminal = hasTerminal(host),
 ): number => host.run([...sshTo(board, terminal), lineOf(words)]);
+
+/** Passes on how a program ended that had our input and output. */
+export function end(status: number): void {
+  if (status !== 0) throw new Ended(status);
+}

@@ -29,10 +29,9 @@ export const apps = command({
     const paths = pathsOf(host);
     const bound = boundApps(host);
     const isShown = (name: string) => !bound || bound.includes(name);
-    const survey = () => surveyApps(host, paths).filter(({ app }) => isShown(app));
-    if (args.json) return host.say(JSON.stringify(survey()));
     const working = appsWithWorkers(host, paths);
     const names = listApps(host, paths, working).filter(isShown);
+    if (args.json) return host.say(JSON.stringify(surveyApps(host, paths, names)));
     if (names.length === 0) return host.sayError("There are no applications deployed.");
     if (!host.isTerminal(1)) {
       host.say(
@@ -40,7 +39,8 @@ export const apps = command({
           .map((name) => `${isUp(host, appOf(paths, name), working) ? "*" : " "}${name}`)
           .join("\n"),
       );
-    } else for (const line of renderApps(survey(), host.now())) host.say(line);
+    } else
+      for (const line of renderApps(surveyApps(host, paths, names), host.now())) host.say(line);
   },
 });
 

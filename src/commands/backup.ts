@@ -3,7 +3,7 @@ import { readBoardSettings } from "../app/board-settings.ts";
 import { boundApps } from "../app/caller.ts";
 import { type Paths, pathsOf } from "../app/paths.ts";
 import { isStopped } from "../app/releases.ts";
-import type { Manifest } from "../board/backup/manifest.ts";
+import type { BackupManifest } from "../board/backup/manifest.ts";
 import { readBackup } from "../board/backup/read.ts";
 import { restoreBackup } from "../board/backup/restore.ts";
 import { withStage } from "../board/backup/stage.ts";
@@ -106,7 +106,7 @@ function verify(host: Host, file: string | undefined): void {
 }
 
 /** What a backup holds; somebody else may have written what it says of itself. */
-export const renderManifest = ({ created, board, apps }: Manifest) =>
+export const renderManifest = ({ created, board, apps }: BackupManifest) =>
   `Of ${printable(created.slice(0, 16).replace("T", " "))} UTC: ${[...apps.map(({ name }) => printable(name)), ...(board ? ["and what belongs to all apps"] : [])].join(", ")}.`;
 
 export const restore = command({

@@ -24,7 +24,7 @@ export type Argument = (
 };
 export type Arguments = Record<string, Argument>;
 
-type Value<A> = A extends { type: "boolean" }
+type ArgumentValue<A> = A extends { type: "boolean" }
   ? boolean | undefined
   : A extends { required: true }
     ? string
@@ -39,7 +39,7 @@ export interface Call {
 
 /** What a command runs with. */
 interface Context<T extends Arguments> extends Call {
-  args: { [Name in keyof T]: Value<T[Name]> };
+  args: { [Name in keyof T]: ArgumentValue<T[Name]> };
   /** The words that are no options, as they were typed. */
   words: readonly string[];
 }

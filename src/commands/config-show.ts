@@ -7,7 +7,7 @@ import { masked, type Origin, originsOf } from "../app/origins.ts";
 import { liveRelease, releaseFiles } from "../app/releases.ts";
 import { baseSettings } from "../deploy/source.ts";
 import type { Host } from "../host/host.ts";
-import { fileOf } from "../repository/commit.ts";
+import { fileOfCommit } from "../repository/commit.ts";
 import { commitOf } from "../repository/worktree.ts";
 import { Ended } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
@@ -50,7 +50,7 @@ export const knownSettings = (host: Host, app: App): Settings => ({
 /** The ENV of an app's repository, as the live release has it. */
 export function shippedSettings(host: Host, app: App): Settings {
   const id = liveRelease(host, app)?.commit ?? commitOf(host, app.tree);
-  return id ? parseSettings(fileOf(host, { id, app }, "ENV") ?? "", "ENV") : {};
+  return id ? parseSettings(fileOfCommit(host, { id, app }, "ENV") ?? "", "ENV") : {};
 }
 
 /** Prints where each of an app's settings comes from. */

@@ -19,17 +19,20 @@ const width = 80;
 const wrapped = (text: string, columns: number): string[] =>
   text.match(new RegExp(`\\S.{0,${columns - 1}}(?= |$)|\\S+`, "g")) ?? [""];
 
-type Pair = readonly [string, string];
+type NamedRow = readonly [string, string];
 
 /** Names and what they are, below each other. */
-const rows = (pairs: readonly Pair[], column = Math.max(...pairs.map(([name]) => name.length))) =>
+const rows = (
+  pairs: readonly NamedRow[],
+  column = Math.max(...pairs.map(([name]) => name.length)),
+) =>
   pairs.flatMap(([name, what]) =>
     wrapped(what, width - column - 4).map(
       (line, i) => `  ${(i === 0 ? name : "").padEnd(column)}  ${line}`,
     ),
   );
 
-const versionOf = (host: Host) => `piku ${number} (${host.target}, ${host.engine})`;
+const pikuVersion = (host: Host) => `piku ${number} (${host.target}, ${host.engine})`;
 
 /**
  * The help page, with internal commands only when `all` is set. Their lines say so besides, since
@@ -43,7 +46,7 @@ export function renderHelp(
 ): string {
   const shown = commands.filter(({ group }) => all || group !== "Internal");
   const column = Math.max(...shown.map(({ name }) => name.length));
-  const section = (title: string, pairs: readonly Pair[]) =>
+  const section = (title: string, pairs: readonly NamedRow[]) =>
     pairs.length > 0 ? ["", `${title}:`, ...rows(pairs, column)] : [];
   const ofGroup = (title: string) =>
     section(
@@ -73,7 +76,7 @@ const describe = ({ group, description }: Command) =>
   group === "Internal" ? `INTERNAL: ${description}` : description;
 
 /** An option as it is typed, with what its value stands for, and what it does. */
-export const shownOption = (entry: readonly [string, Argument]): Pair => {
+export const shownOption = (entry: readonly [string, Argument]): NamedRow => {
   const [name, option] = entry;
   const value = option.type === "string" ? ` ${option.valueHint}` : "";
   const what = "negativeDescription" in option ? option.negativeDescription : option.description;
@@ -82,8 +85,10 @@ export const shownOption = (entry: readonly [string, Argument]): Pair => {
 
 /** The help of one command: examples first. */
 export function renderCommandHelp(one: Command): string {
-  const pairs: Pair[] = [
-    ...positionalsOf(one).map((entry): Pair => [shownArgument(entry), entry[1].description ?? ""]),
+  const pairs: NamedRow[] = [
+    ...positionalsOf(one).map(
+      (entry): NamedRow => [shownArgument(entry), entry[1].description ?? ""],
+    ),
     ...optionsOf(one).map(shownOption),
   ];
   return [
@@ -127,7 +132,7 @@ export const help = (
           (one) => !isBound || one.forEveryKey || (takesApp(one) && !one.passthrough),
         );
         const plugins = isBound ? [] : listPlugins(host, pathsOf(host));
-        return host.say(renderHelp(shown, plugins, versionOf(host), args.all));
+        return host.say(renderHelp(shown, plugins, pikuVersion(host), args.all));
       }
       const found = find(host, args.command);
       host.say("group" in found ? renderCommandHelp(found) : renderPluginHelp(found));
@@ -141,5 +146,5 @@ export const version = command({
   examples: ["ssh piku@board --version"],
   alias: ["-V", "-v", "version"],
   forEveryKey: true,
-  run: ({ host }) => host.say(versionOf(host)),
+  run: ({ host }) => host.say(pikuVersion(host)),
 });

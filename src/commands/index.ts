@@ -179,21 +179,19 @@ export async function dispatch(
     refuseForeign(host, name, {}, true);
     return runPlugin(host, pathsOf(host), found, name, all);
   }
-  try {
-    await runCommandOf(found, { host, push }, withoutApp(host, found, all));
-  } finally {
-    refreshPage(host, found.name);
-  }
+  const refresh = () => refreshPage(host, found.name);
+  await runCommandOf(found, { host, push }, withoutApp(host, found, all), refresh);
 }
 
 /**
- * Runs a row of the table with the words behind its name, or shows its help. Throws what the
- * command throws, and usage errors.
+ * Runs a row of the table with the words behind its name, or shows its help. `afterwards`: what is
+ * done once it has run, whether it went well or not. Throws what the command throws, and usage errors.
  */
 export async function runCommandOf(
   found: Command,
   call: Call,
   all: readonly string[],
+  afterwards?: () => void,
 ): Promise<void> {
   const { host } = call;
   const words = found.passthrough ? all : withoutColours(host, all);
@@ -203,8 +201,12 @@ export async function runCommandOf(
   if (given.help) return host.say(renderCommandHelp(found));
   if (!found.forEveryKey) refuseForeign(host, found.name, given, found.passthrough === true);
   const { args, run } = found;
-  await runCommand(
-    { args, run: ({ args, data }) => run({ ...data, args, words: args._ }) },
-    { rawArgs, data: call },
-  );
+  try {
+    await runCommand(
+      { args, run: ({ args, data }) => run({ ...data, args, words: args._ }) },
+      { rawArgs, data: call },
+    );
+  } finally {
+    afterwards?.();
+  }
 }

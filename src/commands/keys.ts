@@ -1,16 +1,18 @@
 import { parseAppName } from "../app/app.ts";
-import { withLock } from "../app/locks.ts";
-import { pathsOf } from "../app/paths.ts";
 import {
   type Access,
-  addKeys,
-  authorizedKeys,
-  fingerprintsOf,
   type Key,
   type KeyLine,
   keysFile,
-  maxKeysBytes,
   parseKeyLines,
+} from "../app/authorized-keys.ts";
+import { withLock } from "../app/locks.ts";
+import { pathsOf } from "../app/paths.ts";
+import {
+  addKeys,
+  authorizedKeys,
+  fingerprintsOf,
+  maxKeysBytes,
   readKeys,
   warnOfLoginLines,
 } from "../board/keys.ts";
@@ -20,10 +22,10 @@ import { voiceOf } from "../text/output.ts";
 import { columns, printable } from "../text/text.ts";
 import { command, jsonArg } from "./command.ts";
 
-type Listed = KeyLine & Pick<Key, "fingerprint">;
+type ListedKey = KeyLine & Pick<Key, "fingerprint">;
 
 /** Every key of authorized_keys, with its fingerprint. */
-function listKeys(host: Host): Listed[] {
+function listKeys(host: Host): ListedKey[] {
   const lines = parseKeyLines(authorizedKeys(host));
   const fingerprints = fingerprintsOf(host, lines);
   return lines.flatMap((line, i) => {
@@ -219,11 +221,11 @@ export const keysRemove = command({
 });
 
 /** Refuses to remove the key with which this command came, or the last one for all apps. */
-function refuseLockout(host: Host, all: readonly Listed[], fingerprint: string): void {
+function refuseLockout(host: Host, all: readonly ListedKey[], fingerprint: string): void {
   const hint = "--force removes it all the same";
   if (host.env().FINGERPRINT === fingerprint)
     throw new PikuError("you are connected with this key", hint);
-  const isForAll = ({ access }: Listed) =>
+  const isForAll = ({ access }: ListedKey) =>
     access !== undefined && !access.apps && !(access.until && dayOf(access.until) <= today(host));
   const left = all.filter((line) => line.fingerprint !== fingerprint);
   if (all.some(isForAll) && !left.some(isForAll))

@@ -103,7 +103,7 @@ export const logs = command({
   },
 });
 
-interface Wanted {
+interface WantedLogs {
   process?: string;
   nginx?: boolean;
   deploys?: boolean;
@@ -117,7 +117,7 @@ const liveKinds = (host: Host, app: App) =>
   Object.keys(readScaling(host, app)).filter((kind) => kind !== "static");
 
 /** The logs that were asked for; without a wish those of the live release, if there is one. */
-function findLogs(host: Host, app: App, { process, nginx, deploys, all }: Wanted): Log[] {
+function findLogs(host: Host, app: App, { process, nginx, deploys, all }: WantedLogs): Log[] {
   const kinds = liveKinds(host, app);
   const isWanted = ({ label }: Log) =>
     process === undefined || process === "*"
@@ -134,7 +134,7 @@ function findLogs(host: Host, app: App, { process, nginx, deploys, all }: Wanted
 }
 
 /** Refuses a process that an app neither has nor ever had, and an app of which nothing is left. */
-function refuseUnknown(host: Host, app: App, { process, deploys }: Wanted): void {
+function refuseUnknown(host: Host, app: App, { process, deploys }: WantedLogs): void {
   if (host.stat(app.tree) === undefined && !deploys) findApp(host, app.name);
   if (process === undefined || process === "*") return;
   const scaling = readScaling(host, app);

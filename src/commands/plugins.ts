@@ -23,7 +23,7 @@ export const listPlugins = (host: Host, paths: Paths, names = host.list(paths.pl
     .map((name) => ({
       name,
       file: `${paths.plugins}/${name}`,
-      description: describe(host, `${paths.plugins}/${name}`),
+      description: describePlugin(host, `${paths.plugins}/${name}`),
     }));
 
 /** The plugin that a command such as `dns` or `dns:add` is for. */
@@ -46,7 +46,7 @@ export function runPlugin(
   if (status !== 0) throw new Ended(status);
 }
 
-function describe(host: Host, file: string): string {
+function describePlugin(host: Host, file: string): string {
   const { stdout } = host.capture(["head", "-c", "1000", file]);
   return /^#!.*\n#+ *([^\n]+?)\.?\n/.exec(stdout)?.[1] ?? "A plugin of this board";
 }

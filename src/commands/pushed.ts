@@ -7,7 +7,7 @@ import { type Release, readableLive } from "../app/releases.ts";
 import { layered, setting } from "../app/settings.ts";
 import { withdraw } from "../deploy/recover.ts";
 import type { Host } from "../host/host.ts";
-import { fileOf, revision } from "../repository/commit.ts";
+import { fileOfCommit, revision } from "../repository/commit.ts";
 import type { Update } from "../repository/push.ts";
 import { Ended, explain } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
@@ -26,7 +26,7 @@ export function wantedBranch(
   { after }: Update,
   incoming: string | undefined,
 ): string | undefined {
-  const shipped = fileOf(host, { id: after, app, incoming }, "ENV") ?? "";
+  const shipped = fileOfCommit(host, { id: after, app, incoming }, "ENV") ?? "";
   const ofServer = parseServerSettings(serverSettings(host, app));
   const layers = [machine.settings, parseSettings(shipped, "ENV"), ofServer];
   return setting(layered({}, layers), "PIKU_BRANCH");

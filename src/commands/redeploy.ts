@@ -7,13 +7,13 @@ import type { Choices } from "../repository/own.ts";
 import { commitOf } from "../repository/worktree.ts";
 import { PikuError } from "../text/errors.ts";
 
-const choice = (description: string) =>
+const fileOption = (description: string) =>
   ({ type: "string", description, valueHint: "file" }) as const;
 
 /** The options of commands that check out another commit. */
 export const choiceArgs = {
-  keep: choice("a file, a directory or `.`: the app's changes to it stay"),
-  take: choice("a file, a directory or `.`: the commit's replaces what the app wrote"),
+  keep: fileOption("a file, a directory or `.`: the app's changes to it stay"),
+  take: fileOption("a file, a directory or `.`: the commit's replaces what the app wrote"),
 } as const;
 
 /** What these options say; several names with commas between. */

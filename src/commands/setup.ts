@@ -1,6 +1,6 @@
 import { appOf, listApps } from "../app/app.ts";
 import { withLock } from "../app/locks.ts";
-import { closed, folders, ownFolders, type Paths, pathsOf } from "../app/paths.ts";
+import { closedFolders, folders, ownFolders, type Paths, pathsOf } from "../app/paths.ts";
 import { addKeys, maxKeysBytes, readKeys, warnOfLoginLines } from "../board/keys.ts";
 import { closeToOthers } from "../board/rights.ts";
 import { giveBack, takeOver } from "../board/takeover.ts";
@@ -32,7 +32,7 @@ export const setup = command({
       const folder = `${paths.root}/${name}`;
       if (host.stat(folder)) continue;
       voice.log(`Creating '${folder}'.`);
-      host.mkdir(folder, closed.includes(name) ? 0o700 : 0o755);
+      host.mkdir(folder, closedFolders.includes(name) ? 0o700 : 0o755);
     }
     // Version 1 tested sites in there.
     host.remove(`${paths.root}/.nginx-test`);

@@ -24,7 +24,7 @@ export function parseSshCommand(line: string): string[] {
  * lines of the original pass them as arguments too, split by a shell that has expanded `*`. A hook
  * below such a call has words of its own.
  */
-export function wordsOf(
+export function calledWords(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): readonly string[] {

@@ -35,7 +35,7 @@ export const update = command({
         else {
           const from = releasesAt(host, args.from);
           voiceOf(host).log("Updating piku...");
-          if (!download(host, from, fresh)) return host.say(`This is piku ${number} already.`);
+          if (!downloadFrom(host, from, fresh)) return host.say(`This is piku ${number} already.`);
         }
         replaceSelf(host, fresh, args.rollback ? "Back again" : "Update successful");
       } finally {
@@ -85,7 +85,7 @@ function releasesAt(host: Host, typed: string | undefined): string {
  * Gets the executable of this target and checks it against SHA256SUMS. False when it is the one
  * that runs.
  */
-function download(host: Host, from: string, file: string): boolean {
+function downloadFrom(host: Host, from: string, file: string): boolean {
   const get = (name: string, to: string) => {
     const source = `${from}/${name}`;
     const argv = from.startsWith("/")

@@ -4,7 +4,7 @@ import { readDifferently } from "../app/env-grammar.ts";
 import { isStopped, type Journal, type Release, readableLive } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { serviceCommand } from "../host/services.ts";
-import type { Change } from "../repository/change.ts";
+import type { TreeChange } from "../repository/change.ts";
 import { isClosed } from "../site/maintenance.ts";
 import { runningNginx } from "../site/reload.ts";
 import { certify } from "../site/renew.ts";
@@ -43,7 +43,7 @@ export const renderInterrupted = (
 };
 
 /** What becomes of files that the app has written. */
-export const renderOwn = ({ left, removed, took, restored }: Change): string[] =>
+export const renderOwn = ({ left, removed, took, restored }: TreeChange): string[] =>
   [
     [left, "Left as the app has changed it"],
     [removed, "Left as the app's own, though the commit removes it"],

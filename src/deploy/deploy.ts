@@ -17,7 +17,7 @@ import {
   writeRelease,
 } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
-import type { Wanted } from "../repository/change.ts";
+import type { CheckoutRequest } from "../repository/change.ts";
 import {
   applyCheckout,
   type Checkout,
@@ -44,7 +44,7 @@ import { warnOfFrontPage } from "./front-page.ts";
 import { type Generation, planGeneration, startGeneration } from "./generation.ts";
 import { askHook, hookFacts, tellHook } from "./hooks.ts";
 import { settleKept } from "./kept.ts";
-import { type Asked, type Plan, planDeploy } from "./plan.ts";
+import { type AskedDeploy, type Plan, planDeploy } from "./plan.ts";
 import { cancelOnInterrupt, withProgress } from "./progress.ts";
 import { recover, settleFiles } from "./recover.ts";
 import type { DeployRequest } from "./request.ts";
@@ -169,7 +169,7 @@ function goLive(
   app: App,
   number: number,
   live: Release | undefined,
-  asked: Asked,
+  asked: AskedDeploy,
 ): void {
   const { host } = recorder;
   const { target } = asked;
@@ -211,7 +211,7 @@ function wantedFiles(
   { app, cause, target, runtime }: Plan,
   number: number,
   live: Release | undefined,
-): Wanted {
+): CheckoutRequest {
   const { commit, choices, back, branch } = target;
   const again = (choice: string, files: string) =>
     cause === "push"
@@ -234,7 +234,12 @@ function stopwatch(host: Host) {
 }
 
 /** Plans again until nobody else has taken the chosen ports. */
-function planAndClaim(host: Host, asked: Asked, live: Release | undefined, number: number): Plan {
+function planAndClaim(
+  host: Host,
+  asked: AskedDeploy,
+  live: Release | undefined,
+  number: number,
+): Plan {
   for (;;) {
     const plan = planDeploy(host, asked, live, number);
     if (!plan.ports || claimPorts(host, plan.app, plan.ports)) return plan;

@@ -1,5 +1,5 @@
 import type { Host } from "../host/host.ts";
-import { fileOf } from "../repository/commit.ts";
+import { fileOfCommit } from "../repository/commit.ts";
 import { gitArgv, gitEnv } from "../repository/git.ts";
 import { PikuError } from "../text/errors.ts";
 import { findCause, type Scene } from "../workers/cause.ts";
@@ -51,7 +51,7 @@ export function explainFailure(
 /** A file of the commit; undefined as well for one that is too large, or leads out of it. */
 function contentOf(host: Host, { target }: Plan, path: string): string | undefined {
   try {
-    return fileOf(host, target.commit, path);
+    return fileOfCommit(host, target.commit, path);
   } catch {
     return undefined;
   }

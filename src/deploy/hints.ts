@@ -9,7 +9,7 @@ export interface Top {
   read(path: string): string | undefined;
 }
 
-const python = "--host $BIND_ADDRESS --port $PORT";
+const pythonOptions = "--host $BIND_ADDRESS --port $PORT";
 
 /** A program that is started by its file. */
 const mainFile = ({ names }: Top, ending: RegExp) => {
@@ -84,7 +84,7 @@ const suggestions: readonly ((top: Top) => string | false | undefined)[] = [
     if (!found) return undefined;
     const source = top.read(`${found.split(":")[0]}.py`) ?? "";
     return /\b(FastAPI|Starlette|Litestar|Quart)\(/.test(source)
-      ? `web: uvicorn ${found} ${python}`
+      ? `web: uvicorn ${found} ${pythonOptions}`
       : `wsgi: ${found}`;
   },
   scriptLine,

@@ -5,7 +5,7 @@ import { isExecutable, programEnvironment } from "../host/tools.ts";
 import { explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { waitForJob } from "./build.ts";
-import type { Asked } from "./plan.ts";
+import type { AskedDeploy } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
 
 // Hooks that only notify: a deploy must not hang on a network that is down.
@@ -15,7 +15,7 @@ const notifyTimeout = 10_000;
 export const hookFacts = (
   app: App,
   release: number,
-  { cause, target: { commit, branch } }: Asked,
+  { cause, target: { commit, branch } }: AskedDeploy,
 ): Record<string, string> => ({
   PIKU_APP: app.name,
   PIKU_RELEASE: String(release),
@@ -26,7 +26,7 @@ export const hookFacts = (
 
 /** Runs `~/.piku/hooks/pre-deploy`, if there is one. Throws when it refuses the deploy. */
 export function askHook(recorder: Recorder, app: App, facts: Record<string, string>): void {
-  const status = run(recorder, app, "pre-deploy", facts);
+  const status = runHook(recorder, app, "pre-deploy", facts);
   if (status)
     throw new PikuError(
       `the server's pre-deploy hook refuses it (exit status ${status})`,
@@ -43,14 +43,14 @@ export function tellHook(
 ): void {
   const voice = voiceOf(recorder.host);
   try {
-    const status = run(recorder, app, name, facts, notifyTimeout);
+    const status = runHook(recorder, app, name, facts, notifyTimeout);
     if (status) voice.warn(`the server's ${name} hook failed with exit status ${status}.`);
   } catch (error) {
     voice.warn(`the server's ${name} hook could not be run: ${explain(error).message}`);
   }
 }
 
-function run(
+function runHook(
   recorder: Recorder,
   app: App,
   name: string,

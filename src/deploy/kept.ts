@@ -21,8 +21,8 @@ export interface Kept {
 
 const day = 86_400_000;
 
-const folderOf = ({ name, paths }: App) => `${paths.destroyed}/${name}`;
-const recordFile = (app: App) => `${folderOf(app)}/record.json`;
+const keptFolder = ({ name, paths }: App) => `${paths.destroyed}/${name}`;
+const recordFile = (app: App) => `${keptFolder(app)}/record.json`;
 
 /** What is kept of a destroyed app; undefined if nothing is, or its record is damaged. */
 export function readKept(host: Host, app: App): Kept | undefined {
@@ -75,7 +75,7 @@ const alone = <T>(host: Host, { paths }: App, action: () => T): T =>
 export function keepAside(host: Host, app: App, wasStopped: boolean): void {
   alone(host, app, () => {
     discard(host, app);
-    host.mkdir(`${folderOf(app)}/nginx`, 0o700);
+    host.mkdir(`${keptFolder(app)}/nginx`, 0o700);
     const kept = { when: host.now(), who: callerOf(host), wasStopped, isWhole: false };
     writeKept(host, app, kept);
     moveAside(host, app, kept);
@@ -86,7 +86,7 @@ export function keepAside(host: Host, app: App, wasStopped: boolean): void {
 function moveAside(host: Host, app: App, kept: Kept): void {
   for (const [name, path] of partsOf(host, app, app.paths.nginx)) {
     if (!host.stat(path)) continue;
-    const place = `${folderOf(app)}/${name}`;
+    const place = `${keptFolder(app)}/${name}`;
     if (host.stat(place)) host.remove(path);
     else host.rename(path, place);
   }
@@ -129,8 +129,8 @@ export function bringBack(host: Host, app: App): Kept {
       );
     refuseTwin(host, app);
     writeKept(host, app, { ...found, isWhole: false });
-    for (const [part, path] of partsOf(host, app, `${folderOf(app)}/nginx`)) {
-      const place = `${folderOf(app)}/${part}`;
+    for (const [part, path] of partsOf(host, app, `${keptFolder(app)}/nginx`)) {
+      const place = `${keptFolder(app)}/${part}`;
       if (!host.stat(place)) continue;
       host.remove(path);
       host.rename(place, path);
@@ -138,7 +138,7 @@ export function bringBack(host: Host, app: App): Kept {
     host.remove(recordFile(app));
     return found;
   });
-  host.remove(folderOf(app));
+  host.remove(keptFolder(app));
   return kept;
 }
 
@@ -155,8 +155,8 @@ const discarded = (name: string) => name.startsWith(".");
 
 /** Renames what is kept of an app, so that it can be removed while others go on. */
 function discard(host: Host, app: App): void {
-  if (!host.stat(folderOf(app))) return;
-  host.rename(folderOf(app), `${app.paths.destroyed}/.${app.name}.${host.now()}.${host.pid}`);
+  if (!host.stat(keptFolder(app))) return;
+  host.rename(keptFolder(app), `${app.paths.destroyed}/.${app.name}.${host.now()}.${host.pid}`);
 }
 
 function removeDiscarded(host: Host, { destroyed }: Paths): void {

@@ -10,7 +10,7 @@ import { siteNames } from "../site/names.ts";
 import {
   choosePorts,
   chooseSitePort,
-  type Place,
+  type PortNeeds,
   refuseTakenPort,
   sitePortOf,
 } from "../workers/ports.ts";
@@ -23,7 +23,7 @@ export function planPlace(
   scaling: Scaling,
   live: Release | undefined,
   keeps: boolean,
-): Place {
+): PortNeeds {
   const networked = Object.keys(procfile.workers).some((kind) => siteKinds.includes(kind));
   const serves = networked || "static" in procfile.workers || settings.NGINX_STATIC_PATHS;
   const site = serves ? planSitePort(host, app, settings, machine, live) : undefined;

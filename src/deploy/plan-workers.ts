@@ -8,7 +8,7 @@ import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { escapeValue } from "../workers/ini.ts";
 import { refuseMissingPlugins } from "../workers/plugins.ts";
-import type { Place } from "../workers/ports.ts";
+import type { PortNeeds } from "../workers/ports.ts";
 import { vassalPairs } from "../workers/vassal.ts";
 import { type SocketMode, socketOf, type Worker } from "../workers/worker.ts";
 
@@ -19,7 +19,7 @@ export interface WorkersFacts {
   scaling: Scaling;
   /** What every process gets. */
   settings: Settings;
-  place: Place;
+  place: PortNeeds;
   socketMode: SocketMode;
   /** What all workers have in common. */
   common: Pick<Worker, "release" | "options" | "virtualenv" | "phpIni" | "wall">;

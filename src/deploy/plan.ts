@@ -31,7 +31,7 @@ import {
   whyNoWall,
 } from "../workers/isolation.ts";
 import { parseOptions } from "../workers/options.ts";
-import type { OwnPorts, Place } from "../workers/ports.ts";
+import type { OwnPorts, PortNeeds } from "../workers/ports.ts";
 import { socketLink, type Worker } from "../workers/worker.ts";
 import { overlookedWarnings } from "./overlooked.ts";
 import { planPlace } from "./plan-place.ts";
@@ -41,7 +41,7 @@ import type { Target } from "./request.ts";
 import { type Survey, surveyCommit } from "./survey.ts";
 
 /** What is asked of a deploy, and why. */
-export interface Asked {
+export interface AskedDeploy {
   cause: string;
   target: Target;
 }
@@ -87,7 +87,7 @@ export interface Plan {
  */
 export function planDeploy(
   host: Host,
-  asked: Asked,
+  asked: AskedDeploy,
   live: Release | undefined,
   release: number,
 ): Plan {
@@ -102,7 +102,7 @@ export function planDeploy(
   const scaling = planScaling(procfile.workers, readScaling(host, app), target.scaling);
   const keeps = keepsKind("web", asked, survey, live);
   const place = planPlace(host, app, survey, scaling, live, keeps);
-  const settings = liveSettings(app, survey.settings, procfile.workers, place);
+  const settings = settingsToBe(app, survey.settings, procfile.workers, place);
   const shared = isShared(host, app.paths, machine);
   const wall = wallOf(machine.settings, survey.settings);
   const refusal = wall && whyNoWall(host, app.paths);
@@ -156,7 +156,7 @@ function uwsgiOptions(host: Host, commit: Commit, settings: Settings) {
 /** Whether running workers of a kind continue untouched. */
 function keepsKind(
   kind: string,
-  { cause, target: { only } }: Asked,
+  { cause, target: { only } }: AskedDeploy,
   { settings }: Survey,
   live: Release | undefined,
 ): boolean {
@@ -165,7 +165,7 @@ function keepsKind(
 }
 
 /** Whether a worker can run beside the one it replaces. */
-const overlaps = ({ kind, listen }: Worker, { overlap, switches }: Place): boolean =>
+const overlaps = ({ kind, listen }: Worker, { overlap, switches }: PortNeeds): boolean =>
   overlap &&
   (isUwsgiKind(kind) ? listen !== undefined && "socket" in listen : kind === "web" && switches);
 
@@ -175,7 +175,7 @@ function planSiteOf(
   commit: Commit,
   { procfile: { workers }, settings, machine, names, source }: Survey,
   scaling: Scaling,
-  place: Place,
+  place: PortNeeds,
   deployed: Settings,
   shared: boolean,
   wall: Wall | undefined,
@@ -221,11 +221,11 @@ const autoRestart = (settings: Settings) =>
 /**
  * The app's settings plus the addresses that piku adds, as the original writes them to LIVE_ENV.
  */
-function liveSettings(
+function settingsToBe(
   app: App,
   settings: Settings,
   workers: Workers,
-  { names, networked, bind, ports, slot }: Place,
+  { names, networked, bind, ports, slot }: PortNeeds,
 ): Settings {
   const { PORT, BIND_ADDRESS, PIKU_PASSWORD, ...rest } = settings;
   if (!networked)

@@ -5,7 +5,7 @@ import { type Procfile, parseProcfile } from "../app/procfile.ts";
 import { liveRelease } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { findTool } from "../host/tools.ts";
-import { type Commit, fileOf, filesOf, namesOf } from "../repository/commit.ts";
+import { type Commit, fileOfCommit, filesOfCommit, namesOf } from "../repository/commit.ts";
 import type { Source } from "../runtimes/runtime.ts";
 import { PikuError } from "../text/errors.ts";
 import { misspeltWarnings, noProcfile, wsgiFile } from "./hints.ts";
@@ -18,7 +18,7 @@ export function sourceOf(
   given: Procfile,
   settings: Settings,
 ): Source {
-  const files = remembered(() => filesOf(host, commit));
+  const files = remembered(() => filesOfCommit(host, commit));
   return {
     workers: given.workers,
     commands: [given.preflight, given.release, ...Object.values(given.workers)].filter(
@@ -28,7 +28,7 @@ export function sourceOf(
     names,
     files: () => files(""),
     // Lock files can have several megabytes.
-    read: remembered((name) => fileOf(host, commit, name, 16 * 1024 * 1024) ?? ""),
+    read: remembered((name) => fileOfCommit(host, commit, name, 16 * 1024 * 1024) ?? ""),
     has: (tool) => findTool(host, tool) !== undefined,
     probe: (...argv) => host.capture(argv).status === 0,
     ask: (...argv) => host.capture(argv).stdout.trim(),
@@ -64,14 +64,14 @@ export function liveSource(
 /** The Procfile of a commit that is live; empty where the original took lines that piku does not. */
 function readableProcfile(host: Host, commit: Commit): Procfile {
   try {
-    return parseProcfile(fileOf(host, commit, "Procfile") ?? "");
+    return parseProcfile(fileOfCommit(host, commit, "Procfile") ?? "");
   } catch {
     return { workers: {}, warnings: [] };
   }
 }
 
 export function readProcfile(host: Host, commit: Commit, names: readonly string[]): Procfile {
-  const content = fileOf(host, commit, "Procfile");
+  const content = fileOfCommit(host, commit, "Procfile");
   const top = { names, read: (path: string) => readOrNothing(host, commit, path) };
   if (content === undefined) throw new PikuError(...noProcfile(top));
   const procfile = parseProcfile(content);
@@ -83,7 +83,7 @@ export function readProcfile(host: Host, commit: Commit, names: readonly string[
 /** A file that a hint looks into; it must not fail for the file's sake. */
 function readOrNothing(host: Host, commit: Commit, path: string): string | undefined {
   try {
-    return fileOf(host, commit, path);
+    return fileOfCommit(host, commit, path);
   } catch {
     return undefined;
   }

@@ -6,7 +6,7 @@ import { readScaling } from "../app/live.ts";
 import type { Procfile } from "../app/procfile.ts";
 import { layered, setting, settingWarnings } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
-import { type Commit, fileOf, namesOf } from "../repository/commit.ts";
+import { type Commit, fileOfCommit, namesOf } from "../repository/commit.ts";
 import { includedFile } from "../repository/include.ts";
 import { environmentFolder, environmentKey, isComplete } from "../runtimes/dependencies.ts";
 import type { Runtime, Source } from "../runtimes/runtime.ts";
@@ -45,7 +45,7 @@ export function surveyCommit(
   const { app } = commit;
   const names = namesOf(host, commit);
   const given = readProcfile(host, commit, names);
-  const envFile = fileOf(host, commit, "ENV") ?? "";
+  const envFile = fileOfCommit(host, commit, "ENV") ?? "";
   const shipped = readAssignments(envFile, "ENV");
   const ofServer = parseServerSettings(serverSettings);
   const layers = [machine.settings, ...layersOf(shipped), ofServer];

@@ -9,7 +9,7 @@ const maxTranscriptBytes = 10 * 1024 * 1024;
 const half = maxTranscriptBytes / 2;
 
 // How much the middle must grow before its disk space is freed again.
-const step = half;
+const freeingStep = half;
 
 const maxChunkBytes = 256 * 1024;
 
@@ -94,7 +94,7 @@ export function record(host: Host, transcript: string, errorsApart: boolean): Re
 function showMore(host: Host, transcript: string, progress: Progress, whole: boolean): void {
   punch(host, transcript, progress);
   // A slow reader must not make us hold everything in memory.
-  while (!progress.gone && send(host, progress)) {
+  while (!progress.gone && sendPending(host, progress)) {
     punch(host, transcript, progress);
     const text = readNext(host, transcript, progress, whole);
     if (text === "") return;
@@ -114,7 +114,7 @@ function showRest(host: Host, transcript: string, progress: Progress): void {
 }
 
 /** Writes what is pending. Returns whether all of it was written. */
-function send(host: Host, progress: Progress): boolean {
+function sendPending(host: Host, progress: Progress): boolean {
   while (progress.pending !== "" && !progress.gone) {
     const taken = offer(host, progress.pending);
     if (taken < 0) progress.gone = true;
@@ -143,7 +143,7 @@ function readNext(host: Host, transcript: string, progress: Progress, whole: boo
  */
 function punch(host: Host, transcript: string, { middle }: Progress): void {
   const end = (host.stat(transcript)?.size ?? 0) - half;
-  if (end - Math.max(middle.end, half) < step) return;
+  if (end - Math.max(middle.end, half) < freeingStep) return;
   if (middle.end === 0) middle.begin = host.readFrom(transcript, 0, false, half).offset;
   middle.end = end;
   const place = ["--offset", String(middle.begin), "--length", String(end - middle.begin)];

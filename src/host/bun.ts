@@ -100,7 +100,7 @@ export const host: Host = posixHost({
   // node:tty takes 10 ms to load.
   isTerminal: (descriptor) =>
     process.platform === "linux"
-      ? /^\/dev\/(pts\/|tty|console)/.test(linkOf(`/proc/self/fd/${descriptor}`))
+      ? /^\/dev\/(pts\/|tty|console)/.test(readLinkOf(`/proc/self/fd/${descriptor}`))
       : [process.stdin, process.stdout, process.stderr][descriptor]?.isTTY === true,
   ticks: () => performance.now(),
   sleep: (milliseconds) => Bun.sleepSync(milliseconds),
@@ -148,7 +148,7 @@ function flagsHere(flags: number): number {
   return others.reduce((all, [linux, here]) => all | (flags & linux ? (here ?? 0) : 0), flags & 3);
 }
 
-function linkOf(path: string): string {
+function readLinkOf(path: string): string {
   try {
     return fs.readlinkSync(path);
   } catch {

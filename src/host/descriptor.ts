@@ -9,7 +9,7 @@ export const exclusive = 0o200;
 export const appending = 0o2000;
 export const nonBlocking = 0o4000;
 
-const pause = 5; // milliseconds, until a pipe has something or room again
+const pipePause = 5; // milliseconds, until a pipe has something or room again
 
 /** Opens a file (open(2)), and closes it whatever `use` does. */
 export function withOpen<T>(
@@ -42,7 +42,7 @@ export function writeAll(system: System, descriptor: number, text: string, path:
   let rest = system.encode(text);
   while (rest.length > 0) {
     const taken = tolerate(() => system.write(descriptor, rest, path), "EAGAIN");
-    if (taken === undefined) system.sleep(pause);
+    if (taken === undefined) system.sleep(pipePause);
     else rest = rest.subarray(taken);
   }
 }
@@ -66,7 +66,7 @@ export function readBlocks(
   for (let total = 0; ; ) {
     const at = offset === undefined ? undefined : offset + total;
     const taken = tolerate(() => system.read(descriptor, block, at, path), "EAGAIN");
-    if (taken === undefined) system.sleep(pause);
+    if (taken === undefined) system.sleep(pipePause);
     else if (taken === 0 || take(block.subarray(0, taken))) return;
     total += taken ?? 0;
   }

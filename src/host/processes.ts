@@ -161,8 +161,8 @@ export function endGroups(host: Host, alive: () => number[], grace: number): voi
 /** Whether a process is alive. */
 export const isAlive = (host: Host, pid: number) => statOf(host, pid) !== undefined;
 
-/** How a process is called in each namespace from ours to its own (proc(5): NSpid). */
-const namesOf = (host: Host, pid: number) =>
+/** The ids of a process in each namespace from ours to its own (proc(5): NSpid). */
+const idsAcross = (host: Host, pid: number) =>
   (/^NSpid:\s+(.*)$/m.exec(host.read(`/proc/${pid}/status`) ?? "")?.[1] ?? "").split("\t");
 
 /**
@@ -170,9 +170,9 @@ const namesOf = (host: Host, pid: number) =>
  * (pid_namespaces(7)) it has another one. Undefined when it is gone.
  */
 export function childKnownAs(host: Host, parent: number, own: number): number | undefined {
-  if (namesOf(host, parent).length < 2) return own;
+  if (idsAcross(host, parent).length < 2) return own;
   return processIds(host).find(
-    (pid) => statOf(host, pid)?.parent === parent && namesOf(host, pid).at(-1) === String(own),
+    (pid) => statOf(host, pid)?.parent === parent && idsAcross(host, pid).at(-1) === String(own),
   );
 }
 

@@ -54,7 +54,7 @@ export const host: Host = posixHost({
     succeed(error, "statvfs", path);
     return { bytes, inodes: all === 0 ? Number.POSITIVE_INFINITY : inodes };
   },
-  run: (argv, child) => run(argv, child, 0, 1, 2),
+  run: (argv, child) => runChild(argv, child, 0, 1, 2),
   capture,
   kill: (pid, signal) => succeed(os.kill(pid, signal), "kill", String(pid)),
   flock(descriptor, path) {
@@ -77,7 +77,7 @@ function write(descriptor: number, bytes: Uint8Array, path: string): number {
   return succeed(os.write(descriptor, bytes.buffer, bytes.byteOffset, bytes.length), "write", path);
 }
 
-function run(
+function runChild(
   argv: readonly string[],
   { cwd, env }: Child,
   stdin: number,

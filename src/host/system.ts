@@ -94,7 +94,7 @@ export const signals: Record<string, number> = {
 /** The status of a child that a signal ended, as a shell gives it. */
 export const statusOfSignal = (name: string) => 128 + (signals[name.replace(/^SIG/, "")] ?? 0);
 
-const types = new Map<number, Entry["type"]>([
+const entryTypes = new Map<number, Entry["type"]>([
   [0o040000, "directory"],
   [0o100000, "file"],
   [0o120000, "link"],
@@ -102,7 +102,7 @@ const types = new Map<number, Entry["type"]>([
 ]);
 
 /** What the type bits of a mode say. */
-export const typeOf = (mode: number): Entry["type"] => types.get(mode & 0o170000) ?? "other";
+export const typeOf = (mode: number): Entry["type"] => entryTypes.get(mode & 0o170000) ?? "other";
 
 /** What `work` gives, or undefined when it fails in one of these ways. */
 export function tolerate<T>(work: () => T, ...codes: string[]): T | undefined {

@@ -1,7 +1,7 @@
 import type { App } from "../app/app.ts";
 import type { Host, Ran } from "../host/host.ts";
 import { isExecutable } from "../host/tools.ts";
-import { PikuError, reasonOf } from "../text/errors.ts";
+import { failedRun, PikuError, reasonOf } from "../text/errors.ts";
 import { printable, shellQuote } from "../text/text.ts";
 import { git, gitArgv, gitEnv } from "./git.ts";
 import largestScript from "./largest.sh" with { type: "text" };
@@ -36,7 +36,7 @@ function refuseIncomplete(
   const input = ids.map((id) => `${id}\n`).join("");
   const ran = host.capture(argv, { env: gitEnv(host, incoming), input });
   if (ran.status === 0) return;
-  if (!hasHole(ran)) throw new PikuError(`git rev-list failed: ${reasonOf(ran)}`);
+  if (!hasHole(ran)) throw failedRun("git rev-list failed", ran);
   throw new PikuError(
     "this push lacks earlier commits: it comes from a shallow clone, which has only the last ones",
     "in GitHub Actions, give actions/checkout `fetch-depth: 0`; elsewhere: git fetch --unshallow",
@@ -112,13 +112,13 @@ function refuseByHook(
 }
 
 /** What to do about a reason of git's. */
-const remedies: [RegExp, string][] = [
+const gitRemedies: [RegExp, string][] = [
   [/exists; cannot create|at the same time/, "give the branch another name"],
   [/but expected|already exists/, "somebody else has moved it; try again"],
   [/aborted by|reference-transaction/, "ask who put that hook into the repository on the server"],
 ];
 
-const maxLines = 20;
+const maxReasonLines = 20;
 
 /**
  * Has git prepare the change of all references, up to its locks and hook, and drops it again:
@@ -147,12 +147,12 @@ function rehearse(
   // git before 2.27 cannot prepare a change; what it refuses is undone afterwards.
   if (ran.status === 0 || /unknown command/.test(ran.stderr)) return;
   // What a hook of the repository's own has said of it.
-  for (const line of ran.stderr.trim().split("\n").slice(-maxLines, -1))
+  for (const line of ran.stderr.trim().split("\n").slice(-maxReasonLines, -1))
     host.sayError(printable(line));
   const reason = reasonOf(ran).replace(/^(fatal: )?(prepare: )?/, "");
   throw new PikuError(
     `git cannot take this push: ${printable(reason).replaceAll("refs/heads/", "")}`,
-    remedies.find(([pattern]) => pattern.test(reason))?.[1] ??
+    gitRemedies.find(([pattern]) => pattern.test(reason))?.[1] ??
       `on the server, look at ${app.repo}/refs, its owner and its disk`,
   );
 }

@@ -9,7 +9,7 @@ import { refuseTaken, type TypeOf } from "./taken.ts";
 import { changedFiles } from "./worktree.ts";
 
 /** What is to be checked out, over what, and how. */
-export interface Wanted {
+export interface CheckoutRequest {
   commit: Commit;
   /** The number of the release. */
   release: number;
@@ -26,10 +26,10 @@ export interface Wanted {
 
 // A name that is not valid UTF-8 does not survive being read, so shell scripts handle those files
 // byte by byte.
-export const isReadable = (name: string) => !name.includes("\ufffd");
+export const isUtf8Name = (name: string) => !name.includes("\ufffd");
 
 /** What a checkout changes in the app's work tree. */
-export interface Change {
+export interface TreeChange {
   /** Files that the build made and that go live. */
   published: string[];
   /** Files that an earlier build made and this one did not. */
@@ -52,7 +52,7 @@ export interface Change {
 }
 
 /** What there is in the work tree, and what a build has made for it. */
-interface Facts {
+interface TreeFacts {
   shown?: string;
   published: string[];
   gone: string[];
@@ -62,21 +62,21 @@ interface Facts {
 
 export function planChange(
   host: Host,
-  wanted: Wanted,
-  { shown, published, gone, earlier, typeOf }: Facts,
-): Change {
+  wanted: CheckoutRequest,
+  { shown, published, gone, earlier, typeOf }: TreeFacts,
+): TreeChange {
   const { commit, live } = wanted;
   const { app } = commit;
   const isThere = (name: string) => typeOf(name) !== undefined;
   const difference = differenceOf(host, shown, commit);
   const written = shown ? changedFiles(host, app.tree) : [];
-  const changed = written.filter(isReadable);
+  const changed = written.filter(isUtf8Name);
   const asMade = isAsMade(host, app, earlier);
   const asReleased = isAsReleased(host, app, live?.number);
   // A work tree whose git is damaged tells nothing of who wrote what.
   const tells = shown !== undefined || live === undefined;
   const present = difference.added.filter(
-    (name) => tells && isReadable(name) && isFile(typeOf(name)),
+    (name) => tells && isUtf8Name(name) && isFile(typeOf(name)),
   );
   const isOutput = (name: string) =>
     wanted.isOutput?.(name) === true || asMade(name) || asReleased(name);
@@ -93,7 +93,7 @@ export function planChange(
   const modified = difference.modified;
   const deleted = difference.deleted.filter(leaves);
   const coming = [...new Set([...difference.added, ...published])]
-    .filter(isReadable)
+    .filter(isUtf8Name)
     .filter(leaves);
   refuseTaken(host, app, [...coming, ...modified], new Set(deleted), typeOf);
   const touched = [...modified.filter(leaves), ...deleted];
@@ -115,7 +115,7 @@ export function planChange(
     undo: {
       shown,
       added: coming.filter((name) => !isThere(name)),
-      modified: [...replaced].filter((name) => isReadable(name) && !coming.includes(name)),
+      modified: [...replaced].filter((name) => isUtf8Name(name) && !coming.includes(name)),
     },
   };
 }
@@ -123,7 +123,7 @@ export function planChange(
 /** What a rollback brings back of the app's own; what the app has written since stays. */
 function toRestore(
   host: Host,
-  { commit, back }: Wanted,
+  { commit, back }: CheckoutRequest,
   stays: ReadonlySet<string>,
   isChanged: (name: string) => boolean,
   touched: readonly string[],

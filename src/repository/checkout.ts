@@ -1,7 +1,7 @@
 import type { App } from "../app/app.ts";
 import { releaseFiles, type TreeUndo } from "../app/releases.ts";
 import type { Entry, Host } from "../host/host.ts";
-import { must, PikuError, reasonOf } from "../text/errors.ts";
+import { failedRun, must } from "../text/errors.ts";
 import {
   buildTree,
   type Made,
@@ -10,7 +10,7 @@ import {
   type Outputs,
   sameSecond,
 } from "./build-tree.ts";
-import { type Change, planChange, type Wanted } from "./change.ts";
+import { type CheckoutRequest, planChange, type TreeChange } from "./change.ts";
 import { cleanTree } from "./clean.ts";
 import type { Commit } from "./commit.ts";
 import { gitEnv } from "./git.ts";
@@ -33,7 +33,7 @@ function tar(
   const argv = ["tar", "-C", dir, ...words, archive, ...list];
   const ran = host.capture(guarded(host, dir, argv, [archive]), { input });
   // Status 1: a file changed while it was being read; the app is running.
-  if (ran.status > 1) throw new PikuError(`tar failed: ${reasonOf(ran)}`);
+  if (ran.status > 1) throw failedRun("tar failed", ran);
 }
 
 const unpacking = ["--unlink-first", "-xf"];
@@ -47,7 +47,7 @@ export interface Checkout {
   /** Files that builds made, up to this release. */
   made: Made[];
   /** Undefined when there is nothing to change. */
-  change?: Change;
+  change?: TreeChange;
 }
 
 const restoreStrange = 'xargs -0 rm -f -- < "$names" && tar --unlink-first -xf "$kept"';
@@ -74,7 +74,11 @@ function nonUtf8Files(
  * Decides what to change in the app's work tree; changes nothing. Throws where the commit would
  * replace something that the app wrote. `outputs`: undefined when nothing was built.
  */
-export function planCheckout(host: Host, wanted: Wanted, outputs: Outputs | undefined): Checkout {
+export function planCheckout(
+  host: Host,
+  wanted: CheckoutRequest,
+  outputs: Outputs | undefined,
+): Checkout {
   const { commit, release, live } = wanted;
   const { app } = commit;
   cleanTree(host, app.tree);
@@ -121,7 +125,7 @@ export function keepReplaced(host: Host, { commit, release, shown, made, change 
 export function applyCheckout(
   host: Host,
   { commit, release, shown }: Checkout,
-  { published, gone, modified, stay, restored }: Change,
+  { published, gone, modified, stay, restored }: TreeChange,
 ): void {
   const { app } = commit;
   ensureTree(host, app, app.tree);

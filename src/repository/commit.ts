@@ -23,7 +23,7 @@ export const subjectOf = (host: Host, { app, id, incoming }: Commit) =>
  * followed. Throws for a link that leads out of the commit, and for a file larger than `largest`
  * bytes.
  */
-export function fileOf(
+export function fileOfCommit(
   host: Host,
   { app, id, incoming }: Commit,
   name: string,
@@ -56,7 +56,7 @@ export const namesOf = (host: Host, { app, id, incoming }: Commit): string[] =>
     });
 
 /** Every file of a commit: its path -> its mode and the id of its blob. */
-export function filesOf(host: Host, { app, id, incoming }: Commit): Map<string, string> {
+export function filesOfCommit(host: Host, { app, id, incoming }: Commit): Map<string, string> {
   const entries = listed(git(host, app.repo, ["ls-tree", "-r", "-z", id], incoming).stdout);
   return new Map(
     entries.map((entry) => {

@@ -3,7 +3,7 @@ import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
-import { type Commit, fileOf } from "./commit.ts";
+import { type Commit, fileOfCommit } from "./commit.ts";
 
 /** Settings that name a file of the app with directives for nginx, or options for uWSGI. */
 type Includes = "NGINX_INCLUDE_FILE" | "UWSGI_INCLUDE_FILE";
@@ -20,7 +20,7 @@ export function includedFile(
 ): { name: string; content: string } | undefined {
   const name = setting(settings, key);
   if (name === undefined) return undefined;
-  const content = fileOf(host, commit, name);
+  const content = fileOfCommit(host, commit, name);
   if (content === undefined)
     throw new PikuError(`${key}: there is no file '${printable(name)}' in the app`);
   return { name, content };

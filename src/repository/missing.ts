@@ -1,6 +1,6 @@
 import type { Host } from "../host/host.ts";
 import { printable, someOf } from "../text/text.ts";
-import { type Commit, entriesOf, fileOf, type TreeEntry, textsOf } from "./commit.ts";
+import { type Commit, entriesOf, fileOfCommit, type TreeEntry, textsOf } from "./commit.ts";
 import { parseModules } from "./modules.ts";
 
 /** What stands for something else in a commit. */
@@ -28,7 +28,7 @@ export function marksOf(host: Host, commit: Commit): Marks {
 
 /** Sentences about what a push did not bring: embedded repositories, and files of Git LFS. */
 export const missingWarnings = (host: Host, commit: Commit, marks: Marks): string[] => [
-  ...embeddedWarnings(marks.repositories, fileOf(host, commit, ".gitmodules") ?? ""),
+  ...embeddedWarnings(marks.repositories, fileOfCommit(host, commit, ".gitmodules") ?? ""),
   ...pointerWarnings(host, commit, marks.attributes),
 ];
 

@@ -25,7 +25,7 @@ const noise =
   /^$|^Cloning into |^Submodule path |^Please make sure |^and the repository exists|^fatal: Could not read from remote|^warning: |^hint: |^remote: *$/;
 
 /** What to do about a submodule that could not be fetched: by its address, and by git's reason. */
-const remedies: readonly [pattern: RegExp, remedy: string][] = [
+const submoduleRemedies: readonly [pattern: RegExp, remedy: string][] = [
   [
     /^\.{0,2}\/|^file:/,
     "the board fetches submodules itself: in .gitmodules, give it an https address that the board can reach",
@@ -65,7 +65,8 @@ export function moduleError(said: string, modules: string, dir: string): PikuErr
   const reason = (lines.find((line) => !noise.test(line)) ?? "")
     .replace(/^(fatal|error): /, "")
     .replace(/\p{Cc}/gu, "?");
-  const [, remedy] = remedies.find(([pattern]) => pattern.test(url) || pattern.test(said)) ?? [];
+  const [, remedy] =
+    submoduleRemedies.find(([pattern]) => pattern.test(url) || pattern.test(said)) ?? [];
   return new PikuError(
     withoutSecret(
       `submodule '${printable(path)}' could not be fetched${url && ` from ${printable(url)}`}: ${reason.slice(0, 300)}`,

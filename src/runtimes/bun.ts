@@ -2,7 +2,7 @@ import { runsOne, startScript } from "./manifest.ts";
 import {
   buildWithModules,
   copyManifests,
-  goesLive,
+  isNodeOutput,
   modulesFrom,
   nodeSettings,
   settleModules,
@@ -10,7 +10,7 @@ import {
 import type { Runtime, Source } from "./runtime.ts";
 
 /** Node takes precedence unless the Procfile runs Bun or npm is not installed. */
-const isNode = (source: Source) => !runsOne(source, "bun", "bunx") && source.has("npm");
+const isNodeRather = (source: Source) => !runsOne(source, "bun", "bunx") && source.has("npm");
 
 /** Bun, recognised by its lock file. */
 export const bun: Runtime = {
@@ -18,7 +18,7 @@ export const bun: Runtime = {
   needs: [["bun"]],
   remedy: "install it from https://bun.sh, as piku's user",
   detects: (source) =>
-    ["bun.lock", "bun.lockb"].some((name) => source.names.includes(name)) && !isNode(source),
+    ["bun.lock", "bun.lockb"].some((name) => source.names.includes(name)) && !isNodeRather(source),
   madeFrom: { ...modulesFrom, facts: (source) => [source.ask("bun", "--version")] },
   settings: nodeSettings,
   web: (source) => startScript(source, "bun run start"),
@@ -36,5 +36,5 @@ export const bun: Runtime = {
       build: ["bun", "run", "build"],
       alone: ["bun", "run"],
     }),
-  goesLive,
+  goesLive: isNodeOutput,
 };

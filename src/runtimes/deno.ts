@@ -4,7 +4,7 @@ import type { Runtime, Source } from "./runtime.ts";
 /**
  * With a package.json Node takes precedence unless the Procfile runs Deno or npm is not installed.
  */
-const isNode = (source: Source) =>
+const isNodeNotDeno = (source: Source) =>
   source.names.includes("package.json") && !runsOne(source, "deno") && source.has("npm");
 
 /** Deno, recognised by its configuration; its cache is in the dependency folder. */
@@ -13,7 +13,8 @@ export const deno: Runtime = {
   needs: [["deno"]],
   remedy: "install it from https://deno.com, as piku's user",
   detects: (source) =>
-    ["deno.json", "deno.jsonc"].some((name) => source.names.includes(name)) && !isNode(source),
+    ["deno.json", "deno.jsonc"].some((name) => source.names.includes(name)) &&
+    !isNodeNotDeno(source),
   madeFrom: {
     facts: (source) => [source.ask("deno", "--version")],
     // Import maps may have any name; members of a workspace have their own.

@@ -22,7 +22,7 @@ export function countedFiles(
     if (!elsewhere?.in.test(name) || seen.has(name)) return;
     seen.add(name);
     for (const [, path] of source.read(name).matchAll(elsewhere.by)) {
-      const led = path === undefined ? "." : below(`${name}/../${path}`);
+      const led = path === undefined ? "." : withoutDots(`${name}/../${path}`);
       inside.add(led);
       if (all.has(led)) follow(led);
     }
@@ -37,7 +37,7 @@ export function countedFiles(
 export const isIn = (path: string, folder: string) => `${path}/`.startsWith(`${folder}/`);
 
 /** A path without `.` and `..`; one that leads out of the commit is all of it. */
-function below(path: string): string {
+function withoutDots(path: string): string {
   const parts: string[] = [];
   for (const part of path.split("/")) {
     if (part === "..") parts.pop();

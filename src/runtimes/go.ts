@@ -32,13 +32,13 @@ function topProgram(source: Source): string {
 }
 
 /** A program in a folder: the folder, as Go wants it, and where the program is put. */
-interface Program {
+interface GoProgram {
   folder: string;
   path: string;
 }
 
 /** Programs in folders, as far as their names tell: those with a main.go, and those in `cmd`. */
-function programsBelow(source: Source): Program[] {
+function programsBelow(source: Source): GoProgram[] {
   const files = [...source.files().keys()].filter(isSource);
   const folders = new Set(
     files.flatMap(

@@ -22,7 +22,7 @@ export const maven: Runtime = {
     ),
 };
 
-const manifests = ["build.gradle", "build.gradle.kts"];
+const gradleFiles = ["build.gradle", "build.gradle.kts"];
 
 /** Gradle rebuilds what is stale, but leaves the jar of a former version beside the new one. */
 const gradleBuild = (program: string) => ({
@@ -36,7 +36,7 @@ export const gradle: Runtime = {
   needs: [["java", "gradle"]],
   remedy: "sudo apt install gradle default-jdk-headless, or commit Gradle's wrapper",
   causes: javaCauses,
-  detects: ({ names }) => manifests.some((name) => names.includes(name)),
+  detects: ({ names }) => gradleFiles.some((name) => names.includes(name)),
   settings: () => ({}),
   build: () => [gradleBuild("gradle")],
   isOutput: (name) => /^(target|build)\//.test(name),

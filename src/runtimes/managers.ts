@@ -1,7 +1,7 @@
 import type { Settings } from "../app/env-file.ts";
 import { invalid, setting } from "../app/settings.ts";
 import { splitWords } from "../text/text.ts";
-import { manifest, readManifest } from "./manifest.ts";
+import { packageJson, readManifest } from "./manifest.ts";
 import type { Source } from "./runtime.ts";
 
 /** A way of installing packages. */
@@ -97,7 +97,7 @@ function declared(source: Source): { typed: string; because?: string } {
   const [, named = ""] =
     /^(\w+)(@|$)/.exec(String(readManifest(source).packageManager ?? "")) ?? [];
   if (lockOf("npm") !== undefined || named === "npm") return { typed: "npm" };
-  if (isThere(named)) return { typed: named, because: `packageManager in ${manifest}` };
+  if (isThere(named)) return { typed: named, because: `packageManager in ${packageJson}` };
   const locked = Object.keys(managers).find((name) => isThere(name) && lockOf(name) !== undefined);
   return locked === undefined ? { typed: "npm" } : { typed: locked, because: lockOf(locked)! };
 }

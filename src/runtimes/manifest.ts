@@ -3,7 +3,7 @@ import { setting } from "../app/settings.ts";
 import { PikuError } from "../text/errors.ts";
 import type { Source } from "./runtime.ts";
 
-export const manifest = "package.json";
+export const packageJson = "package.json";
 
 /** The fields of package.json that matter here. */
 export interface Manifest {
@@ -13,7 +13,7 @@ export interface Manifest {
 }
 
 /** A package.json of the commit. Throws when it is not an object in JSON. */
-export function readManifest({ read }: Source, name = manifest): Manifest {
+export function readManifest({ read }: Source, name = packageJson): Manifest {
   const text = read(name);
   try {
     const found: unknown = JSON.parse(text.replace(/^\ufeff/, ""));
@@ -74,8 +74,8 @@ export function workspaceFolders(source: Source): string[] {
         .join("")}$`,
     ).test(folder);
   return [...source.files().keys()]
-    .filter((name) => name.endsWith(`/${manifest}`) && !name.includes("node_modules/"))
-    .map((name) => name.slice(0, -manifest.length - 1))
+    .filter((name) => name.endsWith(`/${packageJson}`) && !name.includes("node_modules/"))
+    .map((name) => name.slice(0, -packageJson.length - 1))
     .filter(
       (folder) =>
         !left.some(matches(folder)) &&
@@ -116,7 +116,7 @@ export interface InstallScript {
  */
 export function installScripts(source: Source): InstallScript[] {
   return [...workspaceFolders(source), "."].flatMap((folder) => {
-    const { scripts } = readManifest(source, inFolder(folder, manifest));
+    const { scripts } = readManifest(source, inFolder(folder, packageJson));
     const own = lifecycle
       // Husky only concerns the developer's git, and half of all apps have it.
       .filter((name) => name in scripts && !/^husky\b[^&;|]*$/.test(scripts[name]!))

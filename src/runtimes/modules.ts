@@ -5,8 +5,8 @@ import {
   type InstallScript,
   inFolder,
   installScripts,
-  manifest,
   mustBuild,
+  packageJson,
   workspaceFolders,
 } from "./manifest.ts";
 import script from "./modules.sh" with { type: "text" };
@@ -41,7 +41,7 @@ export function copyManifests(source: Source, environment: string, engine: strin
   const copy =
     'tar -cf - --exclude=node_modules --exclude=.git -- "$@" | tar -C "$0" -xf - && mkdir -p "$0/node_modules"';
   const scripts = installScripts(source).filter(({ line }) => line !== undefined);
-  const manifests = [...new Set(scripts.map(({ folder }) => inFolder(folder, manifest)))];
+  const manifests = [...new Set(scripts.map(({ folder }) => inFolder(folder, packageJson)))];
   return [
     { title: "Creating node_modules", argv: ["sh", "-c", copy, environment, ...names] },
     ...(manifests.length > 0
@@ -68,7 +68,7 @@ const modulesOf = (source: Source) => [
   ...workspaceFolders(source).map((folder) => `${folder}/node_modules`),
 ];
 
-const step = (title: string, to: string, source: Source, environment: string): Step => ({
+const linkStep = (title: string, to: string, source: Source, environment: string): Step => ({
   title,
   argv: ["sh", "-c", script, to, environment, source.settings.PWD!, ...modulesOf(source)],
 });
@@ -76,7 +76,7 @@ const step = (title: string, to: string, source: Source, environment: string): S
 /** Leads packages of a workspace to where the app runs. The last step of an install. */
 export const settleModules = (source: Source, environment: string): Step[] =>
   workspaceFolders(source).length > 0
-    ? [{ ...step("Linking the workspace", "settle", source, environment), cwd: environment }]
+    ? [{ ...linkStep("Linking the workspace", "settle", source, environment), cwd: environment }]
     : [];
 
 /**
@@ -105,11 +105,11 @@ export function buildWithModules(
   ];
   if (modulesOf(source).length === 0) return scripts;
   const title = "Linking node_modules";
-  if (scripts.length === 0) return [step(title, "link", source, environment)];
+  if (scripts.length === 0) return [linkStep(title, "link", source, environment)];
   return [
-    step("Preparing node_modules", "own", source, environment),
+    linkStep("Preparing node_modules", "own", source, environment),
     ...scripts,
-    step(title, "publish", source, environment),
+    linkStep(title, "publish", source, environment),
   ];
 }
 
@@ -121,7 +121,7 @@ const output =
  * Of what a build made, caches do not go live, nor packages: only the link to them. Those that a
  * build has put into its output are part of it.
  */
-export const goesLive = (name: string) =>
+export const isNodeOutput = (name: string) =>
   !/(^|\/)(\.cache|\.parcel-cache|\.turbo|\.next\/cache)\//.test(name) &&
   (!/(^|\/)node_modules\//.test(name) || output.test(name));
 

@@ -1,10 +1,10 @@
 import { setting } from "../app/settings.ts";
 import { type Chosen, managerOf } from "./managers.ts";
-import { manifest, mustBuild, startScript } from "./manifest.ts";
+import { mustBuild, packageJson, startScript } from "./manifest.ts";
 import {
   buildWithModules,
   copyManifests,
-  goesLive,
+  isNodeOutput,
   modulesFrom,
   nodeSettings,
   settleModules,
@@ -31,7 +31,7 @@ const lacksVersion = ({ wanted, installed }: ReturnType<typeof versions>) =>
  * The version to get with nodeenv, or undefined when the Node on the path will do, or has to: as
  * the original, without nodeenv.
  */
-function wantedVersion(source: Source): string | undefined {
+function wantedNode(source: Source): string | undefined {
   const { wanted, installed } = versions(source);
   if (!source.has("nodeenv")) return undefined;
   if (installed === "" || !source.has("npm")) return wanted ?? "lts";
@@ -55,14 +55,14 @@ export const node: Runtime = {
   name: "Node",
   needs: [["node", "npm"], ["nodejs", "npm"], ["nodeenv"]],
   remedy: "sudo apt install nodejs npm",
-  detects: ({ names }) => names.includes(manifest),
+  detects: ({ names }) => names.includes(packageJson),
   madeFrom: {
     ...modulesFrom,
     facts(source) {
       const program = ["node", "nodejs"].find(source.has) ?? "node";
       const { name, options, comesAs } = managerOf(source);
       return [
-        wantedVersion(source) ?? source.ask(program, "-v"),
+        wantedNode(source) ?? source.ask(program, "-v"),
         [comesAs ?? name, ...options].join(" "),
         String(mustBuild(source)),
       ];
@@ -83,7 +83,7 @@ export const node: Runtime = {
   web: (source) => startScript(source, `${managerOf(source).name} start`),
   install(source, environment) {
     const manager = managerOf(source);
-    const version = wantedVersion(source);
+    const version = wantedNode(source);
     return [
       ...(version
         ? [
@@ -128,5 +128,5 @@ export const node: Runtime = {
         ]
       : steps;
   },
-  goesLive,
+  goesLive: isNodeOutput,
 };

@@ -1,9 +1,9 @@
 import { setting } from "../app/settings.ts";
 import type { Runtime, Source } from "./runtime.ts";
 
-const manifest = "composer.json";
+const composerFile = "composer.json";
 
-const hasManifest = ({ names }: Source) => names.includes(manifest);
+const hasManifest = ({ names }: Source) => names.includes(composerFile);
 
 // A rule of Apache's that sends everything to index.php. One with `index.php?page=$1` would need
 // the path in a parameter.
@@ -18,7 +18,7 @@ const readsPath = /\$_SERVER\s*\[\s*["'](REQUEST_URI|PATH_INFO)["']\s*\]/;
  * Whether index.php in the folder of a `php` line answers for every path that is no file: its
  * `.htaccess` or its framework says so, or its code looks like it.
  */
-export function frontController(source: Source): "stated" | "likely" | undefined {
+export function frontControllerOf(source: Source): "stated" | "likely" | undefined {
   const folder = source.workers.php;
   if (folder === undefined || folder.includes("..")) return undefined;
   const read = (name: string) => source.read(`${folder}/${name}`);
@@ -26,7 +26,7 @@ export function frontController(source: Source): "stated" | "likely" | undefined
   if (script === "") return undefined;
   const isStated =
     rewrites.test(read(".htaccess")) ||
-    routers.test(source.read(manifest)) ||
+    routers.test(source.read(composerFile)) ||
     read("wp-blog-header.php") !== "";
   return isStated ? "stated" : readsPath.test(script) ? "likely" : undefined;
 }

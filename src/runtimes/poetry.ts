@@ -1,16 +1,16 @@
 import { isPoetrys, isProject } from "./project.ts";
-import { elsewhere, goesLive, installing, manifest, relocate } from "./pyproject.ts";
+import { elsewhere, installing, isPythonOutput, pyprojectFile, relocate } from "./pyproject.ts";
 import { interpreter, makeEnvironment, pythonSettings } from "./python.ts";
 import type { Runtime, Source } from "./runtime.ts";
 
-const lock = "poetry.lock";
+const poetryLock = "poetry.lock";
 
 /**
  * Whether the app is a package that something may import or call by its name: Poetry 2 fails for
  * one that is not there.
  */
 function isPackage({ names, read }: Source): boolean {
-  const text = read(manifest);
+  const text = read(pyprojectFile);
   const name = /^name\s*=\s*["']([^"']+)/m.exec(text)?.[1]?.replace(/[-.]+/g, "_").toLowerCase();
   return (
     /^\[(tool\.poetry|project)\.(gui-)?(scripts|plugins|entry-points)/m.test(text) ||
@@ -28,7 +28,7 @@ export const poetry: Runtime = {
   detects: (source) => {
     const { names, has } = source;
     const isUvs = !has("poetry") || (names.includes("uv.lock") && has("uv"));
-    return isProject(source) && (names.includes(lock) || isPoetrys(source) || !isUvs);
+    return isProject(source) && (names.includes(poetryLock) || isPoetrys(source) || !isUvs);
   },
   madeFrom: {
     facts: (source) => [source.ask(interpreter(source), "-V"), String(isPackage(source))],
@@ -46,9 +46,9 @@ export const poetry: Runtime = {
     };
     return [
       makeEnvironment(source, environment, true),
-      installing(source, lock, argv, env),
+      installing(source, poetryLock, argv, env),
       ...(root.length ? [] : [relocate(source, environment)]),
     ];
   },
-  goesLive,
+  goesLive: isPythonOutput,
 };

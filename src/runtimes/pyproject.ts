@@ -1,7 +1,7 @@
 import type { Source, Step } from "./runtime.ts";
 
 /** What Poetry and uv have in common. */
-export const manifest = "pyproject.toml";
+export const pyprojectFile = "pyproject.toml";
 
 /** Words of a manifest that lead to folders or files which may change with any commit. */
 export const elsewhere = {
@@ -42,5 +42,5 @@ export const relocate = ({ settings }: Source, environment: string): Step => ({
 });
 
 /** Lock files and what installing leaves in the build tree belong to the build. */
-export const goesLive = (name: string) =>
+export const isPythonOutput = (name: string) =>
   !/^(poetry|uv)\.lock$|(^|\/)(\.venv|__pycache__|[^/]+\.egg-info)\//.test(name);

@@ -2,10 +2,10 @@ import type { Settings } from "../app/env-file.ts";
 import { invalid, setting } from "../app/settings.ts";
 import { PikuError } from "../text/errors.ts";
 import { countedFiles } from "./dependencies.ts";
-import { goesLive, relocate } from "./pyproject.ts";
+import { isPythonOutput, relocate } from "./pyproject.ts";
 import type { Runtime, Source, Step } from "./runtime.ts";
 
-const manifest = "requirements.txt";
+const requirementsFile = "requirements.txt";
 
 /**
  * `python3`, or `python3.11` where the setting PYTHON_VERSION says `3.11`. Throws when it is not
@@ -78,7 +78,7 @@ export const python: Runtime = {
   name: "Python",
   needs: [["python3"]],
   remedy: "sudo apt install python3 python3-venv",
-  detects: ({ names }) => names.includes(manifest),
+  detects: ({ names }) => names.includes(requirementsFile),
   madeFrom: {
     facts: (source) => [source.ask(interpreter(source), "-V")],
     files: /^(requirements|constraints)[\w.-]*\.txt$/,
@@ -97,9 +97,9 @@ export const python: Runtime = {
       "--disable-pip-version-check",
       "--no-input",
       "-r",
-      manifest,
+      requirementsFile,
     ];
-    const needsPip = asks(source.read(manifest));
+    const needsPip = asks(source.read(requirementsFile));
     const steps = [makeEnvironment(source, environment, needsPip)];
     if (!needsPip) return steps;
     const own = countedFiles(source, python.madeFrom!).folders.includes(".");
@@ -109,5 +109,5 @@ export const python: Runtime = {
       ...(own ? [relocate(source, environment)] : []),
     ];
   },
-  goesLive,
+  goesLive: isPythonOutput,
 };

@@ -2,7 +2,7 @@ import { setting } from "../app/settings.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable, someOf } from "../text/text.ts";
 import { runsOne } from "./manifest.ts";
-import { frontController } from "./php.ts";
+import { frontControllerOf } from "./php.ts";
 import { type Runtime, type Source, shortName } from "./runtime.ts";
 
 /** A file that other hosts or tools read and piku does not. */
@@ -29,7 +29,7 @@ const beside = (name: string, runtime: Runtime) =>
   `${name} is not read, since this is deployed as a ${shortName(runtime)} app`;
 
 /** Manifests, and the way on for each. */
-const manifests: readonly Unread[] = [
+const unreadManifests: readonly Unread[] = [
   {
     name: /^Pipfile$/,
     counts: notPython,
@@ -125,7 +125,7 @@ interface VersionFile {
   parts: number;
 }
 
-const python = {
+const pythonVersion = {
   language: "Python",
   argv: ["python3", "-V"],
   chooses: "PYTHON_VERSION",
@@ -133,9 +133,9 @@ const python = {
 } as const;
 
 const versionFiles: readonly VersionFile[] = [
-  { ...python, name: /^runtime\.txt$/, runtime: /^Python/, version: /^python-(\d+\.\d+)/ },
+  { ...pythonVersion, name: /^runtime\.txt$/, runtime: /^Python/, version: /^python-(\d+\.\d+)/ },
   {
-    ...python,
+    ...pythonVersion,
     name: /^\.python-version$/,
     runtime: /^Python($| \(Poetry)/,
     version: /^(\d+\.\d+)/,
@@ -222,7 +222,7 @@ function htaccessWarning(source: Source, files: readonly string[]): string[] {
   }
   const isFollowed = (folder: string) =>
     served.includes(folder) &&
-    frontController(source) === "stated" &&
+    frontControllerOf(source) === "stated" &&
     ![protects, forbids].some((rule) => rule.test(read(folder)));
   const others = folders.filter((folder) => !isFollowed(folder));
   return others.length > 0 ? [`.htaccess is not followed in ${shown(others)}; ${way}`] : [];
@@ -256,7 +256,7 @@ export function unreadWarnings(
   htaccess: readonly string[],
 ): string[] {
   return [
-    ...manifests.flatMap(({ name, counts, says }) => {
+    ...unreadManifests.flatMap(({ name, counts, says }) => {
       const found = source.names.find((one) => name.test(one));
       return found !== undefined && counts(source, runtime, found)
         ? [says(found, source, runtime)]

@@ -1,6 +1,6 @@
 import type { Settings } from "../app/env-file.ts";
 import { runsOne } from "./manifest.ts";
-import { frontController } from "./php.ts";
+import { frontControllerOf } from "./php.ts";
 import type { Source } from "./runtime.ts";
 
 /** Settings that apps of a sort expect from their host, below their own. */
@@ -30,8 +30,8 @@ const usual: readonly Usual[] = [
       RAILS_SERVE_STATIC_FILES: "enabled",
     }),
   },
-  { counts: (source) => frontController(source) === "stated", settings: toIndex, always: true },
-  { counts: (source) => frontController(source) === "likely", settings: toIndex },
+  { counts: (source) => frontControllerOf(source) === "stated", settings: toIndex, always: true },
+  { counts: (source) => frontControllerOf(source) === "likely", settings: toIndex },
 ];
 
 /**

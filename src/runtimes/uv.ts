@@ -1,13 +1,13 @@
 import { setting } from "../app/settings.ts";
 import { isPoetrys, isProject } from "./project.ts";
-import { elsewhere, goesLive, installing, manifest, relocate } from "./pyproject.ts";
+import { elsewhere, installing, isPythonOutput, pyprojectFile, relocate } from "./pyproject.ts";
 import { pluginVersion, pythonSettings, refuseOtherThanPlugin } from "./python.ts";
 import type { Runtime, Source } from "./runtime.ts";
 
-const lock = "uv.lock";
+const uvLock = "uv.lock";
 
 /** The version that is asked for, by the setting before the file; undefined when any will do. */
-function wantedVersion({ settings, read }: Source): string | undefined {
+function wantedPython({ settings, read }: Source): string | undefined {
   const typed = setting(settings, "PYTHON_VERSION");
   return typed ?? (read(".python-version").trim().split(/\s/)[0] || undefined);
 }
@@ -22,10 +22,10 @@ export const uv: Runtime = {
   // Of [tool.poetry] alone uv would install nothing.
   detects: (source) =>
     isProject(source) &&
-    (source.names.includes(lock) || !isPoetrys(source) || isReadable(source.read(manifest))),
+    (source.names.includes(uvLock) || !isPoetrys(source) || isReadable(source.read(pyprojectFile))),
   madeFrom: {
     facts(source) {
-      const wanted = wantedVersion(source);
+      const wanted = wantedPython(source);
       refuseOtherThanPlugin(source, wanted ?? "");
       return [
         wanted ?? (source.has("python3") ? source.ask("python3", "-V") : ""),
@@ -44,16 +44,16 @@ export const uv: Runtime = {
     UV_PYTHON_PREFERENCE: "system",
   }),
   install(source, environment) {
-    const wanted = wantedVersion(source);
+    const wanted = wantedPython(source);
     const plugin =
       "wsgi" in source.workers && !/\d\.\d/.test(wanted ?? "") ? pluginVersion(source) : undefined;
     const version = plugin ?? wanted;
-    const frozen = source.names.includes(lock) ? ["--frozen"] : [];
+    const frozen = source.names.includes(uvLock) ? ["--frozen"] : [];
     const python = version ? ["--python", version] : [];
     return [
-      installing(source, lock, ["uv", "sync", ...frozen, ...python]),
+      installing(source, uvLock, ["uv", "sync", ...frozen, ...python]),
       relocate(source, environment),
     ];
   },
-  goesLive,
+  goesLive: isPythonOutput,
 };

@@ -5,7 +5,7 @@ import type { Host } from "../host/host.ts";
 import { findTool } from "../host/tools.ts";
 import { PikuError } from "../text/errors.ts";
 import { text } from "../text/text.ts";
-import { isAddress, type Pair } from "./certificate.ts";
+import { isAddress, type KeyPair } from "./certificate.ts";
 
 /** A program that obtains certificates from an authority (RFC 8555), and where it stores them. */
 export interface Client {
@@ -17,7 +17,7 @@ export interface Client {
   /** The commands, in order, that obtain one certificate for these names. */
   calls(names: readonly string[]): string[][];
   /** Where it may have stored the certificate whose first name this is; the newest counts. */
-  pairs(first: string): Pair[];
+  pairs(first: string): KeyPair[];
   /** The commands that make it forget that certificate, so that it is no longer renewed. */
   forget(first: string): string[][];
 }
@@ -134,14 +134,14 @@ export function publicNames(names: readonly string[], authority: string | undefi
 /**
  * Milliseconds after a failure during which deploys do not try again: authorities have rate limits.
  */
-const pause = 3_600_000;
+const retryPause = 3_600_000;
 const failedFile = (app: App) => `${app.releases}/certificate.failed`;
 
 /** When to try again after a failure, in milliseconds since 1970; undefined for now. */
 export function retryAfter(host: Host, app: App): number | undefined {
   const failed = Number(host.read(failedFile(app)) || Number.NaN);
   // The pause must not become longer when the clock is set back.
-  return host.now() >= failed && host.now() < failed + pause ? failed + pause : undefined;
+  return host.now() >= failed && host.now() < failed + retryPause ? failed + retryPause : undefined;
 }
 
 const clientTimeout = "300";
@@ -171,7 +171,7 @@ export function askAuthority(host: Host, app: App, client: Client, names: readon
 }
 
 /** The pairs that the client has stored under the first of these names, the newest first. */
-export const clientPairs = (host: Host, client: Client, names: readonly string[]): Pair[] =>
+export const clientPairs = (host: Host, client: Client, names: readonly string[]): KeyPair[] =>
   client
     .pairs(names[0]!)
     .flatMap((pair) => {

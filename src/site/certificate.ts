@@ -10,13 +10,13 @@ export type Certified = Pick<
 >;
 
 /** The files of a certificate and its key. */
-export interface Pair {
+export interface KeyPair {
   certificate: string;
   key: string;
 }
 
 /** What a certificate says. */
-interface Facts {
+interface CertificateFacts {
   /** Whether piku, or the original, made it. */
   isSelfSigned: boolean;
   names: string[];
@@ -31,7 +31,10 @@ const days = 825;
  * The facts of a certificate; undefined if there is none or its key does not match, in which case
  * nginx would refuse all sites.
  */
-export function readCertificate(host: Host, { certificate, key }: Pair): Facts | undefined {
+export function readCertificate(
+  host: Host,
+  { certificate, key }: KeyPair,
+): CertificateFacts | undefined {
   if (!host.stat(certificate) || !host.stat(key)) return undefined;
   const words = [
     "-noout",
@@ -57,7 +60,21 @@ export function readCertificate(host: Host, { certificate, key }: Pair): Facts |
   };
 }
 
-const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+/** The months as openssl and nginx write them. */
+export const months = [
+  "Jan",
+  "Feb",
+  "Mar",
+  "Apr",
+  "May",
+  "Jun",
+  "Jul",
+  "Aug",
+  "Sep",
+  "Oct",
+  "Nov",
+  "Dec",
+];
 
 /** openssl's `Nov  5 06:52:56 2026 GMT` as milliseconds since 1970; 0 for what is none. */
 export function parseDate(written: string | undefined): number {
@@ -69,12 +86,14 @@ export function parseDate(written: string | undefined): number {
 }
 
 /** Whether less than a third of a certificate's lifetime is left. */
-export const isDue = ({ from, until }: Pick<Facts, "from" | "until">, now: number) =>
+export const isDue = ({ from, until }: Pick<CertificateFacts, "from" | "until">, now: number) =>
   until - now < (until - from) / 3;
 
 /** Whether a certificate covers all of these names. */
-export const isFor = ({ names: theirs }: Pick<Facts, "names">, names: readonly string[]) =>
-  names.every((name) => theirs.includes(name.toLowerCase()));
+export const isFor = (
+  { names: theirs }: Pick<CertificateFacts, "names">,
+  names: readonly string[],
+) => names.every((name) => theirs.includes(name.toLowerCase()));
 
 /**
  * Whether a site needs a new self-signed certificate: it has none, or one of piku's own that
@@ -100,16 +119,20 @@ const commonName = (site: Certified) =>
 export const isAddress = (name: string) => /^[\d.]+$|:/.test(name);
 
 /** Where a new pair is prepared before it replaces the present one. */
-export const stagedPair = ({ releases }: App): Pair => ({
+export const stagedPair = ({ releases }: App): KeyPair => ({
   certificate: `${releases}/staged.crt`,
   key: `${releases}/staged.key`,
 });
 
 /** How a staged pair replaces the present one, and how that is undone. */
-export function pairChange(host: Host, site: Pair, staged: Pair): { make(): void; undo(): void } {
+export function pairChange(
+  host: Host,
+  site: KeyPair,
+  staged: KeyPair,
+): { make(): void; undo(): void } {
   const former = { certificate: host.read(site.certificate), key: host.read(site.key) };
   const fresh = { certificate: host.read(staged.certificate), key: host.read(staged.key) };
-  const write = ({ certificate, key }: Partial<Pair>) => {
+  const write = ({ certificate, key }: Partial<KeyPair>) => {
     if (key === undefined) host.remove(site.key);
     else host.write(site.key, key, 0o600);
     if (certificate === undefined) host.remove(site.certificate);
@@ -121,7 +144,7 @@ export function pairChange(host: Host, site: Pair, staged: Pair): { make(): void
 }
 
 /** Makes a self-signed certificate for a site beside the app's records. */
-export function makeCertificate(host: Host, app: App, site: Certified): Pair {
+export function makeCertificate(host: Host, app: App, site: Certified): KeyPair {
   const pair = stagedPair(app);
   const names = certificateNames(site).map((name) => `${isAddress(name) ? "IP" : "DNS"}:${name}`);
   host.mkdir(app.releases, 0o700);

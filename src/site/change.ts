@@ -7,11 +7,11 @@ import { PikuError } from "../text/errors.ts";
 import { blamedSite } from "./complaint.ts";
 import { webFiles, writeMain } from "./main-file.ts";
 import { readSite, readSites } from "./nginx.ts";
-import { bringBack, setAside, setStrangeAside } from "./refused.ts";
-import { type Running, reload, runningNginx } from "./reload.ts";
+import { bringSiteBack, setAside, setStrangeAside } from "./refused.ts";
+import { type RunningNginx, reload, runningNginx } from "./reload.ts";
 
 /** A change of nginx's files that can be undone. */
-export interface Change {
+export interface SiteChange {
   /** The app that it is for; undefined if it concerns all apps. */
   app?: App;
   make(): void;
@@ -28,7 +28,7 @@ export function changeNginx(
   host: Host,
   paths: Paths,
   command: string | undefined,
-  change: Change,
+  change: SiteChange,
 ): Map<string, string> {
   const running = runningNginx(host, paths, command);
   const aside = setStrangeAside(host, paths);
@@ -39,7 +39,7 @@ export function changeNginx(
       change.undo();
       undoMain();
     };
-    const complaint = attempt(() => reload(host, paths, running), undo);
+    const complaint = attemptOrUndo(() => reload(host, paths, running), undo);
     if (complaint === undefined) return aside;
     undo();
     const { app } = change;
@@ -60,7 +60,7 @@ export function changeNginx(
 }
 
 /** Does something, and calls `undo` when it throws. */
-function attempt<T>(action: () => T, undo: () => void): T {
+function attemptOrUndo<T>(action: () => T, undo: () => void): T {
   try {
     return action();
   } catch (error) {
@@ -89,7 +89,7 @@ const maxSuspects = 20;
 function clearAway(
   host: Host,
   paths: Paths,
-  running: Running,
+  running: RunningNginx,
   complaint: string,
   aside: Map<string, string>,
 ): boolean {
@@ -112,7 +112,7 @@ function clearAway(
     if (!host.stat(path(name)) || odd.includes(name)) return false;
     setAside(host, paths, name, complaint);
     if (reload(host, paths, running) !== undefined) {
-      bringBack(host, paths, name);
+      bringSiteBack(host, paths, name);
       return false;
     }
     aside.set(name, complaint);
@@ -155,7 +155,7 @@ export function reopenLogs(
   host: Host,
   paths: Paths,
   command: string | undefined,
-  change: Change,
+  change: SiteChange,
 ): void {
   const running = runningNginx(host, paths, command);
   if (running.way !== "own") return void changeNginx(host, paths, command, change);

@@ -86,10 +86,10 @@ export const defaultPortsIn = (text: string): number[] =>
         directive === "listen" &&
         options.some((word) => word === "default_server" || word === "default"),
     )
-    .flatMap(([, where]) => portOf(where!) ?? []);
+    .flatMap(([, where]) => portListenedOn(where!) ?? []);
 
 /** The port of a `listen` directive: 80 for an address without one, none for a socket. */
-function portOf(where: string): number | undefined {
+function portListenedOn(where: string): number | undefined {
   if (where.startsWith("unix:")) return undefined;
   const port = /^(\d+)$|^(?:\[[^\]]*\]|[^:\]]*):(\d+)$/.exec(where);
   return port ? Number(port[1] ?? port[2]) : 80;
@@ -103,7 +103,7 @@ export const listensIn = (text: string): string[] =>
   readDirectives(text)
     .filter(([directive]) => directive === "listen")
     .flatMap(([, where = ""]) => {
-      const port = portOf(where);
+      const port = portListenedOn(where);
       if (port === undefined) return [];
       const address = /^\d+$/.test(where)
         ? "*"

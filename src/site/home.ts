@@ -1,3 +1,4 @@
+import { privateNetworks } from "../app/networks.ts";
 import type { Paths } from "../app/paths.ts";
 import { text } from "../text/text.ts";
 import { quotedPage, unknownPage } from "./page.ts";
@@ -13,18 +14,8 @@ export const homeFiles = ({ web }: Paths) => ({
   password: `${web}/page/password`,
 });
 
-// RFC 1918, 3927, 4193, 4291 and 6598, and this machine itself.
-const near = [
-  "10.0.0.0/8",
-  "172.16.0.0/12",
-  "192.168.0.0/16",
-  "169.254.0.0/16",
-  "100.64.0.0/10",
-  "127.0.0.0/8",
-  "fc00::/7",
-  "fe80::/10",
-  "::1/128",
-];
+/** Whoever is on the board's own network, or on the board itself. */
+const near = [...privateNetworks, "127.0.0.0/8", "::1/128"];
 
 /**
  * What the http block says of the board's page: which names are the board's, which readers are

@@ -26,14 +26,14 @@ export function withIncluded(host: Host, text: string): string {
           `'${printable(file)}' makes more than 1 MB of included files`,
           "include less of them",
         );
-      return `\n${follow(readable(host, file))}`;
+      return `\n${follow(textOf(host, file))}`;
     });
     return given + more.join("");
   };
   return follow(text);
 }
 
-function readable(host: Host, file: string): string {
+function textOf(host: Host, file: string): string {
   try {
     return host.read(file) ?? "";
   } catch {

@@ -5,12 +5,11 @@ import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import type { Line } from "../workers/log-lines.ts";
 import type { Log } from "../workers/logs.ts";
+import { months } from "./certificate.ts";
 import { reopenLogs } from "./change.ts";
 import { webFiles } from "./main-file.ts";
 import { nginxLogs } from "./nginx.ts";
 import { siteLogFolder } from "./site.ts";
-
-const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /**
  * The time of a line in milliseconds since 1970: `[25/Nov/2026:09:16:30 +0000]`, or `2026/11/25

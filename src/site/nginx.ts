@@ -77,7 +77,7 @@ export function readSite(host: Host, path: string): string {
  * The apps that have a file with this ending in piku's folder of sites; nginx reads those that end
  * in `.conf`.
  */
-export const siteNames = (host: Host, { nginx }: Paths, ending = ".conf"): string[] =>
+export const appsWithSite = (host: Host, { nginx }: Paths, ending = ".conf"): string[] =>
   host
     .list(nginx)
     .filter((name) => name.endsWith(ending) && !name.startsWith("."))
@@ -86,7 +86,7 @@ export const siteNames = (host: Host, { nginx }: Paths, ending = ".conf"): strin
 /** The sites in piku's folder: app -> text. */
 export const readSites = (host: Host, paths: Paths): Map<string, string> =>
   new Map(
-    siteNames(host, paths).map((name) => [name, readSite(host, `${paths.nginx}/${name}.conf`)]),
+    appsWithSite(host, paths).map((name) => [name, readSite(host, `${paths.nginx}/${name}.conf`)]),
   );
 
 /** Refuses a server name that another app's site uses anywhere in its file. */

@@ -2,11 +2,11 @@ import type { App } from "../app/app.ts";
 import { liveSettings } from "../app/live.ts";
 import { readableLive } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
-import { fileOf } from "../repository/commit.ts";
+import { fileOfCommit } from "../repository/commit.ts";
 import { type Mapping, parseMappings } from "./static.ts";
 
 /** The file of an app that visitors see while it does not run or answer. */
-export const ownName = "503.html";
+export const ownPageName = "503.html";
 
 /**
  * The folders of an app where its own page may be, the first one first: its static root, and the
@@ -18,7 +18,7 @@ const pageFolders = ({ tree }: App, statics: readonly Mapping[]) => [
 ];
 
 /** Where the page is in a folder of the tree, as the commit names it. */
-const pageIn = ({ tree }: App, folder: string) => `${folder}/${ownName}`.slice(tree.length + 1);
+const pageIn = ({ tree }: App, folder: string) => `${folder}/${ownPageName}`.slice(tree.length + 1);
 
 /**
  * The folder of the app's own page for visitors while it does not run or answer, its `503.html`.
@@ -41,7 +41,7 @@ export function ownPage(host: Host, app: App): string | undefined {
     const commit = { id: live.commit, app };
     const statics = parseMappings(app, live.workers, liveSettings(host, app));
     for (const { folder } of pageFolders(app, statics)) {
-      const page = fileOf(host, commit, pageIn(app, folder));
+      const page = fileOfCommit(host, commit, pageIn(app, folder));
       if (page !== undefined) return page;
     }
     return undefined;

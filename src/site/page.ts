@@ -19,25 +19,48 @@ const entities: Record<string, string> = {
 
 export const escapeHtml = (says: string) => says.replace(/[&<>"']/g, (letter) => entities[letter]!);
 
-/** The HTML of a page: without scripts, in the reader's light or dark colours. */
-export const renderPage = ({ title, says, generator = "piku" }: Page) => text`
+/** The parts of an HTML document that differ; `style` and `body` are HTML and CSS already. */
+interface HtmlDocument {
+  language: string;
+  title: string;
+  style: string;
+  body: string;
+  generator?: string;
+}
+
+/** An HTML document: without scripts, in the reader's light or dark colours. */
+export const renderDocument = ({ language, title, style, body, generator }: HtmlDocument) => text`
   <!doctype html>
-  <html lang="en">
+  <html lang="${language}">
   <head>
   <meta charset="utf-8">
-  <meta name="generator" content="${generator}">
+  ${generator && `<meta name="generator" content="${generator}">`}
   <meta name="viewport" content="width=device-width">
   <meta name="color-scheme" content="light dark">
   <title>${escapeHtml(title)}</title>
-  <style>body { font: 1.25em/1.5 sans-serif; max-width: 30em; margin: 20vh auto; padding: 0 1em; text-align: center } h1 { font-size: 1.4em }</style>
+  <style>
+  ${style}
+  </style>
   </head>
   <body>
-  <main>
-  <h1>${escapeHtml(title)}</h1>
-  ${says.map((one) => `<p>${escapeHtml(one).replace(/\s*\n\s*/g, "<br>")}</p>`).join("\n")}
-  </main>
+  ${body}
   </body>
   </html>`;
+
+/** The HTML of a page. */
+export const renderPage = ({ title, says, generator = "piku" }: Page) =>
+  renderDocument({
+    language: "en",
+    title,
+    generator,
+    style:
+      "body { font: 1.25em/1.5 sans-serif; max-width: 30em; margin: 20vh auto; padding: 0 1em; text-align: center } h1 { font-size: 1.4em }",
+    body: text`
+      <main>
+      <h1>${escapeHtml(title)}</h1>
+      ${says.map((one) => `<p>${escapeHtml(one).replace(/\s*\n\s*/g, "<br>")}</p>`).join("\n")}
+      </main>`.trimEnd(),
+  });
 
 /** A page as one word of an nginx file, for `return`: of at most 4096 bytes (NGX_CONF_BUFFER). */
 export const quotedPage = (page: Page) =>

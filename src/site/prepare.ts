@@ -7,8 +7,8 @@ import { splitAddress } from "../text/text.ts";
 import { blamedSite, readComplaint } from "./complaint.ts";
 import { listensIn, readDirectives } from "./directives.ts";
 import { webFiles, writeMain } from "./main-file.ts";
-import { askNginx, isPlainFile, readSites, siteNames } from "./nginx.ts";
-import { bringBack, leaveAside, setAside, setStrangeAside } from "./refused.ts";
+import { appsWithSite, askNginx, isPlainFile, readSites } from "./nginx.ts";
+import { bringSiteBack, leaveAside, setAside, setStrangeAside } from "./refused.ts";
 
 /**
  * nginx's complaint about its files, or undefined. The caller must be allowed to bind the board's
@@ -49,7 +49,7 @@ export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
   writeMain(host, paths);
   // A pid file left by a power cut may name another process by now.
   host.remove(webFiles(paths).pid);
-  for (const name of siteNames(host, paths, ".refused")) bringBack(host, paths, name);
+  for (const name of appsWithSite(host, paths, ".refused")) bringSiteBack(host, paths, name);
   const aside = setStrangeAside(host, paths);
   const refuse = (name: string, why: string) => {
     setAside(host, paths, name, why);
@@ -69,7 +69,7 @@ export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
     refuse(blamed, complaint);
   }
   // nginx names no site, so they are added one by one.
-  const names = siteNames(host, paths);
+  const names = appsWithSite(host, paths);
   for (const name of names) setAside(host, paths, name, "it was being tried");
   let bare = complaintOf(host, paths);
   if (bare !== undefined) {
@@ -80,7 +80,7 @@ export function prepareWeb(host: Host, paths: Paths): Map<string, string> {
     bare = complaintOf(host, paths);
   }
   for (const name of names) {
-    bringBack(host, paths, name);
+    bringSiteBack(host, paths, name);
     const complaint = bare === undefined ? complaintOf(host, paths) : undefined;
     if (complaint !== undefined) refuse(name, complaint);
   }

@@ -3,18 +3,18 @@ import type { Host } from "../host/host.ts";
 import { voiceOf } from "../text/output.ts";
 import { printable } from "../text/text.ts";
 import moveJunk from "./move-junk.sh" with { type: "text" };
-import { isPlainFile, nginxLogs, siteNames } from "./nginx.ts";
+import { appsWithSite, isPlainFile, nginxLogs } from "./nginx.ts";
 
 /**
  * Where a refused site is set aside: nginx does not read files of this name. The reason lies beside
  * it.
  */
 export const refusedSite = ({ nginx }: Paths, name: string) => `${nginx}/${name}.refused`;
-const refusalOf = ({ nginx }: Paths, name: string) => `${nginx}/${name}.refusal`;
+const refusalFile = ({ nginx }: Paths, name: string) => `${nginx}/${name}.refusal`;
 
 /** Sets a site aside and records the reason. */
 export function setAside(host: Host, paths: Paths, name: string, why: string): void {
-  host.write(refusalOf(paths, name), `${why}\n`);
+  host.write(refusalFile(paths, name), `${why}\n`);
   host.remove(refusedSite(paths, name));
   host.rename(`${paths.nginx}/${name}.conf`, refusedSite(paths, name));
 }
@@ -27,10 +27,10 @@ export function setAside(host: Host, paths: Paths, name: string, why: string): v
 export function setStrangeAside(host: Host, paths: Paths): Map<string, string> {
   const { logs, nginx, web } = paths;
   const isOdd = (name: string) => name.length > 200 || /[^ -~]/.test(name);
-  if (siteNames(host, paths).some(isOdd))
+  if (appsWithSite(host, paths).some(isOdd))
     host.capture(["sh", "-c", moveJunk], { env: { ...host.env(), nginx, web } });
   for (const app of host.list(logs)) clearLogs(host, `${logs}/${app}`);
-  const strange = siteNames(host, paths).filter(
+  const strange = appsWithSite(host, paths).filter(
     (name) => !isPlainFile(host, `${nginx}/${name}.conf`),
   );
   const why = "it is not a file";
@@ -53,7 +53,7 @@ export function clearLogs(host: Host, folder: string): void {
 /** Deletes a site that was set aside. */
 export function forgetRefused(host: Host, paths: Paths, name: string): void {
   host.remove(refusedSite(paths, name));
-  host.remove(refusalOf(paths, name));
+  host.remove(refusalFile(paths, name));
 }
 
 /** Prints which sites were set aside, and what to do. */
@@ -65,7 +65,7 @@ export function tellAside(host: Host, aside: ReadonlyMap<string, string>): void 
 }
 
 /** Restores a site that was set aside, unless there is a newer one. */
-export function bringBack(host: Host, paths: Paths, name: string): void {
+export function bringSiteBack(host: Host, paths: Paths, name: string): void {
   const site = `${paths.nginx}/${name}.conf`;
   if (!host.stat(site)) host.rename(refusedSite(paths, name), site);
   forgetRefused(host, paths, name);
@@ -74,9 +74,9 @@ export function bringBack(host: Host, paths: Paths, name: string): void {
 /** The sites that are set aside, and why. */
 export const refusedSites = (host: Host, paths: Paths): Map<string, string> =>
   new Map(
-    siteNames(host, paths, ".refused").map((name) => [
+    appsWithSite(host, paths, ".refused").map((name) => [
       name,
-      host.read(refusalOf(paths, name))?.trim() || "it does not say why",
+      host.read(refusalFile(paths, name))?.trim() || "it does not say why",
     ]),
   );
 

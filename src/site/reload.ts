@@ -13,7 +13,7 @@ import { webFiles } from "./main-file.ts";
  * through a socket that install.sh set up; one that reloads by the administrator's command
  * (PIKU_NGINX_RELOAD) or by the unit of piku 0.1 that watches the folder of sites; or none.
  */
-export type Running =
+export type RunningNginx =
   | { way: "own"; master: number }
   | { way: "shared" }
   | { way: "watched"; command?: string }
@@ -29,7 +29,7 @@ const reloadSocket = "/run/piku/nginx.sock";
  * Finds the nginx that serves the sites, by what runs and not by what is configured. `command`:
  * PIKU_NGINX_RELOAD.
  */
-export function runningNginx(host: Host, paths: Paths, command?: string): Running {
+export function runningNginx(host: Host, paths: Paths, command?: string): RunningNginx {
   const master = ownMaster(host, paths);
   if (master !== undefined) return { way: "own", master };
   if (command) return { way: "watched", command };
@@ -87,7 +87,7 @@ const reloadTimeout = 10_000;
  * Reloads the running nginx. Returns its error message if it refused the files and keeps the old
  * ones; throws if it does not react.
  */
-export function reload(host: Host, paths: Paths, running: Running): string | undefined {
+export function reload(host: Host, paths: Paths, running: RunningNginx): string | undefined {
   switch (running.way) {
     case "own":
       return reloadOwn(host, paths, running.master);

@@ -1,6 +1,6 @@
 import { text } from "../text/text.ts";
 import { readDirectives } from "./directives.ts";
-import { ownName } from "./own-page.ts";
+import { ownPageName } from "./own-page.ts";
 import { type Page, quotedPage } from "./page.ts";
 import type { Site } from "./site.ts";
 
@@ -50,7 +50,7 @@ export function renderShown(
       disable_symlinks on "from=${tree ?? own}";
       add_header Cache-Control no-store always;
       ${header}
-      try_files /${ownName} @piku_down;
+      try_files /${ownPageName} @piku_down;
     }
     location @piku_down {
       ${answer}

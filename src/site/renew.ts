@@ -18,9 +18,9 @@ import {
   certificateNames,
   isDue,
   isFor,
+  type KeyPair,
   makeCertificate,
   needsCertificate,
-  type Pair,
   pairChange,
   readCertificate,
   stagedPair,
@@ -57,7 +57,7 @@ function obtainCertificate(
   const names = publicNames(certificateNames(site), authorityOf(host, settings));
   const client = names.length > 0 ? findClient(host, app, settings) : undefined;
   if (!client) return;
-  const isGood = (pair: Pair) => {
+  const isGood = (pair: KeyPair) => {
     const facts = readCertificate(host, pair);
     return (
       facts !== undefined && !facts.isSelfSigned && isFor(facts, names) && !isDue(facts, host.now())
@@ -100,7 +100,7 @@ function obtainCertificate(
  * Whether a site's certificate is valid and was installed by hand: neither self-signed nor obtained
  * by the client.
  */
-function isForeign(host: Host, app: App, site: Certified, pairs: readonly Pair[]): boolean {
+function isForeign(host: Host, app: App, site: Certified, pairs: readonly KeyPair[]): boolean {
   const facts = readCertificate(host, site);
   if (!facts || facts.isSelfSigned || facts.until < host.now()) return false;
   const present = host.read(site.certificate);
@@ -155,7 +155,7 @@ function replacePair(
   host: Host,
   app: App,
   site: Certified,
-  staged: Pair,
+  staged: KeyPair,
   reload: string | undefined,
 ): void {
   withLock(host, app.paths, "machine", undefined, "", () => {

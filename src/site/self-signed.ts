@@ -1,5 +1,5 @@
 import type { Host } from "../host/host.ts";
-import { PikuError, reasonOf } from "../text/errors.ts";
+import { failedRun, PikuError } from "../text/errors.ts";
 
 /**
  * Writes a self-signed certificate and its key (0600), of a type that even a slow board generates
@@ -24,6 +24,6 @@ export function selfSign(
       "openssl is not installed on the server",
       "on the server: sudo apt install openssl",
     );
-  if (ran.status !== 0) throw new PikuError(`no certificate could be made: ${reasonOf(ran)}`);
+  if (ran.status !== 0) throw failedRun("no certificate could be made", ran);
   host.chmod(key, 0o600);
 }

@@ -9,7 +9,7 @@ import type { Commit } from "../repository/commit.ts";
 import { includedFile } from "../repository/include.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
-import type { Place } from "../workers/ports.ts";
+import type { PortNeeds } from "../workers/ports.ts";
 import { slotFlag, socketLink } from "../workers/worker.ts";
 import { type Cache, planCache } from "./cache.ts";
 import { rangesFile } from "./cloudflare.ts";
@@ -222,7 +222,7 @@ export function planBackend(
   app: App,
   workers: Workers,
   scaling: Scaling,
-  { ports, switches, bind }: Place,
+  { ports, switches, bind }: PortNeeds,
 ): Backend | undefined {
   const kind = siteKinds.find((one) => one in workers);
   const count = kind === undefined ? 0 : (scaling[kind] ?? 0);

@@ -6,14 +6,14 @@ import { type Release, releaseFiles } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { voiceOf } from "../text/output.ts";
 import { predecessorRelease, slotFlag, socketLink, socketOf } from "../workers/worker.ts";
-import { makeCertificate, needsCertificate, type Pair, pairChange } from "./certificate.ts";
+import { type KeyPair, makeCertificate, needsCertificate, pairChange } from "./certificate.ts";
 import { changeNginx } from "./change.ts";
 import { clearLogs, forgetRefused, refusedSite, tellAside } from "./refused.ts";
 import { renderSite } from "./render.ts";
 import type { Site } from "./site.ts";
 
 /** The site that an app is to have. `reload`: PIKU_NGINX_RELOAD, if it is set. */
-interface Wanted {
+interface WantedSite {
   app: App;
   site?: Site;
   reload?: string;
@@ -23,7 +23,7 @@ interface Wanted {
  * Installs a site, or removes it. nginx itself checks it during the reload, with the rights that it
  * has: what it refuses is undone.
  */
-export function switchSite(host: Host, { app, site, reload }: Wanted): void {
+export function switchSite(host: Host, { app, site, reload }: WantedSite): void {
   withLock(host, app.paths, "machine", undefined, "", () => {
     if (!site) return replaceSite(host, app, reload, undefined);
     const staged =
@@ -59,7 +59,7 @@ function replaceSite(
   app: App,
   reload: string | undefined,
   wanted: string | undefined,
-  certificate?: { staged: Pair; site: Pair },
+  certificate?: { staged: KeyPair; site: KeyPair },
 ): void {
   const before = host.read(app.site);
   const pair = certificate && pairChange(host, certificate.site, certificate.staged);
@@ -68,10 +68,10 @@ function replaceSite(
     app,
     make() {
       pair?.make();
-      write(host, app.site, wanted);
+      writeOrRemove(host, app.site, wanted);
     },
     undo() {
-      write(host, app.site, before);
+      writeOrRemove(host, app.site, before);
       pair?.undo();
     },
   });
@@ -79,7 +79,7 @@ function replaceSite(
   tellAside(host, aside);
 }
 
-const write = (host: Host, path: string, content: string | undefined) =>
+const writeOrRemove = (host: Host, path: string, content: string | undefined) =>
   content === undefined ? host.remove(path) : host.write(path, content);
 
 /**

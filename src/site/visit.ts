@@ -1,4 +1,5 @@
 import type { Host } from "../host/host.ts";
+import { askStatus } from "../host/http.ts";
 import { splitAddress } from "../text/text.ts";
 import { listensIn, serverNamesIn } from "./directives.ts";
 
@@ -29,7 +30,7 @@ export function addressIn(
   };
 }
 
-const patience = 5;
+const visitPatience = 5;
 
 /**
  * Asks nginx for a page of a site, as a visitor would, and gives the status of the answer; `000` for
@@ -38,12 +39,9 @@ const patience = 5;
 export function visit(host: Host, site: string, page: string): string | undefined {
   const to = addressIn(site);
   if (!to) return undefined;
-  const { stdout, status } = host.capture([
-    ...["curl", "-sk", "-o", "/dev/null", "-m", String(patience), "-w", "%{http_code}"],
-    ...["--max-filesize", "1000000", "--noproxy", "*", "-A", "piku"],
-    ...["--resolve", `${to.host}:${to.port}:${to.address}`, "--"],
-    `${to.scheme}://${to.host}:${to.port}${page}`,
-  ]);
+  const url = `${to.scheme}://${to.host}:${to.port}${page}`;
+  const there = ["-k", "--resolve", `${to.host}:${to.port}:${to.address}`];
+  const { status, exit } = askStatus(host, url, visitPatience, there);
   // No program, or nobody who accepts.
-  return status === 127 || status === 7 ? undefined : stdout;
+  return exit === 127 || exit === 7 ? undefined : status;
 }

@@ -32,6 +32,7 @@ export class Ended extends Error {
 }
 
 const diskFull = ["ENOSPC", "EDQUOT"];
+const roomHint = "the server's disk is full; make room and try again";
 const systemPattern =
   /^(ENOSPC|EDQUOT|EROFS|EACCES|EPERM|EIO|EMFILE|ENFILE|ENOTDIR|EISDIR|ENAMETOOLONG)\b/;
 
@@ -51,15 +52,34 @@ export function explain(error: unknown): { message: string; hint?: string } {
     return { message: `this is a fault of piku's own: ${message}`, hint: stack };
   return {
     message: `the server says: ${message}`,
-    hint: diskFull.includes(system)
-      ? "its disk is full; make room and try again"
-      : "look at the disk, and at who owns ~/.piku",
+    hint: diskFull.includes(system) ? roomHint : "look at the disk, and at who owns ~/.piku",
   };
 }
 
-/** Why a program failed, by the last line of its stderr, or else by its exit status. */
-export const reasonOf = ({ status, stderr }: Ran) =>
-  stderr.trim().split("\n").at(-1) || `exit status ${status}`;
+const fullDisk = /No space left on device|Disk quota exceeded/;
+// What the kernel says (errno(3)), and the last words of tar, which follow the reason.
+const ofKernel =
+  /: (Read-only file system|Input\/output error|Permission denied|Too many open files)$/;
+const lastWords = /^tar: (Error is not recoverable|Exiting with failure status)/;
+
+/**
+ * Why a program failed: the line of its stderr in which the kernel says so, the disk first, or else
+ * its last line, or its exit status.
+ */
+export function reasonOf({ status, stderr }: Pick<Ran, "status" | "stderr">): string {
+  const lines = stderr
+    .trim()
+    .split("\n")
+    .filter((line) => !lastWords.test(line));
+  const told = [fullDisk, ofKernel].map((pattern) => lines.findLast((line) => pattern.test(line)));
+  return told.find(Boolean) ?? (lines.at(-1) || `exit status ${status}`);
+}
+
+/** What `failure` (such as `tar failed`) was, by what the program has said. */
+export function failedRun(failure: string, ran: Ran): PikuError {
+  const reason = reasonOf(ran);
+  return new PikuError(`${failure}: ${reason}`, fullDisk.test(reason) ? roomHint : undefined);
+}
 
 /**
  * Runs a program that has to succeed, and gives what it printed. Throws a PikuError that says
@@ -72,6 +92,6 @@ export function must(
   how?: Exec & { input?: string; most?: number },
 ): Ran {
   const ran = host.capture(argv, how);
-  if (ran.status !== 0) throw new PikuError(`${failure}: ${reasonOf(ran)}`);
+  if (ran.status !== 0) throw failedRun(failure, ran);
   return ran;
 }

@@ -122,12 +122,12 @@ export function span(milliseconds: number): string {
   return `${Math.max(0, Math.floor(milliseconds / size))}${unit}`;
 }
 
-const words = { d: "day", h: "hour", m: "minute", s: "second" } as const;
+const unitWords = { d: "day", h: "hour", m: "minute", s: "second" } as const;
 
 /** A span of milliseconds as people say it: `3 minutes`, `1 hour`. */
 export function spoken(milliseconds: number): string {
   const [, count, unit] = /^(\d+)(.)$/.exec(span(milliseconds))!;
-  return `${count} ${words[unit as keyof typeof words]}${count === "1" ? "" : "s"}`;
+  return `${count} ${unitWords[unit as keyof typeof unitWords]}${count === "1" ? "" : "s"}`;
 }
 
 /** How long ago something was: `3 minutes ago`, `just now`. */
@@ -173,15 +173,16 @@ function distance(a: string, b: string): number {
   return row[b.length]!;
 }
 
-const maxLines = 20_000;
+const maxFileLines = 20_000;
 
 /**
  * The lines of a file that people or piku write. Throws for one of more than 20,000: each line
  * costs more memory than its letters.
  */
 export function linesOf(content: string, file: string): string[] {
-  const lines = content.split("\n", maxLines + 1);
-  if (lines.length > maxLines) throw new PikuError(`${file} has more than ${maxLines} lines`);
+  const lines = content.split("\n", maxFileLines + 1);
+  if (lines.length > maxFileLines)
+    throw new PikuError(`${file} has more than ${maxFileLines} lines`);
   return lines;
 }
 

@@ -1,4 +1,5 @@
 import type { Host } from "../host/host.ts";
+import { askStatus } from "../host/http.ts";
 import { askedPath, type Worker } from "./worker.ts";
 
 /** How a worker was asked for a page, and what came of it. */
@@ -45,22 +46,14 @@ export function ask(
   const url = `http://${address.replace(/^(0\.0\.0\.0|\[?::\]?):/, "127.0.0.1:")}${askedPath(worker)}`;
   const name = site && hostOf(site);
   const began = host.ticks();
-  const { stdout, status } = host.capture([
-    ...["curl", "-s", "-o", "/dev/null", "-m", String(patience), "-w", "%{http_code}"],
-    // The status is all that is wanted; a page may be a film.
-    ...["--max-filesize", "1000000", "--noproxy", "*", "-A", "piku", ...where],
+  const { status, exit } = askStatus(host, url, patience, [
+    ...where,
     ...(name ? ["-H", `Host: ${name}`] : []),
-    ...["-H", "X-Forwarded-Proto: https", "--", url],
+    ...["-H", "X-Forwarded-Proto: https"],
   ]);
-  if (status === 127) return undefined;
-  const isSame = before?.exit === status && before.status === stdout;
-  return {
-    at: host.ticks(),
-    times,
-    status: stdout,
-    exit: status,
-    since: isSame ? before.since : began,
-  };
+  if (exit === 127) return undefined;
+  const isSame = before?.exit === exit && before.status === status;
+  return { at: host.ticks(), times, status, exit, since: isSame ? before.since : began };
 }
 
 /** A name that a visitor could have asked for, where the site's is a pattern. */

@@ -83,7 +83,7 @@ const global = (pattern: RegExp) => new RegExp(pattern.source, `${pattern.flags}
 const pythonPlace = /File "([\w@+][\w.@+/-]*\.py)", line (\d+)/g;
 const otherPlace =
   /(?:^|[\s("'[<])(?:\.\/)?([\w@+-][\w.@+/-]*\.(?:py|[cm]?[jt]s|[jt]sx|rb|ru|go|php|java|kt|rs))(?:", line |:\[|:| on line |\()(\d+)/gm;
-const foreign = /^(node_modules|vendor|\.?venv|env|target)\//;
+const othersCode = /^(node_modules|vendor|\.?venv|env|target)\//;
 
 /**
  * Where the app's own code failed: `app.py line 3`. Python's calls stand with the last one at the
@@ -91,7 +91,7 @@ const foreign = /^(node_modules|vendor|\.?venv|env|target)\//;
  */
 export function placeIn(text: string): string | undefined {
   const own = (pattern: RegExp) =>
-    [...text.matchAll(pattern)].filter(([, file]) => !foreign.test(file!));
+    [...text.matchAll(pattern)].filter(([, file]) => !othersCode.test(file!));
   const at = own(pythonPlace).at(-1) ?? own(otherPlace)[0];
   return at && `${printable(at[1]!)} line ${at[2]}`;
 }

@@ -1,10 +1,10 @@
 import { printable } from "../text/text.ts";
 import { type Cause, meant, type Scene } from "./cause.ts";
-import { portInSource, takePort } from "./causes-port.ts";
-import { crlf, line, mendCrlf, missing } from "./causes-programs.ts";
+import { crlf, mendCrlf, missing, procfileLine } from "./causes-programs.ts";
 import { callables, rightCallable, target, wrongCallable } from "./python-app.ts";
+import { portInSource, takePort } from "./take-port.ts";
 
-const portOf: Record<string, string> = {
+const serviceOnPort: Record<string, string> = {
   5432: "PostgreSQL",
   3306: "MySQL",
   6379: "Redis",
@@ -25,15 +25,15 @@ const packageOfService: Record<string, string> = {
 const settingOf: Record<string, string> = { Redis: "REDIS_URL", MongoDB: "MONGODB_URI" };
 
 const refused = (place: string, port: string): string =>
-  `no ${portOf[port] ?? "server"} answers at ${place}:${port} (connection refused)`;
+  `no ${serviceOnPort[port] ?? "server"} answers at ${place}:${port} (connection refused)`;
 const startService = (port: string, { app }: Scene): string => {
-  const name = portOf[port];
+  const name = serviceOnPort[port];
   const apt = name && packageOfService[name];
   return `${apt ? `on the server: sudo apt install ${apt}; or ` : ""}tell the app where it is: config:set ${app} ${settingOf[name ?? ""] ?? "DATABASE_URL"}=…, then push again`;
 };
 
-const shell = /(?:^|[\s:])(?:\S*sh: )?(?:line )?(?:\d+: )?(?:exec: )?/;
-const shellError = (words: string) => new RegExp(`^.*?${shell.source}${words}`);
+const shellPrefix = /(?:^|[\s:])(?:\S*sh: )?(?:line )?(?:\d+: )?(?:exec: )?/;
+const shellError = (words: string) => new RegExp(`^.*?${shellPrefix.source}${words}`);
 
 /** The script that a shell complains of, or that a command runs. */
 const scriptIn = (log: string, command: string) =>
@@ -223,7 +223,7 @@ export const seenCauses: readonly Cause[] = [
     ([, wanted, seconds], { command }) =>
       `\`${printable(command)}\` listens on no port after ${seconds} s; it must listen on ${wanted} ($BIND_ADDRESS:$PORT)`,
     (_, scene) =>
-      `${takePort(scene)}; a program without a web page is a worker: ${line({ ...scene, kind: "worker" }, /$/, "")}`,
+      `${takePort(scene)}; a program without a web page is a worker: ${procfileLine({ ...scene, kind: "worker" }, /$/, "")}`,
   ],
   [
     /^piku: (?:it )?(?:exited|ended) (?:right|at)/,

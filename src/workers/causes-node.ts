@@ -18,11 +18,11 @@ const lists = (scene: Scene, field: string, name: string) => {
 };
 
 /** `express` of `express/lib/router`, `@scope/name` of `@scope/name/part`. */
-const packageOf = (request: string) =>
+const npmPackageOf = (request: string) =>
   request.split("/", request.startsWith("@") ? 2 : 1).join("/");
 
 // npm goes before, as in runtimes/managers.ts.
-const managers = [
+const installCommands = [
   ["package-lock.json", "npm install", "package-lock.json"],
   ["pnpm-lock.yaml", "pnpm add", "pnpm-lock.yaml"],
   ["yarn.lock", "yarn add", "yarn.lock"],
@@ -31,13 +31,14 @@ const managers = [
 
 /** How a package is added to an app of Node's. */
 export function addNode(name: string, { names }: Pick<Scene, "names">): string {
-  const [, add, lock] = managers.find(([file]) => names.includes(file)) ?? managers[0];
+  const [, add, lock] =
+    installCommands.find(([file]) => names.includes(file)) ?? installCommands[0];
   const begin = names.includes("package.json") ? "" : "npm init -y, ";
   return `${begin}${add} ${name}, commit package.json and ${lock}, and push`;
 }
 
 /** `./routes/users`, as the commit has it or not. */
-function ownFile(request: string, { names }: Scene): string {
+function missingFile(request: string, { names }: Scene): string {
   const file = request.replace(/^(\.\.?\/)+/, "");
   return `there is no '${file}' in this commit${meant(file, names) || meant(`${file}.js`, names)}`;
 }
@@ -46,8 +47,8 @@ const isOwn = (request: string) => /^[./]/.test(request);
 
 /** What is wrong when a module of Node's is not found. */
 export function whichModule(request: string, scene: Scene): string {
-  if (isOwn(request)) return ownFile(request, scene);
-  const name = packageOf(request);
+  if (isOwn(request)) return missingFile(request, scene);
+  const name = npmPackageOf(request);
   if (lists(scene, "devDependencies", name))
     return `'${name}' is installed for development only: package.json has it in devDependencies`;
   return `'${name}' is not installed`;
@@ -59,7 +60,7 @@ export function addModule(request: string, scene: Scene): string {
   if (isOwn(request) && /^(dist|build|out|\.next|\.output)\//.test(file))
     return 'a build makes it: write "build" into "scripts" of package.json, and piku runs it; commit and push';
   if (isOwn(request)) return `mend the name, or git add ${file}; commit and push`;
-  const name = packageOf(request);
+  const name = npmPackageOf(request);
   return lists(scene, "devDependencies", name)
     ? `npm install --save-prod ${name}, commit package.json and package-lock.json, and push`
     : addNode(name, scene);

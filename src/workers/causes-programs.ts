@@ -11,7 +11,7 @@ const gemTools =
   /^(rackup|puma|unicorn|thin|rails|rake|sidekiq|falcon|passenger|jekyll|middleman|shotgun|iodine)$/;
 
 /** The line of the Procfile, with something else in it. */
-export const line = ({ kind, command }: Scene, was: string | RegExp, now: string) =>
+export const procfileLine = ({ kind, command }: Scene, was: string | RegExp, now: string) =>
   kind === "" ? "" : `${kind}: ${printable(command.replace(was, () => now))}`;
 
 /** What is said of a file with CRLF. */
@@ -49,7 +49,9 @@ const missingPrograms: readonly ((
     /^python2?$/.test(program)
       ? [
           `there is no program '${program}' on the server, only 'python3'`,
-          scene.kind ? `Procfile: ${line(scene, /\bpython2?\b/, "python3")}` : "write python3",
+          scene.kind
+            ? `Procfile: ${procfileLine(scene, /\bpython2?\b/, "python3")}`
+            : "write python3",
         ]
       : undefined,
   (program, scene) => {
@@ -67,7 +69,7 @@ const missingPrograms: readonly ((
     const runner = interpreters[file.split(".").at(-1)!];
     return [
       `'${file}' is a file of the app and not a program of the server`,
-      `Procfile: ${line(scene, program, runner ? `${runner} ${file}` : `./${file}`)}`,
+      `Procfile: ${procfileLine(scene, program, runner ? `${runner} ${file}` : `./${file}`)}`,
     ];
   },
   (program, scene) =>
@@ -97,7 +99,7 @@ const missingPrograms: readonly ((
     return built?.endsWith(`/${program}`)
       ? [
           `there is no program '${program}' on the server`,
-          `Procfile: ${line(scene, program, built)}`,
+          `Procfile: ${procfileLine(scene, program, built)}`,
         ]
       : undefined;
   },
@@ -110,7 +112,7 @@ const missingPrograms: readonly ((
       ? [
           `there is no ${program.replace(/^\.\//, "")} in this commit${meant(program.replace(/^\.\//, ""), scene.names)}`,
           builtProgram(scene)
-            ? `Procfile: ${line(scene, program, builtProgram(scene)!)}`
+            ? `Procfile: ${procfileLine(scene, program, builtProgram(scene)!)}`
             : "mend the name in the Procfile, or git add the file; commit and push",
         ]
       : undefined,

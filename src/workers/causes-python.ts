@@ -4,7 +4,7 @@ import { aptLine, nativePackages } from "./native-packages.ts";
 import {
   callables,
   djangoModule,
-  fileOf,
+  fileOfModule,
   lineWith,
   moduleOf,
   rightCallable,
@@ -32,7 +32,7 @@ const notInstalled = ([, name]: readonly string[]) => `'${packageOf(name!)}' is 
 /** What is wrong when a module of the app itself is not there; undefined for a package. */
 function ownModule(name: string, scene: Scene): string | undefined {
   const top = name.split(".")[0]!;
-  const file = fileOf(name);
+  const file = fileOfModule(name);
   if (name.endsWith(".py"))
     return `'${name}' is a file, and Python wants its module: '${name.slice(0, -3)}'`;
   if (isAtTop(scene, top) && top !== name) return `there is no ${file} in this commit`;
@@ -45,7 +45,7 @@ function ownModule(name: string, scene: Scene): string | undefined {
     (one) => one.toLowerCase() === `${top}.py`.toLowerCase() && one !== `${top}.py`,
   );
   if (isTarget || wrongCase || (runsIt && usualOwnModules.test(top)))
-    return `there is no ${isTarget ? fileOf(target(scene)!.module) : `${top}.py`} in this commit${meant(`${top}.py`, scene.names)}`;
+    return `there is no ${isTarget ? fileOfModule(target(scene)!.module) : `${top}.py`} in this commit${meant(`${top}.py`, scene.names)}`;
   return undefined;
 }
 
@@ -64,7 +64,7 @@ function addOwn(name: string, scene: Scene): string {
     return `Procfile: ${lineWith(scene, target(scene)?.module ?? name, djangoModule(scene))}`;
   const other = target(scene)?.module === name ? servable(scene) : undefined;
   if (other) return `Procfile: ${lineWith(scene, `${name}:${target(scene)?.callable}`, other)}`;
-  return `git add ${fileOf(name)}, commit and push`;
+  return `git add ${fileOfModule(name)}, commit and push`;
 }
 
 const missingModule =
@@ -89,7 +89,7 @@ export const pythonCauses: readonly Cause[] = [
   [
     /Error loading ASGI app\. Could not import module "([\w.]+)"/,
     ([, module], scene) =>
-      ownModule(module!, scene) ?? `there is no ${fileOf(module!)} in this commit`,
+      ownModule(module!, scene) ?? `there is no ${fileOfModule(module!)} in this commit`,
     ([, module], scene) => addOwn(module!, scene),
   ],
   [
@@ -136,14 +136,14 @@ export const pythonCauses: readonly Cause[] = [
         return "use a newer version of what imports it, or do without it";
       if (ownModule(name!, scene)) return addOwn(name!, scene);
       if (usualOwnModules.test(top))
-        return `git add ${fileOf(name!)} if it is yours, else write ${packageOf(name!)} into requirements.txt; commit and push`;
+        return `git add ${fileOfModule(name!)} if it is yours, else write ${packageOf(name!)} into requirements.txt; commit and push`;
       return addPython(packageOf(name!), scene);
     },
   ],
   [
     /^Error: Could not import '([\w.]+)'\.$/,
     ([, module], scene) =>
-      ownModule(module!, scene) ?? `there is no ${fileOf(module!)} in this commit`,
+      ownModule(module!, scene) ?? `there is no ${fileOfModule(module!)} in this commit`,
     ([, module], scene) => addOwn(module!, scene),
   ],
   [

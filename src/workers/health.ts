@@ -8,7 +8,7 @@ import { PikuError } from "../text/errors.ts";
 import { answerHint, ask, failureOf, isTimeToAsk, speaksOtherwise } from "./answer.ts";
 import { straysOf } from "./detached.ts";
 import { emperorLog, emperors, wakingEmperor } from "./emperor.ts";
-import { describeStray, hasSettled, lookAround, strayHint } from "./listening.ts";
+import { describePlace, hasSettled, lookAround, placeHint } from "./listening.ts";
 import { isGameOver, newestLog, saidByApp } from "./logs.ts";
 import type { Started } from "./start.ts";
 import { askedPath, filesOf, loadsLate, portOfSite, vassalName, type Worker } from "./worker.ts";
@@ -91,9 +91,9 @@ function readySince(
   const { address, port } = portOfSite(worker)!;
   if (!isReached(host, address, port)) {
     started.ready = undefined;
-    return findStray(host, app, started, daemon);
+    return lookElsewhere(host, app, started, daemon);
   }
-  started.stray = undefined;
+  started.wrongPlace = undefined;
   const state = checkHealth(host, app, started, left);
   if (state !== "healthy") return state;
   // It may have been its last answer: that is why another second is waited for.
@@ -102,16 +102,21 @@ function readySince(
 }
 
 /** Whether a worker has settled in another place than the one that nginx asks. */
-function findStray(host: Host, app: App, started: Started, daemon: number): "starting" | Failure {
+function lookElsewhere(
+  host: Host,
+  app: App,
+  started: Started,
+  daemon: number,
+): "starting" | Failure {
   const { worker, seen } = started;
   if (seen === undefined || host.ticks() - seen < minUptime) return "starting";
-  const stray = lookAround(host, daemon, started.stray);
-  started.stray = stray;
-  if (!stray) return "starting";
-  const failed = describeStray(stray, portOfSite(worker)!);
-  if (hasSettled(stray, worker)) return { failed, hint: strayHint(app, worker, stray) };
-  if (!stray.told && stray.at - stray.first >= minUptime) {
-    stray.told = true;
+  const place = lookAround(host, daemon, started.wrongPlace);
+  started.wrongPlace = place;
+  if (!place) return "starting";
+  const failed = describePlace(place, portOfSite(worker)!);
+  if (hasSettled(place, worker)) return { failed, hint: placeHint(app, worker, place) };
+  if (!place.told && place.at - place.first >= minUptime) {
+    place.told = true;
     host.say(`-----> So far '${worker.kind}.${worker.ordinal}': ${failed}`);
   }
   return "starting";
@@ -149,22 +154,22 @@ function checkHealth(
 }
 
 /** Why a worker is not healthy after its time has passed. */
-function whyUnhealthy(host: Host, app: App, { worker, asked, stray }: Started): Failure {
+function whyUnhealthy(host: Host, app: App, { worker, asked, wrongPlace }: Started): Failure {
   if (emperors(host, app.paths).length === 0)
     return {
       failed: "uWSGI's emperor, which would start it, is not running, so it has not started",
     };
-  const place = portOfSite(worker);
-  if (stray && place)
-    return { failed: describeStray(stray, place), hint: strayHint(app, worker, stray) };
+  const asks = portOfSite(worker);
+  if (wrongPlace && asks)
+    return { failed: describePlace(wrongPlace, asks), hint: placeHint(app, worker, wrongPlace) };
   if (asked)
     return {
       failed: failureOf(worker, asked),
       hint: worker.healthcheck ? undefined : answerHint(app.name, asked),
     };
   return {
-    failed: place
-      ? `nothing listens on ${place.address}:${place.port} ($BIND_ADDRESS:$PORT)`
+    failed: asks
+      ? `nothing listens on ${asks.address}:${asks.port} ($BIND_ADDRESS:$PORT)`
       : "it has not started (see the emperor's log)",
   };
 }

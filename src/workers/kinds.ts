@@ -9,7 +9,7 @@ import type { Worker } from "./worker.ts";
  * The options for each kind whose app runs inside uWSGI; all other kinds are programs started by a
  * launcher.
  */
-export const programs: Record<string, (app: App, worker: Worker) => Pair[]> = {
+export const kindOptions: Record<string, (app: App, worker: Worker) => Pair[]> = {
   wsgi: (_, { command, virtualenv, settings }) => [
     ["plugin", "python3"],
     ...(virtualenv ? [["virtualenv", virtualenv] as const] : []),
@@ -48,7 +48,7 @@ export const programs: Record<string, (app: App, worker: Worker) => Pair[]> = {
       ["php-docroot", folder],
       ["php-allowed-ext", ".php"],
       ["php-index", "index.php"],
-      ...frontController(folder, setting(settings, "NGINX_CATCH_ALL")),
+      ...frontControllerOptions(folder, setting(settings, "NGINX_CATCH_ALL")),
     ];
   },
 };
@@ -62,7 +62,7 @@ const asked = "${PATH_INFO}";
  * for. uWSGI's `php-fallback` would leave the asked path in SCRIPT_NAME, which routers take for the
  * folder that the app lies in. `/other.php/path/info` keeps its way.
  */
-function frontController(folder: string, catchAll: string | undefined): Pair[] {
+function frontControllerOptions(folder: string, catchAll: string | undefined): Pair[] {
   const script = catchAll?.replace(/^\/?/, "/");
   if (!script?.endsWith(".php")) return [];
   // uWSGI takes a blank for the end of the condition.

@@ -47,7 +47,7 @@ export function execLine(command: string): string {
 export function renderLauncher(app: App, worker: Worker): string {
   const files = filesOf(app, worker);
   const exports = Object.entries({ ...worker.settings, [markName]: files.mark }).flatMap(
-    ([key, value]) => (isShellName(key) ? [`export ${key}=${quoted(value)}\n`] : []),
+    ([key, value]) => (isShellName(key) ? [`export ${key}=${singleQuoted(value)}\n`] : []),
   );
   // A second start means that the process has ended.
   const note = `printf . >>${files.starts}\necho $$ >${files.daemon}\n`;
@@ -60,7 +60,7 @@ export function renderLauncher(app: App, worker: Worker): string {
     // Before the settings: it sets PWD and OLDPWD, which may be among them.
     `cd ${shellQuote(app.tree)} || exit 1\n`,
     ...exports,
-    `${carried[0] === "env" ? `${worker.cron ? "" : "exec "}${carried.map(quoted).join(" ")}` : line}\n`,
+    `${carried[0] === "env" ? `${worker.cron ? "" : "exec "}${carried.map(singleQuoted).join(" ")}` : line}\n`,
   ].join("");
 }
 
@@ -68,7 +68,7 @@ export function renderLauncher(app: App, worker: Worker): string {
 const noteRun = ({ began, ended }: { began: string; ended: string }) =>
   `: >${began}\ntrap 'echo $? >${ended}' EXIT\n`;
 
-const quoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
+const singleQuoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
 
 /**
  * A command that gets the settings whose names no shell can export, such as Spring's

@@ -1,11 +1,11 @@
 import type { App } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
 import { everyProcess, familyOf, type Listener, listenersOf, wordsOf } from "../host/processes.ts";
-import { nodeEnv } from "./causes-port.ts";
+import { portExample } from "./take-port.ts";
 import type { Worker } from "./worker.ts";
 
 /** Where a worker listens instead of where nginx will ask it. */
-export interface Stray {
+export interface WrongPlace {
   /** When it was looked at, and since when it has listened there and been idle (`host.ticks`). */
   at: number;
   since: number;
@@ -28,8 +28,8 @@ const lookInterval = 1000;
 export function lookAround(
   host: Host,
   daemon: number,
-  before: Stray | undefined,
-): Stray | undefined {
+  before: WrongPlace | undefined,
+): WrongPlace | undefined {
   const now = host.ticks();
   if (before && now - before.at < lookInterval) return before;
   const family = familyOf(everyProcess(host), [daemon]);
@@ -58,7 +58,10 @@ const portPatience = 10_000;
  * metrics or a debugger first; who gives it more time than usual by PIKU_HEALTHCHECK_TIMEOUT knows
  * that it is slow.
  */
-export function hasSettled({ at, since, first, listeners }: Stray, { listen, settings }: Worker) {
+export function hasSettled(
+  { at, since, first, listeners }: WrongPlace,
+  { listen, settings }: Worker,
+) {
   if (listen && "port" in listen && listeners.some(({ port }) => port === listen.port))
     return at - first >= addressPatience;
   return at - since >= portPatience && settings.PIKU_HEALTHCHECK_TIMEOUT === undefined;
@@ -80,42 +83,23 @@ const placesOf = (listeners: readonly Listener[], own?: number) =>
 const isOpen = (address: string) => ["127.0.0.1", "0.0.0.0", "::"].includes(address);
 
 /** Where a worker listens, and where it is to. */
-export const describeStray = (
-  { listeners }: Stray,
+export const describePlace = (
+  { listeners }: WrongPlace,
   { address, port }: { address: string; port: number },
 ) =>
   `it listens on ${placesOf(listeners, port)} instead of ${address}:${port} ($BIND_ADDRESS:$PORT)`;
 
-/** How to make programs listen where they are told to, by what is in their command. */
-const programs: readonly [pattern: RegExp, remedy: string][] = [
-  [/\bflask\b.*\brun\b/, "web: flask run --host $BIND_ADDRESS --port $PORT"],
-  [/\bstreamlit\b/, "web: streamlit run app.py --server.address $BIND_ADDRESS --server.port $PORT"],
-  [/\bgunicorn\b/, "web: gunicorn --bind $BIND_ADDRESS:$PORT app:app"],
-  [/\b(uvicorn|hypercorn|fastapi)\b/, "web: uvicorn --host $BIND_ADDRESS --port $PORT app:app"],
-  [/\brunserver\b/, "web: python3 manage.py runserver $BIND_ADDRESS:$PORT"],
-  [/\bhttp\.server\b/, "web: python3 -m http.server --bind $BIND_ADDRESS $PORT"],
-  [/\bnext\b/, "web: npx next start --hostname $BIND_ADDRESS --port $PORT"],
-  [/\b(vite|astro)\b/, "HOST=127.0.0.1 before the command, or --host $BIND_ADDRESS --port $PORT"],
-  [/\b(rails|puma|rackup)\b/, "web: bundle exec rails server --binding $BIND_ADDRESS --port $PORT"],
-  [/\bphp\b/, "web: php -S $BIND_ADDRESS:$PORT"],
-  [/\bpython[\d.]*\b/, 'app.run(host=os.environ["BIND_ADDRESS"], port=int(os.environ["PORT"]))'],
-  [/\b(node|npm|npx|yarn|pnpm)\b/, `server.listen(${nodeEnv}.PORT, ${nodeEnv}.BIND_ADDRESS)`],
-  [/\b(bun|deno)\b/, "hostname and port from the variables BIND_ADDRESS and PORT"],
-  [/\bjava\b/, "web: java -jar app.jar --server.address=$BIND_ADDRESS --server.port=$PORT"],
-  [/\bdotnet\b/, "ASPNETCORE_URLS=http://$BIND_ADDRESS:$PORT before the command"],
-];
-
 /** What to write so that a worker listens where it is to, and what to type instead. */
-export function strayHint(
+export function placeHint(
   { name }: App,
   { command, listen }: Worker,
-  { listeners, title }: Stray,
+  { listeners, title }: WrongPlace,
 ): string {
   const own = listen && "port" in listen ? listen.port : undefined;
-  const known = programs.find(([pattern]) => pattern.test(command) || pattern.test(title));
+  const known = portExample(command, title);
   const isAddress = listeners.some(({ port }) => port === own);
   const write = known
-    ? `write ${known[1]}`
+    ? `write ${known}`
     : "let the program take its address from BIND_ADDRESS and its port from PORT";
   const reachable = isAddress ? undefined : listeners.find(({ address }) => isOpen(address));
   if (isAddress) return `${write}, or where it reads HOST: config:set ${name} HOST=127.0.0.1`;

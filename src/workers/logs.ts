@@ -22,7 +22,7 @@ import { filesOf, type Worker } from "./worker.ts";
 
 // The output of an old process would bury why the new one fails. A process keeps writing to the
 // file that it has opened, even after it has been renamed.
-const setAside = /^(.+\.log)\.before-(\d+)$/;
+const asideName = /^(.+\.log)\.before-(\d+)$/;
 
 /** The name that `setLogAside` gives to the log from before a release. */
 const logBefore = (log: string, release: number) => `${log}.before-${release}`;
@@ -39,7 +39,7 @@ export function setLogAside(host: Host, app: App, worker: Worker): void {
  */
 export function restoreLogs(host: Host, app: App, release: number): void {
   for (const name of host.list(app.logs)) {
-    const [, log, number] = setAside.exec(name) ?? [];
+    const [, log, number] = asideName.exec(name) ?? [];
     if (log === undefined || Number(number) !== release) continue;
     const [former, fresh] = [`${app.logs}/${name}`, `${app.logs}/${log}`];
     if (isTurned(host, fresh)) host.rename(former, `${fresh}.old`);
@@ -77,7 +77,7 @@ export function newestLog(host: Host, app: App, worker: Worker): string {
 /** Removes logs from before releases other than the live one. */
 export function forgetLogs(host: Host, app: App, live: number): void {
   for (const name of host.list(app.logs)) {
-    const number = setAside.exec(name)?.[2];
+    const number = asideName.exec(name)?.[2];
     if (number !== undefined && Number(number) !== live) host.remove(`${app.logs}/${name}`);
   }
 }
@@ -122,7 +122,7 @@ export function workerLogs(host: Host, app: App): Log[] {
   const names = host.list(app.logs);
   const former = new Map<string, string[]>();
   for (const name of names) {
-    const log = name.endsWith(".old") ? name.slice(0, -".old".length) : setAside.exec(name)?.[1];
+    const log = name.endsWith(".old") ? name.slice(0, -".old".length) : asideName.exec(name)?.[1];
     if (log === undefined) continue;
     const files = former.get(log);
     if (files) files.push(`${app.logs}/${name}`);

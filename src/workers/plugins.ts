@@ -10,7 +10,7 @@ const pluginFolder = "/usr/lib/uwsgi/plugins";
  * them: their names change with the release (bookworm: uwsgi-plugin-rack-ruby3.1, trixie:
  * uwsgi-plugin-ruby). `usual` is trixie's name, for where apt does not know.
  */
-const packages: Record<string, { usual: string; pattern: RegExp }> = {
+const pluginPackages: Record<string, { usual: string; pattern: RegExp }> = {
   python3: { usual: "uwsgi-plugin-python3", pattern: /-plugin-python3$/ },
   asyncio_python3: { usual: "uwsgi-plugin-python3", pattern: /-plugin-asyncio-python3$/ },
   gevent_python3: { usual: "uwsgi-plugin-gevent-python3", pattern: /-plugin-gevent-python3$/ },
@@ -31,7 +31,7 @@ const askedFor = (pairs: readonly Pair[]) =>
 export const packagesOf = (plugins: readonly string[], known: readonly string[]): string[] => [
   ...new Set(
     plugins.map((plugin) => {
-      const { usual, pattern } = packages[plugin]!;
+      const { usual, pattern } = pluginPackages[plugin]!;
       return (
         known
           .filter((name) => pattern.test(name))
@@ -56,7 +56,7 @@ export function refuseMissingPlugins(host: Host, pairs: readonly Pair[]): void {
   if (!host.stat(pluginFolder)) return;
   const installed = host.list(pluginFolder);
   const missing = [...new Set(askedFor(pairs))].filter(
-    (name) => Object.hasOwn(packages, name) && !installed.includes(`${name}_plugin.so`),
+    (name) => Object.hasOwn(pluginPackages, name) && !installed.includes(`${name}_plugin.so`),
   );
   if (missing.length === 0) return;
   const known = host.capture(["apt-cache", "pkgnames", "uwsgi-plugin-"]).stdout.split("\n");

@@ -7,7 +7,7 @@ import { isListening } from "../host/processes.ts";
 import { PikuError } from "../text/errors.ts";
 
 /** Where an app listens, and whether two generations can listen at the same time. */
-export interface Place {
+export interface PortNeeds {
   /** The site's names; none for an app without a site. */
   names: string[];
   /** Whether any worker answers http. */
@@ -35,7 +35,7 @@ export interface OwnPorts extends Record<Slot, number[]> {
 
 const portsFile = (app: App) => `${app.releases}/ports.json`;
 // Below the range for outgoing connections (ip_local_port_range).
-const firstPort = 20_000;
+const firstWorkerPort = 20_000;
 const portCount = 10_000;
 
 /**
@@ -54,7 +54,7 @@ export function choosePorts(host: Host, app: App, count: number): OwnPorts {
   );
   const free = (): number => {
     for (let i = 0; i < portCount; i++) {
-      const port = firstPort + ((start + i) % portCount);
+      const port = firstWorkerPort + ((start + i) % portCount);
       if (taken.has(port) || !host.canBind("127.0.0.1", port)) continue;
       taken.add(port);
       return port;

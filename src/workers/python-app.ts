@@ -12,14 +12,14 @@ export function target({ kind, command }: Scene): { module: string; callable: st
 }
 
 /** The file of a module. */
-export const fileOf = (module: string) => `${module.replaceAll(".", "/")}.py`;
+export const fileOfModule = (module: string) => `${module.replaceAll(".", "/")}.py`;
 
 /** The source of a module of the app, and its file. */
 export function moduleOf(
   { read }: Scene,
   module: string,
 ): { file: string; source: string } | undefined {
-  return [fileOf(module), `${module.replaceAll(".", "/")}/__init__.py`].flatMap((file) => {
+  return [fileOfModule(module), `${module.replaceAll(".", "/")}/__init__.py`].flatMap((file) => {
     const source = read(file);
     return source === undefined ? [] : [{ file, source }];
   })[0];

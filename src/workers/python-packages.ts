@@ -1,5 +1,5 @@
 /** Packages whose name is not that of the module that a program imports. */
-const packages: Record<string, string> = {
+const modulePackages: Record<string, string> = {
   cv2: "opencv-python-headless",
   PIL: "pillow",
   yaml: "pyyaml",
@@ -76,11 +76,11 @@ const packages: Record<string, string> = {
 /** The package that brings a module. */
 export const packageOf = (module: string) =>
   [module.split(".").slice(0, 2).join("."), module.split(".")[0]!]
-    .map((name) => (Object.hasOwn(packages, name) ? packages[name] : undefined))
+    .map((name) => (Object.hasOwn(modulePackages, name) ? modulePackages[name] : undefined))
     .find((name) => name !== undefined) ?? module.split(".")[0]!;
 
 /** Programs that a Python package brings, by their name; the package where that is another. */
-const programs: Record<string, string> = {
+const pythonPrograms: Record<string, string> = {
   "waitress-serve": "waitress",
   "django-admin": "django",
   "huey_consumer.py": "huey",
@@ -90,14 +90,14 @@ const programs: Record<string, string> = {
   fastapi: "fastapi[standard]",
 };
 
-const ownName =
+const namedLikePackage =
   /^(gunicorn|uvicorn|hypercorn|daphne|flask|streamlit|celery|gradio|chainlit|panel|voila|mkdocs|sanic|granian|alembic|sphinx-build|pytest|litestar|robyn|quart|bokeh|solara|nicegui|mesop|dramatiq|scrapy|datasette|honcho|jupyter|meinheld)$/;
 
 /** The package that brings a program; undefined for one that none is known to bring. */
 export const packageOfProgram = (program: string) =>
-  Object.hasOwn(programs, program)
-    ? programs[program]
-    : ownName.test(program)
+  Object.hasOwn(pythonPrograms, program)
+    ? pythonPrograms[program]
+    : namedLikePackage.test(program)
       ? program
       : undefined;
 

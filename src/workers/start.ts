@@ -9,7 +9,7 @@ import { emperorLog, wakeEmperor } from "./emperor.ts";
 import { renderVassal } from "./ini.ts";
 import { ensureWallScript, wallPairs } from "./isolation.ts";
 import { envdirFiles, renderLauncher } from "./launcher.ts";
-import type { Stray } from "./listening.ts";
+import type { WrongPlace } from "./listening.ts";
 import { setLogAside } from "./logs.ts";
 import { vassalPairs } from "./vassal.ts";
 import { filesOf, markName, runFolder, socketOf, type Worker } from "./worker.ts";
@@ -104,7 +104,7 @@ export interface Started {
   /** Since when it listens and answers (`host.ticks`). */
   ready?: number;
   /** Where it listens instead of where it is to. */
-  stray?: Stray;
+  wrongPlace?: WrongPlace;
 }
 
 /**

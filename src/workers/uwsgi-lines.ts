@@ -1,6 +1,6 @@
 /** A launcher of piku's, as uWSGI names it. */
 const launcher = String.raw`exec sh /\S+/releases/\S+/run-\d+/[\w-]+\.\d+\.sh`;
-const clock = String.raw`\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4} - `;
+const clockTime = String.raw`\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4} - `;
 
 /**
  * What uWSGI 2.0 itself prints, as its source has it (core/uwsgi.c, master.c, master_utils.c,
@@ -27,8 +27,8 @@ const lines = [
   String.raw`\.\.\.(brutally|gracefully) killing workers\.\.\.`,
   String.raw`\.\.\.The work of process \d+ is done\. Seeya!`,
   String.raw`SIGINT\/SIG(TERM|QUIT) received\.\.\.killing workers\.\.\.`,
-  String.raw`(${clock})?received message \d+ from emperor`,
-  String.raw`(${clock})?graceful shutdown triggered\.\.\.`,
+  String.raw`(${clockTime})?received message \d+ from emperor`,
+  String.raw`(${clockTime})?graceful shutdown triggered\.\.\.`,
   String.raw`goodbye to uWSGI\.`,
   // Of what nobody else waits for, behind a wall.
   String.raw`subprocess \d+ (exited with code|was terminated by signal) \d+`,
@@ -45,7 +45,7 @@ const lines = [
   String.raw`\[uwsgi-daemons\] stopping daemon \(pid: \d+\): ${launcher}`,
   String.raw`\[uwsgi-daemons\] daemon did not die in time, killing \(pid: \d+\): ${launcher}`,
   String.raw`\[uwsgi-cron\] command "${launcher}" registered as cron task`,
-  String.raw`(${clock})?\[uwsgi-cron\] running "${launcher}" \(pid \d+\)`,
+  String.raw`(${clockTime})?\[uwsgi-cron\] running "${launcher}" \(pid \d+\)`,
   String.raw`\[uwsgi-cron\] command "${launcher}" running with pid \d+ exited after \d+ second\(s\)`,
 ];
 

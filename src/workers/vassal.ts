@@ -4,7 +4,7 @@ import { isCron, isUwsgiKind } from "../app/procfile.ts";
 import { setting } from "../app/settings.ts";
 import { cronTimes } from "./cron.ts";
 import { escapeValue, type Pair } from "./ini.ts";
-import { programs } from "./kinds.ts";
+import { kindOptions } from "./kinds.ts";
 import { cutByEnvdir } from "./launcher.ts";
 import { logMark } from "./log-lines.ts";
 import { askedPath, filesOf, type Worker } from "./worker.ts";
@@ -52,7 +52,7 @@ function insidePairs(app: App, worker: Worker): Pair[] {
   const files = filesOf(app, worker);
   const idle = setting(settings, "UWSGI_IDLE");
   const trailing = Object.entries(settings).filter(([, value]) => cutByEnvdir(value));
-  const program = programs[kind]!(app, worker);
+  const program = kindOptions[kind]!(app, worker);
   return [
     ...program,
     ...renewal(settings, program),

@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { probeSource, slowSource, webProbe, wsgiProbe } from "./probe.ts";
 import { type Board, eventually, type Files, fails, freePorts, list, ok, read } from "./sandbox.ts";
-import { longOnAnyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, onlyLong, stories } from "./story.ts";
 import { asking, running, sshing, watching } from "./watch.ts";
 
 /** Somebody else's server on a port of an app's: it answers with what it was sent. */
@@ -46,6 +46,7 @@ function portsOf(board: Board, app: string): [live: number, other: number] {
 }
 
 stories((board, story) => {
+  const long = onlyLong(story);
   const root = () => board.pikuRoot;
   const get = (app: string, url = "/", how = {}) => board.get(url, { host: `${app}.test`, ...how });
   const set = (app: string, ...settings: string[]) => board.ssh("config:set", app, ...settings);
@@ -361,7 +362,7 @@ stories((board, story) => {
     }
   });
 
-  story("destroy leaves nothing of an app but its data, and what --undo needs", async () => {
+  long("destroy leaves nothing of an app but its data, and what --undo needs", async () => {
     /** Everything below piku's folder that is neither an app's data nor kept for a day. */
     const everything = () =>
       ok(board.run(["find", root()], { cwd: "/" }))

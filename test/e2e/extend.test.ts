@@ -3,7 +3,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { probeSource, webProbe } from "./probe.ts";
 import { fails, ok, quote, read } from "./sandbox.ts";
-import { anyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, stories } from "./story.ts";
 
 stories((board, story) => {
   const write = (name: string, text: string, mode = 0o755) => {
@@ -169,4 +169,4 @@ stories((board, story) => {
     expect(powershell).toStartWith("Register-ArgumentCompleter -Native -CommandName piku");
     expect(powershell).toContain("'rollback' = ");
   });
-}, anyBoard);
+}, longOnAnyBoard);

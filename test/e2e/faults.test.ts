@@ -33,7 +33,7 @@ const faults: Record<string, Fault> = {
   full: {
     title: "on a disk that is full",
     steps: 5,
-    says: /its disk is full; make room and try again/,
+    says: /disk is full; make room and try again/,
   },
   ...(isRoot
     ? ({

@@ -6,7 +6,7 @@ import { expect } from "bun:test";
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { probeSource, slowSource, webProbe, wsgiProbe } from "./probe.ts";
-import { eventually, type Files, fails, list, ok, type Repo, read } from "./sandbox.ts";
+import { eventually, type Files, fails, kill, list, ok, type Repo, read } from "./sandbox.ts";
 import { longOnAnyBoard, skipped, stories } from "./story.ts";
 import { asking, commandOf, live, running, sshing, watching } from "./watch.ts";
 
@@ -606,7 +606,7 @@ ThreadingHTTPServer((os.environ["BIND_ADDRESS"], int(os.environ["PORT"])), Page)
         });
         // As in a power cut: the one that waits for git would undo the release.
         const waits = running(board, board.executable).filter((one) => !hook().includes(one));
-        for (const one of waits) process.kill(one, "SIGKILL");
+        for (const one of waits) kill(one, "SIGKILL");
         const end = performance.now() + 15_000;
         while (read(`${root()}/releases/killed/live`) !== `${number}\n` && performance.now() < end);
         process.kill(pid, "SIGKILL");

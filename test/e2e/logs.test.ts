@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { webProbe, wsgiProbe } from "./probe.ts";
 import { type Board, eventually, fails, list, ok, quote, read } from "./sandbox.ts";
-import { anyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, stories } from "./story.ts";
 
 /** `logs WORDS`, followed: what it has printed so far; `end` hangs up and waits. */
 function following(board: Board, ...words: string[]) {
@@ -249,4 +249,4 @@ for n in range(100000):
       expect(read(`${folder}/odd.1.log`)).toContain("line 5");
     },
   );
-}, anyBoard);
+}, longOnAnyBoard);

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { webProbe, wsgiProbe } from "./probe.ts";
 import { type Board, eventually, fails, ok, quote, read } from "./sandbox.ts";
-import { anyBoard, stories } from "./story.ts";
+import { longOnAnyBoard, stories } from "./story.ts";
 import { live, running, sshing, watching } from "./watch.ts";
 
 /** The same command on a terminal. */
@@ -337,4 +337,4 @@ stories((board, story) => {
       ok(board.piku(...words));
     eventually(() => expect(wrong()).toEqual([]));
   });
-}, anyBoard);
+}, longOnAnyBoard);

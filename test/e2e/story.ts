@@ -93,7 +93,7 @@ export const unlessLong: Told = {
       : "npm run test:long tells them of this executable",
 };
 
-/** Tells a story that takes half a minute in the longer proofs only. */
+/** Tells a story that takes half a minute or more in the longer proofs only. */
 export const onlyLong =
   (story: Tell): Tell =>
   (name, body) =>

@@ -29,7 +29,7 @@ import { addKeys, readKeys } from "../../src/board/keys.ts";
 import { originalKeyLine, ourKeyLine } from "../../src/board/takeover.ts";
 import { readWords } from "../../src/commands/arguments.ts";
 import { commands } from "../../src/commands/index.ts";
-import { parseSshCommand, wordsOf } from "../../src/commands/ssh.ts";
+import { calledWords, parseSshCommand } from "../../src/commands/ssh.ts";
 import { branchToDeploy, parseUpdates } from "../../src/repository/push.ts";
 import { renderSite } from "../../src/site/render.ts";
 import { planSite } from "../../src/site/site.ts";
@@ -55,7 +55,7 @@ const isSafeName = (name: string) => /^[A-Za-z0-9][\w.-]{0,59}$/.test(name) && !
 // ---- the ssh command line ----
 
 hold("an ssh command is words, or refused", hostile(300_000), (line) => {
-  const words = unlessRefused(() => wordsOf([], { SSH_ORIGINAL_COMMAND: line }));
+  const words = unlessRefused(() => calledWords([], { SSH_ORIGINAL_COMMAND: line }));
   demand(words === undefined || words.every((word) => typeof word === "string"), "words", words);
 });
 

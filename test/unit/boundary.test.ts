@@ -119,6 +119,26 @@ test("no file imports itself by way of others", () => {
   expect(circles).toEqual([]);
 });
 
+/** What each engine has to have by the same name. */
+const ofEachEngine = ["host", "exit"];
+
+test("a name that one file exports means nothing else in another", () => {
+  const owners = new Map<string, Set<string>>();
+  const exported = new Set<string>();
+  for (const file of new Bun.Glob("**/*.ts").scanSync(source))
+    for (const [, isExported, name] of fs
+      .readFileSync(join(source, file), "utf8")
+      .matchAll(/^(export )?(?:async )?(?:function|const|let|class|interface|type) (\w+)/gm)) {
+      owners.set(name!, (owners.get(name!) ?? new Set()).add(file));
+      if (isExported) exported.add(name!);
+    }
+  expect(exported.size).toBeGreaterThan(500);
+  const shared = [...exported].filter(
+    (name) => owners.get(name)!.size > 1 && !ofEachEngine.includes(name),
+  );
+  expect(shared.map((name) => `${name}: ${[...owners.get(name)!].join(", ")}`)).toEqual([]);
+});
+
 const maxLines = 350;
 
 test(`no file of the source is longer than ${maxLines} lines`, () => {

@@ -2,7 +2,7 @@ import { isCommit } from "../../repository/commit.ts";
 import { PikuError } from "../../text/errors.ts";
 
 /** What a backup says of itself, in `piku.json`, its first member. */
-export interface Manifest {
+export interface BackupManifest {
   format: 1;
   /** The piku that wrote it, and when (ISO 8601). */
   piku: string;
@@ -20,10 +20,10 @@ export interface Manifest {
 export const notOurs = "it was made or changed by something else; nothing was restored";
 
 /** Reads `piku.json`. Throws for what piku never wrote. */
-export function parseManifest(content: string): Manifest {
-  let manifest: Manifest | undefined;
+export function parseManifest(content: string): BackupManifest {
+  let manifest: BackupManifest | undefined;
   try {
-    manifest = JSON.parse(content) as Manifest;
+    manifest = JSON.parse(content) as BackupManifest;
   } catch {
     // Told below.
   }

@@ -3,7 +3,7 @@ import type { Host } from "../../host/host.ts";
 import { isDiskFull } from "../../host/space.ts";
 import { PikuError } from "../../text/errors.ts";
 import { printable } from "../../text/text.ts";
-import { type Manifest, notOurs, parseManifest } from "./manifest.ts";
+import { type BackupManifest, notOurs, parseManifest } from "./manifest.ts";
 import readScript from "./read.sh" with { type: "text" };
 import { idleSeconds, refuseIdle } from "./stage.ts";
 import watchScript from "./watch.sh" with { type: "text" };
@@ -14,7 +14,12 @@ import watchScript from "./watch.sh" with { type: "text" };
  * from anybody, so nothing but what a backup has may be in it, and links only among the files of
  * apps.
  */
-export function readBackup(host: Host, stage: string, file = "", ...member: string[]): Manifest {
+export function readBackup(
+  host: Host,
+  stage: string,
+  file = "",
+  ...member: string[]
+): BackupManifest {
   const env = { ...host.env(), LC_ALL: "C", stage, file, patience: idleSeconds };
   const status = host.run(["sh", "-c", watchScript + readScript, "sh", ...member], { env });
   refuseIdle(host, stage, "sent");

@@ -1,4 +1,5 @@
 import { type App, appOf, parseAppName } from "../../app/app.ts";
+import { parseKeyLines } from "../../app/authorized-keys.ts";
 import { readBoardSettings } from "../../app/board-settings.ts";
 import { changeSettings, parseSettings } from "../../app/env-grammar.ts";
 import { withLock } from "../../app/locks.ts";
@@ -14,8 +15,8 @@ import { ensureTree, fillTree } from "../../repository/worktree.ts";
 import { Ended, explain, must, PikuError } from "../../text/errors.ts";
 import { voiceOf } from "../../text/output.ts";
 import { printable } from "../../text/text.ts";
-import { addKeys, parseKeyLines, readKeys } from "../keys.ts";
-import type { Manifest } from "./manifest.ts";
+import { addKeys, readKeys } from "../keys.ts";
+import type { BackupManifest } from "./manifest.ts";
 
 /**
  * Moves what a backup holds, unpacked and checked below `stage`, into place and deploys each app;
@@ -26,7 +27,7 @@ import type { Manifest } from "./manifest.ts";
 export function restoreBackup(
   given: Host,
   stage: string,
-  manifest: Manifest,
+  manifest: BackupManifest,
   only: App | undefined,
   force: boolean,
 ): void {
@@ -45,7 +46,7 @@ export function restoreBackup(
   }));
   if (!only && manifest.board)
     withLock(host, paths, "machine", undefined, "", () => restoreBoard(host, paths, files));
-  const left: Wanted[] = [];
+  const left: AppToRestore[] = [];
   const failed = apps.filter((one) =>
     withLock(host, paths, "restore", one.app, "restore", () => {
       const replaces = isThere(host, one.app);
@@ -60,13 +61,13 @@ export function restoreBackup(
   if (failed.length > 0) throw new Ended(1);
 }
 
-type Wanted = { app: App } & Omit<Manifest["apps"][number], "name">;
+type AppToRestore = { app: App } & Omit<BackupManifest["apps"][number], "name">;
 
 /** Restores one app, whatever becomes of the others; whether that went well. */
 function restoreApp(
   host: Host,
   files: string,
-  { app, commit, branch }: Wanted,
+  { app, commit, branch }: AppToRestore,
   replaces: boolean,
 ): boolean {
   const voice = voiceOf(host);

@@ -1,5 +1,6 @@
 import { version } from "../../../package.json" with { type: "json" };
 import type { App } from "../../app/app.ts";
+import { keysFile, parseKeyLines } from "../../app/authorized-keys.ts";
 import { withLock } from "../../app/locks.ts";
 import { type Paths, pathsOf } from "../../app/paths.ts";
 import { liveNumber, liveRelease } from "../../app/releases.ts";
@@ -8,9 +9,8 @@ import { findTool } from "../../host/tools.ts";
 import { madeBy } from "../../repository/build-tree.ts";
 import { commitOf } from "../../repository/worktree.ts";
 import { must, PikuError } from "../../text/errors.ts";
-import { keysFile, parseKeyLines } from "../keys.ts";
 import listScript from "./list.py" with { type: "text" };
-import type { Manifest } from "./manifest.ts";
+import type { BackupManifest } from "./manifest.ts";
 import { idleSeconds, refuseIdle, withStage } from "./stage.ts";
 import watchScript from "./watch.sh" with { type: "text" };
 import writeScript from "./write.sh" with { type: "text" };
@@ -41,7 +41,7 @@ export function writeBackup(host: Host, apps: readonly App[], board: boolean): v
       host.write(`${stage}/files/authorized_keys`, ownKeyLines(host), 0o600);
     }
     const odd = listFiles(host, stage, python, apps, board);
-    send(host, stage, paths);
+    sendArchive(host, stage, paths);
     if (odd.length > 0)
       throw new PikuError(
         `the backup is whole, but it has files that look like SQLite databases and are busy or damaged, as they are: ${odd.join(", ")}`,
@@ -52,7 +52,7 @@ export function writeBackup(host: Host, apps: readonly App[], board: boolean): v
 
 /** Puts aside what is small of each app, and writes `piku.json`. */
 function writeManifest(host: Host, stage: string, apps: readonly App[], board: boolean): void {
-  const manifest: Manifest = {
+  const manifest: BackupManifest = {
     format: 1,
     piku: version,
     created: new Date(host.now()).toISOString(),
@@ -69,7 +69,7 @@ function writeManifest(host: Host, stage: string, apps: readonly App[], board: b
 }
 
 /** Sends all that was put aside and listed to stdout, `piku.json` first. */
-function send(host: Host, stage: string, { root }: Paths): void {
+function sendArchive(host: Host, stage: string, { root }: Paths): void {
   const aside = host.list(`${stage}/files`).filter((name) => name !== "piku.json");
   const env = { ...host.env(), LC_ALL: "C", stage, root, patience: idleSeconds };
   const script = watchScript + writeScript;
@@ -107,7 +107,7 @@ function hardLink(host: Host, paths: Paths, stage: string, names: readonly strin
 
 const unreadable = "files could not be read";
 
-function snapshot(host: Host, app: App, stage: string): Manifest["apps"][number] {
+function snapshot(host: Host, app: App, stage: string): BackupManifest["apps"][number] {
   const { name, paths } = app;
   const records = host
     .list(app.releases)

@@ -19,13 +19,17 @@ export const certificates: Check = (host, { apps, paths: { nginx } }) => {
     all
       .filter(({ until }) => until === undefined || days(until) < warnDays)
       .map(({ app, until }) => ({
-        says: `the certificate of app '${app}' ${stateOf(until, now, days)}`,
+        says: `the certificate of app '${app}' ${certificateState(until, now, days)}`,
         remedy: `deploy ${app} says why it is not renewed`,
       })),
   );
 };
 
-function stateOf(until: number | undefined, now: number, days: (until: number) => number): string {
+function certificateState(
+  until: number | undefined,
+  now: number,
+  days: (until: number) => number,
+): string {
   if (until === undefined) return "is missing, or does not match its key";
   return until < now ? "has expired" : `expires in ${days(until)} days`;
 }

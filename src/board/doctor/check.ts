@@ -4,7 +4,7 @@ import type { Paths } from "../../app/paths.ts";
 import { isStopped, readableNumber } from "../../app/releases.ts";
 import type { Host } from "../../host/host.ts";
 import { readSites } from "../../site/nginx.ts";
-import { type Running, runningNginx } from "../../site/reload.ts";
+import { type RunningNginx, runningNginx } from "../../site/reload.ts";
 import { explain } from "../../text/errors.ts";
 import { appsWithWorkers } from "../../workers/emperor.ts";
 
@@ -19,10 +19,10 @@ export interface Finding {
  * Looks at one aspect of the board, and gives at least one finding. It sees what piku's user can
  * see, who is not root.
  */
-export type Check = (host: Host, board: Board) => Finding[];
+export type Check = (host: Host, board: Examined) => Finding[];
 
 /** What several checks look at, read once. */
-export interface Board {
+export interface Examined {
   paths: Paths;
   apps: readonly App[];
   /** Those of them that should be running. */
@@ -31,11 +31,11 @@ export interface Board {
   settings?: BoardSettings;
   /** The sites in piku's folder, app -> text. */
   sites: ReadonlyMap<string, string>;
-  nginx: Running;
+  nginx: RunningNginx;
 }
 
 /** Reads what several checks look at. */
-export function readBoard(host: Host, paths: Paths): Board {
+export function readBoard(host: Host, paths: Paths): Examined {
   const apps = listApps(host, paths).map((name) => appOf(paths, name));
   const working = appsWithWorkers(host, paths);
   const settings = readableSettings(host, paths);

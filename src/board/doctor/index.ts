@@ -6,7 +6,7 @@ import { clock } from "./clock.ts";
 import { disk } from "./disk.ts";
 import { emperor } from "./emperor.ts";
 import { history } from "./history.ts";
-import { keys } from "./keys.ts";
+import { loginKeys } from "./keys.ts";
 import { leftovers } from "./leftovers.ts";
 import { memory } from "./memory.ts";
 import { nginx } from "./nginx.ts";
@@ -36,7 +36,7 @@ export const checks: Record<string, Check> = {
   clock,
   power,
   writable,
-  keys,
+  keys: loginKeys,
   rights,
   history,
   leftovers,

@@ -1,8 +1,8 @@
-import { type KeyLine, keysFile, parseKeyLines } from "../keys.ts";
+import { type KeyLine, keysFile, parseKeyLines } from "../../app/authorized-keys.ts";
 import { type Check, findings, when } from "./check.ts";
 
 /** Whether every key of authorized_keys that leads to piku does so wherever it stands. */
-export const keys: Check = (host) => {
+export const loginKeys: Check = (host) => {
   const file = keysFile(host);
   const plain = plainCopies(host.read(file) ?? "");
   const [lines, have, them] =

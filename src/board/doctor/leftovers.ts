@@ -4,11 +4,11 @@ import { numbersOf, readJournal } from "../../app/releases.ts";
 import type { Host } from "../../host/host.ts";
 import { someOf } from "../../text/text.ts";
 import { listVassals } from "../../workers/emperor.ts";
-import { type Board, type Check, findings } from "./check.ts";
+import { type Check, type Examined, findings } from "./check.ts";
 
 /** Whether anything is left of deploys that were cut off, or of apps that are gone. */
 export const leftovers: Check = (host, board) => {
-  const { left, waiting, tried } = withoutApp(host, board);
+  const { left, waiting, tried } = namesWithoutApp(host, board);
   const notes = [
     "none",
     ...(waiting.length > 0 ? [`settings wait for a first push of ${waiting.join(", ")}`] : []),
@@ -32,7 +32,7 @@ export const leftovers: Check = (host, board) => {
  * Names of which there is something but no app: `waiting` have nothing but settings, `tried` have
  * pushes that failed.
  */
-function withoutApp(host: Host, { apps, paths }: Board) {
+function namesWithoutApp(host: Host, { apps, paths }: Examined) {
   const vassals = listVassals(host, paths).map(({ app }) => app);
   const begun = new Set([...host.list(paths.repos), ...vassals]);
   const names = [...new Set([...begun, ...host.list(paths.envs)])].filter((name) =>

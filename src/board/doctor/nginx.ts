@@ -1,7 +1,7 @@
 import type { Host } from "../../host/host.ts";
 import { isListening } from "../../host/processes.ts";
 import { isStuck } from "../../site/reload.ts";
-import { type Board, type Check, findings, when } from "./check.ts";
+import { type Check, type Examined, findings, when } from "./check.ts";
 
 /** Whether the nginx that serves the sites runs, as it is meant to, and takes changes. */
 export const nginx: Check = (host, board) => {
@@ -17,7 +17,7 @@ export const nginx: Check = (host, board) => {
       "nginx's master is stuck waiting for one of its files, so no site can change",
       remedy,
     ),
-    ...portsOf(board)
+    ...sitePorts(board)
       .filter((port) => !isListening(host, port))
       .map((port) => ({ says: `nothing listens on port ${port}`, remedy })),
     ...when(
@@ -31,11 +31,11 @@ export const nginx: Check = (host, board) => {
 };
 
 /** The ports of all sites. */
-const portsOf = ({ sites, settings }: Board) =>
+const sitePorts = ({ sites, settings }: Examined) =>
   sites.size > 0 ? Object.values(settings?.ports ?? {}) : [];
 
 /** What is wrong with root's nginx as piku's version 1 used it: a unit watches the sites. */
-function fromVersionOne(host: Host, { nginx: { way }, settings }: Board) {
+function fromVersionOne(host: Host, { nginx: { way }, settings }: Examined) {
   if (way !== "watched" || settings?.reload !== undefined) return [];
   return [
     ...when(
@@ -51,7 +51,7 @@ function fromVersionOne(host: Host, { nginx: { way }, settings }: Board) {
 }
 
 /** Why nginx stayed a shared one when this piku was installed, where it was not meant to. */
-function notOwn(host: Host, { nginx: { way }, settings }: Board) {
+function notOwn(host: Host, { nginx: { way }, settings }: Examined) {
   const reason = host.read("/usr/local/lib/piku/shared-because")?.trim() ?? "";
   return when(
     reason !== "" && settings?.nginx !== "shared" && way !== "own",

@@ -6,7 +6,7 @@ import { webFiles } from "../../site/main-file.ts";
 import { refusedSites } from "../../site/refused.ts";
 import { addressIn } from "../../site/visit.ts";
 import { printable } from "../../text/text.ts";
-import { type Board, type Check, findings, when } from "./check.ts";
+import { type Check, type Examined, findings, when } from "./check.ts";
 
 /** Whether nginx takes all sites, they are those of the live releases, and visitors get answers. */
 export const sites: Check = (host, board) => {
@@ -40,7 +40,7 @@ function lastComplaint(host: Host, paths: Paths): string | undefined {
 }
 
 /** Apps whose site is not the one of their live release. */
-function changed(host: Host, board: Board, refused: ReadonlyMap<string, string>) {
+function changed(host: Host, board: Examined, refused: ReadonlyMap<string, string>) {
   const released = board.expected.flatMap(({ name }) => {
     const site = releasedSite(host, board.paths, name);
     return site === undefined ? [] : [{ name, site }];
@@ -69,7 +69,7 @@ const fromNginx: Record<string, string> = {
 };
 
 /** Apps for which nginx itself answers, or nothing does; asked as visitors would, in one call. */
-function unanswered(host: Host, { sites, expected, nginx }: Board) {
+function unanswered(host: Host, { sites, expected, nginx }: Examined) {
   if (nginx.way === "none") return [];
   const asked = [...sites]
     .filter(([name]) => expected.some((app) => app.name === name))

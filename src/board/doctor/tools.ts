@@ -25,7 +25,7 @@ const needed: Tool[] = [
 
 /** Whether all programs that piku runs are installed. */
 export const tools: Check = (host) => {
-  const looked = needed.map((tool) => ({ ...tool, version: versionOf(host, tool) }));
+  const looked = needed.map((tool) => ({ ...tool, version: toolVersion(host, tool) }));
   return findings(
     looked.map(({ version }) => version).join(", "),
     looked
@@ -38,7 +38,7 @@ export const tools: Check = (host) => {
 };
 
 /** A tool's name and version, or its name; undefined when it is not there. */
-function versionOf(host: Host, { name, argv }: Tool): string | undefined {
+function toolVersion(host: Host, { name, argv }: Tool): string | undefined {
   const { status, stdout, stderr } = host.capture(argv);
   if (status !== 0) return undefined;
   const version = argv[0] === "sh" ? undefined : /\d+(\.\d+)+\w*/.exec(stdout || stderr)?.[0];

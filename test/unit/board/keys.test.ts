@@ -2,17 +2,10 @@ import { afterAll, expect, test } from "bun:test";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Access, type Key, parseKeyLines } from "../../../src/app/authorized-keys.ts";
 import { pathsOf } from "../../../src/app/paths.ts";
-import {
-  type Access,
-  addKeys,
-  fingerprintsOf,
-  type Key,
-  keyLine,
-  parseKeyLines,
-  readKeys,
-} from "../../../src/board/keys.ts";
-import { parseSshCommand, refuseForeign, wordsOf } from "../../../src/commands/ssh.ts";
+import { addKeys, fingerprintsOf, keyLine, readKeys } from "../../../src/board/keys.ts";
+import { calledWords, parseSshCommand, refuseForeign } from "../../../src/commands/ssh.ts";
 import { memoryHost } from "../../host/memory.ts";
 
 test.each<[string, string[]]>([
@@ -66,7 +59,9 @@ test.each<[string[], string | undefined, string[]]>([
   [["git-hook", "blog"], "git-receive-pack 'blog'", ["git-hook", "blog"]],
   [["retire", "blog"], "config:set blog A=1", ["retire", "blog"]],
 ])("wordsOf(%j, %j)", (args, line, words) => {
-  expect(wordsOf(args, line === undefined ? {} : { SSH_ORIGINAL_COMMAND: line })).toEqual(words);
+  expect(calledWords(args, line === undefined ? {} : { SSH_ORIGINAL_COMMAND: line })).toEqual(
+    words,
+  );
 });
 
 const folder = fs.mkdtempSync(join(tmpdir(), "piku-keys-"));
@@ -244,10 +239,9 @@ test("what keyLine writes, parseKeyLines reads", () => {
     { name: "ben@laptop", added: "2026-11-25", apps: ["a", "b.c"], until: "20270731" },
   ];
   for (const access of accesses) {
-    const { fingerprint, ...written } = key;
     const line = keyLine(host, paths, key, access);
     expect(parseKeyLines(line)).toEqual([
-      { at: 0, hasForcedCommand: true, ...written, access: { ...nothing, ...access } },
+      { at: 0, hasForcedCommand: true, ...key, access: { ...nothing, ...access } },
     ]);
   }
   expect(keyLine(host, paths, key, accesses[1])).toStartWith(

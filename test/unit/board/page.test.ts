@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { renderBoardPage } from "../../../src/board/page.ts";
-import { words } from "../../../src/board/page-words.ts";
+import { pageWords } from "../../../src/board/page-words.ts";
 import { languages } from "../../../src/site/home.ts";
 
 const page = {
@@ -17,7 +17,7 @@ const page = {
 
 test.each(languages.map((language) => [language]))("the page in %s is whole", (language) => {
   const html = renderBoardPage(page, language);
-  const say = words[language];
+  const say = pageWords[language];
   expect(html).toStartWith("<!doctype html>\n");
   expect(html).toContain(`<html lang="${language}">`);
   for (const one of [say.apps, say.up, say.down, say.stopped, say.push, say.pushSays, say.client])

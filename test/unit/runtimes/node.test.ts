@@ -5,7 +5,7 @@ import { detectRuntime } from "../../../src/runtimes/index.ts";
 import { managerOf } from "../../../src/runtimes/managers.ts";
 import { workspaceFolders } from "../../../src/runtimes/manifest.ts";
 import script from "../../../src/runtimes/modules.sh" with { type: "text" };
-import { goesLive } from "../../../src/runtimes/modules.ts";
+import { isNodeOutput } from "../../../src/runtimes/modules.ts";
 import { node } from "../../../src/runtimes/node.ts";
 import type { Step } from "../../../src/runtimes/runtime.ts";
 import { sourceOf } from "../../host/source.ts";
@@ -463,7 +463,7 @@ test.each([
   ["node_modules/a/dist/node_modules/b.js", false],
   ["client/node_modules/a/build/b.js", false],
 ])("of a build %s goes live: %p", (name, live) => {
-  expect(goesLive(name)).toBe(live);
+  expect(isNodeOutput(name)).toBe(live);
 });
 
 test("Bun and Deno install", () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { detectRuntime } from "../../../src/runtimes/index.ts";
 import { poetry } from "../../../src/runtimes/poetry.ts";
-import { elsewhere, goesLive } from "../../../src/runtimes/pyproject.ts";
+import { elsewhere, isPythonOutput } from "../../../src/runtimes/pyproject.ts";
 import { python } from "../../../src/runtimes/python.ts";
 import { uv } from "../../../src/runtimes/uv.ts";
 import { sourceOf } from "../../host/source.ts";
@@ -172,7 +172,7 @@ test.each([
   ["src/a.egg-info/PKG-INFO", false],
   ["a/__pycache__/b.pyc", false],
 ])("of what installing makes %s goes live: %p", (name, live) => {
-  expect(goesLive(name)).toBe(live);
+  expect(isPythonOutput(name)).toBe(live);
 });
 
 test.each<[string, Facts, string[]]>([

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Settings } from "../../../src/app/env-file.ts";
 import { detectRuntime } from "../../../src/runtimes/index.ts";
-import { frontController } from "../../../src/runtimes/php.ts";
+import { frontControllerOf } from "../../../src/runtimes/php.ts";
 import type { Source } from "../../../src/runtimes/runtime.ts";
 import { usualSettings } from "../../../src/runtimes/usual.ts";
 import { sourceOf as commitOf } from "../../host/source.ts";
@@ -85,7 +85,7 @@ test.each<[string, Files, string, "stated" | "likely" | undefined]>([
   ["no index.php", { ".htaccess": "RewriteRule ^ index.php [L]" }, "/", undefined],
   ["another folder", laravel, "../public", undefined],
 ])("frontController: %s", (_, files, folder, kind) => {
-  expect(frontController(sourceOf(files, { php: folder }))).toBe(kind);
+  expect(frontControllerOf(sourceOf(files, { php: folder }))).toBe(kind);
 });
 
 const vite = { "composer.json": "{}", "package.json": '{"scripts":{"build":"vite build"}}' };

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import type { Listener } from "../../../src/host/processes.ts";
-import { describeStray, hasSettled, strayHint } from "../../../src/workers/listening.ts";
+import { describePlace, hasSettled, placeHint } from "../../../src/workers/listening.ts";
 import { appBelow, workerOf } from "./example.ts";
 
 const listen = { address: "127.0.0.1", port: 20_001 };
 const at = (address: string, port: number): Listener => ({ address, port, inode: "7" });
-const stray = (listeners: Listener[], seconds = 11, rest = seconds) => ({
+const wrongPlace = (listeners: Listener[], seconds = 11, rest = seconds) => ({
   at: 100_000,
   first: 100_000 - 1000 * seconds,
   since: 100_000 - 1000 * rest,
@@ -26,7 +26,7 @@ test.each([
   ["the board's own address", [at("192.0.2.7", 20_001)], "192.0.2.7:20001"],
   ["another port of another address", [at("192.0.2.7", 80)], "192.0.2.7:80"],
 ])("where it listens: %s", (_, listeners, expected) => {
-  expect(describeStray(stray(listeners), listen)).toBe(
+  expect(describePlace(wrongPlace(listeners), listen)).toBe(
     `it listens on ${expected} instead of 127.0.0.1:20001 ($BIND_ADDRESS:$PORT)`,
   );
 });
@@ -47,7 +47,7 @@ test.each([
   ],
 ])("it has settled: %s", (_, listener, seconds, rest, settings, expected) => {
   const worker = workerOf({ listen, settings });
-  expect(hasSettled(stray([listener], seconds, rest), worker)).toBe(expected);
+  expect(hasSettled(wrongPlace([listener], seconds, rest), worker)).toBe(expected);
 });
 
 test.each([
@@ -56,14 +56,14 @@ test.each([
     "",
     "write web: flask run --host $BIND_ADDRESS --port $PORT; or leave the program as it is: config:set blog PORT=5000",
   ],
-  ["streamlit run x.py", "", "--server.port $PORT; or"],
+  ["streamlit run x.py", "", "web: streamlit run x.py --server.port $PORT --server"],
   ["python3 app.py", "", 'port=int(os.environ["PORT"])); or'],
   ["npm start", "node server.js", ".PORT, "],
   ["./run", "/usr/bin/python3.11 app.py", 'os.environ["PORT"]'],
   ["./run", "./run", "write let the program take"],
 ])("what to do about %s %s", (command, title, expected) => {
-  const hint = strayHint(appBelow("/p"), workerOf({ command, listen }), {
-    ...stray([at("0.0.0.0", 5000)]),
+  const hint = placeHint(appBelow("/p"), workerOf({ command, listen }), {
+    ...wrongPlace([at("0.0.0.0", 5000)]),
     title,
   });
   expect(hint).toContain(expected.replace("write let", "let"));
@@ -71,7 +71,7 @@ test.each([
 
 test("a port that nginx would not reach is not proposed, and HOST only for a wrong address", () => {
   const hint = (listener: Listener) =>
-    strayHint(appBelow("/p"), workerOf({ command: "x", listen }), stray([listener]));
+    placeHint(appBelow("/p"), workerOf({ command: "x", listen }), wrongPlace([listener]));
   expect(hint(at("192.0.2.7", 5000))).not.toContain("config:set");
   expect(hint(at("::1", 20_001))).toContain("config:set blog HOST=127.0.0.1");
 });
