@@ -106,8 +106,8 @@ export interface Host {
    */
   read(path: string, most?: number): string | undefined;
   /**
-   * A piece of a text file, but not through a link: from byte `offset` to the last whole line within `most` bytes (1 MB
-   * unless given), and the offset after it. Empty when there is nothing more, or no file. A line
+   * A piece of a text file, but not through a link: from byte `offset` to the last whole line within
+   * `most` bytes (1 MB unless given), and the offset after it. Empty when there is nothing more, or no file. A line
    * longer than `most` is given in parts. `whole`: also the last, unended line.
    */
   readFrom(

@@ -2,7 +2,7 @@ import type { App } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
-import { git, gitArgv, gitEnv, listed, maxOutputBytes, treeArgv } from "./git.ts";
+import { git, gitArgv, gitEnv, listed, maxOutputBytes } from "./git.ts";
 
 /** A commit's id: 40 or 64 hexadecimal digits. */
 export const isCommit = (id: string) => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(id);
@@ -160,12 +160,9 @@ export function textsOf(
 
 /** The commit id of a revision, or undefined. */
 export function revision(host: Host, dir: string, name: string): string | undefined {
-  const ran = host.capture(
-    treeArgv(host, dir, "rev-parse", "--quiet", "--verify", `${name}^{commit}`),
-    {
-      env: gitEnv(host),
-    },
-  );
+  const ran = host.capture(gitArgv(dir, "rev-parse", "--quiet", "--verify", `${name}^{commit}`), {
+    env: gitEnv(host),
+  });
   return ran.status === 0 ? ran.stdout.trim() : undefined;
 }
 

@@ -28,9 +28,12 @@ export const gitArgv = (dir: string, ...words: string[]) => [
   ...words,
 ];
 
-/** A git command line on a repository or a work tree. */
+/**
+ * A git command line on a repository or a work tree. In the live one of an isolated app git works
+ * behind its wall; nobody else is in the build tree meanwhile.
+ */
 export const treeArgv = (host: Host, dir: string, ...words: string[]) =>
-  guarded(host, dir, gitArgv(dir, ...words));
+  /\/apps\/[^/]+$/.test(dir) ? guarded(host, dir, gitArgv(dir, ...words)) : gitArgv(dir, ...words);
 
 /**
  * The environment for git. `incoming`: the quarantine folder with the objects of a push that is not

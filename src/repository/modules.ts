@@ -1,7 +1,8 @@
 import type { Host } from "../host/host.ts";
 import { PikuError, reasonOf } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
-import { gitEnv, maxOutputBytes, treeArgv } from "./git.ts";
+import { gitArgv, gitEnv, maxOutputBytes } from "./git.ts";
+import { guarded } from "./guard.ts";
 
 /** A submodule as `.gitmodules` describes it. */
 export interface Module {
@@ -78,11 +79,11 @@ export function moduleError(said: string, modules: string, dir: string): PikuErr
 /** Fetches the submodules of a work tree and checks them out. Throws when one cannot be had. */
 export function updateSubmodules(host: Host, dir: string, incoming?: string): void {
   // An address that was mended since git has written it down.
-  host.capture(treeArgv(host, dir, "submodule", "--quiet", "sync", "--recursive"), {
+  host.capture(guarded(host, dir, gitArgv(dir, "submodule", "--quiet", "sync", "--recursive")), {
     env: gitEnv(host, incoming),
   });
   const words = ["submodule", "--quiet", "update", "--init", "--recursive", "--force"];
-  const ran = host.capture(treeArgv(host, dir, ...words), {
+  const ran = host.capture(guarded(host, dir, gitArgv(dir, ...words)), {
     env: gitEnv(host, incoming),
     most: maxOutputBytes,
   });

@@ -3,7 +3,7 @@ import type { Host } from "../host/host.ts";
 import { must } from "../text/errors.ts";
 import { cleanTree } from "./clean.ts";
 import { revision } from "./commit.ts";
-import { careful, git, gitEnv, listed, treeArgv } from "./git.ts";
+import { careful, git, gitArgv, gitEnv, listed, maxOutputBytes, treeArgv } from "./git.ts";
 import { guarded } from "./guard.ts";
 import { updateSubmodules } from "./modules.ts";
 import moveScript from "./move.sh" with { type: "text" };
@@ -45,9 +45,14 @@ export function checkOut(host: Host, dir: string, id: string, incoming?: string)
   if (host.stat(`${dir}/.gitmodules`)?.type === "file") updateSubmodules(host, dir, incoming);
 }
 
-/** Files of a work tree that git does not track, ignored ones too. */
+/** Files of a work tree that git does not track, ignored ones too. Git runs nothing for that. */
 export const untracked = (host: Host, dir: string) =>
-  listed(git(host, dir, ["ls-files", "--others", "-z"]).stdout);
+  listed(
+    must(host, gitArgv(dir, "ls-files", "--others", "-z"), "git ls-files failed", {
+      env: gitEnv(host),
+      most: maxOutputBytes,
+    }).stdout,
+  );
 
 /**
  * Tracked files of a work tree that were changed since they were checked out (and are still there).

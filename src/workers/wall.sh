@@ -67,7 +67,8 @@ read -r outer rest </proc/self/stat
 # ---- what is seen, put together below /dev/shm ----
 
 quietly() { "$@" 2>/dev/null || :; }
-sealed() { mount -o remount,bind,ro,nosuid,nodev "$1"; }
+# Whatever is mounted here is read-only.
+ro=bind,ro,nosuid,nodev
 mount -t tmpfs -o size=64m,mode=1777,nosuid,nodev tmpfs /dev/shm
 new=/dev/shm/.wall
 mkdir $new
@@ -75,17 +76,15 @@ mount -t tmpfs -o size=4m,mode=755,nosuid,nodev tmpfs $new
 mkdir $new/root $new/home $new/tmp $new/none
 mount --bind "$own/home" $new/home
 mount --bind "$own/tmp" $new/tmp
+[ "$kind" != build ] || quietly find $new/tmp -xdev -mindepth 1 -mtime +10 -delete
 
-# PATH below ROOT, which may be a link to another disk, and where it is to be seen.
+# PATH below ROOT, which may be a link to another disk, where it is to be seen, and how.
 show() {
   [ -e "$root/$1" ] || return 0
   if [ -d "$root/$1" ]; then mkdir -p "$new/root/${2-$1}"; else mkdir -p "$new/root/${1%/*}" && : >"$new/root/$1"; fi
-  mount --bind "$root/$1" "$new/root/${2-$1}"
+  mount -o "${3-bind}" "$root/$1" "$new/root/${2-$1}"
 }
-keep() {
-  show "$1"
-  [ ! -e "$new/root/$1" ] || sealed "$new/root/$1"
-}
+keep() { show "$1" "$1" $ro; }
 # Git's own files of a work tree, which tell git what to run.
 tree() {
   [ -e "$root/$1" ] || return 0
@@ -94,8 +93,7 @@ tree() {
     echo "wall.sh: $root/$1 has no .git" >&2
     exit 70
   fi
-  mount --bind "$new/root/$1/.git" "$new/root/$1/.git"
-  sealed "$new/root/$1/.git"
+  mount -o $ro "$new/root/$1/.git" "$new/root/$1/.git"
 }
 if [ "$kind" = tree ]; then
   show "apps/$app"
@@ -119,8 +117,8 @@ if [ "$run" != - ]; then
   folder=${folder%/*}
   show "$folder"
   # What is started next time, and by whom it is known.
-  for file in "$new/root/$folder"/*.ini "$new/root/$folder"/*.limits "$new/root/$folder"/*.pid; do
-    if [ -f "$file" ] && [ ! -L "$file" ]; then mount --bind "$file" "$file" && sealed "$file"; fi
+  for file in "$new/root/$folder/$app"_*.ini "$new/root/$folder"/*.limits "$new/root/$folder"/*.pid; do
+    if [ -f "$file" ] && [ ! -L "$file" ]; then mount -o $ro "$file" "$file"; fi
   done
 fi
 [ -z "$env" ] || keep "${env#"$root/"}"
@@ -129,11 +127,10 @@ fi
 for folder in bin .local/bin .local/lib .local/pipx .local/share/pipx .local/share/pypoetry .bun .deno .nvm .cargo/bin .rustup go/bin; do
   [ -d "$home/$folder" ] || continue
   mkdir -p "$new/home/$folder"
-  mount --bind "$home/$folder" "$new/home/$folder"
-  sealed "$new/home/$folder"
+  mount -o $ro "$home/$folder" "$new/home/$folder"
 done
 
-sealed $new
+mount -o remount,$ro $new
 
 # ---- what is not seen ----
 
@@ -146,9 +143,9 @@ for link in "$root" "$root"/* "$root"/apps/* "$root"/data/* "$root"/envs/* "$roo
 done
 # What runs for this user elsewhere, such as systemd, takes orders there.
 [ ! -d /run/user ] || mount --bind $new/none /run/user
-cut -d ' ' -f 5 /proc/self/mountinfo | while read -r place; do
-  case $place in /sys/fs/cgroup*) quietly mount -o remount,bind,ro,nosuid,nodev,noexec "$place" ;; esac
-done
+while read -r _ _ _ _ place rest; do
+  case $place in /sys/fs/cgroup*) quietly mount -o remount,$ro,noexec "$place" ;; esac
+done </proc/self/mountinfo
 mount --rbind $new/tmp /tmp
 mount --rbind $new/tmp /var/tmp
 mkdir -p "$home"
@@ -163,7 +160,7 @@ if mount -t proc -o nosuid,nodev,noexec proc /proc 2>/dev/null; then
   quietly eval 'echo 0 >/proc/sys/user/max_user_namespaces'
 else
   mount --rbind /proc /proc
-  mount -o remount,bind,ro,nosuid,nodev,noexec /proc
+  mount -o remount,$ro,noexec /proc
 fi
 cd "$here" 2>/dev/null || cd /
 
