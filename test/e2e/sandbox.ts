@@ -97,7 +97,11 @@ export class Sandbox extends Board {
   }
 
   pidOf(inner: number) {
-    return inner;
+    if (!process.env.PIKU_WALLS) return inner;
+    const isIt = (pid: number) => readProc(String(pid), "status").includes(`\t${inner}\nNSpgid:`);
+    const found = this.processes().filter(isIt);
+    if (found.length !== 1) throw new Error(`${found.length} processes are called ${inner}`);
+    return found[0]!;
   }
 
   inside(file: string) {
