@@ -19,6 +19,10 @@ if [ "$1" != in ]; then
   WALL_PATH=${PATH-}
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
   export PATH WALL_PATH
+  # The emperor's log, for one, comes along; what it tells a worker by does as well, and has to.
+  for open in 3 4 5 6 7 8 9; do
+    case $open in "${UWSGI_EMPEROR_FD-}" | "${UWSGI_EMPEROR_FD_CONFIG-}") ;; *) eval "exec $open>&-" ;; esac
+  done
   own=$root/releases/$app/wall
   mkdir -p "$own/home" "$own/tmp" "$root/sockets/$app~" "$root/data/$app" "$root/logs/$app"
   # A socket is reached from outside by a second name of it, which the app cannot turn into a link to somewhere else.
@@ -78,11 +82,12 @@ mount --bind "$own/home" $new/home
 mount --bind "$own/tmp" $new/tmp
 [ "$kind" != build ] || quietly find $new/tmp -xdev -mindepth 1 -mtime +10 -delete
 
-# PATH below ROOT, which may be a link to another disk, where it is to be seen, and how.
+# PATH below ROOT, which may be a link to another disk, where it is to be seen, and how. What is mounted below it comes
+# along: the kernel would not show what lies under it.
 show() {
   [ -e "$root/$1" ] || return 0
   if [ -d "$root/$1" ]; then mkdir -p "$new/root/${2-$1}"; else mkdir -p "$new/root/${1%/*}" && : >"$new/root/$1"; fi
-  mount -o "${3-bind}" "$root/$1" "$new/root/${2-$1}"
+  mount -o "${3-rbind}" "$root/$1" "$new/root/${2-$1}"
 }
 keep() { show "$1" "$1" $ro; }
 # Git's own files of a work tree, which tell git what to run.
@@ -173,7 +178,8 @@ unset WALL_PATH UWSGI_RELOADS UWSGI_ORIGINAL_PROC_NAME
 # The first process of a namespace is deaf to most signals, so a program that does not handle them is the second.
 # shellcheck disable=SC2016 # for the inner shell
 case $kind in
-  serve) ;;
+  # uWSGI keeps what it wrote to before it has opened its log: that of the emperor.
+  serve) exec >"$run.out" 2>&1 ;;
   *) set -- sh -c '[ -z "$0" ] || . "$0"; "$@"; exit "$?"' "$env" "$@" ;;
 esac
 exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all --no-new-privs "$@"

@@ -54,6 +54,7 @@ export const attempts: readonly [what: string, line: string][] = [
   ["write its own settings", "echo PWNED=1 >>$P/envs/mallory/ENV"],
   ["have git run something", "git -C $P/apps/mallory config core.fsmonitor PWNED"],
   ["put another .git in its place", "mv $P/apps/mallory/.git $P/apps/mallory/git"],
+  ["write into the log of uWSGI's emperor", "ls -l /proc/[0-9]*/fd | grep -F uwsgi/uwsgi.log"],
   ["write the wall itself", "echo PWNED >>$P/uwsgi/wall.sh"],
   [
     "write piku's program",
