@@ -443,7 +443,7 @@ test("a board that can build no wall is told only where one is asked for", () =>
   const answers = { unshare: { status: 1, stderr: "unshare failed: Operation not permitted\n" } };
   expect(wrongIn({ answers })).toEqual([]);
   const ENV = { [`${root}/ENV`]: "PIKU_ISOLATION=true\n" };
-  expect(wrongIn({ answers, files: ENV })).toMatchObject([{ check: "walls" }]);
+  expect(wrongIn({ answers, files: ENV }).map(({ check }) => check)).toEqual(["walls"]);
   const app = { [`${root}/envs/blog/LIVE_ENV`]: "PIKU_ISOLATION=true\n" };
-  expect(wrongIn({ answers, files: app })).toMatchObject([{ check: "walls" }]);
+  expect(wrongIn({ answers, files: app }).map(({ check }) => check)).toEqual(["walls"]);
 });
