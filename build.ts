@@ -1,7 +1,7 @@
 /**
  * Makes the executables: `npm run build -- [--target NAME]... [--all]`, without arguments both
  * kinds for this machine. `dist` can be put on a web server as it is; PIKU_RELEASES is its address,
- * which install.sh then knows. Everything that is fetched is checked against a hash below and kept
+ * which install.sh then knows; PIKU_SIGNING_KEY signs it (release.ts). Everything that is fetched is checked against a hash below and kept
  * in ${XDG_CACHE_HOME:-~/.cache}/piku-build.
  */
 import { createHash } from "node:crypto";
@@ -9,6 +9,7 @@ import * as fs from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import type { BunPlugin } from "bun";
+import { billOfMaterials, type Engine, hexOf, signing, writeSums } from "./release.ts";
 
 interface Target {
   name: string;
@@ -186,14 +187,71 @@ async function buildOnBun(
           (file) => `--no-compile-autoload-${file}`,
         ),
         `--define=PIKU_TARGET=${JSON.stringify(name)}`,
+        `--define=PIKU_RELEASE_KEYS=${keysText()}`,
         `--outfile=${join(folder, "piku")}`,
         resolve(entry),
       ],
       root,
     );
-    install(join(folder, `piku${endingOf(name)}`), out);
+    const made = join(folder, `piku${endingOf(name)}`);
+    if (name === "darwin-x64") fs.writeFileSync(made, signAdHoc(fs.readFileSync(made)));
+    install(made, out);
   });
 }
+
+/**
+ * A program for macOS (Mach-O, 64 bits) with a signature that fits it and names nobody, in the place
+ * of the one that it has. Bun signs what it makes for arm64, where it must be; on x64 it leaves its
+ * own, of other pages. Structures: <mach-o/loader.h>, and cs_blobs.h of Apple's kernel.
+ */
+export function signAdHoc(program: Buffer): Buffer {
+  const commands = [...loadCommands(program)];
+  const segment = (name: string) =>
+    commands.find(
+      ({ at, kind }) =>
+        kind === 0x19 && program.toString("latin1", at + 8, at + 9 + name.length) === `${name}\0`,
+    )!.at;
+  // LC_CODE_SIGNATURE, and the LC_SEGMENT_64 that it lies in, and of the code.
+  const own = commands.find(({ kind }) => kind === 0x1d)!.at;
+  const [edit, text] = [segment("__LINKEDIT"), segment("__TEXT")];
+  const place = program.readUInt32LE(own + 8);
+  const [page, header, hash] = [4096, 88, 32];
+  const name = Buffer.from("piku\0");
+  const count = Math.ceil(place / page);
+  const length = header + name.length + count * hash;
+  const signature = Buffer.alloc(Math.ceil((20 + length) / 16) * 16);
+  const signed = Buffer.concat([program.subarray(0, place), signature]);
+  signed.writeUInt32LE(signature.length, own + 12);
+  const bytes = BigInt(signed.length) - program.readBigUInt64LE(edit + 40);
+  signed.writeBigUInt64LE(((bytes + 0x3fffn) / 0x4000n) * 0x4000n, edit + 32);
+  signed.writeBigUInt64LE(bytes, edit + 48);
+  // One blob, the code directory: version 2.4; ad hoc; where hashes and name are, and of how much.
+  const words = [0xfade0cc0, 20 + length, 1, 0, 20];
+  words.push(0xfade0c02, length, 0x20400, 2, header + name.length, header, 0, count, place);
+  for (const [i, word] of words.entries()) signed.writeUInt32BE(word, place + 4 * i);
+  // SHA-256 of pages of 2^12 bytes; then where the code is, and that it is a main program.
+  const directory = place + 20;
+  signed.set([hash, 2, 0, 12], directory + 36);
+  const code = [program.readBigUInt64LE(text + 40), program.readBigUInt64LE(text + 48), 1n];
+  for (const [i, value] of code.entries()) signed.writeBigUInt64BE(value, directory + 64 + 8 * i);
+  signed.set(name, directory + header);
+  for (let i = 0; i < count; i++) {
+    const part = signed.subarray(i * page, Math.min((i + 1) * page, place));
+    const at = directory + header + name.length + i * hash;
+    signed.set(createHash("sha256").update(part).digest(), at);
+  }
+  return signed;
+}
+
+function* loadCommands(program: Buffer): Generator<{ at: number; kind: number }> {
+  for (let at = 32, left = program.readUInt32LE(16); left > 0; left--) {
+    yield { at, kind: program.readUInt32LE(at) };
+    at += program.readUInt32LE(at + 4);
+  }
+}
+
+/** What an executable knows of who may sign releases, as JavaScript. */
+const keysText = () => JSON.stringify(signing().keys.join("\n"));
 
 /** What the name of a program ends in. */
 const endingOf = (target: string) => (/windows/.test(target) ? ".exe" : "");
@@ -297,6 +355,7 @@ async function bundle(entry: string, instead: Record<string, string>): Promise<s
     format: "esm",
     target: "browser",
     plugins: [quickjs],
+    define: { PIKU_RELEASE_KEYS: keysText() },
   });
   const text = await built.outputs[0]!.text();
   const foreign = [...text.matchAll(/^import .* from "([^"]+)";/gm)].map((match) => match[1]!);
@@ -484,7 +543,7 @@ function chosen(args: string[]): string[] {
 const runsHere = ({ name, machine }: Target) =>
   machine === process.arch && name.startsWith("linux") && !name.endsWith("musl");
 
-/** What goes with the executables: their sums, and the installer. */
+/** What goes with the executables: the installer, the bill of materials, and their sums, signed. */
 function writeRelease(folder: string, address = ""): void {
   if (!/^(https?:\/\/[\w.:/~-]+)?$/.test(address))
     throw new Error(`PIKU_RELEASES: '${address}' is no address`);
@@ -492,26 +551,40 @@ function writeRelease(folder: string, address = ""): void {
     fs.writeFileSync(join(folder, `.${name}.tmp`), content, { mode });
     fs.renameSync(join(folder, `.${name}.tmp`), join(folder, name));
   };
+  const { keys, file, isThrowAway } = signing();
   const installer = fs
     .readFileSync(join(root, "install.sh"), "utf8")
-    .replace(/^release=$/m, `release=${address}`);
+    .replace(/^release=$/m, `release=${address}`)
+    .replace(/^release_keys=$/m, `release_keys='${keys.join("\n")}'`);
   beside("install.sh", installer, 0o755);
+  beside("piku.cdx.json", billOfMaterials(engines()), 0o644);
   const names = fs
     .readdirSync(folder)
-    .filter((name) => /^piku-[\w-]+(\.exe)?$/.test(name) || name === "install.sh");
-  const sum = (name: string) =>
-    createHash("sha256")
-      .update(fs.readFileSync(join(folder, name)))
-      .digest("hex");
-  beside(
-    "SHA256SUMS",
-    names
-      .sort()
-      .map((name) => `${sum(name)}  ${name}\n`)
-      .join(""),
-    0o644,
-  );
+    .filter((name) => /^piku-[\w-]+(\.exe)?$|^install\.sh$|^piku\.cdx\.json$/.test(name));
+  writeSums(folder, names, file);
+  if (!file) console.log("Not signed");
+  if (isThrowAway)
+    console.log(
+      `Signed with a key of this machine's own, ${file}; PIKU_SIGNING_KEY=FILE for another`,
+    );
 }
+
+const engines = (): Engine[] => [
+  {
+    name: "bun",
+    version: bunVersion,
+    purl: `pkg:npm/bun@${bunVersion}`,
+    files: targets.flatMap(({ engine }): Engine["files"] =>
+      engine.name === "bun" ? [[engine.package, "SHA-512", hexOf(engine.integrity)]] : [],
+    ),
+  },
+  {
+    name: "quickjs",
+    version: quickjsVersion,
+    purl: `pkg:generic/quickjs@${quickjsVersion}`,
+    files: [[`quickjs_${quickjsVersion.replaceAll("-", ".")}.orig.tar.xz`, "SHA-256", quickjsHash]],
+  },
+];
 
 async function main(args: string[]): Promise<void> {
   fs.mkdirSync(join(root, "dist"), { recursive: true });

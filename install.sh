@@ -7,6 +7,7 @@
 #
 # POSIX sh, nothing else. All of it is in braces, so that a download that was cut short does nothing.
 # shellcheck disable=SC2016 # what is in single quotes is for an inner shell
+# shellcheck disable=SC2018,SC2019,SC2020 # not every busybox knows classes of characters
 {
 set -eu
 umask 022
@@ -17,6 +18,8 @@ export LC_ALL PATH DEBIAN_FRONTEND=noninteractive
 
 # Where the release is; `npm run build` writes it into dist/install.sh when it is told (PIKU_RELEASES).
 release=
+# The public keys one of which has signed the release, a line each; the build writes them.
+release_keys=
 user=piku
 mark="# Written by piku's install.sh; changes are lost."
 units=/etc/systemd/system
@@ -37,6 +40,8 @@ Usage: sh install.sh [options]
   --default-site     turns off the distribution's welcome site
   --class            walls between all apps, and limits for each: for a board of many people
   --root DIR         prepares the mounted root of a Debian or Raspberry Pi OS card
+  --force            takes an older release too
+  --no-check         does not push an app at the end to see that it works
   --client           puts the client on this computer, for whoever calls it: no root
   --uninstall        takes away what this script put there; apps and their data stay
 END
@@ -60,7 +65,7 @@ die() {
 }
 
 read_options() {
-  from='' key='' target='' root='' hostname='' domain='' default_site='' class='' uninstall='' first_boot='' go_over='' client=''
+  from='' key='' target='' root='' hostname='' domain='' default_site='' class='' uninstall='' first_boot='' go_over='' client='' no_check='' force=''
   while [ $# -gt 0 ]; do
     case $1 in
       --from | --key | --target | --root | --hostname | --domain)
@@ -72,6 +77,8 @@ read_options() {
       --class) class=1 ;;
       --uninstall) uninstall=1 ;;
       --client) client=1 ;;
+      --no-check) no_check=1 ;;
+      --force) force=1 ;;
       --first-boot) first_boot=1 ;;
       --go-over) go_over=1 ;;
       --help) usage && exit 0 ;;
@@ -91,12 +98,19 @@ read_options() {
   fi
   case $from in
     '') [ -n "$uninstall$go_over" ] || die "no address of a release is known" "--from https://..., or a folder with SHA256SUMS" ;;
-    http://* | https://*) ;;
+    https://*) ;;
+    http://*) is_near "$from" || die "$from is not an address of a private network, and plain http can be changed on the way from others" "use https://; or get the release yourself, and --from its folder" ;;
     *)
       [ -d "$from" ] || die "there is no folder '$from'"
       from=$(cd "$from" && pwd)
       ;;
   esac
+}
+
+# Whether a URL leads to a private network, or its name says so.
+is_near() {
+  near=${1#*://}
+  printf '%s\n' "${near%%/*}" | grep -qiE '^((localhost|[a-z0-9.-]+\.(local|lan|internal|home\.arpa)|(10|127)(\.[0-9]+){3}|(192\.168|169\.254|172\.(1[6-9]|2[0-9]|3[01])|100\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7]))(\.[0-9]+){2})|\[(::1|(f[cd][0-9a-f]{2}|fe[89ab][0-9a-f]):[0-9a-f:]*)\])(:[0-9]+)?$'
 }
 
 # RFC 1123, and Linux takes no longer one than 64.
@@ -117,6 +131,7 @@ find_distribution() {
     tried=$2 manager=$3 web=$4 http_files=$5 sshd=$6
     shift 6
     packages=$*
+    case $manager in apt) keygen=openssh-client ;; dnf) keygen=openssh ;; apk) keygen=openssh-keygen ;; esac
     return
   done
   die "there are no package names for this distribution ($words)" "there are: $(distributions | cut -d' ' -f1 | tr '\n' ' ')"
@@ -124,15 +139,40 @@ find_distribution() {
 
 bytes_of() { od -An -tu1 -j "$2" -N "$3" "$1" | tr -s ' \n' ' ' | sed 's/^ //; s/ $//'; }
 
+# A program of this machine, or of the card: links in it lead within it.
+follow() {
+  file=$1
+  for _ in 1 2 3 4 5 6 7 8 9; do
+    [ -L "$root$file" ] || break
+    to=$(readlink "$root$file")
+    case $to in /*) file=$to ;; *) file=${file%/*}/$to ;; esac
+  done
+  printf '%s\n' "$root$file"
+}
+
+# The loader that an ELF program names (PT_INTERP), such as /lib/ld-musl-x86_64.so.1; nothing for a static one.
+loader_of() {
+  od -An -v -tu1 -N 4096 "$1" | awk '
+    function number(at, size) { for (sum = 0; size--;) sum = sum * 256 + byte[at + size]; return sum }
+    { for (i = 1; i <= NF; i++) byte[count++] = $i }
+    END {
+      wide = byte[4] == 2
+      at = wide ? number(32, 8) : number(28, 4)
+      for (left = wide ? number(56, 2) : number(44, 2); left--; at += wide ? 56 : 32)
+        if (number(at, 4) == 3) { print wide ? number(at + 8, 8) : number(at + 4, 4), wide ? number(at + 32, 8) : number(at + 16, 4); exit }
+    }' | while read -r from_byte length; do dd if="$1" bs=1 skip="$from_byte" count="$length" 2>/dev/null | tr -d '\000'; done
+}
+
 # The userland decides, not the kernel: a 64-bit kernel may carry a 32-bit system. Gives the targets that fit, the best first.
 find_targets() {
-  program=
-  for file in bin/busybox usr/bin/dash bin/dash usr/bin/bash bin/bash; do
-    if [ -f "$root/$file" ] && [ ! -L "$root/$file" ]; then program=$root/$file && break; fi
+  for shell in /usr/bin/sh /bin/sh; do
+    program=$(follow $shell)
+    [ ! -f "$program" ] || break
   done
-  [ -n "$program" ] || die "${root:-this machine} has no shell to see its processor from"
+  [ -f "$program" ] || die "${root:-this machine} has no /bin/sh to see its processor from"
+  # Which C library: another one may lie in /lib as well, for other programs.
   musl=
-  for file in "$root"/lib/ld-musl-*; do if [ -e "$file" ]; then musl=-musl; fi; done
+  case $(loader_of "$program") in */ld-musl-*) musl=-musl ;; esac
   case "$(bytes_of "$program" 4 1) $(bytes_of "$program" 18 2)" in
     "2 62 0") big=linux-x64 ;;
     "2 183 0") big=linux-arm64 ;;
@@ -166,23 +206,24 @@ need_space() {
   [ "$there" -ge "$2" ] || die "$1 has only $there MB left, and $2 MB are needed" "make room, then run this again"
 }
 
+# What may not be trusted runs as nobody, in a folder of its own.
+as_nobody() { su -s /bin/sh -c 'cd "$1" && shift && HOME=$PWD exec "$@"' -- nobody sh "$trial" "$@"; }
+make_trial() {
+  [ -z "$trial" ] || return 0
+  trial=$(mktemp -d)
+  chown nobody "$trial"
+}
+
 # ---- the release ----
 
-# Downloads a file of the release into $work, and checks it by SHA256SUMS.
+# Downloads a file of the release into $work, and checks it by SHA256SUMS, whose signature is checked.
 fetch() {
   case $from in
-    http://* | https://*)
-      if command -v curl >/dev/null; then
-        curl -fsSL --retry 3 --connect-timeout 20 -o "$work/$1" "$from/$1" 2>"$work/why"
-      elif command -v wget >/dev/null; then
-        wget -q -T 20 -O "$work/$1" "$from/$1" 2>"$work/why"
-      else
-        die "neither curl nor wget is here to get $from/$1 with" "install curl; or get the release yourself, and --from its folder"
-      fi
-      ;;
+    # What is asked for over https comes over nothing else.
+    http*://*) curl -fsSL --proto "=${from%%:*}" --proto-redir =https --retry 3 --connect-timeout 20 -o "$work/$1" "$from/$1" 2>"$work/why" ;;
     *) cp "$from/$1" "$work/$1" 2>"$work/why" ;;
   esac || die "could not download $1 from $from: $(tail -n 1 "$work/why")" "look at the network and the address, then run this again"
-  [ "$1" != SHA256SUMS ] || return 0
+  case $1 in SHA256SUMS*) return 0 ;; esac
   wanted=$(sed -n "s/^\([0-9a-f]\{64\}\) [ *]$1\$/\1/p" "$work/SHA256SUMS")
   [ -n "$wanted" ] || die "the release at $from has no $1"
   # macOS has shasum only.
@@ -191,27 +232,94 @@ fetch() {
     die "checksum mismatch: $1" "the download may have been cut short: run this again"
 }
 
+# Gets what the release says of itself: nothing of it is run before it is known who has signed that.
+read_release() {
+  [ -n "$release_keys" ] || die "this install.sh is not from a release, so it knows no key that may sign one" "npm run build, then dist/install.sh"
+  case $from in http:*) warn "plain http can be read and changed on the way; who signed the release is checked all the same" ;; esac
+  need_tools
+  fetch SHA256SUMS
+  fetch SHA256SUMS.sig
+  printf '%s\n' "$release_keys" | sed 's/^/piku namespaces="piku-release" /' >"$work/signers"
+  ssh-keygen -Y verify -f "$work/signers" -I piku -n piku-release -s "$work/SHA256SUMS.sig" <"$work/SHA256SUMS" >"$work/why" 2>&1 ||
+    die "the release at $from is not signed with a key that this install.sh knows: $(tail -n 1 "$work/why")" \
+      "run this again, the download may have been cut short; else somebody has changed the release, or it is of other people than this install.sh"
+  offered=$(sed -n '1s/^# piku \([0-9A-Za-z.-]*\)$/\1/p' "$work/SHA256SUMS")
+  [ -n "$offered" ] || die "the release at $from does not say its version"
+}
+
+# What a release is fetched and checked with; on this machine they are installed, as they will be anyhow.
+need_tools() {
+  early=
+  command -v ssh-keygen >/dev/null || early=$keygen
+  case $from in http*) command -v curl >/dev/null || early="$early curl ca-certificates" ;; esac
+  [ -n "$early" ] || return 0
+  [ -z "$root$client" ] || die "curl and ssh-keygen are needed to get the release, and to check who signed it" "install them (Debian: curl and openssh-client), then run this again"
+  # shellcheck disable=SC2086 # a list of words
+  install_packages $early
+}
+
+# Refuses a release that is older than the piku at hand, by what that prints as its version.
+refuse_older() {
+  has=$(printf '%s\n' "$1" | awk '$1 == "piku" { print $2; exit }')
+  if [ -z "$has" ] || [ -n "$force" ] || ! is_older "$offered" "$has"; then return 0; fi
+  die "the release at $from is piku $offered, and here is $has, which is newer" "to go back all the same: --force"
+}
+
+# Whether a version is older than another (semver.org).
+is_older() {
+  printf '%s\n' "$1" "$2" | awk '
+    function compare(one, other,  a, b, n, i) {
+      n = split(one, a, "."); i = split(other, b, "."); if (i > n) n = i
+      for (i = 1; i <= n; i++) {
+        if (a[i] "" == b[i] "") continue
+        if (a[i] ~ /^[0-9]+$/ && b[i] ~ /^[0-9]+$/) { if (a[i] + 0 != b[i] + 0) return a[i] + 0 < b[i] + 0 ? -1 : 1 }
+        else return a[i] "" < b[i] "" ? -1 : 1
+      }
+      return 0
+    }
+    { sub(/[+].*/, ""); at = index($0, "-"); main[NR] = at ? substr($0, 1, at - 1) : $0; tag[NR] = at ? substr($0, at + 1) : "" }
+    END {
+      is = compare(main[1], main[2])
+      if (!is && tag[1] != tag[2]) is = tag[1] == "" ? 1 : tag[2] == "" ? -1 : compare(tag[1], tag[2])
+      exit is >= 0
+    }'
+}
+
 # Gets the first of these targets that the release has and, unless it is for a card, that runs here.
 get_executable() {
-  fetch SHA256SUMS
   for name in "$@"; do
     grep -q " [ *]piku-$name\$" "$work/SHA256SUMS" || continue
+    # A card has some of a release only.
+    case $from in http*) ;; *) [ -e "$from/piku-$name" ] || [ -z "$first_boot" ] || continue ;; esac
     say "Getting piku-$name from $from"
     fetch "piku-$name"
     chmod 755 "$work/piku-$name"
     chosen=$name
     [ -z "$root" ] || return 0
-    if version=$("$work/piku-$name" --version 2>"$work/why"); then return; fi
+    if version=$(try_executable "$work/piku-$name" 2>"$work/why"); then return; fi
     warn "piku-$name does not run here: $(tail -n 1 "$work/why")"
   done
   die "the release at $from has no executable that runs here (tried: $*)" "--target names another"
+}
+
+# What it says of itself: root does not run what it is about to give to others.
+try_executable() {
+  if [ -n "$client" ]; then
+    "$1" --version
+    return
+  fi
+  ln "$1" "$trial/piku"
+  status=0
+  as_nobody ./piku --version || status=$?
+  rm -f "$trial/piku"
+  return $status
 }
 
 # ---- this machine ----
 
 install_packages() {
   missing=
-  for package in $packages; do is_installed "$package" || missing="$missing $package"; done
+  for package in "$@"; do is_installed "$package" || missing="$missing $package"; done
   [ -n "$missing" ] || return 0
   need_space / 350
   say "Installing packages:$missing"
@@ -390,7 +498,7 @@ set_class() {
 
 # The value of a setting in the board's ENV.
 board_setting() {
-  user_file "$home/.piku/ENV" | tr -cd '[:print:]\n' | sed -n "s/^\(export \)\{0,1\}$1=[\"']\{0,1\}\([^\"']*\).*/\2/p" | tail -n 1
+  user_file "$home/.piku/ENV" | tr -cd ' -~\n' | sed -n "s/^\(export \)\{0,1\}$1=[\"']\{0,1\}\([^\"']*\).*/\2/p" | tail -n 1
 }
 
 # A line in the board's ENV, unless it is set.
@@ -456,7 +564,7 @@ other_sites() {
 is_welcome() {
   if [ "$manager" = dnf ]; then ! rpm -Vf "$1" | grep -q " $1\$" && return; fi
   [ -z "$(find /var/www/html -mindepth 1 -maxdepth 1 ! -name 'index.*debian.html' 2>/dev/null)" ] || return
-  ! sed 's/#.*//' "$1" | tr '\n' ' ' | tr ';{}' '[\n*]' | sed 's/[[:space:]]\{1,\}/ /g; s/^ //; s/ $//' | grep -qvxE \
+  ! sed 's/#.*//' "$1" | tr '\n' ' ' | tr ';{}' '\n\n\n' | sed 's/[[:space:]]\{1,\}/ /g; s/^ //; s/ $//' | grep -qvxE \
     "|server|listen (\[::\]:)?(80|443 ssl)( default_server)?|server_name _|root /var/www/html|index .*|location (= /404.html|/)|try_files .uri .uri/ =404|return 404|internal|ssl_reject_handshake on|include $home/.piku/nginx/\*.conf"
 }
 
@@ -514,7 +622,7 @@ choose_nginx() {
 }
 
 choose_port() {
-  name=PIKU_$(printf %s "$1" | tr '[:lower:]' '[:upper:]')_PORT
+  name=PIKU_$(printf %s "$1" | tr a-z A-Z)_PORT
   port=$(board_setting "$name" | tr -cd 0-9)
   who=$(listener "${port:-$2}")
   if [ -z "$who" ]; then
@@ -1203,6 +1311,7 @@ reload_sshd() {
 
 # Warns of what keeps all keys of piku's user out, as sshd says; sets the port that it listens on.
 check_sshd() {
+  kept_out=
   sshd -T -C "user=$user,host=localhost,addr=127.0.0.1" >"$work/sshd" 2>/dev/null || :
   ssh_port=$(sed -n 's/^port //p' "$work/sshd" | head -n 1)
   groups=$(id -Gn "$user")
@@ -1213,6 +1322,7 @@ check_sshd() {
   elif has_pattern allowusers && ! matches allowusers "$user"; then why="AllowUsers does not name $user"
   elif has_pattern allowgroups && ! matches allowgroups $groups; then why="AllowGroups names no group of $user"
   else return 0; fi
+  kept_out=1
   warn "no key can let anybody in as $user: $why in sshd's configuration. Change that in /etc/ssh/sshd_config, then: systemctl reload $sshd"
 }
 has_pattern() { grep -q "^$1 " "$work/sshd"; }
@@ -1253,10 +1363,18 @@ install_here() {
     die "$home/piku is a folder, and the executable is to have that place" "mv $home/piku $home/piku-folder, then run this again"
   fi
   need_space "${TMPDIR:-/tmp}" "$(size_of "${targets%% *}")"
+  set_clock
+  read_release
+  if [ -n "$home" ] && [ -x "$home/piku" ] && ! is_script "$home/piku"; then
+    refuse_older "$(piku --version 2>/dev/null)"
+    piku update --help 2>/dev/null | grep -q -e --force || say "The piku that is here takes a release that nobody has signed; the next one does not"
+  fi
+  make_trial
   # shellcheck disable=SC2086 # a list of words
   get_executable $targets
   name_machine
-  install_packages
+  # shellcheck disable=SC2086 # a list of words
+  install_packages $packages
   make_user
   need_space "$home" "$(size_of "$chosen")"
   put_executable
@@ -1272,6 +1390,10 @@ install_here() {
   set_class
   announce_board
   [ -z "$first_boot" ] || rm -f "$place/first-boot"
+  address=$(ip -o route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
+  mkdir -p "$place"
+  printf '%s\n' "$offered" | put "$place/version" 644
+  prove
   [ ! -e "$home/piku.py.original" ] || say "The way back to the former piku: sh install.sh --uninstall"
   sync
   say_done
@@ -1292,6 +1414,8 @@ install_client() {
   bin=${XDG_BIN_HOME:-$HOME/.local/bin}
   mkdir -p "$bin"
   need_space "$bin" "$(size_of "${targets%% *}")"
+  read_release
+  [ ! -x "$bin/piku" ] || refuse_older "$("$bin/piku" --version 2>/dev/null)"
   # shellcheck disable=SC2086 # a list of words
   get_executable ${target:-$targets}
   # Another file system may be between the two.
@@ -1340,7 +1464,6 @@ go_over_here() {
   rm -f "$units/piku-go-over.service"
 }
 
-# With the address, which works where the board's name is unknown.
 # Where avahi runs: `piku init` on a laptop finds the board, and apps may have names below .local.
 avahi_file=/etc/avahi/services/piku.service
 announce_board() {
@@ -1354,16 +1477,124 @@ announce_board() {
   <service><type>_piku._tcp</type><port>${ssh_port:-22}</port></service>
 </service-group>
 END
+  # It is asked for by the new name from now on.
+  [ -z "$hostname" ] || ! has_systemd || systemctl try-restart avahi-daemon || :
   if ! grep -qs '^PIKU_DOMAIN=' "$home/.piku/ENV"; then
     say "For each app to be at APP.local on this network: ssh $user@$(uname -n).local config:set --global PIKU_DOMAIN=local"
   fi
 }
 
+# The name by which the network knows this machine, where avahi runs: another machine may have had the first choice.
+local_name() {
+  [ -e /run/avahi-daemon/pid ] || return 0
+  name=$(timeout 10 busctl call org.freedesktop.Avahi / org.freedesktop.Avahi.Server GetHostNameFqdn 2>/dev/null | sed -n 's/^s "\(.*\)"$/\1/p')
+  printf '%s\n' "${name:-$(uname -n).local}"
+}
+
+# With what works from the next laptop: the name below .local, or else the address.
 say_done() {
-  address=$(ip -o route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
-  at=$user@${address:-$(uname -n)}:APP
-  [ "${ssh_port:-22}" = 22 ] || at=ssh://$user@${address:-$(uname -n)}:$ssh_port/APP
-  say "Done. On your machine: git remote add piku $at && git push piku main${address:+   (or $(uname -n) in place of $address, where that name is known)}"
+  name=$(local_name)
+  best=${name:-${address:-$(uname -n)}}
+  other=
+  if [ -n "$name" ] && [ -n "$address" ]; then other="   (or $address in place of $name)"
+  elif [ -n "$address" ]; then other="   (or $(uname -n) in place of $address, where that name is known)"; fi
+  at=$user@$best:APP
+  [ "${ssh_port:-22}" = 22 ] || at=ssh://$user@$best:$ssh_port/APP
+  say "Done. On your machine: git remote add piku $at && git push piku main$other"
+}
+
+# ---- the proof ----
+
+# Pushes a small app with a key of its own, as somebody does who has one, asks nginx for it, and removes both.
+prove() {
+  if [ -n "$no_check$kept_out" ] || ! { has_systemd || has_openrc; }; then return 0; fi
+  say "Pushing a small app, to see that it works"
+  make_trial
+  remove_proof
+  proof=1
+  as_nobody ssh-keygen -q -t ed25519 -N '' -C piku-check -f id >"$work/said" 2>&1 || fail_proof "no key could be made"
+  as_nobody cat id.pub | piku keys:add piku-check --apps piku-check >"$work/said" 2>&1 || fail_proof "its key was not added"
+  as_nobody timeout 240 sh -c "$push_script" sh "$trial" "$user@${address:-127.0.0.1}:${ssh_port:-22}" >"$work/said" 2>&1 </dev/null ||
+    fail_proof "its push failed"
+  listens=$(board_setting NGINX_IPV4_ADDRESS | tr -cd 0-9.)
+  tries=0
+  until [ "$(curl -s --noproxy '*' --max-time 10 -H 'Host: piku-check.invalid' "http://${listens:-127.0.0.1}:$http_port/" 2>&1 | tee "$work/said")" = "$trial" ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 10 ] || fail_proof "nginx does not show it"
+    sleep 1
+  done
+  end_proof
+}
+
+# The board's own settings that would keep visitors out are not meant here.
+push_script='cd "$1" && mkdir app && cd app || exit
+echo "wsgi: app:application" >Procfile
+printf "%s\n" NGINX_SERVER_NAME=piku-check.invalid NGINX_HTTPS_ONLY=false NGINX_CLOUDFLARE_ACL=false PIKU_PASSWORD= PIKU_BRANCH=main >ENV
+cat >app.py <<END
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"$1"]
+END
+export HOME="$1" GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null
+export GIT_SSH_COMMAND="ssh -F none -i ../id -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=30"
+git init -q && git add . && git -c user.name=piku -c user.email=piku@localhost commit -q -m Check && git push -q "ssh://$2/piku-check" HEAD:main'
+
+fail_proof() {
+  sed 's/^/       /' "$work/said" >&2
+  die "piku is installed, but a small app that was pushed to see that it works did not come up: $1" \
+    "look at what is above, and at: sudo -u $user piku doctor; then run this again, or with --no-check"
+}
+
+# Removes the app and its key, also those of a run that was cut off.
+end_proof() {
+  [ -n "$proof" ] || return 0
+  proof=
+  remove_proof
+}
+remove_proof() {
+  if as_user test -d "$home/.piku/repos/piku-check"; then piku destroy piku-check --force --purge >/dev/null 2>&1 || :; fi
+  if user_file "$home/.ssh/authorized_keys" | grep -q 'piku-check'; then piku keys:remove piku-check --force >/dev/null 2>&1 || :; fi
+  # Without apps there is no daily run, nor a process for it.
+  as_user sh -c 'cd "$1" && rmdir data/piku-check; [ -n "$(ls apps)" ] || { rm -f uwsgi-enabled/\~daily.ini && kill -WINCH "$(cat uwsgi/emperor.pid)"; }' sh "$home/.piku" 2>/dev/null || :
+}
+
+# ---- the time ----
+
+# A board without a battery begins in the past, where no package and no certificate is valid yet.
+set_clock() {
+  if [ -n "$first_boot" ] && keeps_time; then
+    tries=0
+    until is_synchronized || [ $tries -ge 60 ]; do
+      [ $tries != 0 ] || say "Waiting for the time"
+      sleep 1
+      tries=$((tries + 1))
+    done
+  fi
+  ! is_synchronized || return 0
+  : >"$work/now"
+  # What was written in the future shows that it is.
+  [ -n "$(find "$0" "$place" /etc/os-release /var/lib/dpkg/status -newer "$work/now" 2>/dev/null)" ] || return 0
+  mirror=$(sed -n 's,^\(deb\|URIs:\)\{0,1\} *\(\[.*\] *\)\{0,1\}\(https\{0,1\}://[^ /]*\).*,\3/,p' /etc/apt/sources.list /etc/apt/sources.list.d/* /etc/apk/repositories 2>/dev/null | head -n 1)
+  is=$(curl -skI --max-time 30 "${mirror:-http://deb.debian.org/}" 2>/dev/null | read_date)
+  was=$(date -u '+%Y-%m-%d %H:%M:%S')
+  if [ -n "$is" ] && [ "$(printf '%s\n' "$was" "$is" | sort | tail -n 1)" = "$is" ] && date -u -s "$is" >/dev/null 2>&1; then
+    say "The clock was at $was; now it is $is, as ${mirror:-deb.debian.org} says"
+  else
+    warn "the clock says $was, which is in the past. To set it: date -u -s '2030-12-31 12:00:00', or connect the board to a network with a time server"
+  fi
+}
+is_synchronized() { has_systemd && [ "$(timedatectl show -p NTPSynchronized --value 2>/dev/null)" = yes ]; }
+keeps_time() {
+  has_systemd || return 1
+  for unit in systemd-timesyncd chrony chronyd ntpsec ntp ntpd openntpd; do ! systemctl is-active --quiet $unit || return 0; done
+  return 1
+}
+
+# `Date: Thu, 26 Nov 2026 13:00:00 GMT` in an answer's head, as `2026-11-26 13:00:00`.
+read_date() {
+  awk 'tolower($1) == "date:" && $7 ~ /^GMT/ && $6 ~ /^[0-9:]+$/ && $5 ~ /^[0-9]+$/ && $3 ~ /^[0-9]+$/ {
+    month = (index("JanFebMarAprMayJunJulAugSepOctNovDec", $4) + 2) / 3
+    printf "%04d-%02d-%02d %s\n", $5, month, $3, $6; exit }'
 }
 
 # ---- a card ----
@@ -1374,6 +1605,7 @@ prepare_card() {
   [ -e "$root/lib/systemd/systemd" ] || [ -e "$root/usr/lib/systemd/systemd" ] || die "the system in $root has no systemd"
   if [ -z "$key" ]; then warn "no key is on the card: nobody can push to it until one is added (--key FILE)"; fi
   find_targets
+  read_release
   # shellcheck disable=SC2086 # a list of words
   get_executable ${target:-$targets}
   need_space "$root" $(($(size_of "$chosen") * 2))
@@ -1388,7 +1620,8 @@ prepare_card() {
     files="$files piku-linux-armv7"
   fi
   for name in $files; do put "$place/$name" 755 <"$work/$name"; done
-  for name in $files; do grep " [ *]$name\$" "$work/SHA256SUMS"; done | put "$place/SHA256SUMS" 644
+  # Whole, or its signature would not fit.
+  for name in SHA256SUMS SHA256SUMS.sig; do put "$place/$name" 644 <"$work/$name"; done
   set -- --first-boot --from /usr/local/lib/piku
   if [ -n "$key" ]; then
     put "$place/key.pub" 644 <"$key"
@@ -1421,7 +1654,10 @@ END
   mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
   ln -sf ../piku-first-boot.service "$root/etc/systemd/system/multi-user.target.wants/piku-first-boot.service"
   sync
-  say "Done. Put the card into the board, and the board into a network: it installs the rest at its first boot"
+  name=$(cat "$root/etc/hostname" 2>/dev/null || :)
+  at=
+  if [ -n "$name" ] && [ -e "$root/usr/sbin/avahi-daemon" ]; then at=". Then, on your machine: git remote add piku $user@$name.local:APP && git push piku main"; fi
+  say "Done. Put the card into the board, and the board into a network: it installs the rest at its first boot$at"
 }
 
 # ---- the way back ----
@@ -1515,7 +1751,8 @@ give_back_nginx() {
 main() {
   read_options "$@"
   work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT
+  trial='' proof=''
+  trap 'end_proof; rm -rf "$work" "$trial"' EXIT
   trap 'exit 1' HUP INT TERM
   if [ -n "$client" ]; then install_client
   elif [ -n "$uninstall" ]; then uninstall_here

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes a fresh checkout ready: npm packages, Debian packages, the executables for this machine.
 # As root it installs what is missing; otherwise it names the packages and the one command to install them.
-# `setup.sh tests` also installs what lint needs and, as root, the toolchains that some stories need, `setup.sh long` what makes load; without them
+# `setup.sh tests` also installs what lint needs and, as root, the toolchains that some stories need, `setup.sh long` what makes load and runs exported apps; without them
 # these are skipped; `setup.sh machines` what makes whole machines, which `tests` needs as well, and emulators of other processors.
 # `setup.sh bench` installs what measures, and what the original needs.
 set -eu
@@ -64,12 +64,23 @@ case ${1:-} in
     ;;
 esac
 if [ "${1:-}" = machines ] && [ "$(id -u)" = 0 ]; then
+  needs qemu-system-x86 command -v qemu-system-x86_64
+  needs e2fsprogs command -v mke2fs
+  needs cpio command -v cpio
+  needs kmod command -v depmod
+  needs busybox-static command -v busybox
   needs qemu-user-static command -v qemu-arm-static
   needs binfmt-support command -v update-binfmts
 fi
 
 if [ "${1:-}" = long ] && [ "$(id -u)" = 0 ]; then
   needs wrk command -v wrk
+  needs podman command -v podman
+  needs runc command -v runc
+  needs catatonit command -v catatonit
+  needs containernetworking-plugins test -e /usr/lib/cni/bridge
+  needs iptables command -v iptables
+  needs debootstrap command -v debootstrap
 fi
 
 if [ "${1:-}" = bench ]; then

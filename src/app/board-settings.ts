@@ -32,6 +32,8 @@ export interface BoardSettings {
   defaultApp?: string;
   /** A directory or a URL with releases of piku. */
   releases?: string;
+  /** Whether a newer release is looked for each day, or taken; undefined where nothing is said. */
+  update?: "auto" | "check" | "false";
   /** The domain below which apps without a server name get one. */
   domain?: string;
   /** Whether readers anywhere see the board's page, or nobody; undefined where nothing is said. */
@@ -63,6 +65,7 @@ export function readBoardSettings(
     reload: read("PIKU_NGINX_RELOAD"),
     defaultApp: read("PIKU_DEFAULT_APP"),
     releases: read("PIKU_RELEASES"),
+    update: read("PIKU_UPDATE"),
     domain: read("PIKU_DOMAIN"),
     page: read("PIKU_PAGE"),
     firstPort: read("PIKU_FIRST_PORT"),

@@ -74,6 +74,9 @@ export function withLock<T>(
 /** Whether somebody asked for it: a command, not something that goes on by itself. */
 const isAsked = (what: string) => !what.startsWith("the ");
 
+/** How long nothing is said while waiting, in milliseconds. */
+const quiet = 30_000;
+
 function waitForLock(host: Host, file: string, tells: boolean, meanwhile: () => void): Lock {
   if (tells) host.sayError(`-----> Waiting for ${holderNote(host, file)}`);
   let lock: Lock | undefined;
@@ -81,7 +84,13 @@ function waitForLock(host: Host, file: string, tells: boolean, meanwhile: () => 
     lock = host.lock(file);
     return lock !== undefined;
   };
-  while (!waitUntil(host, take, { every: 100, atMost: 1000 })) meanwhile();
+  let told = host.ticks();
+  while (!waitUntil(host, take, { every: 100, atMost: 1000 })) {
+    meanwhile();
+    if (!tells || host.ticks() - told < quiet) continue;
+    told = host.ticks();
+    host.sayError(`       still waiting for ${holderNote(host, file)}`);
+  }
   return lock!;
 }
 

@@ -1,5 +1,6 @@
 import { expandVars } from "../text/text.ts";
 import type { Settings } from "./env-file.ts";
+import { limitOf } from "./settings-table.ts";
 
 /** Where the value of a setting comes from. */
 export interface Origin {
@@ -37,6 +38,10 @@ export function originsOf(
       (addresses.includes(key) && now !== undefined && now !== raw)
     )
       return { key, value: now ?? "", from: "piku", isLive: true };
+    // A limit of the board's counts where the app asks for more.
+    const [first] = names;
+    if (limitOf(key) && now !== undefined && now !== raw && layers[first!]![key] === now)
+      return { key, value: now, from: first!, isLive: true };
     // Whether a value with `$NAME` in it has changed does not show in the value alone.
     const isLive =
       now !== undefined &&

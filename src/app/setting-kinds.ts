@@ -89,6 +89,32 @@ export const line = <Initial extends string | undefined = undefined>(
   read: (text, refuse) => (text.length <= maxLength && pattern.test(text) ? text : refuse()),
 });
 
+const bytes: Record<string, number> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+
+/** An amount of memory, in bytes. With its unit, since one forgotten would be a millionth. */
+export const size = (): Kind<number | undefined> => ({
+  noun: "size",
+  hint: "write a size with M or G, such as 200M",
+  initial: undefined,
+  empty: undefined,
+  read: (text, refuse) => {
+    const [, amount, unit] = /^([1-9]\d{0,6})([kmg])b?$/i.exec(text) ?? [];
+    return unit ? Number(amount) * bytes[unit.toLowerCase()]! : refuse();
+  },
+});
+
+/** A share, in percent. */
+export const percent = (): Kind<number | undefined> => ({
+  noun: "share",
+  hint: "write a share from 1% to 100%, such as 25%",
+  initial: undefined,
+  empty: undefined,
+  read: (text, refuse) => {
+    const value = Number(/^(\d{1,3})%?$/.exec(text)?.[1] ?? 0);
+    return value >= 1 && value <= 100 ? value : refuse();
+  },
+});
+
 /** One of these words. */
 export const choice = <Word extends string>(...words: Word[]): Kind<Word | undefined> => ({
   noun: "choice",

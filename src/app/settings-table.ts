@@ -11,9 +11,11 @@ import {
   number,
   ownFile,
   passwordHash,
+  percent,
   port,
   seconds,
   serverNames,
+  size,
 } from "./setting-kinds.ts";
 
 /** Where a setting counts: in an app's ENV, in the board's (`~/.piku/ENV`), or in either. */
@@ -202,10 +204,25 @@ const deploys = {
   AUTO_RESTART: both(boolean(true), "The old name of `PIKU_AUTO_RESTART`."),
 };
 
-const isolation = {
+const isolationSettings = {
   PIKU_ISOLATION: both(
     boolean(false, true),
     "`true`: the app's processes and builds see nothing of other apps and of piku: no files, settings, sockets or processes. In the board's ENV it holds for all apps, whatever theirs say.",
+  ),
+};
+
+const limitSettings = {
+  PIKU_MEMORY: both(
+    size(),
+    "The most memory of the app, such as `200M`; what needs more is ended. `PIKU_MEMORY_WORKER` is for each process of one kind, `_BUILD`, `_RELEASE` and `_RUN` for what piku runs besides ([limits](../guides/limits.md)). An app can only have less than the board says.",
+  ),
+  PIKU_PROCESSES: both(
+    number(undefined, { noun: "number of processes", min: 1, example: 50 }),
+    "The most processes of the app, threads included; of one kind likewise.",
+  ),
+  PIKU_CPU: both(
+    percent(),
+    "The share of the server's processors that the app may use, such as `25%`; on one with four, that is one of them. Of one kind likewise. It needs control groups.",
   ),
 };
 
@@ -241,7 +258,7 @@ const boardwide = {
   ),
   PIKU_PAGE: board(
     choice("true", "false"),
-    "The page at `http://BOARD/` that lists the apps. Unless set, readers on the board's own network see it, by its name or its address; `true` shows it to everybody, `false` to nobody.",
+    "The page at `http://BOARD/` that lists the apps, made anew at each change and each hour. Unless set, readers on the board's own network see it, by its name or its address; `true` shows it to everybody, `false` to nobody. On an nginx that is shared with other sites only `true` does, by the board's name; by its addresses too while nothing else answers there.",
   ),
   PIKU_FOLDERS: board(
     directories(),
@@ -271,6 +288,10 @@ const boardwide = {
     line("address", ""),
     "A directory or a URL with releases of piku, for `update`.",
   ),
+  PIKU_UPDATE: board(
+    choice("auto", "check", "false"),
+    "Whether the daily run looks at `PIKU_RELEASES` for a newer release: unless set it does (`check`), and `doctor` and the board's page say so; with `auto` it takes it, and takes it back if `doctor` then finds fault with the emperor, nginx, a site or a process that were well before.",
+  ),
 };
 
 /** The settings in the order of the reference page (docs/reference/settings.md), by section. */
@@ -281,7 +302,8 @@ export const sections: Record<string, Record<string, Row<unknown>>> = {
   Addresses: addressSettings,
   uWSGI: uwsgi,
   Deploys: deploys,
-  "Walls between apps": isolation,
+  "Walls between apps": isolationSettings,
+  Limits: limitSettings,
   Runtimes: runtimeSettings,
   "The board": boardwide,
 };
@@ -294,7 +316,8 @@ export const table = {
   ...addressSettings,
   ...uwsgi,
   ...deploys,
-  ...isolation,
+  ...isolationSettings,
+  ...limitSettings,
   ...runtimeSettings,
   ...boardwide,
 };
@@ -304,3 +327,10 @@ export type SettingName = keyof typeof table;
 
 /** What a setting is once it has been read. */
 export type Value<Name extends SettingName> = (typeof table)[Name] extends Row<infer T> ? T : never;
+
+/** What is limited, by the name of its setting. */
+export const limitNames = Object.keys(limitSettings) as (keyof typeof limitSettings)[];
+
+/** The limit that a setting is, perhaps of one kind of worker, such as `PIKU_MEMORY_WORKER`. */
+export const limitOf = (key: string) =>
+  limitNames.find((name) => key === name || (key.startsWith(`${name}_`) && key !== `${name}_`));

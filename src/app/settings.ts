@@ -2,7 +2,7 @@ import { PikuError } from "../text/errors.ts";
 import { expandVars, nearest, printable } from "../text/text.ts";
 import { checkSum, checkValue, isShellName, namePattern, type Settings } from "./env-file.ts";
 import type { Kind } from "./setting-kinds.ts";
-import { type Row, type SettingName, table, type Value } from "./settings-table.ts";
+import { limitOf, type Row, type SettingName, table, type Value } from "./settings-table.ts";
 
 /**
  * The settings of an app's processes: the base, then each layer, later ones winning. `$NAME` is
@@ -30,19 +30,21 @@ export function layered(base: Settings, layers: readonly Settings[]): Settings {
 
 /**
  * The value of a setting as its row in the table says: checked, or its default. `file`: where the
- * settings were read, for the message. Throws for an invalid value.
+ * settings were read, for the message; `key`: what it is called there, for one of a kind of worker.
+ * Throws for an invalid value.
  */
 export function setting<Name extends SettingName>(
   settings: Readonly<Settings>,
   name: Name,
   file?: string,
+  key: string = name,
 ): Value<Name> {
   const kind = table[name].kind as Kind<Value<Name>>;
-  const text = settings[name]?.trim();
+  const text = settings[key]?.trim();
   if (text === undefined) return kind.initial;
   if (text === "") return kind.empty;
   const refuse = (part = text): never => {
-    throw invalid(name, part, { file });
+    throw invalid(name, part, { file, key });
   };
   return text.includes("\n") ? refuse() : kind.read(text, refuse);
 }
@@ -51,12 +53,12 @@ export function setting<Name extends SettingName>(
 export function invalid(
   name: SettingName,
   value: string,
-  { file, hint }: { file?: string; hint?: string } = {},
+  { file, hint, key = name }: { file?: string; hint?: string; key?: string } = {},
 ): PikuError {
   const { kind } = table[name];
   const where = file === undefined ? "" : `${file}: `;
   return new PikuError(
-    `${where}${name}: invalid ${kind.noun} '${printable(value)}'`,
+    `${where}${key}: invalid ${kind.noun} '${printable(value)}'`,
     hint ?? kind.hint,
   );
 }
@@ -111,7 +113,8 @@ const isOfPiku = (key: string) => isSetting(key) || (family.test(key) && isShell
 
 function isExported(key: string): boolean {
   const { prefix, rest } = divided(key);
-  return key.startsWith("PIKU_INTERNAL_") || exported[prefix]?.split(" ").includes(rest) === true;
+  if (limitOf(key) || key.startsWith("PIKU_INTERNAL_")) return true;
+  return exported[prefix]?.split(" ").includes(rest) === true;
 }
 
 /** The family of a name, and the rest of it. */

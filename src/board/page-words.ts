@@ -14,6 +14,7 @@ export interface PageWords {
   push: string;
   pushSays: string;
   client: string;
+  newer: string;
   made: string;
 }
 
@@ -30,6 +31,7 @@ export const pageWords: Readonly<Record<Language, PageWords>> = {
     push: "Put an app on this board",
     pushSays: "In the directory of the app, on your own computer; APP is a name of your choice:",
     client: "With piku on your computer:",
+    newer: "A newer piku, {}, is out. To update:",
     made: "As of {}.",
   },
   de: {
@@ -44,6 +46,7 @@ export const pageWords: Readonly<Record<Language, PageWords>> = {
     push: "Eine App auf dieses Board bringen",
     pushSays: "Im Verzeichnis der App, auf dem eigenen Rechner; APP ist ein Name nach Wahl:",
     client: "Mit piku auf dem eigenen Rechner:",
+    newer: "Es gibt ein neueres piku, {}. So wird aktualisiert:",
     made: "Stand: {}.",
   },
   es: {
@@ -58,6 +61,7 @@ export const pageWords: Readonly<Record<Language, PageWords>> = {
     push: "Poner una aplicación en esta placa",
     pushSays: "En el directorio de la aplicación, en tu ordenador; APP es un nombre a tu elección:",
     client: "Con piku en tu ordenador:",
+    newer: "Hay un piku más nuevo, {}. Para actualizar:",
     made: "Actualizado: {}.",
   },
   fr: {
@@ -72,6 +76,7 @@ export const pageWords: Readonly<Record<Language, PageWords>> = {
     push: "Mettre une application sur cette carte",
     pushSays: "Dans le dossier de l'application, sur votre ordinateur ; APP est un nom au choix :",
     client: "Avec piku sur votre ordinateur :",
+    newer: "Un piku plus récent, {}, est disponible. Pour mettre à jour :",
     made: "Mis à jour : {}.",
   },
   pt: {
@@ -86,6 +91,7 @@ export const pageWords: Readonly<Record<Language, PageWords>> = {
     push: "Colocar uma aplicação nesta placa",
     pushSays: "No diretório da aplicação, no seu computador; APP é um nome à sua escolha:",
     client: "Com o piku no seu computador:",
+    newer: "Há um piku mais recente, {}. Para atualizar:",
     made: "Atualizado: {}.",
   },
 };

@@ -7,8 +7,11 @@ import type { Host } from "../host/host.ts";
 import { homeFiles, type Language, languages } from "../site/home.ts";
 import { isClosed } from "../site/maintenance.ts";
 import { escapeHtml, renderDocument } from "../site/page.ts";
+import { isShared } from "../site/reload.ts";
+import { settleSharedPage, sharedPage } from "../site/shared-page.ts";
 import { usersFile } from "../site/site.ts";
 import { text } from "../text/text.ts";
+import { newerRelease } from "./newer.ts";
 import { pageWords } from "./page-words.ts";
 import { type AppStatus, surveyApps } from "./status.ts";
 
@@ -29,6 +32,8 @@ interface BoardPage {
   /** The user that pushes go to. */
   user: string;
   version: string;
+  /** A newer one that is out. */
+  newer?: string;
   apps: readonly ListedApp[];
   /** ISO 8601. */
   now: string;
@@ -67,6 +72,7 @@ export function renderBoardPage(page: BoardPage, language: Language): string {
     <p>${say.client}</p>
     <pre tabindex="0">piku init ${here}
     piku deploy</pre>
+    ${page.newer && `<p>${say.newer.replace("{}", escapeHtml(page.newer))}</p>\n<pre tabindex="0">ssh ${address} update</pre>`}
     </main>
     <footer>piku ${escapeHtml(page.version)}. ${say.made.replace("{}", time(page.now))}</footer>`;
   return renderDocument({ language, title: page.hostname, style, body: body.trimEnd() });
@@ -90,18 +96,36 @@ const maxApps = 100;
  * of piku.
  */
 export function writeBoardPage(host: Host, paths: Paths, version: string): void {
-  const { page: wanted, settings } = readBoardSettings(host, paths.settings);
+  const board = readBoardSettings(host, paths.settings);
+  const { page: wanted, settings } = board;
   const { folder, forAll, password } = homeFiles(paths);
+  const hash = setting(settings, "PIKU_PASSWORD", paths.settings);
+  const shared = sharedPage(paths);
+  if (isShared(host, paths, board)) {
+    host.remove(folder);
+    // Who has a password for the board does not want it shown to all.
+    const isWanted = wanted === "true" && hash === undefined;
+    if (isWanted) writeIndex(host, shared.folder, { ...surveyPage(host, paths), version });
+    settleSharedPage(host, paths, isWanted);
+    if (!isWanted) host.remove(shared.folder);
+    return;
+  }
+  for (const left of [shared.site, shared.folder]) host.remove(left);
   if (wanted === "false" || host.stat(paths.web) === undefined) {
     host.remove(folder);
     return;
   }
-  const page = { ...surveyPage(host, paths), version };
   host.mkdir(folder);
-  const hash = setting(settings, "PIKU_PASSWORD", paths.settings);
   if (hash === undefined) host.remove(password);
   else if (host.read(password) !== usersFile(hash)) host.write(password, usersFile(hash), 0o600);
-  // It is made anew at every change, so it need not be on the disk before a power cut.
+  writeIndex(host, folder, { ...surveyPage(host, paths), version });
+  if (wanted !== "true") host.remove(forAll);
+  else if (!host.stat(forAll)) host.write(forAll, "");
+}
+
+/** Writes the page. It is made anew at every change, so it need not be there after a power cut. */
+function writeIndex(host: Host, folder: string, page: BoardPage): void {
+  host.mkdir(folder);
   const fresh = `${folder}/.index.${host.pid}.tmp`;
   host.remove(fresh);
   host.append(fresh, renderLanguages(page), 0o644);
@@ -111,8 +135,6 @@ export function writeBoardPage(host: Host, paths: Paths, version: string): void 
     const left = host.stat(`${folder}/${name}`);
     if (left && host.now() - left.modified > 60_000) host.remove(`${folder}/${name}`);
   }
-  if (wanted !== "true") host.remove(forAll);
-  else if (!host.stat(forAll)) host.write(forAll, "");
 }
 
 /** The page in every language, of which nginx shows the reader's (ngx_http_ssi_module). */
@@ -131,6 +153,7 @@ const surveyPage = (host: Host, paths: Paths): Omit<BoardPage, "version"> => ({
   hostname: host.read("/proc/sys/kernel/hostname")?.trim() || "piku",
   user: host.env().USER ?? "piku",
   now: new Date(host.now()).toISOString(),
+  newer: newerRelease(host, paths),
   apps: surveyApps(host, paths, listApps(host, paths).slice(0, maxApps)).map((status) => ({
     app: status.app,
     state: stateOf(host, appOf(paths, status.app), status),

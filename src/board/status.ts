@@ -2,6 +2,7 @@ import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
 import { type Ports, readBoardSettings } from "../app/board-settings.ts";
 import { calledAddress } from "../app/caller.ts";
 import { nextRun, parseCron } from "../app/cron.ts";
+import { leastOf, limitsOf } from "../app/limits.ts";
 import { liveSettings, readScaling } from "../app/live.ts";
 import type { Paths } from "../app/paths.ts";
 import { isCron, isUwsgiKind } from "../app/procfile.ts";
@@ -13,6 +14,7 @@ import { siteNames } from "../site/names.ts";
 import { addressesOf } from "../site/site.ts";
 import { appsWithWorkers, listVassals } from "../workers/emperor.ts";
 import { startsOf } from "../workers/health.ts";
+import { useOf } from "../workers/limits.ts";
 import { sitePortOf } from "../workers/ports.ts";
 import { portOf, processesOf } from "../workers/stop.ts";
 import { filesOf, parseVassal, type Vassal } from "../workers/worker.ts";
@@ -36,6 +38,13 @@ export interface ProcessStatus {
    */
   memory?: number;
   cpu?: number;
+  /** Of one with limits: the most bytes and processes that it may have, and its share in percent. */
+  memoryLimit?: number;
+  processes?: number;
+  processLimit?: number;
+  cpuLimit?: number;
+  /** How many of its processes were ended because they needed more memory than that. */
+  endedForMemory?: number;
   port?: number;
   /** Of a cron line: when it ran last and will run next, ISO 8601, and what it ended with. */
   lastRun?: string;
@@ -83,7 +92,31 @@ export function surveyProcesses(host: Host, app: App, every = everyProcess(host)
         every,
       ),
       ...(isCron(kind) ? runsOf(host, app, kind, live) : {}),
-    }));
+    }))
+    .map((status) => ({ ...status, ...limitStatus(host, app, status, vassals) }));
+}
+
+/** What a process uses of its limits, where it has any: as its control group counts it. */
+function limitStatus(
+  host: Host,
+  app: App,
+  { kind, process, memory }: Pick<ProcessStatus, "kind" | "process" | "memory">,
+  vassals: readonly Vassal[],
+): Partial<ProcessStatus> {
+  const vassal = vassals.find((one) => `${one.kind}.${one.ordinal}` === process);
+  const release = vassal?.release;
+  if (!vassal || release === undefined) return {};
+  if (!host.stat(filesOf(app, { ...vassal, release }).limits)) return {};
+  const limits = leastOf(limitsOf(liveSettings(host, app, readOfAny), kind));
+  const use = useOf(host, app, { ...vassal, release });
+  return {
+    memory: use?.memory ?? memory,
+    memoryLimit: limits.memory,
+    processes: use?.processes,
+    processLimit: limits.processes,
+    cpuLimit: limits.cpu,
+    endedForMemory: use?.ended,
+  };
 }
 
 /** When a cron line ran last and will run next, in the board's time. */
@@ -147,16 +180,13 @@ function vassalStatus(
  * or is the original's.
  */
 const portOfVassal = (host: Host, app: App, vassal: Vassal): number | undefined => {
+  const { release } = vassal;
+  const inner = release === undefined ? "" : filesOf(app, { ...vassal, release }).inner;
   const told = /^(?:http-socket = \S*:|env = PORT=)(\d+)$/m.exec(
-    readOfAny(host, `${app.paths.enabled}/${vassal.file}`) +
-      (vassal.release === undefined
-        ? ""
-        : readOfAny(host, filesOf(app, { ...vassal, release: vassal.release }).inner)),
+    readOfAny(host, inner) || readOfAny(host, `${app.paths.enabled}/${vassal.file}`),
   );
   if (told) return Number(told[1]);
-  return vassal.release === undefined
-    ? undefined
-    : portOf(host, app, { ...vassal, release: vassal.release });
+  return release === undefined ? undefined : portOf(host, app, { ...vassal, release });
 };
 
 /** How each of these apps is doing; all of the board's unless given. */

@@ -37,9 +37,27 @@ function findBoard(host: Host, typed: string | undefined) {
   if (typed !== undefined) return parseBoard(typed);
   const found = boardsIn(host.capture(["avahi-browse", "-rptk", "_piku._tcp"]).stdout);
   if (found.length === 1) return parseBoard(found[0]!);
-  const hint = `say which: piku init ${found[0] ?? "board.local"}`;
-  if (found.length > 1) throw usageError(`there are several boards: ${found.join(", ")}`, hint);
-  throw usageError("no board announces itself on this network", hint);
+  const why =
+    found.length > 1
+      ? `there are several boards: ${found.join(", ")}`
+      : "no board announces itself on this network";
+  const answer = host.isTerminal(0)
+    ? askFor(host, `${why[0]!.toUpperCase()}${why.slice(1)}.\nThe board's name or address: `)
+    : "";
+  if (answer !== "") return parseBoard(answer);
+  throw usageError(why, `say which: piku init ${found[0] ?? "board.local"}`);
+}
+
+/**
+ * What somebody at the terminal answers. By git, which brings a shell on Windows too and runs it for
+ * an alias that begins with `!` (git-config(1)).
+ */
+function askFor(host: Host, question: string): string {
+  const script =
+    '!f() { printf %s "$1" >/dev/tty && IFS= read -r answer </dev/tty && printf %s "$answer"; }; f';
+  return host
+    .capture(["git", "-c", `alias.piku-ask=${script}`, "piku-ask", question])
+    .stdout.trim();
 }
 
 export const init = (wanted: Wanted) =>
@@ -48,7 +66,7 @@ export const init = (wanted: Wanted) =>
     group: "Your computer",
     description: "Connect this directory with an app on a board",
     details:
-      "Makes a git repository if there is none, the remote `piku`, and a Procfile for what it sees. Finds the board itself where it announces itself on the network (avahi).",
+      "Makes a git repository if there is none, the remote `piku`, and a Procfile for what it sees. Finds the board itself where it announces itself on the network (avahi), else asks for it.",
     examples: ["piku init board.local", "piku -a blog init piku@board.local"],
     args: {
       board: {

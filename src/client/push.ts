@@ -8,12 +8,21 @@ export const pushBranch = (wanted: Wanted) =>
   command({
     name: "deploy",
     group: "Your computer",
-    description: "Push the branch that is checked out",
-    details: "Only what is committed is pushed.",
-    examples: ["piku deploy"],
+    description: "Push the branch that is checked out, or go to another one",
+    details: "Only what is committed is pushed. A branch that is named was pushed before.",
+    examples: ["piku deploy", "piku deploy main"],
     alias: ["push"],
-    run({ host }) {
+    args: {
+      branch: {
+        type: "positional",
+        description: "one of `piku branches`, to deploy without a push",
+        required: false,
+      },
+    },
+    run({ args, host }) {
       const place = findPlace(host, wanted);
+      if (args.branch !== undefined)
+        return end(runThere(host, place.board, ["deploy", requireApp(place), args.branch]));
       const to =
         wanted.app === undefined && place.remote
           ? place.remote

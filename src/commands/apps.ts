@@ -116,16 +116,35 @@ const renderStray = ({ app, pid, program, process, isLeft }: Stray, named: boole
  */
 const renderProcesses = (all: readonly ProcessStatus[], now: number, named: boolean) =>
   columns(
-    all.map(({ app, process, up, since, restarts, memory, cpu, port, ...runs }) => [
+    all.map(({ app, process, up, since, restarts, cpu, port, ...more }) => [
       ...(named ? [app] : []),
       process,
       up ? `up ${since ? span(now - Date.parse(since)) : ""}`.trimEnd() : "down",
       restarts === undefined ? "" : `${restarts} ${restarts === 1 ? "restart" : "restarts"}`,
-      memory === undefined ? "" : `${Math.round(memory / 1024 / 1024)} MB`,
-      cpu === undefined ? "" : `${cpu < 10 ? cpu.toFixed(1) : Math.round(cpu)} s CPU`,
-      port === undefined ? renderRuns(runs, now) : `port ${port}`,
+      renderMemory(more),
+      cpu === undefined
+        ? ""
+        : `${cpu < 10 ? cpu.toFixed(1) : Math.round(cpu)} s CPU${more.cpuLimit ? `, at most ${more.cpuLimit}%` : ""}`,
+      port === undefined ? renderRuns(more, now) : `port ${port}`,
+      renderUse(more),
     ]),
   );
+
+const of = (limit: number | string | undefined) => (limit === undefined ? "" : ` of ${limit}`);
+
+const megabytes = (bytes: number) => Math.round(bytes / 1024 / 1024);
+
+const renderMemory = ({ memory, memoryLimit }: Partial<ProcessStatus>) =>
+  memory === undefined ? "" : `${megabytes(memory)}${of(memoryLimit && megabytes(memoryLimit))} MB`;
+
+/** What else there is to say of a process with limits. */
+const renderUse = ({ processes, processLimit, endedForMemory }: Partial<ProcessStatus>) =>
+  [
+    ...(processes === undefined || processLimit === undefined
+      ? []
+      : [`${processes} of ${processLimit} processes`]),
+    ...(endedForMemory ? [`${endedForMemory} ended over the memory limit`] : []),
+  ].join(", ");
 
 /** When a cron line ran last and will run next. */
 function renderRuns({ lastRun, lastStatus, nextRun }: Partial<ProcessStatus>, now: number): string {

@@ -10,7 +10,7 @@ export const completion = (commands: () => readonly Command[]) =>
     group: "The board",
     description: "Print a script that completes commands in a shell",
     details:
-      "It completes commands, apps, processes, releases and options of `piku` and of `ssh piku@board`. Put `. ~/.piku-completion` into ~/.bashrc or ~/.zshrc. Those of fish and PowerShell are for the client, and go into ~/.config/fish/completions/piku.fish and `$PROFILE`.",
+      "It completes commands, apps, processes, branches, releases and options of `piku` and of `ssh piku@board`. Put `. ~/.piku-completion` into ~/.bashrc or ~/.zshrc. Those of fish and PowerShell are for the client, and go into ~/.config/fish/completions/piku.fish and `$PROFILE`.",
     examples: [
       "ssh piku@board completion >~/.piku-completion",
       "ssh piku@board completion zsh >~/.piku-completion",
@@ -68,6 +68,7 @@ function renderFish(commands: readonly Command[]): string[] {
       flagsOf(one).map((flag) => `${after([one.name])} -l ${flag.slice(2)}`),
     ),
     `${after(taking(commands, "process", "kind"))} -a '(piku ps 2>/dev/null | string match -rg "^(\\S+):\\d+\\$")'`,
+    `${after(taking(commands, "branch"))} -a '(piku branches 2>/dev/null | string trim -c "* ")'`,
     `${after(taking(commands, "number"))} -a '(piku releases 2>/dev/null | string match -rg "^[* ]*(\\d+)")'`,
   ];
 }
@@ -89,8 +90,9 @@ function renderPowershell(commands: readonly Command[]): string[] {
     "  $words = if ($typed.Count -lt 2 -or ($typed.Count -eq 2 -and $word)) {",
     `    ${list(typable(commands).map(({ name }) => name))}`,
     "  } elseif ($word -like '-*') { $options[$typed[1]] }",
-    `  elseif (${list(taking(commands, "process", "kind"))} -contains $typed[1]) { ${asked("ps", "^(S+):d+$")} }`,
-    `  elseif (${list(taking(commands, "number"))} -contains $typed[1]) { ${asked("releases", "^[* ]*(d+)")} }`,
+    `  elseif (${list(taking(commands, "process", "kind"))} -contains $typed[1]) { ${asked("ps", "^(\\S+):\\d+$")} }`,
+    `  elseif (${list(taking(commands, "branch"))} -contains $typed[1]) { ${asked("branches", "^[* ]([\\w/.+@-]+)$")} }`,
+    `  elseif (${list(taking(commands, "number"))} -contains $typed[1]) { ${asked("releases", "^[* ]*(\\d+)")} }`,
     '  $words | Where-Object { $_ -like "$word*" } | ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }',
     "}",
   ];
@@ -132,10 +134,12 @@ function renderList(commands: readonly Command[]): string[] {
     `      1:*) words="${known.map(({ name }) => name).join(" ")}" ;;`,
     `      ${cases(2, whose(0, "app"))}) words=$(${ask} apps | tr -d ' *') ;;`,
     `      ${cases(3, whose(1, "process", "kind"))}) words=$(${ask} ps "$5" | sed -n 's/:[0-9]*$//p') ;;`,
+    `      ${cases(3, whose(1, "branch"))}) words=$(${ask} branches "$5" | tr -d ' *') ;;`,
     `      ${cases(3, whose(1, "number"))}) words=$(${ask} releases "$5" | sed 's/^[* ]*\\([0-9]*\\).*/\\1/') ;;`,
     "    esac ;;",
     "  esac",
-    "  printf '%s\\n' \"$words\" | tr -s ' ' '\\n'",
+    "  # compgen expands what it gets, and a branch may be called $(id).",
+    "  printf '%s\\n' \"$words\" | tr -s ' ' '\\n' | grep '^[[:alnum:]:/._+@-]*$'",
     "}",
   ];
 }

@@ -3,10 +3,12 @@ import { boardWarnings, readBoardSettings } from "../app/board-settings.ts";
 import { changeServerSettings, parseServerSettings, type Settings } from "../app/env-file.ts";
 import { changeSettings, parseSettings } from "../app/env-grammar.ts";
 import { maxImportBytes, parseAssignments, parseImport, withoutQuotes } from "../app/import.ts";
+import { tightened } from "../app/limits.ts";
 import { withLock } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
 import { liveRelease, nextNumber, type Release } from "../app/releases.ts";
 import { layered, settingWarnings } from "../app/settings.ts";
+import { limitOf } from "../app/settings-table.ts";
 import { deploy } from "../deploy/deploy.ts";
 import { planDeploy } from "../deploy/plan.ts";
 import { recover } from "../deploy/recover.ts";
@@ -83,8 +85,8 @@ function changeGlobal(host: Host, changes: Record<string, string | null>): void 
     const refusal =
       keys.includes("PIKU_ISOLATION") && wallOf(settings, {}) && whyNoWall(host, paths);
     if (refusal) throw refusal;
-    // Refused here, since each deploy would fail with more than an app can get.
-    if (keys.some((key) => changes[key] !== null)) layered({}, [settings]);
+    // Refused here, since each deploy would fail with more than an app can get, or a wrong limit.
+    if (keys.some((key) => changes[key] !== null)) tightened({}, layered({}, [settings]));
     for (const doubt of boardWarnings(host, paths.settings, content)) voice.warn(doubt);
     for (const key of keys)
       voice.log(`${changes[key] === null ? "Unsetting" : "Setting"} ${key} for all apps`);
@@ -108,7 +110,8 @@ function changeGlobal(host: Host, changes: Record<string, string | null>): void 
 function overriddenKeys(host: Host, app: App, keys: readonly string[]): string[] {
   try {
     const settings = { ...shippedSettings(host, app), ...settingsOf(host, `${app.envs}/ENV`) };
-    return keys.filter((key) => Object.hasOwn(settings, key));
+    // Of limits the lower one counts.
+    return keys.filter((key) => !limitOf(key) && Object.hasOwn(settings, key));
   } catch {
     // The original deployed an ENV that is refused today.
     return [];

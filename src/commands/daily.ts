@@ -4,6 +4,7 @@ import { liveSettings } from "../app/live.ts";
 import { withLock } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
 import { dropStage } from "../board/backup/stage.ts";
+import { keepCurrent } from "../board/newer.ts";
 import { expireKept } from "../deploy/kept.ts";
 import { minFree } from "../deploy/space.ts";
 import type { Host } from "../host/host.ts";
@@ -50,6 +51,10 @@ export const daily = command({
       attempt("logs", () => boundLogs(host, paths));
       attempt("Cloudflare", () =>
         withLock(host, paths, "machine", undefined, "", () => refreshRanges(host, paths, machine)),
+      );
+      // Last: from here on it may be another piku.
+      attempt("update", () =>
+        withLock(host, paths, "update", undefined, "", () => keepCurrent(host, paths, machine)),
       );
     }
     if (failed) throw new Ended(1);

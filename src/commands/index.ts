@@ -8,6 +8,7 @@ import { nearest, printable } from "../text/text.ts";
 import { apps, ps } from "./apps.ts";
 import { readWords, takesApp } from "./arguments.ts";
 import { backup, restore } from "./backup.ts";
+import { branches } from "./branches.ts";
 import type { Call, Command } from "./command.ts";
 import { completion } from "./completion.ts";
 import { configImport, configSet, configUnset } from "./config.ts";
@@ -23,6 +24,7 @@ import {
 } from "./deploy.ts";
 import { destroyCommand } from "./destroy.ts";
 import { doctor } from "./doctor.ts";
+import { exportApp } from "./export.ts";
 import { gitHook, gitReceivePack, gitUploadPack } from "./git.ts";
 import { help, renderCommandHelp, version } from "./help.ts";
 import { keys, keysAdd, keysRemove } from "./keys.ts";
@@ -44,6 +46,7 @@ import { web } from "./web.ts";
 export const commands: readonly Command[] = [
   apps,
   destroyCommand,
+  exportApp,
   logs,
   maintenanceOff,
   maintenanceOn,
@@ -54,6 +57,7 @@ export const commands: readonly Command[] = [
   run,
   stopCommand,
 
+  branches,
   deployCommand,
   deployCancel,
   releases,

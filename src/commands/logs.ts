@@ -5,6 +5,7 @@ import { siteLogs } from "../site/logs.ts";
 import { PikuError } from "../text/errors.ts";
 import { hasColours } from "../text/output.ts";
 import { nearest, parseSpan } from "../text/text.ts";
+import { noteLimits } from "../workers/limits-notes.ts";
 import { deployLogs, type Log, lastLines, newestLogs, workerLogs } from "../workers/logs.ts";
 import { type Arguments, appArg, command } from "./command.ts";
 import { followLogs, type Labelled } from "./follow.ts";
@@ -93,13 +94,25 @@ export const logs = command({
       .flatMap(({ log: { label }, lines }) => lines.map((line) => ({ ...line, label })))
       .sort((a, b) => a.time - b.time);
     show(args.lines === undefined ? lines : lines.slice(Math.max(0, lines.length - most)));
+    const notes = noteLimits(host, app);
+    const showNotes = (said: readonly Labelled[]) =>
+      show(
+        notes(said)
+          .filter(({ label }) => found.some((log) => log.label === label))
+          .map((note) => ({ ...note, time: host.now() })),
+      );
+    if (most > 0) showNotes(lines);
     if (lines.length === 0 && most > 0)
       host.sayError(
         args.follow
           ? "Nothing yet; waiting (Ctrl-C ends)."
           : `Nothing yet${args.all || args.since ? "" : "; --all also shows what uWSGI says"}.`,
       );
-    if (args.follow) followLogs(host, last, find, show);
+    if (args.follow)
+      followLogs(host, last, find, (news) => {
+        show(news);
+        if (news.length > 0) showNotes(news);
+      });
   },
 });
 

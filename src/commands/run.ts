@@ -1,10 +1,13 @@
 import { findApp } from "../app/app.ts";
 import { readBoardSettings } from "../app/board-settings.ts";
+import { tightened } from "../app/limits.ts";
 import { liveSettings } from "../app/live.ts";
+import { layered } from "../app/settings.ts";
 import { programEnvironment } from "../host/tools.ts";
 import { Ended, usageError } from "../text/errors.ts";
 import { wallOf, withSettings } from "../workers/isolation.ts";
 import { shellFor } from "../workers/launcher.ts";
+import { limitStep } from "../workers/limits.ts";
 import { appArg, command } from "./command.ts";
 
 export const run = command({
@@ -33,17 +36,18 @@ export const run = command({
     const typed = words.slice(words[1] === "--" ? 2 : 1).join(" ");
     if (typed === "")
       throw usageError("the command is missing", "e.g.: ssh piku@board run blog -- ls -l");
-    const settings = liveSettings(host, app);
+    const { settings: ofBoard } = readBoardSettings(host, app.paths.settings);
+    const settings = tightened(liveSettings(host, app), layered({}, [ofBoard]));
     const walled = {
       kind: "run",
-      wall: wallOf(readBoardSettings(host, app.paths.settings).settings, settings),
+      wall: wallOf(ofBoard, settings),
       outside: programEnvironment(host.env()),
       inside: { ...settings, PWD: app.tree },
       argv: shellFor(settings, typed),
       mark: host.pid,
     } as const;
     const status = withSettings(host, app, walled, (argv, env) =>
-      host.run(argv, { cwd: app.tree, env }),
+      host.run(limitStep(host, settings, "run", argv), { cwd: app.tree, env }),
     );
     if (status !== 0) throw new Ended(status);
   },

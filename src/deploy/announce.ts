@@ -102,7 +102,10 @@ export function renderUnchanged(host: Host, app: App): string {
 }
 
 /** The addresses of a site; that of a port by the board's name in mDNS too, where avahi runs. */
-function addressesIn(host: Host, site: Site): string[] {
+export function addressesIn(
+  host: Host,
+  site: Pick<Site, "names" | "ports" | "ownPort" | "httpsOnly">,
+): string[] {
   const addresses = addressesOf(site, calledAddress(host));
   const name = host.read("/proc/sys/kernel/hostname")?.trim().split(".")[0];
   return site.ownPort !== undefined && hasAvahi(host) && name

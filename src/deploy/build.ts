@@ -10,6 +10,7 @@ import { PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { withSettings } from "../workers/isolation.ts";
 import { shellFor, withOddNames } from "../workers/launcher.ts";
+import { limitStep } from "../workers/limits.ts";
 import { explainFailure } from "./explain.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./transcript.ts";
@@ -120,7 +121,8 @@ function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan
   } as const;
   const from = host.stat(transcript)?.size ?? 0;
   const status = withSettings(host, app, walled, (argv, env) => {
-    const words = isBuild ? [...politely, ...argv] : argv;
+    const limited = limitStep(host, settings, isBuild ? "build" : "release", argv);
+    const words = isBuild ? [...politely, ...limited] : limited;
     const how = { cwd, env, log: transcript, status: jobFile(app) };
     return waitForJob(recorder, host.start(words, how));
   });
@@ -135,8 +137,13 @@ function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan
       ? "was killed; most likely the server's memory ran out"
       : `failed with exit status ${status}`;
   // The other steps are not lines of the Procfile.
-  const kind = ["preflight", "release"].find((one) => one === step.title) ?? "";
-  const failed = { name: `${step.title} ${why}`, kind, command: step.argv.at(-1)!, tree: cwd };
+  const line = ["preflight", "release"].find((one) => one === step.title) ?? "";
+  const failed = {
+    name: `${step.title} ${why}`,
+    kind: line,
+    command: step.argv.at(-1)!,
+    tree: cwd,
+  };
   const said = status === killed ? "" : printedSince(host, transcript, from);
   throw (
     explainFailure(host, plan, failed, said) ??

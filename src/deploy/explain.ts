@@ -1,3 +1,4 @@
+import { bindingLimit, everyResource, limitedAs, type Resource } from "../app/limits.ts";
 import type { Host } from "../host/host.ts";
 import { fileOfCommit } from "../repository/commit.ts";
 import { gitArgv, gitEnv } from "../repository/git.ts";
@@ -35,6 +36,7 @@ export function explainFailure(
     command,
     tree,
     advice,
+    limits: limitsIn(plan, limitedAs(kind)),
     names: source.names,
     read: (path) => contentOf(host, plan, path),
     deletes: (path) => deletedBy(host, target.commit).includes(path),
@@ -46,6 +48,25 @@ export function explainFailure(
   // `(Procfile: …)` and `(KeyError)` tell where as well; two parentheses would read badly.
   const message = what.endsWith(")") ? `${what.slice(0, -1)}; ${where})` : `${what} (${where})`;
   return new PikuError(message, next || undefined);
+}
+
+/** The limits of what failed, and how they are changed by whoever may. */
+function limitsIn({ app, settings, machine }: Plan, kind: string): Scene["limits"] {
+  const limited = (resource: Resource) => {
+    const setting = bindingLimit(settings, kind, resource);
+    const [key = "", value] = setting?.split("=") ?? [];
+    const change =
+      machine.settings[key]?.trim() === value
+        ? `the board allows no more; for all its apps: config:set --global ${key}=…`
+        : `config:set ${app.name} ${key}=…`;
+    return setting && { setting, change };
+  };
+  return Object.fromEntries(
+    everyResource.flatMap((resource) => {
+      const limit = limited(resource);
+      return limit ? [[resource, limit]] : [];
+    }),
+  );
 }
 
 /** A file of the commit; undefined as well for one that is too large, or leads out of it. */

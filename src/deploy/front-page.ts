@@ -8,7 +8,7 @@ import type { Plan } from "./plan.ts";
 /** Answers that nobody wants for the first page of an app. The first pattern counts. */
 const poor: readonly [pattern: RegExp, says: string][] = [
   [/^0*$/, "has not answered within 5 seconds"],
-  [/^50[24]$/, "cannot be reached, nginx says"],
+  [/^50[24]$/, "gives no answer, nginx says"],
   [/^5/, "answers with an error of its own"],
   [/^403$/, "refuses the request; it may not know its name, or its directory has no index.html"],
   [/^400$/, "does not accept the request; it may not know its name (Django: ALLOWED_HOSTS)"],

@@ -1,3 +1,4 @@
+import { isAppName } from "../app/app.ts";
 import type { BoardSettings } from "../app/board-settings.ts";
 import type { Host } from "../host/host.ts";
 import { type Commit, linksOf } from "../repository/commit.ts";
@@ -32,7 +33,10 @@ export function refuseSite(
     }
   };
   const sites = new Map(
-    [...readSites(host, app.paths)].map(([name, theirs]) => [name, whole(theirs)]),
+    [...readSites(host, app.paths)]
+      // The board's page gives way.
+      .filter(([name]) => isAppName(name))
+      .map(([name, theirs]) => [name, whole(theirs)]),
   );
   const text = withIncluded(host, renderSite(site));
   const hostname = host.read("/proc/sys/kernel/hostname")?.trim();

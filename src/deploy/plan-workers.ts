@@ -7,6 +7,7 @@ import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { escapeValue } from "../workers/ini.ts";
+import { refuseLimits } from "../workers/limits-board.ts";
 import { refuseMissingPlugins } from "../workers/plugins.ts";
 import type { PortNeeds } from "../workers/ports.ts";
 import { vassalPairs } from "../workers/vassal.ts";
@@ -105,6 +106,7 @@ function refuseLongSocket(app: App, { listen }: Worker): void {
 /** Refuses workers that uWSGI could not start on this board. */
 export function refuseWorkers(host: Host, app: App, workers: readonly Worker[]): void {
   for (const worker of workers) refuseLongSocket(app, worker);
+  refuseLimits(host, app.paths, workers);
   refuseMissingPlugins(
     host,
     workers.flatMap((worker) => vassalPairs(app, worker, host)),

@@ -30,10 +30,12 @@ import {
   wallOf,
   whyNoWall,
 } from "../workers/isolation.ts";
+import { limitDoubts } from "../workers/limits-board.ts";
 import { parseOptions } from "../workers/options.ts";
 import type { OwnPorts, PortNeeds } from "../workers/ports.ts";
 import { socketLink, type Worker } from "../workers/worker.ts";
 import { overlookedWarnings } from "./overlooked.ts";
+import { unparsableScripts } from "./php-pages.ts";
 import { planPlace } from "./plan-place.ts";
 import { refuseSite } from "./plan-site.ts";
 import { planWorkers, refuseWorkers } from "./plan-workers.ts";
@@ -143,6 +145,8 @@ export function planDeploy(
       ...warnings,
       ...isolationWarnings(machine.settings, survey.settings),
       ...(isNew ? overlookedWarnings(host, target.commit, survey) : []),
+      ...(isNew ? unparsableScripts(host, target.commit, source, live) : []),
+      ...(target.builds ? limitDoubts(host, settings, runtime.needs.flat()) : []),
     ],
   };
 }

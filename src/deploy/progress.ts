@@ -17,7 +17,8 @@ const shownSpan = (milliseconds: number) =>
 
 /**
  * A recorder that says every 30 seconds of silence what the deploy is at, and once, after ten
- * seconds, how to end it: git's client, or ssh without a terminal, ends without it.
+ * seconds, how to end it: git's client, or ssh without a terminal, ends without it. Whatever waits
+ * sleeps, so that is where it looks.
  */
 export function withProgress(recorder: Recorder, app: App): Recorder {
   const { host, transcript } = recorder;
@@ -33,6 +34,11 @@ export function withProgress(recorder: Recorder, app: App): Recorder {
     if (line.startsWith("-----> ")) Object.assign(at, { step: line.slice(7), since: host.ticks() });
     host.say(line);
   };
+  // What has gone wrong is at its end.
+  const sayError = (line: string) => {
+    at.told = true;
+    host.sayError(line);
+  };
   const show = () => {
     recorder.show();
     const [now, size] = [host.ticks(), host.stat(transcript)?.size ?? 0];
@@ -47,7 +53,11 @@ export function withProgress(recorder: Recorder, app: App): Recorder {
     at.quietSince = now;
     host.say(`       still at it: ${at.step} (${shownSpan(now - at.since)})`);
   };
-  return { ...recorder, host: { ...host, say }, show };
+  const sleep = (milliseconds: number) => {
+    host.sleep(milliseconds);
+    show();
+  };
+  return { ...recorder, host: { ...host, say, sayError, sleep }, show };
 }
 
 /**

@@ -2,6 +2,7 @@ import { type App, appOf, listApps, readOfAny } from "../app/app.ts";
 import type { BoardSettings } from "../app/board-settings.ts";
 import { lastOfEach, parseServerSettings, type Settings } from "../app/env-file.ts";
 import { doubtsOf, layersOf, readAssignments } from "../app/env-grammar.ts";
+import { limitWarnings, tightened } from "../app/limits.ts";
 import { readScaling } from "../app/live.ts";
 import type { Procfile } from "../app/procfile.ts";
 import { layered, setting, settingWarnings } from "../app/settings.ts";
@@ -73,7 +74,8 @@ export function surveyCommit(
     ...runtime.settings(environment?.folder ?? app.envs, common, source),
   };
   const derived = nameBelow(machine, app, procfile.workers);
-  const settings = layered({ ...base, ...derived }, layers);
+  const asked = layered({ ...base, ...derived }, layers);
+  const settings = tightened(asked, layered({}, [machine.settings]));
   // Only a push uses it, which could not be told of a wrong one before it is refused.
   setting(settings, "PIKU_BRANCH");
   return {
@@ -89,6 +91,11 @@ export function surveyCommit(
       ...warnings,
       ...derivedNameWarnings(app, derived, settings),
       ...doubtsOf(shipped, envFile),
+      ...limitWarnings(
+        { ...lastOfEach(shipped), ...ofServer },
+        settings,
+        Object.keys(procfile.workers),
+      ),
       ...settingWarnings({ ...lastOfEach(shipped), ...ofServer }, "app", () => [
         ...source.commands,
         textOfInclude(host, commit, settings),

@@ -2,9 +2,10 @@ import type { Took, TreeUndo } from "../app/releases.ts";
 import type { Entry, Host } from "../host/host.ts";
 import type { Made } from "./build-tree.ts";
 import type { Commit } from "./commit.ts";
-import { differenceOf } from "./commit.ts";
+import { type Difference, differenceOf, entriesOf } from "./commit.ts";
+import { modulesIn } from "./modules.ts";
 import type { Choices } from "./own.ts";
-import { isAsMade, isAsReleased, keptOf, planOwn } from "./own.ts";
+import { isAsMade, isAsReleased, keptOf, planOwn, submoduleOf } from "./own.ts";
 import { refuseTaken, type TypeOf } from "./taken.ts";
 import { changedFiles } from "./worktree.ts";
 
@@ -44,6 +45,8 @@ export interface TreeChange {
   stay: string[];
   /** Those among them that the commit removes. */
   removed: string[];
+  /** Submodules that stay as they are. */
+  still: string[];
   /** What the app has written and the commit replaces. */
   took?: Took;
   /** What the app had written before, and gets back: file -> release that replaced it. */
@@ -60,17 +63,17 @@ interface TreeFacts {
   typeOf: TypeOf;
 }
 
-export function planChange(
+/** What the app has written into its tree, and what becomes of it. */
+function ownOf(
   host: Host,
   wanted: CheckoutRequest,
-  { shown, published, gone, earlier, typeOf }: TreeFacts,
-): TreeChange {
+  { shown, earlier, typeOf }: TreeFacts,
+  difference: Difference,
+) {
   const { commit, live } = wanted;
   const { app } = commit;
-  const isThere = (name: string) => typeOf(name) !== undefined;
-  const difference = differenceOf(host, shown, commit);
-  const written = shown ? changedFiles(host, app.tree) : [];
-  const changed = written.filter(isUtf8Name);
+  const modules = shown ? submodules(host, commit, difference, typeOf) : [];
+  const written = shown ? changedFiles(host, app.tree, modules) : [];
   const asMade = isAsMade(host, app, earlier);
   const asReleased = isAsReleased(host, app, live?.number);
   // A work tree whose git is damaged tells nothing of who wrote what.
@@ -85,9 +88,27 @@ export function planChange(
     ...difference,
     shown,
     changed: written,
+    modules,
     present,
     isOutput,
   });
+  const isMoved = (module: string) =>
+    difference.modified.includes(module) || difference.added.includes(module);
+  const still = modules.filter(
+    (module) =>
+      own.stay.includes(module) ||
+      (!isMoved(module) && written.some((name) => submoduleOf([module], name))),
+  );
+  return { own, modules, still, written };
+}
+
+export function planChange(host: Host, wanted: CheckoutRequest, facts: TreeFacts): TreeChange {
+  const { shown, published, gone, typeOf } = facts;
+  const { commit } = wanted;
+  const isThere = (name: string) => typeOf(name) !== undefined;
+  const difference = differenceOf(host, shown, commit);
+  const { own, modules, still, written } = ownOf(host, wanted, facts, difference);
+  const changed = written.filter(isUtf8Name);
   const stays = new Set(own.stay);
   const leaves = (name: string) => !stays.has(name);
   const modified = difference.modified;
@@ -95,29 +116,49 @@ export function planChange(
   const coming = [...new Set([...difference.added, ...published])]
     .filter(isUtf8Name)
     .filter(leaves);
-  refuseTaken(host, app, [...coming, ...modified], new Set(deleted), typeOf);
+  const expected = [...coming, ...modified].filter((name) => !modules.includes(name));
+  refuseTaken(host, commit.app, expected, new Set(deleted), typeOf);
   const touched = [...modified.filter(leaves), ...deleted];
   const restored = toRestore(host, wanted, stays, (name) => changed.includes(name), touched);
-  const replaced = new Set([...touched, ...restored.keys()]);
+  const replaced = new Set([...touched, ...own.taken, ...restored.keys()]);
   const overwritten = changed.filter((name) => replaced.has(name));
   return {
     published,
     gone: gone.filter((name) => !coming.includes(name)),
-    replaced: [...new Set([...overwritten, ...coming.filter(isThere), ...gone])],
+    replaced: [...new Set([...overwritten, ...coming.filter(isThere), ...gone])].filter(
+      (name) => !modules.includes(name),
+    ),
     modified,
     left: [...new Set([...changed, ...own.stay])].filter(
-      (name) => !replaced.has(name) && !own.removed.includes(name),
+      (name) => !replaced.has(name) && !own.removed.includes(name) && !modules.includes(name),
     ),
     stay: own.stay,
+    still,
     removed: own.removed,
     took: shown && own.taken.length > 0 ? { over: shown, names: own.taken } : undefined,
     restored,
     undo: {
       shown,
       added: coming.filter((name) => !isThere(name)),
-      modified: [...replaced].filter((name) => isUtf8Name(name) && !coming.includes(name)),
+      modified: [...replaced].filter(
+        (name) =>
+          isUtf8Name(name) && !coming.includes(name) && submoduleOf(modules, name) === undefined,
+      ),
     },
   };
+}
+
+/** The submodules of a work tree; also one that is still there and that the commit brings back. */
+function submodules(host: Host, commit: Commit, { added }: Difference, typeOf: TypeOf): string[] {
+  const { tree } = commit.app;
+  const folders = added.filter(
+    (name) => typeOf(name) === "directory" && host.stat(`${tree}/${name}/.git`),
+  );
+  const known = folders.length > 0 ? entriesOf(host, commit, "^160000 ") : [];
+  return [
+    ...modulesIn(host, tree),
+    ...folders.filter((folder) => known.some(({ name }) => name === folder)),
+  ];
 }
 
 /** What a rollback brings back of the app's own; what the app has written since stays. */

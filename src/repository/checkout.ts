@@ -126,12 +126,12 @@ export function keepReplaced(host: Host, { commit, release, shown, made, change 
 export function applyCheckout(
   host: Host,
   { commit, release, shown }: Checkout,
-  { published, gone, modified, stay, restored }: TreeChange,
+  { published, gone, modified, stay, still, restored }: TreeChange,
 ): void {
   const { app } = commit;
   ensureTree(host, app, app.tree);
   withNewTimestamps(host, app, modified, () =>
-    moveTree(host, app.tree, { from: shown, to: commit.id, keep: stay }, commit.incoming),
+    moveTree(host, app.tree, { from: shown, to: commit.id, keep: stay, still }, commit.incoming),
   );
   for (const [name, number] of restored)
     tar(host, app.tree, unpacking, releaseFiles(app, number).own, [name]);
@@ -180,7 +180,7 @@ export function restoreTree(
 ): void {
   const files = releaseFiles(app, release);
   withNewTimestamps(host, app, modified, () => {
-    removeFiles(host, app, added);
+    removeFiles(host, app, added, "modules");
     if (host.stat(files.strange)) nonUtf8Files(host, app, release, restoreStrange);
     if (shown) {
       ensureTree(host, app, app.tree);
@@ -190,10 +190,18 @@ export function restoreTree(
   });
 }
 
-/** Removes files of the app's work tree, and the folders that become empty. */
-function removeFiles(host: Host, app: App, names: readonly string[]): void {
+/**
+ * Removes files of the app's work tree, and the folders that become empty; with `modules` also
+ * submodules.
+ */
+function removeFiles(
+  host: Host,
+  app: App,
+  names: readonly string[],
+  what: "files" | "modules" = "files",
+): void {
   if (names.length === 0 || !host.stat(app.tree)) return;
-  const argv = guarded(host, app.tree, ["sh", "-c", removeScript]);
+  const argv = guarded(host, app.tree, ["sh", "-c", removeScript, "sh", what]);
   const input = names.map((name) => `${name}\0`).join("");
   must(host, argv, "files could not be removed", { cwd: app.tree, input });
 }

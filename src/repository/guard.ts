@@ -21,6 +21,12 @@ export const isGuarded = (host: Host, { releases }: App) =>
 /** The opposite, for an app whose live release has no wall. */
 export const dropGuard = (host: Host, { releases }: App) => host.remove(guardFile(releases));
 
+/** Where the guard of a tree, or of a directory in one, may be: piku's folder can be called `apps`. */
+const guardsOf = (dir: string): string[] =>
+  [...`${dir}/`.matchAll(/\/(?:apps|releases)\/(?=([^/]+)\/)/g)].map(({ 1: name, index }) =>
+    guardFile(`${dir.slice(0, index)}/releases/${name}`),
+  );
+
 /**
  * A command that works in a directory, which of an isolated app runs behind its wall. `files`: what
  * it writes of piku's own.
@@ -31,9 +37,9 @@ export function guarded(
   argv: readonly string[],
   files: readonly string[] = [],
 ): string[] {
-  const [, root, tree, built] = /^(.*)\/(?:apps\/([^/]+)|releases\/([^/]+)\/tree)$/.exec(dir) ?? [];
-  const text =
-    root === undefined ? undefined : host.read(guardFile(`${root}/releases/${tree ?? built}`));
+  const text = guardsOf(dir)
+    .map((file) => host.read(file))
+    .find((found) => found !== undefined);
   if (text === undefined) return [...argv];
   for (const file of files) if (!host.stat(file)) host.write(file, "", 0o600);
   return [...(JSON.parse(text) as string[]), ...files.map((file) => `file=${file}`), "--", ...argv];

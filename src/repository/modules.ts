@@ -1,7 +1,7 @@
 import type { Host } from "../host/host.ts";
 import { PikuError, reasonOf } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
-import { gitArgv, gitEnv, maxOutputBytes } from "./git.ts";
+import { git, gitArgv, gitEnv, listed, maxOutputBytes } from "./git.ts";
 import { guarded } from "./guard.ts";
 
 /** A submodule as `.gitmodules` describes it. */
@@ -76,15 +76,60 @@ export function moduleError(said: string, modules: string, dir: string): PikuErr
   );
 }
 
-/** Fetches the submodules of a work tree and checks them out. Throws when one cannot be had. */
-export function updateSubmodules(host: Host, dir: string, incoming?: string): void {
+/** The paths of the submodules that the index of a work tree has. */
+export const modulesIn = (host: Host, dir: string): string[] =>
+  host.stat(`${dir}/.gitmodules`)?.type === "file"
+    ? listed(git(host, dir, ["ls-files", "--stage", "-z"]).stdout).flatMap(
+        (entry) => /^160000 \S+ \d\t([\s\S]+)$/.exec(entry)?.[1] ?? [],
+      )
+    : [];
+
+const deepest = 4;
+
+/**
+ * Tracked files of submodules that hold something else than what was checked out, with their paths
+ * in the work tree; of submodules in submodules too.
+ */
+export const changedInModules = (
+  host: Host,
+  dir: string,
+  modules: readonly string[],
+  depth = deepest,
+): string[] =>
+  modules
+    .filter((module) => host.stat(`${dir}/${module}/.git`))
+    .flatMap((module) => {
+      const inner = `${dir}/${module}`;
+      const words = ["--name-only", "--no-ext-diff", "--ignore-submodules=all"];
+      // What it is to run its own files tell, which are the app's.
+      const argv = guarded(host, inner, gitArgv(inner, "diff", ...words, "--diff-filter=MT", "-z"));
+      const names = listed(host.capture(argv, { env: gitEnv(host), most: maxOutputBytes }).stdout);
+      const deeper =
+        depth > 0 ? changedInModules(host, inner, modulesIn(host, inner), depth - 1) : [];
+      return [...names, ...deeper].map((name) => `${module}/${name}`);
+    });
+
+/**
+ * Fetches the submodules of a work tree and checks them out, those but that are left as they are.
+ * Throws when one cannot be had.
+ */
+export function updateSubmodules(
+  host: Host,
+  dir: string,
+  incoming?: string,
+  isLeft: (module: string) => boolean = () => false,
+): void {
+  const all = modulesIn(host, dir);
+  const wanted = all.filter((module) => !isLeft(module));
+  if (wanted.length === 0) return;
   // An address that was mended since git has written it down.
   host.capture(guarded(host, dir, gitArgv(dir, "submodule", "--quiet", "sync", "--recursive")), {
     env: gitEnv(host, incoming),
   });
   const words = ["submodule", "--quiet", "update", "--init", "--recursive", "--force"];
-  const ran = host.capture(guarded(host, dir, gitArgv(dir, ...words)), {
-    env: gitEnv(host, incoming),
+  const paths = wanted.length < all.length ? ["--", ...wanted] : [];
+  const ran = host.capture(guarded(host, dir, gitArgv(dir, ...words, ...paths)), {
+    env: { ...gitEnv(host, incoming), GIT_LITERAL_PATHSPECS: "1" },
     most: maxOutputBytes,
   });
   if (ran.status === 0) return;

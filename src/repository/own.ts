@@ -4,7 +4,7 @@ import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable, someOf } from "../text/text.ts";
 import { keptList, type Made, sameSecond } from "./build-tree.ts";
-import type { Commit } from "./commit.ts";
+import { type Commit, entriesOf } from "./commit.ts";
 import { git, gitEnv, treeArgv } from "./git.ts";
 import { changedFiles } from "./worktree.ts";
 
@@ -65,6 +65,15 @@ function blobsIn(
       return blob === undefined ? [] : [[name, blob] as const];
     }),
   );
+}
+
+/** The same, and for files in submodules the ids of these. */
+function versionsIn(host: Host, commit: Commit, names: readonly string[]): Map<string, string> {
+  const blobs = blobsIn(host, commit, names);
+  if (blobs.size === names.length) return blobs;
+  for (const { name, id } of entriesOf(host, commit, "^160000 "))
+    for (const file of names) if (file.startsWith(`${name}/`)) blobs.set(file, id);
+  return blobs;
 }
 
 /** The ids that files of a work tree would have as blobs; `filter`: as a commit would have them. */
@@ -171,8 +180,11 @@ export interface Own {
 export interface Clash {
   commit: Commit;
   shown?: string;
-  /** Tracked files that the app may have changed. */
+  /** Tracked files that the app may have changed, those of submodules too. */
   changed: readonly string[];
+  /** The submodules that are there. */
+  modules: readonly string[];
+  added: readonly string[];
   modified: readonly string[];
   deleted: readonly string[];
   /** Files that come and that are there already, without git knowing them. */
@@ -182,6 +194,32 @@ export interface Clash {
   /** Of a rollback, whose files stay where git did not know them: a push had removed them. */
   back?: number;
   again(choice: string, files: string): string;
+}
+
+/** The submodule that a file lies in. */
+export const submoduleOf = (modules: readonly string[], name: string): string | undefined =>
+  modules.find((module) => name.startsWith(`${module}/`));
+
+/**
+ * Decides about files in submodules to which the commit gives another commit. What that would do to
+ * each file is not known before it is fetched, so a submodule stays, or is replaced, as a whole.
+ */
+function planModules({ changed, modules, added, modified, deleted, choices, isOutput }: Clash) {
+  const isWritten = (name: string) => !isRewritten(name) && !isOutput(name);
+  const below = (some: readonly string[]) =>
+    changed.filter((name) => submoduleOf(some, name) !== undefined && isWritten(name));
+  const moved = modules.filter((module) => modified.includes(module) || added.includes(module));
+  const both = below(moved);
+  const kept = moved.filter((module) =>
+    below([module]).some((name) => covers(choices?.keep, name) && !covers(choices?.take, name)),
+  );
+  const rest = both.filter((name) => submoduleOf(kept, name) === undefined);
+  return {
+    kept,
+    removed: below(modules.filter((module) => deleted.includes(module))),
+    taken: rest.filter((name) => covers(choices?.take, name)),
+    open: rest.filter((name) => !covers(choices?.take, name)),
+  };
 }
 
 /**
@@ -215,10 +253,19 @@ export function planOwn(host: Host, clash: Clash): Own {
   const strange = [...clash.modified, ...clash.deleted].filter(
     (name) => name.includes("\ufffd") && changed.has(name) && !choices?.take.includes("."),
   );
-  const open = [...both.filter((name) => !stays(name) && !taken.includes(name)), ...strange];
+  const within = planModules(clash);
+  const open = [
+    ...both.filter((name) => !stays(name) && !taken.includes(name)),
+    ...strange,
+    ...within.open,
+  ];
   if (open.length > 0) throw refusal(clash, open);
   const dropped = deleted.filter((name) => really.has(name) && covers(choices?.take, name));
-  return { stay: [...stay, ...removed], removed, taken: [...taken, ...dropped] };
+  return {
+    stay: [...stay, ...removed, ...within.kept],
+    removed: [...removed, ...within.removed],
+    taken: [...taken, ...dropped, ...within.taken],
+  };
 }
 
 /** The two ways on. */
@@ -242,7 +289,7 @@ export function keptOf(host: Host, commit: Commit, back: number): Map<string, nu
     const took: Took | undefined = readRelease(host, commit.app, number).took;
     if (!took || !host.stat(releaseFiles(commit.app, number).own)) continue;
     const [then, now] = [took.over, commit.id].map((id) =>
-      blobsIn(host, { app: commit.app, id }, took.names),
+      versionsIn(host, { app: commit.app, id }, took.names),
     );
     for (const name of took.names)
       if (!kept.has(name) && then!.has(name) && then!.get(name) === now!.get(name))

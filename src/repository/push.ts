@@ -248,9 +248,13 @@ export function keepCommit(host: Host, { app, id, incoming }: Commit, release: n
   holdCommit(host, app, release, id);
 }
 
-/** The names of an app's branches. */
-export const branchesOf = (host: Host, app: App): string[] =>
-  git(host, app.repo, ["for-each-ref", "--format=%(refname)", branchPrefix])
+/** The names of an app's branches; `most`: only so many, those committed to last first. */
+export const branchesOf = (host: Host, app: App, most?: number): string[] =>
+  git(host, app.repo, [
+    ...["for-each-ref", "--format=%(refname)"],
+    ...(most === undefined ? [] : ["--sort=-committerdate", `--count=${most}`]),
+    branchPrefix,
+  ])
     .stdout.split("\n")
     .filter((line) => line !== "")
     .map(branchName);

@@ -1,11 +1,11 @@
 import type { App } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
-import { must } from "../text/errors.ts";
+import { explain, must } from "../text/errors.ts";
 import { cleanTree } from "./clean.ts";
 import { revision } from "./commit.ts";
 import { careful, git, gitArgv, gitEnv, listed, maxOutputBytes, treeArgv } from "./git.ts";
 import { guarded } from "./guard.ts";
-import { updateSubmodules } from "./modules.ts";
+import { changedInModules, modulesIn, updateSubmodules } from "./modules.ts";
 import moveScript from "./move.sh" with { type: "text" };
 
 /**
@@ -42,33 +42,50 @@ export const commitOf = (host: Host, dir: string) =>
 export function checkOut(host: Host, dir: string, id: string, incoming?: string): void {
   git(host, dir, ["checkout", "--quiet", "--force", "--detach", id, "--"], incoming);
   git(host, dir, ["reset", "--quiet", "--hard", id, "--"], incoming);
-  if (host.stat(`${dir}/.gitmodules`)?.type === "file") updateSubmodules(host, dir, incoming);
+  updateSubmodules(host, dir, incoming);
 }
 
-/** Files of a work tree that git does not track, ignored ones too. Git runs nothing for that. */
-export const untracked = (host: Host, dir: string) =>
-  listed(
-    must(host, gitArgv(dir, "ls-files", "--others", "-z"), "git ls-files failed", {
-      env: gitEnv(host),
-      most: maxOutputBytes,
-    }).stdout,
-  );
+/** What git lists of a work tree, for which it runs nothing and writes nothing. */
+const listIn = (host: Host, dir: string, ...words: string[]) => {
+  const how = { env: gitEnv(host), most: maxOutputBytes };
+  return listed(must(host, gitArgv(dir, ...words, "-z"), `git ${words[0]} failed`, how).stdout);
+};
+
+/** Files of a work tree that git does not track, ignored ones too. */
+export const untracked = (host: Host, dir: string) => listIn(host, dir, "ls-files", "--others");
+
+/** Has git look again at files that were copied or given to another owner, and are the same. */
+const refresh = (host: Host, dir: string) =>
+  void host.capture(gitArgv(dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
 
 /**
- * Tracked files of a work tree that were changed since they were checked out (and are still there).
+ * Tracked files of a work tree that were changed since they were checked out (and are still there),
+ * those of these submodules too.
  */
-export const changedFiles = (host: Host, dir: string) =>
-  listed(git(host, dir, ["diff-files", "--name-only", "--diff-filter=MT", "-z"]).stdout);
+export const changedFiles = (
+  host: Host,
+  dir: string,
+  modules: readonly string[] = modulesIn(host, dir),
+): string[] => {
+  refresh(host, dir);
+  const words = ["--name-only", "--ignore-submodules=all", "--diff-filter=MT"];
+  return [...listIn(host, dir, "diff-files", ...words), ...changedInModules(host, dir, modules)];
+};
 
 /**
  * Changes the files in which two commits differ, and leaves all others alone, also those in `keep`:
  * the app may have written to a tracked file, such as a committed database. `from` undefined: all
- * files of the commit.
+ * files of the commit. `still`: submodules that are left as they are.
  */
 export function moveTree(
   host: Host,
   dir: string,
-  { from, to, keep }: { from: string | undefined; to: string; keep: readonly string[] },
+  {
+    from,
+    to,
+    keep,
+    still,
+  }: { from: string | undefined; to: string; keep: readonly string[]; still: readonly string[] },
   incoming?: string,
 ): void {
   const kept = `${dir}/.git/piku-kept`;
@@ -76,7 +93,7 @@ export function moveTree(
   const env = { ...gitEnv(host, incoming), careful: careful.join(" "), from: from ?? "", to, kept };
   const argv = guarded(host, dir, ["sh", "-c", moveScript]);
   must(host, argv, "the files could not be checked out", { cwd: dir, env });
-  if (host.stat(`${dir}/.gitmodules`)?.type === "file") updateSubmodules(host, dir, incoming);
+  updateSubmodules(host, dir, incoming, (module) => still.includes(module));
 }
 
 /**
@@ -89,7 +106,13 @@ export function revertFiles(host: Host, dir: string, id: string, names: readonly
   git(host, dir, ["read-tree", id]);
   git(host, dir, ["update-ref", "--no-deref", "HEAD", id]);
   git(host, dir, ["checkout-index", "--force", "--index", "-z", "--stdin"], undefined, { input });
-  host.capture(treeArgv(host, dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
+  refresh(host, dir);
+  try {
+    updateSubmodules(host, dir, undefined, (module) => !names.includes(module));
+  } catch (error) {
+    // All else must be undone nevertheless; the next deploy checks them out.
+    host.sayError(`Warning: not all submodules are as they were: ${explain(error).message}`);
+  }
 }
 
 /** Adds the files of a commit that a work tree lacks, and leaves existing ones alone. */
@@ -98,13 +121,11 @@ export function fillTree(host: Host, dir: string, id: string): void {
   git(host, dir, ["update-ref", "--no-deref", "HEAD", id]);
   // Its exit status is not 0 when files exist already.
   host.capture(treeArgv(host, dir, "checkout-index", "--all", "--quiet"), { env: gitEnv(host) });
-  host.capture(treeArgv(host, dir, "update-index", "-q", "--refresh"), { env: gitEnv(host) });
+  refresh(host, dir);
   if (host.stat(`${dir}/.gitmodules`)?.type !== "file") return;
   // git does not clone into a folder that is not empty.
   const aside = `${dir}/.git/aside`;
-  const entries = listed(git(host, dir, ["ls-files", "--stage", "-z"]).stdout);
-  const modules = entries.flatMap((entry) => /^160000 \S+ \d\t([\s\S]+)$/.exec(entry)?.[1] ?? []);
-  for (const name of modules.filter(
+  for (const name of modulesIn(host, dir).filter(
     (name) => host.realPath(`${dir}/${name}`) === `${host.realPath(dir)}/${name}`,
   )) {
     host.mkdir(`${aside}/${name}`.replace(/\/[^/]*$/, ""));

@@ -1,8 +1,10 @@
 import type { App } from "../app/app.ts";
 import type { Settings } from "../app/env-file.ts";
+import { cancelFile, jobFile } from "../app/releases.ts";
 import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { findTool } from "../host/tools.ts";
+import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
 import { text } from "../text/text.ts";
 import { isAddress, type KeyPair } from "./certificate.ts";
@@ -154,20 +156,47 @@ export function askAuthority(host: Host, app: App, client: Client, names: readon
   for (const folder of client.folders) host.mkdir(folder);
   for (const [path, content] of client.files) host.write(path, content, 0o600);
   for (const call of client.calls(names)) {
-    const ran = host.capture(["timeout", clientTimeout, ...call]);
-    if (ran.status === 0) continue;
+    const { status, printed } = callClient(host, app, call);
+    if (status === 0) continue;
     host.write(failedFile(app), String(host.now()));
-    const said = `${ran.stdout}\n${ran.stderr}`.split("\n").map((line) => line.trim());
+    const said = printed.split("\n").map((line) => line.trim());
     const causes = said.filter((line) => /"detail"|error/i.test(line));
     const last = (causes.length > 0 ? causes : said.filter((line) => line !== "")).slice(-3);
     throw new PikuError(
-      ran.status === 124
+      status === 124
         ? `${client.name} did not end within ${clientTimeout} seconds`
         : `${client.name}: ${last.join(" ")}`,
       `see that ${names.join(", ")} ${names.length > 1 ? "lead" : "leads"} to this server from everywhere, and that port 80 is open`,
     );
   }
   host.remove(failedFile(app));
+}
+
+const maxPrinted = 64 * 1024;
+
+/**
+ * Runs one call of a client as the app's job, so that whoever waits can say so, and cancel it.
+ * `printed`: the end of what it has said.
+ */
+function callClient(host: Host, app: App, call: readonly string[]) {
+  const log = `${app.releases}/certificate.log`;
+  host.mkdir(app.releases, 0o700);
+  host.remove(log);
+  const job = host.start(["timeout", clientTimeout, ...call], { log, status: jobFile(app) });
+  let status: number | undefined;
+  const cancelledAt = () => host.stat(cancelFile(app))?.modified;
+  // One that was too late for an earlier deploy may still be there.
+  const before = cancelledAt();
+  const hasEnded = () => {
+    status = host.poll(job);
+    return status !== undefined || cancelledAt() !== before;
+  };
+  waitUntil(host, hasEnded, { every: 100 });
+  if (status === undefined) host.end(job, 1_000);
+  const from = Math.max(0, (host.stat(log)?.size ?? 0) - maxPrinted);
+  const printed = status === undefined ? "cancelled" : host.readFrom(log, from, true).text;
+  host.remove(log);
+  return { status, printed };
 }
 
 /** The pairs that the client has stored under the first of these names, the newest first. */

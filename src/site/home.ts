@@ -43,6 +43,16 @@ export const renderReaders = (hostname: string) =>
     ${languages.map((one) => `"~*^${one}" ${one};`).join("\n")}
   }`.trimEnd();
 
+/** How nginx shows the page that lies in a folder. */
+export const renderPageDirectives = (folder: string) =>
+  text`
+  root ${folder};
+  ssi on;
+  default_type text/html;
+  charset utf-8;
+  add_header Cache-Control no-cache;
+  add_header Vary Accept-Language;`.trimEnd();
+
 /**
  * The server block's part that shows the board's page at `/`, to readers on the board's own
  * network only, and for everything else the page of unknown names.
@@ -60,12 +70,7 @@ export const renderHome = (paths: Paths) => {
       auth_basic $piku_realm;
       auth_basic_user_file ${password};
       if ($piku_seen = far) { rewrite ^ /unknown last; }
-      root ${folder};
-      ssi on;
-      default_type text/html;
-      charset utf-8;
-      add_header Cache-Control no-cache;
-      add_header Vary Accept-Language;
+      ${renderPageDirectives(folder)}
       try_files /index.html /unknown;
     }
     location / {

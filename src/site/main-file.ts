@@ -155,7 +155,7 @@ export function writeMain(host: Host, paths: Paths): boolean {
         : undefined,
     limits,
     rejects,
-    hostname: limits ? hostnameOf(host) : undefined,
+    hostname: limits ? boardName(host) : undefined,
     isNamed: page === "true" || defaultApp === undefined,
   });
   host.mkdir(paths.web, 0o700);
@@ -167,7 +167,7 @@ export function writeMain(host: Host, paths: Paths): boolean {
 }
 
 /** The board's name as it may stand in nginx's files; empty for one that may not. */
-const hostnameOf = (host: Host) =>
+export const boardName = (host: Host) =>
   /^[a-z0-9-]+(?=\.|$)/i.exec(host.read("/proc/sys/kernel/hostname")?.trim() ?? "")?.[0] ?? "";
 
 // Files beside the distribution's main file that are included by bare name: nginx looks for them

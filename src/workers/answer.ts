@@ -68,9 +68,15 @@ const silence: Record<number, string> = {
   56: "breaks the connection off without an answer",
 };
 
+/** Whether a status is what is asked of a worker: any, or a good one from its PIKU_HEALTHCHECK. */
+export const isGood = ({ healthcheck }: Worker, status: string) =>
+  (healthcheck ? /^[23]/ : /^[1-5]/).test(status);
+
 /** What a worker does instead of answering well. */
 export function failureOf(worker: Worker, { status, exit }: Asked): string {
   const path = askedPath(worker);
+  if (isGood(worker, status))
+    return `it answers ${status} for ${path}, and within a second it no longer listens`;
   if (!/^0*$/.test(status)) return `${path} answers ${status}`;
   return `it listens, but ${silence[exit] ?? "does not answer"} when it is asked for ${path}`;
 }

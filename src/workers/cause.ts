@@ -1,3 +1,4 @@
+import type { Resource } from "../app/limits.ts";
 import { nearest, printable, printableUpTo } from "../text/text.ts";
 
 /** What is known about an app that failed, beside what it printed. */
@@ -12,6 +13,8 @@ export interface Scene {
   names: readonly string[];
   /** The text of a file of the commit, or undefined. */
   read(path: string): string | undefined;
+  /** The limits that it has, by the setting that says so, and the command that would change it. */
+  limits?: Partial<Record<Resource, { setting: string; change: string }>>;
   /** What piku advises by how the process looks; the words of its log take precedence. */
   advice?: string;
   /** Whether this commit has deleted a file. */

@@ -235,6 +235,11 @@ export const nodeCauses: readonly Cause[] = [
     "mend it, commit and push; npx tsc --noEmit finds it on your machine",
   ],
   [
+    /gyp ERR! stack is related to network connectivity/,
+    "a native module has to be compiled here, and Node's headers for that could not be downloaded",
+    "see that the server reaches nodejs.org; or on the server: sudo apt install libnode-dev, then config:set $APP npm_config_nodedir=/usr, and push again",
+  ],
+  [
     /gyp ERR! cwd (?:\S*\/)?node_modules\/((?:@[\w.-]+\/)?[\w.-]+)[\s\S]*gyp ERR! not ok/,
     ([, name]) =>
       `the native module '${name}' could not be compiled: it may be too old for this Node`,

@@ -102,12 +102,18 @@ export const rubyCauses: readonly Cause[] = [
     "git add config.ru, commit and push",
   ],
   [
+    /No such file or directory @ rb_sysopen - (\S+)/,
+    ([, file], { names }) => `there is no file '${file}'${meant(file!, names)}`,
+    ([, file]) => `mend its name, or git add ${file}; commit and push`,
+  ],
+  [
     /key not found: "(\w+)" \(KeyError\)/,
     "the setting '$1' is missing",
     "config:set $APP $1=…, then push again",
   ],
   [
-    /^\S*?([\w./-]+\.r[bu]):(\d+):.*?(syntax errors? ?found|syntax error)(.*)$/,
+    // Rack reads config.ru by a line of its own, which stands in front.
+    /^\S*?(?:[\w./-]+\.rb:\d+:in .*?: )?([\w./-]+\.r[bu]):(\d+):.*?(syntax errors? ?found|syntax error)(.*)$/,
     ([, file, line, , text]) =>
       `${file} line ${line}: syntax error${text!.replace(/\(SyntaxError\)/, "").trimEnd()}`,
     ([, file]) => `mend it, commit and push; ruby -c ${file} finds it on your machine`,
@@ -276,6 +282,11 @@ export const compiledCauses: readonly Cause[] = [
       /Failed to configure a DataSource/.test(log)
         ? `config:set ${app} SPRING_DATASOURCE_URL=…, then push again`
         : (/Action:\s+(\S.*)$/m.exec(log)?.[1] ?? mendAt(log)),
+  ],
+  [
+    /NoSuchMethodError: application$/,
+    "the class of the jwsgi line has no `public static Object[] application(HashMap env)`",
+    "that is what uWSGI calls; a program with a main() is a `web` line: web: java -jar app.jar",
   ],
   [
     /^(?:Exception in thread "\S+" |Caused by: )((?:[a-z]\w*\.)*[A-Z]\w*(?:Exception|Error))(?:: (.*))?$/,

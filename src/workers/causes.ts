@@ -1,5 +1,6 @@
 import type { Cause } from "./cause.ts";
 import { commonCauses, seenCauses } from "./causes-common.ts";
+import { limitCauses } from "./causes-limits.ts";
 import { nodeCauses, nodeRest } from "./causes-node.ts";
 import { compiledCauses, phpCauses, rubyCauses } from "./causes-others.ts";
 import { pipCauses } from "./causes-pip.ts";
@@ -10,6 +11,7 @@ import { pythonCauses, pythonRest } from "./causes-python.ts";
  * any. What is exact comes first; what only repeats an error comes last.
  */
 export const causes: readonly Cause[] = [
+  ...limitCauses,
   ...pipCauses,
   ...pythonCauses,
   ...nodeCauses,

@@ -55,6 +55,15 @@ export function straysOf(host: Host, paths: Paths, every = everyProcess(host)): 
 
 const isMaster = (host: Host, pid: number) => titleOf(host, pid).endsWith(":uWSGI master");
 
+/** What a program is called, by its first word, or by the title that it has given itself. */
+const programOf = (title: string) =>
+  printable(
+    title
+      .replace(/^([^\s/:]+):? .*$/s, "$1")
+      .split("/")
+      .at(-1) || "a program",
+  );
+
 function strayOf(host: Host, paths: Paths, { pid, parent }: Running): Stray | undefined {
   const mark = startedWith(host, pid, markName);
   const worker = mark === undefined ? undefined : parseMark(paths, mark);
@@ -66,7 +75,7 @@ function strayOf(host: Host, paths: Paths, { pid, parent }: Running): Stray | un
     linkOf(host, pid, "exe")?.startsWith(host.realPath(host.self) ?? host.self)
   )
     return undefined;
-  const program = printable(wordsOf(host, pid)[0]!.split("/").at(-1) || "a program");
+  const program = programOf(wordsOf(host, pid)[0]!);
   if (!worker) return { app, pid, program, isLeft: true };
   const { kind, ordinal } = worker;
   const owner = appOf(paths, app);

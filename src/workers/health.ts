@@ -1,13 +1,15 @@
 import type { App } from "../app/app.ts";
 import { isCron, isUwsgiKind } from "../app/procfile.ts";
 import type { Host } from "../host/host.ts";
-import { childKnownAs, isAlive, isReached, killedForMemory, pidIn } from "../host/processes.ts";
+import { childKnownAs, isAlive, isReached, pidIn } from "../host/processes.ts";
 import { isDiskFull } from "../host/space.ts";
 import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
-import { answerHint, ask, failureOf, isTimeToAsk, speaksOtherwise } from "./answer.ts";
+import { answerHint, ask, failureOf, isGood, isTimeToAsk, speaksOtherwise } from "./answer.ts";
+import { endedByLimit } from "./causes-limits.ts";
 import { straysOf } from "./detached.ts";
 import { emperorLog, emperors, wakingEmperor } from "./emperor.ts";
+import { isLimited, killedWithoutLimit, useOf } from "./limits.ts";
 import { describePlace, hasSettled, lookAround, placeHint } from "./listening.ts";
 import { isGameOver, newestLog, saidByApp } from "./logs.ts";
 import type { Started } from "./start.ts";
@@ -144,7 +146,7 @@ function checkHealth(
   const answer = ask(host, worker, asked, left / 1000, socket);
   if (!answer) return "healthy";
   started.asked = answer;
-  if ((worker.healthcheck ? /^[23]/ : /^[1-5]/).test(answer.status)) {
+  if (isGood(worker, answer.status)) {
     started.ready = answer.at;
     return "healthy";
   }
@@ -251,8 +253,10 @@ function unhealthy(
   const message = `'${worker.kind}.${worker.ordinal}' is not healthy: ${why}`;
   if (isDiskFull(host, app.paths.root))
     return new PikuError(`${message}; the server's disk is full`, "free some space and try again");
-  const isKilled = killedForMemory(host) > killedBefore;
-  const known = isKilled ? undefined : explain(worker, `${log}\npiku: ${why}\n`, hint);
+  const byLimit = isLimited(worker) && (useOf(host, app, worker)?.ended ?? 0) > 0;
+  const isKilled = !byLimit && killedWithoutLimit(host, app.paths) > killedBefore;
+  const seen = byLimit ? endedByLimit : `piku: ${why}`;
+  const known = isKilled ? undefined : explain(worker, `${log}\n${seen}\n`, hint);
   if (known) return known;
   return new PikuError(
     `${message}${isKilled ? "; the server ran out of memory" : ""}`,

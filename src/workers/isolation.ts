@@ -53,24 +53,28 @@ export const wallArgv = (
   ...(command.length > 0 ? ["--", ...command] : []),
 ];
 
-/**
- * The vassal that the emperor starts for an isolated worker, whose own uWSGI reads `inner`. uWSGI
- * hands the line to a shell, and no path of piku's has anything in it that a shell would read.
- */
-export function wallPairs(
+/** The command that runs a worker's uWSGI behind its wall. `sockets`: the paths of those it makes. */
+export const workerArgv = (
   app: App,
   { limits }: Wall,
-  { inner, run, sockets }: { inner: string; run: string; sockets: readonly string[] },
-): Pair[] {
+  { run, sockets }: { run: string; sockets: readonly string[] },
+  uwsgi: readonly string[],
+): string[] => {
   const words = sockets.map((socket) => `socket=${socket.split("/").at(-1)}`);
-  const argv = wallArgv(app, "serve", ["uwsgi", "--ini", inner], { run, words, limits });
-  return [
-    ["project", app.name],
-    ["master", "true"],
-    ["processes", 0],
-    ["privileged-binary-patch-arg", `exec ${argv.join(" ")}`],
-  ];
-}
+  return wallArgv(app, "serve", uwsgi, { run, words, limits });
+};
+
+/**
+ * The vassal of a worker that is started by another command, in which its own uWSGI runs. uWSGI
+ * becomes that command before it does anything else, and hands the line to a shell; no path of
+ * piku's has anything in it that a shell would read.
+ */
+export const startedBy = ({ name }: App, argv: readonly string[]): Pair[] => [
+  ["project", name],
+  ["master", "true"],
+  ["processes", 0],
+  ["privileged-binary-patch-arg", `exec ${argv.join(" ")}`],
+];
 
 /** Installs the script, or its newer version. */
 export function ensureWallScript(host: Host, paths: Paths): void {

@@ -1,14 +1,15 @@
 import type { App } from "../app/app.ts";
 import { isUwsgiKind } from "../app/procfile.ts";
 import type { Host } from "../host/host.ts";
-import { isListening, killedForMemory } from "../host/processes.ts";
+import { isListening } from "../host/processes.ts";
 import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
 import type { Asked } from "./answer.ts";
 import { emperorLog, wakeEmperor } from "./emperor.ts";
 import { renderVassal } from "./ini.ts";
-import { ensureWallScript, wallPairs } from "./isolation.ts";
+import { ensureWallScript, startedBy, workerArgv } from "./isolation.ts";
 import { envdirFiles, renderLauncher } from "./launcher.ts";
+import { isLimited, killedWithoutLimit, limitArgv, renderLimitScript } from "./limits.ts";
 import type { WrongPlace } from "./listening.ts";
 import { setLogAside } from "./logs.ts";
 import { vassalPairs } from "./vassal.ts";
@@ -35,24 +36,29 @@ export function writeWorker(host: Host, app: App, worker: Worker): void {
 }
 
 /**
- * A worker's vassal, as it is copied to the emperor; of an isolated one also what its own uWSGI
- * reads.
+ * A worker's vassal, as it is copied to the emperor; of one with limits or a wall also what
+ * its own uWSGI reads behind them.
  */
 export function vassalFiles(
   user: { uid: number },
   app: App,
   worker: Worker,
 ): [path: string, text: string][] {
-  const { copy, inner, mark } = filesOf(app, worker);
+  const { copy, inner, limits, mark } = filesOf(app, worker);
+  const { wall } = worker;
+  const isIn = isLimited(worker);
   const pairs = vassalPairs(app, worker, user);
-  if (!worker.wall) return [[copy, renderVassal(pairs)]];
+  if (!isIn && !wall) return [[copy, renderVassal(pairs)]];
   const sockets = pairs
     .filter(([key, value]) => key.endsWith("socket") && String(value).startsWith("/"))
     .map(([, path]) => String(path));
+  const uwsgi = ["uwsgi", "--ini", inner];
+  const walled = wall ? workerArgv(app, wall, { run: mark, sockets }, uwsgi) : uwsgi;
   return [
-    // Processes have other numbers behind it.
-    [inner, renderVassal(pairs.filter(([key]) => key !== "pidfile"))],
-    [copy, renderVassal(wallPairs(app, worker.wall, { inner, run: mark, sockets }))],
+    // Processes have other numbers behind a wall.
+    [inner, renderVassal(wall ? pairs.filter(([key]) => key !== "pidfile") : pairs)],
+    [copy, renderVassal(startedBy(app, isIn ? limitArgv(app, worker, walled) : walled))],
+    ...(isIn ? [[limits, renderLimitScript(app, worker)] satisfies [string, string]] : []),
   ];
 }
 
@@ -76,8 +82,11 @@ export function isInPlace(host: Host, app: App, worker: Worker): boolean {
   const files = filesOf(app, worker);
   const { listen, ordinal, release } = worker;
   if (!host.stat(files.vassal)) return false;
-  // One that runs without its wall, or with another, does not go on.
-  if (worker.wall && host.read(files.copy) !== vassalFiles(host, app, worker)[1]![1]) return false;
+  // One that runs without its wall, or with another, does not go on; the board's limits may have
+  // become tighter.
+  const outer = vassalFiles(host, app, worker).filter(([path]) => path !== files.inner);
+  const isChanged = outer.some(([path, text]) => host.read(path) !== text);
+  if (isChanged && (worker.wall || isLimited(worker) || host.stat(files.limits))) return false;
   if (!listen) return true;
   if (!isUwsgiKind(worker.kind))
     return (
@@ -88,7 +97,7 @@ export function isInPlace(host: Host, app: App, worker: Worker): boolean {
     "port" in listen
       ? `http-socket = ${listen.address}:${listen.port}`
       : `socket = ${socketOf(app, ordinal, release)}`;
-  return (host.read(worker.wall ? files.inner : files.copy) ?? "").includes(`\n${line}\n`);
+  return (host.read(files.inner) ?? host.read(files.copy) ?? "").includes(`\n${line}\n`);
 }
 
 /** A worker that was handed to the emperor, and the size of the emperor's log at that time. */
@@ -142,7 +151,7 @@ export function startWorkers(
   host.mkdir(app.logs);
   host.mkdir(app.paths.sockets);
   const emperorLogAt = host.stat(emperorLog(app.paths))?.size ?? 0;
-  const killedBefore = killedForMemory(host);
+  const killedBefore = killedWithoutLimit(host, app.paths);
   const started = workers.map((worker) => ({ worker, emperorLogAt, killedBefore }));
   for (const worker of workers) setLogAside(host, app, worker);
   for (const worker of workers) {

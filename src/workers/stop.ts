@@ -19,6 +19,7 @@ import {
 import { waitUntil } from "../host/wait.ts";
 import { endStrays } from "./detached.ts";
 import { listVassals, wakeEmperor, wakingEmperor } from "./emperor.ts";
+import { removeGroups } from "./limits.ts";
 import { filesOf, socketFolder, socketOf, type Vassal, type Worker } from "./worker.ts";
 
 /** Whether a worker that is being retired still has connections. */
@@ -57,8 +58,17 @@ export function drain(host: Host, app: App, vassals: readonly Vassal[], grace: n
   };
   // With tens of thousands of sockets one check takes the kernel 40 ms: use at most a tenth of a
   // processor.
-  waitUntil(host, isQuiet, { every: () => Math.max(50, 10 * cost), atMost: grace - settleTime });
+  waitUntil(host, isQuiet, {
+    every: () => Math.max(50, 10 * cost),
+    atMost: grace - settleTime,
+    tell: () => tellWait(host, grace, "the last requests of the former processes"),
+  });
 }
+
+/** Says what may take long, in milliseconds. */
+const tellWait = (host: Host, atMost: number, what: string) => {
+  if (atMost > 10_000) host.say(`-----> Waiting up to ${Math.round(atMost / 1000)} s for ${what}`);
+};
 
 /** The processes of a vassal: uWSGI's master, and the process group of the program it runs. */
 export function processesOf(
@@ -127,6 +137,7 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
   waitUntil(host, () => !masters.some((pid) => isAlive(host, pid)), {
     every: 50,
     atMost: grace + killDelay,
+    tell: () => tellWait(host, grace + killDelay, "processes to end"),
     meanwhile: wakingEmperor(host, app.paths),
   });
   for (const pid of masters) if (isAlive(host, pid)) host.signal(pid, "KILL");
@@ -143,6 +154,7 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
       host.remove(`${socketFolder(app)}/${path.split("/").at(-1)}`);
     }
   }
+  removeGroups(host, app);
 }
 
 /** The vassals of an app that belong to no live release. */

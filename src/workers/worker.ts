@@ -93,7 +93,8 @@ export function filesOf(
     vassal: `${app.paths.enabled}/${vassalName(app.name, { kind, ordinal, release })}`,
     /** A copy of the vassal, from which a stopped one is brought back. */
     copy: `${folder}/${vassalName(app.name, { kind, ordinal, release })}`,
-    /** Of an isolated worker: what its own uWSGI reads, behind the wall that the vassal builds. */
+    /** Of a worker with limits or a wall: what enters the limits, and the vassal that is loaded within. */
+    limits: `${base}.limits`,
     inner: `${base}.ini`,
     launcher: `${base}.sh`,
     envdir: `${base}.env`,

@@ -38,6 +38,9 @@ stories((board, story) => {
     expect(shown(board, host)).toBe("main");
     const list = ok(board.ssh("releases", "branch")).stdout;
     expect(list).toMatch(/\*3 .* deploy .* First\n 2 .* push \(feature\) .* Feature/);
+    expect(ok(board.ssh("branches", "branch")).stdout.split("\n").sort()).toEqual(
+      ["", " feature", "*main"].sort(),
+    );
     const wrong = fails(board.ssh("deploy", "branch", "futura"), 1).stderr;
     expect(wrong).toContain("has no branch 'futura'");
     expect(wrong).toContain("it has feature, main");
@@ -94,6 +97,9 @@ stories((board, story) => {
     const set = fails(board.ssh("config:set", "ends", "NGINX_SERVER_NAME=a;b"), 1);
     expect(set.stderr.trimEnd().split("\n").at(-1)).toContain(`visitors still see ${still}`);
     expect(set.stdout).not.toContain("release 2");
+    // Through ssh both are streams of their own: as a terminal shows them, the end is last.
+    const both = board.run(["sh", "-c", "ssh board config:set ends 'NGINX_SERVER_NAME=a;b' 2>&1"]);
+    expect(both.stdout).toEndWith(set.stderr);
     ok(board.ssh("stop", "ends"));
     expect(told(fails(board.push(app, "ends"), 1)).at(-1)).toBe(
       `-----> Nothing has changed: the app is still stopped, at ${still}`,

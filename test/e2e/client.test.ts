@@ -28,6 +28,20 @@ stories((board, story) => {
     expect(fails(piku("init", "elsewhere")).output).toContain("git remote set-url piku");
   });
 
+  story("without a board's name, and where none announces itself, `piku init` asks for it", () => {
+    const fresh = board.repo(undefined, { "index.html": "a page" });
+    const init = `${board.target.executable} -a asked init`;
+    const alone = fails(board.run(["sh", "-c", init], { cwd: fresh.folder }), 2).stderr;
+    expect(alone).toContain("no board announces itself on this network");
+    expect(alone.trimEnd().split("\n").at(-1)).toBe("Hint: say which: piku init board.local");
+    const terminal = (typed: string) =>
+      board.run(["script", "-qec", init, "/dev/null"], { cwd: fresh.folder, input: typed });
+    expect(fails(terminal("\n"), 2).stdout).toContain("say which: piku init board.local");
+    const { stdout } = ok(terminal(`ssh://${name}@board\n`));
+    expect(stdout).toContain("No board announces itself on this network.\r\nThe board's name");
+    expect(stdout).toContain(`Remote 'piku' is ${name}@board:asked.`);
+  });
+
   // What is typed with the client, and over plain ssh by somebody who quotes well.
   const alike: [string[], string][] = [
     [["apps"], "apps"],

@@ -112,12 +112,15 @@ stories((board, story) => {
     expect(complete("ssh -t piku@board lo", "_piku_ssh")).toBe("logs");
     expect(complete("ssh piku@board logs blog ", "_piku_ssh")).toBe("web worker");
     expect(complete("ssh piku@board rollback blog ", "_piku_ssh")).toBe("12 11");
+    expect(complete("ssh piku@board deploy blog ", "_piku_ssh")).toBe("main try/2");
+    expect(complete("ssh piku@board deploy blog t", "_piku_ssh")).toBe("try/2");
+    expect(ok(board.run(["ls"])).stdout).not.toMatch(/^x$/m);
     expect(complete("ssh piku@board logs blog --a", "_piku_ssh")).toBe("--all");
     fails(board.ssh("completion", "csh"), 2);
   });
 
   // What a board would say.
-  const ssh = `ssh() { case "$*" in *apps) printf '*blog\\n shop\\n' ;; *ps*) printf 'web:1\\nworker:0\\nweb.1  up 3s\\n' ;; *) printf '*12  x\\n 11  y\\n' ;; esac; }`;
+  const ssh = `ssh() { case "$*" in *apps) printf '*blog\\n shop\\n' ;; *ps*) printf 'web:1\\nworker:0\\nweb.1  up 3s\\n' ;; *branches*) printf '*main\\n try/2\\n t$(echo>x)\\n' ;; *) printf '*12  x\\n 11  y\\n' ;; esac; }`;
 
   story("F4: completion, in zsh itself", () => {
     const script = `${board.folder}/completion.zsh`;
@@ -145,13 +148,16 @@ stories((board, story) => {
     const releases = complete("ssh -t piku@board rollback blog ");
     expect(releases).toEqual(expect.arrayContaining(["11", "12"]));
     expect(complete("ssh piku@board logs blog ")).toContain("worker");
+    expect(complete("ssh piku@board deploy blog ")).toEqual(
+      expect.arrayContaining(["main", "try/2"]),
+    );
   });
 
   story("completion in fish itself, and a script for PowerShell", () => {
     const script = `${board.folder}/piku.fish`;
     fs.writeFileSync(script, ok(board.ssh("completion", "fish")).stdout);
     const piku =
-      'function piku; switch $argv[1]; case ps; printf "web:1\\nweb.1  up 3s\\n"; case "*"; printf "*12  x\\n 11  y\\n"; end; end';
+      'function piku; switch $argv[1]; case ps; printf "web:1\\nweb.1  up 3s\\n"; case branches; printf "*main\\n try/2\\n"; case "*"; printf "*12  x\\n 11  y\\n"; end; end';
     const complete = (line: string) =>
       ok(
         board.run(["fish", "-N", "-c", `${piku}; source ${script}; complete -C '${line}'`], {
@@ -164,9 +170,15 @@ stories((board, story) => {
     expect(complete("piku config:s")).toEqual(["config:set"]);
     expect(complete("piku logs ")).toEqual(["web"]);
     expect(complete("piku rollback ")).toEqual(["11", "12"]);
+    expect(complete("piku deploy ")).toEqual(["main", "try/2"]);
     expect(complete("piku logs --no")).toEqual(["--no-follow"]);
     const powershell = ok(board.ssh("completion", "powershell")).stdout;
     expect(powershell).toStartWith("Register-ArgumentCompleter -Native -CommandName piku");
     expect(powershell).toContain("'rollback' = ");
+    const found = (asked: string, line: string) =>
+      new RegExp(powershell.match(RegExp(`piku ${asked} .* -match '(.*?)'`))![1]!).exec(line)?.[1];
+    expect(found("ps", "web:1")).toBe("web");
+    expect(found("releases", "*12  x")).toBe("12");
+    expect(found("branches", "*main")).toBe("main");
   });
 }, longOnAnyBoard);

@@ -1,8 +1,10 @@
 import { expect } from "bun:test";
+import fs from "node:fs";
 import os from "node:os";
 import { webProbe } from "./probe.ts";
-import { ok } from "./sandbox.ts";
+import { eventually, kill, ok } from "./sandbox.ts";
 import { stories, unlessLong } from "./story.ts";
+import { running } from "./watch.ts";
 
 /** The board's own page. */
 stories((board, story) => {
@@ -53,6 +55,20 @@ stories((board, story) => {
     expect(stateOf("bot")).toBe("up");
     ok(board.ssh("destroy", "bot", "--force"));
     expect(stateOf("bot")).toBeUndefined();
+  });
+
+  story("an app that has died by itself shows so after the hourly run at the latest", () => {
+    const line = "worker: test ! -e gone && exec sleep 1234\n";
+    ok(board.push(board.repo(undefined, { Procfile: line }), "mortal"));
+    const state = () => /<li class="(\w+)">mortal\n/.exec(home().body)?.[1];
+    expect(state()).toBe("up");
+    fs.writeFileSync(`${board.pikuRoot}/apps/mortal/gone`, "");
+    for (const pid of running(board, "sleep 1234")) kill(pid, "SIGTERM");
+    eventually(() => {
+      ok(board.piku("daily", "--if-time"));
+      expect(state()).toBe("down");
+    });
+    ok(board.ssh("destroy", "mortal", "--force"));
   });
 
   story("it speaks five languages, the reader's first one", () => {

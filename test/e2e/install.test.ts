@@ -63,9 +63,36 @@ for (const shell of shells) {
         `awk() { echo ${memory}; }`,
         `sed() { echo ${architecture}; }`,
       ];
-      expect(tell(shell, `${world.join("\n")}\nroot= find_targets; echo "$targets"`)).toBe(
-        expected,
-      );
+      expect(
+        tell(
+          shell,
+          `${world.join("\n")}\nroot=; loader_of() { :; }; find_targets; echo "$targets"`,
+        ),
+      ).toBe(expected);
+    },
+  );
+
+  test.each([
+    ["Debian", "dash", "", "linux-x64 linux-x64-lite"],
+    ["Debian with the package musl", "dash", "lib/ld-musl-x86_64.so.1", "linux-x64 linux-x64-lite"],
+    ["Alpine", "/bin/busybox", "lib/ld-musl-x86_64.so.1", "linux-x64-lite linux-x64-musl"],
+  ])(
+    `${name}: boards D: which C library there is was asked of a file in /lib: %s`,
+    (system, shellProgram, loader, expected) => {
+      const root = fs.mkdtempSync("/tmp/piku-root-");
+      const dash = fs.readFileSync("/bin/dash", "latin1");
+      const [, glibc] = /(\/lib\S*\/ld-linux[^\0]*)\0/.exec(dash)!;
+      const musl = "/lib/ld-musl-x86_64.so.1".padEnd(glibc!.length, "\0");
+      const asProgram = system === "Alpine" ? dash.replace(glibc!, musl) : dash;
+      for (const folder of ["bin", "lib"]) fs.mkdirSync(`${root}/${folder}`);
+      fs.symlinkSync(shellProgram, `${root}/bin/sh`);
+      fs.writeFileSync(`${root}/bin/${path.basename(shellProgram)}`, asProgram, "latin1");
+      if (loader) fs.writeFileSync(`${root}/${loader}`, "");
+      const world = `bytes_of() { [ "$2" = 4 ] && echo 2 || echo 62 0; }; program=$(root=${root} follow /bin/sh); follow() { echo "$program"; }`;
+      expect(
+        tell(shell, `root=; ${world}; echo "$program"; find_targets; echo "$targets"`),
+      ).toMatch(new RegExp(`^${root}/bin/${path.basename(shellProgram)}\n${expected}$`));
+      fs.rmSync(root, { recursive: true });
     },
   );
 
@@ -346,12 +373,12 @@ set_sockets() { :; }; systemctl() { echo "systemctl $*"; }; other_includes() { :
         mode: 0o755,
       },
     );
-    const world = `PATH=${bin}:$PATH manager=apt packages=x; is_installed() { false; }; need_space() { :; }`;
+    const world = `PATH=${bin}:$PATH manager=apt; is_installed() { false; }; need_space() { :; }`;
     const moved = functions.replace(
       "log=/var/log/piku-install.log",
       'log=$(mktemp); trap "rm $log" EXIT',
     );
-    expect(tell(shell, `${world}; install_packages`, moved)).toContain(
+    expect(tell(shell, `${world}; install_packages x`, moved)).toContain(
       "Error: the packages could not be installed: E: Release file for x is not valid yet\nHint: ",
     );
     fs.rmSync(bin, { recursive: true });
@@ -587,6 +614,127 @@ mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc
         expected && `Warning: no key can let anybody in as piku: ${expected} in sshd's`,
       );
       if (!expected) expect(told).toBe("");
+    },
+  );
+
+  test.each([
+    ["0.1.0", "0.2.0", true],
+    ["0.9.0", "0.10.0", true],
+    ["0.10.0", "0.9.0", false],
+    ["1.0.0", "1.0.0", false],
+    ["1.0.0-rc.1", "1.0.0", true],
+    ["1.0.0", "1.0.0-rc.1", false],
+    ["1.0.0-rc.2", "1.0.0-rc.10", true],
+    ["1.0.0-alpha.1", "1.0.0-beta", true],
+    ["1.0.0+b", "1.0.0+a", false],
+  ])(`${name}: version %s is older than %s: %p`, (one, other, expected) => {
+    expect(tell(shell, `is_older ${one} ${other} && echo true || echo false`)).toBe(
+      String(expected),
+    );
+  });
+
+  test.each([
+    ["http://10.1.2.3/x", true],
+    ["http://127.0.0.1:8000", true],
+    ["http://172.16.0.1/x", true],
+    ["http://100.64.0.1", true],
+    ["http://[fd00::1]:80/x", true],
+    ["http://[::1]", true],
+    ["http://box.local/piku", true],
+    ["http://example.org/x", false],
+    ["http://172.32.0.1", false],
+    ["http://10.0.0.1@example.org/", false],
+    ["http://10.example.org/", false],
+    ["http://10.0.0.1.example.org/", false],
+    ["http://[2001:db8::1]/", false],
+    ["http://local/", false],
+  ])(`${name}: plain http from %s: %p`, (from, expected) => {
+    expect(tell(shell, `is_near '${from}' && echo true || echo false`)).toBe(String(expected));
+  });
+
+  test(`${name}: without ssh-keygen and curl, they are installed before they are needed`, () => {
+    const world = `PATH=/none root= client= keygen=openssh-client from=https://x; install_packages() { echo "$@"; }`;
+    expect(tell(shell, `${world}; need_tools`)).toBe("openssh-client curl ca-certificates");
+    expect(tell(shell, `${world}; client=1 need_tools`)).toContain(
+      "Error: curl and ssh-keygen are needed to get the release, and to check who signed it\nHint: install them",
+    );
+  });
+
+  test.each([
+    ["Date: Thu, 26 Nov 2026 13:00:07 GMT", "2026-11-26 13:00:07"],
+    ["HTTP/2 200\r\ndate: Tue, 01 Dec 2026 03:00:00 GMT\r\n", "2026-12-01 03:00:00"],
+    ["Last-Modified: Thu, 26 Nov 2026 13:00:07 GMT", ""],
+    ["Date: soon", ""],
+  ])(`${name}: the time of an answer: %j`, (head, expected) => {
+    expect(tell(shell, `printf '%s\n' '${head}' | read_date`)).toBe(expected);
+  });
+
+  test.each([
+    [
+      "in the past",
+      "x",
+      "2026-11-26",
+      [
+        "The clock was at 2026-04-27 10:00:00; now it is 2026-11-26 13:00:00, as http://m.test says",
+      ],
+    ],
+    [
+      "nowhere to ask",
+      "x",
+      "",
+      ["the clock says 2026-04-27 10:00:00, which is in the past. To set it: date -u -s"],
+    ],
+    ["ahead of the answer", "x", "2025-01-01", ["the clock says 2026-04-27 10:00:00, which is"]],
+    ["that nothing says is wrong", "", "2026-11-26", []],
+  ])(
+    `${name}: boards F: a board whose clock was in the past was refused by apt: a clock %s`,
+    (_, newer, answer, expected) => {
+      const day = answer.split("-")[2];
+      const head =
+        answer &&
+        `Date: Thu, ${day} ${answer.includes("-11-") ? "Nov" : "Jan"} ${answer.slice(0, 4)} 13:00:00 GMT`;
+      const world = `find() { echo ${newer}; }; sed() { echo http://m.test; }; curl() { echo '${head}'; }; has_systemd() { false; }; say() { echo "$*"; }; warn() { echo "$*"; }
+date() { [ "$2" = -s ] || echo 2026-04-27 10:00:00; }; work=$home first_boot= place=$home`;
+      const told = inFolder({}, `${world}; set_clock`);
+      expect(told === "" ? 0 : told.split("\n").length).toBe(expected.length);
+      for (const line of expected) expect(told).toStartWith(line);
+    },
+  );
+
+  test(`${name}: at a first boot the time is waited for, for a minute at most`, () => {
+    const world = `keeps_time() { :; }; sleep() { :; }; find() { :; }; work=$home first_boot=1 place=$home; say() { echo "$*"; }`;
+    const soon = "count=0; is_synchronized() { count=$((count + 1)); [ $count -gt 5 ]; }";
+    expect(inFolder({}, `${world}; ${soon}; set_clock; echo $count`)).toBe(
+      "Waiting for the time\n7",
+    );
+    const never = "count=0; is_synchronized() { count=$((count + 1)); false; }";
+    expect(inFolder({}, `${world}; ${never}; set_clock; echo $count`)).toBe(
+      "Waiting for the time\n62",
+    );
+  });
+
+  test.each([
+    [
+      "",
+      "10.0.0.7",
+      "22",
+      "piku@10.0.0.7:APP && git push piku main   (or board in place of 10.0.0.7, where that name is known)",
+    ],
+    [
+      "board-2.local",
+      "10.0.0.7",
+      "22",
+      "piku@board-2.local:APP && git push piku main   (or 10.0.0.7 in place of board-2.local)",
+    ],
+    ["board.local", "", "2200", "ssh://piku@board.local:2200/APP && git push piku main"],
+    ["", "", "22", "piku@board:APP && git push piku main"],
+  ])(
+    `${name}: boards E: the last line named what a laptop seldom knows: %j, %j, %s`,
+    (local, address, port, expected) => {
+      const world = `local_name() { printf '%s' '${local}'; }; uname() { echo board; }; address='${address}' ssh_port=${port}`;
+      expect(tell(shell, `${world}; say_done`)).toBe(
+        `-----> Done. On your machine: git remote add piku ${expected}`,
+      );
     },
   );
 

@@ -196,6 +196,30 @@ stories((board, story) => {
     },
   );
 
+  story("boards F7: after files were copied each push said that the app had changed them", () => {
+    const { app, live } = deployed("copied", { "public/about.html": "about" });
+    const copy = (how: string) =>
+      ok(
+        board.on([
+          "sh",
+          "-c",
+          `${how} "$1" "$1.copy" && rm -r "$1" && mv "$1.copy" "$1"`,
+          "sh",
+          tree(board, "copied"),
+        ]),
+      );
+    for (const [how, word] of [
+      ["cp -a", "two"],
+      ["cp -r", "three"],
+    ] as const) {
+      copy(how);
+      app.write({ "public/index.html": word, "public/about.html": `about ${word}` });
+      app.commit(word);
+      expect(ok(board.push(app, "copied")).stderr).not.toContain("Left as");
+      expect(live()).toBe(word);
+    }
+  });
+
   story("what the release line writes into tracked files is made again, not the app's", () => {
     const { app, at, live } = deployed("collect", {
       Procfile: "release: echo built $(cat source) >staticfiles/all.css\nstatic: public\n",

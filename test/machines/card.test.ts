@@ -22,6 +22,7 @@ machines([{ arch: "armhf", suite: "bookworm" }], (machine, story) => {
     expect(ran.stdout).toContain("Getting piku-linux-armv6");
     expect(fs.readdirSync(`${machine.root}/usr/local/lib/piku`).sort()).toEqual([
       "SHA256SUMS",
+      "SHA256SUMS.sig",
       "first-boot",
       "install.sh",
       "key.pub",

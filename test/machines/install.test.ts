@@ -30,23 +30,32 @@ machines(kinds, (machine, story) => {
   story("is installed, and says each step", async () => {
     await machine.boot();
     await machine.release(fs.readdirSync(dist));
+    // boards D: it was given the executable for systems that are made of it.
+    if (machine.kind.suite === "trixie")
+      ok(await machine.sh("apt-get -q update && apt-get -q -y install musl"));
     const ran = ok(await machine.sh(`${install} --key /root/id.pub`));
     machine.told("installed in", ran);
+    expect(ran.stdout).not.toContain("-musl ");
     expect(ran.stdout.match(/^-----> .*/gm)!.join("\n")).toMatch(
-      /Getting piku-linux-\S+ from .*\n.*Installing packages: .*\n.*Making the user piku\n.*Putting piku into \/home\/piku: piku \S+ \(linux-.*\n.*Giving piku an nginx of its own\n.*Writing the services\n.*Done\. .*git remote add piku piku@[0-9.]+:APP /,
+      /Getting piku-linux-\S+ from .*\n.*Installing packages: .*\n.*Making the user piku\n.*Putting piku into \/home\/piku: piku \S+ \(linux-.*\n.*Giving piku an nginx of its own\n.*Writing the services\n.*Pushing a small app, to see that it works\n.*Done\. .*git remote add piku piku@[0-9.]+:APP /,
     );
     expect(ran.stderr).toBe("");
+    // Nothing is left of the app that proved it, nor of its key.
+    const left =
+      "find /home/piku /tmp -name '*piku-check*'; grep -c . /home/piku/.ssh/authorized_keys";
+    expect(ok(await machine.sh(left)).stdout).toBe("1\n");
     expect(ok(await machine.sh("grep ^piku: /etc/shadow")).stdout).toStartWith("piku:*:");
   });
 
   story("the whole platform, idle, is one process of at most 8 MB beside nginx", async () => {
-    const { stdout } = ok(
-      await machine.sh("ps -o rss=,args= -u piku | grep -vE ' nginx: |/sbin/nginx '"),
-    );
-    const lines = stdout
-      .trim()
-      .split("\n")
-      .map((line) => line.trim());
+    const running = async () =>
+      ok(await machine.sh("ps -o rss=,args= -u piku | grep -vE ' nginx: |/sbin/nginx '"))
+        .stdout.trim()
+        .split("\n")
+        .map((line) => line.trim());
+    let lines = await running();
+    // The emperor still buries what proved the board.
+    for (let i = 0; i < 50 && lines.length > 1; i++, lines = await running()) await Bun.sleep(100);
     console.log(`idle: ${lines.join("; ")}`);
     expect(lines).toHaveLength(1);
     expect(lines[0]).toContain("/usr/bin/uwsgi --ini /home/piku/.piku/uwsgi/uwsgi.ini");
@@ -158,10 +167,10 @@ machines(kinds, (machine, story) => {
     expect(ok(await machine.sh("cat /home/piku/.piku/uwsgi/emperor.pid")).stdout).toBe(pid);
     const update = ok(await machine.ssh("update"));
     machine.told("piku update took", update);
-    // It is what was just installed; e2e/board.test.ts goes from one release to another.
+    // It is what was just installed; e2e/update.test.ts goes from one release to another.
     expect(update.stdout).toContain("already.");
     server.stop();
-    expect(ok(await machine.ssh("update --rollback")).stdout).toContain("piku ");
+    expect((await machine.ssh("update --rollback")).stderr).toContain("no earlier release");
     expect((await machine.ssh("update --from /root/release")).status).toBe(1);
     await answers();
   });

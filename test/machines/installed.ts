@@ -13,7 +13,6 @@
  * git borrows, lead elsewhere from here: `on` looks at such things from within.
  */
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import {
@@ -31,6 +30,7 @@ import {
   systemPath,
   type Target,
 } from "../e2e/board.ts";
+import { sign } from "../e2e/publish.ts";
 import { machine, script } from "./command.ts";
 
 const checkout = path.resolve(import.meta.dir, "../..");
@@ -41,10 +41,10 @@ const place = "/srv/story";
 function release(target: Target, folder: string) {
   requireBuilt(target);
   fs.mkdirSync(folder, { recursive: true });
-  fs.copyFileSync(`${checkout}/install.sh`, `${folder}/install.sh`);
+  // The one of the build knows who signs.
+  fs.copyFileSync(`${checkout}/dist/install.sh`, `${folder}/install.sh`);
   fs.copyFileSync(target.executable, `${folder}/piku-${target.name}`);
-  const sum = createHash("sha256").update(fs.readFileSync(target.executable)).digest("hex");
-  fs.writeFileSync(`${folder}/SHA256SUMS`, `${sum}  piku-${target.name}\n`);
+  sign(folder);
 }
 
 /** The machine that boards of this executable are copies of. */

@@ -4,6 +4,7 @@
  */
 import { expect } from "bun:test";
 import fs from "node:fs";
+import { sign } from "../e2e/publish.ts";
 import { ok, type Ran } from "../e2e/sandbox.ts";
 import { machines } from "./machine.ts";
 
@@ -53,11 +54,11 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
       /^Error: there is no folder '\/root\/none'$/,
     ],
     [
-      "neither curl nor wget",
+      "plain http from the internet",
       "",
-      `${install} --from http://127.0.0.1:9/x`,
+      `${install} --from http://example.org/x`,
       "",
-      /^Error: neither curl nor wget is here/,
+      /^Error: http:\/\/example\.org\/x is not an address of a private network.*\nHint: use https/,
     ],
     [
       "a sum that does not fit",
@@ -78,13 +79,13 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
       "cd /root/release; cp SHA256SUMS kept; truncate -s 60 SHA256SUMS",
       install,
       "cd /root/release; mv kept SHA256SUMS",
-      /^Error: the release at \/root\/release has no executable that runs here \(tried: linux-x64 linux-x64-lite\)\nHint: /,
+      /^Error: the release at \/root\/release is not signed with a key that this install\.sh knows: .*\nHint: run this again/,
     ],
     [
       "an executable that does not run here",
-      "cd /root/release; printf '#!/bin/sh\\necho no such thing >&2; exit 3\\n' >piku-linux-odd; cp SHA256SUMS kept; sha256sum piku-linux-odd >>SHA256SUMS",
+      "",
       `${install} --target linux-odd`,
-      "cd /root/release; mv kept SHA256SUMS",
+      "",
       /^Warning: piku-linux-odd does not run here: no such thing\nError: the release .* has no executable that runs here \(tried: linux-odd\)/,
     ],
     [
@@ -103,7 +104,7 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
     ],
     [
       "a processor that is not known",
-      "mkdir -p /root/card/etc /root/card/usr/bin /root/card/usr/lib/systemd; cp /etc/os-release /root/card/etc; : >/root/card/usr/lib/systemd/systemd; { head -c 18 /bin/dash; printf '\\363\\000'; } >/root/card/usr/bin/dash",
+      "mkdir -p /root/card/etc /root/card/usr/bin /root/card/usr/lib/systemd; cp /etc/os-release /root/card/etc; : >/root/card/usr/lib/systemd/systemd; { head -c 18 /bin/dash; printf '\\363\\000'; } >/root/card/usr/bin/dash; ln -s dash /root/card/usr/bin/sh",
       `${install} --root /root/card`,
       "rm -r /root/card",
       /Error: there is no piku for this processor/,
@@ -133,7 +134,10 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
 
   story("a machine", async () => {
     await machine.boot();
-    await machine.release(["SHA256SUMS", "install.sh", "piku-linux-x64", "piku-linux-x64-lite"]);
+    await machine.release(["install.sh", "piku-linux-x64", "piku-linux-x64-lite"]);
+    const odd = "#!/bin/sh\necho no such thing >&2; exit 3\n";
+    fs.writeFileSync(`${release()}/piku-linux-odd`, odd);
+    sign(release());
     expect(await traces()).toBe("0\n");
   });
 
@@ -150,7 +154,7 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
     ok(await machine.sh("apt-get -q update && apt-get -q -y --no-install-recommends install curl"));
     const ran = await machine.sh(`${install} --from http://127.0.0.1:9/piku`);
     expect(error(ran)).toMatch(
-      /^Error: could not download SHA256SUMS from http:\/\/127.0.0.1:9\/piku: curl: .*\nHint: look at the network/,
+      /^Warning: plain http can be read and changed on the way; .*\nError: could not download SHA256SUMS from http:\/\/127.0.0.1:9\/piku: curl: .*\nHint: look at the network/,
     );
     expect(await traces()).toBe("0\n");
   });
@@ -196,6 +200,23 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
       expect(ran.stderr).toContain(`no key can let anybody in as piku: ${message}`);
       expect(ran.stdout).toContain("-----> Done.");
     });
+
+  story("boards F6: it was done although no pushed app came up", async () => {
+    const left =
+      "ls /home/piku/.piku/repos | grep check; grep -c check /home/piku/.ssh/authorized_keys";
+    ok(
+      await machine.sh(`cp ${config} /root/kept; echo 'AuthorizedKeysFile /etc/none' >>${config}`),
+    );
+    const ran = await machine.sh(install);
+    ok(await machine.sh(`mv /root/kept ${config}; systemctl reload ssh`));
+    expect(ran).toMatchObject({ status: 1 });
+    expect(ran.stderr).toContain("Permission denied (publickey)");
+    expect(ran.stderr).toMatch(
+      /\nError: piku is installed, but a small app .* did not come up: its push failed\nHint: .*sudo -u piku piku doctor; then run this again, or with --no-check\n$/,
+    );
+    expect((await machine.sh(left)).stdout).toBe("0\n");
+    expect(ok(await machine.sh(`${install} --no-check`)).stdout).not.toContain("Pushing");
+  });
 
   story(
     "boards F6: the last line named the usual port of ssh where it is another one",

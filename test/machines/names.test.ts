@@ -60,8 +60,23 @@ machines([{ arch: "amd64", suite: "trixie", baked: true }], (machine, story) => 
       await machine.sh("sh /root/release/install.sh --key /root/id.pub --hostname board"),
     );
     expect(installed.output).toContain("config:set --global PIKU_DOMAIN=local");
-    await machine.sh("systemctl restart avahi-daemon");
+    expect(installed.output).toContain(
+      `Done. On your machine: git remote add piku piku@board.local:APP && git push piku main   (or ${machine.address} in place of board.local)`,
+    );
     await resolves("board.local", machine.address);
+    const { output } = ok(await machine.push("early", "static", { ENV: "" }));
+    const early = "http://board.local:8001/";
+    expect(output).toContain(`-----> http://${machine.address}:8001/ and ${early}`);
+    const page = [
+      "curl",
+      "-s",
+      "--noproxy",
+      "*",
+      "--resolve",
+      `board.local:8001:${machine.address}`,
+    ];
+    expect((await machine.run([...page, early])).stdout).toContain("Hello from a file");
+    ok(await machine.ssh("destroy early --force"));
     ok(await machine.ssh("config:set --global PIKU_DOMAIN=local"));
     ok(await machine.push("flask", "python-flask", { ENV: "" }));
     await resolves("flask.local", machine.address);

@@ -74,6 +74,35 @@ machines(kinds, (machine, story) => {
     expect((await machine.sh(askForReload.replace("su piku", "su nobody"))).status).not.toBe(0);
   });
 
+  story(
+    "the board's page is there if asked for, and takes nothing from the other site",
+    async () => {
+      const name = await shows(machine, "hostname");
+      const welcome = "Welcome to nginx";
+      const away = "mkdir /root/away && mv conf.d/other.conf sites-enabled/default /root/away";
+      const back = "mv /root/away/other.conf conf.d && mv /root/away/default sites-enabled";
+      expect(await machine.get(`${name}.local`)).toContain(welcome);
+      ok(await machine.ssh("config:set --global PIKU_PAGE=true"));
+      for (const named of [name, `${name}.local`]) {
+        const shown = await machine.get(named);
+        expect(shown).toStartWith("200 <!doctype html>");
+        expect(shown).toContain(">static</a>");
+        expect(shown).toContain(`git remote add piku piku@${named.toLowerCase()}:APP`);
+      }
+      expect(await machine.get("other.test")).toBe("200 theirs\n");
+      expect(await machine.get(machine.address)).toContain(welcome);
+      ok(await machine.sh(`cd /etc/nginx && ${away} && systemctl restart nginx`));
+      ok(await machine.ssh("restart static"));
+      expect(await machine.get(machine.address)).toContain(">static</a>");
+      ok(await machine.sh(`cd /etc/nginx && ${back} && systemctl restart nginx`));
+      ok(await machine.ssh("restart static"));
+      expect(await machine.get(machine.address)).toContain(welcome);
+      ok(await machine.ssh("config:unset --global PIKU_PAGE"));
+      expect(await machine.get(name)).toContain(welcome);
+      expect(await wrong(machine)).toEqual([]);
+    },
+  );
+
   story("attacks A3: some reloads in ten seconds ended the unit for good", async () => {
     const many = `for i in 1 2 3 4 5 6 7 8 9 10 11 12; do ${askForReload} & done; wait`;
     expect(await shows(machine, many)).toBe("200".repeat(12));

@@ -108,6 +108,7 @@ machines(
         );
         ok(await machine.sh("systemctl reload nginx"));
         const ran = ok(await machine.sh(install));
+        expect(ran.stdout).toContain("takes a release that nobody has signed");
         expect(ran.stderr).toContain(
           'nginx stays shared: piku\'s own nginx refuses the sites: open() "/etc/nginx/secret.inc" failed',
         );

@@ -15,6 +15,7 @@ export async function buildUnitTests(target: string, program: string): Promise<v
   const readers = [
     "boundary.test.ts",
     "documents.test.ts",
+    "release-tool.test.ts",
     "app/settings-page.test.ts",
     "commands/reference.test.ts",
   ];

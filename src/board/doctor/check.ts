@@ -78,3 +78,7 @@ export function complaintsOf(attempt: () => void): Finding[] {
     return [{ says: message, remedy: (hint ?? "").replace(/^on the server: /, "") }];
   }
 }
+
+/** What root does to have the services of this piku. `releases`: where its releases are. */
+export const installAgain = (releases?: string) =>
+  `run piku's install.sh again: ${releases?.startsWith("http") ? `curl -fsSL ${releases}/install.sh | sudo sh` : "sudo sh install.sh"}`;

@@ -6,23 +6,26 @@ import { clock } from "./clock.ts";
 import { disk } from "./disk.ts";
 import { emperor } from "./emperor.ts";
 import { history } from "./history.ts";
+import { isolation } from "./isolation.ts";
 import { loginKeys } from "./keys.ts";
 import { leftovers } from "./leftovers.ts";
+import { limits } from "./limits.ts";
 import { memory } from "./memory.ts";
 import { nginx } from "./nginx.ts";
 import { power } from "./power.ts";
 import { processes } from "./processes.ts";
+import { release } from "./release.ts";
 import { rights } from "./rights.ts";
 import { settings } from "./settings.ts";
 import { sites } from "./sites.ts";
 import { tools } from "./tools.ts";
-import { walls } from "./walls.ts";
 import { writable } from "./writable.ts";
 
 /**
  * The checks, in the order in which they are shown. A new one is a file of its own and a row here.
  */
 export const checks: Record<string, Check> = {
+  release,
   tools,
   settings,
   emperor,
@@ -32,7 +35,8 @@ export const checks: Record<string, Check> = {
   certificates,
   disk,
   memory,
-  walls,
+  isolation,
+  limits,
   clock,
   power,
   writable,

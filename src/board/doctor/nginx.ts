@@ -1,7 +1,7 @@
 import type { Host } from "../../host/host.ts";
 import { isListening } from "../../host/processes.ts";
 import { isStuck } from "../../site/reload.ts";
-import { type Check, type Examined, findings, when } from "./check.ts";
+import { type Check, type Examined, findings, installAgain, when } from "./check.ts";
 
 /** Whether the nginx that serves the sites runs, as it is meant to, and takes changes. */
 export const nginx: Check = (host, board) => {
@@ -59,9 +59,6 @@ function notOwn(host: Host, { nginx: { way }, settings }: Examined) {
     `fix that, then ${installAgain(settings?.releases)}`,
   );
 }
-
-const installAgain = (releases?: string) =>
-  `run piku's install.sh again: ${releases?.startsWith("http") ? `curl -fsSL ${releases}/install.sh | sudo sh` : "sudo sh install.sh"}`;
 
 /**
  * What systemd says of a unit of ours: `active`, `failed`, ...; undefined where there is no such

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { version } from "../../../package.json" with { type: "json" };
 import { folders, ownFolders, pathsOf } from "../../../src/app/paths.ts";
 import { checks, examineBoard } from "../../../src/board/doctor/index.ts";
 import { mountOf } from "../../../src/board/doctor/writable.ts";
@@ -108,6 +109,7 @@ const wrongIn = (changes: Changes) => examine(changes).filter(({ ok }) => !ok);
 test("a board that is well: one fact a check", () => {
   const found = examine();
   expect(found.map(({ check, says }) => [check, says])).toEqual([
+    ["release", `piku ${version}`],
     [
       "tools",
       "git 2.39.5, uwsgi 2.0.21, nginx 1.22.1, openssl 3.0.15, curl 7.88.1, ssh-keygen, tar, flock",
@@ -120,7 +122,8 @@ test("a board that is well: one fact a check", () => {
     ["certificates", "left: blog 60 days"],
     ["disk", "9536 MB free, 1000000 more files"],
     ["memory", "300 MB left"],
-    ["walls", "can be built"],
+    ["isolation", "walls can be built"],
+    ["limits", "none are asked for"],
     ["clock", "synchronised"],
     ["power", "enough, and cool"],
     ["writable", "/ is writable"],
@@ -351,6 +354,25 @@ test.each<[string, Changes, string[]]>([
       "'ghost' has settings or a repository, but is not an app",
     ],
   ],
+  [
+    "release",
+    { files: { [`${root}/uwsgi/refused-release`]: "99.1.0\n" } },
+    ["piku 99.1.0 was taken back by PIKU_UPDATE=auto, since something was wrong with it"],
+  ],
+  [
+    "release",
+    {
+      files: {
+        "/proc/77/stat": stat("77 (nginx) S 1 77 77"),
+        "/proc/80/stat": stat("80 (uwsgi) S 1 80 80"),
+      },
+      answers: { "stat -L": { stdout: `${now / 1000 - 500}\n` } },
+    },
+    [
+      "/usr/sbin/nginx was upgraded, and piku-web still runs the former one",
+      "/usr/bin/uwsgi was upgraded, and uwsgi-piku still runs the former one",
+    ],
+  ],
 ])("what is wrong: %s %#", (check, changes, says) => {
   const wrong = wrongIn(changes);
   expect(wrong.map((finding) => [finding.check, finding.says])).toEqual(
@@ -358,6 +380,32 @@ test.each<[string, Changes, string[]]>([
   );
   expect(wrong.every(({ remedy }) => remedy !== "")).toBe(true);
 });
+
+test("a newer release, and services of an older install.sh, are told and are no fault", () => {
+  const files = {
+    [`${root}/ENV`]: "PIKU_RELEASES=https://example.org/piku\n",
+    [`${root}/uwsgi/newest-release`]: "99.1.0\n",
+    "/usr/local/lib/piku/version": "0.0.9\n",
+  };
+  const found = examine({ files }).filter(({ check }) => check === "release");
+  expect(found.map(({ ok, says }) => [ok, says])).toEqual([
+    [true, `this is piku ${version}, and 99.1.0 is out: update`],
+    [
+      true,
+      "the services are those of piku 0.0.9; to renew them, run piku's install.sh again: curl -fsSL https://example.org/piku/install.sh | sudo sh",
+    ],
+  ]);
+});
+
+test.each(["0.0.1", "junk\u001b[2J", ""])(
+  "a note of releases that says nothing newer: %j",
+  (noted) => {
+    const files = { [`${root}/uwsgi/newest-release`]: noted };
+    expect(examine({ files }).find(({ check }) => check === "release")?.says).toBe(
+      `piku ${version}`,
+    );
+  },
+);
 
 test("a clock that begins in the past is wrong, whatever tells", () => {
   const turn: Changes["turn"] = (host) => Object.assign(host, { clock: 0 });
@@ -443,7 +491,7 @@ test("a board that can build no wall is told only where one is asked for", () =>
   const answers = { unshare: { status: 1, stderr: "unshare failed: Operation not permitted\n" } };
   expect(wrongIn({ answers })).toEqual([]);
   const ENV = { [`${root}/ENV`]: "PIKU_ISOLATION=true\n" };
-  expect(wrongIn({ answers, files: ENV }).map(({ check }) => check)).toEqual(["walls"]);
+  expect(wrongIn({ answers, files: ENV }).map(({ check }) => check)).toEqual(["isolation"]);
   const app = { [`${root}/envs/blog/LIVE_ENV`]: "PIKU_ISOLATION=true\n" };
-  expect(wrongIn({ answers, files: app }).map(({ check }) => check)).toEqual(["walls"]);
+  expect(wrongIn({ answers, files: app }).map(({ check }) => check)).toEqual(["isolation"]);
 });

@@ -37,6 +37,12 @@ test("a named app is linked by its name, a nameless one by the reader's host and
   );
 });
 
+test.each(languages.map((language) => [language]))("a newer piku is told in %s", (language) => {
+  const [before] = pageWords[language].newer.split("{}");
+  expect(renderBoardPage(page, language)).not.toContain(before);
+  expect(renderBoardPage({ ...page, newer: "9.9.9" }, language)).toContain(`${before}9.9.9`);
+});
+
 test("a hundred apps take less than 20 KB", () => {
   const apps = Array.from({ length: 100 }, (_, i) => ({ ...page.apps[0], app: `app-number-${i}` }));
   expect(renderBoardPage({ ...page, apps }, "fr").length).toBeLessThan(20_000);

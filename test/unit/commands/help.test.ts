@@ -18,6 +18,7 @@ test("the help page", () => {
     Apps:
       apps             List apps; a '*' marks those that run
       destroy          Remove an app; its data stays
+      export           Write an app for another engine to stdout
       logs             Show an app's last log lines and follow its logs
       maintenance:off  Open an app's site again
       maintenance:on   Close an app's site: visitors see a maintenance page
@@ -29,6 +30,7 @@ test("the help page", () => {
       stop             Stop an app until it is restarted or deployed
 
     Deploys:
+      branches         List the branches that were pushed; * marks the live one
       deploy           Deploy the last push again, or another branch
       deploy:cancel    Cancel an app's deploy; what was live stays live
       releases         List an app's releases, newest first
@@ -139,6 +141,25 @@ test("the help of each command", () => {
       --undo   bring back an app that was destroyed within a day
       --purge  keep nothing to undo it; of a destroyed app: remove what is kept
 
+    $ piku export --help
+    e.g.: ssh piku@board export blog >blog.tar
+          ssh piku@board export blog --kubernetes registry/blog:7 >blog.yaml
+          ssh piku@board export blog --compose registry/blog:7 >blog.json
+
+    Write an app for another engine to stdout. Without options: a tar from which
+    \`docker build -\` or \`podman build -\` makes an image of what is live. The app's
+    data stays; \`backup\` has it.
+
+    usage: export <app> [options]
+
+      <app>               the app's name
+      --kubernetes image  the objects of Kubernetes instead, for this image of the
+                          app
+      --compose image     a file of Docker Compose instead, for this image of the
+                          app
+      --from-source       the image makes all of it from the source: for another
+                          processor
+
     $ piku logs --help
     e.g.: ssh piku@board logs blog
           ssh piku@board logs blog web -n 5
@@ -247,6 +268,16 @@ test("the help of each command", () => {
     that says so.
 
     usage: stop <app>
+
+      <app>  the app's name
+
+    $ piku branches --help
+    e.g.: ssh piku@board branches blog
+
+    List the branches that were pushed; * marks the live one. The 100 that were
+    committed to last. \`deploy APP BRANCH\` deploys one.
+
+    usage: branches <app>
 
       <app>  the app's name
 
@@ -407,9 +438,10 @@ test("the help of each command", () => {
           ssh piku@board completion zsh >~/.piku-completion
 
     Print a script that completes commands in a shell. It completes commands, apps,
-    processes, releases and options of \`piku\` and of \`ssh piku@board\`. Put \`.
-    ~/.piku-completion\` into ~/.bashrc or ~/.zshrc. Those of fish and PowerShell are
-    for the client, and go into ~/.config/fish/completions/piku.fish and \`$PROFILE\`.
+    processes, branches, releases and options of \`piku\` and of \`ssh piku@board\`. Put
+    \`. ~/.piku-completion\` into ~/.bashrc or ~/.zshrc. Those of fish and PowerShell
+    are for the client, and go into ~/.config/fish/completions/piku.fish and
+    \`$PROFILE\`.
 
     usage: completion [shell]
 
@@ -501,16 +533,20 @@ test("the help of each command", () => {
       <file>  a file on the board with public keys, or - for stdin
 
     $ piku update --help
-    e.g.: ssh piku@board update
+    e.g.: ssh piku@board update --check
+          ssh piku@board update
           ssh piku@board update --rollback
 
-    Update piku, or go back to the release before. The release that is replaced is
-    kept beside it, as piku.old.
+    Update piku, or go back to the release before. A release has to be signed with a
+    key that this piku knows, and may not be older than it. The one that is replaced
+    is kept beside it, as piku.old.
 
     usage: update [options]
 
       --from URL  a URL, or a directory on the board, with SHA256SUMS and the
                   executables; PIKU_RELEASES in ~/.piku/ENV unless given
+      --check     only say whether there is a newer release
+      --force     take an older release too
       --rollback  go back to the release that was replaced last
 
     $ piku --version --help

@@ -4,8 +4,11 @@ import { pathsOf } from "../../../src/app/paths.ts";
 import { withProgress } from "../../../src/deploy/progress.ts";
 import { memoryHost } from "../../host/memory.ts";
 
-/** A deploy that says what it begins, then is shown this many seconds without another word. */
-function silent(seconds: number, terminal = false): string[] {
+/**
+ * A deploy that says what it begins, then is shown this many seconds without another word; or only
+ * sleeps, as whatever waits for requests, locks or certificates does.
+ */
+function silent(seconds: number, terminal = false, shows = true): string[] {
   const host = memoryHost({
     env: { SSH_CONNECTION: "10.0.0.2 5 10.0.0.9 22", USER: "piku", HOME: "/home/piku" },
   });
@@ -15,8 +18,10 @@ function silent(seconds: number, terminal = false): string[] {
   const { host: speaking, show } = withProgress(recorder, appOf(pathsOf(host), "blog"));
   speaking.say("-----> Installing with pip for 'blog'");
   for (let second = 0; second < seconds; second++) {
-    host.sleep(1000);
-    show();
+    if (shows) {
+      host.sleep(1000);
+      show();
+    } else speaking.sleep(1000);
   }
   return host.said.slice(1);
 }
@@ -31,4 +36,5 @@ test.each([
   [31, true, [still("30 s")]],
 ] as const)("%d seconds of silence, on a terminal: %p", (seconds, terminal, lines) => {
   expect(silent(seconds, terminal)).toEqual([...lines]);
+  expect(silent(seconds, terminal, false)).toEqual([...lines]);
 });

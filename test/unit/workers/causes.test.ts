@@ -761,6 +761,24 @@ const others: Record<string, Case> = {
     what: "web.rb line 2: syntax error, unexpected end-of-input",
     next: "ruby -c web.rb",
   },
+  "Ruby's syntax, in what Rack reads": {
+    log: "/usr/share/rack-2.2/lib/rack/builder.rb:116:in `eval': config.ru:1: syntax error, unexpected '}', expecting ']'\n",
+    line: "rwsgi: config.ru",
+    what: "config.ru line 1: syntax error, unexpected '}'",
+    next: "ruby -c config.ru",
+  },
+  "a config.ru that is not there": {
+    log: "/usr/share/rack-2.2/lib/rack/builder.rb:96:in `read': No such file or directory @ rb_sysopen - nowhere.ru (Errno::ENOENT)\n",
+    line: "rwsgi: nowhere.ru",
+    what: "there is no file 'nowhere.ru'",
+    next: "git add nowhere.ru",
+  },
+  "a class without jwsgi's method": {
+    log: 'Exception in thread "main" java.lang.NoSuchMethodError: application\n',
+    line: "jwsgi: Hello",
+    what: "has no `public static Object[] application(HashMap env)`",
+    next: "web: java -jar app.jar",
+  },
   "Ruby's other errors": {
     log: "web.rb:2:in `<main>': undefined local variable or method `foo' for main:Object (NameError)\n",
     what: "NameError: undefined local variable or method `foo'",
