@@ -38,6 +38,7 @@ Usage: sh install.sh [options]
   --hostname NAME    the machine's name
   --domain NAME      an app without a server name gets APP.NAME
   --default-site     turns off the distribution's welcome site
+  --class            walls between all apps, and limits for each: for a board of many people
   --root DIR         prepares the mounted root of a Debian or Raspberry Pi OS card
   --force            takes an older release too
   --no-check         does not push an app at the end to see that it works
@@ -64,7 +65,7 @@ die() {
 }
 
 read_options() {
-  from='' key='' target='' root='' hostname='' domain='' default_site='' uninstall='' first_boot='' go_over='' client='' no_check='' force=''
+  from='' key='' target='' root='' hostname='' domain='' default_site='' class='' uninstall='' first_boot='' go_over='' client='' no_check='' force=''
   while [ $# -gt 0 ]; do
     case $1 in
       --from | --key | --target | --root | --hostname | --domain)
@@ -73,6 +74,7 @@ read_options() {
         shift
         ;;
       --default-site) default_site=1 ;;
+      --class) class=1 ;;
       --uninstall) uninstall=1 ;;
       --client) client=1 ;;
       --no-check) no_check=1 ;;
@@ -463,6 +465,35 @@ put_executable() {
   piku setup
   case $from in http*) setting PIKU_RELEASES "$from" ;; esac
   [ -z "$domain" ] || setting PIKU_DOMAIN "$domain"
+}
+
+# ---- a board of many people ----
+
+# What walls need of the emperor's service: a /proc of their own, which the kernel gives only where nothing of it is hidden.
+# Its name comes after walls.conf's, so that it counts.
+write_class_unit() {
+  [ -n "$class" ] || return 0
+  mkdir -p "$units/uwsgi-piku.service.d"
+  put_marked "$units/uwsgi-piku.service.d/z-class.conf" 644 <<END
+[Service]
+ProtectKernelTunables=no
+ProtectKernelLogs=no
+RestrictNamespaces=ipc
+END
+}
+
+# The board's own settings, which no app can loosen: what is set already stays.
+set_class() {
+  [ -n "$class" ] || return 0
+  total=$(($(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo) / 1024))
+  share=$((total / 4))
+  [ $share -ge 128 ] || share=128
+  for line in PIKU_ISOLATION=true "PIKU_MEMORY=${share}M" "PIKU_MEMORY_BUILD=$((share * 3))M" PIKU_PROCESSES=100; do
+    if [ -n "$(board_setting "${line%%=*}")" ]; then setting "${line%%=*}" "${line#*=}"
+    elif piku config:set --global "$line" >"$work/class" 2>&1; then say "For a class: $line, for all apps"
+    else warn "$line is not set: $(grep -v '^----' "$work/class" | tr '\n' ' ')"; fi
+  done
+  [ ! -d "$home/.piku/apps" ] || [ -z "$(ls "$home/.piku/apps")" ] || say "Apps that run already have it from their next deploy or restart on"
 }
 
 # The value of a setting in the board's ENV.
@@ -1222,6 +1253,7 @@ TasksMax=50%
 MemoryHigh=85%
 $hidden
 END
+  write_class_unit
   systemctl daemon-reload
   systemctl enable --quiet "$sshd"
   [ -n "$foreign" ] || systemctl enable --quiet uwsgi-piku.service
@@ -1355,6 +1387,7 @@ install_here() {
   rm -f "$place/former"
   write_sshd
   check_sshd
+  set_class
   announce_board
   [ -z "$first_boot" ] || rm -f "$place/first-boot"
   address=$(ip -o route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \([0-9.]*\).*/\1/p')
@@ -1596,6 +1629,7 @@ prepare_card() {
   fi
   [ -z "$domain" ] || set -- "$@" --domain "$domain"
   [ -z "$default_site" ] || set -- "$@" --default-site
+  [ -z "$class" ] || set -- "$@" --class
   name_machine
   : >"$place/first-boot"
   put_marked "$root/etc/systemd/system/piku-first-boot.service" 644 <<END
@@ -1669,8 +1703,8 @@ uninstall_units() {
   remove_reloader
   rm -f "$units"/multi-user.target.wants/piku-first-boot.service
   take_away "$units/uwsgi-piku.service" "$units/piku-go-over.service" "$units/piku-first-boot.service" "$units/piku-nginx.path" \
-    "$units/piku-nginx.service" "$vendor/uwsgi-piku.service.d/walls.conf"
-  rmdir "$vendor/uwsgi-piku.service.d" 2>/dev/null || :
+    "$units/piku-nginx.service" "$vendor/uwsgi-piku.service.d/walls.conf" "$units/uwsgi-piku.service.d/z-class.conf"
+  rmdir "$vendor/uwsgi-piku.service.d" "$units/uwsgi-piku.service.d" 2>/dev/null || :
   systemctl daemon-reload
   give_back_nginx
   systemctl daemon-reload

@@ -204,6 +204,13 @@ const deploys = {
   AUTO_RESTART: both(boolean(true), "The old name of `PIKU_AUTO_RESTART`."),
 };
 
+const isolationSettings = {
+  PIKU_ISOLATION: both(
+    boolean(false, true),
+    "`true`: the app's processes and builds see nothing of other apps and of piku: no files, settings, sockets or processes. In the board's ENV it holds for all apps, whatever theirs say.",
+  ),
+};
+
 const limitSettings = {
   PIKU_MEMORY: both(
     size(),
@@ -295,6 +302,7 @@ export const sections: Record<string, Record<string, Row<unknown>>> = {
   Addresses: addressSettings,
   uWSGI: uwsgi,
   Deploys: deploys,
+  "Walls between apps": isolationSettings,
   Limits: limitSettings,
   Runtimes: runtimeSettings,
   "The board": boardwide,
@@ -308,6 +316,7 @@ export const table = {
   ...addressSettings,
   ...uwsgi,
   ...deploys,
+  ...isolationSettings,
   ...limitSettings,
   ...runtimeSettings,
   ...boardwide,

@@ -56,7 +56,8 @@ export function takeOver(host: Host, paths: Paths): number {
  * its old place, keys and hooks are the original's again.
  */
 export function giveBack(host: Host, paths: Paths): void {
-  const isThere = host.readFrom(originalOf(paths), 0, true, 1000).text.startsWith("#!");
+  const original = host.realPath(originalOf(paths)) ?? originalOf(paths);
+  const isThere = host.readFrom(original, 0, true, 1000).text.startsWith("#!");
   for (const app of repositories(host, paths)) {
     const hook = `${app.repo}/hooks/pre-receive`;
     if (/ git-hook /.test(host.read(hook) ?? "")) host.remove(hook);

@@ -1,14 +1,19 @@
-import { appOf, isAppName, namedApp, remainsOf } from "../app/app.ts";
+import { type App, appOf, isAppName, namedApp, remainsOf } from "../app/app.ts";
+import { readBoardSettings } from "../app/board-settings.ts";
+import { boundApps } from "../app/caller.ts";
 import { type Paths, pathsOf } from "../app/paths.ts";
+import { isStopped } from "../app/releases.ts";
 import type { BackupManifest } from "../board/backup/manifest.ts";
 import { readBackup } from "../board/backup/read.ts";
 import { restoreBackup } from "../board/backup/restore.ts";
 import { withStage } from "../board/backup/stage.ts";
 import { writeBackup } from "../board/backup/write.ts";
 import type { Host } from "../host/host.ts";
+import { isGuarded } from "../repository/guard.ts";
 import { PikuError, usageError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { printable } from "../text/text.ts";
+import { wallOf } from "../workers/isolation.ts";
 import { typedPath } from "./arguments.ts";
 import { command } from "./command.ts";
 
@@ -48,9 +53,36 @@ export const backup = command({
       args.app === undefined
         ? everyName(host, paths).map((name) => appOf(paths, name))
         : [remainsOf(host, args.app)];
+    refuseRunning(host, apps);
     writeBackup(host, apps, args.app === undefined);
   },
 });
+
+/**
+ * What reads an app's files is outside of its wall, and while the app runs a directory may become a
+ * link to another app's: a key bound to apps would get those.
+ */
+function refuseRunning(host: Host, apps: readonly App[]): void {
+  const running = apps.find((app) => isGuarded(host, app) && !isStopped(host, app));
+  if (boundApps(host) === undefined || !running) return;
+  throw new PikuError(
+    `app '${running.name}' is isolated, and with this key it is only backed up while it is stopped`,
+    `stop ${running.name}; afterwards: restart ${running.name}`,
+  );
+}
+
+/**
+ * A backup holds files that piku itself goes by, and whoever has a key bound to apps may have
+ * written it.
+ */
+function refuseRestore(host: Host): void {
+  const { settings } = readBoardSettings(host, pathsOf(host).settings);
+  if (boundApps(host) === undefined || !wallOf(settings, {})) return;
+  throw new PikuError(
+    "this board isolates its apps, and a key for some of them cannot restore a backup here",
+    "ask whoever looks after the board",
+  );
+}
 
 /** The names of all apps of which there is anything, if only data. */
 function everyName(host: Host, { apps, repos, envs, data }: Paths): string[] {
@@ -93,6 +125,7 @@ export const restore = command({
   },
   run({ args, host }) {
     const only = args.app === undefined ? undefined : namedApp(host, args.app);
+    refuseRestore(host);
     if (host.isTerminal(0))
       throw usageError("the backup comes from stdin", "ssh piku@board restore <board.tar.gz");
     withStage(host, only?.name, (stage) => {

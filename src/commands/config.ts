@@ -15,6 +15,7 @@ import { recover } from "../deploy/recover.ts";
 import type { Host } from "../host/host.ts";
 import { usageError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
+import { refuseLoosening, wallOf, whyNoWall } from "../workers/isolation.ts";
 import { appArg, command } from "./command.ts";
 import { configuredApp, knownSettings, settingsOf, shippedSettings } from "./config-show.ts";
 import { withHashedPassword } from "./password.ts";
@@ -42,7 +43,12 @@ function change(
   changes: Record<string, string | null>,
   later = false,
 ): void {
-  const changed = () => changeServerSettings(serverSettings(host, app), changes);
+  const changed = () => {
+    const before = serverSettings(host, app);
+    const after = changeServerSettings(before, changes);
+    refuseLoosening(host, parseServerSettings(before), parseServerSettings(after));
+    return after;
+  };
   const target = (live: Release | undefined) => ({
     ...sameAgain(host, app, live),
     serverSettings: changed(),
@@ -76,6 +82,9 @@ function changeGlobal(host: Host, changes: Record<string, string | null>): void 
   withLock(host, paths, "machine", undefined, "", () => {
     const content = changeSettings(host.read(paths.settings) ?? "", changes, paths.settings);
     const { settings } = readBoardSettings(host, paths.settings, content);
+    const refusal =
+      keys.includes("PIKU_ISOLATION") && wallOf(settings, {}) && whyNoWall(host, paths);
+    if (refusal) throw refusal;
     // Refused here, since each deploy would fail with more than an app can get, or a wrong limit.
     if (keys.some((key) => changes[key] !== null)) tightened({}, layered({}, [settings]));
     for (const doubt of boardWarnings(host, paths.settings, content)) voice.warn(doubt);

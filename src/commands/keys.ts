@@ -92,7 +92,7 @@ export const keysAdd = command({
   group: "The board",
   description: "Add a public key from stdin, for all apps or some",
   details:
-    "With --apps it is for pushes to these apps and commands about them, but not for run or scp. That is not a security boundary: all apps run as the same user.",
+    "With --apps it is for pushes to these apps and commands about them, but not for run or scp. That is a wall only where PIKU_ISOLATION=true is set for all apps.",
   examples: [
     "ssh piku@board keys:add anna <anna.pub",
     "ssh piku@board keys:add ben --apps blog,shop --until 2027-07-31 <ben.pub",

@@ -5,6 +5,7 @@ import { liveSettings } from "../app/live.ts";
 import { layered } from "../app/settings.ts";
 import { programEnvironment } from "../host/tools.ts";
 import { Ended, usageError } from "../text/errors.ts";
+import { wallOf, withSettings } from "../workers/isolation.ts";
 import { shellFor } from "../workers/launcher.ts";
 import { limitStep } from "../workers/limits.ts";
 import { appArg, command } from "./command.ts";
@@ -37,9 +38,17 @@ export const run = command({
       throw usageError("the command is missing", "e.g.: ssh piku@board run blog -- ls -l");
     const { settings: ofBoard } = readBoardSettings(host, app.paths.settings);
     const settings = tightened(liveSettings(host, app), layered({}, [ofBoard]));
-    const env = { ...programEnvironment(host.env()), ...settings, PWD: app.tree };
-    const argv = limitStep(host, settings, "run", shellFor(settings, typed));
-    const status = host.run(argv, { cwd: app.tree, env });
+    const walled = {
+      kind: "run",
+      wall: wallOf(ofBoard, settings),
+      outside: programEnvironment(host.env()),
+      inside: { ...settings, PWD: app.tree },
+      argv: shellFor(settings, typed),
+      mark: host.pid,
+    } as const;
+    const status = withSettings(host, app, walled, (argv, env) =>
+      host.run(limitStep(host, settings, "run", argv), { cwd: app.tree, env }),
+    );
     if (status !== 0) throw new Ended(status);
   },
 });

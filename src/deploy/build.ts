@@ -8,6 +8,7 @@ import { isComplete, markComplete } from "../runtimes/dependencies.ts";
 import type { Step } from "../runtimes/runtime.ts";
 import { PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
+import { withSettings } from "../workers/isolation.ts";
 import { shellFor, withOddNames } from "../workers/launcher.ts";
 import { limitStep } from "../workers/limits.ts";
 import { explainFailure } from "./explain.ts";
@@ -102,22 +103,29 @@ function printedSince(host: Host, transcript: string, from: number): string {
 /** Runs one command of a deploy and shows what it prints. Throws when it fails. */
 function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan.app)): void {
   const { host, transcript } = recorder;
-  const { app, settings, target } = plan;
+  const { app, settings, target, wall } = plan;
   // Builds often call `git describe`, and git finds the commit being pushed only in this folder.
   const { incoming } = target.commit;
   const objects: Record<string, string> = incoming
     ? // JGit takes what stands here in the place of objects/info/alternates, so that is named too.
       { GIT_ALTERNATE_OBJECT_DIRECTORIES: `${incoming}:${app.repo}/objects` }
     : {};
-  const env = { ...programEnvironment(host.env()), ...objects, ...settings, ...step.env, PWD: cwd };
-  const kind = cwd === app.tree ? "release" : "build";
-  const carried = limitStep(host, settings, kind, withOddNames(settings, step.argv));
-  const argv = cwd === app.tree ? carried : [...politely, ...carried];
+  const isBuild = cwd !== app.tree;
+  const walled = {
+    kind: isBuild ? "build" : "run",
+    wall,
+    outside: programEnvironment(host.env()),
+    inside: { ...objects, ...settings, ...step.env, PWD: cwd },
+    argv: withOddNames(settings, step.argv),
+    mark: "job",
+  } as const;
   const from = host.stat(transcript)?.size ?? 0;
-  const status = waitForJob(
-    recorder,
-    host.start(argv, { cwd, env, log: transcript, status: jobFile(app) }),
-  );
+  const status = withSettings(host, app, walled, (argv, env) => {
+    const limited = limitStep(host, settings, isBuild ? "build" : "release", argv);
+    const words = isBuild ? [...politely, ...limited] : limited;
+    const how = { cwd, env, log: transcript, status: jobFile(app) };
+    return waitForJob(recorder, host.start(words, how));
+  });
   if (status === 0) return;
   if (isDiskFull(host, app.paths.root))
     throw new PikuError(
@@ -130,7 +138,12 @@ function runJob(recorder: Recorder, plan: Plan, step: Step, cwd = buildTree(plan
       : `failed with exit status ${status}`;
   // The other steps are not lines of the Procfile.
   const line = ["preflight", "release"].find((one) => one === step.title) ?? "";
-  const failed = { name: `${step.title} ${why}`, kind: line, command: argv.at(-1)!, tree: cwd };
+  const failed = {
+    name: `${step.title} ${why}`,
+    kind: line,
+    command: step.argv.at(-1)!,
+    tree: cwd,
+  };
   const said = status === killed ? "" : printedSince(host, transcript, from);
   throw (
     explainFailure(host, plan, failed, said) ??

@@ -3,7 +3,6 @@ import { renderSettings } from "../app/env-file.ts";
 import { withLock } from "../app/locks.ts";
 import { isUwsgiKind } from "../app/procfile.ts";
 import {
-  cancelFile,
   forgetRelease,
   liveNumber,
   liveRelease,
@@ -25,6 +24,7 @@ import {
   keepReplaced,
   planCheckout,
 } from "../repository/checkout.ts";
+import { dropGuard, guard } from "../repository/guard.ts";
 import { recordOutputs } from "../repository/own.ts";
 import { keepCommit } from "../repository/push.ts";
 import { isComplete } from "../runtimes/dependencies.ts";
@@ -35,6 +35,7 @@ import { Ended, explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { ensureDaily } from "../workers/daily.ts";
 import { requireEmperor } from "../workers/emperor.ts";
+import { ensureWallScript, wallArgv } from "../workers/isolation.ts";
 import { claimPorts } from "../workers/ports.ts";
 import { slotFlag, socketLink } from "../workers/worker.ts";
 import { adopt } from "./adopt.ts";
@@ -45,7 +46,7 @@ import { type Generation, planGeneration, startGeneration } from "./generation.t
 import { askHook, hookFacts, tellHook } from "./hooks.ts";
 import { settleKept } from "./kept.ts";
 import { type AskedDeploy, type Plan, planDeploy } from "./plan.ts";
-import { cancelOnInterrupt, withProgress } from "./progress.ts";
+import { cancellable, cancellation, cancelOnInterrupt, withProgress } from "./progress.ts";
 import { recover, settleFiles } from "./recover.ts";
 import type { DeployRequest } from "./request.ts";
 import { retireLater } from "./retire.ts";
@@ -105,24 +106,6 @@ function deployLocked(host: Host, { app, cause, target }: DeployRequest): void {
   }
 }
 
-/** A recorder that throws as soon as the deploy has been cancelled, whatever it is waiting for. */
-function cancellable(host: Host, app: App, recorder: Recorder): Recorder {
-  // Left from before: it came too late for the deploy that it was meant for.
-  host.remove(cancelFile(app));
-  const show = () => {
-    recorder.show();
-    const cancelled = cancellation(host, app);
-    if (cancelled) throw cancelled;
-  };
-  return { ...recorder, show };
-}
-
-/** Why the current deploy is to end, if somebody has asked for that. */
-function cancellation(host: Host, app: App): PikuError | undefined {
-  const who = host.read(cancelFile(app));
-  return who === undefined ? undefined : new PikuError(`the deploy was cancelled by ${who}`);
-}
-
 /**
  * Retires what was replaced. What cannot be done now is left to the next command; the new release
  * stays live.
@@ -180,6 +163,11 @@ function goLive(
   const plan = step("plan", () => planAndClaim(host, asked, live, number));
   warn(recorder, plan, live);
   prepare(recorder, plan, number);
+  // Until a release without a wall is live the app's own processes are not to be trusted.
+  if (plan.wall) {
+    ensureWallScript(host, app.paths);
+    guard(host, app, wallArgv(app, "tree", []));
+  }
   const wanted = wantedFiles(plan, number, live);
   const { environment } = plan;
   const isBuilt = environment !== undefined && !isComplete(host, environment.folder);
@@ -324,7 +312,7 @@ function keepFiles(
  * the disk may be full, and git has not accepted the push yet. `former` is ENV as it was when the
  * deploy began.
  */
-function makeLive(host: Host, { app, target }: Plan, release: Release, former: string): void {
+function makeLive(host: Host, { app, target, wall }: Plan, release: Release, former: string): void {
   writeRelease(host, app, { ...release, when: new Date(host.now()).toISOString() });
   keepCommit(host, target.commit, release.number);
   settleFiles(host, app, release);
@@ -341,6 +329,7 @@ function makeLive(host: Host, { app, target }: Plan, release: Release, former: s
   }
   syncApp(host, app);
   writeLive(host, app, release.number);
+  if (!wall) dropGuard(host, app);
   markStarted(host, app);
   removeJournal(host, app);
 }

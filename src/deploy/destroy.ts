@@ -58,7 +58,7 @@ function removeApp(host: Host, app: App, keeps: boolean): void {
     name.startsWith(app.name) &&
     parseVassal(name, host.read(`${folder}/${name}`) ?? "")?.app === app.name;
   const files = [
-    ...below(paths.sockets, (name) => ownsSocket(app.name, name)),
+    ...below(paths.sockets, (name) => ownsSocket(app.name, name) || name === `${app.name}~`),
     ...below(paths.available, isVassal(paths.available)),
   ];
   for (const file of files) {

@@ -4,6 +4,7 @@ import { withLock } from "../app/locks.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { maintenanceFile } from "../site/maintenance.ts";
+import { siteLogFolder } from "../site/site.ts";
 import { explain, PikuError } from "../text/errors.ts";
 
 /** The record of what `destroy` keeps of an app for a day, so that it can be undone. */
@@ -51,6 +52,7 @@ export const partsOf = (host: Host, app: App, sites: string): [name: string, pat
   ["repo", app.repo],
   ["envs", app.envs],
   ["logs", app.logs],
+  ["weblogs", siteLogFolder(app)],
   ["releases", app.releases],
   ["acme", `${app.paths.acme}/${app.name}`],
   ["page", maintenanceFile(app)],

@@ -23,7 +23,7 @@ export interface WorkersFacts {
   place: PortNeeds;
   socketMode: SocketMode;
   /** What all workers have in common. */
-  common: Pick<Worker, "release" | "options" | "virtualenv" | "phpIni">;
+  common: Pick<Worker, "release" | "options" | "virtualenv" | "phpIni" | "wall">;
 }
 
 /** Every process that the app is to have. */
@@ -34,7 +34,7 @@ export function planWorkers({
   settings,
   place: { names, bind, ports, slot },
   socketMode,
-  common: { release, options, virtualenv, phpIni },
+  common: { release, options, virtualenv, phpIni, wall },
 }: WorkersFacts): Worker[] {
   const { workers } = procfile;
   const front = siteKinds.find((kind) => kind in workers);
@@ -67,6 +67,7 @@ export function planWorkers({
       virtualenv: kind === "wsgi" ? virtualenv : undefined,
       phpIni: kind === "php" ? phpIni : undefined,
       options,
+      ...(wall ? { wall } : {}),
     };
   };
   const kinds = Object.entries(workers).filter(([kind]) => kind !== "static");

@@ -2,7 +2,7 @@ import type { App } from "../app/app.ts";
 import { type BoardSettings, readBoardSettings } from "../app/board-settings.ts";
 import { callerAddress } from "../app/caller.ts";
 import type { Settings } from "../app/env-file.ts";
-import { readScaling } from "../app/live.ts";
+import { liveSettings as formerSettings, readScaling } from "../app/live.ts";
 import {
   isUwsgiKind,
   type Procfile,
@@ -16,12 +16,20 @@ import type { Host } from "../host/host.ts";
 import { type Commit, refuseManyNames } from "../repository/commit.ts";
 import { includedFile } from "../repository/include.ts";
 import type { Runtime, Source } from "../runtimes/runtime.ts";
+import { refuseLeadingOut } from "../site/allowed.ts";
 import { askNginx } from "../site/nginx.ts";
 import { ownPageFolder } from "../site/own-page.ts";
 import { isShared } from "../site/reload.ts";
 import { planBackend, planSite, readInclude, type Site } from "../site/site.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
+import {
+  isolationWarnings,
+  refuseLoosening,
+  type Wall,
+  wallOf,
+  whyNoWall,
+} from "../workers/isolation.ts";
 import { limitDoubts } from "../workers/limits-board.ts";
 import { parseOptions } from "../workers/options.ts";
 import type { OwnPorts, PortNeeds } from "../workers/ports.ts";
@@ -70,6 +78,8 @@ export interface Plan {
   workers: PlannedWorker[];
   site?: Site;
   machine: BoardSettings;
+  /** What everything of it runs behind (PIKU_ISOLATION). */
+  wall?: Wall;
   warnings: string[];
 }
 
@@ -96,8 +106,13 @@ export function planDeploy(
   const place = planPlace(host, app, survey, scaling, live, keeps);
   const settings = settingsToBe(app, survey.settings, procfile.workers, place);
   const shared = isShared(host, app.paths, machine);
+  const wall = wallOf(machine.settings, survey.settings);
+  const refusal = wall && whyNoWall(host, app.paths);
+  if (refusal) throw refusal;
+  if (!wall) refuseLoosening(host, formerSettings(host, app), survey.settings);
   const common = {
     release,
+    wall,
     options: uwsgiOptions(host, target.commit, settings),
     virtualenv: environment?.folder,
     phpIni: survey.names.includes("php.ini"),
@@ -123,10 +138,12 @@ export function planDeploy(
       keeps: keepsKind(worker.kind, asked, survey, live),
       overlaps: overlaps(worker, place),
     })),
-    site: planSiteOf(host, target.commit, survey, scaling, place, settings, shared),
+    site: planSiteOf(host, target.commit, survey, scaling, place, settings, shared, wall),
     machine,
+    wall,
     warnings: [
       ...warnings,
+      ...isolationWarnings(machine.settings, survey.settings),
       ...(isNew ? overlookedWarnings(host, target.commit, survey) : []),
       ...(isNew ? unparsableScripts(host, target.commit, source, live) : []),
       ...(target.builds ? limitDoubts(host, settings, runtime.needs.flat()) : []),
@@ -165,6 +182,7 @@ function planSiteOf(
   place: PortNeeds,
   deployed: Settings,
   shared: boolean,
+  wall: Wall | undefined,
 ): Site | undefined {
   const { app } = commit;
   const backend = planBackend(app, workers, scaling, place);
@@ -177,6 +195,7 @@ function planSiteOf(
     isShared: shared,
     deployer: callerAddress(host),
     ownPort: place.ownPort,
+    isIsolated: wall !== undefined,
   };
   const site = planSite(app, workers, settings, facts, backend);
   if (!site) return undefined;
@@ -186,6 +205,7 @@ function planSiteOf(
       "use auth_basic in NGINX_INCLUDE_FILE",
     );
   site.include = readInclude(host, commit, deployed);
+  if (wall && site.include !== undefined) refuseLeadingOut(app, site.include);
   site.page = ownPageFolder(app, site.statics, (name) =>
     name.includes("/") ? source.read(name) !== "" : names.includes(name),
   );

@@ -2,6 +2,7 @@ import type { App } from "../app/app.ts";
 import { boardLogin } from "../app/caller.ts";
 import { cancelFile } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
+import { PikuError } from "../text/errors.ts";
 import interruptScript from "./interrupt.sh" with { type: "text" };
 import type { Recorder } from "./transcript.ts";
 
@@ -71,4 +72,22 @@ export function cancelOnInterrupt(host: Host, app: App): void {
     'env --default-signal=INT true && { env --default-signal=INT sh -c "$0" </dev/null >/dev/null 2>&1 & }';
   if (host.capture(["sh", "-c", launch, interruptScript], { env }).status === 0)
     host.ignoreHangup();
+}
+
+/** A recorder that throws as soon as the deploy has been cancelled, whatever it is waiting for. */
+export function cancellable(host: Host, app: App, recorder: Recorder): Recorder {
+  // Left from before: it came too late for the deploy that it was meant for.
+  host.remove(cancelFile(app));
+  const show = () => {
+    recorder.show();
+    const cancelled = cancellation(host, app);
+    if (cancelled) throw cancelled;
+  };
+  return { ...recorder, show };
+}
+
+/** Why the current deploy is to end, if somebody has asked for that. */
+export function cancellation(host: Host, app: App): PikuError | undefined {
+  const who = host.read(cancelFile(app));
+  return who === undefined ? undefined : new PikuError(`the deploy was cancelled by ${who}`);
 }

@@ -28,6 +28,14 @@ export function withOpen<T>(
 }
 
 /**
+ * Whether what was opened is the file of this name itself. O_NOFOLLOW would say so at once, and has
+ * another number on each processor.
+ */
+export const isItself = (system: System, descriptor: number, path: string) =>
+  tolerate(() => system.stat(path, false), "ENOENT", "ENOTDIR")?.inode ===
+  system.stat(`/proc/self/fd/${descriptor}`, true).inode;
+
+/**
  * Writes all of a text; waits for a reader where there is one. `path` is for an error's message.
  */
 export function writeAll(system: System, descriptor: number, text: string, path: string): void {

@@ -118,8 +118,8 @@ export interface Host {
    */
   read(path: string, most?: number): string | undefined;
   /**
-   * A piece of a text file: from byte `offset` to the last whole line within `most` bytes (1 MB
-   * unless given), and the offset after it. Empty when there is nothing more, or no file. A line
+   * A piece of a text file, but not through a link: from byte `offset` to the last whole line within
+   * `most` bytes (1 MB unless given), and the offset after it. Empty when there is nothing more, or no file. A line
    * longer than `most` is given in parts. `whole`: also the last, unended line.
    */
   readFrom(
@@ -144,7 +144,10 @@ export interface Host {
    * is only a help, or is synced with more of its kind.
    */
   note(path: string, text: string, mode?: number): void;
-  /** Adds to a file, which is made with this mode (0600 unless given) when it is not there. */
+  /**
+   * Adds to a file, but not through a link; it is made with this mode (0600 unless given) when it is
+   * not there.
+   */
   append(path: string, text: string, mode?: number): void;
   /** Names in a folder, sorted, without `.` and `..`; empty when there is no such folder. */
   list(dir: string): string[];

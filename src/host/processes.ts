@@ -172,6 +172,21 @@ export function endGroups(host: Host, alive: () => number[], grace: number): voi
 /** Whether a process is alive. */
 export const isAlive = (host: Host, pid: number) => statOf(host, pid) !== undefined;
 
+/** The ids of a process in each namespace from ours to its own (proc(5): NSpid). */
+const idsAcross = (host: Host, pid: number) =>
+  (/^NSpid:\s+(.*)$/m.exec(host.read(`/proc/${pid}/status`) ?? "")?.[1] ?? "").split("\t");
+
+/**
+ * The id here of a child that knows itself as `own`: in a namespace of processes of its own
+ * (pid_namespaces(7)) it has another one. Undefined when it is gone.
+ */
+export function childKnownAs(host: Host, parent: number, own: number): number | undefined {
+  if (idsAcross(host, parent).length < 2) return own;
+  return processIds(host).find(
+    (pid) => statOf(host, pid)?.parent === parent && idsAcross(host, pid).at(-1) === String(own),
+  );
+}
+
 /** The number in a file that a process wrote about itself. */
 export function pidIn(host: Host, file: string): number | undefined {
   const pid = Number(host.read(file)?.trim() || Number.NaN);

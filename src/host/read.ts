@@ -1,4 +1,4 @@
-import { joined, readAll, readBlocks, readOnly, withOpen } from "./descriptor.ts";
+import { isItself, joined, readAll, readBlocks, readOnly, withOpen } from "./descriptor.ts";
 import { defaultMaxBytes, type Host, NotAFile, TooLarge } from "./host.ts";
 import { checked, type System, tolerate } from "./system.ts";
 
@@ -19,7 +19,9 @@ export const readingOf = (system: System): Reading => ({
     return bytes && system.decode(bytes);
   },
   readFrom(path, offset, whole = false, most = pieceSize) {
-    const all = reading(system, path, (file) => readAll(system, file, offset, path, most));
+    const all = reading(system, path, (file) =>
+      isLink(system, file, path) ? undefined : readAll(system, file, offset, path, most),
+    );
     const bytes = (all ?? new Uint8Array(0)).subarray(0, most);
     const length = lengthOfPiece(bytes, (all?.length ?? 0) > most, whole);
     return { text: system.decode(bytes.subarray(0, length)), offset: offset + length };
@@ -53,6 +55,10 @@ const reading = <T>(system: System, path: string, use: (file: number) => T): T |
     "ESRCH",
   );
 
+/** An app could make its log a link to what only piku may read. */
+const isLink = (system: System, descriptor: number, path: string) =>
+  !path.startsWith("/proc/") && !isItself(system, descriptor, path);
+
 function search(
   system: System,
   path: string,
@@ -61,7 +67,8 @@ function search(
 ): boolean {
   let rest = new Uint8Array(0);
   let isFound = false;
-  reading(system, path, (file) =>
+  reading(system, path, (file) => {
+    if (isLink(system, file, path)) return;
     readBlocks(system, file, offset === 0 ? undefined : offset, path, (bytes) => {
       const all = joined([rest, bytes]);
       const lines = all.lastIndexOf(10) + 1;
@@ -69,8 +76,8 @@ function search(
       rest = all.slice(length);
       isFound = length > 0 && test(system.decode(all.subarray(0, length)));
       return isFound;
-    }),
-  );
+    });
+  });
   return isFound || (rest.length > 0 && test(system.decode(rest)));
 }
 

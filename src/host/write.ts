@@ -2,6 +2,7 @@ import {
   appending,
   create,
   exclusive,
+  isItself,
   readOnly,
   readWrite,
   withOpen,
@@ -44,9 +45,11 @@ export const writingOf = (system: System, capture: Host["capture"]): Writing => 
       "EEXIST",
     );
     if (made) system.chmod(path, mode);
-    withOpen(system, path, writeOnly | create | appending, mode, (file) =>
-      writeAll(system, file, text, path),
-    );
+    withOpen(system, path, writeOnly | appending, mode, (file) => {
+      // An app may have put a link to a file of piku's there.
+      if (!isItself(system, file, path)) throw new SystemError("ELOOP", "open", path);
+      writeAll(system, file, text, path);
+    });
   },
   mkdir: (dir, mode = 0o755) => makeFolder(system, dir, mode),
   chmod: (path, mode) => system.chmod(checked(path), mode),
@@ -176,9 +179,7 @@ function lock(system: System, path: string): Lock | undefined {
     if (system.flock(descriptor, path)) {
       // Whoever held it may have removed the file: then this is a lock on nothing, and others hold
       // the new file's.
-      const named = tolerate(() => system.stat(path, false), "ENOENT", "ENOTDIR");
-      if (named?.inode === system.stat(`/proc/self/fd/${descriptor}`, true).inode)
-        return { release };
+      if (isItself(system, descriptor, path)) return { release };
       release();
       return lock(system, path);
     }

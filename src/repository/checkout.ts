@@ -11,25 +11,33 @@ import {
   sameSecond,
 } from "./build-tree.ts";
 import { type CheckoutRequest, isUtf8Name, planChange, type TreeChange } from "./change.ts";
+import { cleanTree } from "./clean.ts";
 import type { Commit } from "./commit.ts";
 import { gitEnv } from "./git.ts";
+import { guarded } from "./guard.ts";
 import keepStrange from "./keep-strange.sh" with { type: "text" };
+import removeScript from "./remove.sh" with { type: "text" };
 import { typesBelow } from "./taken.ts";
 import { ensureTree, moveTree, revertFiles, shownIn } from "./worktree.ts";
 
-function tar(host: Host, words: string[], names?: readonly string[]): void {
+/** Runs tar in a work tree, on an archive of piku's. */
+function tar(
+  host: Host,
+  dir: string,
+  words: readonly string[],
+  archive: string,
+  names?: readonly string[],
+): void {
   const input = names?.map((name) => `${name}\0`).join("");
-  const ran = host.capture(
-    [
-      "tar",
-      ...words,
-      ...(names ? ["--null", "--no-recursion", "--verbatim-files-from", "-T", "-"] : []),
-    ],
-    { input },
-  );
+  const list = names ? ["--null", "--no-recursion", "--verbatim-files-from", "-T", "-"] : [];
+  const argv = ["tar", "-C", dir, ...words, archive, ...list];
+  const isBuilt = dir.endsWith("/tree");
+  const ran = host.capture(isBuilt ? argv : guarded(host, dir, argv, [archive]), { input });
   // Status 1: a file changed while it was being read; the app is running.
   if (ran.status > 1) throw failedRun("tar failed", ran);
 }
+
+const unpacking = ["--unlink-first", "-xf"];
 
 /** What a checkout will do to the app's work tree, and how to undo it. */
 export interface Checkout {
@@ -54,10 +62,13 @@ function nonUtf8Files(
   env: Record<string, string> = {},
 ): void {
   const { strange: names, strangeKept: kept } = releaseFiles(app, release);
-  must(host, ["sh", "-c", script], "files could not be kept", {
+  const argv = guarded(host, app.tree, ["sh", "-c", script], [names, kept]);
+  must(host, argv, "files could not be kept", {
     cwd: app.tree,
     env: { ...gitEnv(host), ...env, names, kept },
   });
+  // Behind a wall they cannot be removed.
+  for (const file of [names, kept]) if (host.stat(file)?.size === 0) host.remove(file);
 }
 
 /**
@@ -71,6 +82,7 @@ export function planCheckout(
 ): Checkout {
   const { commit, release, live } = wanted;
   const { app } = commit;
+  cleanTree(host, app.tree);
   const shown = shownIn(host, app);
   const typeOf = typesBelow(host, app.tree);
   const earlier = madeBy(host, app, live?.number);
@@ -103,8 +115,8 @@ export function keepReplaced(
   const files = releaseFiles(app, release);
   host.note(files.made, JSON.stringify(made), 0o600);
   if (!change) return false;
-  if (change.replaced.length > 0) tar(host, ["-C", app.tree, "-cf", files.before], change.replaced);
-  if (change.took) tar(host, ["-C", app.tree, "-cf", files.own], change.took.names);
+  if (change.replaced.length > 0) tar(host, app.tree, ["-cf"], files.before, change.replaced);
+  if (change.took) tar(host, app.tree, ["-cf"], files.own, change.took.names);
   const { added, modified, deleted } = change.difference;
   const isStrange = ![...added, ...modified, ...deleted].every(isUtf8Name);
   if (isStrange && host.stat(app.tree) !== undefined)
@@ -134,12 +146,12 @@ export function applyCheckout(
     ),
   );
   for (const [name, number] of restored)
-    tar(host, ["-C", app.tree, "--unlink-first", "-xf", releaseFiles(app, number).own], [name]);
-  for (const name of gone) removeFile(host, app, name);
+    tar(host, app.tree, unpacking, releaseFiles(app, number).own, [name]);
+  removeFiles(host, app, gone);
   if (published.length === 0) return;
   const bundle = `${releaseFiles(app, release).made}.tar`;
-  tar(host, ["-C", buildTree(app), "-cf", bundle], published);
-  tar(host, ["-C", app.tree, "--unlink-first", "-xf", bundle]);
+  tar(host, buildTree(app), ["-cf"], bundle, published);
+  tar(host, app.tree, unpacking, bundle);
   host.remove(bundle);
 }
 
@@ -161,7 +173,7 @@ function withNewTimestamps(
   if (alike.length === 0) return;
   host.sleep(1000);
   const input = alike.map((name) => `${name}\0`).join("");
-  const argv = ["xargs", "-0", "touch", "-c", "-h", "--"];
+  const argv = guarded(host, app.tree, ["xargs", "-0", "touch", "-c", "-h", "--"]);
   must(host, argv, "touch failed", { cwd: app.tree, input });
 }
 
@@ -180,27 +192,28 @@ export function restoreTree(
 ): void {
   const files = releaseFiles(app, release);
   withNewTimestamps(host, app, modified, () => {
-    for (const name of added) {
-      // A submodule that the release has brought.
-      if (host.stat(`${app.tree}/${name}/.git`)) host.remove(`${app.tree}/${name}`);
-      removeFile(host, app, name);
-    }
+    removeFiles(host, app, added, "modules");
     if (host.stat(files.strange)) nonUtf8Files(host, app, release, restoreStrange);
     if (shown) {
       ensureTree(host, app, app.tree);
       revertFiles(host, app.tree, shown, modified);
     }
-    if (host.stat(files.before)) tar(host, ["-C", app.tree, "--unlink-first", "-xf", files.before]);
+    if (host.stat(files.before)) tar(host, app.tree, unpacking, files.before);
   });
 }
 
-/** Removes a file of the app's work tree, and the folders that become empty. */
-function removeFile(host: Host, app: App, name: string): void {
-  if (host.stat(`${app.tree}/${name}`)?.type === "directory") return;
-  host.remove(`${app.tree}/${name}`);
-  const parts = name.split("/").slice(0, -1);
-  while (parts.length > 0 && host.list(`${app.tree}/${parts.join("/")}`).length === 0) {
-    host.remove(`${app.tree}/${parts.join("/")}`);
-    parts.pop();
-  }
+/**
+ * Removes files of the app's work tree, and the folders that become empty; with `modules` also
+ * submodules.
+ */
+function removeFiles(
+  host: Host,
+  app: App,
+  names: readonly string[],
+  what: "files" | "modules" = "files",
+): void {
+  if (names.length === 0 || !host.stat(app.tree)) return;
+  const argv = guarded(host, app.tree, ["sh", "-c", removeScript, "sh", what]);
+  const input = names.map((name) => `${name}\0`).join("");
+  must(host, argv, "files could not be removed", { cwd: app.tree, input });
 }

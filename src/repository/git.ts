@@ -1,13 +1,16 @@
 import type { Exec, Host, Ran } from "../host/host.ts";
 import { must } from "../text/errors.ts";
+import { guarded } from "./guard.ts";
 
 /**
- * Options that make git safe on a repository filled by others: no hooks, no local files as
- * submodules.
+ * Options that make git safe on a repository filled by others: no hooks, no program that tells what
+ * has changed, no local files as submodules.
  */
 export const careful = [
   "-c",
   "core.hooksPath=/dev/null",
+  "-c",
+  "core.fsmonitor=false",
   "-c",
   "protocol.file.allow=never",
   "-c",
@@ -16,7 +19,7 @@ export const careful = [
   "advice.detachedHead=false",
 ];
 
-/** A git command line on one repository or work tree. */
+/** A git command line on one repository. */
 export const gitArgv = (dir: string, ...words: string[]) => [
   "git",
   ...careful,
@@ -24,6 +27,13 @@ export const gitArgv = (dir: string, ...words: string[]) => [
   dir,
   ...words,
 ];
+
+/**
+ * A git command line on a repository or a work tree. In the live one of an isolated app git works
+ * behind its wall; nobody else is in the build tree meanwhile.
+ */
+export const treeArgv = (host: Host, dir: string, ...words: string[]) =>
+  /\/apps\/[^/]+$/.test(dir) ? guarded(host, dir, gitArgv(dir, ...words)) : gitArgv(dir, ...words);
 
 /**
  * The environment for git. `incoming`: the quarantine folder with the objects of a push that is not
@@ -53,7 +63,7 @@ export function git(
   how: Exec & { input?: string; most?: number } = {},
 ): Ran {
   const all = { env: gitEnv(host, incoming), most: maxOutputBytes, ...how };
-  return must(host, gitArgv(dir, ...words), `git ${words[0]} failed`, all);
+  return must(host, treeArgv(host, dir, ...words), `git ${words[0]} failed`, all);
 }
 
 export const listed = (output: string) => output.split("\0").filter((name) => name !== "");

@@ -2,6 +2,7 @@ import type { Host } from "../host/host.ts";
 import { PikuError, reasonOf } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { git, gitArgv, gitEnv, listed, maxOutputBytes } from "./git.ts";
+import { guarded } from "./guard.ts";
 
 /** A submodule as `.gitmodules` describes it. */
 export interface Module {
@@ -100,7 +101,8 @@ export const changedInModules = (
     .flatMap((module) => {
       const inner = `${dir}/${module}`;
       const words = ["--name-only", "--no-ext-diff", "--ignore-submodules=all"];
-      const argv = gitArgv(inner, "diff", ...words, "--diff-filter=MT", "-z");
+      // What it is to run its own files tell, which are the app's.
+      const argv = guarded(host, inner, gitArgv(inner, "diff", ...words, "--diff-filter=MT", "-z"));
       const names = listed(host.capture(argv, { env: gitEnv(host), most: maxOutputBytes }).stdout);
       const deeper =
         depth > 0 ? changedInModules(host, inner, modulesIn(host, inner), depth - 1) : [];
@@ -121,12 +123,12 @@ export function updateSubmodules(
   const wanted = all.filter((module) => !isLeft(module));
   if (wanted.length === 0) return;
   // An address that was mended since git has written it down.
-  host.capture(gitArgv(dir, "submodule", "--quiet", "sync", "--recursive"), {
+  host.capture(guarded(host, dir, gitArgv(dir, "submodule", "--quiet", "sync", "--recursive")), {
     env: gitEnv(host, incoming),
   });
   const words = ["submodule", "--quiet", "update", "--init", "--recursive", "--force"];
   const paths = wanted.length < all.length ? ["--", ...wanted] : [];
-  const ran = host.capture(gitArgv(dir, ...words, ...paths), {
+  const ran = host.capture(guarded(host, dir, gitArgv(dir, ...words, ...paths)), {
     env: { ...gitEnv(host, incoming), GIT_LITERAL_PATHSPECS: "1" },
     most: maxOutputBytes,
   });

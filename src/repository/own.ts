@@ -5,7 +5,7 @@ import { PikuError } from "../text/errors.ts";
 import { printable, someOf } from "../text/text.ts";
 import { keptList, type Made, sameSecond } from "./build-tree.ts";
 import { type Commit, entriesOf } from "./commit.ts";
-import { git, gitArgv, gitEnv } from "./git.ts";
+import { git, gitEnv, treeArgv } from "./git.ts";
 import { changedFiles } from "./worktree.ts";
 
 /**
@@ -82,7 +82,7 @@ function hashesOf(host: Host, dir: string, names: readonly string[], filter: boo
   const words = ["hash-object", ...(filter ? [] : ["--no-filters"]), "--stdin-paths"];
   const input = names.map((name) => `${name}\n`).join("");
   // A file that cannot be read ends it; the rest counts as changed.
-  const lines = host.capture(gitArgv(dir, ...words), { env: gitEnv(host), input }).stdout;
+  const lines = host.capture(treeArgv(host, dir, ...words), { env: gitEnv(host), input }).stdout;
   return new Map(lines.split("\n").map((hash, i) => [names[i], hash] as const));
 }
 

@@ -1,9 +1,11 @@
 import type { App } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
 import { explain, must } from "../text/errors.ts";
+import { cleanTree } from "./clean.ts";
 import { type Difference, revision } from "./commit.ts";
-import { careful, git, gitArgv, gitEnv, listed } from "./git.ts";
+import { careful, git, gitArgv, gitEnv, listed, maxOutputBytes, treeArgv } from "./git.ts";
 import { headOf, knownCommit } from "./glance.ts";
+import { guarded, isGuardedTree } from "./guard.ts";
 import { changedInModules, modulesIn, updateSubmodules } from "./modules.ts";
 import moveScript from "./move.sh" with { type: "text" };
 
@@ -13,6 +15,7 @@ import moveScript from "./move.sh" with { type: "text" };
  * accepts them; what reads a repository without git (JGit, libgit2) finds them by this file only.
  */
 export function ensureTree(host: Host, app: App, dir: string, incoming?: string): void {
+  cleanTree(host, dir);
   // A power cut may have left these without what was in them, and git takes none of them so.
   for (const name of ["HEAD", "config", "index"])
     if (host.stat(`${dir}/.git/${name}`)?.size === 0) host.remove(`${dir}/.git/${name}`);
@@ -54,9 +57,14 @@ export function checkOut(host: Host, dir: string, id: string, incoming?: string)
   updateSubmodules(host, dir, incoming);
 }
 
+/** What git lists of a work tree, for which it runs nothing and writes nothing. */
+const listIn = (host: Host, dir: string, ...words: string[]) => {
+  const how = { env: gitEnv(host), most: maxOutputBytes };
+  return listed(must(host, gitArgv(dir, ...words, "-z"), `git ${words[0]} failed`, how).stdout);
+};
+
 /** Files of a work tree that git does not track, ignored ones too. */
-export const untracked = (host: Host, dir: string) =>
-  listed(git(host, dir, ["ls-files", "--others", "-z"]).stdout);
+export const untracked = (host: Host, dir: string) => listIn(host, dir, "ls-files", "--others");
 
 /** Has git look again at files that were copied or given to another owner, and are the same. */
 const refresh = (host: Host, dir: string) =>
@@ -71,8 +79,8 @@ export const changedFiles = (
   dir: string,
   modules: readonly string[] = modulesIn(host, dir),
 ): string[] => {
-  const words = ["--name-only", "--ignore-submodules=all", "--diff-filter=MT", "-z"];
-  const look = () => listed(git(host, dir, ["diff-files", ...words]).stdout);
+  const words = ["--name-only", "--ignore-submodules=all", "--diff-filter=MT"];
+  const look = () => listIn(host, dir, "diff-files", ...words);
   // Most often nothing is changed, and there is no need to look again.
   const seen = look();
   if (seen.length > 0) refresh(host, dir);
@@ -99,7 +107,8 @@ export interface Move {
 export function moveTree(host: Host, dir: string, move: Move, incoming?: string): void {
   const { added, modified, deleted } = move.difference;
   const isPlain = [...added, ...modified, ...deleted].every((name) => !name.includes("\ufffd"));
-  if (isPlain && deleted.length <= fewFiles) moveFiles(host, dir, move, incoming);
+  const isOurs = !isGuardedTree(host, dir);
+  if (isPlain && isOurs && deleted.length <= fewFiles) moveFiles(host, dir, move, incoming);
   else moveByScript(host, dir, move, incoming);
   if (host.stat(`${dir}/.gitmodules`)?.type === "file")
     updateSubmodules(host, dir, incoming, (module) => move.still.includes(module));
@@ -154,7 +163,8 @@ function moveByScript(
   const kept = `${dir}/.git/piku-kept`;
   host.write(kept, keep.map((name) => `${name}\0`).join(""), 0o600);
   const env = { ...gitEnv(host, incoming), careful: careful.join(" "), from: from ?? "", to, kept };
-  must(host, ["sh", "-c", moveScript], "the files could not be checked out", { cwd: dir, env });
+  const argv = guarded(host, dir, ["sh", "-c", moveScript]);
+  must(host, argv, "the files could not be checked out", { cwd: dir, env });
 }
 
 /**
@@ -181,7 +191,7 @@ export function fillTree(host: Host, dir: string, id: string): void {
   git(host, dir, ["read-tree", id]);
   git(host, dir, ["update-ref", "--no-deref", "HEAD", id]);
   // Its exit status is not 0 when files exist already.
-  host.capture(gitArgv(dir, "checkout-index", "--all", "--quiet"), { env: gitEnv(host) });
+  host.capture(treeArgv(host, dir, "checkout-index", "--all", "--quiet"), { env: gitEnv(host) });
   refresh(host, dir);
   if (host.stat(`${dir}/.gitmodules`)?.type !== "file") return;
   // git does not clone into a folder that is not empty.
@@ -194,6 +204,10 @@ export function fillTree(host: Host, dir: string, id: string): void {
   }
   updateSubmodules(host, dir);
   if (host.stat(aside))
-    must(host, ["cp", "-Rlf", `${aside}/.`, dir], "files of a submodule could not be put back");
+    must(
+      host,
+      guarded(host, dir, ["cp", "-Rlf", `${aside}/.`, dir]),
+      "files of a submodule could not be put back",
+    );
   host.remove(aside);
 }

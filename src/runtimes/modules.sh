@@ -24,13 +24,29 @@ link() {
   ln -s "$env/$1" "$1"
 }
 
-# For a build its own folder, of hard links: some tools refuse one that is a link out of the tree,
-# and files that they add must not reach the release that runs. It is kept for the next build.
+# Whether hard links can be made: behind a wall the folders are mounted apart.
+is_near() {
+  : >"$env/.near"
+  if ln -f "$env/.near" .near 2>/dev/null; then rm .near; else false; fi
+}
+
+# A folder of its own: hard links, or else copies.
+fill() {
+  if is_near; then
+    cp -al "$env/$1" "$1"
+  else
+    rm -rf "$env/.build"
+    cp -a "$env/$1" "$1" && : >"$env/.copied"
+  fi
+}
+
+# For a build its own folder: some tools refuse one that is a link out of the tree, and files that
+# they add must not reach the release that runs. Hard links are kept for the next build.
 own() {
   rm -rf "$1"
-  if [ -d "$env/.build/$1" ]; then
+  if [ -d "$env/.build/$1" ] && is_near; then
     mv "$env/.build/$1" "$1"
-  elif ! cp -al "$env/$1" "$1" 2>/dev/null; then
+  elif ! fill "$1" 2>/dev/null; then
     link "$1"
   else
     for link in "$1"/* "$1"/@*/*; do
@@ -45,9 +61,10 @@ is_own() { [ -d "$1" ] && [ ! -L "$1" ]; }
 
 # What a build wrote there (Prisma's client), without caches: files that are not also in the install.
 written() {
+  # shellcheck disable=SC2086 # an option and its value, neither with a blank
   for modules; do
     ! is_own "$modules" ||
-      find "$modules" \( -name .cache -o -name .tmp -o -name ".vite*" -o -name .astro \) -prune -o -type f -links 1 -print0
+      find "$modules" \( -name .cache -o -name .tmp -o -name ".vite*" -o -name .astro \) -prune -o -type f $fresh -print0
   done
 }
 
@@ -55,6 +72,8 @@ written() {
 # files are an install of the build's own (npm ci): what it made is here already.
 publish() {
   live=$env
+  fresh='-links 1'
+  is_near || fresh="-cnewer $env/.copied"
   count=$(written "$@" | tr -cd '\0' | wc -c)
   if [ "$count" -gt 0 ] && [ "$count" -lt 2000 ]; then
     live=$env/.live.$(date +%s).$$
@@ -67,7 +86,7 @@ publish() {
   for modules; do
     # Not one from which a build has removed packages (npm prune).
     # shellcheck disable=SC2012 # only counted
-    if is_own "$modules" && [ "$count" -lt 2000 ] && [ "$(ls "$modules" | wc -l)" -ge "$(ls "$env/$modules" | wc -l)" ]; then
+    if [ "$fresh" = '-links 1' ] && is_own "$modules" && [ "$count" -lt 2000 ] && [ "$(ls "$modules" | wc -l)" -ge "$(ls "$env/$modules" | wc -l)" ]; then
       rm -rf "$env/.build/$modules"
       mkdir -p "$env/.build/${modules%node_modules}"
       mv "$modules" "$env/.build/$modules"

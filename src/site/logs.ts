@@ -9,6 +9,7 @@ import { months } from "./certificate.ts";
 import { reopenLogs } from "./change.ts";
 import { webFiles } from "./main-file.ts";
 import { nginxLogs } from "./nginx.ts";
+import { siteLogFolder } from "./site.ts";
 
 /**
  * The time of a line in milliseconds since 1970: `[25/Nov/2026:09:16:30 +0000]`, or `2026/11/25
@@ -36,13 +37,15 @@ function readNginx(raw: readonly string[], before: number): Line[] {
 
 /** The nginx logs of an app's site. */
 export const siteLogs = (host: Host, app: App): Log[] =>
-  nginxLogs
-    .map((name) => ({
-      label: `nginx.${name}`,
-      file: `${app.logs}/nginx.${name}.log`,
-      read: readNginx,
-    }))
-    .filter(({ file }) => host.stat(file))
+  [app.logs, siteLogFolder(app)]
+    .flatMap((folder) =>
+      nginxLogs.map((name) => ({
+        label: `nginx.${name}`,
+        file: `${folder}/nginx.${name}.log`,
+        read: readNginx,
+      })),
+    )
+    .filter(({ file }) => host.stat(file)?.type === "file")
     .map((log) => ({ ...log, former: host.stat(`${log.file}.old`) ? [`${log.file}.old`] : [] }));
 
 const maxNginxLogBytes = 1024 * 1024;
@@ -50,14 +53,14 @@ const maxNginxLogBytes = 1024 * 1024;
 /** Rotates nginx logs that have become large. */
 export function turnSiteLogs(host: Host, paths: Paths): void {
   const { errors, accesses } = webFiles(paths);
-  const files = [
+  const files = new Set([
     errors,
     accesses,
     ...host
       .list(paths.logs)
       .flatMap((name) => siteLogs(host, appOf(paths, name)).map(({ file }) => file)),
-  ];
-  const large = files.filter((file) => (host.stat(file)?.size ?? 0) > maxNginxLogBytes);
+  ]);
+  const large = [...files].filter((file) => (host.stat(file)?.size ?? 0) > maxNginxLogBytes);
   if (large.length === 0) return;
   const { reload } = readBoardSettings(host, paths.settings);
   withLock(host, paths, "machine", undefined, "", () =>

@@ -27,7 +27,11 @@ export const errorPage = (...statuses: number[]) => `error_page ${statuses.join(
  * The location of the page, which has the status of the error that led to it: the app's own file,
  * unless it is gone or a link, else `page`.
  */
-export function renderShown({ page: own }: Site, page: Page, header = ""): string {
+export function renderShown(
+  { page: own, own: [tree] = [] }: Site,
+  page: Page,
+  header = "",
+): string {
   const answer = text`
     default_type text/html;
     add_header Cache-Control no-store always;
@@ -43,7 +47,7 @@ export function renderShown({ page: own }: Site, page: Page, header = ""): strin
     location = ${shown} {
       internal;
       root "${own}";
-      disable_symlinks on "from=${own}";
+      disable_symlinks on "from=${tree ?? own}";
       add_header Cache-Control no-store always;
       ${header}
       try_files /${ownPageName} @piku_down;

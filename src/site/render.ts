@@ -1,6 +1,7 @@
 import { text } from "../text/text.ts";
 import { renderCacheZone } from "./cache.ts";
 import { includes, renderBodyLimit } from "./errors.ts";
+import { isBelow } from "./folders.ts";
 import { renderMaintenance } from "./maintenance.ts";
 import { nginxLogs } from "./nginx.ts";
 import { cacheOf, renderBackend, renderUpstreams } from "./render-backend.ts";
@@ -110,6 +111,18 @@ const renderStatics = (site: Site) =>
   site.statics.map((mapping) => renderMapping(site, mapping)).join("\n") || undefined;
 
 /**
+ * Which links nginx follows to a folder's files. All apps' files have one owner, and an isolated
+ * app could put a link in the place of the folder itself.
+ */
+function renderLinks({ own }: Site, folder: string): string {
+  if (!own) return `if_not_owner "from=${folder}"`;
+  const above = own.find((one) => isBelow(folder, one)) ?? folder;
+  // A folder of dependencies cannot be replaced by the app either.
+  const [, key = ""] = /^(\/\.[0-9a-f]{16})(\/|$)/.exec(folder.slice(above.length)) ?? [];
+  return `on "from=${above}${key}"`;
+}
+
+/**
  * One static mapping. The location and the folder both end in `/`: otherwise `/static../ENV` would
  * lead out of the folder. Names that begin with a dot are not served, nor are an app's ENV and
  * Procfile. The front page is mapped to its file directly: each name that is tried costs several
@@ -134,7 +147,7 @@ function renderMapping(site: Site, { url, folder }: Mapping): string {
       index index.html;
       sendfile on;
       tcp_nopush on;
-      disable_symlinks if_not_owner "from=${folder}";
+      disable_symlinks ${renderLinks(site, folder)};
       try_files ${tries.join(" ")};
       ${ownPage && `error_page 404 ${url}/404.html;`}
       ${url === "" && fallback === "=404" && "location = / { rewrite ^ /index.html last; }"}

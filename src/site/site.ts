@@ -76,6 +76,8 @@ export interface Site {
    * go.
    */
   logs?: string;
+  /** Of an isolated app: its own folders, in which nginx follows no link. */
+  own?: readonly string[];
   /** Directives of the app's own, for the server block. */
   include?: string;
 }
@@ -123,6 +125,8 @@ export function planSite(
     deployer?: string;
     /** Its port, if it has no name. */
     ownPort?: number;
+    /** Whether the app is isolated (PIKU_ISOLATION). */
+    isIsolated?: boolean;
   },
   backend: Backend | undefined,
 ): Site | undefined {
@@ -161,13 +165,21 @@ export function planSite(
       machine.isShared && settings.NGINX_MAX_BODY_SIZE === undefined
         ? undefined
         : setting(settings, "NGINX_MAX_BODY_SIZE"),
-    logs: setting(settings, "NGINX_LOG") ? app.logs : undefined,
+    logs: setting(settings, "NGINX_LOG")
+      ? machine.isIsolated
+        ? siteLogFolder(app)
+        : app.logs
+      : undefined,
     cache: backend && planCache(app, settings, machine.folders),
     cloudflare: setting(settings, "NGINX_CLOUDFLARE_ACL")
       ? { ranges: rangesFile(app.paths), deployer: machine.deployer }
       : undefined,
+    ...(machine.isIsolated ? { own: [app.tree, app.data, app.envs] } : {}),
   };
 }
+
+/** Where nginx writes about an isolated app, which cannot write there. */
+export const siteLogFolder = ({ logs }: App) => `${logs}~`;
 
 /**
  * Who may come in with PIKU_PASSWORD. A file of another hash has another name, so that a site that

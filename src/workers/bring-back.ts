@@ -1,6 +1,5 @@
 import type { App } from "../app/app.ts";
 import { isUwsgiKind } from "../app/procfile.ts";
-import { numbersOf } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { isListening } from "../host/processes.ts";
 import { waitUntil } from "../host/wait.ts";
@@ -16,7 +15,7 @@ export function restoreVassals(host: Host, app: App, files: readonly string[]): 
   const missing = files.filter((file) => !host.stat(`${app.paths.enabled}/${file}`));
   const back: Vassal[] = [];
   for (const file of missing) {
-    const content = copiesOf(host, app, file);
+    const content = copyOf(host, app, file);
     if (content === undefined) continue;
     const vassal = parseVassal(file, content);
     if (vassal?.release !== undefined)
@@ -46,7 +45,6 @@ function answersAgain(host: Host, app: App, { kind, ordinal, release }: Vassal):
   return port === undefined || isListening(host, port);
 }
 
-const copiesOf = (host: Host, app: App, file: string) =>
-  numbersOf(host, app)
-    .map((number) => host.read(`${runFolder(app, number)}/${file}`))
-    .find((content) => content !== undefined);
+/** The copy in its own release's folder: into others an app may write. */
+const copyOf = (host: Host, app: App, file: string) =>
+  host.read(`${runFolder(app, Number(/-(\d+)\.ini$/.exec(file)?.[1] ?? 0))}/${file}`);

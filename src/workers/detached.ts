@@ -41,8 +41,11 @@ export interface Stray {
  */
 export function straysOf(host: Host, paths: Paths, every = everyProcess(host)): Stray[] {
   const own = emperors(host, paths);
+  const parents = new Map(every.map(({ pid, parent }) => [pid, parent]));
+  // Of an isolated worker what waits for it stands between.
+  const isOwn = (parent: number) => own.includes(parent) || own.includes(parents.get(parent) ?? 0);
   const masters = every
-    .filter(({ pid, parent }) => own.includes(parent) && isMaster(host, pid))
+    .filter(({ pid, parent }) => isOwn(parent) && isMaster(host, pid))
     .map(({ pid }) => pid);
   const attended = new Set([...own, ...familyOf(every, masters).map(({ pid }) => pid)]);
   return every

@@ -1,7 +1,7 @@
 import type { App } from "../app/app.ts";
 import { isCron, isUwsgiKind } from "../app/procfile.ts";
 import type { Host } from "../host/host.ts";
-import { isAlive, isReached, pidIn } from "../host/processes.ts";
+import { childKnownAs, isAlive, isReached, pidIn } from "../host/processes.ts";
 import { isDiskFull } from "../host/space.ts";
 import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
@@ -42,6 +42,9 @@ function health(host: Host, app: App, started: Started, left: number): Health {
     // uWSGI restarts a process for ever that ended because Java found no class.
     if (loadsLate(worker.kind) && hasSaid("DAMN ! worker"))
       return { failed: "the app could not be loaded" };
+    const { listen } = worker;
+    // An isolated worker's socket is seen a moment later.
+    if (listen && "socket" in listen && !host.stat(listen.socket)) return "starting";
     if (host.stat(files.ready)) return checkHealth(host, app, started, left, files.http);
     return !isAlive(host, master) || hasSaid("GAME OVER")
       ? { failed: "the app could not be loaded" }
@@ -49,9 +52,10 @@ function health(host: Host, app: App, started: Started, left: number): Health {
   }
   if (isCron(worker.kind))
     return isAlive(host, master) ? "healthy" : { failed: "uWSGI could not start it" };
-  const daemon = pidIn(host, files.daemon);
-  if (daemon === undefined) return "starting";
-  if (startsOf(host, files) > 1 || !isAlive(host, daemon))
+  const own = pidIn(host, files.daemon);
+  if (own === undefined) return "starting";
+  const daemon = childKnownAs(host, master, own);
+  if (startsOf(host, files) > 1 || daemon === undefined || !isAlive(host, daemon))
     return { failed: "it exited right after it started", hint: endingHint(host, app, worker) };
   started.seen ??= host.ticks();
   const since = portOfSite(worker) ? readySince(host, app, started, daemon, left) : started.seen;

@@ -13,7 +13,6 @@ import type { Host } from "../host/host.ts";
 import { killedForMemory } from "../host/processes.ts";
 import { shellQuote } from "../text/text.ts";
 import { emperors } from "./emperor.ts";
-import type { Pair } from "./ini.ts";
 import script from "./limits.sh" with { type: "text" };
 import { filesOf, type Worker } from "./worker.ts";
 
@@ -73,25 +72,10 @@ export function renderLimitScript(app: App, worker: Worker): string {
 }
 
 /** What starts a command within the limits of a worker, whose script becomes it. */
-const limitArgv = (app: App, worker: Worker, command: readonly string[]): string[] => [
+export const limitArgv = (app: App, worker: Worker, command: readonly string[]): string[] => [
   "sh",
   filesOf(app, worker).limits,
   ...command,
-];
-
-/**
- * The vassal of a worker with limits: uWSGI becomes the script before it does anything else, and the
- * script becomes uWSGI again, with the vassal that the worker would have without limits. uWSGI hands
- * the line to a shell, and no path of piku's has anything in it that a shell would read.
- */
-export const limitedPairs = (app: App, worker: Worker): Pair[] => [
-  ["project", app.name],
-  ["master", "true"],
-  ["processes", 0],
-  [
-    "privileged-binary-patch-arg",
-    `exec ${limitArgv(app, worker, ["uwsgi", "--ini", filesOf(app, worker).inner]).join(" ")}`,
-  ],
 ];
 
 /**

@@ -7,8 +7,9 @@ import { PikuError } from "../text/errors.ts";
 import type { Asked } from "./answer.ts";
 import { emperorLog, wakeEmperor } from "./emperor.ts";
 import { renderVassal } from "./ini.ts";
+import { ensureWallScript, startedBy, workerArgv } from "./isolation.ts";
 import { envdirFiles, renderLauncher } from "./launcher.ts";
-import { isLimited, killedWithoutLimit, limitedPairs, renderLimitScript } from "./limits.ts";
+import { isLimited, killedWithoutLimit, limitArgv, renderLimitScript } from "./limits.ts";
 import type { WrongPlace } from "./listening.ts";
 import { setLogAside } from "./logs.ts";
 import { vassalPairs } from "./vassal.ts";
@@ -27,18 +28,37 @@ export function writeWorker(host: Host, app: App, worker: Worker): void {
   } else {
     host.note(files.launcher, renderLauncher(app, worker), 0o600);
   }
-  for (const [file, text] of vassalsOf(host, app, worker)) host.note(file, text, 0o600);
+  for (const [path, text] of vassalFiles(host, app, worker)) host.note(path, text, 0o600);
+  if (!worker.wall) return;
+  ensureWallScript(host, app.paths);
+  // The wall keeps an app from writing into a file that is there.
+  host.write(files.master, "", 0o600);
 }
 
-/** The vassal of a worker; of one with limits also what it is started by, and loaded within them. */
-function vassalsOf(host: Host, app: App, worker: Worker): [file: string, text: string][] {
-  const { copy, inner, limits } = filesOf(app, worker);
-  const vassal = renderVassal(vassalPairs(app, worker, host));
-  if (!isLimited(worker)) return [[copy, vassal]];
+/**
+ * A worker's vassal, as it is copied to the emperor; of one with limits or a wall also what
+ * its own uWSGI reads behind them.
+ */
+export function vassalFiles(
+  user: { uid: number },
+  app: App,
+  worker: Worker,
+): [path: string, text: string][] {
+  const { copy, inner, limits, mark } = filesOf(app, worker);
+  const { wall } = worker;
+  const isIn = isLimited(worker);
+  const pairs = vassalPairs(app, worker, user);
+  if (!isIn && !wall) return [[copy, renderVassal(pairs)]];
+  const sockets = pairs
+    .filter(([key, value]) => key.endsWith("socket") && String(value).startsWith("/"))
+    .map(([, path]) => String(path));
+  const uwsgi = ["uwsgi", "--ini", inner];
+  const walled = wall ? workerArgv(app, wall, { run: mark, sockets }, uwsgi) : uwsgi;
   return [
-    [copy, renderVassal(limitedPairs(app, worker))],
-    [inner, vassal],
-    [limits, renderLimitScript(app, worker)],
+    // Processes have other numbers behind a wall.
+    [inner, renderVassal(wall ? pairs.filter(([key]) => key !== "pidfile") : pairs)],
+    [copy, renderVassal(startedBy(app, isIn ? limitArgv(app, worker, walled) : walled))],
+    ...(isIn ? [[limits, renderLimitScript(app, worker)] satisfies [string, string]] : []),
   ];
 }
 
@@ -50,7 +70,7 @@ export function isUnchanged(host: Host, app: App, worker: Worker): boolean {
   const files = filesOf(app, worker);
   return (
     host.stat(files.vassal) !== undefined &&
-    vassalsOf(host, app, worker).every(([file, text]) => host.read(file) === text) &&
+    vassalFiles(host, app, worker).every(([path, text]) => host.read(path) === text) &&
     host.read(files.launcher) === renderLauncher(app, worker)
   );
 }
@@ -62,9 +82,11 @@ export function isInPlace(host: Host, app: App, worker: Worker): boolean {
   const files = filesOf(app, worker);
   const { listen, ordinal, release } = worker;
   if (!host.stat(files.vassal)) return false;
-  // The board's may have become tighter.
-  const limits = isLimited(worker) ? renderLimitScript(app, worker) : undefined;
-  if (host.read(files.limits) !== limits) return false;
+  // One that runs without its wall, or with another, does not go on; the board's limits may have
+  // become tighter.
+  const outer = vassalFiles(host, app, worker).filter(([path]) => path !== files.inner);
+  const isChanged = outer.some(([path, text]) => host.read(path) !== text);
+  if (isChanged && (worker.wall || isLimited(worker) || host.stat(files.limits))) return false;
   if (!listen) return true;
   if (!isUwsgiKind(worker.kind))
     return (

@@ -3,6 +3,7 @@ import { isCron, isUwsgiKind } from "../app/procfile.ts";
 import { isStopped, liveRelease } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import {
+  childKnownAs,
   commandLines,
   endGroup,
   everyProcess,
@@ -19,7 +20,7 @@ import { waitUntil } from "../host/wait.ts";
 import { endStrays } from "./detached.ts";
 import { listVassals, wakeEmperor, wakingEmperor } from "./emperor.ts";
 import { removeGroups } from "./limits.ts";
-import { filesOf, socketOf, type Vassal, type Worker } from "./worker.ts";
+import { filesOf, socketFolder, socketOf, type Vassal, type Worker } from "./worker.ts";
 
 /** Whether a worker that is being retired still has connections. */
 function isBusy(host: Host, app: App, { kind, ordinal, release }: Vassal): boolean {
@@ -88,7 +89,8 @@ export function processesOf(
   }
   const master = pidOf(host, app, vassal);
   if (master === undefined || titleOf(host, master) !== title) return { masters: [] };
-  const daemon = pidIn(host, filesOf(app, { ...vassal, release: vassal.release }).daemon);
+  const own = pidIn(host, filesOf(app, { ...vassal, release: vassal.release }).daemon);
+  const daemon = own === undefined ? undefined : childKnownAs(host, master, own);
   const stat = daemon === undefined ? undefined : statOf(host, daemon);
   return {
     masters: [master],
@@ -144,8 +146,13 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
   endStrays(host, app, started);
   for (const { kind, ordinal, release } of vassals) {
     if (!isUwsgiKind(kind) || release === undefined) continue;
-    host.remove(socketOf(app, ordinal, release));
-    host.remove(filesOf(app, { kind, ordinal, release }).http);
+    for (const path of [
+      socketOf(app, ordinal, release),
+      filesOf(app, { kind, ordinal, release }).http,
+    ]) {
+      host.remove(path);
+      host.remove(`${socketFolder(app)}/${path.split("/").at(-1)}`);
+    }
   }
   removeGroups(host, app);
 }

@@ -30,6 +30,8 @@ const lines = [
   String.raw`(${clockTime})?received message \d+ from emperor`,
   String.raw`(${clockTime})?graceful shutdown triggered\.\.\.`,
   String.raw`goodbye to uWSGI\.`,
+  // Of what nobody else waits for, behind a wall.
+  String.raw`subprocess \d+ (exited with code|was terminated by signal) \d+`,
   // The request of a health check (answer.ts).
   String.raw`127\.0\.0\.1 - - \[[^\]]+\] "GET \S+ HTTP/1\.[01]" \d+ \d+ "-" "piku" \d+ms`,
   String.raw`\[deadlock-detector\] a process holding a robust mutex died\. recovering\.\.\.`,

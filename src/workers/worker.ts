@@ -5,6 +5,7 @@ import type { Paths } from "../app/paths.ts";
 import type { Release } from "../app/releases.ts";
 import { setting } from "../app/settings.ts";
 import type { Pair } from "./ini.ts";
+import type { Wall } from "./isolation.ts";
 
 /**
  * Who may write to a worker's socket, and so run code as its app: piku's user, and its nginx; or
@@ -36,6 +37,8 @@ export interface Worker {
   phpIni?: boolean;
   /** Options of uWSGI that the app adds (UWSGI_INCLUDE_FILE). */
   options?: readonly Pair[];
+  /** What it runs behind (PIKU_ISOLATION). */
+  wall?: Wall;
 }
 
 /**
@@ -90,7 +93,7 @@ export function filesOf(
     vassal: `${app.paths.enabled}/${vassalName(app.name, { kind, ordinal, release })}`,
     /** A copy of the vassal, from which a stopped one is brought back. */
     copy: `${folder}/${vassalName(app.name, { kind, ordinal, release })}`,
-    /** Of a worker with limits: what enters them, and the vassal that is loaded within. */
+    /** Of a worker with limits or a wall: what enters the limits, and the vassal that is loaded within. */
     limits: `${base}.limits`,
     inner: `${base}.ini`,
     launcher: `${base}.sh`,
@@ -122,6 +125,9 @@ export const socketOf = (app: App, ordinal: number, release: number) =>
   `${app.paths.sockets}/${app.name}.${ordinal}-${release}.sock`;
 export const socketLink = (app: App, ordinal: number) =>
   `${app.paths.sockets}/${app.name}.${ordinal}.sock`;
+
+/** Where an isolated app makes its sockets, each of which gets a second name outside. */
+export const socketFolder = (app: App) => `${app.paths.sockets}/${app.name}~`;
 
 /** What nginx looks for to send a `web` app's requests to its second set of ports. */
 export const slotFlag = (app: App) => `${app.paths.sockets}/${app.name}.b`;

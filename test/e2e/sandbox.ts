@@ -105,7 +105,11 @@ export class Sandbox extends Board {
   }
 
   pidOf(inner: number) {
-    return inner;
+    if (!process.env.PIKU_WALLS) return inner;
+    const isIt = (pid: number) => readProc(String(pid), "status").includes(`\t${inner}\nNSpgid:`);
+    const found = this.processes().filter(isIt);
+    if (found.length !== 1) throw new Error(`${found.length} processes are called ${inner}`);
+    return found[0]!;
   }
 
   inside(file: string) {
@@ -180,6 +184,8 @@ export class Sandbox extends Board {
         `PIKU_HTTPS_PORT=${this.httpsPort}`,
         "NGINX_IPV4_ADDRESS=127.0.0.1",
         "DISABLE_IPV6=true",
+        // Every story can be told of isolated apps.
+        ...(process.env.PIKU_WALLS ? ["PIKU_ISOLATION=true"] : []),
         "",
       ].join("\n"),
     );

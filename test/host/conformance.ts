@@ -78,6 +78,17 @@ export const fileChecks: Record<string, Check> = {
     same(host.read(`${folder}/log`), "one\ntwo\n");
     same(host.stat(`${folder}/log`)?.mode, 0o600);
   },
+  "an app that makes its log a link shows and writes nothing by it"(host, folder) {
+    host.write(`${folder}/secret`, "a secret\n");
+    host.link("secret", `${folder}/log`);
+    same(host.readFrom(`${folder}/log`, 0, true), { text: "", offset: 0 });
+    same(
+      host.search(`${folder}/log`, () => true),
+      false,
+    );
+    throws("ELOOP", () => host.append(`${folder}/log`, "more\n"));
+    same(host.read(`${folder}/secret`), "a secret\n");
+  },
   "readFrom stops at the last whole line"(host, folder) {
     const path = `${folder}/log`;
     host.append(path, "eins\nzwölf €😀\nha");

@@ -130,7 +130,10 @@ export function memoryHost({
       return node?.text;
     },
     readFrom(path, offset, whole = false, most = 1024 * 1024) {
-      const all = dropBytes(host.read(path) ?? "", offset);
+      const all = dropBytes(
+        host.stat(path)?.type === "link" ? "" : (host.read(path) ?? ""),
+        offset,
+      );
       const rest = takeBytes(all, most);
       const isPart = rest.length < all.length;
       const lines = rest.slice(0, rest.lastIndexOf("\n") + 1);
@@ -138,6 +141,7 @@ export function memoryHost({
       return { text, offset: offset + byteLength(text) };
     },
     search(path, test, offset = 0) {
+      if (host.stat(path)?.type === "link") return false;
       const lines = dropBytes(host.read(path) ?? "", offset).match(/[^\n]*\n|[^\n]+$/g) ?? [];
       return lines.some((line) => test(line));
     },
@@ -145,6 +149,7 @@ export function memoryHost({
       place(path, "file", mode, text, "write");
     },
     append(path, text, mode = 0o600) {
+      if (host.stat(path)?.type === "link") throw new SystemError("ELOOP", "append", path);
       const spot = insideFolder(resolve(path), "append");
       const before = nodes.get(spot);
       if (before?.type === "directory") throw new SystemError("EISDIR", "append", path);

@@ -5,6 +5,8 @@
  *
  *   PIKU_BOARD=installed PIKU_TARGETS=linux-x64-lite bun test --timeout 60000 ./test/e2e/push.test.ts
  *
+ * PIKU_SUITE=trixie takes Debian 13 instead of 12.
+ *
  * Its files are seen through the root folder of the machine. On the machine a link of that name
  * leads to /, so that a path that a story writes into an app or a command is good there too; piku
  * itself prints the path that it knows (`inside`). Links with an absolute target, and objects that
@@ -47,7 +49,7 @@ function release(target: Target, folder: string) {
 
 /** The machine that boards of this executable are copies of. */
 export const nameOfInstalled = (target: Target) =>
-  `installed-${target.name.replaceAll(/[^a-z0-9]/g, "-")}-${process.env.PIKU_MACHINE_OWNER ?? process.pid}`;
+  `installed-${process.env.PIKU_SUITE ?? ""}${target.name.replaceAll(/[^a-z0-9]/g, "-")}-${process.env.PIKU_MACHINE_OWNER ?? process.pid}`;
 
 /** Makes it, unless this run of the tests has it; gives its name. */
 export function installed(target: Target): string {
@@ -55,7 +57,8 @@ export function installed(target: Target): string {
   const root = machine("root", name).stdout.trim();
   if (fs.existsSync(`${root}${place}/installed`)) return name;
   machine("sweep");
-  ok(machine("create", name, "--baked"));
+  const suite = process.env.PIKU_SUITE;
+  ok(machine("create", name, "--baked", ...(suite ? ["--suite", suite] : [])));
   if (!process.env.PIKU_MACHINE_OWNER) process.on("exit", () => machine("destroy", name));
   release(target, `${root}/root/release`);
   for (const folder of ["ssh", "client/bin"])

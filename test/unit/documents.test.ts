@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { withTables } from "../../docs/rooms.ts";
 import { documents, guides, readDocument } from "../e2e/docs.ts";
+import { attempts } from "../machines/hostile.ts";
 
 const root = join(import.meta.dir, "../..");
 const exists = (name: string) => fs.existsSync(join(root, name));
@@ -74,4 +75,8 @@ test.each([["README.md", 150], ...guides.map((page): [string, number] => [page, 
 test("the tables in docs/architecture.md are those of the source: bun docs/rooms.ts", () => {
   const page = readDocument("docs/architecture.md");
   expect(page).toBe(withTables(page));
+});
+
+test.each(attempts.map(([what]) => [what]))("SECURITY.md names what was tried: %s", (what) => {
+  expect(readDocument("SECURITY.md")).toContain(what);
 });

@@ -156,7 +156,14 @@ function listFiles(
     root,
     files: `${stage}/files`,
     list: `${stage}/list`,
-    git: ["git", "--no-replace-objects", "-c", "core.hooksPath=/dev/null"],
+    git: [
+      "git",
+      "--no-replace-objects",
+      "-c",
+      "core.hooksPath=/dev/null",
+      "-c",
+      "core.fsmonitor=false",
+    ],
     trees: apps
       .filter(({ tree }) => host.stat(`${tree}/.`)?.type === "directory")
       .map((app) => ({ path: `apps/${app.name}`, made: builtFiles(host, app) })),

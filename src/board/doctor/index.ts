@@ -6,6 +6,7 @@ import { clock } from "./clock.ts";
 import { disk } from "./disk.ts";
 import { emperor } from "./emperor.ts";
 import { history } from "./history.ts";
+import { isolation } from "./isolation.ts";
 import { loginKeys } from "./keys.ts";
 import { leftovers } from "./leftovers.ts";
 import { limits } from "./limits.ts";
@@ -34,6 +35,7 @@ export const checks: Record<string, Check> = {
   certificates,
   disk,
   memory,
+  isolation,
   limits,
   clock,
   power,

@@ -122,6 +122,7 @@ test("a board that is well: one fact a check", () => {
     ["certificates", "left: blog 60 days"],
     ["disk", "9536 MB free, 1000000 more files"],
     ["memory", "300 MB left"],
+    ["isolation", "walls can be built"],
     ["limits", "none are asked for"],
     ["clock", "synchronised"],
     ["power", "enough, and cool"],
@@ -484,4 +485,13 @@ test.each([
   ["server {\n  listen [::]:80;\n  server_name a.test;\n}\n", undefined],
 ])("addressIn: %j", (site, expected) => {
   expect(addressIn(site)).toEqual(expected);
+});
+
+test("a board that can build no wall is told only where one is asked for", () => {
+  const answers = { unshare: { status: 1, stderr: "unshare failed: Operation not permitted\n" } };
+  expect(wrongIn({ answers })).toEqual([]);
+  const ENV = { [`${root}/ENV`]: "PIKU_ISOLATION=true\n" };
+  expect(wrongIn({ answers, files: ENV }).map(({ check }) => check)).toEqual(["isolation"]);
+  const app = { [`${root}/envs/blog/LIVE_ENV`]: "PIKU_ISOLATION=true\n" };
+  expect(wrongIn({ answers, files: app }).map(({ check }) => check)).toEqual(["isolation"]);
 });

@@ -483,8 +483,8 @@ test("the help of each command", () => {
           ssh piku@board keys:add ben --apps blog,shop --until 2027-07-31 <ben.pub
 
     Add a public key from stdin, for all apps or some. With --apps it is for pushes
-    to these apps and commands about them, but not for run or scp. That is not a
-    security boundary: all apps run as the same user.
+    to these apps and commands about them, but not for run or scp. That is a wall
+    only where PIKU_ISOLATION=true is set for all apps.
 
     usage: keys:add <name> [options]
 
