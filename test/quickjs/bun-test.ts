@@ -83,9 +83,20 @@ function complains(got: unknown, wanted: unknown): boolean {
   }
 }
 
+/** Whether all that is wanted is there, at any depth; lists have the same length. */
+function matches(got: unknown, wanted: unknown): boolean {
+  if (typeof wanted !== "object" || wanted === null) return Object.is(got, wanted);
+  if (typeof got !== "object" || got === null) return false;
+  if (Array.isArray(wanted) && (got as unknown[]).length !== wanted.length) return false;
+  return Object.entries(wanted).every(([name, member]) =>
+    matches((got as Record<string, unknown>)[name], member),
+  );
+}
+
 const matchers: Record<string, (got: never, wanted: never) => boolean> = {
   toBe: Object.is,
   toEqual: equals,
+  toMatchObject: matches,
   toBeUndefined: (got) => got === undefined,
   toBeGreaterThan: (got: number, wanted: number) => got > wanted,
   toBeLessThan: (got: number, wanted: number) => got < wanted,
