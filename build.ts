@@ -138,12 +138,13 @@ const sources = ["quickjs", "libregexp", "libunicode", "cutils", "dtoa", "quickj
 /** What `quickjs.c` offers to the program. */
 const nativeModules = ["quickjs:std", "quickjs:os", "piku:native"];
 const compileFlags = [
-  "-Os",
   "-ffunction-sections",
   "-fdata-sections",
   "-D_GNU_SOURCE",
   `-DCONFIG_VERSION="${quickjsVersion}"`,
 ];
+/** The interpreter is what a slow board waits for; all else is to be small. */
+const optimized = (file: string) => (file === "quickjs" ? "-O2" : "-Os");
 
 /**
  * Builds one target from an entry file, which may `import { host } from "#host"`. On QuickJS the
@@ -305,6 +306,7 @@ async function buildOnQuickjs(
     await run(
       [
         own.compiler,
+        "-Os",
         ...compileFlags,
         ...own.flags,
         "-Wall",
@@ -315,6 +317,7 @@ async function buildOnQuickjs(
         "-Wno-cast-function-type",
         `-DPIKU_TARGET="${name}"`,
         `-isystem${source}`,
+        `-I${join(root, "src/host")}`,
         "-static",
         "-s",
         "-Wl,--gc-sections",
@@ -370,11 +373,17 @@ async function quickjsObjects(
 ) {
   const version = await run([compiler, "--version"], source);
   return cached(
-    `objects-${keyOf(source, [compiler, version, ...compileFlags, ...flags])}`,
+    `objects-${keyOf(source, [compiler, version, ...sources.map(optimized), ...compileFlags, ...flags])}`,
     async (folder) => {
       const compile = (file: string) =>
         run(
-          [compiler, ...compileFlags, ...flags, "-c", `${file}.c`, "-o", join(folder, `${file}.o`)],
+          [
+            compiler,
+            optimized(file),
+            ...compileFlags,
+            ...flags,
+            ...["-c", `${file}.c`, "-o", join(folder, `${file}.o`)],
+          ],
           source,
         );
       await Promise.all(sources.map(compile));
@@ -388,7 +397,16 @@ async function quickjsCompiler(source: string, native: { compiler: string; flags
   const folder = await cached(`qjsc-${basename(objects)}`, async (folder) => {
     const files = sources.map((file) => join(objects, `${file}.o`));
     const paths = ['-DCONFIG_CC="gcc"', '-DCONFIG_PREFIX="/usr"'];
-    const flags = [...compileFlags, ...paths, "qjsc.c", ...files, "-lm", "-lpthread", "-ldl"];
+    const flags = [
+      "-Os",
+      ...compileFlags,
+      ...paths,
+      "qjsc.c",
+      ...files,
+      "-lm",
+      "-lpthread",
+      "-ldl",
+    ];
     await run([native.compiler, ...flags, "-o", join(folder, "qjsc")], source);
   });
   return join(folder, "qjsc");

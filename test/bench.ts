@@ -4,12 +4,14 @@
  * of as many rounds as PIKU_BENCH_ROUNDS says (30; a sixth of it for pushes). The floor is `true`
  * for a command, and for a push `git push` to a bare repository without a hook over the same ssh,
  * with a checkout where files are counted. As root everything lies in memory, since what else
- * writes to the disk would be measured too; PIKU_BENCH_DISK=1 uses the disk. Words choose the rows
- * that have one of them.
+ * writes to the disk would be measured too; PIKU_BENCH_DISK=1 uses the disk, PIKU_BENCH_CARD=1 a
+ * disk for each board, whose flushes are counted. Words choose the rows that have one of them;
+ * `counts` chooses what is counted and not timed.
  */
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
+import { countTable, instructionTable } from "./bench-counts.ts";
 import { probeSource, webProbe, wsgiProbe } from "./e2e/probe.ts";
 import { type Files, ok, type Ran, type Repo, read, Sandbox, targets } from "./e2e/sandbox.ts";
 import { asking, commandOf } from "./e2e/watch.ts";
@@ -40,6 +42,7 @@ const many = Number(process.env.PIKU_BENCH_ROUNDS || 30);
 const few = Math.max(3, Math.ceil(many / 6));
 const folder = fs.mkdtempSync("/tmp/piku-bench-");
 const inMemory = process.getuid?.() === 0 && !process.env.PIKU_BENCH_DISK;
+const onCard = Boolean(process.env.PIKU_BENCH_CARD);
 const peer = process.env.PIKU_PEER?.split(" ").reverse();
 const contestants: Contestant[] = [];
 const failures = new Map<string, { asked: number; failed: number }>();
@@ -61,7 +64,7 @@ const appFiles = (host: string): Files => ({
 function join(name: string, executable: string): Sandbox {
   const board = new Sandbox({ name, executable });
   contestants.push({ name, board, repo: undefined as unknown as Repo });
-  return board.start(inMemory ? 2048 : undefined);
+  return board.start(inMemory ? 2048 : undefined, onCard);
 }
 
 /**
@@ -451,6 +454,14 @@ try {
       unit: "ms",
     },
   ];
+  if (chosen("counts")) {
+    const counted = new Map([
+      ...countTable(contestants.map(({ board }) => board)),
+      ...instructionTable(folder),
+    ]);
+    console.log(`\n|  | ${contestants.map(({ name }) => name).join(" | ")} |`);
+    for (const [title, cells] of counted) console.log(`| ${[title, ...cells].join(" | ")} |`);
+  }
   const table: [string, (number | undefined)[]][] = [];
   for (const row of rows) if (chosen(row.title)) table.push(await measure(row));
   for (const contestant of contestants) {

@@ -29,6 +29,7 @@ needs uwsgi-plugin-python3 test -e /usr/lib/uwsgi/plugins/python3_plugin.so
 needs python3-venv /usr/bin/python3 -c 'import ensurepip, venv'
 needs openssl command -v openssl
 needs curl command -v curl
+[ -z "${1:-}" ] || needs strace command -v strace
 [ "${1:-}" != tests ] || needs shellcheck command -v shellcheck
 [ "${1:-}" != tests ] || needs zsh command -v zsh
 [ "${1:-}" != tests ] || needs fish command -v fish
@@ -85,6 +86,7 @@ fi
 
 if [ "${1:-}" = bench ]; then
   needs time test -x /usr/bin/time
+  needs qemu-user command -v qemu-arm
   needs wrk command -v wrk
   [ -z "${PIKU_PEER:-}" ] || needs python3-click /usr/bin/python3 -c 'import click'
   [ -z "${PIKU_PEER:-}" ] || needs python3-virtualenv command -v virtualenv

@@ -57,7 +57,7 @@ export function withLock<T>(
   const lock = host.lock(file) ?? waitForLock(host, file, app !== undefined, meanwhile);
   try {
     if (app)
-      host.write(
+      host.note(
         noteOf(file),
         `${what}${isAsked(what) ? ` by ${callerName(callerOf(host))}` : ""}\n${host.pid}\n`,
         0o600,

@@ -117,6 +117,13 @@ export function releasedSite(host: Host, paths: Paths, name: string): string | u
     : readOfAny(host, releaseFiles(app, number).site) || undefined;
 }
 
+/**
+ * Brings all that belongs to an app to the disk, by whomever it was written: git, tar, what builds
+ * made. A board may have its folders on several disks.
+ */
+export const syncApp = (host: Host, { tree, repo, envs, releases, paths }: App) =>
+  host.sync([paths.root, paths.enabled, tree, repo, envs, releases]);
+
 const journalFile = (app: App) => below(app, "journal.json");
 const liveFile = (app: App) => below(app, "live");
 
@@ -139,8 +146,9 @@ export function readRelease(host: Host, app: App, number: number): Release {
   return JSON.parse(content) as Release;
 }
 
+/** Writes the record of a release; whoever makes it the live one syncs it before. */
 export const writeRelease = (host: Host, app: App, release: Release) =>
-  host.write(releaseFiles(app, release.number).record, `${JSON.stringify(release, null, 1)}\n`);
+  host.note(releaseFiles(app, release.number).record, `${JSON.stringify(release, null, 1)}\n`);
 
 /** The live release, if there is one. */
 export function liveRelease(host: Host, app: App): Release | undefined {
@@ -223,8 +231,9 @@ function formerUndo(host: Host, app: App, release: number): TreeUndo {
   };
 }
 
+/** Writes the journal; to be synced before anything is touched. */
 export const writeJournal = (host: Host, app: App, journal: Journal) =>
-  host.write(journalFile(app), JSON.stringify(journal));
+  host.note(journalFile(app), JSON.stringify(journal));
 
 export const removeJournal = (host: Host, app: App) => host.remove(journalFile(app));
 

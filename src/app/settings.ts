@@ -113,7 +113,7 @@ const isOfPiku = (key: string) => isSetting(key) || (family.test(key) && isShell
 
 function isExported(key: string): boolean {
   const { prefix, rest } = divided(key);
-  if (limitOf(key) || key.startsWith("PIKU_INTERNAL_")) return true;
+  if (prefix === "PIKU_" && (rest.startsWith("INTERNAL_") || limitOf(key))) return true;
   return exported[prefix]?.split(" ").includes(rest) === true;
 }
 

@@ -129,7 +129,7 @@ function writeIndex(host: Host, folder: string, page: BoardPage): void {
   const fresh = `${folder}/.index.${host.pid}.tmp`;
   host.remove(fresh);
   host.append(fresh, renderLanguages(page), 0o644);
-  host.rename(fresh, `${folder}/index.html`);
+  host.move(fresh, `${folder}/index.html`);
   // Left by one that was killed.
   for (const name of host.list(folder).filter((one) => one.endsWith(".tmp"))) {
     const left = host.stat(`${folder}/${name}`);

@@ -8,6 +8,7 @@ import { keepCurrent } from "../board/newer.ts";
 import { expireKept } from "../deploy/kept.ts";
 import { minFree } from "../deploy/space.ts";
 import type { Host } from "../host/host.ts";
+import { tidyRepository } from "../repository/push.ts";
 import { refreshRanges } from "../site/cloudflare.ts";
 import { turnSiteLogs } from "../site/logs.ts";
 import { renew } from "../site/renew.ts";
@@ -46,8 +47,12 @@ export const daily = command({
     if (!args["if-time"] || isTime(host, paths)) {
       const machine = readBoardSettings(host, paths.settings);
       host.write(dailyFiles(paths).done, String(host.now()));
-      for (const app of listApps(host, paths).map((name) => appOf(paths, name)))
+      for (const app of listApps(host, paths).map((name) => appOf(paths, name))) {
         attempt(`app '${app.name}'`, () => renewSite(host, app, machine));
+        attempt(`the repository of app '${app.name}'`, () => {
+          if (host.stat(`${app.repo}/HEAD`)) tidyRepository(host, app);
+        });
+      }
       attempt("logs", () => boundLogs(host, paths));
       attempt("Cloudflare", () =>
         withLock(host, paths, "machine", undefined, "", () => refreshRanges(host, paths, machine)),

@@ -7,8 +7,8 @@ import { type Release, readableLive } from "../app/releases.ts";
 import { layered, setting } from "../app/settings.ts";
 import { withdraw } from "../deploy/recover.ts";
 import type { Host } from "../host/host.ts";
-import { fileOfCommit, revision } from "../repository/commit.ts";
-import type { Update } from "../repository/push.ts";
+import { fileOfCommit } from "../repository/commit.ts";
+import { branchTip, type Update } from "../repository/push.ts";
 import { Ended, explain } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { printable } from "../text/text.ts";
@@ -62,7 +62,7 @@ export function goBackIfRefused(
 ): void {
   const live = readableLive(host, app);
   if (!live?.branch || live.cause !== "push" || live.number === before?.number) return;
-  if (revision(host, app.repo, `refs/heads/${live.branch}`) === live.commit) return;
+  if (branchTip(host, app, live.branch) === live.commit) return;
   const aside: Host = {
     ...host,
     say: host.sayError,

@@ -1,6 +1,6 @@
 import type { App } from "../app/app.ts";
 import { readScaling } from "../app/live.ts";
-import { liveRelease, releaseFiles, writeLive, writeRelease } from "../app/releases.ts";
+import { liveRelease, releaseFiles, syncApp, writeLive, writeRelease } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { commitOf } from "../repository/worktree.ts";
 import { listVassals } from "../workers/emperor.ts";
@@ -40,5 +40,6 @@ export function adopt(host: Host, app: App): void {
     vassals: vassals.map(({ file }) => file),
     steps: [],
   });
+  syncApp(host, app);
   writeLive(host, app, 0);
 }

@@ -12,6 +12,7 @@ import {
   readJournal,
   releaseFiles,
   removeJournal,
+  syncApp,
   writeJournal,
   writeLive,
   writeRelease,
@@ -24,9 +25,10 @@ import {
   keepReplaced,
   planCheckout,
 } from "../repository/checkout.ts";
-import { dropGuard, guard } from "../repository/guard.ts";
+import { dropGuard } from "../repository/guard.ts";
 import { recordOutputs } from "../repository/own.ts";
 import { keepCommit } from "../repository/push.ts";
+import { isComplete } from "../runtimes/dependencies.ts";
 import { ensureRanges } from "../site/cloudflare.ts";
 import { renderSite } from "../site/render.ts";
 import { routeTo, switchSite } from "../site/switch.ts";
@@ -34,7 +36,6 @@ import { Ended, explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { ensureDaily } from "../workers/daily.ts";
 import { requireEmperor } from "../workers/emperor.ts";
-import { ensureWallScript, wallArgv } from "../workers/isolation.ts";
 import { claimPorts } from "../workers/ports.ts";
 import { slotFlag, socketLink } from "../workers/worker.ts";
 import { adopt } from "./adopt.ts";
@@ -42,6 +43,7 @@ import { announce, renderInterrupted, renderOwn, renderUnchanged, warn } from ".
 import { build, runRelease } from "./build.ts";
 import { warnOfFrontPage } from "./front-page.ts";
 import { type Generation, planGeneration, startGeneration } from "./generation.ts";
+import { guardTrees } from "./guard-trees.ts";
 import { askHook, hookFacts, tellHook } from "./hooks.ts";
 import { settleKept } from "./kept.ts";
 import { type AskedDeploy, type Plan, planDeploy } from "./plan.ts";
@@ -180,26 +182,26 @@ function goLive(
   const plan = step("plan", () => planAndClaim(host, asked, live, number));
   warn(recorder, plan, live);
   prepare(recorder, plan, number);
-  // Until a release without a wall is live the app's own processes are not to be trusted.
-  if (plan.wall) {
-    ensureWallScript(host, app.paths);
-    guard(host, app, wallArgv(app, "tree", []));
-  }
+  guardTrees(host, plan);
   const wanted = wantedFiles(plan, number, live);
+  const { environment } = plan;
+  const isBuilt = environment !== undefined && !isComplete(host, environment.folder);
   // Refused before anything is built; the app may write on meanwhile.
-  planCheckout(host, wanted, undefined);
+  const early = planCheckout(host, wanted, undefined);
   const outputs = step("build", () => build(recorder, plan));
-  const checkout = step("tree", () => planCheckout(host, wanted, outputs));
+  // Where nothing was built no time has passed.
+  const checkout = step("tree", () =>
+    isBuilt || outputs ? planCheckout(host, wanted, outputs) : early,
+  );
   const { change } = checkout;
   const planned = planGeneration(host, plan, live, number);
   const generation = { ...planned, release: { ...planned.release, took: change?.took } };
-  begin(host, plan, generation, checkout);
+  begin(host, plan, generation, checkout, former);
   if (change) step("checkout", () => applyCheckout(host, checkout, change));
   const releases = target.releases && plan.procfile.release !== undefined;
   const release = () => step("release", () => runRelease(recorder, plan));
   recordOutputs(host, app, { number, live: live?.number }, releases ? release : undefined);
   step("start", () => startGeneration(recorder, plan, generation));
-  keepFiles(host, plan, number);
   step("switch", () => switchOver(host, plan, generation.release));
   makeLive(host, plan, { ...generation.release, steps }, former);
   warnOfFrontPage(host, plan);
@@ -260,18 +262,31 @@ function prepare(recorder: Recorder, plan: Plan, number: number): void {
   host.mkdir(app.cache);
 }
 
-/** Records what is about to change, so that it can be undone whatever happens. */
-function begin(host: Host, { app, cause }: Plan, { release }: Generation, checkout: Checkout) {
+/**
+ * Records what is about to change, so that it can be undone whatever happens. Files of the app's
+ * that will be replaced are on the disk before the journal is, which lets them be put back.
+ */
+function begin(
+  host: Host,
+  plan: Plan,
+  { release }: Generation,
+  checkout: Checkout,
+  former: string,
+) {
+  const { app, cause } = plan;
   const { change } = checkout;
   if (change) for (const line of renderOwn(change)) host.say(line);
-  keepReplaced(host, checkout);
-  writeRelease(host, app, release);
+  keepFiles(host, plan, release.number, former);
+  if (keepReplaced(host, checkout)) syncApp(host, app);
   writeJournal(host, app, {
     release: release.number,
     cause,
     made: !host.stat(app.tree),
     tree: checkout.change?.undo,
   });
+  syncApp(host, app);
+  // A record counts as one of a release that was live: none may be there without the journal.
+  writeRelease(host, app, release);
 }
 
 /** Sends requests to the new processes. */
@@ -294,11 +309,17 @@ function isLookedAt(host: Host, app: App, { workers }: Release): boolean {
 }
 
 /** Saves what a release consists of, for a later rollback. */
-function keepFiles(host: Host, { app, site, target, settings }: Plan, number: number): void {
+function keepFiles(
+  host: Host,
+  { app, site, target, settings }: Plan,
+  number: number,
+  former: string,
+): void {
   const files = releaseFiles(app, number);
-  if (site) host.write(files.site, renderSite(site), 0o600);
-  host.write(files.settings, target.serverSettings, 0o600);
-  host.write(files.live, renderSettings(settings), 0o600);
+  if (site) host.note(files.site, renderSite(site), 0o600);
+  host.note(files.settings, target.serverSettings, 0o600);
+  host.note(files.live, renderSettings(settings), 0o600);
+  if (former !== target.serverSettings) host.note(files.former, former, 0o600);
 }
 
 /**
@@ -319,9 +340,9 @@ function makeLive(host: Host, { app, target, wall }: Plan, release: Release, for
         "try again",
       );
     }
-    host.write(releaseFiles(app, release.number).former, former, 0o600);
     host.write(`${app.envs}/ENV`, target.serverSettings, 0o600);
   }
+  syncApp(host, app);
   writeLive(host, app, release.number);
   if (!wall) dropGuard(host, app);
   markStarted(host, app);

@@ -12,6 +12,7 @@ import {
   releaseFiles,
   removeJournal,
   removeLive,
+  syncApp,
   writeJournal,
 } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
@@ -44,6 +45,7 @@ export function recover(host: Host, app: App): void {
 export function withdraw(host: Host, app: App, release: number, hadTree: boolean): void {
   withLock(host, app.paths, "deploy", app, "push", () => {
     writeJournal(host, app, { release, cause: "push", made: !hadTree });
+    syncApp(host, app);
     removeLive(host, app);
     recover(host, app);
     holdCommit(host, app, release, undefined);
@@ -64,6 +66,7 @@ function finishDeploy(host: Host, app: App, journal: Journal): void {
     settleFiles(host, app, live);
     restoreSite(host, app, live);
   }
+  syncApp(host, app);
   removeJournal(host, app);
 }
 
@@ -75,8 +78,13 @@ function undo(host: Host, app: App, journal: Journal, live: Release | undefined)
   if (journal.made) host.remove(app.tree);
   else if (journal.tree) restoreTree(host, app, journal.release, journal.tree);
   if (!live) forget(host, app);
-  const former = host.read(releaseFiles(app, journal.release).former);
-  if (former !== undefined) host.write(`${app.envs}/ENV`, former, 0o600);
+  const { former, settings } = releaseFiles(app, journal.release);
+  const before = host.read(former);
+  // What somebody has written by hand meanwhile stays.
+  if (before !== undefined && host.read(`${app.envs}/ENV`) === host.read(settings))
+    host.write(`${app.envs}/ENV`, before, 0o600);
+  // Of a commit that may have been lost, and then git would refuse to go on.
+  host.remove(`${app.repo}/refs/piku/${journal.release}`);
   host.remove(runFolder(app, journal.release));
   forgetRelease(host, app, journal.release);
   for (const name of host.list(app.paths.enabled)) {
@@ -88,9 +96,13 @@ function undo(host: Host, app: App, journal: Journal, live: Release | undefined)
 /** Removes what a failed first deploy has created outside of the work tree. */
 function forget(host: Host, app: App): void {
   removeSite(host, app);
-  for (const name of ["crt", "key"]) host.remove(`${app.paths.nginx}/${app.name}.${name}`);
+  for (const name of ["crt", "key", "facts"]) host.remove(`${app.paths.nginx}/${app.name}.${name}`);
   // If the folder existed before, it shows no commit that a later deploy could start from.
   host.remove(`${app.tree}/.git`);
+}
+
+function noteIfOther(host: Host, path: string, content: string | undefined, mode: number): void {
+  if (content !== undefined && host.read(path) !== content) host.note(path, content, mode);
 }
 
 /** Writes the files that tell people, and the original, what is live. */
@@ -98,6 +110,6 @@ export function settleFiles(host: Host, app: App, release: Release): void {
   const files = releaseFiles(app, release.number);
   host.mkdir(app.envs);
   const live = host.read(files.live);
-  if (live !== undefined) host.write(`${app.envs}/LIVE_ENV`, live, 0o600);
-  host.write(`${app.envs}/SCALING`, renderScaling(release.scaling));
+  noteIfOther(host, `${app.envs}/LIVE_ENV`, live, 0o600);
+  noteIfOther(host, `${app.envs}/SCALING`, renderScaling(release.scaling), 0o644);
 }

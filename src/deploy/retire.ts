@@ -25,11 +25,7 @@ export function retireLater(host: Host, app: App): void {
   // Nor for the cleaning up: whoever holds the lock does that.
   if (!isBusy && isHeld(host, app.paths, "deploy", app)) return;
   if (!isBusy) retire(host, app);
-  else
-    host.start([host.self, "retire", app.name], {
-      log: "/dev/null",
-      status: `${app.releases}/retire`,
-    });
+  else host.detach([host.self, "retire", app.name]);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { askProgram } from "../app/answers.ts";
 import type { App } from "../app/app.ts";
 import type { Settings } from "../app/env-file.ts";
 import { liveSettings } from "../app/live.ts";
@@ -31,7 +32,7 @@ export function sourceOf(
     read: remembered((name) => fileOfCommit(host, commit, name, 16 * 1024 * 1024) ?? ""),
     has: (tool) => findTool(host, tool) !== undefined,
     probe: (...argv) => host.capture(argv).status === 0,
-    ask: (...argv) => host.capture(argv).stdout.trim(),
+    ask: (...argv) => askProgram(host, argv).stdout.trim(),
   };
 }
 

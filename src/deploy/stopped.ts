@@ -1,5 +1,5 @@
 import type { App } from "../app/app.ts";
-import { stoppedFile } from "../app/releases.ts";
+import { stoppedFile, syncApp } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { settlePage } from "../site/maintenance.ts";
 import { listVassals } from "../workers/emperor.ts";
@@ -7,7 +7,10 @@ import { stopVassals } from "../workers/stop.ts";
 
 /** Removes the mark and the page of a stopped app, whose release is live again. */
 export function markStarted(host: Host, app: App): void {
-  host.remove(stoppedFile(app));
+  if (host.stat(stoppedFile(app))) {
+    host.remove(stoppedFile(app));
+    syncApp(host, app);
+  }
   settlePage(host, app, false);
 }
 

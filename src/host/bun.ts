@@ -1,4 +1,5 @@
 /// <reference types="bun" />
+import { dlopen } from "bun:ffi";
 import * as fs from "node:fs";
 import { appending, create, exclusive, nonBlocking } from "./descriptor.ts";
 import type { Host } from "./host.ts";
@@ -29,6 +30,10 @@ export const host: Host = posixHost({
     attempt("read", path, () => fs.readSync(descriptor, into, 0, into.length, offset ?? null)),
   write: (descriptor, bytes, path) => attempt("write", path, () => fs.writeSync(descriptor, bytes)),
   sync: (descriptor, path) => attempt("fsync", path, () => fs.fsyncSync(descriptor)),
+  syncDisks(paths) {
+    const disks = new Map(paths.map((path) => [fs.statSync(path).dev, path]));
+    for (const path of disks.values()) syncDisk(path);
+  },
   stat(path, follow) {
     const stat = attempt("stat", path, () => (follow ? fs.statSync(path) : fs.lstatSync(path)));
     return {
@@ -72,8 +77,18 @@ export const host: Host = posixHost({
       maxBuffer: most,
       killSignal: "SIGKILL",
     }),
+  launch(argv, child) {
+    const stdio = { stdin: "ignore", stdout: "ignore", stderr: "ignore" } as const;
+    const started = attempt("run", argv[0]!, () =>
+      Bun.spawn([...argv], { ...child, ...stdio, detached: true }),
+    );
+    started.unref();
+    return started.pid;
+  },
   kill: (pid, signal) => attempt("kill", String(pid), () => process.kill(pid, signal)),
   flock(descriptor, path) {
+    if (libc()?.flock(descriptor, exclusiveLock | notWaiting) === 0) return true;
+    // The program can tell a lock that is held from one that cannot be taken.
     // The lock is on the open file description that we share with the child, so it stays when the
     // child is gone.
     const { status } = spawn(["flock", "-n", "-x", "0"], {
@@ -125,6 +140,46 @@ function spawn(argv: readonly string[], options: Child & Stdio) {
     stderr: (ran.stderr ?? new Uint8Array(0)) as Uint8Array,
     isCut: ran.exitedDueToMaxBuffer === true,
   };
+}
+
+// Of flock(2), the same on all Linux.
+const exclusiveLock = 2;
+const notWaiting = 4;
+
+const signatures = {
+  flock: { args: ["i32", "i32"], returns: "i32" },
+  syncfs: { args: ["i32"], returns: "i32" },
+} as const;
+const libcNames = ["libc.so.6", `libc.musl-${process.arch === "x64" ? "x86_64" : "aarch64"}.so.1`];
+
+type Libc = ReturnType<typeof dlopen<typeof signatures>>["symbols"];
+let found: Libc | false | undefined;
+
+/** The system calls that Bun lacks; undefined where it cannot call them, and programs are run. */
+function libc(): Libc | undefined {
+  for (const name of found === undefined ? libcNames : []) {
+    try {
+      found = dlopen(name, signatures).symbols;
+      break;
+    } catch {
+      found = false;
+    }
+  }
+  return found || undefined;
+}
+
+function syncDisk(path: string): void {
+  const descriptor = attempt("open", path, () => fs.openSync(path, "r"));
+  try {
+    const done = libc()?.syncfs(descriptor);
+    if (done === 0) return;
+  } finally {
+    fs.closeSync(descriptor);
+  }
+  const child = { env: { PATH: process.env.PATH ?? "/usr/bin:/bin" } };
+  const how = { stdin: "ignore", stdout: "ignore", stderr: "ignore" } as const;
+  if (spawn(["sync", "-f", path], { ...child, ...how }).status !== 0)
+    throw new SystemError("EIO", "syncfs", path);
 }
 
 function attempt<T>(call: string, path: string, work: () => T): T {

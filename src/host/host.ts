@@ -1,3 +1,15 @@
+/** A process that is alive, as proc(5) has it. */
+export interface ProcessFacts {
+  pid: number;
+  parent: number;
+  group: number;
+  session: number;
+  /** Its CPU time with that of its children that have ended, in ticks of 10 ms. */
+  ticks: number;
+  /** When it began, in such ticks since the machine did. */
+  began: number;
+}
+
 /** What `stat` tells of one directory entry, the entry itself and not what a link points to. */
 export interface Entry {
   type: "file" | "directory" | "link" | "socket" | "other";
@@ -128,6 +140,11 @@ export interface Host {
    */
   write(path: string, text: string, mode?: number): void;
   /**
+   * The same without syncing anything: a power cut may take it back, or leave a part of it. For what
+   * is only a help, or is synced with more of its kind.
+   */
+  note(path: string, text: string, mode?: number): void;
+  /**
    * Adds to a file, but not through a link; it is made with this mode (0600 unless given) when it is
    * not there.
    */
@@ -144,11 +161,19 @@ export interface Host {
    * Removes a file, a link or a whole tree (never following links); nothing when it is not there.
    */
   remove(path: string): void;
+  /**
+   * Brings all that has been written to the file systems of these paths to the disk, by whomever
+   * (syncfs(2)): what comes after it is never there without it. Paths that are not there are passed
+   * over.
+   */
+  sync(paths: readonly string[]): void;
   /** Renames over whatever file is there, and syncs the folder. */
   rename(from: string, to: string): void;
+  /** The same without syncing, as `note` writes. */
+  move(from: string, to: string): void;
   /**
    * Makes `path` a symbolic link to `target`, atomically in the place of a link or file that is
-   * there.
+   * there; nothing is synced.
    */
   link(target: string, path: string): void;
   /** What a symbolic link says, or undefined when `path` is none. */
@@ -177,6 +202,8 @@ export interface Host {
    * `log`.
    */
   start(argv: readonly string[], how: Exec & { log: string; status: string }): Job;
+  /** Starts a child in a session of its own that reads and says nothing, and forgets it. */
+  detach(argv: readonly string[], how?: Exec): void;
   /**
    * The exit status of a job, or undefined while it runs. A job that vanished without one has 137.
    */
@@ -189,6 +216,8 @@ export interface Host {
    */
   signal(pid: number, name: string): boolean;
 
+  /** Every process of the machine that is alive, other users' as well. */
+  processes(): ProcessFacts[];
   /** From now on HUP, INT and TERM do not end this process; its children take them as usual. */
   ignoreHangup(): void;
 

@@ -1,27 +1,24 @@
 import type { Exec, Host, Job } from "./host.ts";
 import script from "./job.sh" with { type: "text" };
 import { bootTime, endGroups, groupsOf, isAlive, pidIn, wordsOf } from "./processes.ts";
-
-/**
- * Runs `job.sh` in a session of its own. `$(...)` ends when the job has closed descriptor 3; what
- * runs behind `&` is no group leader, so setsid need not fork.
- */
-const launch = `: $(setsid sh -c "$0" piku-job "$@" &)`;
+import { waitUntil } from "./wait.ts";
 
 /** Starts a child in a session of its own; see `Host.start`. */
 export function startJob(
   host: Host,
+  launch: (argv: readonly string[], how: Exec) => number,
   argv: readonly string[],
   { log, status, cwd, env }: Exec & { log: string; status: string },
 ): Job {
   host.remove(status);
   host.remove(`${status}.pid`);
   host.append(log, "");
-  const ran = host.capture(["sh", "-c", launch, script, status, log, ...argv], { cwd, env });
-  if (sessionOf(host, { status }) === undefined && host.read(status) === undefined) {
-    throw new Error(`cannot start '${argv[0]}': ${ran.stderr.trim() || `status ${ran.status}`}`);
-  }
-  return { status };
+  const pid = launch(["sh", "-c", script, "piku-job", status, log, ...argv], { cwd, env });
+  const job = { status };
+  const isThere = () => sessionOf(host, job) !== undefined || statusOf(host, job) !== undefined;
+  waitUntil(host, () => isThere() || !isAlive(host, pid), { every: 1 });
+  if (!isThere()) throw new Error(`cannot start '${argv[0]}': '${status}' cannot be written`);
+  return job;
 }
 
 /** The exit status of a job, or undefined while it runs; see `Host.poll`. */

@@ -1,6 +1,7 @@
 import type { Host } from "./host.ts";
 import { endJob, pollJob, startJob } from "./jobs.ts";
 import { outputOf } from "./output.ts";
+import { readProcesses } from "./processes.ts";
 import { readingOf } from "./read.ts";
 import { childrenOf } from "./run.ts";
 import type { System } from "./system.ts";
@@ -10,6 +11,7 @@ import { writingOf } from "./write.ts";
 export function posixHost(system: System): Host {
   const output = outputOf(system);
   const children = childrenOf(system, output.sayError);
+  const { launch, ...rest } = children;
   const host: Host = {
     engine: system.engine,
     target: system.target,
@@ -19,12 +21,13 @@ export function posixHost(system: System): Host {
     uid: system.uid,
     gid: system.gid,
     parent: () => system.parent(),
+    processes: () => system.processes?.() ?? readProcesses(host),
     ignoreHangup: () => system.ignoreHangup(),
 
     ...readingOf(system),
     ...writingOf(system, children.capture),
-    ...children,
-    start: (argv, how) => startJob(host, argv, how),
+    ...rest,
+    start: (argv, how) => startJob(host, launch, argv, how),
     poll: (job) => pollJob(host, job),
     end: (job, grace) => endJob(host, job, grace),
     ...output,

@@ -1,4 +1,4 @@
-import type { Host } from "./host.ts";
+import type { Host, ProcessFacts } from "./host.ts";
 
 /** One process of the machine, as /proc shows it to everybody. */
 export interface Process {
@@ -40,6 +40,16 @@ export function statOf(host: Host, pid: number): Omit<Process, "title"> | undefi
   return fields && { pid, parent: Number(fields[1]), group: Number(fields[2]) };
 }
 
+/** `Host.processes` by the files below /proc. */
+export const readProcesses = (host: Host): ProcessFacts[] =>
+  processIds(host).flatMap((pid) => {
+    const fields = statFields(host, pid)?.map(Number);
+    if (!fields) return [];
+    const [, parent, group, session] = fields as [number, number, number, number];
+    const ticks = fields.slice(11, 15).reduce((sum, value) => sum + value, 0);
+    return [{ pid, parent, group, session, ticks, began: fields[19]! }];
+  });
+
 /** A process as `Status` counts it. */
 export interface Running {
   pid: number;
@@ -61,13 +71,13 @@ export const bootTime = (host: Host) =>
 /** Every process that is alive. */
 export function everyProcess(host: Host): Running[] {
   const booted = bootTime(host);
-  return processIds(host).flatMap((pid) => {
-    const fields = statFields(host, pid);
-    if (!fields) return [];
-    const [parent, group] = [Number(fields[1]), Number(fields[2])];
-    const cpu = tick * fields.slice(11, 15).reduce((sum, value) => sum + Number(value), 0);
-    return [{ pid, parent, group, cpu, began: Math.round(booted + tick * Number(fields[19])) }];
-  });
+  return host.processes().map(({ pid, parent, group, ticks, began }) => ({
+    pid,
+    parent,
+    group,
+    cpu: tick * ticks,
+    began: Math.round(booted + tick * began),
+  }));
 }
 
 /** These processes, those of their groups where they lead one, and all that descends from them. */
@@ -127,14 +137,15 @@ export const linkOf = (host: Host, pid: number, link: "exe" | "cwd") =>
 
 /** The processes of a group that are alive. */
 const membersOf = (host: Host, group: number): number[] =>
-  processIds(host).filter((pid) => statOf(host, pid)?.group === group);
+  host
+    .processes()
+    .filter((one) => one.group === group)
+    .map(({ pid }) => pid);
 
 /** The groups of a session in which a process is alive. */
 export function groupsOf(host: Host, session: number): number[] {
-  const members = processIds(host)
-    .map((pid) => statFields(host, pid))
-    .filter((fields) => Number(fields?.[3]) === session);
-  return [...new Set(members.map((fields) => Number(fields![2])))];
+  const members = host.processes().filter((one) => one.session === session);
+  return [...new Set(members.map(({ group }) => group))];
 }
 
 /** Ends a process group: TERM, and KILL after `grace` milliseconds. */

@@ -49,6 +49,7 @@ declare module "piku:native" {
   export function chmod(path: string, mode: number): number;
   export function mkdir(path: string, mode: number): number;
   export function fsync(descriptor: number): number;
+  export function syncfs(descriptors: readonly number[]): number;
   export function flock(descriptor: number): number;
   export function getuid(): number;
   export function getgid(): number;
@@ -73,6 +74,12 @@ declare module "piku:native" {
     stdin: number,
     most: number,
   ): [status: number, stdout: ArrayBuffer, stderr: ArrayBuffer, isCut: boolean];
+  export function launch(
+    argv: readonly string[],
+    env: readonly string[],
+    cwd: string | undefined,
+  ): number;
+  export function processes(): ArrayBuffer;
   export function ignoreHangup(): void;
 }
 

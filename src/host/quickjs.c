@@ -1,10 +1,12 @@
 /* main() of the QuickJS executables, and the system calls that QuickJS's own `os` module lacks.
    Calls give what the kernel gives: a number, negative errno when they fail. */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -94,6 +96,25 @@ CALL(make_folder) {
   return done;
 }
 
+/* syncfs for each disk that these descriptors are on, once */
+CALL(sync_disks) {
+  dev_t seen[32];
+  int count = 0, fd;
+  for (;; count++) {
+    struct stat st;
+    JSValue item = JS_GetPropertyUint32(ctx, argv[0], count);
+    int isLast = JS_IsUndefined(item);
+    fd = number(ctx, item);
+    JS_FreeValue(ctx, item);
+    if (isLast || count == 32) return JS_NewInt32(ctx, 0);
+    if (fstat(fd, &st) < 0) return result(ctx, -1);
+    seen[count] = st.st_dev;
+    int at = 0;
+    while (seen[at] != st.st_dev) at++;
+    if (at == count && syncfs(fd) < 0) return result(ctx, -1);
+  }
+}
+
 CALL(sync_file) { return result(ctx, fsync(number(ctx, argv[0]))); }
 CALL(lock_file) { return result(ctx, flock(number(ctx, argv[0]), LOCK_EX | LOCK_NB)); }
 CALL(user) { return JS_NewInt64(ctx, getuid()); }
@@ -129,147 +150,18 @@ CALL(can_bind) {
   return JS_NewBool(ctx, bound);
 }
 
-static char **strings(JSContext *ctx, JSValueConst list) {
-  int64_t length = 0;
-  JSValue size = JS_GetPropertyStr(ctx, list, "length");
-  JS_ToInt64(ctx, &length, size);
-  char **all = calloc(length + 1, sizeof *all);
-  for (int64_t i = 0; all && i < length; i++) {
-    JSValue item = JS_GetPropertyUint32(ctx, list, i);
-    const char *text = JS_ToCString(ctx, item);
-    all[i] = strdup(text ? text : "");
-    JS_FreeCString(ctx, text);
-    JS_FreeValue(ctx, item);
-  }
-  return all;
-}
-
-static const int endings[] = {SIGHUP, SIGINT, SIGTERM};
-static int ignoring;
-
-CALL(ignoreHangup) {
-  ignoring = 1;
-  for (int i = 0; i < 3; i++) signal(endings[i], SIG_IGN);
-  return JS_UNDEFINED;
-}
-
-/* What comes out of a child's pipe. */
-struct output {
-  int from;
-  uint8_t *bytes;
-  size_t length, size;
-};
-
-/* Reads what is there; false when memory or `most` does not suffice. */
-static int take(struct output *out, size_t most) {
-  if (out->size - out->length < 65536) {
-    size_t size = out->size ? out->size * 2 : 65536;
-    uint8_t *bytes = realloc(out->bytes, size);
-    if (!bytes) return 0;
-    out->bytes = bytes, out->size = size;
-  }
-  ssize_t taken = read(out->from, out->bytes + out->length, out->size - out->length);
-  if (taken > 0) out->length += taken;
-  if (taken == 0 || (taken < 0 && errno != EINTR && errno != EAGAIN)) close(out->from), out->from = -1;
-  return out->length <= most;
-}
-
-/* Takes what the child prints until both pipes are closed, or until it has ended: what it leaves behind may keep them open.
-   True when there was too much. */
-static int collect(pid_t pid, struct output out[2], size_t most, int *status, int *ended) {
-  while (out[0].from >= 0 || out[1].from >= 0) {
-    struct pollfd pipes[2] = {{.fd = out[0].from, .events = POLLIN}, {.fd = out[1].from, .events = POLLIN}};
-    int ready = poll(pipes, 2, *ended ? 0 : 100);
-    if (ready == 0 && *ended) break;
-    if (ready == 0) *ended = waitpid(pid, status, WNOHANG) == pid;
-    for (int i = 0; ready > 0 && i < 2; i++)
-      if (pipes[i].revents && !take(&out[i], most)) return 1;
-  }
-  return 0;
-}
-
-/* Runs a child and gives its exit status, or negative errno. Unlike os.exec it tells why it failed, looks in the child's own PATH,
-   gives the child the default SIGPIPE, and, like a shell, leaves ^C and ^\ to the child from before there is one.
-   With `out`, stdout and stderr are collected there. */
-static int run_child(JSContext *ctx, JSValueConst *argv, int stdio[3], struct output *out, size_t most, int *is_cut) {
-  extern char **environ;
-  int report[2], pipes[2][2] = {{-1, -1}, {-1, -1}}, status = 0, error = 0, ended = 0;
-  struct sigaction ignore = {.sa_handler = SIG_IGN}, interrupt, quit;
-  if (pipe2(report, O_CLOEXEC) < 0) return -errno;
-  for (int i = 0; out && i < 2 && !error; i++) {
-    if (pipe2(pipes[i], O_CLOEXEC) < 0) error = errno;
-    out[i].from = pipes[i][0], stdio[i + 1] = pipes[i][1];
-  }
-  char **arguments = strings(ctx, argv[0]), **env = strings(ctx, argv[1]);
-  const char *cwd = JS_IsUndefined(argv[2]) ? NULL : JS_ToCString(ctx, argv[2]);
-  sigaction(SIGINT, &ignore, &interrupt);
-  sigaction(SIGQUIT, &ignore, &quit);
-  pid_t pid = error ? -1 : fork();
-  if (pid == 0) {
-    for (int i = 0; i < 3 && !error; i++)
-      if (dup2(stdio[i], i) < 0) error = errno;
-    if (report[1] != 3) dup3(report[1], 3, O_CLOEXEC);
-    closefrom(4);
-    signal(SIGPIPE, SIG_DFL);
-    sigaction(SIGINT, &interrupt, NULL);
-    sigaction(SIGQUIT, &quit, NULL);
-    for (int i = 0; ignoring && i < 3; i++) signal(endings[i], SIG_DFL);
-    environ = env;
-    if (!error && cwd && chdir(cwd) < 0) error = errno;
-    if (!error) execvp(arguments[0], arguments), error = errno;
-    if (write(3, &error, sizeof error) < 0) _exit(126);
-    _exit(127);
-  }
-  if (pid < 0 && !error) error = errno;
-  close(report[1]);
-  for (int i = 0; i < 2; i++)
-    if (pipes[i][1] >= 0) close(pipes[i][1]);
-  while (pid > 0 && read(report[0], &error, sizeof error) < 0 && errno == EINTR) {}
-  close(report[0]);
-  if (pid > 0 && out && collect(pid, out, most, &status, &ended)) *is_cut = 1, kill(pid, SIGKILL);
-  for (int i = 0; out && i < 2; i++)
-    if (out[i].from >= 0) close(out[i].from);
-  while (pid > 0 && !ended && waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
-  sigaction(SIGINT, &interrupt, NULL);
-  sigaction(SIGQUIT, &quit, NULL);
-  JS_FreeCString(ctx, cwd);
-  for (char **p = arguments; p && *p; p++) free(*p);
-  for (char **p = env; p && *p; p++) free(*p);
-  free(arguments);
-  free(env);
-  if (error) return -error;
-  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
-/* run(argv, ["NAME=value", ...], cwd, stdin, stdout, stderr): the child's exit status */
-CALL(run) {
-  int stdio[3] = {number(ctx, argv[3]), number(ctx, argv[4]), number(ctx, argv[5])};
-  return JS_NewInt32(ctx, run_child(ctx, argv, stdio, NULL, 0, NULL));
-}
-
-static void free_bytes(JSRuntime *runtime, void *opaque, void *bytes) { free(bytes); }
-
-/* capture(argv, ["NAME=value", ...], cwd, stdin, most): [exit status, stdout, stderr, whether there was more] */
-CALL(capture) {
-  struct output out[2] = {{.from = -1}, {.from = -1}};
-  int stdio[3] = {number(ctx, argv[3]), -1, -1}, is_cut = 0;
-  int status = run_child(ctx, argv, stdio, out, number(ctx, argv[4]), &is_cut);
-  JSValue found = JS_NewArray(ctx);
-  JS_SetPropertyUint32(ctx, found, 0, JS_NewInt32(ctx, status));
-  for (int i = 0; i < 2; i++)
-    JS_SetPropertyUint32(ctx, found, i + 1, JS_NewArrayBuffer(ctx, out[i].bytes, out[i].length, free_bytes, NULL, 0));
-  JS_SetPropertyUint32(ctx, found, 3, JS_NewBool(ctx, is_cut));
-  return found;
-}
+#include "quickjs-children.c"
+#include "quickjs-memory.c"
 
 static const JSCFunctionListEntry calls[] = {
   /* PIKU_TARGET comes from build.ts. */
   JS_PROP_STRING_DEF("target", PIKU_TARGET, 0),
   JS_CFUNC_DEF("errorName", 1, error_name), JS_CFUNC_DEF("decode", 3, decode), JS_CFUNC_DEF("encode", 1, encode),
   JS_CFUNC_DEF("chmod", 2, change_mode), JS_CFUNC_DEF("mkdir", 2, make_folder), JS_CFUNC_DEF("fsync", 1, sync_file),
-  JS_CFUNC_DEF("flock", 1, lock_file), JS_CFUNC_DEF("getuid", 0, user), JS_CFUNC_DEF("getgid", 0, group),
+  JS_CFUNC_DEF("flock", 1, lock_file), JS_CFUNC_DEF("syncfs", 1, sync_disks), JS_CFUNC_DEF("getuid", 0, user), JS_CFUNC_DEF("getgid", 0, group),
   JS_CFUNC_DEF("getppid", 0, parent), JS_CFUNC_DEF("memoryFile", 0, memory_file), JS_CFUNC_DEF("free", 1, free_space),
   JS_CFUNC_DEF("canBind", 2, can_bind), JS_CFUNC_DEF("run", 6, run), JS_CFUNC_DEF("capture", 5, capture),
+  JS_CFUNC_DEF("launch", 3, launch), JS_CFUNC_DEF("processes", 0, processes),
   JS_CFUNC_DEF("ignoreHangup", 0, ignoreHangup),
 };
 
@@ -298,8 +190,10 @@ int main(int argc, char **argv) {
     if (fd < 0 || fd > 2) break;
   }
   signal(SIGPIPE, SIG_IGN);
-  JSRuntime *runtime = JS_NewRuntime();
+  JSRuntime *runtime = JS_NewRuntime2(&memory, NULL);
   JS_SetMaxStackSize(runtime, 1 << 20);
+  /* Loading the program makes no garbage. */
+  JS_SetGCThreshold(runtime, 4 << 20);
   js_std_init_handlers(runtime);
   JSContext *ctx = JS_NewContext(runtime);
   JS_SetHostPromiseRejectionTracker(runtime, track, NULL);

@@ -28,6 +28,14 @@ export const host: Host = posixHost({
   },
   write,
   sync: (descriptor, path) => succeed(native.fsync(descriptor), "fsync", path),
+  syncDisks(paths) {
+    const open = paths.map((path) => succeed(os.open(path, closeInChildren, 0), "open", path));
+    try {
+      succeed(native.syncfs(open), "syncfs", paths[0] ?? "");
+    } finally {
+      for (const descriptor of open) os.close(descriptor);
+    }
+  },
   stat(path, follow) {
     const [stat, error] = follow ? os.stat(path) : os.lstat(path);
     if (!stat) throw failure(error, "stat", path);
@@ -56,6 +64,18 @@ export const host: Host = posixHost({
   },
   run: (argv, child) => runChild(argv, child, 0, 1, 2),
   capture,
+  launch: (argv, { cwd, env }) => succeed(native.launch(argv, pairsOf(env), cwd), "run", argv[0]!),
+  processes() {
+    const all = new Float64Array(native.processes());
+    return Array.from({ length: all.length / 6 }, (_, i) => ({
+      pid: all[6 * i]!,
+      parent: all[6 * i + 1]!,
+      group: all[6 * i + 2]!,
+      session: all[6 * i + 3]!,
+      ticks: all[6 * i + 4]!,
+      began: all[6 * i + 5]!,
+    }));
+  },
   kill: (pid, signal) => succeed(os.kill(pid, signal), "kill", String(pid)),
   flock(descriptor, path) {
     const error = native.flock(descriptor);

@@ -9,7 +9,9 @@ import {
 } from "./system.ts";
 
 /** What a Host does with other programs, jobs apart. */
-export type Children = Pick<Host, "env" | "setEnv" | "run" | "capture" | "signal">;
+export type Children = Pick<Host, "env" | "setEnv" | "run" | "capture" | "detach" | "signal"> & {
+  launch(argv: readonly string[], how?: Exec): number;
+};
 
 /** That part of the Host; `sayError` is told of a program that cannot be run. */
 export function childrenOf(system: System, sayError: (line: string) => void): Children {
@@ -45,6 +47,8 @@ export function childrenOf(system: System, sayError: (line: string) => void): Ch
         stderr: system.decode(ran.stderr),
       };
     },
+    launch: (argv, how = {}) => system.launch(argv, childOf(argv, how, environment)),
+    detach: (argv, how = {}) => void system.launch(argv, childOf(argv, how, environment)),
     signal: (pid, name) => signal(system, pid, name),
   };
 }

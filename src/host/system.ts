@@ -1,4 +1,4 @@
-import type { Entry } from "./host.ts";
+import type { Entry, ProcessFacts } from "./host.ts";
 
 /**
  * What differs between the engines: system calls, one each, and little else. A failing one throws a
@@ -24,6 +24,8 @@ export interface System {
   read(descriptor: number, into: Uint8Array, offset: number | undefined, path: string): number;
   write(descriptor: number, bytes: Uint8Array, path: string): number;
   sync(descriptor: number, path: string): void;
+  /** Syncs each file system that one of these files or folders is on, once. */
+  syncDisks(paths: readonly string[]): void;
   stat(path: string, follow: boolean): Entry;
   names(dir: string): string[];
   makeFolder(path: string, mode: number): void;
@@ -39,6 +41,13 @@ export interface System {
   run(argv: readonly string[], how: Child): number;
   /** Ends the child when it has printed more than `most` bytes on either. */
   capture(argv: readonly string[], how: Child & { input?: Uint8Array; most: number }): Collected;
+  /**
+   * Starts a child in a session of its own that reads and says nothing, and does not wait for it.
+   * Its number.
+   */
+  launch(argv: readonly string[], how: Child): number;
+  /** `Host.processes`, where that is quicker than to read the files. */
+  processes?(): ProcessFacts[];
   kill(pid: number, signal: number): void;
   /** False when it is held by someone else. */
   flock(descriptor: number, path: string): boolean;

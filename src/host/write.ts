@@ -15,20 +15,30 @@ import { checked, folderOf, type System, SystemError, tolerate } from "./system.
 /** What a Host changes in the file system. */
 export type Writing = Pick<
   Host,
-  "write" | "append" | "mkdir" | "chmod" | "remove" | "rename" | "link" | "lock"
+  | "write"
+  | "note"
+  | "sync"
+  | "append"
+  | "mkdir"
+  | "chmod"
+  | "remove"
+  | "rename"
+  | "move"
+  | "link"
+  | "lock"
 >;
 
 /** That part of the Host; `capture` runs `rm` for whole trees. */
 export const writingOf = (system: System, capture: Host["capture"]): Writing => ({
   write(path, text, mode = 0o644) {
-    replace(system, path, (temporary) => {
-      withOpen(system, temporary, writeOnly | create | exclusive, mode, (file) => {
-        system.chmod(temporary, mode);
-        writeAll(system, file, text, path);
-        system.sync(file, path);
-      });
-    });
+    replace(system, path, (temporary) => fill(system, temporary, text, mode, path, true));
+    syncFolder(system, path);
   },
+  note(path, text, mode = 0o644) {
+    replace(system, path, (temporary) => fill(system, temporary, text, mode, path, false));
+  },
+  sync: (paths) =>
+    system.syncDisks(paths.filter((path) => tolerate(() => system.stat(path, true), "ENOENT"))),
   append(path, text, mode = 0o600) {
     const made = tolerate(
       () => withOpen(system, path, writeOnly | create | exclusive, mode, () => true),
@@ -50,10 +60,12 @@ export const writingOf = (system: System, capture: Host["capture"]): Writing => 
       tolerate(() => system.unlink(path), "ENOENT");
       return;
     }
+    if (removeSmall(system, path)) return;
     // `rm` also removes names that are not UTF-8; when it fails, removing them ourselves shows the
     // reason.
     if (capture(["rm", "-rf", "--", path]).status !== 0) removeTree(system, path);
   },
+  move: (from, to) => system.rename(checked(from), checked(to)),
   rename(from, to) {
     system.rename(checked(from), checked(to));
     syncFolder(system, to);
@@ -75,7 +87,22 @@ function replace(system: System, path: string, make: (temporary: string) => void
     tolerate(() => system.unlink(temporary), "ENOENT", "ENOTDIR", "EROFS", "EACCES", "EIO");
     throw error;
   }
-  syncFolder(system, path);
+}
+
+/** Writes a new file; `path` is for an error's message. */
+function fill(
+  system: System,
+  file: string,
+  text: string,
+  mode: number,
+  path: string,
+  syncs: boolean,
+): void {
+  withOpen(system, file, writeOnly | create | exclusive, mode, (descriptor) => {
+    system.chmod(file, mode);
+    writeAll(system, descriptor, text, path);
+    if (syncs) system.sync(descriptor, path);
+  });
 }
 
 /** Brings the change of a name to the disk. */
@@ -106,6 +133,31 @@ function makeFolder(system: System, dir: string, mode: number): void {
 
 const typeAt = (system: System, path: string) =>
   tolerate(() => system.stat(checked(path), false), "ENOENT", "ENOTDIR")?.type;
+
+const fewEntries = 50;
+
+/** How many entries a tree has; more than `fewEntries` for a large one, which is not gone through. */
+function countTree(system: System, path: string): number {
+  const names = system.names(path);
+  let count = names.length;
+  for (const name of names) {
+    if (count > fewEntries) break;
+    const child = `${path}/${name}`;
+    if (typeAt(system, child) === "directory") count += countTree(system, child);
+  }
+  return count;
+}
+
+/** Removes a tree of few files, for which a program would cost more; whether it is gone. */
+function removeSmall(system: System, path: string): boolean {
+  try {
+    if (countTree(system, path) > fewEntries) return false;
+    removeTree(system, path);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function removeTree(system: System, path: string): void {
   for (const name of system.names(path)) {

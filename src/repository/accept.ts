@@ -24,13 +24,18 @@ export function refuseUnacceptable(
   rehearse(host, app, updates, incoming);
 }
 
-/** Refuses commits whose parents neither the push nor the repository has. */
+/**
+ * Refuses commits whose parents neither the push nor the repository has. git has looked for holes
+ * itself by now, and leaves those of a shallow clone, which it notes in such a file meanwhile
+ * (setup_temporary_shallow in git's shallow.c).
+ */
 function refuseIncomplete(
   host: Host,
   app: App,
   updates: readonly Update[],
   incoming: string | undefined,
 ): void {
+  if (!host.list(app.repo).some((name) => name.startsWith("shallow"))) return;
   const ids = updates.map(({ after }) => after);
   const argv = gitArgv(app.repo, "rev-list", "--quiet", "--stdin", "--not", "--all");
   const input = ids.map((id) => `${id}\n`).join("");
@@ -57,6 +62,7 @@ function refuseByRules(
   updates: readonly Update[],
   incoming: string | undefined,
 ): void {
+  if (!mayForbid(host, app)) return;
   const env = gitEnv(host, incoming);
   const words = [
     "config",
@@ -90,6 +96,12 @@ function refuseByRules(
       "take them in first: git pull",
     );
 }
+
+/** Whether a file of git's configuration could have such a rule, by itself or by another file. */
+const mayForbid = (host: Host, { repo, paths: { home } }: App): boolean =>
+  [`${repo}/config`, `${home}/.gitconfig`, `${home}/.config/git/config`, "/etc/gitconfig"].some(
+    (file) => /deny|include/i.test(host.read(file) ?? ""),
+  );
 
 const isNothing = (id: string) => /^0+$/.test(id);
 

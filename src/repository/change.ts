@@ -1,8 +1,7 @@
 import type { Took, TreeUndo } from "../app/releases.ts";
 import type { Entry, Host } from "../host/host.ts";
 import type { Made } from "./build-tree.ts";
-import type { Commit } from "./commit.ts";
-import { type Difference, differenceOf, entriesOf } from "./commit.ts";
+import { type Commit, type Difference, differenceOf, entriesOf } from "./commit.ts";
 import { modulesIn } from "./modules.ts";
 import type { Choices } from "./own.ts";
 import { isAsMade, isAsReleased, keptOf, planOwn, submoduleOf } from "./own.ts";
@@ -37,6 +36,8 @@ export interface TreeChange {
   gone: string[];
   /** Files that are there and will be overwritten, or removed. */
   replaced: string[];
+  /** The files in which the commit differs from what is there. */
+  difference: Difference;
   /** Tracked files that it will change. */
   modified: string[];
   /** Tracked files that the app has changed and that stay as they are. */
@@ -128,6 +129,7 @@ export function planChange(host: Host, wanted: CheckoutRequest, facts: TreeFacts
     replaced: [...new Set([...overwritten, ...coming.filter(isThere), ...gone])].filter(
       (name) => !modules.includes(name),
     ),
+    difference,
     modified,
     left: [...new Set([...changed, ...own.stay])].filter(
       (name) => !replaced.has(name) && !own.removed.includes(name) && !modules.includes(name),

@@ -10,7 +10,7 @@ import {
   type Outputs,
   sameSecond,
 } from "./build-tree.ts";
-import { type CheckoutRequest, planChange, type TreeChange } from "./change.ts";
+import { type CheckoutRequest, isUtf8Name, planChange, type TreeChange } from "./change.ts";
 import { cleanTree } from "./clean.ts";
 import type { Commit } from "./commit.ts";
 import { gitEnv } from "./git.ts";
@@ -18,7 +18,7 @@ import { guarded } from "./guard.ts";
 import keepStrange from "./keep-strange.sh" with { type: "text" };
 import removeScript from "./remove.sh" with { type: "text" };
 import { typesBelow } from "./taken.ts";
-import { commitOf, ensureTree, moveTree, revertFiles } from "./worktree.ts";
+import { ensureTree, moveTree, revertFiles, shownIn } from "./worktree.ts";
 
 /** Runs tar in a work tree, on an archive of piku's. */
 function tar(
@@ -83,7 +83,7 @@ export function planCheckout(
   const { commit, release, live } = wanted;
   const { app } = commit;
   cleanTree(host, app.tree);
-  const shown = commitOf(host, app.tree);
+  const shown = shownIn(host, app);
   const typeOf = typesBelow(host, app.tree);
   const earlier = madeBy(host, app, live?.number);
   const publish = outputs ? madeToPublish(host, app, earlier, outputs) : [];
@@ -105,33 +105,45 @@ export function planCheckout(
 
 /**
  * Saves what a checkout will overwrite, and the list of build output, beside the release's record.
+ * Gives whether there was something to save.
  */
-export function keepReplaced(host: Host, { commit, release, shown, made, change }: Checkout): void {
+export function keepReplaced(
+  host: Host,
+  { commit, release, shown, made, change }: Checkout,
+): boolean {
   const { app, id, incoming } = commit;
   const files = releaseFiles(app, release);
-  host.write(files.made, JSON.stringify(made), 0o600);
-  if (!change) return;
+  host.note(files.made, JSON.stringify(made), 0o600);
+  if (!change) return false;
   if (change.replaced.length > 0) tar(host, app.tree, ["-cf"], files.before, change.replaced);
   if (change.took) tar(host, app.tree, ["-cf"], files.own, change.took.names);
-  if (host.stat(app.tree) !== undefined)
+  const { added, modified, deleted } = change.difference;
+  const isStrange = ![...added, ...modified, ...deleted].every(isUtf8Name);
+  if (isStrange && host.stat(app.tree) !== undefined)
     nonUtf8Files(host, app, release, keepStrange, {
       ...(incoming ? { GIT_ALTERNATE_OBJECT_DIRECTORIES: incoming } : {}),
       repo: app.repo,
       from: shown ?? "",
       to: id,
     });
+  return isStrange || change.replaced.length > 0 || change.took !== undefined;
 }
 
 /** Checks the commit out into the app's work tree and copies the build output into it. */
 export function applyCheckout(
   host: Host,
   { commit, release, shown }: Checkout,
-  { published, gone, modified, stay, still, restored }: TreeChange,
+  { published, gone, difference, modified, stay, still, restored }: TreeChange,
 ): void {
   const { app } = commit;
   ensureTree(host, app, app.tree);
   withNewTimestamps(host, app, modified, () =>
-    moveTree(host, app.tree, { from: shown, to: commit.id, keep: stay, still }, commit.incoming),
+    moveTree(
+      host,
+      app.tree,
+      { from: shown, to: commit.id, difference, keep: stay, still },
+      commit.incoming,
+    ),
   );
   for (const [name, number] of restored)
     tar(host, app.tree, unpacking, releaseFiles(app, number).own, [name]);

@@ -3,6 +3,7 @@ import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { git, gitArgv, gitEnv, listed, maxOutputBytes } from "./git.ts";
+import { glanceAt, knownCommit } from "./glance.ts";
 
 /** A commit's id: 40 or 64 hexadecimal digits. */
 export const isCommit = (id: string) => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(id);
@@ -14,9 +15,18 @@ export interface Commit {
   incoming?: string;
 }
 
-/** The subject line of a commit. */
-export const subjectOf = (host: Host, { app, id, incoming }: Commit) =>
-  git(host, app.repo, ["log", "-1", "--format=%s", id, "--"], incoming).stdout.trim();
+/** The subject line of a commit: its first paragraph. */
+export function subjectOf(host: Host, { app, id, incoming }: Commit): string {
+  const known = knownCommit(host, app.repo, id);
+  const [head = "", message] = known?.split(/\n\n([\s\S]*)/) ?? [];
+  // git converts what was written in another encoding, and nobody knows that of a damaged text.
+  if (message === undefined || /^encoding /m.test(head) || message.includes("\ufffd"))
+    return git(host, app.repo, ["log", "-1", "--format=%s", id, "--"], incoming).stdout.trim();
+  return (message.trim().split(/\n[ \t]*\n/)[0] ?? "")
+    .split("\n")
+    .map((line) => line.trim())
+    .join(" ");
+}
 
 /**
  * The text of a file of a commit, or undefined if there is none. Links within the commit are
@@ -30,6 +40,10 @@ export function fileOfCommit(
   largest = 65_536,
 ): string | undefined {
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
+  const glance = glanceAt(host, { app, id, incoming });
+  const text = glance?.texts.get(parts.join("/"));
+  if (text !== undefined) return text;
+  if (glance && isNowhere(glance.entries, parts)) return undefined;
   const words = ["cat-file", "--batch-check", "--follow-symlinks"];
   const found = git(host, app.repo, words, incoming, {
     input: `${id}:${parts.join("/")}\n`,
@@ -46,17 +60,39 @@ export function fileOfCommit(
   return git(host, app.repo, ["cat-file", "blob", blob], incoming).stdout;
 }
 
+/** Whether a commit has neither this path nor a link on the way to it. */
+function isNowhere(entries: readonly TreeEntry[], parts: readonly string[]): boolean {
+  const paths = new Set(parts.map((_, i) => parts.slice(0, i + 1).join("/")));
+  const met = entries.filter(({ name }) => paths.has(name));
+  return (
+    met.length < parts.length && !parts.includes("..") && met.every(({ mode }) => mode === "040000")
+  );
+}
+
 /** Names at the top of a commit, folders with a `/` behind them. */
-export const namesOf = (host: Host, { app, id, incoming }: Commit): string[] =>
-  git(host, app.repo, ["ls-tree", "-z", id], incoming)
+export function namesOf(host: Host, { app, id, incoming }: Commit): string[] {
+  const glance = glanceAt(host, { app, id, incoming });
+  if (glance)
+    return glance.entries
+      .filter(({ name }) => !name.includes("/"))
+      .map(({ kind, name }) => (kind === "tree" ? `${name}/` : name));
+  return git(host, app.repo, ["ls-tree", "-z", id], incoming)
     .stdout.split("\0")
     .flatMap((entry) => {
       const [, kind, name] = /^\d+ (\w+) \S+\t([\s\S]*)$/.exec(entry) ?? [];
       return name === undefined ? [] : [kind === "tree" ? `${name}/` : name];
     });
+}
 
 /** Every file of a commit: its path -> its mode and the id of its blob. */
 export function filesOfCommit(host: Host, { app, id, incoming }: Commit): Map<string, string> {
+  const glance = glanceAt(host, { app, id, incoming });
+  if (glance)
+    return new Map(
+      glance.entries
+        .filter(({ kind }) => kind !== "tree")
+        .map(({ mode, kind, id, name }) => [name, `${mode} ${kind} ${id}`]),
+    );
   const entries = listed(git(host, app.repo, ["ls-tree", "-r", "-z", id], incoming).stdout);
   return new Map(
     entries.map((entry) => {
@@ -77,6 +113,10 @@ const averageNameBytes = 200;
  */
 export function refuseManyNames(host: Host, { app, id, incoming }: Commit, most: number): void {
   const bytes = most * averageNameBytes;
+  const glance = glanceAt(host, { app, id, incoming });
+  const units = glance?.entries.reduce((sum, { name }) => sum + name.length + 1, 0) ?? bytes;
+  // Each of which has at most three bytes.
+  if (glance && glance.entries.length <= most && 3 * units < bytes) return;
   const argv = gitArgv(app.repo, "ls-tree", "-r", "-t", "-z", "--name-only", id);
   const env = { ...gitEnv(host, incoming), LC_ALL: "C", most: String(bytes) };
   const counted = host
@@ -127,7 +167,9 @@ export function entriesOf(
 
 /** Symbolic links of a commit: name -> what it points to. */
 export function linksOf(host: Host, commit: Commit): Map<string, string> {
-  const links = entriesOf(host, commit, "^120000 ");
+  const isLink = ({ mode }: TreeEntry) => mode === "120000";
+  const links =
+    glanceAt(host, commit)?.entries.filter(isLink) ?? entriesOf(host, commit, "^120000 ");
   const texts = textsOf(host, commit, [...new Set(links.map(({ id }) => id))]);
   return new Map(links.map(({ id, name }) => [name, texts.get(id) ?? ""]));
 }
@@ -188,6 +230,8 @@ export function differenceOf(
   before: string | undefined,
   { app, id, incoming }: Commit,
 ): Difference {
+  if (before !== undefined && treeOf(host, app, before) === treeOf(host, app, id, id))
+    return { added: [], modified: [], deleted: [] };
   if (before === undefined) {
     const added = listed(
       git(host, app.repo, ["ls-tree", "-r", "--name-only", "-z", id], incoming).stdout,
@@ -200,6 +244,10 @@ export function differenceOf(
     checkedNames(fields.filter((_, i) => i % 2 === 1 && status.test(fields[i - 1]!)));
   return { added: names(/^A/), modified: names(/^[MT]/), deleted: names(/^D/) };
 }
+
+/** The id of a commit's tree, as far as it is known without git; else `unknown`. */
+const treeOf = (host: Host, { repo }: App, id: string, unknown?: string) =>
+  /^tree ([0-9a-f]+)\n/.exec(knownCommit(host, repo, id) ?? "")?.[1] ?? unknown;
 
 /** git never creates or checks out such names, but accepts them in a push. */
 function checkedNames(names: string[]): string[] {

@@ -27,6 +27,14 @@ const guardsOf = (dir: string): string[] =>
     guardFile(`${dir.slice(0, index)}/releases/${name}`),
   );
 
+const guardIn = (host: Host, dir: string) =>
+  guardsOf(dir)
+    .map((file) => host.read(file))
+    .find((text) => text !== undefined);
+
+/** Whether a tree is only to be touched behind a wall. */
+export const isGuardedIn = (host: Host, dir: string) => guardIn(host, dir) !== undefined;
+
 /**
  * A command that works in a directory, which of an isolated app runs behind its wall. `files`: what
  * it writes of piku's own.
@@ -37,9 +45,7 @@ export function guarded(
   argv: readonly string[],
   files: readonly string[] = [],
 ): string[] {
-  const text = guardsOf(dir)
-    .map((file) => host.read(file))
-    .find((found) => found !== undefined);
+  const text = guardIn(host, dir);
   if (text === undefined) return [...argv];
   for (const file of files) if (!host.stat(file)) host.write(file, "", 0o600);
   return [...(JSON.parse(text) as string[]), ...files.map((file) => `file=${file}`), "--", ...argv];

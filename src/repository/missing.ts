@@ -1,6 +1,7 @@
 import type { Host } from "../host/host.ts";
 import { printable, someOf } from "../text/text.ts";
 import { type Commit, entriesOf, fileOfCommit, type TreeEntry, textsOf } from "./commit.ts";
+import { glanceAt } from "./glance.ts";
 import { parseModules } from "./modules.ts";
 
 /** What stands for something else in a commit. */
@@ -15,10 +16,11 @@ export interface Marks {
 const blob = "^100[0-9]* blob [0-9a-f]+";
 const marks = `^160000 |${blob}[[:blank:]](.*/)?\\.(htaccess|gitattributes)$`;
 
-/** Looks for them, by one call of git. */
+/** Looks for them, by at most one call of git. */
 export function marksOf(host: Host, commit: Commit): Marks {
-  const entries = entriesOf(host, commit, marks);
-  const called = (name: string) => (entry: TreeEntry) => entry.name.endsWith(name);
+  const entries = glanceAt(host, commit)?.entries ?? entriesOf(host, commit, marks);
+  const called = (name: string) => (entry: TreeEntry) =>
+    /^100/.test(entry.mode) && `/${entry.name}`.endsWith(`/${name}`);
   return {
     repositories: entries.filter(({ mode }) => mode === "160000").map(({ name }) => name),
     htaccess: entries.filter(called(".htaccess")).map(({ name }) => name),

@@ -163,7 +163,7 @@ export function recordOutputs(
       return entry ? [{ name, size: entry.size, modified: entry.modified }] : [];
     });
   const all = action ? outputs : former;
-  if (all.length > 0) host.write(releaseFiles(app, number).outputs, JSON.stringify(all), 0o600);
+  if (all.length > 0) host.note(releaseFiles(app, number).outputs, JSON.stringify(all), 0o600);
 }
 
 /** The files that both the app and a commit have changed, and what becomes of them. */

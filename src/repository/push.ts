@@ -4,7 +4,7 @@ import { commandLines } from "../host/processes.ts";
 import { must, PikuError } from "../text/errors.ts";
 import { printable, shellQuote } from "../text/text.ts";
 import { type Commit, isCommit, revision } from "./commit.ts";
-import { git } from "./git.ts";
+import { git, gitEnv } from "./git.ts";
 
 /** A reference as a push names it: ids before and after, and its full name. */
 export interface Update {
@@ -107,7 +107,9 @@ export const branchName = (reference: string) => reference.replace(branchPrefix,
 export const hookText = (host: Host, app: App) => `#!/bin/sh
 # Written by piku at every push; changes are lost.
 [ -x ${shellQuote(host.self)} ] || exit 0
-PIKU_ROOT=${shellQuote(app.paths.root)} exec env -u BUN_OPTIONS -u BUN_BE_BUN -u SSH_ORIGINAL_COMMAND ${shellQuote(host.self)} git-hook ${app.name}
+unset BUN_OPTIONS BUN_BE_BUN SSH_ORIGINAL_COMMAND
+export PIKU_ROOT=${shellQuote(app.paths.root)}
+exec ${shellQuote(host.self)} git-hook ${app.name}
 `;
 
 /**
@@ -133,16 +135,17 @@ const modest = ["-c", "pack.threads=1", "-c", "pack.windowMemory=32m"];
  * Removes git's own lock files, left by a power cut. The caller holds the push lock, so nobody else
  * moves a branch.
  */
-export const dropStaleLocks = (host: Host, app: App) =>
-  host.capture([
-    "find",
-    `${app.repo}/refs`,
-    `${app.repo}/HEAD.lock`,
-    `${app.repo}/packed-refs.lock`,
-    "-name",
-    "*.lock",
-    "-delete",
-  ]);
+export function dropStaleLocks(host: Host, { repo }: App): void {
+  for (const path of [`${repo}/HEAD.lock`, `${repo}/packed-refs.lock`]) host.remove(path);
+  const clear = (folder: string) => {
+    for (const name of host.list(folder)) {
+      const path = `${folder}/${name}`;
+      if (host.stat(path)?.type === "directory") clear(path);
+      else if (name.endsWith(".lock")) host.remove(path);
+    }
+  };
+  clear(`${repo}/refs`);
+}
 
 const idleTimeout = 60_000;
 
@@ -178,6 +181,8 @@ const rules = [
   "receive.denyDeleteCurrent=ignore",
   "receive.shallowUpdate=false",
   "receive.advertisePushOptions=true",
+  // The daily job does it: nobody waits for that.
+  "receive.autogc=false",
   "transfer.hideRefs=!refs/heads",
   "transfer.hideRefs=!refs/tags",
   "transfer.hideRefs=refs/piku",
@@ -214,9 +219,23 @@ export const serve = (
     { env: { ...host.env(), GIT_NO_REPLACE_OBJECTS: "1" } },
   );
 
+/** The commit of a branch; git is asked for it only when it has packed it (git-pack-refs(1)). */
+export const branchTip = (host: Host, { repo }: App, branch: string): string | undefined => {
+  const file = `${repo}/${branchPrefix}${branch}`;
+  const loose = host.stat(file)?.type === "file" ? (host.read(file)?.trim() ?? "") : "";
+  return isCommit(loose) ? loose : revision(host, repo, branchPrefix + branch);
+};
+
+/** Has git pack what has come together in a repository, if it thinks that is worth it (git-gc(1)). */
+export const tidyRepository = (host: Host, { repo }: App): void => {
+  const words = ["-c", "gc.autoDetach=false", ...modest, "gc", "--auto", "--quiet"];
+  must(host, ["git", "-C", repo, ...words], "git gc failed", { env: gitEnv(host) });
+};
+
 /** Makes a fresh clone check out the branch pushed last, whatever its name. */
 export function pointHead(host: Host, app: App, branch: string): void {
-  if (!revision(host, app.repo, "HEAD"))
+  const named = /^ref: refs\/heads\/(.+)\n$/.exec(host.read(`${app.repo}/HEAD`) ?? "")?.[1];
+  if (!(named ? branchTip(host, app, named) : revision(host, app.repo, "HEAD")))
     git(host, app.repo, ["symbolic-ref", "HEAD", branchPrefix + branch]);
 }
 
@@ -261,6 +280,7 @@ export const branchesOf = (host: Host, app: App, most?: number): string[] =>
 
 /** Refuses a branch that git cannot create beside the existing ones: `main/x` beside `main`. */
 export function refuseBranch(host: Host, app: App, branch: string): void {
+  if (host.stat(`${app.repo}/${branchPrefix}${branch}`)?.type === "file") return;
   const rival = branchesOf(host, app).find(
     (name) => name.startsWith(`${branch}/`) || branch.startsWith(`${name}/`),
   );

@@ -83,7 +83,11 @@ const complete = (folder: string) => `${folder}/.complete`;
 /** Whether a dependency folder is complete. */
 export const isComplete = (host: Host, folder: string) => host.stat(complete(folder)) !== undefined;
 
-export const markComplete = (host: Host, folder: string) => host.write(complete(folder), "");
+/** Marks it as complete, when all of it is on the disk: a power cut must not leave the mark alone. */
+export function markComplete(host: Host, folder: string): void {
+  host.sync([folder]);
+  host.note(complete(folder), "");
+}
 
 /**
  * Names in `envs/<app>` that the original used and scripts may rely on; they are links into the
@@ -111,6 +115,8 @@ export function linkEnvironment(
         host.mkdir(`${app.envs}/.original`);
         host.rename(path, `${app.envs}/.original/${name}`);
       }
+      const target = `.${live.environment}/${name}`;
+      if (host.readLink(path) === target) continue;
       if (host.stat(`${folder}/${name}`)) host.link(`.${live.environment}/${name}`, path);
       else if (entry?.type === "link") host.remove(path);
     }

@@ -1,3 +1,4 @@
+import { askProgram } from "../app/answers.ts";
 import type { Ports } from "../app/board-settings.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
@@ -30,7 +31,7 @@ export interface Abilities {
 
 /** Asks nginx itself (`nginx -V`). Throws if it is not installed. */
 export function askNginx(host: Host): Abilities {
-  const { status, stderr } = host.capture(["nginx", "-V"]);
+  const { status, stderr } = askProgram(host, ["nginx", "-V"]);
   if (status !== 0)
     throw new PikuError(
       "nginx is not installed on the server",

@@ -96,7 +96,7 @@ export function routeTo(host: Host, app: App, release: Release): void {
   }
   // The previous site may still depend on it.
   if (kind !== undefined) return;
-  if (release.slot === "b") host.write(slotFlag(app), "");
+  if (release.slot === "b") host.note(slotFlag(app), "");
   else host.remove(slotFlag(app));
 }
 

@@ -30,7 +30,7 @@ const logBefore = (log: string, release: number) => `${log}.before-${release}`;
 /** Renames the present log, so that a worker about to start begins a new one. */
 export function setLogAside(host: Host, app: App, worker: Worker): void {
   const { log } = filesOf(app, worker);
-  if (host.stat(log)?.size) host.rename(log, logBefore(log, worker.release));
+  if (host.stat(log)?.size) host.move(log, logBefore(log, worker.release));
 }
 
 /**

@@ -26,13 +26,13 @@ export function writeWorker(host: Host, app: App, worker: Worker): void {
     for (const [key, value] of Object.entries(envdirFiles(settings)))
       host.append(`${files.envdir}/${key}`, value, 0o600);
   } else {
-    host.write(files.launcher, renderLauncher(app, worker), 0o600);
+    host.note(files.launcher, renderLauncher(app, worker), 0o600);
   }
-  for (const [path, text] of vassalFiles(host, app, worker)) host.write(path, text, 0o600);
+  for (const [path, text] of vassalFiles(host, app, worker)) host.note(path, text, 0o600);
   if (!worker.wall) return;
   ensureWallScript(host, app.paths);
   // The wall keeps an app from writing into a file that is there.
-  host.write(files.master, "", 0o600);
+  host.note(files.master, "", 0o600);
 }
 
 /**
@@ -169,5 +169,5 @@ function enableVassal(
   worker: Pick<Worker, "kind" | "ordinal" | "release">,
 ): void {
   const files = filesOf(app, worker);
-  host.write(files.vassal, host.read(files.copy) ?? "", 0o600);
+  host.note(files.vassal, host.read(files.copy) ?? "", 0o600);
 }

@@ -33,16 +33,24 @@ export class Sandbox extends Board {
     return `${this.folder}/home`;
   }
 
-  /** With a disk of its own, of so many megabytes, for root only. */
-  start(disk?: number): this {
+  /**
+   * With a disk of its own, of so many megabytes, for root only: in memory, or in a file
+   * (`onCard`), so that the kernel counts what a card would be told.
+   */
+  start(disk?: number, onCard = false): this {
     requireBuilt(this.target);
     this.folder = fs.mkdtempSync("/tmp/piku-");
     if (disk !== undefined) {
-      ok(
-        this.run(["mount", "-t", "tmpfs", "-o", `size=${disk}m`, "piku-test", this.folder], {
-          cwd: "/",
-        }),
-      );
+      const image = `${this.folder}.img`;
+      const mounting = onCard
+        ? [
+            ["truncate", "-s", `${disk}M`, image],
+            ["mkfs.ext4", "-q", image],
+            ["mount", "-o", "loop", image, this.folder],
+            ["rm", image],
+          ]
+        : [["mount", "-t", "tmpfs", "-o", `size=${disk}m`, "piku-test", this.folder]];
+      for (const argv of mounting) ok(this.run(argv, { cwd: "/" }));
       this.#disk = true;
     }
     fs.chmodSync(this.folder, 0o755);

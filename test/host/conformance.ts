@@ -1,4 +1,5 @@
-import type { Host } from "../../src/host/host.ts";
+import type { Host, ProcessFacts } from "../../src/host/host.ts";
+import { readProcesses } from "../../src/host/processes.ts";
 
 /**
  * What every Host must do, as a table of names and checks. A check throws when it does not hold.
@@ -20,6 +21,17 @@ export const fileChecks: Record<string, Check> = {
     host.write(`${folder}/b`, "b");
     same([host.read(`${folder}/a`), host.read(`${folder}/b`)], ["a", "b"]);
   },
+  "note, move and sync leave the same as write and rename"(host, folder) {
+    host.note(`${folder}/a`, "one\n");
+    host.note(`${folder}/a`, "zwölf €\n", 0o600);
+    host.sync([folder, `${folder}/none`, `${folder}/a`]);
+    host.move(`${folder}/a`, `${folder}/b`);
+    same([host.read(`${folder}/b`), host.stat(`${folder}/b`)?.mode], ["zwölf €\n", 0o600]);
+    same(host.list(folder), ["b"]);
+    throws("ENOENT", () => host.note(`${folder}/none/a`, "a"));
+    throws("ENOENT", () => host.move(`${folder}/none`, `${folder}/b`));
+    host.sync([]);
+  },
   "write gives up with the errno's name"(host, folder) {
     throws("ENOENT", () => host.write(`${folder}/none/a`, "a"));
     host.write(`${folder}/a`, "a");
@@ -27,6 +39,21 @@ export const fileChecks: Record<string, Check> = {
     host.mkdir(`${folder}/d/e`);
     throws("EISDIR", () => host.write(`${folder}/d`, "a"));
     same(host.list(folder), ["a", "d"]);
+  },
+  "a tree is removed whole, be it small or large, and links are not followed"(host, folder) {
+    for (const count of [3, 70]) {
+      for (let i = 0; i < count; i++) {
+        host.mkdir(`${folder}/tree/d${i % 4}/e`);
+        host.append(`${folder}/tree/d${i % 4}/e/${i}`, "x");
+      }
+      host.mkdir(`${folder}/other`);
+      host.append(`${folder}/other/kept`, "kept");
+      host.link(`${folder}/other`, `${folder}/tree/link`);
+      host.remove(`${folder}/tree`);
+      same([host.stat(`${folder}/tree`), host.read(`${folder}/other/kept`)], [undefined, "kept"]);
+      host.remove(`${folder}/other`);
+    }
+    same(host.list(folder), []);
   },
   "what is not there"(host, folder) {
     const none = `${folder}/none`;
@@ -407,6 +434,30 @@ export const systemChecks = (
     same(host.read(log), `before\nout\nerr\n${host.realPath(folder)}\n`);
     same(host.poll({ status }), 7);
     host.end(job, 1000);
+  },
+  "what is detached runs by itself, in a session of its own"(host, folder) {
+    const file = `${folder}/said`;
+    const line = 'cat; sleep 0.3; cut -d" " -f1,6 /proc/$$/stat >"$0.new"; mv "$0.new" "$0"';
+    const started = host.ticks();
+    host.detach(["sh", "-c", line, file], { cwd: folder });
+    same([host.read(file), host.ticks() - started < 250], [undefined, true]);
+    const [pid, session] = wait(host, () => host.read(file)?.trim().split(" "))!;
+    same(pid, session);
+    throws("ENOENT", () => host.detach(["piku-no-such-program"]));
+    throws("ENOENT", () => host.detach(["true"], { cwd: `${folder}/none` }));
+  },
+  "processes tells the same as the files below /proc"(host, folder) {
+    const job = host.start(["sleep", "100"], { log: `${folder}/log`, status: `${folder}/status` });
+    const session = Number(host.read(`${folder}/status.pid`));
+    const shown = (all: ProcessFacts[]) =>
+      all
+        .filter((one) => one.pid === host.pid || one.session === session)
+        .map(({ ticks, ...one }) => one)
+        .sort((a, b) => a.pid - b.pid);
+    same(shown(host.processes()), shown(readProcesses(host)));
+    same(host.processes().find(({ pid }) => pid === host.pid)?.parent, host.parent());
+    host.end(job, 1000);
+    same(shown(host.processes()).length, 1);
   },
   "a job that cannot be started, or is ended by a signal, or vanishes"(host, folder) {
     const log = `${folder}/log`;

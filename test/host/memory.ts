@@ -7,6 +7,7 @@ import {
   type Ran,
   TooLarge,
 } from "../../src/host/host.ts";
+import { readProcesses } from "../../src/host/processes.ts";
 import { SystemError } from "../../src/host/system.ts";
 
 /** What a test looks at and turns, beside the Host itself. */
@@ -212,6 +213,13 @@ export function memoryHost({
 
     run: (argv, how = {}) => runChild(argv, how).status,
     capture: (argv, how = {}) => runChild(argv, how),
+    sync() {},
+    processes: () => readProcesses(host),
+    move: (from, to) => host.rename(from, to),
+    note: (path, text, mode) => host.write(path, text, mode),
+    detach(argv, how) {
+      host.capture(argv, how);
+    },
     start(argv, how): Job {
       const { status, stdout, stderr } = runChild(argv, how);
       host.append(how.log, stdout + stderr);

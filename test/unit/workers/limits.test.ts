@@ -232,11 +232,9 @@ test("what a board cannot keep is refused, and what a build is not limited by is
     files: { "/proc/sys/user/max_user_namespaces": "0\n" },
   });
   expect(refusal(nothing, many)).toThrow("PIKU_PROCESSES=20 cannot be kept: ");
-  expect(limitDoubts(nothing, many.settings, ["npm"])).toEqual([
-    expect.stringContaining(
-      "PIKU_PROCESSES does not count for builds, release and run: the server's kernel",
-    ),
-  ]);
+  expect(limitDoubts(nothing, many.settings, ["npm"]).join()).toContain(
+    "PIKU_PROCESSES does not count for builds, release and run: the server's kernel",
+  );
   expect(limitDoubts(boardWith(), java.settings, ["mvn"])).toEqual([
     "PIKU_MEMORY does not count for this build: Java reserves more than it uses",
   ]);
@@ -263,10 +261,9 @@ test.each([
   "mmap() failed: [12] Cannot allocate memory",
   endedByLimit,
 ])("over its memory: %s", (log) => {
-  expect(findCause(causes, log, limited)).toMatchObject({
-    what: "it needs more memory than PIKU_MEMORY=80M allows",
-    next: expect.stringMatching(/^config:set blog PIKU_MEMORY=…; /),
-  });
+  const found = findCause(causes, log, limited);
+  expect(found?.what).toBe("it needs more memory than PIKU_MEMORY=80M allows");
+  expect(found?.next).toContain("config:set blog PIKU_MEMORY=…; ");
   expect(findCause(causes, log, scene)?.what ?? "").not.toContain("PIKU_MEMORY");
 });
 test.each([
