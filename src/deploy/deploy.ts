@@ -24,7 +24,7 @@ import {
   keepReplaced,
   planCheckout,
 } from "../repository/checkout.ts";
-import { dropGuard, guard } from "../repository/guard.ts";
+import { dropGuard } from "../repository/guard.ts";
 import { recordOutputs } from "../repository/own.ts";
 import { keepCommit } from "../repository/push.ts";
 import { isComplete } from "../runtimes/dependencies.ts";
@@ -35,7 +35,6 @@ import { Ended, explain, PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { ensureDaily } from "../workers/daily.ts";
 import { requireEmperor } from "../workers/emperor.ts";
-import { ensureWallScript, wallArgv } from "../workers/isolation.ts";
 import { claimPorts } from "../workers/ports.ts";
 import { slotFlag, socketLink } from "../workers/worker.ts";
 import { adopt } from "./adopt.ts";
@@ -43,6 +42,7 @@ import { announce, renderInterrupted, renderOwn, renderUnchanged, warn } from ".
 import { build, runRelease } from "./build.ts";
 import { warnOfFrontPage } from "./front-page.ts";
 import { type Generation, planGeneration, startGeneration } from "./generation.ts";
+import { guardTrees } from "./guard-trees.ts";
 import { askHook, hookFacts, tellHook } from "./hooks.ts";
 import { settleKept } from "./kept.ts";
 import { type AskedDeploy, type Plan, planDeploy } from "./plan.ts";
@@ -163,11 +163,7 @@ function goLive(
   const plan = step("plan", () => planAndClaim(host, asked, live, number));
   warn(recorder, plan, live);
   prepare(recorder, plan, number);
-  // Until a release without a wall is live the app's own processes are not to be trusted.
-  if (plan.wall) {
-    ensureWallScript(host, app.paths);
-    guard(host, app, wallArgv(app, "tree", []));
-  }
+  guardTrees(host, plan);
   const wanted = wantedFiles(plan, number, live);
   const { environment } = plan;
   const isBuilt = environment !== undefined && !isComplete(host, environment.folder);

@@ -30,10 +30,10 @@ const guardsOf = (dir: string): string[] =>
 const guardIn = (host: Host, dir: string) =>
   guardsOf(dir)
     .map((file) => host.read(file))
-    .find((found) => found !== undefined);
+    .find((text) => text !== undefined);
 
-/** Whether a directory is, or is part of, a work tree that is only touched behind a wall. */
-export const isGuardedTree = (host: Host, dir: string) => guardIn(host, dir) !== undefined;
+/** Whether a tree is only to be touched behind a wall. */
+export const isGuardedIn = (host: Host, dir: string) => guardIn(host, dir) !== undefined;
 
 /**
  * A command that works in a directory, which of an isolated app runs behind its wall. `files`: what

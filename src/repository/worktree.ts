@@ -5,7 +5,7 @@ import { cleanTree } from "./clean.ts";
 import { type Difference, revision } from "./commit.ts";
 import { careful, git, gitArgv, gitEnv, listed, maxOutputBytes, treeArgv } from "./git.ts";
 import { headOf, knownCommit } from "./glance.ts";
-import { guarded, isGuardedTree } from "./guard.ts";
+import { guarded, isGuardedIn } from "./guard.ts";
 import { changedInModules, modulesIn, updateSubmodules } from "./modules.ts";
 import moveScript from "./move.sh" with { type: "text" };
 
@@ -107,8 +107,9 @@ export interface Move {
 export function moveTree(host: Host, dir: string, move: Move, incoming?: string): void {
   const { added, modified, deleted } = move.difference;
   const isPlain = [...added, ...modified, ...deleted].every((name) => !name.includes("\ufffd"));
-  const isOurs = !isGuardedTree(host, dir);
-  if (isPlain && isOurs && deleted.length <= fewFiles) moveFiles(host, dir, move, incoming);
+  // Behind a wall all of it is done at once.
+  if (isPlain && deleted.length <= fewFiles && !isGuardedIn(host, dir))
+    moveFiles(host, dir, move, incoming);
   else moveByScript(host, dir, move, incoming);
   if (host.stat(`${dir}/.gitmodules`)?.type === "file")
     updateSubmodules(host, dir, incoming, (module) => move.still.includes(module));

@@ -32,7 +32,7 @@ export function writeWorker(host: Host, app: App, worker: Worker): void {
   if (!worker.wall) return;
   ensureWallScript(host, app.paths);
   // The wall keeps an app from writing into a file that is there.
-  host.write(files.master, "", 0o600);
+  host.note(files.master, "", 0o600);
 }
 
 /**
