@@ -334,7 +334,7 @@ set_sockets() { :; }; systemctl() { echo "systemctl $*"; }; other_includes() { :
 
   test(`${name}: an upgrade said that the new service takes over, although it ran already`, () => {
     const world =
-      'units=$home/units vendor=$home/vendor sshd=ssh foreign= running=x group=x nginx=own because= go_over=; say() { echo "$*"; }; mkdir $home/units';
+      'units=$home/units vendor=$home/vendor sshd=ssh foreign= running=x group=x nginx=own because= class= go_over=; say() { echo "$*"; }; mkdir $home/units';
     const first =
       "The emperor that runs goes on, so that no app stops; the new service takes over at the next boot";
     expect(inFolder({}, `${world}; write_units`)).toBe(first);
@@ -373,7 +373,8 @@ set_sockets() { :; }; systemctl() { echo "systemctl $*"; }; other_includes() { :
         mode: 0o755,
       },
     );
-    const world = `PATH=${bin}:$PATH manager=apt; is_installed() { false; }; need_space() { :; }`;
+    // Debian's busybox-static takes its own dpkg, and its own setpriv below, whatever the path says.
+    const world = `PATH=${bin}:$PATH manager=apt; dpkg() { ${bin}/dpkg "$@"; }; is_installed() { false; }; need_space() { :; }`;
     const moved = functions.replace(
       "log=/var/log/piku-install.log",
       'log=$(mktemp); trap "rm $log" EXIT',
@@ -532,7 +533,7 @@ server {
     fs.writeFileSync(`${bin}/nginx`, "#!/bin/sh\necho nginx version: nginx/1.28.0 >&2\n", {
       mode: 0o755,
     });
-    const world = `PATH=${bin}:$PATH; has_systemd() { false; }; web=nginx sshd=sshd running= foreign= others= because= nginx=own group=piku units=$home/units
+    const world = `PATH=${bin}:$PATH; setpriv() { ${bin}/setpriv "$@"; }; has_systemd() { false; }; web=nginx sshd=sshd running= foreign= others= because= nginx=own group=piku units=$home/units
 mkdir -p $home/etc/init.d $home/etc/sysctl.d; read_all() { for file in $home/etc/*/*; do echo "== $file"; cat "$file"; sh -n "$file"; done; }`;
     const supervise = (help: string) =>
       fs.writeFileSync(`${bin}/supervise-daemon`, `#!/bin/sh\necho '${help}'\n`, { mode: 0o755 });
