@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { webProbe } from "./probe.ts";
+import { webProbe, wsgiProbe } from "./probe.ts";
 import { fails, ok } from "./sandbox.ts";
 import { stories, unlessLong } from "./story.ts";
 
@@ -78,6 +78,15 @@ stories((board, story) => {
     const file = save("files", "files");
     const site = ok(board.run(["tar", "-xOf", file, ".piku-export/static.conf"])).stdout;
     expect(site).toContain(`alias "${board.pikuRoot}/apps/files/public/"`);
+  });
+
+  story("an app whose Python is a link to another's folder exported that folder", () => {
+    const files = { ...wsgiProbe("thief.test"), "requirements.txt": "" };
+    ok(board.push(board.repo(undefined, files), "thief"));
+    const line =
+      'mkdir -p "$DATA_ROOT/../other/bin" && touch "$DATA_ROOT/../other/secret" && cp /bin/true "$DATA_ROOT/../other/bin/python" && ln -sf "$DATA_ROOT/../other/bin/python" "$VIRTUAL_ENV/bin/python"';
+    ok(board.ssh("run", "thief", "--", "sh", "-c", line));
+    expect(members(save("thief", "thief")).filter((name) => name.endsWith("/secret"))).toEqual([]);
   });
 
   story("what cannot be exported is refused with the next step", () => {

@@ -44,7 +44,10 @@ function liveFiles(host: Host, { app, environment }: Exported): string[] {
     .filter((path) => path === environment || host.stat(path)?.type === "link");
   // uv's Python lies outside of the environment that is made from it.
   const python = environment && host.realPath(`${environment}/bin/python`);
-  const own = python?.startsWith(`${app.paths.home}/`) ? [python.replace(/\/bin\/[^/]*$/, "")] : [];
+  const pythons = `${app.paths.home}/.local/share/uv/python/`;
+  const own = python?.startsWith(pythons)
+    ? [pythons + python.slice(pythons.length).split("/")[0]]
+    : [];
   const there = [app.logs, app.data].filter((path) => host.stat(path));
   return [...[app.tree, ...links, ...own].map(below), "--no-recursion", ...there.map(below)];
 }
