@@ -147,6 +147,7 @@ stories((board, story) => {
         ["config:export", "vault"],
         ["config:get", "vault", "SECRET"],
         ["config:live", "vault"],
+        ["export", "vault", "--kubernetes", "vault:1"],
         ["run", "vault", "--", "env"],
       ]) {
         const ran = ok(board.ssh(...words));
@@ -170,6 +171,7 @@ stories((board, story) => {
       quiet(ok(board.sshRaw("keys:add anna", { input: read(`${board.folder}/ssh/other.pub`) })));
       for (const words of [
         ["apps"],
+        ["branches", "vault"],
         ["ps", "vault"],
         ["ps:scale", "vault", "web=1"],
         ["restart", "vault"],
@@ -215,6 +217,8 @@ stories((board, story) => {
         ok(board.run(["sh", "-c", "umask 077; ssh board backup vault >vault.tar.gz"], archive)),
       );
       quiet(ok(board.run(["sh", "-c", "ssh board restore vault --force <vault.tar.gz"], archive)));
+      // An image gets its settings where it runs.
+      quiet(ok(board.run(["sh", "-c", "umask 077; ssh board export vault >image.tar"], archive)));
       quiet(ok(board.ssh("destroy", "other")));
       // Other apps are not given it, whoever asks them.
       expect(board.get("/names", { host: "inner.test" }).body.split("\n")).toContain("SECRET");
