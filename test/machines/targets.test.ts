@@ -31,7 +31,7 @@ const noArm64 = noMachines("arm64");
 const arm64 = noArm64 ? "" : ok(machine("system", "bookworm", "arm64")).stdout.trim();
 const rows: Row[] = [
   { name: "linux-x64", size: 115 },
-  { name: "linux-x64-lite", size: 2.3 },
+  { name: "linux-x64-lite", size: 3 },
   { name: "linux-x64-musl", size: 115, untried: "no system with musl to run it on" },
   {
     name: "linux-arm64",
@@ -40,9 +40,9 @@ const rows: Row[] = [
     untried: noArm64,
   },
   { name: "linux-arm64-musl", size: 115, untried: "no system with musl to run it on" },
-  { name: "linux-arm64-lite", size: 2.3, emulator: ["qemu-aarch64-static"] },
-  { name: "linux-armv7", size: 1.3, emulator: ["qemu-arm-static", "-cpu", "cortex-a7"] },
-  { name: "linux-armv6", size: 1.7, emulator: ["qemu-arm-static", "-cpu", "arm1176"] },
+  { name: "linux-arm64-lite", size: 2.6, emulator: ["qemu-aarch64-static"] },
+  { name: "linux-armv7", size: 2, emulator: ["qemu-arm-static", "-cpu", "cortex-a7"] },
+  { name: "linux-armv6", size: 2.5, emulator: ["qemu-arm-static", "-cpu", "arm1176"] },
   { name: "darwin-arm64", size: 100, untried: "it is for macOS" },
   { name: "darwin-x64", size: 110, untried: "it is for macOS" },
   { name: "windows-x64.exe", size: 125, untried: "laptops.test.ts runs it" },
