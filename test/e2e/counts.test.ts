@@ -14,8 +14,8 @@ import { stories, unlessLong } from "./story.ts";
  */
 const limits: Record<string, [programs: number, syncs: number, bytes: number]> = {
   "`apps`": [3, 0, 0],
-  "a push of an empty commit": [18, 6, 18_000],
-  "a push of one file": [21, 8, 21_000],
+  "a push of an empty commit": [20, 6, 18_000],
+  "a push of one file": [23, 8, 21_000],
   "`config:set`": [9, 6, 18_500],
   "`restart`": [9, 4, 18_000],
   "`rollback`": [9, 4, 18_000],
