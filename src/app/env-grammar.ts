@@ -1,5 +1,5 @@
 import { PikuError } from "../text/errors.ts";
-import { expandVars, linesOf, literal, printable, shellQuote } from "../text/text.ts";
+import { expandVars, linesOf, literal, printable, shellQuote, singleQuoted } from "../text/text.ts";
 import { refuseWideText } from "./encoding.ts";
 import { checkKey, checkValue, lastOfEach, type Settings } from "./env-file.ts";
 
@@ -274,9 +274,7 @@ export function renderAssignment(key: string, value: string, known: Settings): s
   if (form !== undefined) return `${key}=${form}`;
   const pieces = value
     .split(dollar)
-    .map((piece) =>
-      piece.includes("$") ? `"${escaped(piece)}"` : piece && `'${piece.replaceAll("'", `'\\''`)}'`,
-    );
+    .map((piece) => (piece.includes("$") ? `"${escaped(piece)}"` : piece && singleQuoted(piece)));
   return `${key}=${pieces.join("")}`;
 }
 

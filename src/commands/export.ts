@@ -1,13 +1,10 @@
 import { findApp } from "../app/app.ts";
-import { parseServerSettings } from "../app/env-file.ts";
-import { readAssignments } from "../app/env-grammar.ts";
 import { composeFile } from "../board/export/compose.ts";
 import { writeContext } from "../board/export/context.ts";
 import { surveyExport } from "../board/export/exported.ts";
 import { surveyImage } from "../board/export/image.ts";
 import { kubernetesObjects } from "../board/export/kubernetes.ts";
 import { unmatchedIn } from "../board/export/unmatched.ts";
-import { fileOfCommit } from "../repository/commit.ts";
 import { usageError } from "../text/errors.ts";
 import { appArg, command } from "./command.ts";
 
@@ -46,13 +43,7 @@ export const exportApp = command({
         "a tar is binary and does not go to a terminal",
         `send it to a builder: ssh piku@board export ${app.name} | docker build -t ${app.name} -`,
       );
-    const shipped = readAssignments(
-      fileOfCommit(host, { app, id: exported.commit }, "ENV") ?? "",
-      "ENV",
-    );
-    const server = parseServerSettings(host.read(`${app.envs}/ENV`) ?? "");
-    const set = new Set([...shipped.map(({ key }) => key), ...Object.keys(server)]);
-    const notes = unmatchedIn(exported, [...set].sort(), compose === undefined ? "" : "compose");
+    const notes = unmatchedIn(exported, compose === undefined ? "" : "compose");
     for (const note of isImage ? [] : notes) host.sayError(`Note: ${note}`);
     if (kubernetes !== undefined)
       for (const one of kubernetesObjects(exported, kubernetes))

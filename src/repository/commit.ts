@@ -2,7 +2,7 @@ import type { App } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
-import { git, gitArgv, gitEnv, listed, maxOutputBytes } from "./git.ts";
+import { git, gitArgv, gitEnv, listed, maxOutputBytes, readObjects } from "./git.ts";
 import { glanceAt, knownCommit } from "./glance.ts";
 
 /** A commit's id: 40 or 64 hexadecimal digits. */
@@ -176,26 +176,15 @@ export function linksOf(host: Host, commit: Commit): Map<string, string> {
 
 const maxLinksBytes = 16 * 1024 * 1024;
 
-/**
- * The texts of blobs, by one call of git. A blob can contain anything that git could print between
- * two blobs, so after each one git is asked for a random name, and its answer "missing" is the
- * separator.
- */
+/** The texts of blobs, by one call of git. */
 export function textsOf(
   host: Host,
   { app, incoming }: Commit,
   blobs: readonly string[],
 ): Map<string, string> {
   if (blobs.length === 0) return new Map();
-  const mark =
-    host.read("/proc/sys/kernel/random/uuid")?.trim() ?? `piku-${host.pid}-${host.now()}`;
-  const input = blobs.map((blob) => `${blob}\n${mark}\n`).join("");
-  const { stdout } = git(host, app.repo, ["cat-file", "--batch"], incoming, {
-    input,
-    most: maxLinksBytes,
-  });
-  const texts = stdout.split(`\n${mark} missing\n`).slice(0, -1);
-  if (texts.length !== blobs.length)
+  const texts = readObjects(host, app.repo, blobs, incoming, maxLinksBytes);
+  if (!texts)
     throw new PikuError("git cat-file did not give all files of the commit that were asked for");
   return new Map(blobs.map((blob, i) => [blob, texts[i]!.slice(texts[i]!.indexOf("\n") + 1)]));
 }

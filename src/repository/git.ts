@@ -66,4 +66,24 @@ export function git(
   return must(host, treeArgv(host, dir, ...words), `git ${words[0]} failed`, all);
 }
 
+/**
+ * What git says of objects and what they hold, one call for all (git-cat-file(1): --batch). An
+ * object can hold anything that git could print between two of them, so after each one git is asked
+ * for a random name, and its answer "missing" is the separator. Undefined where it did not tell all.
+ */
+export function readObjects(
+  host: Host,
+  repo: string,
+  ids: readonly string[],
+  incoming: string | undefined,
+  most: number,
+): string[] | undefined {
+  const mark =
+    host.read("/proc/sys/kernel/random/uuid")?.trim() ?? `piku-${host.pid}-${host.now()}`;
+  const input = ids.map((id) => `${id}\n${mark}\n`).join("");
+  const { stdout } = git(host, repo, ["cat-file", "--batch"], incoming, { input, most });
+  const answers = stdout.split(`\n${mark} missing\n`).slice(0, -1);
+  return answers.length === ids.length ? answers : undefined;
+}
+
 export const listed = (output: string) => output.split("\0").filter((name) => name !== "");

@@ -1,7 +1,7 @@
 import type { App } from "../app/app.ts";
 import type { Host } from "../host/host.ts";
 import { must } from "../text/errors.ts";
-import { gitArgv, gitEnv, listed } from "./git.ts";
+import { gitArgv, gitEnv, listed, readObjects } from "./git.ts";
 
 /** A commit of an app's, pushed or being pushed. */
 interface CommitAsked {
@@ -93,11 +93,7 @@ function entriesIn(host: Host, { app, id, incoming }: CommitAsked): GlanceEntry[
   });
 }
 
-/**
- * The texts of these files, and in `commits` of the commit and of the one that the work tree shows.
- * A file may contain whatever git prints between two: so after each git is asked for a random name,
- * and its answer that this is missing ends the text.
- */
+/** The texts of these files, and in `commits` of the commit and of the one that the work tree shows. */
 function textsIn(
   host: Host,
   { app, id, incoming }: CommitAsked,
@@ -105,21 +101,15 @@ function textsIn(
 ): Map<string, string> {
   const former = headOf(host, app.tree);
   const asked = [id, ...(former === undefined ? [] : [former]), ...files.map((file) => file.id)];
-  const mark = host.read("/proc/sys/kernel/random/uuid")!.trim();
-  const { stdout } = must(host, gitArgv(app.repo, "cat-file", "--batch"), "git cat-file failed", {
-    env: gitEnv(host, incoming),
-    most: maxTextsBytes,
-    input: asked.map((one) => `${one}\n${mark}\n`).join(""),
-  });
-  const answers = stdout.split(`${mark} missing\n`);
-  if (answers.length !== asked.length + 1) throw new Error("git cat-file did not tell all");
+  const answers = readObjects(host, app.repo, asked, incoming, maxTextsBytes);
+  if (!answers) throw new Error("git cat-file did not tell all");
   const { commits } = seenOf(host, app.repo);
   const texts = new Map<string, string>();
   for (const [i, one] of asked.entries()) {
     const answer = answers[i]!;
     const [header, kind, size] = /^[0-9a-f]+ (\w+) (\d+)\n/.exec(answer) ?? [];
     if (header === undefined) continue;
-    const text = answer.slice(header.length, -1);
+    const text = answer.slice(header.length);
     if (kind === "commit") commits.set(one, text);
     else if (Number(size) <= maxTextLength) texts.set(one, text);
   }

@@ -19,9 +19,12 @@ export function text(
   return lines.map((line) => `${line.slice(indent)}\n`).join("");
 }
 
-/** Quotes one word for a POSIX shell: every byte comes back as it was. */
+/** One word in single quotes for a POSIX shell: every byte comes back as it was. */
+export const singleQuoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
+
+/** The same, without quotes where a word needs none. */
 export const shellQuote = (word: string) =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  /^[\w@%+=:,./-]+$/.test(word) ? word : singleQuoted(word);
 
 /** The two parts of `address:port`; an IPv6 address stands in brackets. */
 export function splitAddress(listen: string): { address: string; port: number } {

@@ -5,6 +5,7 @@ import type { Paths } from "../app/paths.ts";
 import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError, reasonOf } from "../text/errors.ts";
+import { singleQuoted } from "../text/text.ts";
 import type { Pair } from "./ini.ts";
 import wallScript from "./wall.sh" with { type: "text" };
 
@@ -134,7 +135,7 @@ export function withSettings<T>(
   const file = `${wallFolder(app)}/env-${mark}`;
   const text = Object.entries(inside)
     .filter(([key]) => isShellName(key))
-    .map(([key, value]) => `export ${key}=${shellQuoted(value)}\n`);
+    .map(([key, value]) => `export ${key}=${singleQuoted(value)}\n`);
   ensureWallScript(host, app.paths);
   host.mkdir(wallFolder(app), 0o700);
   host.write(file, text.join(""), 0o600);
@@ -155,8 +156,6 @@ export interface Walled {
   argv: readonly string[];
   mark: string | number;
 }
-
-const shellQuoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
 
 /**
  * Refuses to take an app's own wall away for somebody whose key is bound to apps. `before` and

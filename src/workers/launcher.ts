@@ -1,6 +1,6 @@
 import type { App } from "../app/app.ts";
 import { isShellName, type Settings } from "../app/env-file.ts";
-import { shellQuote } from "../text/text.ts";
+import { shellQuote, singleQuoted } from "../text/text.ts";
 import { cronGuard } from "./cron.ts";
 import { filesOf, markName, type Worker } from "./worker.ts";
 
@@ -67,8 +67,6 @@ export function renderLauncher(app: App, worker: Worker): string {
 /** Notes when a cron job begins, and its exit status: uWSGI knows neither. */
 const noteRun = ({ began, ended }: { began: string; ended: string }) =>
   `: >${began}\ntrap 'echo $? >${ended}' EXIT\n`;
-
-const singleQuoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
 
 /**
  * A command that gets the settings whose names no shell can export, such as Spring's

@@ -126,12 +126,11 @@ export function refuseLimits(host: Host, paths: Paths, workers: readonly Worker[
 export function limitDoubts(host: Host, settings: Settings, builds: readonly string[]): string[] {
   const asked = limited(stepLimits(settings, "build"));
   const java = builds.some(isJava);
+  const fault = asked.includes("processes") ? namespaceFault(host) : undefined;
   return [
     ...(asked.includes("memory") && java
       ? ["PIKU_MEMORY does not count for this build: Java reserves more than it uses"]
       : []),
-    ...(asked.includes("processes") && !hasNamespaces(host)
-      ? [`PIKU_PROCESSES does not count for builds, release and run: ${namespaceFault(host)?.says}`]
-      : []),
+    ...(fault ? [`PIKU_PROCESSES does not count for builds, release and run: ${fault.says}`] : []),
   ];
 }

@@ -1,6 +1,7 @@
 import type { App } from "../../app/app.ts";
 import { readBoardSettings } from "../../app/board-settings.ts";
-import type { Settings } from "../../app/env-file.ts";
+import { parseServerSettings, type Settings } from "../../app/env-file.ts";
+import { parseSettings } from "../../app/env-grammar.ts";
 import { leastOf, limitsOf } from "../../app/limits.ts";
 import { readScaling } from "../../app/live.ts";
 import { type Procfile, type Scaling, siteKinds } from "../../app/procfile.ts";
@@ -33,6 +34,8 @@ export interface Exported {
   source: Source;
   /** The folder of dependencies. */
   environment?: string;
+  /** Names of the settings that are its own, in the repository or on the board. */
+  set: string[];
   /** Every setting, piku's own among them. */
   all: Settings;
   /** What belongs to the image: paths, and how the language runs. */
@@ -90,6 +93,10 @@ export function surveyExport(host: Host, app: App): Exported {
     runtime,
     source,
     environment: folder,
+    set: Object.keys({
+      ...parseSettings(source.read("ENV")),
+      ...parseServerSettings(server),
+    }).sort(),
     all: settings,
     base: pick((name) => Object.hasOwn(ofImage, name)),
     own: pick((name) => !Object.hasOwn(ofImage, name) && !notTheApps.test(name)),

@@ -26,11 +26,10 @@ const unmatched: readonly [name: RegExp, says: string][] = [
 ];
 
 /**
- * What of this app has no counterpart, as sentences. `set`: the names that the app itself sets.
- * `target`: what is written.
+ * What of this app has no counterpart, as sentences. `target`: what is written.
  */
-export function unmatchedIn(exported: Exported, set: readonly string[], target: string): string[] {
-  const { procfile, front } = exported;
+export function unmatchedIn(exported: Exported, target: string): string[] {
+  const { procfile, front, set } = exported;
   const isServed = (name: string) => name === "NGINX_STATIC_PATHS" && front !== "web";
   return [
     ...set.flatMap((name) => {

@@ -21,6 +21,7 @@ const exported = (more: Partial<Exported> = {}): Exported => ({
   front: "web",
   names: ["blog.example.com", "*.blog.example.com"],
   mappings: [],
+  set: [],
   runtime: generic,
   source: {} as Exported["source"],
   all: { PIKU_MEMORY: "200m", PIKU_CPU: "25%", PIKU_HEALTHCHECK: "/health", PIKU_GRACE: "9" },
@@ -143,7 +144,7 @@ test("one from the source builds in a stage of its own", () => {
 });
 
 test("what has no counterpart is said of this app, not in general", () => {
-  const said = (set: string[], target = "") => unmatchedIn(exported(), set, target).join("\n");
+  const said = (set: string[], target = "") => unmatchedIn(exported({ set }), target).join("\n");
   expect(said(["GREETING"])).toBe("");
   expect(said(["NGINX_CACHE_PREFIXES"])).toContain("NGINX_CACHE_PREFIXES does nothing there");
   expect(said([], "compose")).toContain("0 0 * * * docker compose run --rm cron");
