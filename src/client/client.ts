@@ -5,15 +5,17 @@ import { help } from "../commands/help.ts";
 import { commands, dispatch, runCommandOf } from "../commands/index.ts";
 import type { Host } from "../host/host.ts";
 import { usageError } from "../text/errors.ts";
+import { askBoards, namedBoards } from "./boards.ts";
 import { download, upload } from "./files.ts";
 import { init } from "./init.ts";
-import { findPlace, requireApp, type Wanted } from "./place.ts";
+import { move } from "./move.ts";
+import { findPlace, type Place, requireApp, type Wanted } from "./place.ts";
 import { addKey, open, pushBranch, shell } from "./push.ts";
 import { end, runThere } from "./ssh.ts";
 
 /** What runs on the computer in front of its user, whatever is on the board. */
 export const clientCommands = (wanted: Wanted = {}): Command[] =>
-  [init, pushBranch, open, shell, download, upload, addKey].map((row) => row(wanted));
+  [init, pushBranch, open, shell, download, upload, addKey, move].map((row) => row(wanted));
 
 const isCalled =
   (name: string) =>
@@ -65,9 +67,14 @@ export function wordsForBoard(words: readonly string[], app: () => string): stri
   return isOfApp && !isGlobal ? [name, app(), ...rest] : [...words];
 }
 
+/** The same for one of several boards, where `ps` without an app is about all of them. */
+const wordsForSeveral = (words: readonly string[], { app }: Place): readonly string[] =>
+  app === undefined ? words : wordsForBoard(words, () => app);
+
 const options = `
 In the directory of an app the client fills in its name. Before a command:
-  -r, --remote REMOTE  the board and the app of another git remote than piku
+  -r, --remote REMOTE  the board and the app of another git remote than piku;
+                       of several boards, -r ONE,OTHER: apps, ps and doctor
   -a, --app APP        another app`;
 
 /** Runs a call of the client. Throws what the command throws, and how the board's ended. */
@@ -89,6 +96,8 @@ export async function runClient(host: Host, typed: readonly string[]): Promise<v
   }
   if (name === "update" && words[0] === "--client")
     return dispatch(host, ["update", ...words.slice(1)]);
+  const boards = namedBoards(host, wanted, commands.find(isCalled(name)));
+  if (boards) return askBoards(host, boards, wanted, (place) => wordsForSeveral(rest, place));
   const place = findPlace(host, wanted);
   end(
     runThere(

@@ -24,7 +24,7 @@ const toConnect =
   "in a directory of your app: piku init BOARD; or set PIKU_SERVER=piku@BOARD, and -a APP for an app";
 
 /** The ssh remotes of the git repository that we are in; none outside of one. */
-const remotesHere = (host: Host): Remote[] => {
+export const remotesHere = (host: Host): Remote[] => {
   const listed = host.capture(["git", "remote", "-v"]);
   return listed.status === 0 ? parseRemotes(listed.stdout) : [];
 };

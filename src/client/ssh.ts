@@ -13,6 +13,13 @@ export const sshTo = ({ address, port }: Board, terminal = false): string[] => [
   address,
 ];
 
+/** The name and the port that ssh connects to for a board, by its own configuration (ssh -G). */
+export function destinationOf(host: Host, board: Board): { name: string; port: string } {
+  const shown = host.capture(sshTo(board).toSpliced(1, 0, "-G")).stdout;
+  const value = (key: string) => new RegExp(`^${key} (.+)$`, "m").exec(shown)?.[1];
+  return { name: value("hostname") ?? board.address, port: value("port") ?? "22" };
+}
+
 /**
  * The command line that the board reads as these words. What `run` runs is a line for the app's
  * shell: one word is that line as it was typed, several are quoted so that they arrive as they are.

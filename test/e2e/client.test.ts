@@ -1,6 +1,7 @@
 import { expect } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
+import { alike } from "./alike.ts";
 import { type Ran, user } from "./board.ts";
 import { webProbe } from "./probe.ts";
 import { fails, ok, type Repo } from "./sandbox.ts";
@@ -42,30 +43,6 @@ stories((board, story) => {
     expect(stdout).toContain(`Remote 'piku' is ${name}@board:asked.`);
   });
 
-  // What is typed with the client, and over plain ssh by somebody who quotes well.
-  const alike: [string[], string][] = [
-    [["apps"], "apps"],
-    [["ps"], "ps laptop"],
-    [["config"], "config laptop"],
-    [["config:get", "NGINX_SERVER_NAME"], "config:get laptop NGINX_SERVER_NAME"],
-    [["config:live"], "config:live laptop"],
-    [["releases"], "releases laptop"],
-    [["logs", "web", "-n5", "--no-follow"], "logs laptop web -n5 --no-follow"],
-    [
-      ["run", "--", "printf", "%s|", "a b", "$HOME", "it's"],
-      `run laptop -- printf %s\\| 'a b' '$HOME' "it's"`,
-    ],
-    [
-      ["run", "printf '\\000\\377\\r\\n'; echo $PORT"],
-      "run laptop -- printf '\\000\\377\\r\\n'; echo $PORT",
-    ],
-    [["keys"], "keys"],
-    [["help", "logs"], "help logs"],
-    [["config:get", "NO_SUCH"], "config:get laptop NO_SUCH"],
-    [["-a", "nobody", "ps"], "ps nobody"],
-    [["run", "exit 7"], "run laptop -- exit 7"],
-    [["lgos"], "lgos laptop"],
-  ];
   story("commands give the same bytes and the same exit status as over plain ssh", () => {
     for (const [words, line] of alike) {
       const [client, plain] = [piku(...words), board.sshRaw(line)].map((ran) => ({

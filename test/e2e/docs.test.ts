@@ -14,7 +14,7 @@ import { standIn } from "./tools.ts";
 const client = process.env.PIKU_CLIENT;
 
 /** Pages on which there is a second board. */
-const newBoard = ["docs/guides/backup.md"];
+const newBoard = ["docs/guides/backup.md", "docs/guides/outgrowing-a-board.md"];
 
 /** Pages that begin with a board on which there is no `hello` yet. */
 const fresh = ["docs/guides/first-app.md", "README.md"];
@@ -95,16 +95,13 @@ exec "/usr/bin/\${0##*/}" -F "$config" "$@"`;
   function type({ typist, text }: Block, session: string) {
     if (typist === "sh board")
       return board.run(["bash", "-ec", `exec 2>&1; cd; ${text}`], { env: board.boardEnv() });
-    const begin = `set -ea; exec 2>&1; . ${session}; cd "$PWD"; trap 'export -p >${session}' EXIT`;
-    const env = {
-      ...board.clientEnv(),
-      PATH: [
-        ...(typist === "sh laptop" ? [at("laptop")] : []),
-        at("docs"),
-        board.clientEnv().PATH,
-      ].join(":"),
-      GIT_SSH_COMMAND: "ssh",
-    };
+    const programs = [
+      ...(typist === "sh laptop" ? [at("laptop")] : []),
+      at("docs"),
+      board.clientEnv().PATH,
+    ].join(":");
+    const begin = `set -ea; exec 2>&1; . ${session}; PATH=${programs}; cd "$PWD"; trap 'export -p >${session}' EXIT`;
+    const env = { ...board.clientEnv(), GIT_SSH_COMMAND: "ssh" };
     const script = `${begin}\n${typist === "sh fails" ? "set +e\n" : ""}${interrupted(text)}`;
     return board.run(["bash", "-c", script], { env, limit: 120 });
   }
