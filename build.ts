@@ -294,14 +294,7 @@ async function buildOnQuickjs(
     quickjsCompiler(source, native),
   ]);
   await inFolder(async (folder) => {
-    await Bun.write(join(folder, "piku.js"), await bundle(entry, instead));
-    const modules = nativeModules.flatMap((module) => ["-M", module]);
-    // Relative names: they become part of the result. Without line numbers (-s) it is a quarter
-    // smaller, in memory too; a stack still names functions.
-    await run(
-      [qjsc, "-c", "-m", "-s", "-N", "piku_bytecode", ...modules, "-o", "bytecode.c", "piku.js"],
-      folder,
-    );
+    await writeModules(qjsc, folder, await bundle(entry, instead));
     fs.copyFileSync(join(root, "src/host/quickjs.c"), join(folder, "quickjs-main.c"));
     await run(
       [
@@ -318,13 +311,15 @@ async function buildOnQuickjs(
         `-DPIKU_TARGET="${name}"`,
         `-isystem${source}`,
         `-I${join(root, "src/host")}`,
+        `-I${folder}`,
         "-static",
         "-s",
         "-Wl,--gc-sections",
         "-o",
         "piku",
         "quickjs-main.c",
-        "bytecode.c",
+        "plain.c",
+        "importing.c",
         ...sources.map((file) => join(objects, `${file}.o`)),
         "-lm",
         "-lpthread",
@@ -336,8 +331,14 @@ async function buildOnQuickjs(
   });
 }
 
-/** The same program as one file that needs nothing but QuickJS and `quickjs.c`. */
-async function bundle(entry: string, instead: Record<string, string>): Promise<string> {
+/**
+ * The same program as files that need nothing but QuickJS and `quickjs.c`, by their names: piku.js,
+ * and the modules that are loaded when they are needed, each with what it shares with the same ones.
+ */
+async function bundle(
+  entry: string,
+  instead: Record<string, string>,
+): Promise<Map<string, string>> {
   const modules: Record<string, string> = {
     "#host": join(root, "src/host/quickjs.ts"),
     "node:util": join(root, "src/host/node-util.ts"),
@@ -356,15 +357,64 @@ async function bundle(entry: string, instead: Record<string, string>): Promise<s
     entrypoints: [resolve(entry)],
     root,
     format: "esm",
-    target: "browser",
+    target: "node",
+    splitting: true,
+    naming: { entry: "piku.js", chunk: "part-[hash].js" },
     plugins: [quickjs],
     define: { PIKU_RELEASE_KEYS: keysText() },
   });
-  const text = await built.outputs[0]!.text();
-  const foreign = [...text.matchAll(/^import .* from "([^"]+)";/gm)].map((match) => match[1]!);
-  const unknown = foreign.filter((name) => !nativeModules.includes(name));
-  if (unknown.length > 0) throw new Error(`QuickJS has no module ${unknown.join(", ")}`);
-  return text;
+  const files = new Map<string, string>();
+  const main = built.outputs.find(({ kind }) => kind === "entry-point")!;
+  // What is imported for no name of its own only keeps an order that nothing here depends on.
+  for (const part of [main, ...built.outputs.filter((one) => one !== main)])
+    files.set(basename(part.path), (await part.text()).replace(/^import ?"\.\/part-.*";$/gm, ""));
+  const known = [...nativeModules, ...[...files.keys()].map((name) => `./${name}`)];
+  for (const text of files.values()) {
+    const imported = [...text.matchAll(/^(?:import|\} from) (?:.* from )?"([^"]+)";/gm)];
+    const unknown = imported.map((match) => match[1]!).filter((name) => !known.includes(name));
+    if (unknown.length > 0) throw new Error(`QuickJS has no module ${unknown.join(", ")}`);
+  }
+  return files;
+}
+
+/**
+ * Writes modules.h, and the bytecode of these modules: plain.c, and importing.c of those that import
+ * others while they run.
+ */
+async function writeModules(
+  qjsc: string,
+  folder: string,
+  files: Map<string, string>,
+): Promise<void> {
+  for (const [name, text] of files) await Bun.write(join(folder, name), text);
+  await Bun.write(join(folder, "modules.h"), moduleTable([...files.keys()]));
+  // Each by itself, and what it imports is found when it runs. Relative names: they become part of
+  // the result.
+  const others = [...nativeModules, ...files.keys()].flatMap((name) => ["-M", name]);
+  const compile = async (out: string, names: string[], ...flags: string[]) => {
+    await Bun.write(join(folder, out), "");
+    if (names.length > 0)
+      await run([qjsc, "-c", "-m", ...flags, ...others, "-o", out, ...names], folder);
+  };
+  const isImporting = ([, text]: [string, string]) => text.includes(" import(");
+  const namesOf = (some: [string, string][]) => some.map(([name]) => name);
+  // Without line numbers (-s) it is a quarter smaller, in memory too; a stack still names functions.
+  // But import() needs them: it looks there for the name of its own module.
+  await compile("plain.c", namesOf([...files].filter((file) => !isImporting(file))), "-s");
+  await compile("importing.c", namesOf([...files].filter(isImporting)));
+}
+
+/** The table of modules that `quickjs.c` loads from: names, and the arrays that qjsc calls so. */
+function moduleTable(files: string[]): string {
+  const arrays = files.map((file) => `qjsc_${file.replace(/\.js$/, "").replace(/\W/g, "_")}`);
+  return [
+    ...arrays.map(
+      (array) => `extern const uint8_t ${array}[]; extern const uint32_t ${array}_size;`,
+    ),
+    "static const struct { const char *name; const uint8_t *bytes; const uint32_t *size; } modules[] = {",
+    ...arrays.map((array, i) => `  {"${files[i]}", ${array}, &${array}_size},`),
+    "};\n",
+  ].join("\n");
 }
 
 async function quickjsObjects(

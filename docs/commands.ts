@@ -9,7 +9,9 @@ import { clientCommands } from "../src/client/client.ts";
 import { optionsOf, positionalsOf, shownArgument, usageOf } from "../src/commands/arguments.ts";
 import { type Command, groups } from "../src/commands/command.ts";
 import { shownOption } from "../src/commands/help.ts";
-import { commands } from "../src/commands/index.ts";
+import { everyCommand } from "../src/commands/index.ts";
+
+const commands = await everyCommand();
 
 const everything = [...clientCommands(), ...commands];
 const ofGroup = (group: string) => everything.filter((one) => one.group === group);

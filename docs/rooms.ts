@@ -59,8 +59,9 @@ const roomOf = (name: string) => name.split("/")[0]!;
 function readSource(name: string): File {
   const lines = fs.readFileSync(path.join(source, name), "utf8").trimEnd().split("\n");
   const comment = /\.(ts|c)$/.test(name) ? /^\s*(\/\/|\/\*|\*)/ : /^\s*#/;
-  const imports = [...lines.join("\n").matchAll(/^(?:import|export)\b[^;]*?\bfrom "(\.[^"]+)"/gm)]
-    .map(([, target]) => roomOf(path.join(path.dirname(name), target!)))
+  const imported = /^(?:import|export)\b[^;]*?\bfrom "(\.[^"]+)"|\bawait import\("(\.[^"]+)"\)/gm;
+  const imports = [...lines.join("\n").matchAll(imported)]
+    .map(([, target, later]) => roomOf(path.join(path.dirname(name), (target ?? later)!)))
     .filter((room) => room in rooms && room !== roomOf(name));
   const code = lines.filter((line) => line.trim() !== "" && !comment.test(line)).length;
   return { name, room: roomOf(name), lines: lines.length, code, imports };

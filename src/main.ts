@@ -1,5 +1,5 @@
 import { exit, host } from "#host";
-import { isClient, runClient } from "./client/client.ts";
+import { isClient } from "./client/called.ts";
 import { dispatch } from "./commands/index.ts";
 import { calledWords } from "./commands/ssh.ts";
 import type { Host } from "./host/host.ts";
@@ -12,8 +12,10 @@ import { voiceOf } from "./text/output.ts";
 async function main(host: Host): Promise<number> {
   const env = host.env();
   try {
-    if (isClient(host, host.args)) await runClient(host, host.args);
-    else {
+    if (isClient(host, host.args)) {
+      const { runClient } = await import("./client/client.ts");
+      await runClient(host, host.args);
+    } else {
       host.setEnv(cleanEnvironment(env));
       await dispatch(host, calledWords(host.args, env), pushOf(env));
     }

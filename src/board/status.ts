@@ -6,13 +6,13 @@ import { leastOf, limitsOf } from "../app/limits.ts";
 import { liveSettings, readScaling } from "../app/live.ts";
 import type { Paths } from "../app/paths.ts";
 import { isCron, isUwsgiKind } from "../app/procfile.ts";
-import { isStopped, type Release, readableLive } from "../app/releases.ts";
+import { type Release, readableLive } from "../app/releases.ts";
 import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { everyProcess, familyOf, memoryOf, type Running } from "../host/processes.ts";
 import { siteNames } from "../site/names.ts";
 import { addressesOf } from "../site/site.ts";
-import { appsWithWorkers, listVassals } from "../workers/emperor.ts";
+import { appsWithWorkers, isUp, listVassals } from "../workers/emperor.ts";
 import { startsOf } from "../workers/health.ts";
 import { useOf } from "../workers/limits.ts";
 import { sitePortOf } from "../workers/ports.ts";
@@ -242,13 +242,3 @@ function addressOf(host: Host, app: App, ports: Ports): Pick<AppStatus, "url" | 
     return {};
   }
 }
-
-/**
- * Whether an app is up: it has workers, or a site without any that is not stopped. `working`: those
- * that have, for a call for many apps.
- */
-export const isUp = (host: Host, app: App, working?: ReadonlySet<string>) =>
-  (working ? working.has(app.name) : listVassals(host, app.paths, app.name).length > 0) ||
-  (host.stat(app.site) !== undefined &&
-    !isStopped(host, app) &&
-    readableLive(host, app)?.vassals.length === 0);

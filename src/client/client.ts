@@ -2,7 +2,7 @@ import { takesApp } from "../commands/arguments.ts";
 import type { Command } from "../commands/command.ts";
 import { completion } from "../commands/completion.ts";
 import { help } from "../commands/help.ts";
-import { commands, dispatch, runCommandOf } from "../commands/index.ts";
+import { dispatch, everyCommand, runCommandOf } from "../commands/index.ts";
 import type { Host } from "../host/host.ts";
 import { usageError } from "../text/errors.ts";
 import { askBoards, namedBoards } from "./boards.ts";
@@ -13,6 +13,8 @@ import { findPlace, type Place, requireApp, type Wanted } from "./place.ts";
 import { addKey, open, pushBranch, shell } from "./push.ts";
 import { end, runThere } from "./ssh.ts";
 
+const commands = await everyCommand();
+
 /** What runs on the computer in front of its user, whatever is on the board. */
 export const clientCommands = (wanted: Wanted = {}): Command[] =>
   [init, pushBranch, open, shell, download, upload, addKey, move].map((row) => row(wanted));
@@ -21,20 +23,6 @@ const isCalled =
   (name: string) =>
   ({ name: own, alias }: Command) =>
     own === name || alias?.includes(name);
-
-/** About the executable at hand, wherever it is. */
-const local = ["setup", "recover", "--version", "-V", "-v", "version"];
-
-/**
- * Whether this call is a client's: it is the board's own as a forced command, as a hook, with
- * PIKU_ROOT, and where `~/.piku` is a board. The original's client keeps plugins in `~/.piku` too.
- */
-export function isClient(host: Host, [name = ""]: readonly string[]): boolean {
-  const { SSH_ORIGINAL_COMMAND, GIT_DIR, PIKU_ROOT, HOME, USERPROFILE } = host.env();
-  if (SSH_ORIGINAL_COMMAND !== undefined || GIT_DIR !== undefined || PIKU_ROOT) return false;
-  if (commands.some((one) => one.name === name && one.group === "Internal")) return false;
-  return !host.stat(`${HOME || USERPROFILE || ""}/.piku/repos`) && !local.includes(name);
-}
 
 /** Takes `-r REMOTE` and `-a APP` from in front of the command's name. Throws a usage error. */
 export function readWanted(words: readonly string[]): { wanted: Wanted; rest: string[] } {
@@ -83,12 +71,14 @@ export async function runClient(host: Host, typed: readonly string[]): Promise<v
   const [name = "help", ...words] = rest;
   const own = clientCommands(wanted);
   const all = [...own, ...commands];
-  const find = (_: Host, named: string) => {
+  const find = async (_: Host, named: string) => {
     const found = all.find(isCalled(named));
     if (found) return found;
     throw usageError(`there is no command '${named}'`, "`piku help` lists them");
   };
-  const here = [...own, help(() => all, find), completion(() => all)].find(isCalled(name));
+  const here = [...own, help(async () => all, find), completion(async () => all)].find(
+    isCalled(name),
+  );
   if (here) {
     await runCommandOf(here, { host }, words);
     if (here.name === "help" && words.length === 0) host.say(options);

@@ -1,19 +1,13 @@
 import { appOf, findApp, listApps } from "../app/app.ts";
 import { boundApps } from "../app/caller.ts";
 import { pathsOf } from "../app/paths.ts";
-import {
-  type AppStatus,
-  isUp,
-  type ProcessStatus,
-  surveyApps,
-  surveyProcesses,
-} from "../board/status.ts";
+import type { AppStatus, ProcessStatus } from "../board/status.ts";
 import { everyProcess } from "../host/processes.ts";
 import { PikuError } from "../text/errors.ts";
 import { hasColours } from "../text/output.ts";
 import { ago, columns, span, spoken } from "../text/text.ts";
-import { type Stray, straysOf } from "../workers/detached.ts";
-import { appsWithWorkers } from "../workers/emperor.ts";
+import type { Stray } from "../workers/detached.ts";
+import { appsWithWorkers, isUp } from "../workers/emperor.ts";
 import { appArg, command, jsonArg } from "./command.ts";
 
 export const apps = command({
@@ -25,13 +19,14 @@ export const apps = command({
   alias: ["list", "ls", "apps:list"],
   forEveryKey: true,
   args: { json: jsonArg },
-  run({ args, host }) {
+  async run({ args, host }) {
     const paths = pathsOf(host);
     const bound = boundApps(host);
     const isShown = (name: string) => !bound || bound.includes(name);
     const working = appsWithWorkers(host, paths);
     const names = listApps(host, paths, working).filter(isShown);
-    if (args.json) return host.say(JSON.stringify(surveyApps(host, paths, names)));
+    const survey = async () => (await import("../board/status.ts")).surveyApps(host, paths, names);
+    if (args.json) return host.say(JSON.stringify(await survey()));
     if (names.length === 0) return host.sayError("There are no applications deployed.");
     if (!host.isTerminal(1)) {
       host.say(
@@ -39,8 +34,7 @@ export const apps = command({
           .map((name) => `${isUp(host, appOf(paths, name), working) ? "*" : " "}${name}`)
           .join("\n"),
       );
-    } else
-      for (const line of renderApps(surveyApps(host, paths, names), host.now())) host.say(line);
+    } else for (const line of renderApps(await survey(), host.now())) host.say(line);
   },
 });
 
@@ -70,7 +64,7 @@ export const ps = command({
     app: { ...appArg, description: "the app's name; all apps unless given", required: false },
     json: jsonArg,
   },
-  run({ args, host }) {
+  async run({ args, host }) {
     const paths = pathsOf(host);
     const app = args.app === undefined ? undefined : findApp(host, args.app);
     const scaling = app && host.read(`${app.envs}/SCALING`);
@@ -79,6 +73,8 @@ export const ps = command({
         `no workers found for app '${app.name}'.`,
         "it has never been live; push it again to see why",
       );
+    const { surveyProcesses } = await import("../board/status.ts");
+    const { straysOf } = await import("../workers/detached.ts");
     const every = everyProcess(host);
     const named = app ? [app] : listApps(host, paths).map((name) => appOf(paths, name));
     const all = named.flatMap((one) => surveyProcesses(host, one, every));

@@ -65,7 +65,7 @@ export interface Command<T extends Arguments = any> {
   /** Whether keys that are bound to apps may give it, though it is about no app. */
   forEveryKey?: true;
   args?: T;
-  run(context: Context<T>): void;
+  run(context: Context<T>): void | Promise<void>;
 }
 
 /** Gives a row as it is; its arguments tell TypeScript what `run` gets. */

@@ -4,7 +4,7 @@ import { shellQuote } from "../text/text.ts";
 import { optionsOf, positionalsOf, spellings } from "./arguments.ts";
 import { type Command, command } from "./command.ts";
 
-export const completion = (commands: () => readonly Command[]) =>
+export const completion = (commands: () => Promise<readonly Command[]>) =>
   command({
     name: "completion",
     group: "The board",
@@ -24,8 +24,8 @@ export const completion = (commands: () => readonly Command[]) =>
         pattern: /^(bash|zsh|fish|powershell)$/,
       },
     },
-    run({ args, host }) {
-      host.say(scripts[args.shell ?? "bash"]!(commands()).join("\n"));
+    async run({ args, host }) {
+      host.say(scripts[args.shell ?? "bash"]!(await commands()).join("\n"));
     },
   });
 

@@ -1,18 +1,16 @@
 import { type App, findApp, namedApp } from "../app/app.ts";
 import { readBoardSettings } from "../app/board-settings.ts";
 import { parseServerSettings, type Settings } from "../app/env-file.ts";
-import { parseSettings, renderAssignment } from "../app/env-grammar.ts";
+import { parseSettings } from "../app/env-grammar.ts";
 import { liveSettings } from "../app/live.ts";
 import { masked, type Origin, originsOf } from "../app/origins.ts";
 import { liveRelease, releaseFiles } from "../app/releases.ts";
-import { baseSettings } from "../deploy/source.ts";
 import type { Host } from "../host/host.ts";
 import { fileOfCommit } from "../repository/commit.ts";
 import { commitOf } from "../repository/worktree.ts";
 import { Ended } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { appArg, command, jsonArg } from "./command.ts";
-import { serverSettings } from "./redeploy.ts";
 
 const settingArg = {
   type: "positional",
@@ -39,13 +37,6 @@ function show(host: Host, app: App, file: string): void {
 }
 
 export const settingsOf = (host: Host, file: string) => parseServerSettings(host.read(file) ?? "");
-
-/** What `$NAME` may mean in an app's settings on the server. */
-export const knownSettings = (host: Host, app: App): Settings => ({
-  ...baseSettings(host, app, undefined),
-  ...liveSettings(host, app),
-  ...settingsOf(host, `${app.envs}/ENV`),
-});
 
 /** The ENV of an app's repository, as the live release has it. */
 export function shippedSettings(host: Host, app: App): Settings {
@@ -104,22 +95,6 @@ export const config = command({
   },
 });
 
-export const configExport = command({
-  name: "config:export",
-  group: "Settings",
-  description: "Print an app's settings on the server, quoted for a shell",
-  examples: ["ssh piku@board config:export blog >settings.txt"],
-  args: { app: appArg, json: jsonArg },
-  run({ args, host }) {
-    const app = configuredApp(host, args.app);
-    const settings = settingsOf(host, `${app.envs}/ENV`);
-    if (args.json) return host.say(JSON.stringify(settings, null, 2));
-    const known = knownSettings(host, app);
-    for (const [key, value] of Object.entries(settings))
-      host.say(renderAssignment(key, value, known));
-  },
-});
-
 export const configGet = command({
   name: "config:get",
   group: "Settings",
@@ -129,7 +104,7 @@ export const configGet = command({
   alias: ["get", "env:get"],
   args: { app: appArg, setting: settingArg },
   run({ args, host }) {
-    const settings = parseServerSettings(serverSettings(host, configuredApp(host, args.app)));
+    const settings = settingsOf(host, `${configuredApp(host, args.app).envs}/ENV`);
     if (!Object.hasOwn(settings, args.setting)) {
       if (host.isTerminal(2)) host.sayError(`'${printable(args.setting)}' is not set.`);
       throw new Ended(1);

@@ -1,9 +1,10 @@
 import { type App, appOf, listApps, namedApp } from "../app/app.ts";
 import { boardWarnings, readBoardSettings } from "../app/board-settings.ts";
 import { changeServerSettings, parseServerSettings, type Settings } from "../app/env-file.ts";
-import { changeSettings, parseSettings } from "../app/env-grammar.ts";
+import { changeSettings, parseSettings, renderAssignment } from "../app/env-grammar.ts";
 import { maxImportBytes, parseAssignments, parseImport, withoutQuotes } from "../app/import.ts";
 import { tightened } from "../app/limits.ts";
+import { liveSettings } from "../app/live.ts";
 import { withLock } from "../app/locks.ts";
 import { pathsOf } from "../app/paths.ts";
 import { liveRelease, nextNumber, type Release } from "../app/releases.ts";
@@ -12,12 +13,13 @@ import { limitOf } from "../app/settings-table.ts";
 import { deploy } from "../deploy/deploy.ts";
 import { planDeploy } from "../deploy/plan.ts";
 import { recover } from "../deploy/recover.ts";
+import { baseSettings } from "../deploy/source.ts";
 import type { Host } from "../host/host.ts";
 import { usageError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { refuseLoosening, wallOf, whyNoWall } from "../workers/isolation.ts";
-import { appArg, command } from "./command.ts";
-import { configuredApp, knownSettings, settingsOf, shippedSettings } from "./config-show.ts";
+import { appArg, command, jsonArg } from "./command.ts";
+import { configuredApp, settingsOf, shippedSettings } from "./config-show.ts";
 import { withHashedPassword } from "./password.ts";
 import { sameAgain, serverSettings } from "./redeploy.ts";
 
@@ -150,6 +152,29 @@ export const configSet = command({
       );
     if (args.global) return changeGlobal(host, withHashedPassword(host, settings));
     set(host, args.app, "config:set", settings, args.restart);
+  },
+});
+
+/** What `$NAME` may mean in an app's settings on the server. */
+const knownSettings = (host: Host, app: App): Settings => ({
+  ...baseSettings(host, app, undefined),
+  ...liveSettings(host, app),
+  ...settingsOf(host, `${app.envs}/ENV`),
+});
+
+export const configExport = command({
+  name: "config:export",
+  group: "Settings",
+  description: "Print an app's settings on the server, quoted for a shell",
+  examples: ["ssh piku@board config:export blog >settings.txt"],
+  args: { app: appArg, json: jsonArg },
+  run({ args, host }) {
+    const app = configuredApp(host, args.app);
+    const settings = settingsOf(host, `${app.envs}/ENV`);
+    if (args.json) return host.say(JSON.stringify(settings, null, 2));
+    const known = knownSettings(host, app);
+    for (const [key, value] of Object.entries(settings))
+      host.say(renderAssignment(key, value, known));
   },
 });
 

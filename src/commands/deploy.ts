@@ -3,7 +3,6 @@ import { callerName, callerOf } from "../app/caller.ts";
 import { readScaling } from "../app/live.ts";
 import { holderOf, isHeld, withLock } from "../app/locks.ts";
 import { cancelFile, liveNumber } from "../app/releases.ts";
-import { isUp } from "../board/status.ts";
 import { retire } from "../deploy/retire.ts";
 import { stop } from "../deploy/stop.ts";
 import type { Host } from "../host/host.ts";
@@ -14,6 +13,7 @@ import { branchesOf } from "../repository/push.ts";
 import { PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { printable } from "../text/text.ts";
+import { isUp } from "../workers/emperor.ts";
 import { appArg, command } from "./command.ts";
 import { choiceArgs, choicesOf, redeploy } from "./redeploy.ts";
 

@@ -107,8 +107,8 @@ const renderPluginHelp = ({ name, description }: Plugin) =>
 
 /** `find`: the command or the plugin of a name; throws when there is none. */
 export const help = (
-  commands: () => readonly Command[],
-  find: (host: Host, name: string) => Command | Plugin,
+  commands: () => Promise<readonly Command[]>,
+  find: (host: Host, name: string) => Promise<Command | Plugin>,
 ) =>
   command({
     name: "help",
@@ -125,16 +125,16 @@ export const help = (
       },
       all: { type: "boolean", description: "list internal commands as well" },
     },
-    run({ args, host }) {
+    async run({ args, host }) {
       if (args.command === undefined) {
         const isBound = boundApps(host) !== undefined;
-        const shown = commands().filter(
+        const shown = (await commands()).filter(
           (one) => !isBound || one.forEveryKey || (takesApp(one) && !one.passthrough),
         );
         const plugins = isBound ? [] : listPlugins(host, pathsOf(host));
         return host.say(renderHelp(shown, plugins, pikuVersion(host), args.all));
       }
-      const found = find(host, args.command);
+      const found = await find(host, args.command);
       host.say("group" in found ? renderCommandHelp(found) : renderPluginHelp(found));
     },
   });

@@ -5,96 +5,82 @@ import type { Host } from "../host/host.ts";
 import type { Push } from "../repository/push.ts";
 import { usageError } from "../text/errors.ts";
 import { nearest, printable } from "../text/text.ts";
-import { apps, ps } from "./apps.ts";
 import { readWords, takesApp } from "./arguments.ts";
-import { backup, restore } from "./backup.ts";
-import { branches } from "./branches.ts";
 import type { Call, Command } from "./command.ts";
-import { completion } from "./completion.ts";
-import { configImport, configSet, configUnset } from "./config.ts";
-import { config, configExport, configGet, configLive } from "./config-show.ts";
-import { daily } from "./daily.ts";
-import {
-  deployCancel,
-  deployCommand,
-  psRestart,
-  restart,
-  retireCommand,
-  stopCommand,
-} from "./deploy.ts";
-import { destroyCommand } from "./destroy.ts";
-import { doctor } from "./doctor.ts";
-import { exportApp } from "./export.ts";
-import { gitHook, gitReceivePack, gitUploadPack } from "./git.ts";
-import { help, renderCommandHelp, version } from "./help.ts";
-import { keys, keysAdd, keysRemove } from "./keys.ts";
-import { logs } from "./logs.ts";
-import { maintenanceOff, maintenanceOn } from "./maintenance.ts";
 import { refreshPage } from "./page.ts";
 import { findPlugin, listPlugins, type Plugin, runPlugin } from "./plugins.ts";
-import { recoverCommand } from "./recover.ts";
-import { releases, releasesOutput, rollback } from "./releases.ts";
-import { run } from "./run.ts";
-import { psScale } from "./scale.ts";
-import { scp, sftp } from "./scp.ts";
-import { setup, setupSsh } from "./setup.ts";
 import { refuseForeign } from "./ssh.ts";
-import { update } from "./update.ts";
-import { web } from "./web.ts";
 
-/** Every command, in the order in which its heading of the help page lists it. */
-export const commands: readonly Command[] = [
-  apps,
-  destroyCommand,
-  exportApp,
-  logs,
-  maintenanceOff,
-  maintenanceOn,
-  ps,
-  psRestart,
-  psScale,
-  restart,
-  run,
-  stopCommand,
+type Rows = Readonly<Record<string, () => Promise<Command>>>;
 
-  branches,
-  deployCommand,
-  deployCancel,
-  releases,
-  releasesOutput,
-  rollback,
+/** What nobody types. */
+const internal: Rows = {
+  daily: async () => (await import("./daily.ts")).daily,
+  "git-hook": async () => (await import("./git.ts")).gitHook,
+  "git-receive-pack": async () => (await import("./git.ts")).gitReceivePack,
+  "git-upload-pack": async () => (await import("./git.ts")).gitUploadPack,
+  recover: async () => (await import("./recover.ts")).recoverCommand,
+  retire: async () => (await import("./deploy.ts")).retireCommand,
+  scp: async () => (await import("./scp.ts")).scp,
+  sftp: async () => (await import("./scp.ts")).sftp,
+  web: async () => (await import("./web.ts")).web,
+};
 
-  config,
-  configExport,
-  configGet,
-  configImport,
-  configLive,
-  configSet,
-  configUnset,
+/**
+ * Every command by its name, in the order in which its heading of the help page lists it. Only
+ * the one that is called is loaded: reading all of them takes a slow board longer than their work.
+ */
+const rows: Rows = {
+  apps: async () => (await import("./apps.ts")).apps,
+  destroy: async () => (await import("./destroy.ts")).destroyCommand,
+  export: async () => (await import("./export.ts")).exportApp,
+  logs: async () => (await import("./logs.ts")).logs,
+  "maintenance:off": async () => (await import("./maintenance.ts")).maintenanceOff,
+  "maintenance:on": async () => (await import("./maintenance.ts")).maintenanceOn,
+  ps: async () => (await import("./apps.ts")).ps,
+  "ps:restart": async () => (await import("./deploy.ts")).psRestart,
+  "ps:scale": async () => (await import("./scale.ts")).psScale,
+  restart: async () => (await import("./deploy.ts")).restart,
+  run: async () => (await import("./run.ts")).run,
+  stop: async () => (await import("./deploy.ts")).stopCommand,
 
-  backup,
-  completion(() => commands),
-  doctor,
-  help(() => commands, findNamed),
-  keys,
-  keysAdd,
-  keysRemove,
-  restore,
-  setup,
-  setupSsh,
-  update,
-  version,
+  branches: async () => (await import("./branches.ts")).branches,
+  deploy: async () => (await import("./deploy.ts")).deployCommand,
+  "deploy:cancel": async () => (await import("./deploy.ts")).deployCancel,
+  releases: async () => (await import("./releases.ts")).releases,
+  "releases:output": async () => (await import("./releases.ts")).releasesOutput,
+  rollback: async () => (await import("./releases.ts")).rollback,
 
-  daily,
-  gitHook,
-  gitReceivePack,
-  gitUploadPack,
-  recoverCommand,
-  retireCommand,
-  scp,
-  sftp,
-  web,
-];
+  config: async () => (await import("./config-show.ts")).config,
+  "config:export": async () => (await import("./config.ts")).configExport,
+  "config:get": async () => (await import("./config-show.ts")).configGet,
+  "config:import": async () => (await import("./config.ts")).configImport,
+  "config:live": async () => (await import("./config-show.ts")).configLive,
+  "config:set": async () => (await import("./config.ts")).configSet,
+  "config:unset": async () => (await import("./config.ts")).configUnset,
+
+  backup: async () => (await import("./backup.ts")).backup,
+  completion: async () => (await import("./completion.ts")).completion(everyCommand),
+  doctor: async () => (await import("./doctor.ts")).doctor,
+  help: async () => (await import("./help.ts")).help(everyCommand, findNamed),
+  keys: async () => (await import("./keys.ts")).keys,
+  "keys:add": async () => (await import("./keys.ts")).keysAdd,
+  "keys:remove": async () => (await import("./keys.ts")).keysRemove,
+  restore: async () => (await import("./backup.ts")).restore,
+  setup: async () => (await import("./setup.ts")).setup,
+  "setup:ssh": async () => (await import("./setup.ts")).setupSsh,
+  update: async () => (await import("./update.ts")).update,
+  "--version": async () => (await import("./help.ts")).version,
+
+  ...internal,
+};
+
+/** Every row, for help, completion and the client. */
+export const everyCommand = (): Promise<readonly Command[]> =>
+  Promise.all(Object.values(rows).map((load) => load()));
+
+/** Whether this is the name of a command that nobody types. */
+export const isInternal = (name: string) => Object.hasOwn(internal, name);
 
 const toSeeUrls = "ssh -t piku@board apps shows each app's address";
 const toCreate = "git push piku@board:APP main makes an app of that name";
@@ -124,20 +110,21 @@ export const instead: Readonly<Record<string, string>> = {
  * The command or the plugin of a name. Other words for a command come last: a board's own plugin
  * may be called so. Throws a usage error, with what may have been meant.
  */
-function findNamed(host: Host, name: string): Command | Plugin {
+async function findNamed(host: Host, name: string): Promise<Command | Plugin> {
   // A laptop with Windows has no home that paths of a board could lie in.
-  const found =
-    commands.find((command) => command.name === name) ??
-    findPlugin(host, pathsOf(host), name) ??
-    commands.find(({ alias }) => alias?.includes(name));
+  const found = Object.hasOwn(rows, name)
+    ? await rows[name]!()
+    : findPlugin(host, pathsOf(host), name);
   if (found) return found;
+  const called = (await everyCommand()).find(({ alias }) => alias?.includes(name));
+  if (called) return called;
   if (name.startsWith("git-lfs-"))
     throw usageError(
       "this server keeps no files of Git LFS",
       "push the files themselves: git lfs untrack '*.jpg' (what .gitattributes says); git add --renormalize .; git commit",
     );
   const near = nearest(name, [
-    ...commands.map((command) => command.name),
+    ...Object.keys(rows),
     ...listPlugins(host, pathsOf(host)).map((plugin) => plugin.name),
   ]);
   const hint = Object.hasOwn(instead, name) ? instead[name] : near && `did you mean '${near}'?`;
@@ -178,7 +165,7 @@ export async function dispatch(
   [name = "help", ...all]: readonly string[],
   push?: Push,
 ): Promise<void> {
-  const found = findNamed(host, name);
+  const found = await findNamed(host, name);
   if (!("group" in found)) {
     refuseForeign(host, name, {}, true);
     return runPlugin(host, pathsOf(host), found, name, all);
@@ -195,14 +182,14 @@ export async function runCommandOf(
   found: Command,
   call: Call,
   all: readonly string[],
-  afterwards?: () => void,
+  afterwards?: () => Promise<void>,
 ): Promise<void> {
   const { host } = call;
   const words = found.passthrough ? all : withoutColours(host, all);
   const asksForHelp = words.length === 1 && /^(-h|--help)$/.test(words[0]!);
   const rawArgs = found.passthrough && !asksForHelp ? ["--", ...words] : [...words];
   const given = readWords(found, rawArgs);
-  if (given.help) return host.say(renderCommandHelp(found));
+  if (given.help) return host.say((await import("./help.ts")).renderCommandHelp(found));
   if (!found.forEveryKey) refuseForeign(host, found.name, given, found.passthrough === true);
   const { args, run } = found;
   try {
@@ -211,6 +198,6 @@ export async function runCommandOf(
       { rawArgs, data: call },
     );
   } finally {
-    afterwards?.();
+    await afterwards?.();
   }
 }

@@ -18,8 +18,8 @@
 #include <unistd.h>
 #include "quickjs-libc.h"
 
-extern const uint8_t piku_bytecode[];
-extern const uint32_t piku_bytecode_size;
+/* `modules`: the program's own, in bytecode, its main one first; build.ts writes it. */
+#include "modules.h"
 
 #define CALL(name) static JSValue name(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv)
 
@@ -183,6 +183,20 @@ static void track(JSContext *ctx, JSValueConst promise, JSValueConst reason, JS_
   }
 }
 
+/* Reads a module of the program when it is first imported. */
+static JSModuleDef *load(JSContext *ctx, const char *name, void *opaque) {
+  for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
+    if (strcmp(name, modules[i].name)) continue;
+    JSValue module = JS_ReadObject(ctx, modules[i].bytes, *modules[i].size, JS_READ_OBJ_BYTECODE);
+    if (JS_IsException(module)) return NULL;
+    /* The context keeps it. */
+    JS_FreeValue(ctx, module);
+    return JS_VALUE_GET_PTR(module);
+  }
+  JS_ThrowReferenceError(ctx, "no module '%s'", name);
+  return NULL;
+}
+
 int main(int argc, char **argv) {
   while (1) {
     int fd = open("/dev/null", O_RDWR);
@@ -196,13 +210,14 @@ int main(int argc, char **argv) {
   JS_SetGCThreshold(runtime, 4 << 20);
   js_std_init_handlers(runtime);
   JSContext *ctx = JS_NewContext(runtime);
+  JS_SetModuleLoaderFunc(runtime, NULL, load, NULL);
   JS_SetHostPromiseRejectionTracker(runtime, track, NULL);
   /* Not `std` and `os`: a bundler has ideas of its own about `os`. */
   js_init_module_std(ctx, "quickjs:std");
   js_init_module_os(ctx, "quickjs:os");
   JS_AddModuleExportList(ctx, JS_NewCModule(ctx, "piku:native", fill_module), calls, sizeof calls / sizeof *calls);
   js_std_add_helpers(ctx, argc, argv);
-  js_std_eval_binary(ctx, piku_bytecode, piku_bytecode_size, 0);
+  js_std_eval_binary(ctx, modules[0].bytes, *modules[0].size, 0);
   js_std_loop(ctx);
   for (int i = 0; i < 64; i++) {
     if (!unhandled[i].promise) continue;

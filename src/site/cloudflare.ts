@@ -3,12 +3,7 @@ import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { changeNginx } from "./change.ts";
-
-/**
- * The file that sites include which let in only Cloudflare. Its name does not end in `.conf`, so
- * nginx does not take it for a site.
- */
-export const rangesFile = (paths: Paths) => `${paths.nginx}/cloudflare.acl`;
+import { rangesFile } from "./site.ts";
 
 /** The IP ranges in Cloudflare's answer, IPv4 and IPv6; undefined for any other text. */
 export function parseRanges(answer: string): string[] | undefined {

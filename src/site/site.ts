@@ -1,6 +1,7 @@
 import type { App } from "../app/app.ts";
 import type { Ports } from "../app/board-settings.ts";
 import type { Settings } from "../app/env-file.ts";
+import type { Paths } from "../app/paths.ts";
 import { isUwsgiKind, type Scaling, siteKinds, type Workers } from "../app/procfile.ts";
 import type { Slot } from "../app/releases.ts";
 import { setting } from "../app/settings.ts";
@@ -12,7 +13,6 @@ import { printable } from "../text/text.ts";
 import type { PortNeeds } from "../workers/ports.ts";
 import { slotFlag, socketLink } from "../workers/worker.ts";
 import { type Cache, planCache } from "./cache.ts";
-import { rangesFile } from "./cloudflare.ts";
 import { maintenanceFile } from "./maintenance.ts";
 import { parseRedirected, siteNames } from "./names.ts";
 import type { Http2 } from "./nginx.ts";
@@ -258,3 +258,9 @@ export function readInclude(host: Host, commit: Commit, settings: Settings): str
     return settings[name]!;
   });
 }
+
+/**
+ * The file that sites include which let in only Cloudflare. Its name does not end in `.conf`, so
+ * nginx does not take it for a site.
+ */
+export const rangesFile = (paths: Paths) => `${paths.nginx}/cloudflare.acl`;

@@ -1,5 +1,6 @@
-import { readOfAny } from "../app/app.ts";
+import { type App, readOfAny } from "../app/app.ts";
 import type { Paths } from "../app/paths.ts";
+import { isStopped, readableLive } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { commandLines, pidIn, titleOf } from "../host/processes.ts";
 import { serviceCommand } from "../host/services.ts";
@@ -89,3 +90,13 @@ export const listVassals = (host: Host, paths: Paths, app?: string): Vassal[] =>
 /** Names of the apps that have workers. */
 export const appsWithWorkers = (host: Host, paths: Paths): Set<string> =>
   new Set(listVassals(host, paths).map(({ app }) => app));
+
+/**
+ * Whether an app is up: it has workers, or a site without any that is not stopped. `working`: those
+ * that have, for a call for many apps.
+ */
+export const isUp = (host: Host, app: App, working?: ReadonlySet<string>) =>
+  (working ? working.has(app.name) : listVassals(host, app.paths, app.name).length > 0) ||
+  (host.stat(app.site) !== undefined &&
+    !isStopped(host, app) &&
+    readableLive(host, app)?.vassals.length === 0);

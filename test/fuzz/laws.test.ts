@@ -28,7 +28,7 @@ import { layered } from "../../src/app/settings.ts";
 import { addKeys, readKeys } from "../../src/board/keys.ts";
 import { originalKeyLine, ourKeyLine } from "../../src/board/takeover.ts";
 import { readWords } from "../../src/commands/arguments.ts";
-import { commands } from "../../src/commands/index.ts";
+import { everyCommand } from "../../src/commands/index.ts";
 import { calledWords, parseSshCommand } from "../../src/commands/ssh.ts";
 import { branchToDeploy, parseUpdates } from "../../src/repository/push.ts";
 import { renderSite } from "../../src/site/render.ts";
@@ -44,6 +44,8 @@ import { parseVassal, type Worker } from "../../src/workers/worker.ts";
 import { memoryHost } from "../host/memory.ts";
 import { demand, fc, hold, hostile, seed, unlessRefused } from "./hold.ts";
 import { allowedFolders, demandSite, siteSettings } from "./site.ts";
+
+const commands = await everyCommand();
 
 host.say(`PIKU_SEED=${seed}`);
 

@@ -60,9 +60,11 @@ const floorOf = (file: string) => rooms.indexOf(file.split("/")[0]!);
 
 /** Imports of one file from another: with the line that says so. */
 function importsOf(file: string, text: string) {
-  return [...text.matchAll(/^(?:import|export)\b[^;]*?\bfrom "(\.[^"]+\.ts)";/gm)].map((match) => ({
+  const found =
+    /^(?:import|export)\b[^;]*?\bfrom "(\.[^"]+\.ts)";|\bawait import\("(\.[^"]+\.ts)"\)/gm;
+  return [...text.matchAll(found)].map((match) => ({
     from: file,
-    to: join(file, "..", match[1]!),
+    to: join(file, "..", match[1] ?? match[2]!),
     line: text.slice(0, match.index).split("\n").length,
   }));
 }
@@ -101,6 +103,7 @@ test.each([
   ['import { text } from "../text/text.ts";', "app/app.ts", false],
   ['import { shell } from "./shell.ts";', "text/text.ts", false],
   ['import { index } from "./commands/index.ts";', "main.ts", false],
+  ['const { a } = await import("../commands/index.ts");', "board/doctor.ts", true],
 ])("%s in %s leads upward: %p", (text, file, expected) => {
   expect(importsOf(file, text).map(isUpward)).toEqual([expected]);
 });

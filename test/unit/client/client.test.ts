@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
+import { isClient } from "../../../src/client/called.ts";
 import {
   clientCommands,
-  isClient,
   readWanted,
   runClient,
   wordsForBoard,
@@ -10,10 +10,12 @@ import { remotePath } from "../../../src/client/files.ts";
 import { appNameOf, boardsIn } from "../../../src/client/init.ts";
 import { urlIn } from "../../../src/client/push.ts";
 import { lineOf } from "../../../src/client/ssh.ts";
-import { commands } from "../../../src/commands/index.ts";
+import { everyCommand } from "../../../src/commands/index.ts";
 import { PikuError } from "../../../src/text/errors.ts";
 import { splitWords } from "../../../src/text/text.ts";
 import { memoryHost } from "../../host/memory.ts";
+
+const commands = await everyCommand();
 
 const laptop = { HOME: "/home/anna" };
 

@@ -2,11 +2,13 @@ import { expect, test } from "bun:test";
 import { pathsOf } from "../../../src/app/paths.ts";
 import { readWords } from "../../../src/commands/arguments.ts";
 import { renderCommandHelp } from "../../../src/commands/help.ts";
-import { commands, dispatch, instead } from "../../../src/commands/index.ts";
+import { dispatch, everyCommand, instead } from "../../../src/commands/index.ts";
 import { parseSshCommand } from "../../../src/commands/ssh.ts";
 import type { PikuError } from "../../../src/text/errors.ts";
 import { splitWords } from "../../../src/text/text.ts";
 import { memoryHost } from "../../host/memory.ts";
+
+const commands = await everyCommand();
 
 const boardOf = (files: Record<string, string> = {}) =>
   memoryHost({ env: { HOME: "/home/piku", PIKU_ROOT: "/p" }, files });

@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
 import type { Command } from "../../../src/commands/command.ts";
 import { renderCommandHelp, renderHelp } from "../../../src/commands/help.ts";
-import { commands } from "../../../src/commands/index.ts";
+import { everyCommand } from "../../../src/commands/index.ts";
+
+const commands = await everyCommand();
 
 const isInternal = ({ group }: Command) => group === "Internal";
 const version = "piku 0.1.0 (linux-x64, bun 1.4.5)";

@@ -10,12 +10,7 @@ import type { Workers } from "../../../src/app/procfile.ts";
 import { setting } from "../../../src/app/settings.ts";
 import { refuseTakenAddress } from "../../../src/deploy/plan-site.ts";
 import type { Cache } from "../../../src/site/cache.ts";
-import {
-  parseRanges,
-  rangesFile,
-  refreshRanges,
-  renderRanges,
-} from "../../../src/site/cloudflare.ts";
+import { parseRanges, refreshRanges, renderRanges } from "../../../src/site/cloudflare.ts";
 import { readComplaint } from "../../../src/site/complaint.ts";
 import { renderMain } from "../../../src/site/main-file.ts";
 import {
@@ -26,7 +21,13 @@ import {
 } from "../../../src/site/nginx.ts";
 import { downPage, idlePage, quotedPage } from "../../../src/site/page.ts";
 import { renderSite } from "../../../src/site/render.ts";
-import { type Backend, planSite, protocolOf, type Site } from "../../../src/site/site.ts";
+import {
+  type Backend,
+  planSite,
+  protocolOf,
+  rangesFile,
+  type Site,
+} from "../../../src/site/site.ts";
 import { type Mapping, parseMappings } from "../../../src/site/static.ts";
 import { memoryHost } from "../../host/memory.ts";
 
