@@ -9,10 +9,11 @@ import { isCron, isUwsgiKind } from "../app/procfile.ts";
 import { type Release, readableLive } from "../app/releases.ts";
 import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
-import { everyProcess, familyOf, memoryOf, type Running } from "../host/processes.ts";
+import { restOfLine } from "../host/lines.ts";
+import { everyProcess, familiesIn, memoryOf, type Running } from "../host/processes.ts";
 import { siteNames } from "../site/names.ts";
 import { addressesOf } from "../site/site.ts";
-import { appsWithWorkers, isUp, listVassals } from "../workers/emperor.ts";
+import { isUp, vassalsByApp } from "../workers/emperor.ts";
 import { startsOf } from "../workers/health.ts";
 import { useOf } from "../workers/limits.ts";
 import { sitePortOf } from "../workers/ports.ts";
@@ -69,13 +70,28 @@ export interface AppStatus {
   ownPort?: number;
 }
 
-/**
- * The processes that an app is to have, and how each is doing. `every`: the processes of the
- * machine, for a call for many apps.
- */
-export function surveyProcesses(host: Host, app: App, every = everyProcess(host)): ProcessStatus[] {
-  const live = readableLive(host, app);
-  const vassals = listVassals(host, app.paths, app.name).filter(
+/** What is read once, for a look at many apps. */
+interface Seen {
+  processes: ReadonlyMap<number, Running>;
+  familyOf: ReturnType<typeof familiesIn>;
+  vassals: ReadonlyMap<string, readonly Vassal[]>;
+}
+
+/** Looks at the processes of the machine (`every`), and at all vassals. */
+export const lookAtAll = (host: Host, paths: Paths, every = everyProcess(host)): Seen => ({
+  processes: new Map(every.map((one) => [one.pid, one])),
+  familyOf: familiesIn(every),
+  vassals: vassalsByApp(host, paths),
+});
+
+/** The processes that an app is to have, and how each is doing. */
+export function surveyProcesses(
+  host: Host,
+  app: App,
+  seen: Seen,
+  live = readableLive(host, app),
+): ProcessStatus[] {
+  const vassals = (seen.vassals.get(app.name) ?? []).filter(
     ({ file }) => !live || live.vassals.includes(file),
   );
   return Object.entries(readScaling(host, app, readOfAny))
@@ -89,7 +105,7 @@ export function surveyProcesses(host: Host, app: App, every = everyProcess(host)
         host,
         app,
         vassals.find((vassal) => vassal.kind === kind && vassal.ordinal === ordinal),
-        every,
+        seen,
       ),
       ...(isCron(kind) ? runsOf(host, app, kind, live) : {}),
     }))
@@ -149,7 +165,7 @@ function vassalStatus(
   host: Host,
   app: App,
   vassal: Vassal | undefined,
-  every: readonly Running[],
+  { processes, familyOf }: Seen,
 ): Omit<ProcessStatus, "app" | "process" | "kind"> {
   if (!vassal) return { up: false };
   const { masters, group } = processesOf(host, app, vassal);
@@ -159,8 +175,8 @@ function vassalStatus(
     ? host.stat(files?.ready ?? "/") !== undefined
     : isCron(kind) || group !== undefined;
   const up = masters.length > 0 && (files === undefined || isReady);
-  const began = every.find(({ pid }) => pid === (group ?? masters[0]))?.began;
-  const family = familyOf(every, [...masters, ...(group === undefined ? [] : [group])]);
+  const began = processes.get(group ?? masters[0] ?? 0)?.began;
+  const family = familyOf([...masters, ...(group === undefined ? [] : [group])]);
   return {
     up,
     since: up && began !== undefined ? new Date(began).toISOString() : undefined,
@@ -182,10 +198,10 @@ function vassalStatus(
 const portOfVassal = (host: Host, app: App, vassal: Vassal): number | undefined => {
   const { release } = vassal;
   const inner = release === undefined ? "" : filesOf(app, { ...vassal, release }).inner;
-  const told = /^(?:http-socket = \S*:|env = PORT=)(\d+)$/m.exec(
-    readOfAny(host, inner) || readOfAny(host, `${app.paths.enabled}/${vassal.file}`),
-  );
-  if (told) return Number(told[1]);
+  const text = readOfAny(host, inner) || readOfAny(host, `${app.paths.enabled}/${vassal.file}`);
+  const told = restOfLine(text, "http-socket = ") ?? restOfLine(text, "env = PORT=");
+  const port = Number(told?.split(":").at(-1) || Number.NaN);
+  if (Number.isInteger(port)) return port;
   return release === undefined ? undefined : portOf(host, app, { ...vassal, release });
 };
 
@@ -195,13 +211,13 @@ export function surveyApps(
   paths: Paths,
   names: readonly string[] = listApps(host, paths),
 ): AppStatus[] {
-  const every = everyProcess(host);
-  const working = appsWithWorkers(host, paths);
+  const seen = lookAtAll(host, paths);
+  const working = new Set(seen.vassals.keys());
   const ports = portsOf(host, paths);
   return names.map((name) => {
     const app = appOf(paths, name);
     const live = readableLive(host, app);
-    const processes = surveyProcesses(host, app, every);
+    const processes = surveyProcesses(host, app, seen, live);
     return {
       app: name,
       running: isUp(host, app, working),

@@ -73,11 +73,12 @@ export const ps = command({
         `no workers found for app '${app.name}'.`,
         "it has never been live; push it again to see why",
       );
-    const { surveyProcesses } = await import("../board/status.ts");
+    const { lookAtAll, surveyProcesses } = await import("../board/status.ts");
     const { straysOf } = await import("../workers/detached.ts");
     const every = everyProcess(host);
     const named = app ? [app] : listApps(host, paths).map((name) => appOf(paths, name));
-    const all = named.flatMap((one) => surveyProcesses(host, one, every));
+    const seen = lookAtAll(host, paths, every);
+    const all = named.flatMap((one) => surveyProcesses(host, one, seen));
     const strays = straysOf(host, paths, every).filter(
       (stray) => app === undefined || stray.app === app.name,
     );

@@ -118,8 +118,9 @@ function textOfInclude(host: Host, commit: Commit, settings: Settings): string {
  * app `foo_bar` with `web`.
  */
 function refuseTwinFiles(host: Host, app: App, kinds: readonly string[]): void {
-  for (const other of listApps(host, app.paths)) {
-    if (other === app.name) continue;
+  const isNear = (other: string) =>
+    other.startsWith(`${app.name}_`) || app.name.startsWith(`${other}_`);
+  for (const other of listApps(host, app.paths).filter(isNear)) {
     const theirs = Object.keys(readScaling(host, appOf(app.paths, other), readOfAny)).map(
       (kind) => `${other}_${kind}`,
     );

@@ -1,4 +1,5 @@
 import type { Host, ProcessFacts } from "./host.ts";
+import { restOfLine } from "./lines.ts";
 
 /** One process of the machine, as /proc shows it to everybody. */
 export interface Process {
@@ -80,22 +81,33 @@ export function everyProcess(host: Host): Running[] {
   }));
 }
 
-/** These processes, those of their groups where they lead one, and all that descends from them. */
-export function familyOf(every: readonly Running[], roots: readonly number[]): Running[] {
-  const family = new Set<number>();
-  for (let before = -1; before < family.size; ) {
-    before = family.size;
-    for (const { pid, parent, group } of every)
-      if (roots.includes(pid) || roots.includes(group) || family.has(parent)) family.add(pid);
-  }
-  return every.filter(({ pid }) => family.has(pid));
+/**
+ * Finds these processes, those of their groups where they lead one, and all that descends from them;
+ * for many questions about one look at the machine.
+ */
+export function familiesIn(every: readonly Running[]): (roots: readonly number[]) => Running[] {
+  const known = new Map(every.map((one) => [one.pid, one]));
+  const children = Map.groupBy(every, ({ parent }) => parent);
+  const members = Map.groupBy(every, ({ group }) => group);
+  return (roots) => {
+    const family = new Set(
+      roots.flatMap((pid) => [known.get(pid) ?? [], members.get(pid) ?? []].flat()),
+    );
+    // A set also goes through what is added on the way.
+    for (const { pid } of family) for (const child of children.get(pid) ?? []) family.add(child);
+    return [...family];
+  };
 }
+
+/** The same for one question. */
+export const familyOf = (every: readonly Running[], roots: readonly number[]) =>
+  familiesIn(every)(roots);
 
 /**
  * Bytes of memory that a process has (proc(5): VmRSS, in kilobytes whatever the size of a page is).
  */
 export const memoryOf = (host: Host, pid: number) =>
-  1024 * Number(/^VmRSS:\s+(\d+)/m.exec(host.read(`/proc/${pid}/status`) ?? "")?.[1] ?? 0);
+  1024 * Number.parseInt(restOfLine(host.read(`/proc/${pid}/status`) ?? "", "VmRSS:") ?? "0", 10);
 
 const maxCommandLine = 64 * 1024;
 
@@ -174,7 +186,7 @@ export const isAlive = (host: Host, pid: number) => statOf(host, pid) !== undefi
 
 /** The ids of a process in each namespace from ours to its own (proc(5): NSpid). */
 const idsAcross = (host: Host, pid: number) =>
-  (/^NSpid:\s+(.*)$/m.exec(host.read(`/proc/${pid}/status`) ?? "")?.[1] ?? "").split("\t");
+  (restOfLine(host.read(`/proc/${pid}/status`) ?? "", "NSpid:\t") ?? "").split("\t");
 
 /**
  * The id here of a child that knows itself as `own`: in a namespace of processes of its own

@@ -2,49 +2,31 @@
 export type Directive = readonly string[];
 
 /**
- * The directives of an nginx file in their order, from all blocks. Parsed as nginx does it
- * (ngx_conf_read_token): words end at whitespace, `;` or `{`, a backslash escapes the next
- * character, and quotes and `#` only count at the beginning of a word. Never throws: nginx itself
+ * A `;` or a brace, a comment, a word in quotes, another word, as nginx reads them
+ * (ngx_conf_read_token): words end at a blank, `;` or `{`, a backslash escapes the next character,
+ * and quotes and `#` only count at the beginning of a word. One pattern, since a loop over the
+ * characters takes QuickJS three times as long, and a deploy looks at the sites of all apps.
+ */
+const token =
+  /[;{}]|#[^\n]*|"(?:[^"\\]+|\\.)*(?:"|\\?$)|'(?:[^'\\]+|\\.)*(?:'|\\?$)|(?:[^ \t\r\n;{\\]+|\\.|(?<=\$)\{|\\$)+/gs;
+
+/**
+ * The directives of an nginx file in their order, from all blocks. Never throws: nginx itself
  * refuses what is malformed.
  */
 export function readDirectives(text: string): Directive[] {
   const found: Directive[] = [];
   let words: string[] = [];
-  for (let at = 0; at < text.length; ) {
-    const one = text[at]!;
-    if (isBlank(one)) at++;
-    else if (one === "#") at = (text.indexOf("\n", at) + 1 || text.length + 1) - 1;
-    else if (one === ";" || one === "{" || one === "}") {
+  for (const one of text.match(token) ?? []) {
+    const first = one[0]!;
+    if (first === ";" || first === "{" || first === "}") {
       if (words.length > 0) found.push(words);
       words = [];
-      at++;
-    } else {
-      const end = endOfWord(text, at);
-      const isQuoted = one === '"' || one === "'";
-      words.push(unescaped(text.slice(isQuoted ? at + 1 : at, end)));
-      at = isQuoted ? end + 1 : end;
-    }
+    } else if (first === '"' || first === "'")
+      words.push(unescaped(one.slice(1, one.length > 1 && one.endsWith(first) ? -1 : undefined)));
+    else if (first !== "#") words.push(unescaped(one));
   }
   return words.length > 0 ? [...found, words] : found;
-}
-
-const isBlank = (letter: string) =>
-  letter === " " || letter === "\t" || letter === "\r" || letter === "\n";
-
-/**
- * Where the word that begins at `start` ends: at its closing quote, or after its last character.
- */
-function endOfWord(text: string, start: number): number {
-  const quote = text[start] === '"' || text[start] === "'" ? text[start]! : "";
-  for (let at = start + quote.length; at < text.length; at++) {
-    const one = text[at]!;
-    if (one === "\\") at++;
-    else if (
-      quote ? one === quote : isBlank(one) || one === ";" || (one === "{" && text[at - 1] !== "$")
-    )
-      return at;
-  }
-  return text.length;
 }
 
 const escapes: Record<string, string> = {
@@ -57,7 +39,9 @@ const escapes: Record<string, string> = {
 };
 
 const unescaped = (word: string) =>
-  word.replace(/\\(["'\\trn])/g, (_, letter: string) => escapes[letter]!);
+  word.includes("\\")
+    ? word.replace(/\\(["'\\trn])/g, (_, letter: string) => escapes[letter]!)
+    : word;
 
 /**
  * The server names in an nginx file, in lower case and without duplicates. `.example.com` is two
@@ -78,15 +62,30 @@ export function serverNamesIn(text: string, hostname = ""): Set<string> {
   );
 }
 
+/**
+ * Whether an nginx file may use one of these server names. That of another app almost never does,
+ * and to read all of its words takes a small board milliseconds.
+ */
+export function mayUse(text: string, names: readonly string[]): boolean {
+  const all = text.toLowerCase();
+  return (
+    all.includes("$hostname") ||
+    names.some((name) => name.startsWith("~") || all.includes(name.replace(/^\*/, "")))
+  );
+}
+
 /** The ports on which an nginx file defines the default server. */
 export const defaultPortsIn = (text: string): number[] =>
-  readDirectives(text)
+  (saysDefault(text) ? readDirectives(text) : [])
     .filter(
       ([directive, , ...options]) =>
         directive === "listen" &&
         options.some((word) => word === "default_server" || word === "default"),
     )
     .flatMap(([, where]) => portListenedOn(where!) ?? []);
+
+const saysDefault = (text: string) =>
+  text.split("default").some((rest, i) => i > 0 && !rest.startsWith("_type"));
 
 /** The port of a `listen` directive: 80 for an address without one, none for a socket. */
 function portListenedOn(where: string): number | undefined {

@@ -14,6 +14,7 @@ export function withIncluded(host: Host, text: string): string {
   const seen = new Set<string>();
   let size = 0;
   const follow = (given: string): string => {
+    if (!given.includes("include")) return given;
     const files = readDirectives(given)
       .filter(([directive, file]) => directive === "include" && file !== undefined)
       .flatMap(([, file]) => matching(host, file!.startsWith("/") ? file! : `/etc/nginx/${file}`))

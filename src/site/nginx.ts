@@ -3,7 +3,7 @@ import type { Ports } from "../app/board-settings.ts";
 import type { Paths } from "../app/paths.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
-import { defaultPortsIn, serverNamesIn } from "./directives.ts";
+import { defaultPortsIn, mayUse, serverNamesIn } from "./directives.ts";
 
 /** The names of a site's own nginx logs (NGINX_LOG). */
 export const nginxLogs = ["access", "error"] as const;
@@ -98,7 +98,7 @@ export function refuseTakenNames(
   hostname?: string,
 ): void {
   for (const [other, site] of sites) {
-    if (other === app) continue;
+    if (other === app || !mayUse(site, names)) continue;
     const theirs = serverNamesIn(site, hostname);
     const taken = names.find((name) => theirs.has(name));
     if (taken)

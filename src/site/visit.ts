@@ -10,7 +10,8 @@ import { listensIn, serverNamesIn } from "./directives.ts";
 export function addressIn(
   site: string,
 ): { scheme: string; host: string; address: string; port: number } | undefined {
-  const server = site.slice(Math.max(0, site.lastIndexOf("\nserver {")));
+  // What it listens to, and its names, come before its locations.
+  const server = site.slice(Math.max(0, site.lastIndexOf("\nserver {"))).split("\n  location")[0]!;
   const listen = listensIn(server)
     .map(splitAddress)
     .find((one) => !one.address.startsWith("["));

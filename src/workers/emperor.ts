@@ -87,6 +87,10 @@ export const listVassals = (host: Host, paths: Paths, app?: string): Vassal[] =>
     )
     .filter((vassal) => app === undefined || vassal.app === app);
 
+/** The same by apps, for a call for many of them. */
+export const vassalsByApp = (host: Host, paths: Paths): ReadonlyMap<string, Vassal[]> =>
+  Map.groupBy(listVassals(host, paths), ({ app }) => app);
+
 /** Names of the apps that have workers. */
 export const appsWithWorkers = (host: Host, paths: Paths): Set<string> =>
   new Set(listVassals(host, paths).map(({ app }) => app));

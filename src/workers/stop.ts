@@ -2,6 +2,7 @@ import type { App } from "../app/app.ts";
 import { isCron, isUwsgiKind } from "../app/procfile.ts";
 import { isStopped, liveRelease } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
+import { restOfLine } from "../host/lines.ts";
 import {
   childKnownAs,
   commandLines,
@@ -36,8 +37,9 @@ export function portOf(
   app: App,
   worker: Pick<Worker, "kind" | "ordinal" | "release">,
 ): number | undefined {
-  const port = /^export PORT='(\d+)'$/m.exec(host.read(filesOf(app, worker).launcher) ?? "")?.[1];
-  return port === undefined || worker.kind !== "web" ? undefined : Number(port);
+  if (worker.kind !== "web") return undefined;
+  const port = restOfLine(host.read(filesOf(app, worker).launcher) ?? "", "export PORT='");
+  return port === undefined ? undefined : Number.parseInt(port, 10);
 }
 
 const settleTime = 300;

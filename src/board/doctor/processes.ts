@@ -3,7 +3,7 @@ import { liveSettings } from "../../app/live.ts";
 import type { Host } from "../../host/host.ts";
 import { everyProcess, isListening, isReached } from "../../host/processes.ts";
 import { straysOf } from "../../workers/detached.ts";
-import { type ProcessStatus, surveyProcesses } from "../status.ts";
+import { lookAtAll, type ProcessStatus, surveyProcesses } from "../status.ts";
 import { type Check, findings } from "./check.ts";
 
 /**
@@ -12,8 +12,9 @@ import { type Check, findings } from "./check.ts";
  */
 export const processes: Check = (host, { expected, paths }) => {
   const every = everyProcess(host);
+  const seen = lookAtAll(host, paths, every);
   const all = expected.flatMap((app) =>
-    surveyProcesses(host, app, every).map((one) => ({ ...one, fault: faultOf(host, app, one) })),
+    surveyProcesses(host, app, seen).map((one) => ({ ...one, fault: faultOf(host, app, one) })),
   );
   return findings(`${all.length} of ${all.length} are up`, [
     ...all.flatMap(({ app, process, fault }) =>
