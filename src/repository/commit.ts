@@ -3,7 +3,7 @@ import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
 import { git, gitArgv, gitEnv, listed, maxOutputBytes, readObjects } from "./git.ts";
-import { glanceAt, knownCommit } from "./glance.ts";
+import { type Glance, glanceAt, knownCommit } from "./glance.ts";
 
 /** A commit's id: 40 or 64 hexadecimal digits. */
 export const isCommit = (id: string) => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(id);
@@ -43,7 +43,7 @@ export function fileOfCommit(
   const glance = glanceAt(host, { app, id, incoming });
   const text = glance?.texts.get(parts.join("/"));
   if (text !== undefined) return text;
-  if (glance && isNowhere(glance.entries, parts)) return undefined;
+  if (glance && isNowhere(glance, parts)) return undefined;
   const words = ["cat-file", "--batch-check", "--follow-symlinks"];
   const found = git(host, app.repo, words, incoming, {
     input: `${id}:${parts.join("/")}\n`,
@@ -61,9 +61,8 @@ export function fileOfCommit(
 }
 
 /** Whether a commit has neither this path nor a link on the way to it. */
-function isNowhere(entries: readonly TreeEntry[], parts: readonly string[]): boolean {
-  const paths = new Set(parts.map((_, i) => parts.slice(0, i + 1).join("/")));
-  const met = entries.filter(({ name }) => paths.has(name));
+function isNowhere({ byName }: Glance, parts: readonly string[]): boolean {
+  const met = parts.flatMap((_, i) => byName.get(parts.slice(0, i + 1).join("/")) ?? []);
   return (
     met.length < parts.length && !parts.includes("..") && met.every(({ mode }) => mode === "040000")
   );

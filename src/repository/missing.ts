@@ -20,7 +20,9 @@ const marks = `^160000 |${blob}[[:blank:]](.*/)?\\.(htaccess|gitattributes)$`;
 export function marksOf(host: Host, commit: Commit): Marks {
   const entries = glanceAt(host, commit)?.entries ?? entriesOf(host, commit, marks);
   const called = (name: string) => (entry: TreeEntry) =>
-    /^100/.test(entry.mode) && `/${entry.name}`.endsWith(`/${name}`);
+    entry.name.endsWith(name) &&
+    `/${entry.name}`.endsWith(`/${name}`) &&
+    entry.mode.startsWith("100");
   return {
     repositories: entries.filter(({ mode }) => mode === "160000").map(({ name }) => name),
     htaccess: entries.filter(called(".htaccess")).map(({ name }) => name),
