@@ -2,10 +2,10 @@
  * The rows of the bench that no noise reaches: what is counted of each command (e2e/counting.ts),
  * and the instructions of an ARMv6 processor, which qemu's user mode counts.
  */
-import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { type Counts, countCommands } from "./e2e/counting.ts";
+import { InstructionCounter } from "./e2e/instructions.ts";
 import type { Sandbox } from "./e2e/sandbox.ts";
 
 /** The cells of a row, one for each board, by its title. */
@@ -31,27 +31,18 @@ export function countTable(boards: readonly Sandbox[]): Cells {
   );
 }
 
-const root = path.resolve(import.meta.dir, "..");
-
 /**
  * Millions of instructions on ARMv6, of dist/piku-linux-armv6: with qemu-user's plugins, and the
  * executable, where both are there.
  */
 export function instructionTable(folder: string): Cells {
-  const executable = `${root}/dist/piku-linux-armv6`;
-  const plugin = `${folder}/instructions.so`;
-  const words = ["-shared", "-fPIC", "-O2", "-o", plugin, `${root}/test/instructions.c`];
-  if (!fs.existsSync(executable) || spawnSync("gcc", words).status !== 0) return new Map();
+  const executable = path.resolve(import.meta.dir, "../dist/piku-linux-armv6");
+  if (!fs.existsSync(executable)) return new Map();
+  const counter = new InstructionCounter(folder, "arm");
   const env = { HOME: folder, PATH: process.env.PATH ?? "" };
-  const run = (...argv: string[]) => {
-    const { stderr } = spawnSync("qemu-arm", ["-plugin", plugin, executable, ...argv], {
-      env,
-      encoding: "utf8",
-    });
-    return Number(/^instructions: (\d+)$/m.exec(stderr ?? "")?.[1]) / 1e6;
-  };
+  const run = (...words: string[]) => counter.count([executable, ...words], env);
   run("setup");
-  const commands = ["apps", "--help", "--version"];
+  const commands = ["apps", "config:get", "keys", "--help", "--version"];
   return new Map(
     commands.map((one) => [`ARMv6 instructions of \`${one}\`, million`, [run(one).toFixed(1)]]),
   );

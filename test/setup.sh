@@ -76,6 +76,7 @@ fi
 
 if [ "${1:-}" = long ] && [ "$(id -u)" = 0 ]; then
   needs wrk command -v wrk
+  needs qemu-user command -v qemu-arm
   needs podman command -v podman
   needs runc command -v runc
   needs catatonit command -v catatonit

@@ -3,7 +3,6 @@ import { callerName, callerOf } from "../app/caller.ts";
 import { readScaling } from "../app/live.ts";
 import { holderOf, isHeld, withLock } from "../app/locks.ts";
 import { cancelFile, liveNumber } from "../app/releases.ts";
-import { retire } from "../deploy/retire.ts";
 import { stop } from "../deploy/stop.ts";
 import type { Host } from "../host/host.ts";
 import { everyProcess, familyOf } from "../host/processes.ts";
@@ -168,13 +167,4 @@ export const stopCommand = command({
     voiceOf(host).log(`Stopping app '${app.name}'...`);
     withLock(host, app.paths, "deploy", app, "stop", () => stop(host, findApp(host, args.app)));
   },
-});
-
-export const retireCommand = command({
-  name: "retire",
-  group: "Internal",
-  description: "End what an app's last deploy has replaced",
-  examples: ["ssh piku@board retire blog"],
-  args: { app: appArg },
-  run: ({ args, host }) => retire(host, findApp(host, args.app)),
 });

@@ -20,7 +20,7 @@ const internal: Rows = {
   "git-receive-pack": async () => (await import("./git.ts")).gitReceivePack,
   "git-upload-pack": async () => (await import("./git.ts")).gitUploadPack,
   recover: async () => (await import("./recover.ts")).recoverCommand,
-  retire: async () => (await import("./deploy.ts")).retireCommand,
+  retire: async () => (await import("./retire.ts")).retireCommand,
   scp: async () => (await import("./scp.ts")).scp,
   sftp: async () => (await import("./scp.ts")).sftp,
   web: async () => (await import("./web.ts")).web,
@@ -49,7 +49,7 @@ const rows: Rows = {
   "deploy:cancel": async () => (await import("./deploy.ts")).deployCancel,
   releases: async () => (await import("./releases.ts")).releases,
   "releases:output": async () => (await import("./releases.ts")).releasesOutput,
-  rollback: async () => (await import("./releases.ts")).rollback,
+  rollback: async () => (await import("./rollback.ts")).rollback,
 
   config: async () => (await import("./config-show.ts")).config,
   "config:export": async () => (await import("./config.ts")).configExport,

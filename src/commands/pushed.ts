@@ -13,7 +13,7 @@ import { Ended, explain } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
 import { printable } from "../text/text.ts";
 import { redeploy, serverSettings } from "./redeploy.ts";
-import { backTo } from "./releases.ts";
+import { backTo } from "./rollback.ts";
 
 export const quoted = (names: readonly string[]) =>
   names.map((name) => `'${printable(name)}'`).join(", ");

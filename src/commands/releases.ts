@@ -1,20 +1,17 @@
 import { type App, findApp, remainsOf } from "../app/app.ts";
 import {
   liveNumber,
-  liveRelease,
   type Release,
   readRelease,
   recordedNumbers,
   releaseFiles,
 } from "../app/releases.ts";
-import type { Target } from "../deploy/request.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { appArg, command, jsonArg } from "./command.ts";
-import { choiceArgs, choicesOf, redeploy } from "./redeploy.ts";
 import { renderReleases } from "./releases-table.ts";
 
-const numberArg = {
+export const numberArg = {
   type: "positional",
   description: "a release's number, as releases lists them",
   required: true,
@@ -22,10 +19,10 @@ const numberArg = {
 } as const;
 
 /** What was typed, also as others write it: `v12`. */
-const numberOf = (typed: string) => Number(typed.replace("v", ""));
+export const numberOf = (typed: string) => Number(typed.replace("v", ""));
 
 /** The releases that have been live, the newest first. */
-const listReleases = (host: Host, app: App): Release[] =>
+export const listReleases = (host: Host, app: App): Release[] =>
   recordedNumbers(host, app)
     .map((number) => readRelease(host, app, number))
     .reverse();
@@ -67,60 +64,3 @@ export const releasesOutput = command({
     host.run(["cat", "--", transcript]);
   },
 });
-
-export const rollback = command({
-  name: "rollback",
-  group: "Deploys",
-  description: "Go back to an earlier release: its code and its settings",
-  examples: ["ssh piku@board rollback blog", "ssh piku@board rollback blog 12"],
-  alias: ["releases:rollback"],
-  args: {
-    app: appArg,
-    number: {
-      ...numberArg,
-      description: "a release's number; the one before unless given",
-      required: false,
-    },
-    ...choiceArgs,
-  },
-  run({ args, host }) {
-    const app = findApp(host, args.app);
-    const wanted = args.number === undefined ? undefined : numberOf(args.number);
-    const from = liveRelease(host, app)?.branch;
-    redeploy(host, app, "rollback", (_, live) => ({
-      ...backTo(host, app, live, wanted),
-      choices: choicesOf(args),
-    }));
-    const isOther = from !== undefined && from !== liveRelease(host, app)?.branch;
-    host.say(`       To go forward again: deploy ${app.name}${isOther ? ` ${from}` : ""}`);
-  },
-});
-
-/** What brings an earlier release back; `wanted` undefined: the one before. Throws when there is none, or its commit is not known. */
-export function backTo(
-  host: Host,
-  app: App,
-  live: Release | undefined,
-  wanted: number | undefined,
-): Partial<Target> {
-  const target = listReleases(host, app).find(({ number }) =>
-    wanted === undefined ? number < (live?.number ?? 0) : number === wanted,
-  );
-  if (!target?.commit) {
-    const which = wanted === undefined ? "release before the live one" : `release ${wanted}`;
-    throw new PikuError(
-      `app '${app.name}' has no ${which} to go back to`,
-      `releases ${app.name} lists what there is`,
-    );
-  }
-  const settings = host.read(releaseFiles(app, target.number).settings);
-  return {
-    commit: { id: target.commit, app },
-    branch: target.branch ?? live?.branch,
-    back: target,
-    ...(settings === undefined ? {} : { serverSettings: settings }),
-    scaling: target.scaling,
-    changed: [`to ${target.number}`],
-    builds: true,
-  };
-}

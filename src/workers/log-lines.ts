@@ -39,9 +39,11 @@ export function readLines(raw: readonly string[], before: number): Line[] {
 
 export const startBegins = "*** Starting uWSGI ";
 export const workersBegin = "*** Operational MODE: ";
+const daemonBegins = "[uwsgi-daemons] spawning ";
+/** Words of the lines with which a start of uWSGI begins and ends. */
+export const startEdges = [startBegins, workersBegin, daemonBegins];
 // Not one of the app's own (UWSGI_INCLUDE_FILE).
-export const startsDaemon = (line: string) =>
-  line.startsWith("[uwsgi-daemons] spawning ") && isOfUwsgi(line);
+export const startsDaemon = (line: string) => line.startsWith(daemonBegins) && isOfUwsgi(line);
 
 /**
  * The lines of a log that the app has written, without uWSGI's own. Of a failed start stays what

@@ -11,6 +11,7 @@ import {
   reasonsOf,
   stampLength,
   startBegins,
+  startEdges,
   startsDaemon,
   timesIn,
   withoutTimes,
@@ -174,6 +175,25 @@ function endOf(text: string, most: number): string[] {
 }
 
 /**
+ * The last lines of a log, at least `most` where there are so many, without uWSGI's own. To know
+ * those takes time, so only the end is looked at where it tells the same as all: it is not within a
+ * start of uWSGI, and has lines to spare of which one tells its time.
+ */
+function saidIn(text: string, most: number): string[] {
+  const linesOf = (last: readonly string[]) => {
+    const { said, starting } = withoutUwsgi(last);
+    return [...said, ...reasonsOf(starting)];
+  };
+  const near = endOf(text, Math.min(maxShownLines, 50 * most + 1000));
+  const edge = near.find((line) => startEdges.some((words) => line.includes(words)));
+  if (edge === undefined || edge.includes(startBegins)) {
+    const said = linesOf(near);
+    if (said.slice(0, -most).some((line) => line.includes(logMark))) return said;
+  }
+  return linesOf(endOf(text, maxShownLines));
+}
+
+/**
  * The last lines of a log, at most `most` and none from before `since`; and the offset up to which
  * its file was read.
  */
@@ -196,9 +216,7 @@ export function lastLines(
     const start = Math.max(0, (host.stat(file)?.size ?? 0) - maxReadBytes);
     const read = host.readFrom(file, start, false, maxReadBytes);
     const whole = start > 0 ? read.text.slice(read.text.indexOf("\n") + 1) : read.text;
-    const last = endOf(whole, maxShownLines);
-    const { said, starting } = log.isWhole ? { said: last, starting: [] } : withoutUwsgi(last);
-    const raw = [...said, ...reasonsOf(starting)];
+    const raw = log.isWhole ? endOf(whole, maxShownLines) : saidIn(whole, most);
     const from = Math.max(0, raw.length - most);
     const marked =
       raw.findLast((line, i) => i < from && line.includes(logMark)) ??

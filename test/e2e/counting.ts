@@ -110,7 +110,7 @@ export class Counter {
       text = fs.readFileSync(this.#file).subarray(from).toString();
       if (text !== before || !hasEnded(text, this.#listener))
         throw new Error("something still runs");
-    }, 60);
+    }, 180);
     const trace = new Trace(text, this.board.home);
     const flushes = this.#flushes();
     if (flushes !== undefined) trace.flushes = flushes - flushesBefore!;
