@@ -147,22 +147,17 @@ export const startedWith = (host: Host, pid: number, name: string): string | und
 export const linkOf = (host: Host, pid: number, link: "exe" | "cwd") =>
   ofAnother(undefined, () => host.readLink(`/proc/${pid}/${link}`));
 
-/** The processes of a group that are alive. */
-const membersOf = (host: Host, group: number): number[] =>
-  host
-    .processes()
-    .filter((one) => one.group === group)
-    .map(({ pid }) => pid);
-
 /** The groups of a session in which a process is alive. */
 export function groupsOf(host: Host, session: number): number[] {
   const members = host.processes().filter((one) => one.session === session);
   return [...new Set(members.map(({ group }) => group))];
 }
 
-/** Ends a process group: TERM, and KILL after `grace` milliseconds. */
-export const endGroup = (host: Host, group: number, grace: number) =>
-  endGroups(host, () => (membersOf(host, group).length > 0 ? [group] : []), grace);
+/** Those of these groups in which a process is alive. */
+export function aliveOf(host: Host, groups: readonly number[]): number[] {
+  const alive = new Set(groups.length > 0 ? host.processes().map(({ group }) => group) : []);
+  return groups.filter((group) => alive.has(group));
+}
 
 /**
  * Ends process groups: TERM, and KILL after `grace` milliseconds. `alive`: those that are alive, as

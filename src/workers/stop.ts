@@ -4,9 +4,10 @@ import { isStopped, liveRelease } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { restOfLine } from "../host/lines.ts";
 import {
+  aliveOf,
   childKnownAs,
   commandLines,
-  endGroup,
+  endGroups,
   everyProcess,
   familyOf,
   hasConnections,
@@ -144,7 +145,7 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
   });
   for (const pid of masters) if (isAlive(host, pid)) host.signal(pid, "KILL");
   // What a shell command left behind: the shell exits at once, its children may not.
-  for (const group of groups) endGroup(host, group, 1_000);
+  endGroups(host, () => aliveOf(host, groups), 1_000);
   endStrays(host, app, started);
   for (const { kind, ordinal, release } of vassals) {
     if (!isUwsgiKind(kind) || release === undefined) continue;

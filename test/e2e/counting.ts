@@ -88,7 +88,9 @@ export class Counter {
       ...["/usr/sbin/sshd", "-D", "-e", "-f", `${folder}/ssh/sshd_config`],
       ...["-p", String(port), "-o", "PidFile=none"],
     ];
-    const log = fs.openSync(`${folder}/logs/counted.log`, "a");
+    // Of another one on this board.
+    fs.rmSync(this.#file, { force: true });
+    const log = fs.openSync(`${folder}/logs/counted.log`, "w");
     const env = board.boardEnv();
     this.#child = spawn(words[0]!, words.slice(1), { env, stdio: ["ignore", log, log] });
     fs.closeSync(log);
@@ -110,7 +112,7 @@ export class Counter {
       text = fs.readFileSync(this.#file).subarray(from).toString();
       if (text !== before || !hasEnded(text, this.#listener))
         throw new Error("something still runs");
-    }, 180);
+    }, 60);
     const trace = new Trace(text, this.board.home);
     const flushes = this.#flushes();
     if (flushes !== undefined) trace.flushes = flushes - flushesBefore!;
