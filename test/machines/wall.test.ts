@@ -306,4 +306,15 @@ while True:
     again(() => board.reboot());
     expect(page("bank").body).toBe("bank");
   });
+
+  story("--uninstall leaves nothing of --class among the units, and it comes back", () => {
+    const units = "find /etc/systemd /usr/lib/systemd -path '*uwsgi-piku*' -o -name 'piku-web*'";
+    expect(ok(shell(units)).stdout).toContain("uwsgi-piku.service.d/z-class.conf");
+    ok(board.install("--uninstall"));
+    expect(ok(shell(units)).stdout).toBe("");
+    expect(list(`${root()}/data/bank`)).toContain("ledger");
+    ok(board.install());
+    eventually(() => expect(page("bank").body).toBe("bank"), 60);
+    expect(ok(inside("ls $P/apps")).stdout).toBe("mallory\n");
+  });
 });
