@@ -315,6 +315,8 @@ while True:
     expect(list(`${root()}/data/bank`)).toContain("ledger");
     ok(board.install());
     eventually(() => expect(page("bank").body).toBe("bank"), 60);
-    expect(ok(inside("ls $P/apps")).stdout).toBe("mallory\n");
+    // Its keys went as well.
+    const ls = ["run", "mallory", "--", "ls", "/home/piku/.piku/apps"];
+    expect(ok(board.piku(...ls)).stdout).toBe("mallory\n");
   });
 });
