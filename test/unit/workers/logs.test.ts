@@ -182,6 +182,24 @@ test.each<[string, string, string[]]>([
   expect(saidByApp(log)).toEqual(lines);
 });
 
+test("the end of a long log says what all of it says, also within a start of uWSGI", () => {
+  const app = Array.from({ length: 4000 }, (_, i) => `${at("12:00:09")}line ${i}\n`);
+  const starts = [`${at("12:00:08")}*** Starting uWSGI 2.0.21 ***\n`, "said on import\n"];
+  const ends = [`${at("12:00:08")}*** Operational MODE: single process ***\n`];
+  for (const [lines, last] of [
+    [app, "line 3999"],
+    [[...app, ...starts, ...ends, `${at("12:00:10")}after\n`], "after"],
+    [[...starts, ...app, ...ends, `${at("12:00:10")}after\n`], "after"],
+  ] as const) {
+    const { host, app: one } = boardWith({ "web.1.log": lines.join("") });
+    const [log] = workerLogs(host, one);
+    const shown = (most: number) =>
+      lastLines(host, log!, most, 0).lines.map(({ time, text }) => `${time} ${text}`);
+    expect(shown(5).at(-1)).toEndWith(` ${last}`);
+    expect(shown(5)).toEqual(shown(40_000).slice(-5));
+  }
+});
+
 test("lastLines goes on in the files that had the name before, and says how far the present one was read", () => {
   const { host, app, logs } = boardWith({
     "web.1.log": `${at("12:00:09")}i\nunended`,
