@@ -14,6 +14,7 @@ import { siteNames } from "../site/names.ts";
 import { addressesOf } from "../site/site.ts";
 import { appsWithWorkers, listVassals } from "../workers/emperor.ts";
 import { startsOf } from "../workers/health.ts";
+import { isAsleep } from "../workers/idle.ts";
 import { useOf } from "../workers/limits.ts";
 import { sitePortOf } from "../workers/ports.ts";
 import { portOf, processesOf } from "../workers/stop.ts";
@@ -26,6 +27,8 @@ export interface ProcessStatus {
   process: string;
   kind: string;
   up: boolean;
+  /** Of one that is up: it has no process, and the next request starts it (PIKU_IDLE). */
+  asleep?: true;
   /** When it last started, ISO 8601. */
   since?: string;
   /**
@@ -63,6 +66,8 @@ export interface AppStatus {
   /** When its release went live, ISO 8601. */
   since?: string;
   up: number;
+  /** How many of those sleep. */
+  asleep: number;
   wanted: number;
   url?: string;
   /** nginx's own port, of an app without a name. */
@@ -158,11 +163,14 @@ function vassalStatus(
   const isReady = isUwsgiKind(kind)
     ? host.stat(files?.ready ?? "/") !== undefined
     : isCron(kind) || group !== undefined;
-  const up = masters.length > 0 && (files === undefined || isReady);
+  const asleep =
+    masters.length === 0 && release !== undefined && isAsleep(host, app, { ...vassal, release });
+  const up = asleep || (masters.length > 0 && (files === undefined || isReady));
   const began = every.find(({ pid }) => pid === (group ?? masters[0]))?.began;
   const family = familyOf(every, [...masters, ...(group === undefined ? [] : [group])]);
   return {
     up,
+    ...(asleep ? { asleep } : {}),
     since: up && began !== undefined ? new Date(began).toISOString() : undefined,
     // A cron line has no process that could end.
     restarts: files && !isCron(kind) ? Math.max(0, startsOf(host, files) - 1) : undefined,
@@ -209,6 +217,7 @@ export function surveyApps(
       commit: live?.commit,
       since: live?.when,
       up: processes.filter(({ up }) => up).length,
+      asleep: processes.filter(({ asleep }) => asleep).length,
       wanted: processes.length,
       ...(ports && addressOf(host, app, ports)),
     };

@@ -48,12 +48,12 @@ export const apps = command({
 const renderApps = (all: readonly AppStatus[], now: number) =>
   columns([
     [" APP", "RELEASE", "COMMIT", "AGE", "UP", "URL"],
-    ...all.map(({ app, running, release, commit, since, up, wanted, url }) => [
+    ...all.map(({ app, running, release, commit, since, up, asleep, wanted, url }) => [
       `${running ? "*" : " "}${app}`,
       release === undefined ? "-" : String(release),
       commit?.slice(0, 7) ?? "-",
       since ? span(now - Date.parse(since)) : "-",
-      `${up}/${wanted}`,
+      `${up}/${wanted}${asleep > 0 ? " asleep" : ""}`,
       url ?? "-",
     ]),
   ]);
@@ -119,7 +119,11 @@ const renderProcesses = (all: readonly ProcessStatus[], now: number, named: bool
     all.map(({ app, process, up, since, restarts, cpu, port, ...more }) => [
       ...(named ? [app] : []),
       process,
-      up ? `up ${since ? span(now - Date.parse(since)) : ""}`.trimEnd() : "down",
+      more.asleep
+        ? "asleep"
+        : up
+          ? `up ${since ? span(now - Date.parse(since)) : ""}`.trimEnd()
+          : "down",
       restarts === undefined ? "" : `${restarts} ${restarts === 1 ? "restart" : "restarts"}`,
       renderMemory(more),
       cpu === undefined

@@ -11,6 +11,7 @@ import {
   hasConnections,
   isAlive,
   isSocketConnected,
+  isSocketHeld,
   pidIn,
   type Running,
   statOf,
@@ -20,7 +21,7 @@ import { waitUntil } from "../host/wait.ts";
 import { endStrays } from "./detached.ts";
 import { listVassals, wakeEmperor, wakingEmperor } from "./emperor.ts";
 import { removeGroups } from "./limits.ts";
-import { filesOf, socketFolder, socketOf, type Vassal, type Worker } from "./worker.ts";
+import { filesOf, heldBeside, socketFolder, socketOf, type Vassal, type Worker } from "./worker.ts";
 
 /** Whether a worker that is being retired still has connections. */
 function isBusy(host: Host, app: App, { kind, ordinal, release }: Vassal): boolean {
@@ -130,11 +131,21 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
   if (vassals.length === 0) return;
   const processes = vassals.map((vassal) => processesOf(host, app, vassal));
   const started = descendantsOf(host, app, vassals, processes);
-  for (const { file } of vassals) host.remove(`${app.paths.enabled}/${file}`);
+  const held = vassals.flatMap(({ file, ordinal, release }) =>
+    release !== undefined && host.stat(`${app.paths.enabled}/${file}${heldBeside}`)
+      ? [socketOf(app, ordinal, release)]
+      : [],
+  );
+  for (const { file } of vassals)
+    for (const end of ["", heldBeside]) host.remove(`${app.paths.enabled}/${file}${end}`);
   const masters = processes.flatMap((found) => found.masters);
   const groups = processes.flatMap(({ group }) => group ?? []);
   wakeEmperor(host, app.paths);
-  waitUntil(host, () => !masters.some((pid) => isAlive(host, pid)), {
+  const areGone = () =>
+    !masters.some((pid) => isAlive(host, pid)) &&
+    // The emperor's own are seen by it a moment later, and it would go on with one that came back.
+    !held.some((socket) => isSocketHeld(host, socket));
+  waitUntil(host, areGone, {
     every: 50,
     atMost: grace + killDelay,
     tell: () => tellWait(host, grace + killDelay, "processes to end"),

@@ -93,6 +93,9 @@ export function filesOf(
     vassal: `${app.paths.enabled}/${vassalName(app.name, { kind, ordinal, release })}`,
     /** A copy of the vassal, from which a stopped one is brought back. */
     copy: `${folder}/${vassalName(app.name, { kind, ordinal, release })}`,
+    /** Of one that sleeps: beside each of both, the socket that the emperor is to hold. */
+    held: `${app.paths.enabled}/${vassalName(app.name, { kind, ordinal, release })}${heldBeside}`,
+    heldCopy: `${folder}/${vassalName(app.name, { kind, ordinal, release })}${heldBeside}`,
     /** Of a worker with limits or a wall: what enters the limits, and the vassal that is loaded within. */
     limits: `${base}.limits`,
     inner: `${base}.ini`,
@@ -116,6 +119,9 @@ export function filesOf(
     log: `${app.logs}/${kind}.${ordinal}.log`,
   };
 }
+
+/** What the name of a vassal's file ends in beside which the emperor looks for a socket to hold. */
+export const heldBeside = ".socket";
 
 /** The folder with the files of one generation. */
 export const runFolder = (app: App, release: number) => `${app.releases}/run-${release}`;

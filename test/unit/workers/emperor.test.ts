@@ -13,6 +13,8 @@ emperor-pidfile = /p/uwsgi/emperor.pid
 emperor-curse-tolerance = 3600
 emperor-graceful-shutdown = true
 emperor-no-blacklist = true
+emperor-on-demand-extension = .socket
+env = PIKU_ON_DEMAND=true
 logto = /p/uwsgi/uwsgi.log
 ${tail}`);
 });

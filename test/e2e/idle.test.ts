@@ -1,0 +1,169 @@
+/** Apps that leave memory when nobody asks for them (PIKU_IDLE), and are back for whoever asks. */
+import { expect } from "bun:test";
+import fs from "node:fs";
+import { wsgiProbe } from "./probe.ts";
+import { alive, eventually, type Files, filesBelow, ok, read } from "./sandbox.ts";
+import { stories, unlessLong } from "./story.ts";
+import { asking, running } from "./watch.ts";
+
+/** A wsgi app that sleeps after two seconds, with a page that takes as long as its path says. */
+const napping = (app: string, version = "one", settings = ""): Files => ({
+  ...wsgiProbe(`${app}.test`, version),
+  ENV: `NGINX_SERVER_NAME=${app}.test\nPIKU_IDLE=2s\nUWSGI_PROCESSES=1\n${settings}`,
+});
+
+interface Status {
+  process: string;
+  up: boolean;
+  asleep?: boolean;
+  restarts?: number;
+}
+
+stories((board, story) => {
+  const ps = (app: string): Status[] => JSON.parse(ok(board.ssh("ps", app, "--json")).stdout);
+  const wsgi = (app: string) => ps(app).find(({ process }) => process === "wsgi.1")!;
+  const asleep = (app: string) => eventually(() => expect(wsgi(app).asleep).toBe(true), 20);
+  const get = (app: string) => asking(board, `${app}.test`, "/");
+  /** How many masters of its releases run. */
+  const masters = (app: string) =>
+    filesBelow(`${board.pikuRoot}/releases/${app}`).filter(
+      (file) => file.endsWith("/wsgi.1.pid") && alive(Number(read(file))),
+    ).length;
+
+  story("an app that nobody asks for leaves memory, and the next request starts it", async () => {
+    const files = { ...napping("nap"), Procfile: "wsgi: app:app\nworker: exec sleep 4321\n" };
+    const pushed = ok(board.push(board.repo(undefined, files), "nap"));
+    expect(pushed.stderr).not.toContain("Warning");
+    expect(await get("nap")).toBe("200 one");
+    expect(wsgi("nap")).toMatchObject({ up: true, restarts: 0 });
+    expect(wsgi("nap").asleep).toBeUndefined();
+    asleep("nap");
+    expect(masters("nap")).toBe(0);
+    expect(running(board, "sleep 4321")).toHaveLength(1);
+    expect(wsgi("nap")).toEqual({ ...wsgi("nap"), up: true, asleep: true, restarts: 0 });
+    expect(ok(board.ssh("ps", "nap")).stdout).toMatch(/^wsgi\.1 +asleep +0 restarts/m);
+    expect(ok(board.ssh("apps")).stdout).toContain("*nap\n");
+    expect(JSON.parse(ok(board.ssh("apps", "--json")).stdout)).toContainEqual(
+      expect.objectContaining({ app: "nap", running: true, up: 2, asleep: 1, wanted: 2 }),
+    );
+    expect(board.ssh("doctor").output).not.toMatch(/wsgi\.1|sleeps/);
+    // Nobody but piku and its nginx may wake it, or talk to it.
+    expect(fs.statSync(`${board.pikuRoot}/sockets`).mode & 0o007).toBe(0);
+    expect(await get("nap")).toBe("200 one");
+    expect(wsgi("nap")).toMatchObject({ up: true, restarts: 0 });
+    asleep("nap");
+  });
+
+  story("no request of many is lost while an app falls asleep", async () => {
+    const names = ["edge-a", "edge-b", "edge-c"];
+    for (const name of names) ok(board.push(board.repo(undefined, napping(name)), name));
+    const asked: string[] = [];
+    const end = performance.now() + (process.env.PIKU_LONG ? 120_000 : 12_000);
+    await Promise.all(
+      names.map(async (name) => {
+        for (let i = 0; performance.now() < end; i++) {
+          // uWSGI looks once a second, so it falls asleep in the fourth after the last request.
+          await Bun.sleep(2900 + 130 * (i % 9));
+          const some = Array.from({ length: 10 }, (_, k) => Bun.sleep(8 * k).then(() => get(name)));
+          asked.push(...(await Promise.all(some)));
+        }
+      }),
+    );
+    expect(asked.length).toBeGreaterThan(80);
+    expect(asked.filter((answer) => answer !== "200 one")).toEqual([]);
+    const logs = names.map((name) => read(`${board.pikuRoot}/logs/${name}/wsgi.1.log`)).join("");
+    expect(logs.split("have been inactive").length).toBeGreaterThan(2);
+  });
+
+  story("a sleeping app is deployed, rolled back, restarted, stopped and destroyed", async () => {
+    const repo = board.repo(undefined, napping("drowsy"));
+    ok(board.push(repo, "drowsy"));
+    asleep("drowsy");
+    repo.commit("Two", napping("drowsy", "two"));
+    ok(board.push(repo, "drowsy"));
+    expect(await get("drowsy")).toBe("200 two");
+    asleep("drowsy");
+    ok(board.ssh("rollback", "drowsy"));
+    expect(await get("drowsy")).toBe("200 one");
+    asleep("drowsy");
+    ok(board.ssh("restart", "drowsy"));
+    expect(await get("drowsy")).toBe("200 one");
+    asleep("drowsy");
+    // A deploy that fails leaves it as it was.
+    repo.commit("Three", { "app.py": "import nowhere\n" });
+    expect(board.push(repo, "drowsy").status).toBe(1);
+    expect(wsgi("drowsy")).toMatchObject({ up: true, asleep: true });
+    expect(await get("drowsy")).toBe("200 one");
+    asleep("drowsy");
+    ok(board.ssh("stop", "drowsy"));
+    expect(await get("drowsy")).toStartWith("503 ");
+    expect(ok(board.ssh("apps")).stdout).toContain(" drowsy\n");
+    ok(board.ssh("restart", "drowsy"));
+    expect(await get("drowsy")).toBe("200 one");
+    asleep("drowsy");
+    ok(board.ssh("destroy", "drowsy"));
+    for (const folder of ["uwsgi-enabled", "sockets"])
+      expect(fs.readdirSync(`${board.pikuRoot}/${folder}`).join(" ")).not.toContain("drowsy");
+  });
+
+  story("an app that does not start when it is woken is down, and its log says why", async () => {
+    ok(board.push(board.repo(undefined, napping("broken")), "broken"));
+    asleep("broken");
+    const file = `${board.pikuRoot}/apps/broken/app.py`;
+    const good = read(file);
+    fs.writeFileSync(file, `raise OSError("the disk is gone")\n`);
+    const answer = await get("broken");
+    expect(answer).toStartWith("502 ");
+    expect(answer).toContain("<html");
+    eventually(() => expect(wsgi("broken")).toMatchObject({ up: false }));
+    expect(ok(board.ssh("ps", "broken")).stdout).toMatch(/^wsgi\.1 +down/m);
+    expect(ok(board.ssh("logs", "broken", "--no-follow")).stdout).toContain("the disk is gone");
+    expect(board.ssh("doctor").output).toContain("wsgi.1 of app 'broken' is down");
+    fs.writeFileSync(file, good);
+    eventually(() => expect(board.get("/", { host: "broken.test" }).body).toBe("one"));
+    expect(wsgi("broken")).toMatchObject({ up: true });
+  });
+
+  story("a long request keeps an app awake; walls and limits do not", async () => {
+    const source = `import time\n\ndef app(environ, start_response):\n    time.sleep(int(environ["PATH_INFO"][1:] or 0))\n    start_response("200 OK", [])\n    return [b"slept"]\n`;
+    const walls = "PIKU_ISOLATION=true\nPIKU_PROCESSES=50\n";
+    ok(
+      board.push(
+        board.repo(undefined, { ...napping("far", "one", walls), "app.py": source }),
+        "far",
+      ),
+    );
+    const long = asking(board, "far.test", "/7");
+    await Bun.sleep(5500);
+    expect(masters("far")).toBe(1);
+    expect(await long).toBe("200 slept");
+    asleep("far");
+    expect(masters("far")).toBe(0);
+    expect(await get("far")).toBe("200 slept");
+    expect(wsgi("far").asleep).toBeUndefined();
+  });
+
+  story("with an emperor of an earlier version no app sleeps, and doctor says so", async () => {
+    const file = `${board.pikuRoot}/uwsgi/uwsgi.ini`;
+    const ours = read(file);
+    const again = async () => {
+      await board.killEmperor();
+      board.startEmperor();
+    };
+    fs.writeFileSync(file, ours.replace(/^emperor-on-demand.*\nenv = .*\n/m, ""));
+    await again();
+    ok(board.push(board.repo(undefined, napping("early")), "early"));
+    expect(await get("early")).toBe("200 one");
+    await Bun.sleep(4500);
+    expect(masters("early")).toBe(1);
+    expect(board.ssh("doctor").output).toContain("no app sleeps (PIKU_IDLE)");
+    ok(board.piku("recover"));
+    expect(read(file)).toBe(ours);
+    await again();
+    // It came up asleep.
+    expect(masters("early")).toBe(0);
+    asleep("early");
+    expect(await get("early")).toBe("200 one");
+    expect(board.ssh("doctor").output).not.toContain("PIKU_IDLE");
+  });
+}, unlessLong);

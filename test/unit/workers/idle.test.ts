@@ -1,0 +1,131 @@
+import { expect, test } from "bun:test";
+import type { Settings } from "../../../src/app/env-file.ts";
+import { setting } from "../../../src/app/settings.ts";
+import { holdSocket, idleOf, isAsleep, staysAwake } from "../../../src/workers/idle.ts";
+import { vassalFiles } from "../../../src/workers/start.ts";
+import type { Worker } from "../../../src/workers/worker.ts";
+import { memoryHost } from "../../host/memory.ts";
+import { appBelow, workerOf } from "./example.ts";
+
+const app = appBelow("/p");
+const user = { uid: 1000 };
+const socket = { socket: "/p/sockets/blog.1-7.sock", mode: "600" } as const;
+const port = { address: "127.0.0.1", port: 5000 };
+const wsgi = (settings: Settings, more: Partial<Worker> = {}) =>
+  workerOf({ kind: "wsgi", command: "a:b", listen: socket, settings, ...more });
+
+test.each<[value: string, seconds: number]>([
+  ["15m", 900],
+  ["2s", 2],
+  ["90", 90],
+  ["2h", 7200],
+  ["1d", 86_400],
+  ["0", 0],
+  ["false", 0],
+  ["off", 0],
+  ["", 0],
+])("PIKU_IDLE=%j is %p seconds", (value, expected) => {
+  expect(setting({ PIKU_IDLE: value }, "PIKU_IDLE")).toBe(expected);
+});
+
+test.each(["soon", "0s", "-1", "1.5h", "15 m", "1w", "100000s"])(
+  "PIKU_IDLE=%j is invalid",
+  (value) => {
+    expect(() => setting({ PIKU_IDLE: value }, "PIKU_IDLE")).toThrow(
+      `PIKU_IDLE: invalid span of time '${value}'`,
+    );
+  },
+);
+
+test.each<[Worker, seconds: number]>([
+  [wsgi({}), 0],
+  [wsgi({ PIKU_IDLE: "15m" }), 900],
+  [wsgi({ PIKU_IDLE: "15m" }, { kind: "php" }), 900],
+  [wsgi({ PIKU_IDLE: "15m" }, { listen: port }), 0],
+  [workerOf({ kind: "web", listen: port, settings: { PIKU_IDLE: "15m" } }), 0],
+  [workerOf({ kind: "worker", settings: { PIKU_IDLE: "15m" } }), 0],
+])("a worker sleeps only where nginx asks a socket: %#", (worker, expected) => {
+  expect(idleOf(worker)).toBe(expected);
+});
+
+test("the vassal of a worker that sleeps is one like any other where the emperor holds no socket", () => {
+  const [[path, text], held] = vassalFiles(
+    user,
+    app,
+    wsgi({ PIKU_IDLE: "15m", UWSGI_IDLE: "60" }),
+  ) as [[string, string], [string, string]];
+  expect(path).toBe("/p/releases/blog/run-7/blog_wsgi.1-7.ini");
+  expect(held).toEqual([`${path}.socket`, "/p/sockets/blog.1-7.sock\n"]);
+  const [[, plain]] = vassalFiles(user, app, wsgi({})) as [[string, string]];
+  expect(text).toBe(
+    plain
+      .replace(
+        "socket = /p/sockets/blog.1-7.sock\nchmod-socket = 600\n",
+        "if-env = PIKU_ON_DEMAND\nidle = 900\ndie-on-idle = true\nendif = \nif-not-env = PIKU_ON_DEMAND\nsocket = /p/sockets/blog.1-7.sock\nchmod-socket = 600\nendif = \n",
+      )
+      .replace("hook-asap = append:", "hook-asap = write:"),
+  );
+});
+
+test("behind a wall the emperor's socket is not looked for", () => {
+  const walled = wsgi({ PIKU_IDLE: "15m" }, { wall: { limits: [] }, healthcheck: "/up" });
+  const outer = vassalFiles(user, app, walled).at(-1)![1];
+  expect(outer).toContain(" held=blog.1-7.sock socket=blog.1-7.http -- uwsgi ");
+});
+
+const run = "/p/releases/blog/run-7";
+const listens = "0000: 00000002 00000000 00010000 0001 01 22 /p/sockets/blog.1-7.sock\n";
+const connected = listens.replace("00010000 0001 01", "00000000 0001 03");
+
+/** A host on which these files were written one after the other. */
+const hostWith = (names: readonly string[], sockets: string) => {
+  const host = memoryHost({ files: { "/proc/net/unix": sockets } });
+  host.clock = 1000;
+  for (const name of names) {
+    const folder = name.endsWith(".ini.socket") ? "/p/uwsgi-enabled" : run;
+    host.mkdir(folder);
+    host.write(`${folder}/${name}`, ".");
+    host.sleep(1000);
+  }
+  return host;
+};
+const held = "blog_wsgi.1-7.ini.socket";
+
+test.each<[why: string, names: string[], sockets: string, asleep: boolean]>([
+  ["asleep", [held, "wsgi.1.starts", "wsgi.1.ready"], listens, true],
+  ["it did not start when it was woken", [held, "wsgi.1.ready", "wsgi.1.starts"], listens, false],
+  ["it has never been ready", [held, "wsgi.1.starts"], listens, false],
+  ["no emperor holds its socket", [held, "wsgi.1.starts", "wsgi.1.ready"], "", false],
+  ["a connection is no listener", [held, "wsgi.1.starts", "wsgi.1.ready"], connected, false],
+  ["it is not to sleep", ["wsgi.1.starts", "wsgi.1.ready"], listens, false],
+])("%s", (_, names, sockets, expected) => {
+  const worker = { kind: "wsgi", ordinal: 1, release: 7 };
+  expect(isAsleep(hostWith(names, sockets), app, worker)).toBe(expected);
+});
+
+test("the folder of sockets is closed to others before the emperor opens one to all", () => {
+  const host = memoryHost();
+  for (const folder of ["/p/uwsgi-enabled", run]) host.mkdir(folder);
+  host.mkdir("/p/sockets", 0o2755);
+  const worker = { kind: "wsgi", ordinal: 1, release: 7 };
+  holdSocket(host, app, worker);
+  expect(host.stat("/p/sockets")!.mode).toBe(0o2755);
+  expect(host.list("/p/uwsgi-enabled")).toEqual([]);
+  host.write(`${run}/blog_wsgi.1-7.ini.socket`, "an app of a wall could write this");
+  holdSocket(host, app, worker);
+  expect(host.stat("/p/sockets")!.mode).toBe(0o2750);
+  expect(host.read(`/p/uwsgi-enabled/${held}`)).toBe("/p/sockets/blog.1-7.sock\n");
+});
+
+test.each([
+  ["/dev/null", true],
+  ["socket:[22]", false],
+])("a worker whose stdin is %s stays awake: %p", (stdin, expected) => {
+  const host = hostWith([held], "");
+  host.mkdir("/proc/90/fd");
+  host.link(stdin, "/proc/90/fd/0");
+  const vassal = { file: "blog_wsgi.1-7.ini", app: "blog", kind: "wsgi", ordinal: 1, release: 7 };
+  expect(staysAwake(host, app, vassal, () => 90)).toBe(expected);
+  expect(staysAwake(host, app, vassal, () => undefined)).toBe(false);
+  expect(staysAwake(host, app, { ...vassal, file: "blog_wsgi.2-7.ini" }, () => 90)).toBe(false);
+});
