@@ -1,16 +1,58 @@
 import type { App } from "../app/app.ts";
+import type { Settings } from "../app/env-file.ts";
 import { isUwsgiKind } from "../app/procfile.ts";
 import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
 import { isSocketHeld, linkOf } from "../host/processes.ts";
-import { filesOf, heldBeside, socketOf, type Vassal, type Worker } from "./worker.ts";
+import { findTool, isExecutable } from "../host/tools.ts";
+import { shellQuote } from "../text/text.ts";
+import script from "./sleeper.sh" with { type: "text" };
+import { filesOf, heldBeside, portOfSite, socketOf, type Vassal, type Worker } from "./worker.ts";
 
 /** The variable by which a vassal knows that its emperor can hold its socket while it sleeps. */
 export const onDemand = "PIKU_ON_DEMAND";
 
 /** After how many seconds without a request a worker leaves memory (PIKU_IDLE); 0 for never. */
-export const idleOf = ({ kind, listen, settings }: Worker): number =>
-  isUwsgiKind(kind) && listen && "socket" in listen ? setting(settings, "PIKU_IDLE") : 0;
+export const idleOf = ({ kind, listen, held, settings }: Worker): number =>
+  held !== undefined || (isUwsgiKind(kind) && listen && "socket" in listen)
+    ? setting(settings, "PIKU_IDLE")
+    : 0;
+
+/** What brings connections from a socket to a port (systemd-socket-proxyd(8)). */
+const proxies = ["/usr/lib/systemd/systemd-socket-proxyd", "/lib/systemd/systemd-socket-proxyd"];
+
+/**
+ * Whether the `web` workers of an app with a site sleep. Its port is asked by nginx alone then: not
+ * where the app names the port or its address, or has lines of its own for nginx. `missing`: what
+ * this board lacks for it.
+ */
+export function webSleeps(host: Host, settings: Settings): { sleeps: boolean; missing?: string } {
+  const theirs = ["PORT", "BIND_ADDRESS", "NGINX_INCLUDE_FILE"];
+  if (setting(settings, "PIKU_IDLE") === 0 || theirs.some((name) => settings[name]))
+    return { sleeps: false };
+  const missing = !proxies.some((path) => isExecutable(host, path))
+    ? "systemd-socket-proxyd"
+    : findTool(host, "perl")
+      ? undefined
+      : "perl";
+  return { sleeps: missing === undefined, missing };
+}
+
+/** The script that a `web` worker which sleeps is started by; `argv`: what would start it otherwise. */
+export function renderSleeper(app: App, worker: Worker, argv: readonly string[]): string {
+  const { starts, ready } = filesOf(app, worker);
+  const { port } = portOfSite(worker)!;
+  const values: Record<string, string> = {
+    socket: worker.held!,
+    to: `127.0.0.1:${port}`,
+    hex: port.toString(16).toUpperCase().padStart(4, "0"),
+    seconds: String(idleOf(worker)),
+    starts,
+    ready,
+  };
+  const lines = Object.entries(values).map(([name, value]) => `${name}=${shellQuote(value)}\n`);
+  return `# Written by piku; changes are lost.\n${lines.join("")}set -- ${argv.map(shellQuote).join(" ")}\n${script}`;
+}
 
 type Run = Pick<Worker, "kind" | "ordinal" | "release">;
 

@@ -26,7 +26,9 @@ import { filesOf, heldBeside, socketFolder, socketOf, type Vassal, type Worker }
 /** Whether a worker that is being retired still has connections. */
 function isBusy(host: Host, app: App, { kind, ordinal, release }: Vassal): boolean {
   if (release === undefined) return false;
-  if (isUwsgiKind(kind)) return isSocketConnected(host, socketOf(app, ordinal, release));
+  const { held } = filesOf(app, { kind, ordinal, release });
+  if (isUwsgiKind(kind) || host.stat(held))
+    return isSocketConnected(host, socketOf(app, ordinal, release));
   const port = portOf(host, app, { kind, ordinal, release });
   return port !== undefined && hasConnections(host, port);
 }
@@ -156,7 +158,8 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
   for (const group of groups) endGroup(host, group, 1_000);
   endStrays(host, app, started);
   for (const { kind, ordinal, release } of vassals) {
-    if (!isUwsgiKind(kind) || release === undefined) continue;
+    if (release === undefined) continue;
+    if (!isUwsgiKind(kind) && !held.includes(socketOf(app, ordinal, release))) continue;
     for (const path of [
       socketOf(app, ordinal, release),
       filesOf(app, { kind, ordinal, release }).http,

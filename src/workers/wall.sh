@@ -123,7 +123,7 @@ if [ "$run" != - ]; then
   folder=${folder%/*}
   show "$folder"
   # What is started next time, and by whom it is known.
-  for file in "$new/root/$folder/$app"_*.ini* "$new/root/$folder"/*.limits "$new/root/$folder"/*.pid; do
+  for file in "$new/root/$folder/$app"_*.ini* "$new/root/$folder"/*.limits "$new/root/$folder"/*.sleep "$new/root/$folder"/*.pid; do
     if [ -f "$file" ] && [ ! -L "$file" ]; then mount -o $ro "$file" "$file"; fi
   done
 fi

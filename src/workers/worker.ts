@@ -25,6 +25,11 @@ export interface Worker {
   settings: Settings;
   /** Where it answers http: a port of an address, a socket of its own, or nothing. */
   listen?: { address: string; port: number } | { socket: string; mode: SocketMode };
+  /**
+   * Of a `web` worker that sleeps: the socket that nginx asks. What is asked there is brought to its
+   * port.
+   */
+  held?: string;
   /** The site's name, for a worker that nginx sends requests to: it must listen to be healthy. */
   site?: string;
   /** A path that must answer before it is healthy (PIKU_HEALTHCHECK). */
@@ -99,6 +104,8 @@ export function filesOf(
     /** Of a worker with limits or a wall: what enters the limits, and the vassal that is loaded within. */
     limits: `${base}.limits`,
     inner: `${base}.ini`,
+    /** Of a `web` worker that sleeps: what starts it, and brings connections to its port. */
+    sleeper: `${base}.sleep`,
     launcher: `${base}.sh`,
     envdir: `${base}.env`,
     /** uWSGI's own process, written when it starts. */

@@ -55,23 +55,30 @@ stories((board, story) => {
   });
 
   story("no request of many is lost while an app falls asleep", async () => {
-    const names = ["edge-a", "edge-b", "edge-c"];
-    for (const name of names) ok(board.push(board.repo(undefined, napping(name)), name));
+    const names = ["edge-a", "edge-b", "edge-web"];
+    for (const name of names) {
+      const kind: Files = name === "edge-web" ? { Procfile: "web: exec python3 app.py\n" } : {};
+      ok(board.push(board.repo(undefined, { ...napping(name), ...kind }), name));
+    }
     const asked: string[] = [];
     const end = performance.now() + (process.env.PIKU_LONG ? 120_000 : 12_000);
     await Promise.all(
       names.map(async (name) => {
         for (let i = 0; performance.now() < end; i++) {
-          // uWSGI looks once a second, so it falls asleep in the fourth after the last request.
-          await Bun.sleep(2900 + 130 * (i % 9));
+          // uWSGI looks once a second, so it falls asleep in the fourth after the last request; what
+          // brings connections to a port ends after two.
+          await Bun.sleep(name === "edge-web" ? 1960 + 10 * (i % 9) : 2900 + 130 * (i % 9));
           const some = Array.from({ length: 10 }, (_, k) => Bun.sleep(8 * k).then(() => get(name)));
           asked.push(...(await Promise.all(some)));
         }
       }),
     );
+    console.log(`${asked.length} requests at the edge of sleep`);
     expect(asked.length).toBeGreaterThan(80);
     expect(asked.filter((answer) => answer !== "200 one")).toEqual([]);
-    const logs = names.map((name) => read(`${board.pikuRoot}/logs/${name}/wsgi.1.log`)).join("");
+    const logs = ["edge-a", "edge-b"]
+      .map((name) => read(`${board.pikuRoot}/logs/${name}/wsgi.1.log`))
+      .join("");
     expect(logs.split("have been inactive").length).toBeGreaterThan(2);
   });
 
@@ -141,6 +148,44 @@ stories((board, story) => {
     expect(masters("far")).toBe(0);
     expect(await get("far")).toBe("200 slept");
     expect(wsgi("far").asleep).toBeUndefined();
+  });
+
+  story("a web app sleeps too, and is asked by a socket that wakes it", async () => {
+    const files = (version: string): Files => ({
+      ...napping("port", version),
+      Procfile: "web: exec python3 app.py\nworker: exec sleep 5432\n",
+    });
+    const web = () => ps("port").find(({ process }) => process === "web.1")!;
+    const sleeps = () => eventually(() => expect(web().asleep).toBe(true), 20);
+    const repo = board.repo(undefined, files("one"));
+    expect(ok(board.push(repo, "port")).stderr).not.toContain("Warning");
+    expect(await get("port")).toBe("200 one");
+    expect(web()).toMatchObject({ up: true, restarts: 0 });
+    sleeps();
+    expect(running(board, "python3 app.py")).toHaveLength(0);
+    expect(running(board, "sleep 5432")).toHaveLength(1);
+    expect(board.ssh("doctor").output).not.toMatch(/web\.1|still runs/);
+    const some = Array.from({ length: 10 }, () => get("port"));
+    expect(new Set(await Promise.all(some))).toEqual(new Set(["200 one"]));
+    expect(web()).toMatchObject({ up: true, restarts: 0 });
+    expect(board.ssh("doctor").output).not.toMatch(/web\.1|still runs/);
+    sleeps();
+    repo.commit("Two", files("two"));
+    ok(board.push(repo, "port"));
+    expect(await get("port")).toBe("200 two");
+    sleeps();
+    ok(board.ssh("rollback", "port"));
+    expect(await get("port")).toBe("200 one");
+    // Without it nginx asks the port again.
+    ok(board.ssh("config:set", "port", "PIKU_IDLE=false"));
+    expect(await get("port")).toBe("200 one");
+    ok(board.ssh("config:set", "port", "PIKU_IDLE=2s", "PIKU_ISOLATION=true", "PIKU_PROCESSES=50"));
+    expect(await get("port")).toBe("200 one");
+    sleeps();
+    expect(await get("port")).toBe("200 one");
+    expect(board.ssh("doctor").output).not.toMatch(/web\.1|still runs/);
+    ok(board.ssh("destroy", "port"));
+    eventually(() => expect(running(board, "socket-proxyd")).toHaveLength(0));
   });
 
   story("with an emperor of an earlier version no app sleeps, and doctor says so", async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Settings } from "../../../src/app/env-file.ts";
 import { setting } from "../../../src/app/settings.ts";
-import { holdSocket, idleOf, isAsleep, staysAwake } from "../../../src/workers/idle.ts";
+import { holdSocket, idleOf, isAsleep, staysAwake, webSleeps } from "../../../src/workers/idle.ts";
 import { vassalFiles } from "../../../src/workers/start.ts";
 import type { Worker } from "../../../src/workers/worker.ts";
 import { memoryHost } from "../../host/memory.ts";
@@ -13,6 +13,15 @@ const socket = { socket: "/p/sockets/blog.1-7.sock", mode: "600" } as const;
 const port = { address: "127.0.0.1", port: 5000 };
 const wsgi = (settings: Settings, more: Partial<Worker> = {}) =>
   workerOf({ kind: "wsgi", command: "a:b", listen: socket, settings, ...more });
+
+const web = workerOf({
+  kind: "web",
+  command: "node a.js",
+  site: "a.test",
+  listen: port,
+  held: socket.socket,
+  settings: { PIKU_IDLE: "15m", PORT: "5000" },
+});
 
 test.each<[value: string, seconds: number]>([
   ["15m", 900],
@@ -43,6 +52,7 @@ test.each<[Worker, seconds: number]>([
   [wsgi({ PIKU_IDLE: "15m" }, { kind: "php" }), 900],
   [wsgi({ PIKU_IDLE: "15m" }, { listen: port }), 0],
   [workerOf({ kind: "web", listen: port, settings: { PIKU_IDLE: "15m" } }), 0],
+  [web, 900],
   [workerOf({ kind: "worker", settings: { PIKU_IDLE: "15m" } }), 0],
 ])("a worker sleeps only where nginx asks a socket: %#", (worker, expected) => {
   expect(idleOf(worker)).toBe(expected);
@@ -65,6 +75,49 @@ test("the vassal of a worker that sleeps is one like any other where the emperor
       )
       .replace("hook-asap = append:", "hook-asap = write:"),
   );
+});
+
+test("a web worker that sleeps is started by a script, which brings connections to its port", () => {
+  const files = new Map(vassalFiles(user, app, web));
+  const { held, ...plain } = web;
+  const [[path, own]] = vassalFiles(user, app, plain) as [[string, string]];
+  expect([...files.keys()].sort()).toEqual(
+    [path, `${path}.socket`, "web.1.ini", "web.1.sleep"].map((name) =>
+      name.startsWith("/") ? name : `/p/releases/blog/run-7/${name}`,
+    ),
+  );
+  expect(files.get(path)).toContain("= exec sh /p/releases/blog/run-7/web.1.sleep\n");
+  expect(files.get("/p/releases/blog/run-7/web.1.ini")).toBe(own);
+  expect(files.get("/p/releases/blog/run-7/web.1.sleep")).toStartWith(
+    `# Written by piku; changes are lost.
+socket=/p/sockets/blog.1-7.sock
+to=127.0.0.1:5000
+hex=1388
+seconds=900
+starts=/p/releases/blog/run-7/web.1.starts
+ready=/p/releases/blog/run-7/web.1.ready
+set -- uwsgi --ini /p/releases/blog/run-7/web.1.ini
+`,
+  );
+});
+
+test.each<[Settings, files: string[], sleeps: boolean, missing: string | undefined]>([
+  [{}, ["perl", "proxy"], false, undefined],
+  [{ PIKU_IDLE: "15m" }, ["perl", "proxy"], true, undefined],
+  [{ PIKU_IDLE: "15m" }, ["perl"], false, "systemd-socket-proxyd"],
+  [{ PIKU_IDLE: "15m" }, ["proxy"], false, "perl"],
+  // Somebody else may ask its port.
+  [{ PIKU_IDLE: "15m", PORT: "8080" }, [], false, undefined],
+  [{ PIKU_IDLE: "15m", BIND_ADDRESS: "0.0.0.0" }, [], false, undefined],
+  [{ PIKU_IDLE: "15m", NGINX_INCLUDE_FILE: "nginx.conf" }, [], false, undefined],
+])("web with %j, the server with %j: sleeps is %p", (settings, files, sleeps, missing) => {
+  const host = memoryHost({ env: { PATH: "/usr/bin" } });
+  const paths = { perl: "/usr/bin/perl", proxy: "/usr/lib/systemd/systemd-socket-proxyd" };
+  for (const [name, path] of Object.entries(paths)) {
+    host.mkdir(path.slice(0, path.lastIndexOf("/")));
+    if (files.includes(name)) host.write(path, "", 0o755);
+  }
+  expect(webSleeps(host, settings)).toEqual({ sleeps, missing });
 });
 
 test("behind a wall the emperor's socket is not looked for", () => {
