@@ -11,15 +11,16 @@ set -C
 rm -f "$starts"
 
 proxy=
-trap '[ -z "$proxy" ] || kill "$proxy" 2>/dev/null; exit 0' TERM
+# The emperor has its children ignore SIGTERM, which no shell can change.
+trap '[ -z "$proxy" ] || kill -KILL "$proxy" 2>/dev/null; exit 0' USR1
 {
   "$@" 3<&-
-  kill -TERM $$
+  kill -USR1 $$
 } &
 
 listens() { grep -qs ":$hex 0*:0000 0A " /proc/net/tcp /proc/net/tcp6; }
 # One that ends again and again is down, and whoever waits is told so.
-until listens || [ "$(wc -c <"$starts" 2>/dev/null || echo 0)" -gt 2 ]; do sleep 0.1; done
+until listens || [ "$(wc -c 2>/dev/null <"$starts" || echo 0)" -gt 2 ]; do sleep 0.1; done
 if listens; then rm -f "$ready" && : >"$ready"; fi
 
 # An emperor of an earlier version holds no socket, and then nothing sleeps.

@@ -17,6 +17,7 @@ interface Status {
   up: boolean;
   asleep?: boolean;
   restarts?: number;
+  port?: number;
 }
 
 stories((board, story) => {
@@ -170,9 +171,13 @@ stories((board, story) => {
     expect(web()).toMatchObject({ up: true, restarts: 0 });
     expect(board.ssh("doctor").output).not.toMatch(/web\.1|still runs/);
     sleeps();
+    const former = web().port;
     repo.commit("Two", files("two"));
     ok(board.push(repo, "port"));
     expect(await get("port")).toBe("200 two");
+    // What brought connections to the former processes has ended with them.
+    for (const left of [`${board.pikuRoot}/releases/port/run-1/web.1.sleep`, `127.0.0.1:${former}`])
+      eventually(() => expect(running(board, left)).toHaveLength(0));
     sleeps();
     ok(board.ssh("rollback", "port"));
     expect(await get("port")).toBe("200 one");
