@@ -167,7 +167,7 @@ const uwsgi = {
   ),
   PIKU_IDLE: both(
     spanOfTime(),
-    "`15m`: when nobody has asked for that long, a worker behind nginx that runs inside uWSGI leaves memory; the next request starts it, and waits for that. In the place of `UWSGI_IDLE`.",
+    "`15m`, `2h`, `false`: when nobody has asked for that long, a worker that nginx asks leaves memory; the next request starts it, and waits for that ([what sleeps](../guides/limits.md#apps-that-sleep)). Takes the place of `UWSGI_IDLE`.",
   ),
   UWSGI_LOG_MAXSIZE: both(
     number(1_048_576, { noun: "number of bytes" }),

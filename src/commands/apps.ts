@@ -63,7 +63,7 @@ export const ps = command({
   group: "Apps",
   description: "Show the processes of an app, or of all apps",
   details:
-    "First how many there are to be of each kind; then each process: up or down and since when, restarts since its release, memory, CPU time and port.",
+    "First how many there are to be of each kind; then each process: up and since when, asleep (`PIKU_IDLE`) or down, restarts since its release, memory, CPU time and port.",
   examples: ["ssh piku@board ps blog", "ssh piku@board ps"],
   alias: ["status", "info", "apps:info"],
   args: {

@@ -24,7 +24,7 @@ export function restoreVassals(host: Host, app: App, files: readonly string[]): 
       const { ready, heldCopy } = filesOf(app, worker);
       // One that sleeps stays asleep, as ready as it was.
       if (!host.stat(heldCopy)) host.remove(ready);
-      holdSocket(host, app, worker);
+      holdSocket(host, app, worker, "write");
     }
     host.write(`${app.paths.enabled}/${file}`, content, 0o600);
     if (vassal) back.push(vassal);

@@ -23,6 +23,9 @@ export const renderEmperor = (paths: Paths) =>
     // It holds the sockets of those that sleep (PIKU_IDLE), and its vassals know by the variable.
     ["emperor-on-demand-extension", heldBeside],
     ["env", `${onDemand}=true`],
+    // What does not end within this time when the emperor does, it kills; and for one that sleeps it
+    // would say kill(-1): everything that this user runs. systemd has a shorter time.
+    ["reload-mercy", 999_999],
     // log-maxsize would need a master process of 3 MB; `piku daily` rotates the log instead.
     ["logto", emperorLog(paths)],
   ]);

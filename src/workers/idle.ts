@@ -85,13 +85,18 @@ export function wakeWorker(host: Host, app: App, { ordinal, release }: Run): voi
  * Tells the emperor which socket it is to hold for a vassal, before it sees the vassal. It opens the
  * socket to all, so the folder is closed to them instead.
  */
-export function holdSocket(host: Host, app: App, worker: Run): void {
+export function holdSocket(
+  host: Host,
+  app: App,
+  worker: Run,
+  put: "note" | "write" = "note",
+): void {
   const { heldCopy, held } = filesOf(app, worker);
   if (!host.stat(heldCopy)) return;
   const { sockets } = app.paths;
   const mode = host.stat(sockets)?.mode ?? 0;
   if ((mode & 0o007) !== 0) host.chmod(sockets, mode & ~0o007);
-  host.note(held, `${socketOf(app, worker.ordinal, worker.release)}\n`, 0o600);
+  host[put](held, `${socketOf(app, worker.ordinal, worker.release)}\n`, 0o600);
 }
 
 /**

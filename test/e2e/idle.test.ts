@@ -1,9 +1,9 @@
 /** Apps that leave memory when nobody asks for them (PIKU_IDLE), and are back for whoever asks. */
 import { expect } from "bun:test";
 import fs from "node:fs";
-import { wsgiProbe } from "./probe.ts";
+import { slowSource, wsgiProbe } from "./probe.ts";
 import { alive, eventually, type Files, filesBelow, ok, read } from "./sandbox.ts";
-import { stories, unlessLong } from "./story.ts";
+import { onlyLong, stories, unlessLong } from "./story.ts";
 import { asking, running } from "./watch.ts";
 
 /** A wsgi app that sleeps after two seconds, with a page that takes as long as its path says. */
@@ -21,6 +21,7 @@ interface Status {
 }
 
 stories((board, story) => {
+  const long = onlyLong(story);
   const ps = (app: string): Status[] => JSON.parse(ok(board.ssh("ps", app, "--json")).stdout);
   const wsgi = (app: string) => ps(app).find(({ process }) => process === "wsgi.1")!;
   const asleep = (app: string) => eventually(() => expect(wsgi(app).asleep).toBe(true), 20);
@@ -35,6 +36,8 @@ stories((board, story) => {
     const files = { ...napping("nap"), Procfile: "wsgi: app:app\nworker: exec sleep 4321\n" };
     const pushed = ok(board.push(board.repo(undefined, files), "nap"));
     expect(pushed.stderr).not.toContain("Warning");
+    const other = { ...napping("doze"), Procfile: "web: exec python3 app.py\n" };
+    ok(board.push(board.repo(undefined, other), "doze"));
     expect(await get("nap")).toBe("200 one");
     expect(wsgi("nap")).toMatchObject({ up: true, restarts: 0 });
     expect(wsgi("nap").asleep).toBeUndefined();
@@ -52,10 +55,14 @@ stories((board, story) => {
     expect(fs.statSync(`${board.pikuRoot}/sockets`).mode & 0o007).toBe(0);
     expect(await get("nap")).toBe("200 one");
     expect(wsgi("nap")).toMatchObject({ up: true, restarts: 0 });
-    asleep("nap");
+    const web = () => ps("doze")[0]!;
+    eventually(() => expect(web()).toMatchObject({ up: true, asleep: true, restarts: 0 }));
+    expect(await get("doze")).toBe("200 one");
+    expect(web()).toMatchObject({ up: true, restarts: 0 });
+    expect(web().asleep).toBeUndefined();
   });
 
-  story("no request of many is lost while an app falls asleep", async () => {
+  long("no request of many is lost while an app falls asleep", async () => {
     const names = ["edge-a", "edge-b", "edge-web"];
     for (const name of names) {
       const kind: Files = name === "edge-web" ? { Procfile: "web: exec python3 app.py\n" } : {};
@@ -83,7 +90,7 @@ stories((board, story) => {
     expect(logs.split("have been inactive").length).toBeGreaterThan(2);
   });
 
-  story("a sleeping app is deployed, rolled back, restarted, stopped and destroyed", async () => {
+  long("a sleeping app is deployed, rolled back, restarted, stopped and destroyed", async () => {
     const repo = board.repo(undefined, napping("drowsy"));
     ok(board.push(repo, "drowsy"));
     asleep("drowsy");
@@ -132,7 +139,7 @@ stories((board, story) => {
     expect(wsgi("broken")).toMatchObject({ up: true });
   });
 
-  story("a long request keeps an app awake; walls and limits do not", async () => {
+  long("a long request keeps an app awake; walls and limits do not", async () => {
     const source = `import time\n\ndef app(environ, start_response):\n    time.sleep(int(environ["PATH_INFO"][1:] or 0))\n    start_response("200 OK", [])\n    return [b"slept"]\n`;
     const walls = "PIKU_ISOLATION=true\nPIKU_PROCESSES=50\n";
     ok(
@@ -141,17 +148,25 @@ stories((board, story) => {
         "far",
       ),
     );
-    const long = asking(board, "far.test", "/7");
+    const web = {
+      ...napping("slow"),
+      Procfile: "web: exec python3 app.py\n",
+      "app.py": slowSource,
+    };
+    ok(board.push(board.repo(undefined, web), "slow"));
+    const long = [asking(board, "far.test", "/7"), asking(board, "slow.test", "/7")];
     await Bun.sleep(5500);
     expect(masters("far")).toBe(1);
-    expect(await long).toBe("200 slept");
+    expect(running(board, "python3 app.py")).toHaveLength(1);
+    expect(await Promise.all(long)).toEqual(["200 slept", "200 done"]);
     asleep("far");
+    eventually(() => expect(ps("slow")[0]).toMatchObject({ up: true, asleep: true }));
     expect(masters("far")).toBe(0);
     expect(await get("far")).toBe("200 slept");
     expect(wsgi("far").asleep).toBeUndefined();
   });
 
-  story("a web app sleeps too, and is asked by a socket that wakes it", async () => {
+  long("a web app sleeps too, and is asked by a socket that wakes it", async () => {
     const files = (version: string): Files => ({
       ...napping("port", version),
       Procfile: "web: exec python3 app.py\nworker: exec sleep 5432\n",
@@ -189,18 +204,27 @@ stories((board, story) => {
     sleeps();
     expect(await get("port")).toBe("200 one");
     expect(board.ssh("doctor").output).not.toMatch(/web\.1|still runs/);
+    const file = `${board.pikuRoot}/apps/port/app.py`;
+    const good = read(file);
+    sleeps();
+    fs.writeFileSync(file, 'raise SystemExit("the disk is gone")\n');
+    expect(await get("port")).toStartWith("502 ");
+    eventually(() => expect(web()).toMatchObject({ up: false }), 20);
+    expect(ok(board.ssh("logs", "port", "--no-follow")).stdout).toContain("the disk is gone");
+    fs.writeFileSync(file, good);
+    eventually(() => expect(board.get("/", { host: "port.test" }).body).toBe("one"), 30);
     ok(board.ssh("destroy", "port"));
     eventually(() => expect(running(board, "socket-proxyd")).toHaveLength(0));
   });
 
-  story("with an emperor of an earlier version no app sleeps, and doctor says so", async () => {
+  long("with an emperor of an earlier version no app sleeps, and doctor says so", async () => {
     const file = `${board.pikuRoot}/uwsgi/uwsgi.ini`;
     const ours = read(file);
     const again = async () => {
       await board.killEmperor();
       board.startEmperor();
     };
-    fs.writeFileSync(file, ours.replace(/^emperor-on-demand.*\nenv = .*\n/m, ""));
+    fs.writeFileSync(file, ours.replace(/^(emperor-on-demand|env =|reload-mercy).*\n/gm, ""));
     await again();
     ok(board.push(board.repo(undefined, napping("early")), "early"));
     expect(await get("early")).toBe("200 one");
