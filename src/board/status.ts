@@ -163,8 +163,9 @@ function vassalStatus(
   const isReady = isUwsgiKind(kind)
     ? host.stat(files?.ready ?? "/") !== undefined
     : isCron(kind) || group !== undefined;
-  const asleep =
-    masters.length === 0 && release !== undefined && isAsleep(host, app, { ...vassal, release });
+  // The program of one that falls asleep ends before its master.
+  const isGone = masters.length === 0 || (group === undefined && !isUwsgiKind(kind));
+  const asleep = isGone && release !== undefined && isAsleep(host, app, { ...vassal, release });
   const up = asleep || (masters.length > 0 && (files === undefined || isReady));
   const began = every.find(({ pid }) => pid === (group ?? masters[0]))?.began;
   const family = familyOf(every, [...masters, ...(group === undefined ? [] : [group])]);

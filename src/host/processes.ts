@@ -131,8 +131,8 @@ export const startedWith = (host: Host, pid: number, name: string): string | und
     .find((line) => line.startsWith(`${name}=`))
     ?.slice(name.length + 1);
 
-/** What a process was started from, its directory, or its stdin; undefined for another user's. */
-export const linkOf = (host: Host, pid: number, link: "exe" | "cwd" | "fd/0") =>
+/** What a process was started from, its directory, or what it has open; undefined for another user's. */
+export const linkOf = (host: Host, pid: number, link: "exe" | "cwd" | "fd/0" | "fd/3") =>
   ofAnother(undefined, () => host.readLink(`/proc/${pid}/${link}`));
 
 /** The processes of a group that are alive. */

@@ -3,7 +3,7 @@ import type { Settings } from "../app/env-file.ts";
 import { isUwsgiKind } from "../app/procfile.ts";
 import { setting } from "../app/settings.ts";
 import type { Host } from "../host/host.ts";
-import { isSocketHeld, linkOf } from "../host/processes.ts";
+import { isSocketHeld, linkOf, statOf } from "../host/processes.ts";
 import { findTool, isExecutable } from "../host/tools.ts";
 import { shellQuote } from "../text/text.ts";
 import script from "./sleeper.sh" with { type: "text" };
@@ -101,15 +101,19 @@ export function holdSocket(
 
 /**
  * Whether a worker's process, which was to sleep, cannot: its emperor was started by an earlier
- * version, so it has the socket from nobody.
+ * version, so it has the socket from nobody. What brings connections to a port is its parent.
  */
 export function staysAwake(
   host: Host,
   { paths }: App,
-  { file }: Vassal,
+  { file, kind }: Vassal,
   master: () => number | undefined,
 ): boolean {
   if (!host.stat(`${paths.enabled}/${file}${heldBeside}`)) return false;
   const pid = master();
-  return pid !== undefined && linkOf(host, pid, "fd/0")?.startsWith("/dev/") === true;
+  if (pid === undefined) return false;
+  const stdin = isUwsgiKind(kind)
+    ? linkOf(host, pid, "fd/0")
+    : linkOf(host, statOf(host, pid)?.parent ?? 0, "fd/3");
+  return stdin?.startsWith("/dev/") === true;
 }

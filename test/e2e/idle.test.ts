@@ -51,6 +51,8 @@ stories((board, story) => {
       expect.objectContaining({ app: "nap", running: true, up: 2, asleep: 1, wanted: 2 }),
     );
     expect(board.ssh("doctor").output).not.toMatch(/wsgi\.1|sleeps/);
+    // Nor does it wake anybody to see whether they answer.
+    expect(wsgi("nap").asleep).toBe(true);
     // Nobody but piku and its nginx may wake it, or talk to it.
     expect(fs.statSync(`${board.pikuRoot}/sockets`).mode & 0o007).toBe(0);
     expect(await get("nap")).toBe("200 one");
@@ -140,7 +142,7 @@ stories((board, story) => {
   });
 
   long("a long request keeps an app awake; walls and limits do not", async () => {
-    const source = `import time\n\ndef app(environ, start_response):\n    time.sleep(int(environ["PATH_INFO"][1:] or 0))\n    start_response("200 OK", [])\n    return [b"slept"]\n`;
+    const source = `import time\n\ndef app(environ, start_response):\n    path = environ["PATH_INFO"][1:]\n    time.sleep(int(path) if path.isdigit() else 0)\n    start_response("200 OK", [])\n    return [b"slept"]\n`;
     const walls = "PIKU_ISOLATION=true\nPIKU_PROCESSES=50\n";
     ok(
       board.push(
@@ -215,6 +217,39 @@ stories((board, story) => {
     eventually(() => expect(board.get("/", { host: "port.test" }).body).toBe("one"), 30);
     ok(board.ssh("destroy", "port"));
     eventually(() => expect(running(board, "socket-proxyd")).toHaveLength(0));
+  });
+
+  long("a request that finds it awake takes at most 10 ms longer", async () => {
+    const quiet = "import logging, sys; sys.stderr = open('/dev/null', 'w')\n";
+    const kinds = { wsgi: "wsgi: app:app\n", web: "web: exec python3 app.py\n" };
+    for (const [kind, Procfile] of Object.entries(kinds)) {
+      const took: Record<string, number[]> = { plain: [], sleeps: [] };
+      for (const how of Object.keys(took)) {
+        const files = wsgiProbe(`${kind}-${how}.test`);
+        const idle = how === "sleeps" ? "PIKU_IDLE=15m\n" : "";
+        const more = {
+          Procfile,
+          ENV: `${files.ENV}${idle}`,
+          "app.py": `${quiet}${files["app.py"]}`,
+        };
+        ok(board.push(board.repo(undefined, { ...files, ...more }), `${kind}-${how}`));
+      }
+      // Taking turns, so that what else the machine does falls on both.
+      for (let i = 0; i < 2000; i++) {
+        const how = i % 2 === 0 ? "plain" : "sleeps";
+        const began = performance.now();
+        expect(await get(`${kind}-${how}`)).toBe("200 one");
+        took[how]!.push(performance.now() - began);
+      }
+      const [plain, sleeps] = Object.values(took).map((all) => {
+        const sorted = all.sort((a, b) => a - b);
+        return { median: sorted[500]!, most: sorted[990]! };
+      }) as [{ median: number; most: number }, { median: number; most: number }];
+      console.log(
+        `${kind}: ${plain.median.toFixed(2)} ms, with PIKU_IDLE ${sleeps.median.toFixed(2)} ms (99%: ${plain.most.toFixed(1)}, ${sleeps.most.toFixed(1)})`,
+      );
+      expect(sleeps.median - plain.median).toBeLessThan(10);
+    }
   });
 
   long("with an emperor of an earlier version no app sleeps, and doctor says so", async () => {

@@ -58,6 +58,7 @@ machines(
       console.log(`40 apps asleep: ${megabytes.toFixed(1)} MB in ${processes} processes`);
       expect(megabytes).toBeLessThanOrEqual(60);
       expect((await machine.ssh("doctor")).stdout).toContain("40 of 40 are up");
+      expect((await status()).filter(({ asleep }) => asleep === 1)).toHaveLength(40);
     });
 
     story("a random one each second is answered each time", async () => {

@@ -171,13 +171,19 @@ test("the folder of sockets is closed to others before the emperor opens one to 
 });
 
 test.each([
-  ["/dev/null", true],
-  ["socket:[22]", false],
-])("a worker whose stdin is %s stays awake: %p", (stdin, expected) => {
-  const host = hostWith([held], "");
-  host.mkdir("/proc/90/fd");
-  host.link(stdin, "/proc/90/fd/0");
-  const vassal = { file: "blog_wsgi.1-7.ini", app: "blog", kind: "wsgi", ordinal: 1, release: 7 };
+  ["wsgi", "/proc/90/fd/0", "/dev/null", true],
+  ["wsgi", "/proc/90/fd/0", "socket:[22]", false],
+  ["web", "/proc/80/fd/3", "/dev/null", true],
+  ["web", "/proc/80/fd/3", "socket:[22]", false],
+  // The one of a web worker always reads from there.
+  ["web", "/proc/90/fd/0", "/dev/null", false],
+])("a %s worker whose %s is %s stays awake: %p", (kind, file, opened, expected) => {
+  const host = hostWith([held.replace("wsgi", kind)], "");
+  host.mkdir("/proc/90");
+  host.write("/proc/90/stat", `90 (uwsgi) S 80 90 90 ${"0 ".repeat(40)}`);
+  host.mkdir(file.slice(0, file.lastIndexOf("/")));
+  host.link(opened, file);
+  const vassal = { file: `blog_${kind}.1-7.ini`, app: "blog", kind, ordinal: 1, release: 7 };
   expect(staysAwake(host, app, vassal, () => 90)).toBe(expected);
   expect(staysAwake(host, app, vassal, () => undefined)).toBe(false);
   expect(staysAwake(host, app, { ...vassal, file: "blog_wsgi.2-7.ini" }, () => 90)).toBe(false);
