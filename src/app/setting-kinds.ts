@@ -61,8 +61,9 @@ export function number<Initial extends number | undefined>(
 export const seconds = (initial: number) => number(initial, { noun: "number of seconds" });
 
 const secondsOf: Record<string, number> = { "": 1, s: 1, m: 60, h: 3600, d: 86_400 };
+const longestSpan = 365 * 86_400;
 
-/** A span of time, in seconds; `false`, the default, is 0. */
+/** A span of time, in seconds, at most a year; `false`, the default, is 0. */
 export const spanOfTime = (): Kind<number> => ({
   noun: "span of time",
   hint: "write a span with s, m, h or d, such as 15m, or false",
@@ -70,8 +71,9 @@ export const spanOfTime = (): Kind<number> => ({
   empty: 0,
   read: (text, refuse) => {
     if (no.test(text)) return 0;
-    const [, count, unit] = /^([1-9]\d{0,4})([smhd]?)$/.exec(text) ?? [];
-    return count ? Number(count) * secondsOf[unit!]! : refuse();
+    const [, count, unit] = /^([1-9]\d{0,7})([smhd]?)$/.exec(text) ?? [];
+    const value = count ? Number(count) * secondsOf[unit!]! : Number.NaN;
+    return value <= longestSpan ? value : refuse();
   },
 });
 

@@ -19,8 +19,8 @@ trap '[ -z "$proxy" ] || kill -KILL "$proxy" 2>/dev/null; exit 0' USR1
 } &
 
 listens() { grep -qs ":$hex 0*:0000 0A " /proc/net/tcp /proc/net/tcp6; }
-# One that ends again and again is down, and whoever waits is told so.
-until listens || [ "$(wc -c 2>/dev/null <"$starts" || echo 0)" -gt 2 ]; do sleep 0.1; done
+# One that ends again and again is down, and whoever waits is told so. Nothing of the app's is opened.
+until listens || [ "$(find "$starts" -prune -type f -size +2c 2>/dev/null)" ]; do sleep 0.1; done
 if listens; then rm -f "$ready" && : >"$ready"; fi
 
 # An emperor of an earlier version holds no socket, and then nothing sleeps.

@@ -28,7 +28,7 @@ test.each<[value: string, seconds: number]>([
   ["2s", 2],
   ["90", 90],
   ["2h", 7200],
-  ["1d", 86_400],
+  ["365d", 31_536_000],
   ["0", 0],
   ["false", 0],
   ["off", 0],
@@ -37,7 +37,7 @@ test.each<[value: string, seconds: number]>([
   expect(setting({ PIKU_IDLE: value }, "PIKU_IDLE")).toBe(expected);
 });
 
-test.each(["soon", "0s", "-1", "1.5h", "15 m", "1w", "100000s"])(
+test.each(["soon", "0s", "-1", "1.5h", "15 m", "1w", "366d", "100000000"])(
   "PIKU_IDLE=%j is invalid",
   (value) => {
     expect(() => setting({ PIKU_IDLE: value }, "PIKU_IDLE")).toThrow(
