@@ -106,7 +106,9 @@ stories((board, story) => {
     ok(board.ssh("restart", "drowsy"));
     expect(await get("drowsy")).toBe("200 one");
     asleep("drowsy");
-    // A deploy that fails leaves it as it was.
+    // A deploy that fails leaves it as it was, also where it had to be stopped first.
+    ok(board.ssh("config:set", "drowsy", "PIKU_OVERLAP=false"));
+    asleep("drowsy");
     repo.commit("Three", { "app.py": "import nowhere\n" });
     expect(board.push(repo, "drowsy").status).toBe(1);
     expect(wsgi("drowsy")).toMatchObject({ up: true, asleep: true });
