@@ -66,8 +66,8 @@ export interface AppStatus {
   /** When its release went live, ISO 8601. */
   since?: string;
   up: number;
-  /** How many of those sleep. */
-  asleep: number;
+  /** How many of those sleep, if any do. */
+  asleep?: number;
   wanted: number;
   url?: string;
   /** nginx's own port, of an app without a name. */
@@ -218,7 +218,7 @@ export function surveyApps(
       commit: live?.commit,
       since: live?.when,
       up: processes.filter(({ up }) => up).length,
-      asleep: processes.filter(({ asleep }) => asleep).length,
+      asleep: processes.filter(({ asleep }) => asleep).length || undefined,
       wanted: processes.length,
       ...(ports && addressOf(host, app, ports)),
     };

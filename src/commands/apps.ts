@@ -53,7 +53,7 @@ const renderApps = (all: readonly AppStatus[], now: number) =>
       release === undefined ? "-" : String(release),
       commit?.slice(0, 7) ?? "-",
       since ? span(now - Date.parse(since)) : "-",
-      `${up}/${wanted}${asleep > 0 ? " asleep" : ""}`,
+      `${up}/${wanted}${asleep ? " asleep" : ""}`,
       url ?? "-",
     ]),
   ]);
