@@ -7,7 +7,7 @@ import { isUp } from "../board/status.ts";
 import { retire } from "../deploy/retire.ts";
 import { stop } from "../deploy/stop.ts";
 import type { Host } from "../host/host.ts";
-import { everyProcess, familyOf } from "../host/processes.ts";
+import { everyProcess, familyOf, wordsOf } from "../host/processes.ts";
 import { waitUntil } from "../host/wait.ts";
 import { revision } from "../repository/commit.ts";
 import { branchesOf } from "../repository/push.ts";
@@ -72,10 +72,11 @@ export const deployCancel = command({
   args: { app: appArg },
   run({ args, host }) {
     const app = remainsOf(host, args.app);
-    const isDeploying = () => isHeld(host, app.paths, "deploy", app);
+    const isDeploying = () => deployerOf(host, app) !== undefined;
     if (!isDeploying()) throw new PikuError(`nothing of app '${app.name}' is being deployed`);
     const before = liveNumber(host, app);
     const voice = voiceOf(host);
+    host.mkdir(app.releases, 0o700);
     host.write(cancelFile(app), callerName(callerOf(host)), 0o600);
     voice.start("Waiting for the deploy to end");
     // The next deploy removes the mark: it is not meant for that one.
@@ -101,12 +102,25 @@ export const deployCancel = command({
   },
 });
 
+/**
+ * The process that deploys an app, or looks at a push that it is going to deploy; undefined when
+ * there is none, 0 when it has not said which it is.
+ */
+function deployerOf(host: Host, app: App): number | undefined {
+  const holder = (turn: "deploy" | "push") =>
+    isHeld(host, app.paths, turn, app) ? (holderOf(host, app.paths, turn, app) ?? 0) : undefined;
+  const pushing = holder("deploy") === undefined ? holder("push") : undefined;
+  if (!pushing) return holder("deploy");
+  const family = familyOf(everyProcess(host), [pushing]);
+  return family.find(({ pid }) => wordsOf(host, pid).includes("git-hook"))?.pid;
+}
+
 /** Ends the tools that a deploy waits for: one that hangs would keep it, and its app, for ever. */
 function endTools(host: Host, app: App): void {
-  const deploying = holderOf(host, app.paths, "deploy", app);
-  if (deploying === undefined) return;
+  const deployer = deployerOf(host, app);
+  if (!deployer) return;
   const every = everyProcess(host);
-  const tools = every.filter(({ parent }) => parent === deploying).map(({ pid }) => pid);
+  const tools = every.filter(({ parent }) => parent === deployer).map(({ pid }) => pid);
   for (const { pid } of familyOf(every, tools)) host.signal(pid, "KILL");
 }
 

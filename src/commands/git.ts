@@ -6,6 +6,7 @@ import { liveRelease, readableLive } from "../app/releases.ts";
 import { renderUnchanged } from "../deploy/announce.ts";
 import { deploy } from "../deploy/deploy.ts";
 import { settleKept } from "../deploy/kept.ts";
+import { cancellation, forgetCancellation } from "../deploy/progress.ts";
 import type { Host } from "../host/host.ts";
 import { mostReceived, parseSize, refuseLarge, refuseUnacceptable } from "../repository/accept.ts";
 import { parseChoices } from "../repository/own.ts";
@@ -38,11 +39,12 @@ export const gitHook = command({
   args: { app: appArg },
   run({ args, host, push }) {
     const app = appOf(pathsOf(host), parseAppName(args.app));
+    forgetCancellation(host, app);
     try {
       receive(host, app, push ?? { options: [] });
     } catch (error) {
       if (error instanceof Ended) throw error;
-      const { message, hint } = explain(error);
+      const { message, hint } = explain(cancellation(host, app) ?? error);
       voiceOf(host).error(message);
       if (hint) host.sayError(`Hint: ${hint}`);
       host.sayError(renderUnchanged(host, app));
@@ -78,6 +80,8 @@ function receive(host: Host, app: App, { incoming, options }: Push): void {
   refuseBranch(host, app, branch);
   refuseLarge(host, app, update, incoming, parseSize(machine.largestPush));
   refuseUnacceptable(host, app, updates, incoming);
+  const cancelled = cancellation(host, app);
+  if (cancelled) throw cancelled;
   if (others.length > 0) voice.log(`-----> Deploying branch '${branch}', not ${quoted(others)}.`);
   if (!host.stat(app.tree)) voice.start(`Creating app '${app.name}'`);
   deploy(host, {

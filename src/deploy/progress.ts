@@ -76,8 +76,7 @@ export function cancelOnInterrupt(host: Host, app: App): void {
 
 /** A recorder that throws as soon as the deploy has been cancelled, whatever it is waiting for. */
 export function cancellable(host: Host, app: App, recorder: Recorder): Recorder {
-  // Left from before: it came too late for the deploy that it was meant for.
-  host.remove(cancelFile(app));
+  forgetCancellation(host, app);
   const show = () => {
     recorder.show();
     const cancelled = cancellation(host, app);
@@ -85,6 +84,9 @@ export function cancellable(host: Host, app: App, recorder: Recorder): Recorder 
   };
   return { ...recorder, show };
 }
+
+/** Removes a mark that came too late for the deploy that it was meant for. */
+export const forgetCancellation = (host: Host, app: App) => host.remove(cancelFile(app));
 
 /** Why the current deploy is to end, if somebody has asked for that. */
 export function cancellation(host: Host, app: App): PikuError | undefined {

@@ -66,11 +66,6 @@ stories((board, story) => {
         expect(status, output).toBe(1);
         expect(output).toContain("Error: ");
         expect(ok(await cancel).output).toContain("Release 1 is live");
-        for (const pid of running(board, "sleep 5555")) {
-          const st = read(`/proc/${pid}/status`);
-          const pp = /PPid:\s+(\d+)/.exec(st)?.[1];
-          console.log(st.slice(0, 200), read(`/proc/${pp}/cmdline`), output);
-        }
         expect(running(board, "sleep 5555")).toEqual([]);
         await expectWhole(board, name, ["0"]);
         ok(await board.pushing(repo, name));
