@@ -196,9 +196,30 @@ const doubts: { pattern: RegExp; says(key: string, found: RegExpExecArray): stri
 /**
  * An ENV file that people write, with settings set (a string, which `parseSettings` gives back) or
  * removed (null). All other lines, and comments after values, stay byte for byte. Throws for a file
- * that cannot be read, and for a value that cannot be written.
+ * that cannot be read, for a value that cannot be written, and where a quote that was left open
+ * would make something else of it.
  */
 export function changeSettings(
+  content: string,
+  changes: Readonly<Record<string, string | null>>,
+  file: string,
+): string {
+  const changed = withChanges(content, changes, file);
+  const wanted: Record<string, string | null> = { ...parseSettings(content, file), ...changes };
+  const read = parseSettings(changed, file);
+  const own = (settings: Readonly<Record<string, string | null>>, key: string) =>
+    Object.hasOwn(settings, key) ? settings[key] : null;
+  const other = Object.keys({ ...wanted, ...read }).find(
+    (key) => own(read, key) !== own(wanted, key),
+  );
+  if (other === undefined) return changed;
+  throw new PikuError(
+    `${file}: a quote that is not closed in it would take the new line in, and change ${printable(other)}`,
+    "close that quote, or write \\' in its place",
+  );
+}
+
+function withChanges(
   content: string,
   changes: Readonly<Record<string, string | null>>,
   file: string,

@@ -130,7 +130,7 @@ stories((board, story) => {
         { ENV: "PIKU_HEALTHCHECK=/env/NONE\n" },
         /\/env\/NONE answers 404/,
       ],
-      ["an app that hangs", { "app.py": "import time\n\ntime.sleep(600)\n" }, /after 5 seconds/],
+      ["an app that hangs", { "app.py": "import time\n\ntime.sleep(600)\n" }, /after 5 s\b/],
       ...(kind === "web"
         ? ([
             [

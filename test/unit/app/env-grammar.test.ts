@@ -258,3 +258,12 @@ test.each(long.map((content, i) => [i, content] as const))(
     expect(Date.now() - start).toBeLessThan(2000);
   },
 );
+
+test("a quote that was left open took in the line that config:set --global wrote", () => {
+  expect(() => changeSettings('A=""\'\n', { NEW_ONE: "a'" }, "ENV")).toThrow(
+    "ENV: a quote that is not closed in it would take the new line in, and change A",
+  );
+  expect(changeSettings('A=""\'\n', { NEW_ONE: "a", toString: null }, "ENV")).toBe(
+    'A=""\'\nNEW_ONE=a\n',
+  );
+});
