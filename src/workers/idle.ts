@@ -7,7 +7,15 @@ import { isSocketHeld, linkOf, statOf } from "../host/processes.ts";
 import { findTool, isExecutable } from "../host/tools.ts";
 import { shellQuote } from "../text/text.ts";
 import script from "./sleeper.sh" with { type: "text" };
-import { filesOf, heldBeside, portOfSite, socketOf, type Vassal, type Worker } from "./worker.ts";
+import {
+  filesOf,
+  heldBeside,
+  parseVassal,
+  portOfSite,
+  socketOf,
+  type Vassal,
+  type Worker,
+} from "./worker.ts";
 
 /** The variable by which a vassal knows that its emperor can hold its socket while it sleeps. */
 export const onDemand = "PIKU_ON_DEMAND";
@@ -97,6 +105,15 @@ export function holdSocket(
   const mode = host.stat(sockets)?.mode ?? 0;
   if ((mode & 0o007) !== 0) host.chmod(sockets, mode & ~0o007);
   host[put](held, `${socketOf(app, worker.ordinal, worker.release)}\n`, 0o600);
+}
+
+/** Removes an app's notes of sockets whose vassals are not there, which a power cut may leave. */
+export function forgetSockets(host: Host, { name, paths: { enabled } }: App): void {
+  for (const file of host.list(enabled).filter((one) => one.endsWith(heldBeside))) {
+    const vassal = file.slice(0, -heldBeside.length);
+    if (parseVassal(vassal, "")?.app === name && !host.stat(`${enabled}/${vassal}`))
+      host.remove(`${enabled}/${file}`);
+  }
 }
 
 /**

@@ -1,7 +1,14 @@
 import { expect, test } from "bun:test";
 import type { Settings } from "../../../src/app/env-file.ts";
 import { setting } from "../../../src/app/settings.ts";
-import { holdSocket, idleOf, isAsleep, staysAwake, webSleeps } from "../../../src/workers/idle.ts";
+import {
+  forgetSockets,
+  holdSocket,
+  idleOf,
+  isAsleep,
+  staysAwake,
+  webSleeps,
+} from "../../../src/workers/idle.ts";
 import { vassalFiles } from "../../../src/workers/start.ts";
 import type { Worker } from "../../../src/workers/worker.ts";
 import { memoryHost } from "../../host/memory.ts";
@@ -168,6 +175,15 @@ test("the folder of sockets is closed to others before the emperor opens one to 
   holdSocket(host, app, worker);
   expect(host.stat("/p/sockets")!.mode).toBe(0o2750);
   expect(host.read(`/p/uwsgi-enabled/${held}`)).toBe("/p/sockets/blog.1-7.sock\n");
+});
+
+test("the note of a socket without its vassal is removed, of this app alone", () => {
+  const host = memoryHost();
+  host.mkdir("/p/uwsgi-enabled");
+  const kept = ["blog_wsgi.1-8.ini", "blog_wsgi.1-8.ini.socket", "blog_x_web.1-7.ini.socket"];
+  for (const name of [...kept, held]) host.write(`/p/uwsgi-enabled/${name}`, "");
+  forgetSockets(host, app);
+  expect(host.list("/p/uwsgi-enabled").sort()).toEqual(kept);
 });
 
 test.each([
