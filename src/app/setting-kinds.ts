@@ -60,6 +60,23 @@ export function number<Initial extends number | undefined>(
 /** A duration, in seconds. */
 export const seconds = (initial: number) => number(initial, { noun: "number of seconds" });
 
+const secondsOf: Record<string, number> = { "": 1, s: 1, m: 60, h: 3600, d: 86_400 };
+const longestSpan = 365 * 86_400;
+
+/** A span of time, in seconds, at most a year; `false`, the default, is 0. */
+export const spanOfTime = (): Kind<number> => ({
+  noun: "span of time",
+  hint: "write a span with s, m, h or d, such as 15m, or false",
+  initial: 0,
+  empty: 0,
+  read: (text, refuse) => {
+    if (no.test(text)) return 0;
+    const [, count, unit] = /^([1-9]\d{0,7})([smhd]?)$/.exec(text) ?? [];
+    const value = count ? Number(count) * secondsOf[unit!]! : Number.NaN;
+    return value <= longestSpan ? value : refuse();
+  },
+});
+
 /** A TCP port. */
 export const port = <Initial extends number | undefined = undefined>(initial?: Initial) =>
   number(initial as Initial, { noun: "port", min: 1, max: 65_535, example: 8080 });

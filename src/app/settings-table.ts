@@ -16,6 +16,7 @@ import {
   seconds,
   serverNames,
   size,
+  spanOfTime,
 } from "./setting-kinds.ts";
 
 /** Where a setting counts: in an app's ENV, in the board's (`~/.piku/ENV`), or in either. */
@@ -163,6 +164,10 @@ const uwsgi = {
   UWSGI_IDLE: both(
     number(0, { noun: "number of seconds" }),
     "Seconds without a request after which a worker inside uWSGI stops its processes; the next request starts them again. 0: never.",
+  ),
+  PIKU_IDLE: both(
+    spanOfTime(),
+    "`15m`, `2h`, `false`: when nobody has asked for that long, a worker that nginx asks leaves memory; the next request starts it, and waits for that ([what sleeps](../guides/limits.md#apps-that-sleep)). Takes the place of `UWSGI_IDLE`.",
   ),
   UWSGI_LOG_MAXSIZE: both(
     number(1_048_576, { noun: "number of bytes" }),

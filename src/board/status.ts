@@ -15,6 +15,7 @@ import { siteNames } from "../site/names.ts";
 import { addressesOf } from "../site/site.ts";
 import { isUp, vassalsByApp } from "../workers/emperor.ts";
 import { startsOf } from "../workers/health.ts";
+import { isAsleep } from "../workers/idle.ts";
 import { useOf } from "../workers/limits.ts";
 import { sitePortOf } from "../workers/ports.ts";
 import { portOf, processesOf } from "../workers/stop.ts";
@@ -27,6 +28,8 @@ export interface ProcessStatus {
   process: string;
   kind: string;
   up: boolean;
+  /** Of one that is up: it has no process, and the next request starts it (PIKU_IDLE). */
+  asleep?: true;
   /** When it last started, ISO 8601. */
   since?: string;
   /**
@@ -64,6 +67,8 @@ export interface AppStatus {
   /** When its release went live, ISO 8601. */
   since?: string;
   up: number;
+  /** How many of those sleep, if any do. */
+  asleep?: number;
   wanted: number;
   url?: string;
   /** nginx's own port, of an app without a name. */
@@ -174,11 +179,15 @@ function vassalStatus(
   const isReady = isUwsgiKind(kind)
     ? host.stat(files?.ready ?? "/") !== undefined
     : isCron(kind) || group !== undefined;
-  const up = masters.length > 0 && (files === undefined || isReady);
+  // The program of one that falls asleep ends before its master.
+  const isGone = masters.length === 0 || (group === undefined && !isUwsgiKind(kind));
+  const asleep = isGone && release !== undefined && isAsleep(host, app, { ...vassal, release });
+  const up = asleep || (masters.length > 0 && (files === undefined || isReady));
   const began = processes.get(group ?? masters[0] ?? 0)?.began;
   const family = familyOf([...masters, ...(group === undefined ? [] : [group])]);
   return {
     up,
+    ...(asleep ? { asleep } : {}),
     since: up && began !== undefined ? new Date(began).toISOString() : undefined,
     // A cron line has no process that could end.
     restarts: files && !isCron(kind) ? Math.max(0, startsOf(host, files) - 1) : undefined,
@@ -225,6 +234,7 @@ export function surveyApps(
       commit: live?.commit,
       since: live?.when,
       up: processes.filter(({ up }) => up).length,
+      asleep: processes.filter(({ asleep }) => asleep).length || undefined,
       wanted: processes.length,
       ...(ports && addressOf(host, app, ports)),
     };

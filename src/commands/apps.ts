@@ -42,12 +42,12 @@ export const apps = command({
 const renderApps = (all: readonly AppStatus[], now: number) =>
   columns([
     [" APP", "RELEASE", "COMMIT", "AGE", "UP", "URL"],
-    ...all.map(({ app, running, release, commit, since, up, wanted, url }) => [
+    ...all.map(({ app, running, release, commit, since, up, asleep, wanted, url }) => [
       `${running ? "*" : " "}${app}`,
       release === undefined ? "-" : String(release),
       commit?.slice(0, 7) ?? "-",
       since ? span(now - Date.parse(since)) : "-",
-      `${up}/${wanted}`,
+      `${up}/${wanted}${asleep ? " asleep" : ""}`,
       url ?? "-",
     ]),
   ]);
@@ -57,7 +57,7 @@ export const ps = command({
   group: "Apps",
   description: "Show the processes of an app, or of all apps",
   details:
-    "First how many there are to be of each kind; then each process: up or down and since when, restarts since its release, memory, CPU time and port.",
+    "First how many there are to be of each kind; then each process: up and since when, asleep (`PIKU_IDLE`) or down, restarts since its release, memory, CPU time and port.",
   examples: ["ssh piku@board ps blog", "ssh piku@board ps"],
   alias: ["status", "info", "apps:info"],
   args: {
@@ -116,7 +116,11 @@ const renderProcesses = (all: readonly ProcessStatus[], now: number, named: bool
     all.map(({ app, process, up, since, restarts, cpu, port, ...more }) => [
       ...(named ? [app] : []),
       process,
-      up ? `up ${since ? span(now - Date.parse(since)) : ""}`.trimEnd() : "down",
+      more.asleep
+        ? "asleep"
+        : up
+          ? `up ${since ? span(now - Date.parse(since)) : ""}`.trimEnd()
+          : "down",
       restarts === undefined ? "" : `${restarts} ${restarts === 1 ? "restart" : "restarts"}`,
       renderMemory(more),
       cpu === undefined

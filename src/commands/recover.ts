@@ -8,6 +8,7 @@ import { retire } from "../deploy/retire.ts";
 import { minFree } from "../deploy/space.ts";
 import { Ended, explain } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
+import { writeEmperor } from "../workers/emperor.ts";
 import { command } from "./command.ts";
 
 export const recoverCommand = command({
@@ -18,6 +19,8 @@ export const recoverCommand = command({
   run({ host }) {
     const paths = pathsOf(host);
     let failed = false;
+    // The emperor starts after this, at boot, with what a newer version says.
+    if (host.stat(paths.uwsgi)) writeEmperor(host, paths);
     dropStage(host);
     expireKept(host, paths, minFree.doctor);
     for (const app of host.list(paths.releases).map((name) => appOf(paths, name))) {

@@ -1,15 +1,14 @@
 import { appOf, listApps } from "../app/app.ts";
 import { withLock } from "../app/locks.ts";
-import { closedFolders, folders, ownFolders, type Paths, pathsOf } from "../app/paths.ts";
+import { closedFolders, folders, ownFolders, pathsOf } from "../app/paths.ts";
 import { addKeys, maxKeysBytes, readKeys, warnOfLoginLines } from "../board/keys.ts";
 import { closeToOthers } from "../board/rights.ts";
 import { giveBack, takeOver } from "../board/takeover.ts";
-import type { Host } from "../host/host.ts";
 import { findTool } from "../host/tools.ts";
 import { writeMain } from "../site/main-file.ts";
 import { PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
-import { renderEmperor } from "../workers/emperor.ts";
+import { writeEmperor } from "../workers/emperor.ts";
 import { typedPath } from "./arguments.ts";
 import { command } from "./command.ts";
 
@@ -48,21 +47,6 @@ export const setup = command({
     if (findTool(host, "nginx")) writeMain(host, paths);
   },
 });
-
-/**
- * Writes the emperor's file. One with a second hard link is shared with another service, which
- * would no longer see what is written here.
- */
-function writeEmperor(host: Host, paths: Paths): void {
-  const file = `${paths.uwsgi}/uwsgi.ini`;
-  if (host.read(file) === renderEmperor(paths)) return;
-  const isShared = Number(host.capture(["stat", "-c", "%h", file]).stdout) > 1;
-  if (isShared)
-    voiceOf(host).warn(
-      `${file} is shared with another service (a hard link), and was left as it is.`,
-    );
-  else host.write(file, renderEmperor(paths));
-}
 
 export const setupSsh = command({
   name: "setup:ssh",

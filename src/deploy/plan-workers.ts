@@ -22,6 +22,8 @@ export interface WorkersFacts {
   settings: Settings;
   place: PortNeeds;
   socketMode: SocketMode;
+  /** Whether nginx asks the `web` workers by sockets, since they sleep (PIKU_IDLE). */
+  webSleeps: boolean;
   /** What all workers have in common. */
   common: Pick<Worker, "release" | "options" | "virtualenv" | "phpIni" | "wall">;
 }
@@ -34,6 +36,7 @@ export function planWorkers({
   settings,
   place: { names, bind, ports, slot },
   socketMode,
+  webSleeps,
   common: { release, options, virtualenv, phpIni, wall },
 }: WorkersFacts): Worker[] {
   const { workers } = procfile;
@@ -63,6 +66,9 @@ export function planWorkers({
           ? { address: bind, port }
           : undefined,
       ...(isSite ? { site: names[0], healthcheck } : {}),
+      ...(webSleeps && kind === "web" && kind === front && names.length > 0
+        ? { held: socketOf(app, ordinal, release) }
+        : {}),
       cron: isCron(kind) ? parseCron(command, `Procfile: ${kind}`) : undefined,
       virtualenv: kind === "wsgi" ? virtualenv : undefined,
       phpIni: kind === "php" ? phpIni : undefined,
@@ -94,8 +100,9 @@ function refuseCommand(kind: string, command: string): void {
 // sun_path of unix(7), without its terminating zero.
 const maxSocketBytes = 107;
 
-function refuseLongSocket(app: App, { listen }: Worker): void {
-  if (listen && "socket" in listen && listen.socket.length > maxSocketBytes) {
+function refuseLongSocket(app: App, { listen, held }: Worker): void {
+  const socket = held ?? (listen && "socket" in listen ? listen.socket : "");
+  if (socket.length > maxSocketBytes) {
     throw new PikuError(
       `the name of app '${app.name}' is too long for a socket below ${app.paths.sockets}`,
       "choose a shorter name",

@@ -23,6 +23,7 @@ import { isShared } from "../site/reload.ts";
 import { planBackend, planSite, readInclude, type Site } from "../site/site.ts";
 import { PikuError } from "../text/errors.ts";
 import { printable } from "../text/text.ts";
+import { webSleeps } from "../workers/idle.ts";
 import {
   isolationWarnings,
   refuseLoosening,
@@ -38,7 +39,7 @@ import { overlookedWarnings } from "./overlooked.ts";
 import { unparsableScripts } from "./php-pages.ts";
 import { planPlace } from "./plan-place.ts";
 import { refuseSite } from "./plan-site.ts";
-import { planWorkers, refuseWorkers } from "./plan-workers.ts";
+import { planWorkers, refuseWorkers, type WorkersFacts } from "./plan-workers.ts";
 import type { Target } from "./request.ts";
 import { type Survey, surveyCommit } from "./survey.ts";
 
@@ -117,8 +118,12 @@ export function planDeploy(
     virtualenv: environment?.folder,
     phpIni: survey.names.includes("php.ini"),
   };
-  const socketMode = shared ? "660" : "600";
-  const facts = { app, procfile, scaling, settings, place, socketMode, common } as const;
+  const web = webSleeps(host, survey.settings);
+  const facts: WorkersFacts = {
+    ...{ app, procfile, scaling, settings, place, common },
+    socketMode: shared ? "660" : "600",
+    webSleeps: web.sleeps,
+  };
   const workers = planWorkers(facts);
   refuseWorkers(host, app, workers);
   return {
@@ -138,12 +143,15 @@ export function planDeploy(
       keeps: keepsKind(worker.kind, asked, survey, live),
       overlaps: overlaps(worker, place),
     })),
-    site: planSiteOf(host, target.commit, survey, scaling, place, settings, shared, wall),
+    site: planSiteOf(host, target.commit, survey, facts, shared, wall),
     machine,
     wall,
     warnings: [
       ...warnings,
       ...isolationWarnings(machine.settings, survey.settings),
+      ...("web" in procfile.workers && web.missing
+        ? [`PIKU_IDLE has no effect on 'web': there is no ${web.missing} on the server`]
+        : []),
       ...(isNew ? overlookedWarnings(host, target.commit, survey) : []),
       ...(isNew ? unparsableScripts(host, target.commit, source, live) : []),
       ...(target.builds ? limitDoubts(host, settings, runtime.needs.flat()) : []),
@@ -178,14 +186,12 @@ function planSiteOf(
   host: Host,
   commit: Commit,
   { procfile: { workers }, settings, machine, names, source }: Survey,
-  scaling: Scaling,
-  place: PortNeeds,
-  deployed: Settings,
+  { scaling, place, settings: deployed, webSleeps }: WorkersFacts,
   shared: boolean,
   wall: Wall | undefined,
 ): Site | undefined {
   const { app } = commit;
-  const backend = planBackend(app, workers, scaling, place);
+  const backend = planBackend(app, workers, scaling, place, webSleeps);
   if (place.names.length === 0) return undefined;
   const ipv6 = host.stat("/proc/net/if_inet6") !== undefined;
   const facts = {

@@ -22,6 +22,7 @@ import { settlePage } from "../site/maintenance.ts";
 import { removeSite, restoreSite, routeTo } from "../site/switch.ts";
 import { restoreVassals } from "../workers/bring-back.ts";
 import { listVassals } from "../workers/emperor.ts";
+import { forgetSockets } from "../workers/idle.ts";
 import { restoreLogs } from "../workers/logs.ts";
 import { stopVassals } from "../workers/stop.ts";
 import { runFolder, type Vassal } from "../workers/worker.ts";
@@ -66,6 +67,7 @@ function finishDeploy(host: Host, app: App, journal: Journal): void {
     settleFiles(host, app, live);
     restoreSite(host, app, live);
   }
+  forgetSockets(host, app);
   syncApp(host, app);
   removeJournal(host, app);
 }

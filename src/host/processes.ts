@@ -143,8 +143,8 @@ export const startedWith = (host: Host, pid: number, name: string): string | und
     .find((line) => line.startsWith(`${name}=`))
     ?.slice(name.length + 1);
 
-/** What a process was started from, or its directory; undefined for another user's. */
-export const linkOf = (host: Host, pid: number, link: "exe" | "cwd") =>
+/** What a process was started from, its directory, or what it has open; undefined for another user's. */
+export const linkOf = (host: Host, pid: number, link: "exe" | "cwd" | "fd/0" | "fd/3") =>
   ofAnother(undefined, () => host.readLink(`/proc/${pid}/${link}`));
 
 /** The groups of a session in which a process is alive. */
@@ -320,16 +320,23 @@ export function hasConnections(host: Host, port: number): boolean {
   );
 }
 
-/** Whether there is a connection to this unix socket (/proc/net/unix: state 03 is connected). */
-export const isSocketConnected = (host: Host, path: string) =>
+/** Whether one of the sockets with this path passes a test of its line in /proc/net/unix. */
+const someSocket = (host: Host, path: string, test: (fields: string[]) => boolean) =>
   host.search("/proc/net/unix", (lines) => {
     const ending = ` ${path}\n`;
     for (let at = lines.indexOf(ending); at >= 0; at = lines.indexOf(ending, at + 1)) {
-      const fields = lines.slice(lines.lastIndexOf("\n", at) + 1, at).split(/\s+/);
-      if (fields.at(-2) === "03") return true;
+      if (test(lines.slice(lines.lastIndexOf("\n", at) + 1, at).split(/\s+/))) return true;
     }
     return false;
   });
+
+/** Whether there is a connection to this unix socket (/proc/net/unix: state 03 is connected). */
+export const isSocketConnected = (host: Host, path: string) =>
+  someSocket(host, path, (fields) => fields.at(-2) === "03");
+
+/** Whether somebody listens at this unix socket (/proc/net/unix: the flag of SO_ACCEPTCON). */
+export const isSocketHeld = (host: Host, path: string) =>
+  someSocket(host, path, (fields) => fields.at(-4) === "00010000");
 
 /**
  * How many processes the kernel has ended so far because memory had run out (proc(5):

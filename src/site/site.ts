@@ -223,11 +223,12 @@ export function planBackend(
   workers: Workers,
   scaling: Scaling,
   { ports, switches, bind }: PortNeeds,
+  webSleeps = false,
 ): Backend | undefined {
   const kind = siteKinds.find((one) => one in workers);
   const count = kind === undefined ? 0 : (scaling[kind] ?? 0);
   if (kind === undefined || count === 0) return undefined;
-  if (isUwsgiKind(kind))
+  if (isUwsgiKind(kind) || webSleeps)
     return {
       protocol: protocolOf(workers),
       first: Array.from({ length: count }, (_, i) => `unix:${socketLink(app, i + 1)}`),

@@ -5,7 +5,7 @@ import { isUwsgiKind } from "../app/procfile.ts";
 import { type Release, releaseFiles } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { voiceOf } from "../text/output.ts";
-import { predecessorRelease, slotFlag, socketLink, socketOf } from "../workers/worker.ts";
+import { filesOf, predecessorRelease, slotFlag, socketLink, socketOf } from "../workers/worker.ts";
 import { type KeyPair, makeCertificate, needsCertificate, pairChange } from "./certificate.ts";
 import { changeNginx } from "./change.ts";
 import { clearLogs, forgetRefused, refusedSite, tellAside } from "./refused.ts";
@@ -83,19 +83,22 @@ const writeOrRemove = (host: Host, path: string, content: string | undefined) =>
   content === undefined ? host.remove(path) : host.write(path, content);
 
 /**
- * Sends requests to a release, by the links to its sockets and the flag for its ports. Release 0,
- * the original's, has neither.
+ * Sends requests to a release, by the links to its sockets, also of `web` workers that sleep, and
+ * the flag for its ports. Release 0, the original's, has neither.
  */
 export function routeTo(host: Host, app: App, release: Release): void {
   if (release.number === 0) return;
-  const kind = Object.keys(release.workers).find(isUwsgiKind);
-  for (let ordinal = 1; kind !== undefined && ordinal <= (release.scaling[kind] ?? 0); ordinal++) {
+  const inside = Object.keys(release.workers).find(isUwsgiKind);
+  const kind = inside ?? "web";
+  for (let ordinal = 1; ordinal <= (release.scaling[kind] ?? 0); ordinal++) {
     // A worker that was carried over has the socket of the release that started it.
     const number = predecessorRelease(release, { kind, ordinal }) ?? release.number;
-    host.link(socketOf(app, ordinal, number).split("/").at(-1)!, socketLink(app, ordinal));
+    const { heldCopy } = filesOf(app, { kind, ordinal, release: number });
+    if (inside !== undefined || host.stat(heldCopy))
+      host.link(socketOf(app, ordinal, number).split("/").at(-1)!, socketLink(app, ordinal));
   }
   // The previous site may still depend on it.
-  if (kind !== undefined) return;
+  if (inside !== undefined) return;
   if (release.slot === "b") host.note(slotFlag(app), "");
   else host.remove(slotFlag(app));
 }

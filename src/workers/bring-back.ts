@@ -1,11 +1,12 @@
 import type { App } from "../app/app.ts";
 import { isUwsgiKind } from "../app/procfile.ts";
 import type { Host } from "../host/host.ts";
-import { isListening } from "../host/processes.ts";
+import { isListening, isSocketHeld } from "../host/processes.ts";
 import { waitUntil } from "../host/wait.ts";
 import { emperors, wakeEmperor, wakingEmperor } from "./emperor.ts";
+import { holdSocket } from "./idle.ts";
 import { portOf } from "./stop.ts";
-import { filesOf, parseVassal, runFolder, type Vassal } from "./worker.ts";
+import { filesOf, parseVassal, runFolder, socketOf, type Vassal } from "./worker.ts";
 
 /**
  * Restores vassals that were removed, from their copies, and waits at most 3 seconds until they
@@ -18,8 +19,13 @@ export function restoreVassals(host: Host, app: App, files: readonly string[]): 
     const content = copyOf(host, app, file);
     if (content === undefined) continue;
     const vassal = parseVassal(file, content);
-    if (vassal?.release !== undefined)
-      host.remove(filesOf(app, { ...vassal, release: vassal.release }).ready);
+    if (vassal?.release !== undefined) {
+      const worker = { ...vassal, release: vassal.release };
+      const { ready, heldCopy } = filesOf(app, worker);
+      // One that sleeps stays asleep, as ready as it was.
+      if (!host.stat(heldCopy)) host.remove(ready);
+      holdSocket(host, app, worker, "write");
+    }
     host.write(`${app.paths.enabled}/${file}`, content, 0o600);
     if (vassal) back.push(vassal);
   }
@@ -39,8 +45,9 @@ const restoreTimeout = 3000;
 /** Whether a restored worker accepts requests, if it is one that does. */
 function answersAgain(host: Host, app: App, { kind, ordinal, release }: Vassal): boolean {
   if (release === undefined) return true;
-  if (isUwsgiKind(kind))
-    return host.stat(filesOf(app, { kind, ordinal, release }).ready) !== undefined;
+  const { held, ready } = filesOf(app, { kind, ordinal, release });
+  if (host.stat(held)) return isSocketHeld(host, socketOf(app, ordinal, release));
+  if (isUwsgiKind(kind)) return host.stat(ready) !== undefined;
   const port = portOf(host, app, { kind, ordinal, release });
   return port === undefined || isListening(host, port);
 }

@@ -42,8 +42,9 @@ export interface Stray {
 export function straysOf(host: Host, paths: Paths, every = everyProcess(host)): Stray[] {
   const own = emperors(host, paths);
   const parents = new Map(every.map(({ pid, parent }) => [pid, parent]));
-  // Of an isolated worker what waits for it stands between.
-  const isOwn = (parent: number) => own.includes(parent) || own.includes(parents.get(parent) ?? 0);
+  // Between them stand what waits for an isolated worker, and what wakes one that sleeps.
+  const isOwn = (pid: number, most = 4): boolean =>
+    own.includes(pid) || (most > 0 && isOwn(parents.get(pid) ?? 0, most - 1));
   const masters = every
     .filter(({ pid, parent }) => isOwn(parent) && isMaster(host, pid))
     .map(({ pid }) => pid);

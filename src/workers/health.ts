@@ -9,6 +9,7 @@ import { answerHint, ask, failureOf, isGood, isTimeToAsk, speaksOtherwise } from
 import { endedByLimit } from "./causes-limits.ts";
 import { straysOf } from "./detached.ts";
 import { emperorLog, emperors, wakingEmperor } from "./emperor.ts";
+import { hasSocket, idleOf, isAsleep, wakeWorker, wasReady } from "./idle.ts";
 import { isLimited, killedWithoutLimit, useOf } from "./limits.ts";
 import { describePlace, hasSettled, lookAround, placeHint } from "./listening.ts";
 import { isGameOver, newestLog, saidByApp } from "./logs.ts";
@@ -31,6 +32,14 @@ function health(host: Host, app: App, started: Started, left: number): Health {
   const files = filesOf(app, worker);
   const master = pidIn(host, files.master);
   const cursed = `curse the uwsgi instance ${vassalName(app.name, worker)} `;
+  if (idleOf(worker) > 0 && (master === undefined || !isAlive(host, master))) {
+    const isDone = !askedPath(worker) || started.ready !== undefined;
+    if (isDone && isAsleep(host, app, worker)) return "healthy";
+    if (hasSocket(host, app, worker) && (master === undefined || wasReady(host, app, worker))) {
+      wakeWorker(host, app, worker);
+      return "starting";
+    }
+  }
   if (host.search(emperorLog(app.paths), (lines) => lines.includes(cursed), started.emperorLogAt)) {
     return {
       failed: isUwsgiKind(worker.kind) ? "the app could not be loaded" : "uWSGI could not start it",

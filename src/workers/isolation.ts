@@ -55,14 +55,19 @@ export const wallArgv = (
   ...(command.length > 0 ? ["--", ...command] : []),
 ];
 
-/** The command that runs a worker's uWSGI behind its wall. `sockets`: the paths of those it makes. */
+/**
+ * The command that runs a worker's uWSGI behind its wall. `sockets`: the paths of those it makes;
+ * `held`: the one of them that the emperor makes for it, where it can.
+ */
 export const workerArgv = (
   app: App,
   { limits }: Wall,
-  { run, sockets }: { run: string; sockets: readonly string[] },
+  { run, sockets, held }: { run: string; sockets: readonly string[]; held?: string },
   uwsgi: readonly string[],
 ): string[] => {
-  const words = sockets.map((socket) => `socket=${socket.split("/").at(-1)}`);
+  const words = sockets.map(
+    (socket) => `${socket === held ? "held" : "socket"}=${socket.split("/").at(-1)}`,
+  );
   return wallArgv(app, "serve", uwsgi, { run, words, limits });
 };
 

@@ -16,7 +16,7 @@ const ours: readonly [pattern: RegExp, remedy: string][] = [
     /^logto2?$|^log-backupname$/,
     "`logs` shows what is written to its file; UWSGI_LOG_MAXSIZE says how large that becomes",
   ],
-  [/^(cheap|idle|die-on-idle)$/, "UWSGI_IDLE=seconds does this"],
+  [/^(cheap|idle|die-on-idle)$/, "PIKU_IDLE=15m or UWSGI_IDLE=seconds does this"],
   [/^envdir$/, "its settings are ENV and `config:set`"],
   [/^(immediate-|as-)?[ug]id$|^chroot$/, "it runs as the user of piku"],
   [/^project$|^(auto-)?procname/, "its processes are known by that name"],

@@ -6,6 +6,7 @@ import { waitUntil } from "../host/wait.ts";
 import { PikuError } from "../text/errors.ts";
 import type { Asked } from "./answer.ts";
 import { emperorLog, wakeEmperor } from "./emperor.ts";
+import { holdSocket, idleOf, renderSleeper } from "./idle.ts";
 import { renderVassal } from "./ini.ts";
 import { ensureWallScript, startedBy, workerArgv } from "./isolation.ts";
 import { envdirFiles, renderLauncher } from "./launcher.ts";
@@ -44,20 +45,28 @@ export function vassalFiles(
   app: App,
   worker: Worker,
 ): [path: string, text: string][] {
-  const { copy, inner, limits, mark } = filesOf(app, worker);
+  const { copy, heldCopy, inner, limits, mark, sleeper } = filesOf(app, worker);
   const { wall } = worker;
   const isIn = isLimited(worker);
   const pairs = vassalPairs(app, worker, user);
-  if (!isIn && !wall) return [[copy, renderVassal(pairs)]];
+  const held = idleOf(worker) > 0 ? socketOf(app, worker.ordinal, worker.release) : undefined;
+  const sleeps: [string, string][] = held === undefined ? [] : [[heldCopy, `${held}\n`]];
+  if (!isIn && !wall && worker.held === undefined) return [[copy, renderVassal(pairs)], ...sleeps];
   const sockets = pairs
     .filter(([key, value]) => key.endsWith("socket") && String(value).startsWith("/"))
     .map(([, path]) => String(path));
   const uwsgi = ["uwsgi", "--ini", inner];
-  const walled = wall ? workerArgv(app, wall, { run: mark, sockets }, uwsgi) : uwsgi;
+  const walled = wall ? workerArgv(app, wall, { run: mark, sockets, held }, uwsgi) : uwsgi;
+  const limited = isIn ? limitArgv(app, worker, walled) : walled;
+  const isAsleepAtTimes = worker.held !== undefined;
   return [
+    ...sleeps,
     // Processes have other numbers behind a wall.
     [inner, renderVassal(wall ? pairs.filter(([key]) => key !== "pidfile") : pairs)],
-    [copy, renderVassal(startedBy(app, isIn ? limitArgv(app, worker, walled) : walled))],
+    [copy, renderVassal(startedBy(app, isAsleepAtTimes ? ["sh", sleeper] : limited))],
+    ...(isAsleepAtTimes
+      ? [[sleeper, renderSleeper(app, worker, limited)] satisfies [string, string]]
+      : []),
     ...(isIn ? [[limits, renderLimitScript(app, worker)] satisfies [string, string]] : []),
   ];
 }
@@ -91,6 +100,7 @@ export function isInPlace(host: Host, app: App, worker: Worker): boolean {
   if (!isUwsgiKind(worker.kind))
     return (
       "port" in listen &&
+      (host.stat(files.heldCopy) !== undefined) === (worker.held !== undefined) &&
       (host.read(files.launcher) ?? "").includes(`\nexport PORT='${listen.port}'\n`)
     );
   const line =
@@ -169,5 +179,6 @@ function enableVassal(
   worker: Pick<Worker, "kind" | "ordinal" | "release">,
 ): void {
   const files = filesOf(app, worker);
+  holdSocket(host, app, worker);
   host.note(files.vassal, host.read(files.copy) ?? "", 0o600);
 }

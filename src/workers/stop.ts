@@ -13,6 +13,7 @@ import {
   hasConnections,
   isAlive,
   isSocketConnected,
+  isSocketHeld,
   pidIn,
   type Running,
   statOf,
@@ -22,12 +23,14 @@ import { waitUntil } from "../host/wait.ts";
 import { endStrays } from "./detached.ts";
 import { listVassals, wakeEmperor, wakingEmperor } from "./emperor.ts";
 import { removeGroups } from "./limits.ts";
-import { filesOf, socketFolder, socketOf, type Vassal, type Worker } from "./worker.ts";
+import { filesOf, heldBeside, socketFolder, socketOf, type Vassal, type Worker } from "./worker.ts";
 
 /** Whether a worker that is being retired still has connections. */
 function isBusy(host: Host, app: App, { kind, ordinal, release }: Vassal): boolean {
   if (release === undefined) return false;
-  if (isUwsgiKind(kind)) return isSocketConnected(host, socketOf(app, ordinal, release));
+  const { held } = filesOf(app, { kind, ordinal, release });
+  if (isUwsgiKind(kind) || host.stat(held))
+    return isSocketConnected(host, socketOf(app, ordinal, release));
   const port = portOf(host, app, { kind, ordinal, release });
   return port !== undefined && hasConnections(host, port);
 }
@@ -133,11 +136,21 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
   if (vassals.length === 0) return;
   const processes = vassals.map((vassal) => processesOf(host, app, vassal));
   const started = descendantsOf(host, app, vassals, processes);
-  for (const { file } of vassals) host.remove(`${app.paths.enabled}/${file}`);
+  const held = vassals.flatMap(({ file, ordinal, release }) =>
+    release !== undefined && host.stat(`${app.paths.enabled}/${file}${heldBeside}`)
+      ? [socketOf(app, ordinal, release)]
+      : [],
+  );
+  for (const { file } of vassals)
+    for (const end of ["", heldBeside]) host.remove(`${app.paths.enabled}/${file}${end}`);
   const masters = processes.flatMap((found) => found.masters);
   const groups = processes.flatMap(({ group }) => group ?? []);
   wakeEmperor(host, app.paths);
-  waitUntil(host, () => !masters.some((pid) => isAlive(host, pid)), {
+  const areGone = () =>
+    !masters.some((pid) => isAlive(host, pid)) &&
+    // The emperor's own are seen by it a moment later, and it would go on with one that came back.
+    !held.some((socket) => isSocketHeld(host, socket));
+  waitUntil(host, areGone, {
     every: 50,
     atMost: grace + killDelay,
     tell: () => tellWait(host, grace + killDelay, "processes to end"),
@@ -148,7 +161,8 @@ export function stopVassals(host: Host, app: App, vassals: readonly Vassal[], gr
   endGroups(host, () => aliveOf(host, groups), 1_000);
   endStrays(host, app, started);
   for (const { kind, ordinal, release } of vassals) {
-    if (!isUwsgiKind(kind) || release === undefined) continue;
+    if (release === undefined) continue;
+    if (!isUwsgiKind(kind) && !held.includes(socketOf(app, ordinal, release))) continue;
     for (const path of [
       socketOf(app, ordinal, release),
       filesOf(app, { kind, ordinal, release }).http,

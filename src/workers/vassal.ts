@@ -3,11 +3,12 @@ import type { Settings } from "../app/env-file.ts";
 import { isCron, isUwsgiKind } from "../app/procfile.ts";
 import { setting } from "../app/settings.ts";
 import { cronTimes } from "./cron.ts";
+import { idleOf, onDemand } from "./idle.ts";
 import { escapeValue, type Pair } from "./ini.ts";
 import { kindOptions } from "./kinds.ts";
 import { cutByEnvdir } from "./launcher.ts";
 import { logMark } from "./log-lines.ts";
-import { askedPath, filesOf, type Worker } from "./worker.ts";
+import { askedPath, filesOf, type SocketMode, type Worker } from "./worker.ts";
 
 const logFormat =
   '%%(addr) - %%(user) [%%(ltime)] "%%(method) %%(uri) %%(proto)" %%(status) %%(size) "%%(referer)" "%%(uagent)" %%(msecs)ms';
@@ -50,7 +51,8 @@ export function vassalPairs(app: App, worker: Worker, user: { uid: number }): Pa
 function insidePairs(app: App, worker: Worker): Pair[] {
   const { kind, settings, listen } = worker;
   const files = filesOf(app, worker);
-  const idle = setting(settings, "UWSGI_IDLE");
+  const sleepsAfter = idleOf(worker);
+  const idle = sleepsAfter > 0 ? 0 : setting(settings, "UWSGI_IDLE");
   const trailing = Object.entries(settings).filter(([, value]) => cutByEnvdir(value));
   const program = kindOptions[kind]!(app, worker);
   return [
@@ -72,10 +74,7 @@ function insidePairs(app: App, worker: Worker): Pair[] {
     ["log-x-forwarded-for", String(setting(settings, "UWSGI_LOG_X_FORWARDED_FOR"))],
     ["log-format", logFormat],
     ...(listen && "socket" in listen
-      ? ([
-          ["socket", listen.socket],
-          ["chmod-socket", listen.mode],
-        ] as const)
+      ? socketPairs(listen, sleepsAfter)
       : listen
         ? [["http-socket", `${listen.address}:${listen.port}`] as const]
         : []),
@@ -84,11 +83,37 @@ function insidePairs(app: App, worker: Worker): Pair[] {
       : []),
     // A cheap app has no process that accepts before the first request, but it is loaded by then.
     [idle > 0 ? "hook-post-app" : "hook-accepting1-once", `write:${files.ready} ready`],
-    ["hook-asap", `append:${files.starts} .`],
+    // To be woken is not to be restarted.
+    ["hook-asap", `${sleepsAfter > 0 ? "write" : "append"}:${files.starts} .`],
     ["envdir", files.envdir],
     ...trailing.map(
       ([key, value]) => ["env", `${key}=${escapeValue(value, `the value of ${key}`)}`] as const,
     ),
+  ];
+}
+
+/**
+ * The socket that nginx asks. One that sleeps gets its socket from the emperor, as descriptor 0, and
+ * tells it when nobody has asked for so many seconds; where the emperor does not do that, it is a
+ * worker like any other.
+ */
+function socketPairs(
+  { socket, mode }: { socket: string; mode: SocketMode },
+  sleepsAfter: number,
+): Pair[] {
+  const own: Pair[] = [
+    ["socket", socket],
+    ["chmod-socket", mode],
+  ];
+  if (sleepsAfter === 0) return own;
+  return [
+    ["if-env", onDemand],
+    ["idle", sleepsAfter],
+    ["die-on-idle", "true"],
+    ["endif", ""],
+    ["if-not-env", onDemand],
+    ...own,
+    ["endif", ""],
   ];
 }
 

@@ -8,8 +8,8 @@
 # KIND: `serve` a worker's uWSGI, which handles signals by itself; `build` a step of a build, which may write into the
 # build tree; `tree` what piku itself does with the trees; `run` anything else. RUN: the folder of the worker's files and
 # its name in it (…/run-7/web.1), or `-`.
-# WORD: `socket=NAME` of a socket that it will make; `env=FILE` of settings, a shell script; `file=FILE` of piku's that it
-# writes; `limit=OPTION` for prlimit.
+# WORD: `socket=NAME` of a socket that it will make; `held=NAME` of one that the emperor hands it, where it can;
+# `env=FILE` of settings, a shell script; `file=FILE` of piku's that it writes; `limit=OPTION` for prlimit.
 #
 # Outside it becomes `unshare`, which waits for the command, ends as it ends, and takes it along when it is killed.
 # What is set here must come from piku: settings of an app, such as PATH or LD_PRELOAD, count only behind the wall.
@@ -31,6 +31,7 @@ if [ "$1" != in ]; then
     case $word in
       --) break ;;
       socket=*) names="$names ${word#*=}" ;;
+      held=*) [ "${PIKU_ON_DEMAND-}" ] || names="$names ${word#*=}" ;;
     esac
   done
   for name in $names; do rm -f "$root/sockets/$app~/$name" "$root/sockets/$name"; done
@@ -122,7 +123,7 @@ if [ "$run" != - ]; then
   folder=${folder%/*}
   show "$folder"
   # What is started next time, and by whom it is known.
-  for file in "$new/root/$folder/$app"_*.ini "$new/root/$folder"/*.limits "$new/root/$folder"/*.pid; do
+  for file in "$new/root/$folder/$app"_*.ini* "$new/root/$folder"/*.limits "$new/root/$folder"/*.sleep "$new/root/$folder"/*.pid; do
     if [ -f "$file" ] && [ ! -L "$file" ]; then mount -o $ro "$file" "$file"; fi
   done
 fi

@@ -25,6 +25,11 @@ export interface Worker {
   settings: Settings;
   /** Where it answers http: a port of an address, a socket of its own, or nothing. */
   listen?: { address: string; port: number } | { socket: string; mode: SocketMode };
+  /**
+   * Of a `web` worker that sleeps: the socket that nginx asks. What is asked there is brought to its
+   * port.
+   */
+  held?: string;
   /** The site's name, for a worker that nginx sends requests to: it must listen to be healthy. */
   site?: string;
   /** A path that must answer before it is healthy (PIKU_HEALTHCHECK). */
@@ -93,9 +98,14 @@ export function filesOf(
     vassal: `${app.paths.enabled}/${vassalName(app.name, { kind, ordinal, release })}`,
     /** A copy of the vassal, from which a stopped one is brought back. */
     copy: `${folder}/${vassalName(app.name, { kind, ordinal, release })}`,
+    /** Of one that sleeps: beside each of both, the socket that the emperor is to hold. */
+    held: `${app.paths.enabled}/${vassalName(app.name, { kind, ordinal, release })}${heldBeside}`,
+    heldCopy: `${folder}/${vassalName(app.name, { kind, ordinal, release })}${heldBeside}`,
     /** Of a worker with limits or a wall: what enters the limits, and the vassal that is loaded within. */
     limits: `${base}.limits`,
     inner: `${base}.ini`,
+    /** Of a `web` worker that sleeps: what starts it, and brings connections to its port. */
+    sleeper: `${base}.sleep`,
     launcher: `${base}.sh`,
     envdir: `${base}.env`,
     /** uWSGI's own process, written when it starts. */
@@ -116,6 +126,9 @@ export function filesOf(
     log: `${app.logs}/${kind}.${ordinal}.log`,
   };
 }
+
+/** What the name of a vassal's file ends in beside which the emperor looks for a socket to hold. */
+export const heldBeside = ".socket";
 
 /** The folder with the files of one generation. */
 export const runFolder = (app: App, release: number) => `${app.releases}/run-${release}`;

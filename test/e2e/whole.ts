@@ -103,7 +103,12 @@ export async function expectWhole(
   });
   // The last generation may still be on its way out, and what sees to that with it.
   const settled = () => ({
-    vassals: list(`${root}/uwsgi-enabled`).filter((file) => file.startsWith(`${name}_`)),
+    // A note of a socket stands beside its vassal (PIKU_IDLE).
+    vassals: list(`${root}/uwsgi-enabled`).filter(
+      (file, _, all) =>
+        file.startsWith(`${name}_`) &&
+        !(file.endsWith(".socket") && all.includes(file.replace(/\.socket$/, ""))),
+    ),
     workers: workersOf(board, name),
     busy: board
       .processes()

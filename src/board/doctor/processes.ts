@@ -39,8 +39,9 @@ export const processes: Check = (host, { expected, paths }) => {
 };
 
 /** What is wrong with a process; undefined when it is up and reached. */
-function faultOf(host: Host, app: App, { up, port }: ProcessStatus): string | undefined {
+function faultOf(host: Host, app: App, { up, asleep, port }: ProcessStatus): string | undefined {
   if (!up) return "is down";
+  if (asleep) return undefined;
   // Whether a socket is served shows in nginx's answers.
   if (!host.stat(app.site) || port === undefined) return undefined;
   const address = liveSettings(host, app, readOfAny).BIND_ADDRESS ?? "127.0.0.1";

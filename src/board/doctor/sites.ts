@@ -1,3 +1,4 @@
+import type { App } from "../../app/app.ts";
 import type { Paths } from "../../app/paths.ts";
 import { releasedSite } from "../../app/releases.ts";
 import type { Host } from "../../host/host.ts";
@@ -6,6 +7,8 @@ import { webFiles } from "../../site/main-file.ts";
 import { refusedSites } from "../../site/refused.ts";
 import { addressIn } from "../../site/visit.ts";
 import { printable } from "../../text/text.ts";
+import { listVassals } from "../../workers/emperor.ts";
+import { isAsleep } from "../../workers/idle.ts";
 import { type Check, type Examined, findings, when } from "./check.ts";
 
 /** Whether nginx takes all sites, they are those of the live releases, and visitors get answers. */
@@ -60,6 +63,12 @@ function changed(host: Host, board: Examined, refused: ReadonlyMap<string, strin
   ];
 }
 
+const hasAsleep = (host: Host, app: App) =>
+  listVassals(host, app.paths, app.name).some(
+    ({ release, ...vassal }) =>
+      release !== undefined && isAsleep(host, app, { ...vassal, release }),
+  );
+
 const maxAsked = 200;
 // nginx's own answers in the place of an app. What an app answers is the app's own affair.
 const fromNginx: Record<string, string> = {
@@ -72,7 +81,8 @@ const fromNginx: Record<string, string> = {
 function unanswered(host: Host, { sites, expected, nginx }: Examined) {
   if (nginx.way === "none") return [];
   const asked = [...sites]
-    .filter(([name]) => expected.some((app) => app.name === name))
+    // To ask those that sleep would wake them all at once.
+    .filter(([name]) => expected.some((app) => app.name === name && !hasAsleep(host, app)))
     .slice(0, maxAsked)
     .flatMap(([name, site]) => {
       const address = addressIn(site);

@@ -21,7 +21,7 @@ const unmatched: readonly [name: RegExp, says: string][] = [
   ],
   [/^PIKU_PASSWORD$/, "set a password at the engine's own proxy"],
   [/^UWSGI_INCLUDE_FILE$/, "the image has uWSGI's options in /etc/piku"],
-  [/^UWSGI_IDLE$/, "processes do not sleep there"],
+  [/^(UWSGI|PIKU)_IDLE$/, "processes do not sleep there"],
   [/^PIKU_PROCESSES$/, "limit the number of processes in the engine's own settings"],
 ];
 

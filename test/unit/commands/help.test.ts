@@ -212,8 +212,8 @@ test("the help of each command", () => {
           ssh piku@board ps
 
     Show the processes of an app, or of all apps. First how many there are to be of
-    each kind; then each process: up or down and since when, restarts since its
-    release, memory, CPU time and port.
+    each kind; then each process: up and since when, asleep (\`PIKU_IDLE\`) or down,
+    restarts since its release, memory, CPU time and port.
 
     usage: ps [app] [options]
 

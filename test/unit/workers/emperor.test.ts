@@ -13,6 +13,9 @@ emperor-pidfile = /p/uwsgi/emperor.pid
 emperor-curse-tolerance = 3600
 emperor-graceful-shutdown = true
 emperor-no-blacklist = true
+emperor-on-demand-extension = .socket
+env = PIKU_ON_DEMAND=true
+reload-mercy = 999999
 logto = /p/uwsgi/uwsgi.log
 ${tail}`);
 });
