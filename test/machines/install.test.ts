@@ -8,6 +8,7 @@ import { dist, installedFrom, machines, serveDist } from "./machine.ts";
 const kinds = [
   { arch: "amd64", suite: "bookworm" },
   { arch: "amd64", suite: "trixie" },
+  { arch: "amd64", suite: "forky" },
   { arch: "armhf", suite: "bookworm", memory: "512M" },
 ];
 
