@@ -335,7 +335,8 @@ install_packages() {
 
 is_installed() {
   case $manager in
-    apt) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
+    # As itself or by another that stands for it, as uwsgi does for uwsgi-core after Debian 13.
+    apt) dpkg-query -W -f '${db:Status-Status} ${Package}, ${Provides},\n' 2>/dev/null | grep -qE "^installed (.*, )?$1[ ,]" ;;
     dnf) rpm -q "$1" >/dev/null 2>&1 ;;
     apk) apk info -e "$1" >/dev/null 2>&1 ;;
   esac
@@ -1286,7 +1287,7 @@ write_sshd() {
   fi
   # Debian's default drops clients of a class that push at once. The administrator's own number stays.
   many='MaxStartups 100:30:200'
-  if ! grep -qsx "$many" $sshd_file && sshd -T 2>/dev/null | grep '^maxstartups ' | grep -qvx 'maxstartups 10:30:100'; then many=; fi
+  if ! grep -qsx "$many" $sshd_file && sshd_says | grep '^maxstartups ' | grep -qvx 'maxstartups 10:30:100'; then many=; fi
   put_marked $sshd_file 644 <<END
 $many
 Match User $user
@@ -1312,7 +1313,7 @@ reload_sshd() {
 # Warns of what keeps all keys of piku's user out, as sshd says; sets the port that it listens on.
 check_sshd() {
   kept_out=
-  sshd -T -C "user=$user,host=localhost,addr=127.0.0.1" >"$work/sshd" 2>/dev/null || :
+  sshd_says >"$work/sshd"
   ssh_port=$(sed -n 's/^port //p' "$work/sshd" | head -n 1)
   groups=$(id -Gn "$user")
   # shellcheck disable=SC2086 # a list of words
@@ -1326,6 +1327,9 @@ check_sshd() {
   warn "no key can let anybody in as $user: $why in sshd's configuration. Change that in /etc/ssh/sshd_config, then: systemctl reload $sshd"
 }
 has_pattern() { grep -q "^$1 " "$work/sshd"; }
+
+# What sshd goes by for piku's user, its keywords in small letters: since OpenSSH 10.6 they have capitals.
+sshd_says() { sshd -T -C "user=$user,host=localhost,addr=127.0.0.1" 2>/dev/null | awk '{ $1 = tolower($1); print }'; }
 
 # Whether one of sshd's patterns for a keyword fits one of these names.
 matches() {

@@ -127,6 +127,32 @@ for (const shell of shells) {
     expect(tell(shell, `${world}\nhttps_port=443; https_server`)).toContain(expected);
   });
 
+  test.each([
+    ["uwsgi-core", "installed uwsgi-core, ,", "there"],
+    ["uwsgi-core", "installed uwsgi, uwsgi-abi-1, uwsgi-core,", "there"],
+    ["uwsgi-core", "installed uwsgi, uwsgi-core (= 2.0.31-6), x,", "there"],
+    ["uwsgi-core", "installed uwsgi-core-dbg, old-uwsgi-core,", "missing"],
+    ["uwsgi-core", "config-files uwsgi-core, ,", "missing"],
+  ])(`${name}: boards: a package that another stands for: %s, %s`, (wanted, said, expected) => {
+    const place = fs.mkdtempSync("/tmp/piku-dpkg-");
+    fs.writeFileSync(`${place}/dpkg-query`, `#!/bin/sh\necho '${said}'\n`, { mode: 0o755 });
+    const line = `PATH=${place}:$PATH manager=apt; is_installed ${wanted} && echo there || echo missing`;
+    expect(tell(shell, line)).toBe(expected);
+    fs.rmSync(place, { recursive: true });
+  });
+
+  test.each([
+    ["10.0", "allowusers pi root\nport 2200"],
+    ["10.6", "AllowUsers pi root\nPort 2200"],
+  ])(`${name}: boards: how OpenSSH %s writes its keywords`, (_, said) => {
+    const work = fs.mkdtempSync("/tmp/piku-sshd-");
+    const world = `work=${work}; sshd=ssh; sshd() { printf '%s\n' '${said}'; }; id() { echo piku; }`;
+    expect(tell(shell, `${world}; check_sshd 2>&1; echo "$ssh_port $kept_out"`)).toMatch(
+      /^Warning: no key can let anybody in as piku: AllowUsers does not name piku .*\n2200 1$/,
+    );
+    fs.rmSync(work, { recursive: true });
+  });
+
   test.each(["alpine", "fedora"])(
     `${name}: %s: GNU tar, which a backup is made with, was not installed`,
     (id) => {
