@@ -71,11 +71,10 @@ if [ -n "$emulates" ]; then
   needs e2fsprogs command -v mke2fs
   needs qemu-user-static command -v qemu-arm-static
   needs binfmt-support command -v update-binfmts
+  needs cpio command -v cpio
+  needs kmod command -v depmod
   if [ "$1" = machines ]; then
     needs qemu-system-x86 command -v qemu-system-x86_64
-    needs cpio command -v cpio
-    needs kmod command -v depmod
-    needs busybox-static command -v busybox
   else
     needs qemu-system-arm command -v qemu-system-arm
     needs device-tree-compiler command -v fdtput

@@ -1,7 +1,7 @@
 #!/bin/sh
-# A whole board in qemu: the processor, the kernel and the initrd of Debian for it, and a card that `install.sh --root` has prepared,
-# whose first boot does the rest. For root on Debian, with qemu-system-arm, e2fsprogs, device-tree-compiler and what machine.sh
-# needs for another processor (`test/setup.sh boards`). By hand:
+# A whole board in qemu: its processor, Debian's kernel for it, and a card that `install.sh --root` has prepared, whose first boot
+# does the rest. For root on Debian, with qemu-system-arm, e2fsprogs, device-tree-compiler, cpio, kmod and what machine.sh needs
+# for another processor (`test/setup.sh boards`). By hand:
 #
 #   board.sh create FOLDER armv7|armv6      a card in this folder, prepared from FOLDER/release. FOLDER/id.pub may log in as root
 #                                           and as piku. FOLDER/piku.py, where it is there, is the original, for a user `peer`
@@ -14,7 +14,8 @@
 set -eu
 umask 022
 here=$(cd "$(dirname "$0")" && pwd)
-machines=$here/../machines/machine.sh
+machines=$here/../machines
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/piku-build/kernels
 PATH=$PATH:/usr/sbin:/sbin
 
 die() {
@@ -22,33 +23,41 @@ die() {
   exit 1
 }
 
-# Debian's name of a board's processor; the rest of the board is in `boot`.
-arch_of() { case $1 in armv7) echo armhf ;; armv6) echo armel ;; *) die "there is no board '$1'" ;; esac; }
+# Of a board: Debian's name of its processor, its kernel, the device of its card, what drives that and its network.
+facts() {
+  case $1 in
+    armv7) echo armhf armmp /dev/vda virtio_mmio virtio_blk virtio_net virtio_rng ;;
+    armv6) echo armel rpi /dev/mmcblk0 bcm2835-rng cdc_ether ;;
+    *) die "there is no board '$1'" ;;
+  esac
+}
 
 create() {
   folder=$1 board=$2 name=board-$$
-  arch=$(arch_of "$board")
+  # shellcheck disable=SC2046 # a list of words
+  set -- $(facts "$board")
+  arch=$1 flavour=$2
+  shift 2
   export PIKU_MACHINE_OWNER=$$
-  "$machines" create "$name" --suite bookworm --arch "$arch" --board
-  root=$("$machines" root "$name")
-  trap '"$machines" destroy "$name"' EXIT
-  # The emulator that this was for is left.
+  "$machines/machine.sh" create "$name" --suite bookworm --arch "$arch" --board
+  trap '"$machines/machine.sh" destroy "$name"' EXIT
+  root=$("$machines/machine.sh" root "$name")
+  "$machines/kernel.sh" "$("$machines/machine.sh" system bookworm "$arch")" "$arch" "$flavour" "$cache/$board" "$@"
+  cp "$cache/$board/kernel" "$cache/$board/initrd" "$folder/"
+  if [ "$board" = armv6 ]; then
+    cp "$cache/$board/trees/bcm2835-rpi-a-plus.dtb" "$folder/tree"
+    # qemu has no more of that device than its watchdog.
+    fdtput -t s "$folder/tree" /soc/watchdog@7e100000 compatible brcm,bcm2835-pm-wdt
+    fdtput -t x "$folder/tree" /soc/watchdog@7e100000 reg 7e100000 28
+  fi
+  printf '%s\n' "$board" >"$folder/board"
+  # That was for the emulator of a processor alone.
   rm -rf "$root/etc/systemd/system/service.d" "$root/etc/resolv.conf"
   printf '%s\n' 'nameserver 10.0.2.3' >"$root/etc/resolv.conf"
-  printf '%s\n' '[Match]' 'Type=ether' '[Network]' DHCP=ipv4 >"$root/etc/systemd/network/board.network"
-  systemctl -q --root "$root" enable systemd-networkd systemd-networkd-wait-online serial-getty@ttyAMA0
   install -d -m 700 "$root/root/.ssh"
   cp "$folder/id.pub" "$root/root/.ssh/authorized_keys"
   [ ! -e "$folder/piku.py" ] || cp "$folder/piku.py" "$root/root/"
   sh "$folder/release/install.sh" --root "$root" --key "$folder/id.pub" --hostname board
-  cp "$root"/boot/vmlinuz-* "$folder/kernel"
-  cp "$root"/boot/initrd.img-* "$folder/initrd"
-  if [ "$board" = armv6 ]; then
-    cp "$root"/usr/lib/linux-image-*/bcm2835-rpi-a-plus.dtb "$folder/tree"
-    # qemu has no more of that device than its watchdog.
-    fdtput -t s "$folder/tree" /soc/watchdog@7e100000 compatible brcm,bcm2835-pm-wdt
-  fi
-  printf '%s\n' "$board" >"$folder/board"
   mke2fs -q -t ext4 -d "$root" "$folder/card" 2G
 }
 
@@ -60,15 +69,13 @@ boot() {
     armv7)
       set -- -M virt -cpu cortex-a7 -m 512 -drive "if=none,id=card,$card" -device virtio-blk-device,drive=card \
         -device virtio-net-device,netdev=n -device virtio-rng-device
-      disk=/dev/vda
       ;;
     armv6)
       set -- -M raspi1ap -dtb "$folder/tree" -drive "if=sd,$card" -device usb-net,netdev=n
-      disk=/dev/mmcblk0
       ;;
   esac
   setsid nice -n 19 qemu-system-arm "$@" -icount shift=1 -netdev "$net" -display none -no-reboot -serial "file:$folder/console" \
-    -kernel "$folder/kernel" -initrd "$folder/initrd" -append "console=ttyAMA0 root=$disk rw net.ifnames=0" </dev/null >"$folder/qemu" 2>&1 &
+    -kernel "$folder/kernel" -initrd "$folder/initrd" -append "console=ttyAMA0 rw net.ifnames=0" </dev/null >"$folder/qemu" 2>&1 &
   echo $! >"$folder/pid"
 }
 

@@ -1,4 +1,4 @@
-"""What a command takes of a processor, in milliseconds: measure.py USER TIMES COMMAND... gives the median."""
+"""What a command takes of a processor: measure.py USER TIMES COMMAND... prints the median in ms."""
 import os
 import pwd
 import resource

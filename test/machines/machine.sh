@@ -4,8 +4,8 @@
 #
 #   machine.sh create NAME [--suite SUITE] [--arch ARCH] [--baked | --openrc | --board] [--from MACHINE]
 #       a fresh machine: bookworm, trixie, forky or sid; amd64, arm64, armhf or armel (emulated unless it is this machine's).
-#       --baked: what install.sh installs is there already. --openrc: that, and OpenRC is its init. --board: that, with a
-#       kernel, and what the original needs. --from: as that one is, which must not run, now or later
+#       --baked: what install.sh installs is there already. --openrc: that, and OpenRC is its init. --board: that,
+#       and what the original needs. --from: as that one is, which must not run, now or later
 #   machine.sh boot NAME [MEMORY]           until its init is up; MEMORY is a cap such as 512M
 #   machine.sh exec NAME COMMAND...         as root inside, with nothing of this environment; gives its exit status
 #   machine.sh copy NAME FILE... FOLDER     puts files into it
@@ -14,7 +14,7 @@
 #   machine.sh stop NAME | cut NAME         shuts it down; takes away its power
 #   machine.sh destroy NAME | list
 #   machine.sh sweep                        destroys the machines whose owner is gone
-#   machine.sh system SUITE ARCH [board]    makes the system that machines begin as, unless it is there, and prints its folder
+#   machine.sh system SUITE ARCH            makes the system that machines begin as, unless it is there, and prints its folder
 #
 # A machine belongs to the process that called `create`; PIKU_MACHINE_OWNER names another by its id, such as 1 for one that stays
 # until it is destroyed. Machines lie below PIKU_MACHINES (/var/lib/piku-machines), the systems that they begin as in the cache
@@ -73,15 +73,8 @@ base() {
 
 emulated() { case $1 in arm64) echo aarch64 ;; armhf | armel) echo arm ;; *) echo "$1" ;; esac; }
 
-# What else is installed: `more_packages openrc|board|baked ARCH`.
-more_packages() {
-  case $1-$2 in
-    openrc-*) echo openrc ;;
-    board-armhf) echo linux-image-armmp initramfs-tools udev python3-click virtualenv ;;
-    board-armel) echo linux-image-rpi initramfs-tools udev python3-click virtualenv ;;
-    board-*) die "there is no board with $2" ;;
-  esac
-}
+# What else is installed.
+more_packages() { case $1 in openrc) echo openrc ;; board) echo python3-click virtualenv ;; esac; }
 
 # The same with the packages of a board, and more: `bake SUITE ARCH FOLDER baked|openrc|board`.
 bake() {
@@ -91,7 +84,7 @@ bake() {
   give_certificates "$3"
   # shellcheck disable=SC2046 # lists of words
   systemd-nspawn --quiet --register=no --keep-unit --pipe --resolv-conf=copy-host -D "$3" --setenv=DEBIAN_FRONTEND=noninteractive \
-    sh -c 'apt-get -q update && exec apt-get -q -y --no-install-recommends install "$@"' sh $(packages_of_board) $(more_packages "$4" "$2") || die "packages could not be installed: see $3.log"
+    sh -c 'apt-get -q update && exec apt-get -q -y --no-install-recommends install "$@"' sh $(packages_of_board) $(more_packages "$4") || die "packages could not be installed: see $3.log"
   rm -f "$3"/var/cache/apt/archives/*.deb "$3/etc/machine-id"
 }
 
@@ -101,7 +94,7 @@ system() {
   way=base
   if [ -n "$3" ]; then
     way=bake
-    place=$place-$3-$({ packages_of_board; more_packages "$3" "$2"; } | sha256sum | cut -c 1-12)
+    place=$place-$3-$({ packages_of_board; more_packages "$3"; } | sha256sum | cut -c 1-12)
   fi
   # Only what is whole has its name.
   if [ ! -d "$place" ]; then
@@ -367,7 +360,7 @@ case $verb in
 esac
 case $verb in
   create | boot | stop | destroy) "$verb" "$@" ;;
-  system) alone "system-$1-$2" system "$1" "$2" "${3:-}" ;;
+  system) alone "system-$1-$2" system "$1" "$2" '' ;;
   sweep) alone sweep sweep ;;
   exec) enter "$@" ;;
   cut) cut_power "$1" ;;

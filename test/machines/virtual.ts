@@ -9,7 +9,7 @@ import { dist } from "./machine.ts";
 
 /** Why no virtual machine can be made here; undefined where one can. */
 export function noVirtual(): string | undefined {
-  const lacking = ["qemu-system-x86_64", "mke2fs", "cpio", "depmod", "busybox"].filter(
+  const lacking = ["qemu-system-x86_64", "mke2fs", "cpio", "depmod"].filter(
     (name) => !Bun.which(name, { PATH: systemPath }),
   );
   return (
@@ -64,7 +64,8 @@ export class Whole {
   }
 
   get console() {
-    return fs.readFileSync(`${this.folder}/console`, "utf8");
+    const file = `${this.folder}/console`;
+    return fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "";
   }
 
   /** Runs a command that ends the machine, and waits for that. */
