@@ -1,4 +1,5 @@
 """What a command takes of a processor: measure.py USER TIMES COMMAND... prints the median in ms."""
+
 import os
 import pwd
 import resource
