@@ -98,7 +98,9 @@ for (const { name, what } of boards)
       expect(board.console).toContain("-----> Done. On your machine: git remote add piku piku@");
       await board.isUp();
       told(`${uptime()} s from power to done`);
-      expect(ok(board.on("piku", "--version")).stdout).toContain(`(linux-${name}, quickjs`);
+      expect(
+        ok(board.on("root", "su -s /bin/sh piku -c '/home/piku/piku --version'")).stdout,
+      ).toContain(`(linux-${name}, quickjs`);
       expect(ok(board.on("root", "uname -n")).stdout).toBe("board\n");
     });
 
