@@ -863,13 +863,13 @@ answers() {
   return 1
 }
 
-# It closes its ports at once. Another nginx could not write its caches; they fill again.
+# It closes its ports at once. Another nginx could not reach its caches, nor write them; they fill again.
 stop_own() {
   has_own || return 0
   if has_systemd; then systemctl disable --quiet piku-web && systemctl stop --no-block piku-web; fi
   remove_openrc_service piku-web
   wait_for_port
-  as_user sh -c 'rm -rf .piku/cache/*/[0-9a-f] .piku/cache/*/nginx/[0-9a-f]' 2>/dev/null || :
+  as_user sh -c 'chmod go+rx .piku/cache/*; rm -rf .piku/cache/*/[0-9a-f] .piku/cache/*/nginx/[0-9a-f]' 2>/dev/null || :
   take_away "$units/piku-web.service" /etc/sysctl.d/piku.conf
 }
 

@@ -74,8 +74,8 @@ export function withLock<T>(
 /** Whether somebody asked for it: a command, not something that goes on by itself. */
 const isAsked = (what: string) => !what.startsWith("the ");
 
-/** How long nothing is said while waiting, in milliseconds. */
-const quiet = 30_000;
+/** How long piku is silent at most before it says what it is at, in milliseconds. */
+export const longestSilence = 30_000;
 
 function waitForLock(host: Host, file: string, tells: boolean, meanwhile: () => void): Lock {
   if (tells) host.sayError(`-----> Waiting for ${holderNote(host, file)}`);
@@ -87,7 +87,7 @@ function waitForLock(host: Host, file: string, tells: boolean, meanwhile: () => 
   let told = host.ticks();
   while (!waitUntil(host, take, { every: 100, atMost: 1000 })) {
     meanwhile();
-    if (!tells || host.ticks() - told < quiet) continue;
+    if (!tells || host.ticks() - told < longestSilence) continue;
     told = host.ticks();
     host.sayError(`       still waiting for ${holderNote(host, file)}`);
   }

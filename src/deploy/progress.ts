@@ -1,13 +1,13 @@
 import type { App } from "../app/app.ts";
 import { boardLogin } from "../app/caller.ts";
+import { longestSilence } from "../app/locks.ts";
 import { cancelFile } from "../app/releases.ts";
 import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import interruptScript from "./interrupt.sh" with { type: "text" };
 import type { Recorder } from "./transcript.ts";
 
-/** How long nothing may be said, and when a deploy counts as long, in milliseconds. */
-const quiet = 30_000;
+/** When a deploy counts as long, in milliseconds. */
 const long = 10_000;
 
 /** A span for people: `45 s`, `3 min`. */
@@ -50,7 +50,7 @@ export function withProgress(recorder: Recorder, app: App): Recorder {
         `       This goes on after Ctrl-C; to end it: ssh ${boardLogin(host)} deploy:cancel ${app.name}`,
       );
     }
-    if (now - at.quietSince < quiet) return;
+    if (now - at.quietSince < longestSilence) return;
     at.quietSince = now;
     host.say(`       still at it: ${at.step} (${shownSpan(now - at.since)})`);
   };

@@ -7,6 +7,7 @@ import type { Host } from "../host/host.ts";
 import { PikuError, reasonOf } from "../text/errors.ts";
 import { singleQuoted } from "../text/text.ts";
 import type { Pair } from "./ini.ts";
+import { namespaceRemedy } from "./namespaces.ts";
 import wallScript from "./wall.sh" with { type: "text" };
 
 /** What an app's processes run behind (PIKU_ISOLATION): a namespace of their own. */
@@ -82,17 +83,6 @@ export function ensureWallScript(host: Host, paths: Paths): void {
   if (host.read(wallFile(paths)) !== wallScript) host.write(wallFile(paths), wallScript, 0o600);
 }
 
-/** What to do about a kernel that lets nobody but root build walls, by what it said. */
-const remedies: readonly [file: string, refuses: RegExp, line: string][] = [
-  [
-    "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-    /^1/,
-    "kernel.apparmor_restrict_unprivileged_userns=0",
-  ],
-  ["/proc/sys/kernel/unprivileged_userns_clone", /^0/, "kernel.unprivileged_userns_clone=1"],
-  ["/proc/sys/user/max_user_namespaces", /^0$/m, "user.max_user_namespaces=10000"],
-];
-
 // What wall.sh needs of the kernel.
 const trial = [
   ..."unshare --user --map-current-user --keep-caps --mount --pid --fork --kill-child sh -c".split(
@@ -110,11 +100,11 @@ export function whyNoWall(host: Host, paths: Paths): PikuError | undefined {
     );
   const ran = host.capture(trial, { cwd: "/" });
   if (ran.status === 0) return undefined;
-  const line = remedies.find(([file, refuses]) => refuses.test(host.read(file) ?? ""))?.[2];
+  const remedy = namespaceRemedy(host);
   return new PikuError(
     `PIKU_ISOLATION: this board's kernel lets piku build no wall around an app: ${reasonOf(ran)}`,
-    line
-      ? `on the server, as root: echo ${line} >/etc/sysctl.d/60-piku-walls.conf && sysctl --system`
+    remedy
+      ? `on the server: ${remedy}`
       : "it needs user namespaces, which containers and old kernels do not give; without it: config:unset PIKU_ISOLATION",
   );
 }

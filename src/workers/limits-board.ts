@@ -12,6 +12,7 @@ import type { Host } from "../host/host.ts";
 import { PikuError } from "../text/errors.ts";
 import { emperors } from "./emperor.ts";
 import { controllers, findGroups, hasNamespaces, isJava } from "./limits.ts";
+import { namespaceRemedy } from "./namespaces.ts";
 import type { Worker } from "./worker.ts";
 
 /** What keeps the board from a limit, and what to do about it on the server. */
@@ -57,30 +58,15 @@ export function groupFault(host: Host, paths: Paths, resource: Resource): Fault 
   };
 }
 
-const switches: readonly (readonly [file: string, off: string, line: string])[] = [
-  [
-    "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-    "1",
-    "kernel.apparmor_restrict_unprivileged_userns=0",
-  ],
-  ["/proc/sys/kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"],
-  ["/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces=1000"],
-];
-
 /** Why the board cannot count the processes of one app without control groups. */
 export function namespaceFault(host: Host): Fault | undefined {
   if (hasNamespaces(host)) return undefined;
-  const found = switches.find(([file, off]) => host.read(file)?.trim() === off);
-  const says = "the server's kernel gives piku no user namespaces to count an app's processes in";
-  return found
-    ? {
-        says,
-        remedy: `echo ${found[2]} | sudo tee /etc/sysctl.d/60-piku.conf; sudo sysctl --system`,
-      }
-    : {
-        says,
-        remedy: "it needs Linux 5.14 or later with CONFIG_USER_NS, and no container around it",
-      };
+  return {
+    says: "the server's kernel gives piku no user namespaces to count an app's processes in",
+    remedy:
+      namespaceRemedy(host) ??
+      "it needs Linux 5.14 or later with CONFIG_USER_NS, and no container around it",
+  };
 }
 
 /** Why these workers cannot have a limit that they ask for, and what the limit is. */

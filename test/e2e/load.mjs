@@ -1,11 +1,12 @@
 /**
  * Asks a site for a page as fast as it can, on four connections: two that are kept alive, and two that are made anew for each
- * request. Run by Node, in a process of its own, until its stdin ends: `node load.mjs PORT HOST`. Then prints what came of it as
- * JSON: how often it asked, what was no 200, and for each connection the bodies in the order in which they changed.
+ * request. Run by Node, in a process of its own, until its stdin ends: `node load.mjs PORT HOST [ADDRESS]`. It prints how
+ * often it has asked, a line each hundred requests, and in the end what came of it as JSON: how often it asked, what was no 200,
+ * and for each connection the bodies in the order in which they changed.
  */
 import http from "node:http";
 
-const [, , port, host] = process.argv;
+const [, , port, host, address = "127.0.0.1"] = process.argv;
 const result = { asked: 0, failed: [], seen: [] };
 let ended = false;
 process.stdin.on("end", () => (ended = true)).resume();
@@ -14,7 +15,7 @@ process.stdin.on("end", () => (ended = true)).resume();
 const ask = (agent) =>
   new Promise((resolve) => {
     const request = http.get(
-      { host: "127.0.0.1", port, headers: { host }, agent, timeout: 30_000 },
+      { host: address, port, headers: { host }, agent, timeout: 30_000 },
       (answer) => {
         let body = "";
         answer.on("data", (data) => (body += data));
@@ -37,7 +38,7 @@ async function connection(keepAlive) {
   const seen = [];
   result.seen.push(seen);
   while (!ended) {
-    result.asked++;
+    if (++result.asked % 100 === 0) console.log(result.asked);
     let answer = await ask(agent);
     if (answer.stale) answer = await ask(agent);
     if (answer.status !== 200)

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, test } from "bun:test";
 import { noMachines } from "../machines/command.ts";
 import { InstalledBoard } from "../machines/installed.ts";
+import { writeExports } from "./exports.ts";
 import { type Board, Sandbox, type Target, targets } from "./sandbox.ts";
 
 type Tell = (name: string, body: () => void | Promise<void>) => void;
@@ -63,6 +64,8 @@ function tellOf<B extends Board>(
       if (reason) return skipped("these stories", reason);
       const board = make(target);
       beforeAll(() => void board.start(), 600_000);
+      const exports = process.env.PIKU_EXPORTS;
+      if (exports) afterAll(() => writeExports(board, `${exports}/${board.target.name}`), 600_000);
       afterAll(() => board.stop(), 60_000);
       tell(board, (name, body) =>
         test(name, async () => {

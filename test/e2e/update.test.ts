@@ -3,8 +3,8 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import path from "node:path";
 import { publish, signingKey } from "./publish.ts";
-import { fails, list, ok, type Ran } from "./sandbox.ts";
-import { stories, unlessLong } from "./story.ts";
+import { fails, list, ok, type Ran, read } from "./sandbox.ts";
+import { onlyLong, stories, unlessLong } from "./story.ts";
 import { sshing } from "./watch.ts";
 
 stories((board, story) => {
@@ -272,6 +272,29 @@ stories((board, story) => {
     expect(ok(board.piku("--version")).stdout).toBe("piku 99.0.0\n");
     asBefore(before);
     ok(board.ssh("config:unset", "--global", "PIKU_RELEASES", "PIKU_UPDATE"));
+  });
+
+  onlyLong(story)("the emperor's own daily job takes it, with nobody there", async () => {
+    const before = executable();
+    const real = `${board.folder}/real`;
+    const script = `#!/bin/sh\ncase $1 in --version) echo piku 99.0.0 ;; *) exec ${real} "$@" ;; esac\n`;
+    const from = releaseOf(script, { version: "99.0.0" });
+    ok(board.push(board.repo("static"), "files"));
+    ok(board.ssh("config:set", "--global", `PIKU_RELEASES=${from}`, "PIKU_UPDATE=auto"));
+    const vassal = `${board.pikuRoot}/uwsgi-enabled/~daily.ini`;
+    const hourly = read(vassal);
+    expect(hourly).toMatch(/^cron = \d+ -1 -1 -1 -1 /m);
+    // Each minute instead of once an hour, and the last time long ago.
+    fs.rmSync(`${board.pikuRoot}/uwsgi/daily.done`, { force: true });
+    fs.writeFileSync(vassal, hourly.replace(/^cron = \d+ /m, "cron = -1 "));
+    const said = () => ok(board.piku("--version")).stdout;
+    for (let i = 0; i < 150 && said() !== "piku 99.0.0\n"; i++) await Bun.sleep(1000);
+    expect(said()).toBe("piku 99.0.0\n");
+    expect(read(`${board.pikuRoot}/uwsgi/daily.log`)).toContain("Update successful: piku 99.0.0");
+    fs.writeFileSync(vassal, hourly);
+    asBefore(before);
+    ok(board.ssh("config:unset", "--global", "PIKU_RELEASES", "PIKU_UPDATE"));
+    ok(board.ssh("destroy", "files", "--purge"));
   });
 
   story(

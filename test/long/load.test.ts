@@ -4,7 +4,7 @@
 import { expect } from "bun:test";
 import { spawn } from "node:child_process";
 import fs from "node:fs";
-import path from "node:path";
+import { underLoad } from "../e2e/load.ts";
 import { probeSource, webProbe, wsgiProbe } from "../e2e/probe.ts";
 import {
   type Board,
@@ -18,42 +18,12 @@ import {
 import { stories } from "../e2e/story.ts";
 import { sshing } from "../e2e/watch.ts";
 
-interface Load {
-  asked: number;
-  failed: string[];
-  seen: string[][];
-}
-
-/**
- * Asks for an app's page on four connections while something is done, and until so many requests
- * were made in all.
- */
-async function underLoad(
-  board: Board,
-  host: string,
-  least: number,
-  action: () => Promise<Ran>,
-): Promise<Load> {
-  const loader = spawn(
-    "node",
-    [path.join(import.meta.dir, "../e2e/load.mjs"), String(board.httpPort), host],
-    {
-      stdio: ["pipe", "pipe", "inherit"],
-    },
-  );
-  let output = "";
-  loader.stdout.on("data", (data) => (output += data));
-  const done = new Promise((resolve) => loader.on("close", resolve));
-  await Bun.sleep(500);
-  const began = performance.now();
-  ok(await action());
-  // As many again as were asked meanwhile, so that the old processes have gone.
-  const rate = 300;
-  await Bun.sleep(Math.max(3000, (least / rate) * 1000 - (performance.now() - began)));
-  loader.stdin.end();
-  await done;
-  return JSON.parse(output);
-}
+const whileDoing = (board: Board, host: string, action: () => Promise<Ran>) =>
+  underLoad(board, host, 5000, async () => {
+    ok(await action());
+    // Until the old processes have gone.
+    await Bun.sleep(3000);
+  });
 
 /** The probe, which takes two seconds to start. */
 const slowly = (version: string) => `import time\n\ntime.sleep(2)\n${probeSource(version)}`;
@@ -134,7 +104,7 @@ stories((board, story) => {
         `no request to a ${kind} app fails during ${title}, and no connection sees an old answer after a new one`,
         async () => {
           if (title === "a push") app.commit("Third", { "app.py": slowly("three") });
-          const { asked, failed, seen } = await underLoad(board, host, 5000, action);
+          const { asked, failed, seen } = await whileDoing(board, host, action);
           console.log(`${name}, ${title}: ${asked} requests, ${failed.length} failed`);
           expect(failed).toEqual([]);
           expect(asked).toBeGreaterThan(5000);
@@ -182,7 +152,7 @@ stories((board, story) => {
         };
         app.commit("Good", good);
         ok(await board.pushing(app, name, "+main"));
-        const load = underLoad(board, host, 5000, async () => {
+        const load = whileDoing(board, host, async () => {
           for (const [title, files, cause] of broken) {
             // A line more for the Procfile and ENV, another text for the others.
             const merged = Object.entries(files).map(([file, text]) => {

@@ -15,12 +15,11 @@ machines([{ arch: "amd64", suite: "bookworm", baked: true }], (board, story) => 
   const laptop = new Machine({ arch: "amd64", suite: "trixie" });
   afterAll(() => laptop.destroy(), 120_000);
 
-  /** Chromium, which finds names below .local at the board, as its mDNS resolver would. */
+  /** Chromium, which resolves names as its machine does: those below .local by mDNS. */
   const chromium = async (...words: string[]) => {
     const options = [
       "--headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=800,760",
       "--lang=en --virtual-time-budget=5000",
-      `--host-resolver-rules='MAP *.local ${board.address}'`,
     ];
     const line = `chromium ${options.join(" ")} ${words.join(" ")} 2>/dev/null`;
     return ok(await laptop.sh(`cd /root && timeout 60 ${line}`)).stdout;
@@ -45,20 +44,21 @@ machines([{ arch: "amd64", suite: "bookworm", baked: true }], (board, story) => 
     return /<title>(axe .*?)<\/title>/.exec(await open("file:///root/axe.html"))?.[1];
   };
 
+  const get =
+    "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends";
   const home = () => `http://${board.address}/`;
   let link = "";
 
   story("piku is installed, and a browser opens the board's page", async () => {
     await board.boot();
     await board.release(fs.readdirSync(dist));
+    ok(await board.sh(`${get} avahi-daemon dbus && systemctl start dbus avahi-daemon`));
     ok(await board.sh("sh /root/release/install.sh --key /root/id.pub --hostname board"));
     await laptop.create();
     await laptop.boot();
-    ok(
-      await laptop.sh(
-        "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core",
-      ),
-    );
+    ok(await laptop.machine("cable", board.name));
+    ok(await laptop.sh(`${get} chromium fonts-dejavu-core avahi-daemon dbus libnss-mdns`));
+    ok(await laptop.sh("systemctl start dbus avahi-daemon"));
     expect(await open(home())).toContain("There are none yet.");
   });
 
@@ -77,6 +77,13 @@ machines([{ arch: "amd64", suite: "bookworm", baked: true }], (board, story) => 
     ok(await board.ssh("config:set --global PIKU_DOMAIN=local"));
     const page = { Procfile: "web: python3 app.py\n", "app.py": app, ENV: "" };
     ok(await board.push("named", undefined, page));
+    let found = "";
+    for (let i = 0; i < 40 && found === ""; i++, await Bun.sleep(500))
+      found = (await laptop.sh("getent ahostsv4 named.local")).stdout;
+    const own = ok(await board.sh("hostname -I"))
+      .stdout.trim()
+      .split(" ");
+    expect(own).toContain(found.split(" ")[0]!);
     expect(await open("http://named.local/")).toContain("Hello from a very small computer");
     expect(await open("http://board.local/")).toContain('<a href="http://named.local/">named</a>');
   });

@@ -10,6 +10,7 @@
 #   machine.sh exec NAME COMMAND...         as root inside, with nothing of this environment; gives its exit status
 #   machine.sh copy NAME FILE... FOLDER     puts files into it
 #   machine.sh root NAME | address NAME     its root folder, its address
+#   machine.sh cable NAME OTHER             one network for two machines that run, so that they hear each other's multicasts
 #   machine.sh init NAME | memory NAME      its first process, as seen from here; most bytes that it used, where there is a cap
 #   machine.sh stop NAME | cut NAME         shuts it down; takes away its power
 #   machine.sh destroy NAME | list
@@ -205,6 +206,18 @@ wire() {
   printf '%s\n' "$network.$n.2" >"$home/$1/address"
 }
 
+# Each machine has a network of its own, over which no multicast goes to another.
+cable() {
+  [ -d "$home/$2" ] || die "there is no machine $2"
+  ip link add lan0 netns "piku-$1" type veth peer name lan0 netns "piku-$2"
+  last=1
+  for name in "$1" "$2"; do
+    ip -n "piku-$name" address add "$network.255.$last/24" dev lan0
+    ip -n "piku-$name" link set lan0 up
+    last=$((last + 1))
+  done
+}
+
 unwire() {
   ip netns del "piku-$1" 2>/dev/null || :
   # The devices of a namespace go a while after it.
@@ -352,14 +365,14 @@ sweep() {
 verb=${1:-}
 [ $# = 0 ] || shift
 case $verb in
-  create | boot | exec | copy | root | address | init | memory | stop | cut | destroy)
+  create | boot | exec | copy | root | address | cable | init | memory | stop | cut | destroy)
     [ $# -ge 1 ] || die "$verb needs the name of a machine"
     mkdir -p "$home"
     case $verb in create | root) ;; *) [ -d "$home/$1" ] || die "there is no machine $1" ;; esac
     ;;
 esac
 case $verb in
-  create | boot | stop | destroy) "$verb" "$@" ;;
+  create | boot | cable | stop | destroy) "$verb" "$@" ;;
   system) alone "system-$1-$2" system "$1" "$2" '' ;;
   sweep) alone sweep sweep ;;
   exec) enter "$@" ;;

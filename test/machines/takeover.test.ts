@@ -172,6 +172,25 @@ machines(
       expect(await vassals()).toContain("elder_web.1-");
     });
 
+    story("apps of the original's time are isolated when the board says so", async () => {
+      const seen = async (app: string) =>
+        ok(await machine.ssh(`run ${app} -- ls /home/piku/.piku/apps`)).stdout;
+      expect(await seen("elder")).toBe("cached\nelder\nold\n");
+      ok(await machine.ssh("config:set --global PIKU_ISOLATION=true"));
+      for (const name of ["elder", "cached"]) {
+        ok(await machine.ssh(`restart ${name}`));
+        await answers(name);
+        expect(await seen(name)).toBe(`${name}\n`);
+      }
+      expect(await machine.get("cached.test", "http", "/long")).toStartWith("200 long");
+      await machine.stop();
+      await machine.boot();
+      for (const name of ["elder", "cached"]) await answers(name);
+      const seenByProcess = `for p in $(pgrep -u piku -f '^python3 app.py'); do case $(readlink /proc/$p/cwd) in
+        */apps/elder) ls /proc/$p/root/home/piku/.piku/apps ;; esac; done`;
+      expect(ok(await machine.sh(seenByProcess)).stdout).toBe("elder\n");
+    });
+
     story(
       "the way back: the original has its apps again, and they answer but for a moment; also when it was cut off",
       async () => {

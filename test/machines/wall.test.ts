@@ -3,7 +3,8 @@
  * each kind of process, as a step of a build and by `run`, and the doors that are outside of walls.
  */
 import { expect } from "bun:test";
-import { eventually, fails, list, ok, type Repo, read } from "../e2e/board.ts";
+import { eventually, type Files, fails, list, ok, type Repo, read } from "../e2e/board.ts";
+import { underLoad } from "../e2e/load.ts";
 import { webProbe, wsgiProbe } from "../e2e/probe.ts";
 import { installedStories } from "../e2e/story.ts";
 import { attack, attempts } from "./hostile.ts";
@@ -84,28 +85,97 @@ def app(environ, start_response):
     expect(page("mallory").body).toBe("mallory");
   });
 
-  story("a PHP app is behind its wall as well", () => {
-    ok(board.asRoot(["apt-get", "-qq", "update"], { limit: 300 }));
-    const install = [
-      "apt-get",
-      "-qq",
-      "-y",
-      "--no-install-recommends",
-      "install",
-      "uwsgi-plugin-php",
-    ];
-    ok(board.asRoot(install, { limit: 300 }));
-    const php = {
-      Procfile: "php: public\n",
-      ENV: "NGINX_SERVER_NAME=phil.test\n",
-      "attack.sh": attack,
-      "public/index.php": "<?php passthru('sh ../attack.sh php 2>&1'); echo 'phil';",
+  /** The kinds whose uWSGI plugins a board does not have before somebody installs them. */
+  const plugged: [kind: string, packages: string[], files: Files][] = [
+    [
+      "php",
+      ["uwsgi-plugin-php"],
+      {
+        Procfile: "php: public\n",
+        "public/index.php": "<?php passthru('sh ../attack.sh php 2>&1'); echo 'php';",
+      },
+    ],
+    [
+      "rwsgi",
+      ["uwsgi-plugin-rack-ruby3.1", "ruby-rack"],
+      {
+        Procfile: "rwsgi: config.ru\n",
+        "config.ru":
+          'system "sh attack.sh rwsgi"\nrun ->(env) { [200, { "content-type" => "text/plain" }, ["rwsgi"]] }\n',
+      },
+    ],
+    [
+      "jwsgi",
+      ["uwsgi-plugin-jwsgi-openjdk-17", "openjdk-17-jdk-headless"],
+      {
+        Procfile: "release: javac -d . src/Hello.java\njwsgi: Hello\n",
+        "src/Hello.java": `import java.util.HashMap;
+
+public class Hello {
+  static {
+    try {
+      new ProcessBuilder("sh", "attack.sh", "jwsgi").inheritIO().start().waitFor();
+    } catch (Exception error) {
+      throw new RuntimeException(error);
+    }
+  }
+
+  public static Object[] application(HashMap<String, Object> env) {
+    return new Object[] { 200, new HashMap<String, Object>(), "jwsgi" };
+  }
+}
+`,
+      },
+    ],
+  ];
+  for (const [kind, packages, files] of plugged)
+    story(`a ${kind} app is behind its wall as well`, () => {
+      const get = ["apt-get", "-qq", "-y", "--no-install-recommends", "install", ...packages];
+      ok(board.asRoot(["apt-get", "-qq", "update"], { limit: 300 }));
+      ok(board.asRoot(get, { limit: 600 }));
+      const own = { ENV: `NGINX_SERVER_NAME=${kind}.test\n`, "attack.sh": attack };
+      // Each process of a JVM loads the app, and would try it all at once with the others.
+      const settings = ["UWSGI_PROCESSES=1", "PIKU_HEALTHCHECK=false"];
+      ok(board.ssh("config:set", kind, `V=${victim()}`, ...settings));
+      ok(board.push(board.repo(undefined, { ...files, ...own }), kind));
+      eventually(() => expect(page(kind).body).toEndWith(kind), 60);
+      eventually(() => expect(list(`${root()}/data/${kind}`)).toContain(`tried.${kind}`), 60);
+      expect(tried(kind, kind)).toEqual(held);
+    });
+
+  story("while an app eats memory and forks, the neighbour answers 5,000 requests", async () => {
+    const greedy = `import os, sys, time
+# By then it is live.
+time.sleep(5)
+if sys.argv[1] == "eat":
+    kept = []
+    while True:
+        kept.append(b"x" * (1 << 20))
+while True:
+    try:
+        if os.fork() == 0:
+            time.sleep(6000)
+    except OSError:
+        time.sleep(0.01)
+`;
+    const files = {
+      Procfile: "worker: exec python3 app.py eat\nfork: exec python3 app.py fork\n",
+      ENV: "PIKU_MEMORY=100M\nPIKU_PROCESSES=40\n",
+      "app.py": greedy,
     };
-    ok(board.ssh("config:set", "phil", `V=${victim()}`, "PIKU_HEALTHCHECK=false"));
-    ok(board.push(board.repo(undefined, php), "phil"));
-    board.get("/", { host: "phil.test" });
-    eventually(() => expect(list(`${root()}/data/phil`)).toContain("tried.php"), 60);
-    expect(tried("phil", "php")).toEqual(held);
+    const forked = "ps -eo args | grep -c '^python3 app.py for[k]'";
+    const { asked, failed } = await underLoad(board, "bank.test", 5000, async () => {
+      ok(board.push(board.repo(undefined, files), "greedy"));
+      for (let i = 0; i < 300 && Number(shell(forked).stdout) < 20; i++) await Bun.sleep(200);
+      expect(Number(shell(forked).stdout)).toBeGreaterThan(20);
+      await Bun.sleep(5000);
+    });
+    console.log(`the neighbour answered ${asked - failed.length} of ${asked}`);
+    expect(failed).toEqual([]);
+    expect(asked).toBeGreaterThanOrEqual(5000);
+    expect(Number(shell(forked).stdout)).toBeLessThan(60);
+    ok(board.ssh("destroy", "greedy", "--purge"));
+    expect(Number(shell(forked).stdout)).toBe(0);
   });
 
   story("what it ends are its own processes only", () => {
@@ -235,5 +305,18 @@ def app(environ, start_response):
     again(() => ok(board.ssh("rollback", "mallory")));
     again(() => board.reboot());
     expect(page("bank").body).toBe("bank");
+  });
+
+  story("--uninstall leaves nothing of --class among the units, and it comes back", () => {
+    const units = "find /etc/systemd /usr/lib/systemd -path '*uwsgi-piku*' -o -name 'piku-web*'";
+    expect(ok(shell(units)).stdout).toContain("uwsgi-piku.service.d/z-class.conf");
+    ok(board.install("--uninstall"));
+    expect(ok(shell(units)).stdout).toBe("");
+    expect(list(`${root()}/data/bank`)).toContain("ledger");
+    ok(board.install());
+    eventually(() => expect(page("bank").body).toBe("bank"), 60);
+    // Its keys went as well.
+    const ls = ["run", "mallory", "--", "ls", "/home/piku/.piku/apps"];
+    expect(ok(board.piku(...ls)).stdout).toBe("mallory\n");
   });
 });
