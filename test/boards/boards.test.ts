@@ -114,9 +114,8 @@ for (const { name, what } of boards)
       pushed("app", { ...wsgiProbe("app.test"), "requirements.txt": "" });
       await answerAll("one");
       isWell();
-      told(
-        `${ok(board.on("root", "free -m | awk 'NR == 2 { print $3 }'")).stdout.trim()} MB of memory used, of ${ok(board.on("root", "free -m | awk 'NR == 2 { print $2 }'")).stdout.trim()}`,
-      );
+      const free = `free -m | awk 'NR == 2 { print $3 " MB of memory used, of " $2 }'`;
+      told(ok(board.on("root", free)).stdout.trim());
     });
 
     story("they are there again after a reboot", async () => {
