@@ -69,7 +69,9 @@ for (const { name, what } of boards)
     const told = (line: string) => console.log(`${name}: ${line}`);
     const answers = async (host: string, body: string) => {
       let answer = "";
-      for (let i = 0; i < 60 && !answer.startsWith(`200 ${body}`); i++) {
+      // It may be booting, on a machine that is busy.
+      const until = Date.now() + 1_200_000;
+      while (!answer.startsWith(`200 ${body}`) && Date.now() < until) {
         answer = await board.page(host);
         await Bun.sleep(1000);
       }
