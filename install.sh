@@ -12,8 +12,8 @@
 set -eu
 umask 022
 LC_ALL=C
-# A plain `su` leaves root without the folders of its own programs.
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+# A plain `su` leaves root without the folders of its own programs, and a service of Alpine's finds busybox's before those of packages.
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 export LC_ALL PATH DEBIAN_FRONTEND=noninteractive
 
 # Where the release is; `npm run build` writes it into dist/install.sh when it is told (PIKU_RELEASES).

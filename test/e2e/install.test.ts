@@ -141,6 +141,13 @@ for (const shell of shells) {
     fs.rmSync(place, { recursive: true });
   });
 
+  test(`${name}: boards: a service of Alpine's has busybox's programs first, whose setpriv does not do`, () => {
+    const [, line] = /^(PATH=.*)$/m.exec(functions)!;
+    expect(tell(shell, `PATH=/bin:/sbin:/usr/bin:/usr/sbin; ${line}; echo "$PATH"`, "")).toMatch(
+      /^[^:]*:[^:]*:\/usr\/sbin:\/usr\/bin:\/sbin:\/bin:/,
+    );
+  });
+
   test.each([
     ["10.0", "allowusers pi root\nport 2200"],
     ["10.6", "AllowUsers pi root\nPort 2200"],
