@@ -1501,7 +1501,9 @@ say_done() {
   best=${name:-${address:-$(uname -n)}}
   other=
   if [ -n "$name" ] && [ -n "$address" ]; then other="   (or $address in place of $name)"
-  elif [ -n "$address" ]; then other="   (or $(uname -n) in place of $address, where that name is known)"; fi
+  elif [ -n "$address" ]; then
+    case $(uname -n) in '(none)' | localhost*) ;; *) other="   (or $(uname -n) in place of $address, where that name is known)" ;; esac
+  fi
   at=$user@$best:APP
   [ "${ssh_port:-22}" = 22 ] || at=ssh://$user@$best:$ssh_port/APP
   say "Done. On your machine: git remote add piku $at && git push piku main$other"

@@ -772,6 +772,14 @@ date() { [ "$2" = -s ] || echo 2026-04-27 10:00:00; }; work=$home first_boot= pl
     },
   );
 
+  test.each(["(none)", "localhost"])(
+    `${name}: boards: a machine without a name, %s, was named by it`,
+    (said) => {
+      const world = `local_name() { :; }; uname() { echo '${said}'; }; address=10.0.0.7 ssh_port=22`;
+      expect(tell(shell, `${world}; say_done`)).toEndWith("@10.0.0.7:APP && git push piku main");
+    },
+  );
+
   test(`${name}: going over that was cut off before its nginx was enabled had none after the next boot`, () => {
     const world = `systemctl() { echo "systemctl $*"; }; nginx() { :; }; user=piku group=piku others= go_over= units=$home`;
     const told = inFolder({ "piku-web.service": "" }, `${world}; start_own_unit`);
