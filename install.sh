@@ -50,9 +50,9 @@ END
 # IDs of os-release; tried or not; package manager; nginx's user; folder of nginx's http files; service of sshd; packages.
 distributions() {
   cat <<'END'
-debian,raspbian,ubuntu tried apt www-data /etc/nginx/conf.d ssh git openssh-server nginx uwsgi-core uwsgi-plugin-python3 python3-venv openssl curl ca-certificates
-fedora,rhel,centos untried dnf nginx /etc/nginx/conf.d sshd git-core openssh-server nginx uwsgi uwsgi-plugin-python3 python3 openssl curl ca-certificates tar
-alpine untried apk nginx /etc/nginx/http.d sshd git openssh-server nginx uwsgi uwsgi-python3 python3 openssl curl ca-certificates util-linux coreutils findutils tar
+debian,raspbian,ubuntu tried apt www-data /etc/nginx/conf.d ssh git openssh-server openssh-client nginx uwsgi-core uwsgi-plugin-python3 python3-venv openssl curl ca-certificates
+fedora,rhel,centos untried dnf nginx /etc/nginx/conf.d sshd git-core openssh-server openssh-clients nginx uwsgi uwsgi-plugin-python3 python3 openssl curl ca-certificates tar
+alpine untried apk nginx /etc/nginx/http.d sshd git openssh-server openssh-client-default nginx uwsgi uwsgi-python3 python3 openssl curl ca-certificates util-linux coreutils findutils tar
 END
 }
 
