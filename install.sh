@@ -12,8 +12,8 @@
 set -eu
 umask 022
 LC_ALL=C
-# A plain `su` leaves root without the folders of its own programs.
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+# A plain `su` leaves root without the folders of its own programs, and a service of Alpine's finds busybox's before those of packages.
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 export LC_ALL PATH DEBIAN_FRONTEND=noninteractive
 
 # Where the release is; `npm run build` writes it into dist/install.sh when it is told (PIKU_RELEASES).
@@ -50,9 +50,9 @@ END
 # IDs of os-release; tried or not; package manager; nginx's user; folder of nginx's http files; service of sshd; packages.
 distributions() {
   cat <<'END'
-debian,raspbian,ubuntu tried apt www-data /etc/nginx/conf.d ssh git openssh-server nginx uwsgi-core uwsgi-plugin-python3 python3-venv openssl curl ca-certificates
-fedora,rhel,centos untried dnf nginx /etc/nginx/conf.d sshd git-core openssh-server nginx uwsgi uwsgi-plugin-python3 python3 openssl curl ca-certificates tar
-alpine untried apk nginx /etc/nginx/http.d sshd git openssh-server nginx uwsgi uwsgi-python3 python3 openssl curl ca-certificates util-linux coreutils findutils tar
+debian,raspbian,ubuntu tried apt www-data /etc/nginx/conf.d ssh git openssh-server openssh-client nginx uwsgi-core uwsgi-plugin-python3 python3-venv openssl curl ca-certificates
+fedora,rhel,centos untried dnf nginx /etc/nginx/conf.d sshd git-core openssh-server openssh-clients nginx uwsgi uwsgi-plugin-python3 python3 openssl curl ca-certificates tar
+alpine untried apk nginx /etc/nginx/http.d sshd git openssh-server openssh-client-default nginx uwsgi uwsgi-python3 python3 openssl curl ca-certificates util-linux coreutils findutils tar
 END
 }
 
@@ -335,7 +335,8 @@ install_packages() {
 
 is_installed() {
   case $manager in
-    apt) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
+    # As itself or by another that stands for it, as uwsgi does for uwsgi-core after Debian 13.
+    apt) dpkg-query -W -f '${db:Status-Status} ${Package}, ${Provides},\n' 2>/dev/null | grep -qE "^installed (.*, )?$1[ ,]" ;;
     dnf) rpm -q "$1" >/dev/null 2>&1 ;;
     apk) apk info -e "$1" >/dev/null 2>&1 ;;
   esac
@@ -1286,7 +1287,7 @@ write_sshd() {
   fi
   # Debian's default drops clients of a class that push at once. The administrator's own number stays.
   many='MaxStartups 100:30:200'
-  if ! grep -qsx "$many" $sshd_file && sshd -T 2>/dev/null | grep '^maxstartups ' | grep -qvx 'maxstartups 10:30:100'; then many=; fi
+  if ! grep -qsx "$many" $sshd_file && sshd_says | grep '^maxstartups ' | grep -qvx 'maxstartups 10:30:100'; then many=; fi
   put_marked $sshd_file 644 <<END
 $many
 Match User $user
@@ -1312,7 +1313,7 @@ reload_sshd() {
 # Warns of what keeps all keys of piku's user out, as sshd says; sets the port that it listens on.
 check_sshd() {
   kept_out=
-  sshd -T -C "user=$user,host=localhost,addr=127.0.0.1" >"$work/sshd" 2>/dev/null || :
+  sshd_says >"$work/sshd"
   ssh_port=$(sed -n 's/^port //p' "$work/sshd" | head -n 1)
   groups=$(id -Gn "$user")
   # shellcheck disable=SC2086 # a list of words
@@ -1326,6 +1327,9 @@ check_sshd() {
   warn "no key can let anybody in as $user: $why in sshd's configuration. Change that in /etc/ssh/sshd_config, then: systemctl reload $sshd"
 }
 has_pattern() { grep -q "^$1 " "$work/sshd"; }
+
+# What sshd goes by for piku's user, its keywords in small letters: since OpenSSH 10.6 they have capitals.
+sshd_says() { sshd -T -C "user=$user,host=localhost,addr=127.0.0.1" 2>/dev/null | awk '{ $1 = tolower($1); print }'; }
 
 # Whether one of sshd's patterns for a keyword fits one of these names.
 matches() {
@@ -1497,7 +1501,9 @@ say_done() {
   best=${name:-${address:-$(uname -n)}}
   other=
   if [ -n "$name" ] && [ -n "$address" ]; then other="   (or $address in place of $name)"
-  elif [ -n "$address" ]; then other="   (or $(uname -n) in place of $address, where that name is known)"; fi
+  elif [ -n "$address" ]; then
+    case $(uname -n) in '(none)' | localhost*) ;; *) other="   (or $(uname -n) in place of $address, where that name is known)" ;; esac
+  fi
   at=$user@$best:APP
   [ "${ssh_port:-22}" = 22 ] || at=ssh://$user@$best:$ssh_port/APP
   say "Done. On your machine: git remote add piku $at && git push piku main$other"

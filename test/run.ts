@@ -5,6 +5,7 @@
  *   bun test/run.ts long             the longer proofs
  *   bun test/run.ts machines         the stories again on installed boards, then whole machines one after the other (as root)
  *   bun test/run.ts machines push    only those whose file name contains the word
+ *   bun test/run.ts boards           32-bit boards as a whole, an hour (as root)
  *   bun test/run.ts stories push     only those stories whose file name contains the word
  *
  * Stories wait more than they work, so several files are told at once, each on boards of its own;
@@ -23,7 +24,7 @@ const [share = "all", filter = ""] = process.argv.slice(2);
 const sum = { passed: 0, failed: 0, skipped: 0 };
 
 const wanted = (name: string) =>
-  share === name || (share === "all" && !["long", "machines"].includes(name));
+  share === name || (share === "all" && !["long", "machines", "boards"].includes(name));
 if (wanted("lint")) await command("lint", ["npm", "run", "--silent", "lint"]);
 if (wanted("unit"))
   for (const what of ["test/unit", "test/host", "test/quickjs", "test/fuzz"]) await bunTest(what);
@@ -60,8 +61,9 @@ if (wanted("machines")) {
   });
   for (const file of others) await bunTest(file);
 }
+if (wanted("boards")) for (const file of testFiles("test/boards")) await bunTest(file);
 if (!noMachines()) for (const target of targets) machine("destroy", nameOfInstalled(target));
-if (sum.passed + sum.failed === 0 && !(share === "machines" && sum.skipped > 0)) {
+if (sum.passed + sum.failed === 0 && !(["machines", "boards"].includes(share) && sum.skipped > 0)) {
   console.log("No test ran.");
   sum.failed++;
 }

@@ -2,7 +2,8 @@
 # Makes a fresh checkout ready: npm packages, Debian packages, the executables for this machine.
 # As root it installs what is missing; otherwise it names the packages and the one command to install them.
 # `setup.sh tests` also installs what lint needs and, as root, the toolchains that some stories need, `setup.sh long` what makes load and runs exported apps; without them
-# these are skipped; `setup.sh machines` what makes whole machines, which `tests` needs as well, and emulators of other processors.
+# these are skipped; `setup.sh machines` what makes whole machines, which `tests` needs as well, and emulators of other processors,
+# `setup.sh boards` what emulates whole boards besides.
 # `setup.sh bench` installs what measures, and what the original needs.
 set -eu
 cd "$(dirname "$0")/.."
@@ -55,7 +56,7 @@ if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ]; then
 fi
 
 case ${1:-} in
-  tests | machines)
+  tests | machines | boards)
     if [ "$(id -u)" = 0 ]; then
       needs systemd-container command -v systemd-nspawn
       needs debootstrap command -v debootstrap
@@ -64,14 +65,20 @@ case ${1:-} in
     fi
     ;;
 esac
-if [ "${1:-}" = machines ] && [ "$(id -u)" = 0 ]; then
-  needs qemu-system-x86 command -v qemu-system-x86_64
+emulates=
+case ${1:-} in machines | boards) [ "$(id -u)" != 0 ] || emulates=1 ;; esac
+if [ -n "$emulates" ]; then
   needs e2fsprogs command -v mke2fs
-  needs cpio command -v cpio
-  needs kmod command -v depmod
-  needs busybox-static command -v busybox
   needs qemu-user-static command -v qemu-arm-static
   needs binfmt-support command -v update-binfmts
+  needs cpio command -v cpio
+  needs kmod command -v depmod
+  if [ "$1" = machines ]; then
+    needs qemu-system-x86 command -v qemu-system-x86_64
+  else
+    needs qemu-system-arm command -v qemu-system-arm
+    needs device-tree-compiler command -v fdtput
+  fi
 fi
 
 if [ "${1:-}" = long ] && [ "$(id -u)" = 0 ]; then
@@ -117,7 +124,7 @@ if [ -n "$missing" ]; then
 fi
 
 # Where no systemd runs, nobody has told the kernel yet who runs the programs of another processor.
-if [ "${1:-}" = machines ] && [ "$(id -u)" = 0 ] && [ ! -e /proc/sys/fs/binfmt_misc/qemu-arm ]; then
+if [ -n "$emulates" ] && [ ! -e /proc/sys/fs/binfmt_misc/qemu-arm ]; then
   mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
   update-binfmts --enable
 fi

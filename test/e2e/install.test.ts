@@ -127,6 +127,39 @@ for (const shell of shells) {
     expect(tell(shell, `${world}\nhttps_port=443; https_server`)).toContain(expected);
   });
 
+  test.each([
+    ["uwsgi-core", "installed uwsgi-core, ,", "there"],
+    ["uwsgi-core", "installed uwsgi, uwsgi-abi-1, uwsgi-core,", "there"],
+    ["uwsgi-core", "installed uwsgi, uwsgi-core (= 2.0.31-6), x,", "there"],
+    ["uwsgi-core", "installed uwsgi-core-dbg, old-uwsgi-core,", "missing"],
+    ["uwsgi-core", "config-files uwsgi-core, ,", "missing"],
+  ])(`${name}: boards: a package that another stands for: %s, %s`, (wanted, said, expected) => {
+    const place = fs.mkdtempSync("/tmp/piku-dpkg-");
+    fs.writeFileSync(`${place}/dpkg-query`, `#!/bin/sh\necho '${said}'\n`, { mode: 0o755 });
+    const line = `PATH=${place}:$PATH manager=apt; is_installed ${wanted} && echo there || echo missing`;
+    expect(tell(shell, line)).toBe(expected);
+    fs.rmSync(place, { recursive: true });
+  });
+
+  test(`${name}: boards: a service of Alpine's has busybox's programs first, whose setpriv does not do`, () => {
+    const [, line] = /^(PATH=.*)$/m.exec(functions)!;
+    expect(tell(shell, `PATH=/bin:/sbin:/usr/bin:/usr/sbin; ${line}; echo "$PATH"`, "")).toMatch(
+      /^[^:]*:[^:]*:\/usr\/sbin:\/usr\/bin:\/sbin:\/bin:/,
+    );
+  });
+
+  test.each([
+    ["10.0", "allowusers pi root\nport 2200"],
+    ["10.6", "AllowUsers pi root\nPort 2200"],
+  ])(`${name}: boards: how OpenSSH %s writes its keywords`, (_, said) => {
+    const work = fs.mkdtempSync("/tmp/piku-sshd-");
+    const world = `work=${work}; sshd=ssh; sshd() { printf '%s\n' '${said}'; }; id() { echo piku; }`;
+    expect(tell(shell, `${world}; check_sshd 2>&1; echo "$ssh_port $kept_out"`)).toMatch(
+      /^Warning: no key can let anybody in as piku: AllowUsers does not name piku .*\n2200 1$/,
+    );
+    fs.rmSync(work, { recursive: true });
+  });
+
   test.each(["alpine", "fedora"])(
     `${name}: %s: GNU tar, which a backup is made with, was not installed`,
     (id) => {
@@ -736,6 +769,14 @@ date() { [ "$2" = -s ] || echo 2026-04-27 10:00:00; }; work=$home first_boot= pl
       expect(tell(shell, `${world}; say_done`)).toBe(
         `-----> Done. On your machine: git remote add piku ${expected}`,
       );
+    },
+  );
+
+  test.each(["(none)", "localhost"])(
+    `${name}: boards: a machine without a name, %s, was named by it`,
+    (said) => {
+      const world = `local_name() { :; }; uname() { echo '${said}'; }; address=10.0.0.7 ssh_port=22`;
+      expect(tell(shell, `${world}; say_done`)).toEndWith("@10.0.0.7:APP && git push piku main");
     },
   );
 

@@ -20,9 +20,12 @@ export function noMachines(arch = "amd64"): string | undefined {
 }
 
 /** Runs machine.sh and waits for it: minutes, where a system has to be made first. */
-export function machine(...words: string[]): Ran {
+export const machine = (...words: string[]) => made([script, ...words]);
+
+/** The same for another script that makes systems. */
+export function made(argv: readonly string[]): Ran {
   const began = performance.now();
-  const ran = spawnSync(script, words, {
+  const ran = spawnSync(argv[0]!, argv.slice(1), {
     encoding: "utf8",
     timeout: 1_800_000,
     killSignal: "SIGKILL",
@@ -31,7 +34,7 @@ export function machine(...words: string[]): Ran {
   const [stdout, stderr] = [ran.stdout ?? "", ran.stderr ?? ""];
   const ms = performance.now() - began;
   return {
-    command: `machine.sh ${words.join(" ")}`,
+    command: argv.join(" "),
     status: ran.status ?? 128,
     stdout,
     stderr,

@@ -8,6 +8,7 @@ import { dist, installedFrom, machines, serveDist } from "./machine.ts";
 const kinds = [
   { arch: "amd64", suite: "bookworm" },
   { arch: "amd64", suite: "trixie" },
+  { arch: "amd64", suite: "forky" },
   { arch: "armhf", suite: "bookworm", memory: "512M" },
 ];
 
@@ -97,9 +98,9 @@ machines(kinds, (machine, story) => {
       const asked = async (name: string) =>
         ok(
           await machine.sh(
-            `sshd -T -C user=${name},host=x,addr=127.0.0.1 | grep -E '^(maxstartups|passwordauth)' | sort`,
+            `sshd -T -C user=${name},host=x,addr=127.0.0.1 | grep -iE '^(maxstartups|passwordauth)' | sort`,
           ),
-        ).stdout;
+        ).stdout.toLowerCase();
       expect(await asked("piku")).toBe("maxstartups 100:30:200\npasswordauthentication no\n");
       expect(await asked("root")).toBe("maxstartups 100:30:200\npasswordauthentication yes\n");
     },

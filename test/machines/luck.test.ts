@@ -8,7 +8,20 @@ import { sign } from "../e2e/publish.ts";
 import { ok, type Ran } from "../e2e/sandbox.ts";
 import { machines } from "./machine.ts";
 
-machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
+const kinds = [
+  { arch: "amd64", suite: "bookworm" },
+  { arch: "amd64", suite: "trixie" },
+  { arch: "armhf", suite: "bookworm" },
+];
+
+machines(kinds, (machine, story) => {
+  const { arch, suite } = machine.kind;
+  const isEmulated = arch !== "amd64";
+  /** What it is installed from, the best first; the megabytes that the first may need. */
+  const [targets, megabytes] = isEmulated
+    ? [["linux-armv7", "linux-armv6"], 10]
+    : [["linux-x64", "linux-x64-lite"], 130];
+  const executable = `piku-${targets[0]}`;
   const release = () => `${machine.root}/root/release`;
   const install = "sh /root/release/install.sh";
   const error = (ran: Ran) => {
@@ -62,17 +75,17 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
     ],
     [
       "a sum that does not fit",
-      "cd /root/release; cp piku-linux-x64 kept; printf x >>piku-linux-x64",
+      `cd /root/release; cp ${executable} kept; printf x >>${executable}`,
       install,
-      "cd /root/release; mv kept piku-linux-x64",
-      /^Error: checksum mismatch: piku-linux-x64\nHint: .*run this again$/,
+      `cd /root/release; mv kept ${executable}`,
+      /^Error: checksum mismatch: piku-linux-\w+\nHint: .*run this again$/,
     ],
     [
       "an executable that was cut short",
-      "cd /root/release; cp piku-linux-x64 kept; truncate -s 1000000 piku-linux-x64",
+      `cd /root/release; cp ${executable} kept; truncate -s 1000000 ${executable}`,
       install,
-      "cd /root/release; mv kept piku-linux-x64",
-      /^Error: checksum mismatch: piku-linux-x64/,
+      `cd /root/release; mv kept ${executable}`,
+      /^Error: checksum mismatch: piku-linux-/,
     ],
     [
       "sums that were cut short",
@@ -118,14 +131,16 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
     ],
     [
       "no room for the download",
-      "mount -t tmpfs -o size=20m none /tmp",
+      "mount -t tmpfs -o size=5m none /tmp",
       install,
       "umount /tmp",
-      /^Error: \/tmp has only 20 MB left, and 130 MB are needed\nHint: make room, then run this again$/,
+      new RegExp(
+        `^Error: /tmp has only 5 MB left, and ${megabytes} MB are needed\nHint: make room, then run this again$`,
+      ),
     ],
     [
       "packages that cannot be got",
-      "mv /etc/apt/sources.list /root/; echo 'deb http://127.0.0.1:9/debian bookworm main' >/etc/apt/sources.list; rm -rf /var/lib/apt/lists",
+      `mv /etc/apt/sources.list /root/; echo 'deb http://127.0.0.1:9/debian ${suite} main' >/etc/apt/sources.list; rm -rf /var/lib/apt/lists`,
       install,
       "mv /root/sources.list /etc/apt/",
       /^Error: the packages could not be installed: .*\nHint: all of it is in \/var\/log\/piku-install.log; then run this again$/,
@@ -134,7 +149,7 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
 
   story("a machine", async () => {
     await machine.boot();
-    await machine.release(["install.sh", "piku-linux-x64", "piku-linux-x64-lite"]);
+    await machine.release(["install.sh", ...targets.map((name) => `piku-${name}`)]);
     const odd = "#!/bin/sh\necho no such thing >&2; exit 3\n";
     fs.writeFileSync(`${release()}/piku-linux-odd`, odd);
     sign(release());
@@ -160,9 +175,9 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
   });
 
   story("killed at any moment and run again, it is whole", async () => {
-    for (const seconds of ["0.3", "1", "2.5", "5", "7", "9"]) {
+    for (const seconds of [0.3, 1, 2.5, 5, 7, 9]) {
       await machine.sh(
-        `setsid timeout -s KILL ${seconds} ${install} --key /root/id.pub >/dev/null 2>&1; pkill -KILL apt-get; pkill -KILL dpkg; true`,
+        `setsid timeout -s KILL ${isEmulated ? 12 * seconds : seconds} ${install} --key /root/id.pub >/dev/null 2>&1; pkill -KILL apt-get; pkill -KILL dpkg; true`,
       );
     }
     ok(await machine.sh(`${install} --key /root/id.pub`));
@@ -247,7 +262,7 @@ machines([{ arch: "amd64", suite: "bookworm" }], (machine, story) => {
   });
 
   story("no room for piku's home", async () => {
-    ok(await machine.sh("mount -t tmpfs -o size=20m none /home/piku"));
+    ok(await machine.sh("mount -t tmpfs -o size=5m none /home/piku"));
     const ran = await machine.sh(install);
     ok(await machine.sh("umount /home/piku"));
     expect(error(ran)).toMatch(/^Error: \/home\/piku has only \d+ MB left/);

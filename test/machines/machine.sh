@@ -2,10 +2,10 @@
 # Whole Debian machines with their own systemd and network, to try on them what only a real board shows. For root on Debian;
 # `test/setup.sh machines` installs what this needs. By hand:
 #
-#   machine.sh create NAME [--suite SUITE] [--arch ARCH] [--baked | --openrc] [--from MACHINE]
-#       a fresh machine: bookworm or trixie; amd64, arm64 or armhf (emulated unless it is this machine's). --baked: what
-#       install.sh installs is there already. --openrc: that, and OpenRC is its init. --from: as that one is, which must not
-#       run, now or later
+#   machine.sh create NAME [--suite SUITE] [--arch ARCH] [--baked | --openrc | --board] [--from MACHINE]
+#       a fresh machine: bookworm, trixie, forky or sid; amd64, arm64, armhf or armel (emulated unless it is this machine's).
+#       --baked: what install.sh installs is there already. --openrc: that, and OpenRC is its init. --board: that,
+#       and what the original needs. --from: as that one is, which must not run, now or later
 #   machine.sh boot NAME [MEMORY]           until its init is up; MEMORY is a cap such as 512M
 #   machine.sh exec NAME COMMAND...         as root inside, with nothing of this environment; gives its exit status
 #   machine.sh copy NAME FILE... FOLDER     puts files into it
@@ -61,15 +61,23 @@ mirror() { apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 
 # A fresh system: `base SUITE ARCH FOLDER`.
 base() {
   [ "$2" = "$native" ] || test -e "/proc/sys/fs/binfmt_misc/qemu-$(emulated "$2")" || die "$2 cannot be run here: test/setup.sh machines $2"
-  # shellcheck disable=SC2046 # none or one
-  debootstrap --arch="$2" --variant=minbase --include=systemd,systemd-sysv,dbus,ca-certificates,iproute2,procps "$1" "$3" $(mirror) ||
+  script=$1
+  # What Debian 12 does not know yet is made as its sid.
+  [ -e "/usr/share/debootstrap/scripts/$script" ] || script=sid
+  from=$(mirror)
+  debootstrap --arch="$2" --variant=minbase --include=systemd,systemd-sysv,dbus,ca-certificates,iproute2,procps "$1" "$3" "${from:-http://deb.debian.org/debian}" "$script" ||
     die "debootstrap failed: see $3.log"
+  # A mirror may be behind what changes each day.
+  case $1 in forky | sid) echo 'Acquire::Check-Valid-Until "false";' >"$3/etc/apt/apt.conf.d/mirror" ;; esac
   rm -f "$3"/var/cache/apt/archives/*.deb "$3/etc/machine-id"
 }
 
 emulated() { case $1 in arm64) echo aarch64 ;; armhf | armel) echo arm ;; *) echo "$1" ;; esac; }
 
-# The same with the packages of a board, and with OpenRC if its folder is called so: `bake SUITE ARCH FOLDER`.
+# What else is installed.
+more_packages() { case $1 in openrc) echo openrc ;; board) echo python3-click virtualenv ;; esac; }
+
+# The same with the packages of a board, and more: `bake SUITE ARCH FOLDER baked|openrc|board`.
 bake() {
   [ -n "$(packages_of_board)" ] || die "install.sh has no packages for Debian where they were"
   from=$(system "$1" "$2" '')
@@ -77,23 +85,23 @@ bake() {
   give_certificates "$3"
   # shellcheck disable=SC2046 # lists of words
   systemd-nspawn --quiet --register=no --keep-unit --pipe --resolv-conf=copy-host -D "$3" --setenv=DEBIAN_FRONTEND=noninteractive \
-    sh -c 'apt-get -q update && exec apt-get -q -y --no-install-recommends install "$@"' sh $(packages_of_board) $(case $3 in *-openrc-*) echo openrc ;; esac) || die "packages could not be installed: see $3.log"
+    sh -c 'apt-get -q update && exec apt-get -q -y --no-install-recommends install "$@"' sh $(packages_of_board) $(more_packages "$4") || die "packages could not be installed: see $3.log"
   rm -f "$3"/var/cache/apt/archives/*.deb "$3/etc/machine-id"
 }
 
-# The folder of a system, which is made unless it is there: `system SUITE ARCH baked|openrc|''`.
+# The folder of a system, which is made unless it is there: `system SUITE ARCH baked|openrc|board|''`.
 system() {
   place=$cache/$1-$2
   way=base
   if [ -n "$3" ]; then
     way=bake
-    place=$place-$3-$(packages_of_board | sha256sum | cut -c 1-12)
+    place=$place-$3-$({ packages_of_board; more_packages "$3"; } | sha256sum | cut -c 1-12)
   fi
   # Only what is whole has its name.
   if [ ! -d "$place" ]; then
     mkdir -p "$cache"
     rm -rf --one-file-system "$place.new"
-    ("$way" "$1" "$2" "$place.new") >"$place.new.log" 2>&1 || { tail -n 5 "$place.new.log" >&2; exit 1; }
+    ("$way" "$1" "$2" "$place.new" "$3") >"$place.new.log" 2>&1 || { tail -n 5 "$place.new.log" >&2; exit 1; }
     mv "$place.new" "$place"
   fi
   printf '%s\n' "$place"
@@ -129,6 +137,7 @@ create() {
       --from) from=$2 && shift ;;
       --baked) baked=baked ;;
       --openrc) baked=openrc openrc=1 ;;
+      --board) baked=board ;;
       *) die "create has no option '$1'" ;;
     esac
     shift

@@ -11,7 +11,7 @@ import { build } from "../../build.ts";
 import { ok } from "../e2e/board.ts";
 import { skipped } from "../e2e/story.ts";
 import { buildUnitTests, runUnitTests } from "../quickjs/program.ts";
-import { machine, noMachines } from "./command.ts";
+import { machine, made, noMachines } from "./command.ts";
 import { dist } from "./machine.ts";
 
 const root = path.resolve(import.meta.dir, "../..");
@@ -29,17 +29,31 @@ interface Row {
 // An emulator takes the libraries that Bun's executable needs from a system of that processor.
 const noArm64 = noMachines("arm64");
 const arm64 = noArm64 ? "" : ok(machine("system", "bookworm", "arm64")).stdout.trim();
+/** The folder with what musl's wants. */
+const musl = (arch: "x64" | "arm64") =>
+  noArm64 ? "" : ok(made([path.join(import.meta.dir, "musl.sh"), arch])).stdout.trim();
+const [muslX64, muslArm64] = [musl("x64"), musl("arm64")];
 const rows: Row[] = [
   { name: "linux-x64", size: 115 },
   { name: "linux-x64-lite", size: 3 },
-  { name: "linux-x64-musl", size: 115, untried: "no system with musl to run it on" },
+  {
+    name: "linux-x64-musl",
+    size: 115,
+    emulator: [`${muslX64}/lib/ld-musl-x86_64.so.1`, "--library-path", `${muslX64}/usr/lib`],
+    untried: noArm64,
+  },
   {
     name: "linux-arm64",
     size: 115,
     emulator: ["qemu-aarch64-static", "-L", arm64],
     untried: noArm64,
   },
-  { name: "linux-arm64-musl", size: 115, untried: "no system with musl to run it on" },
+  {
+    name: "linux-arm64-musl",
+    size: 115,
+    emulator: ["qemu-aarch64-static", "-L", muslArm64, "-E", "LD_LIBRARY_PATH=/usr/lib"],
+    untried: noArm64,
+  },
   { name: "linux-arm64-lite", size: 2.6, emulator: ["qemu-aarch64-static"] },
   { name: "linux-armv7", size: 2, emulator: ["qemu-arm-static", "-cpu", "cortex-a7"] },
   { name: "linux-armv6", size: 2.5, emulator: ["qemu-arm-static", "-cpu", "arm1176"] },

@@ -1,17 +1,15 @@
-/** A whole virtual machine with a kernel of its own (virtual.sh), spoken to by ssh and http. */
+/** Whole virtual machines with a kernel of their own, spoken to by ssh and http. */
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { type Files, freePorts, ok, type Ran, systemPath } from "../e2e/board.ts";
+import { type Files, freePorts, type How, ok, type Ran, systemPath } from "../e2e/board.ts";
+import { sign } from "../e2e/publish.ts";
 import { noMachines } from "./command.ts";
 import { dist } from "./machine.ts";
 
-const script = path.join(import.meta.dir, "virtual.sh");
-
 /** Why no virtual machine can be made here; undefined where one can. */
 export function noVirtual(): string | undefined {
-  const lacking = ["qemu-system-x86_64", "mke2fs", "cpio", "depmod", "busybox"].filter(
+  const lacking = ["qemu-system-x86_64", "mke2fs", "cpio", "depmod"].filter(
     (name) => !Bun.which(name, { PATH: systemPath }),
   );
   return (
@@ -21,46 +19,67 @@ export function noVirtual(): string | undefined {
   );
 }
 
-export class Virtual {
+/** One that this script boots from a disk in a folder. */
+export class Whole {
   // On a disk: it is larger than what may be in memory.
   readonly folder = fs.mkdtempSync("/var/tmp/piku-virtual-");
   ssh = 0;
   http = 0;
 
-  /** Makes its disk, on which this executable's release is installed. */
-  create(target: string) {
+  /** With the seconds that a slow one may take for an answer. */
+  constructor(
+    readonly script: string,
+    readonly patience: number,
+  ) {}
+
+  /** Makes its disk from a release of these executables. */
+  make(targets: readonly string[], ...words: string[]) {
     const release = `${this.folder}/release`;
     fs.mkdirSync(release);
-    fs.copyFileSync(path.resolve(dist, "../install.sh"), `${release}/install.sh`);
-    fs.copyFileSync(`${dist}/piku-${target}`, `${release}/piku-${target}`);
-    const bytes = fs.readFileSync(`${dist}/piku-${target}`);
-    const sum = createHash("sha256").update(bytes).digest("hex");
-    fs.writeFileSync(`${release}/SHA256SUMS`, `${sum}  piku-${target}\n`);
-    ok(this.#run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", `${this.folder}/id`]));
-    ok(this.#run([script, "create", this.folder, "bookworm", target]));
+    for (const name of ["install.sh", ...targets.map((target) => `piku-${target}`)])
+      fs.copyFileSync(`${dist}/${name}`, `${release}/${name}`);
+    sign(release);
+    ok(this.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", `${this.folder}/id`]));
+    return ok(this.run([this.script, "create", this.folder, ...words]));
   }
 
-  /** Boots it, with these words on its kernel's command line, and waits until it answers. */
-  async boot(...options: string[]) {
+  /** Turns it on, with these words on its kernel's command line. */
+  turnOn(...options: string[]) {
     [this.ssh, this.http] = freePorts(2) as [number, number];
-    ok(this.#run([script, "boot", this.folder, `${this.ssh}`, `${this.http}`, options.join(" ")]));
+    ok(
+      this.run([
+        ...[this.script, "boot", this.folder, `${this.ssh}`, `${this.http}`],
+        options.join(" "),
+      ]),
+    );
+  }
+
+  /** Waits until it answers, and all that starts at boot has. */
+  async isUp() {
     for (let tries = 0; tries < 100; tries++) {
       if (this.on("root", "systemctl is-system-running --wait").status < 2) return;
       await Bun.sleep(2000);
     }
-    throw new Error(`it is not up:\n${fs.readFileSync(`${this.folder}/console`, "utf8")}`);
+    throw new Error(`it is not up:\n${this.console}`);
   }
 
-  /** Shuts it down as its owner would. */
-  async shutDown() {
+  get console() {
+    const file = `${this.folder}/console`;
+    return fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "";
+  }
+
+  /** Runs a command that ends the machine, and waits for that. */
+  async end(command: string) {
     const pid = fs.readFileSync(`${this.folder}/pid`, "utf8").trim();
-    this.on("root", "systemctl poweroff");
-    for (let i = 0; i < 120 && fs.existsSync(`/proc/${pid}`); i++) await Bun.sleep(500);
+    this.on("root", command);
+    for (let i = 0; i < 4 * this.patience && fs.existsSync(`/proc/${pid}`); i++)
+      await Bun.sleep(500);
     this.stop();
   }
 
+  /** Takes away its power. */
   stop() {
-    this.#run([script, "stop", this.folder]);
+    this.run([this.script, "stop", this.folder]);
   }
 
   destroy() {
@@ -70,23 +89,30 @@ export class Virtual {
 
   #ssh = () => [
     ...["ssh", "-F", "none", "-i", `${this.folder}/id`, "-p", `${this.ssh}`],
-    ...["BatchMode=yes", "StrictHostKeyChecking=no", "LogLevel=ERROR", "ConnectTimeout=10"].flatMap(
-      (option) => ["-o", option],
-    ),
-    ...["-o", "UserKnownHostsFile=/dev/null"],
+    ...["BatchMode=yes", "StrictHostKeyChecking=no", "LogLevel=ERROR"].flatMap((option) => [
+      "-o",
+      option,
+    ]),
+    ...["-o", `ConnectTimeout=${this.patience}`, "-o", "UserKnownHostsFile=/dev/null"],
   ];
 
   /** One line of a shell of root's, or a command of piku's. */
-  on(user: "root" | "piku", line: string): Ran {
-    return this.#run([...this.#ssh(), `${user}@127.0.0.1`, line]);
+  on(user: string, line: string, how: How = {}): Ran {
+    return this.run([...this.#ssh(), `${user}@127.0.0.1`, line], how);
   }
 
-  /** The status of an answer to a browser. */
-  async get(host: string, page = "/"): Promise<number> {
-    const words = ["-s", "--noproxy", "*", "-m", "60", "-o", "/dev/null", "-w", "%{http_code}"];
+  /** What a browser gets: the status and the body. */
+  async page(host: string, page = "/"): Promise<string> {
+    const words = ["-s", "--noproxy", "*", "-m", `${6 * this.patience}`, "-w", "\n%{http_code}"];
     const url = `http://127.0.0.1:${this.http}${page}`;
-    const child = Bun.spawn(["curl", ...words, "-H", `Host: ${host}`, url]);
-    return Number(await child.stdout.text());
+    const text = await Bun.spawn(["curl", ...words, "-H", `Host: ${host}`, url]).stdout.text();
+    const end = text.lastIndexOf("\n");
+    return `${text.slice(end + 1)} ${text.slice(0, end)}`;
+  }
+
+  /** The status of such an answer. */
+  async get(host: string, page = "/"): Promise<number> {
+    return Number((await this.page(host, page)).split(" ")[0]);
   }
 
   /** Asks for a page until it is called; then how many answers there were, and the bad ones. */
@@ -103,10 +129,16 @@ export class Virtual {
     };
   }
 
-  /** These files as the next commit of an app, pushed. */
-  push(app: string, files: Files): Ran {
+  /** These files as the next commit of an app, pushed to this user. */
+  push(app: string, files: Files, user = "piku"): Ran {
+    const { argv, cwd } = this.commit(app, files, user);
+    return this.run(argv, { cwd });
+  }
+
+  /** The commit, and the command that pushes it. */
+  commit(app: string, files: Files, user: string) {
     const folder = `${this.folder}/${app}`;
-    const git = (...words: string[]) => ok(this.#run(["git", ...words], folder));
+    const git = (...words: string[]) => ok(this.run(["git", ...words], { cwd: folder }));
     if (!fs.existsSync(folder)) {
       fs.mkdirSync(folder);
       git("init", "--quiet", "--initial-branch=main");
@@ -118,22 +150,42 @@ export class Virtual {
       fs.writeFileSync(`${folder}/${name}`, content!);
     git("add", "--all");
     git("commit", "--quiet", "--allow-empty", "-m", "Change");
-    return this.#run(["git", "push", `piku@127.0.0.1:${app}`, "main"], folder);
+    // The branch that the original knows.
+    return { argv: ["git", "push", `${user}@127.0.0.1:${app}`, "main:master"], cwd: folder };
   }
 
-  #run(argv: readonly string[], cwd = "/"): Ran {
+  run(argv: readonly string[], { cwd = "/", input, limit = 1800 }: How = {}): Ran {
     const began = performance.now();
     const ran = spawnSync(argv[0]!, argv.slice(1), {
-      cwd,
-      encoding: "utf8",
-      timeout: 900_000,
-      killSignal: "SIGKILL",
+      ...{ cwd, input, encoding: "utf8", timeout: limit * 1000, killSignal: "SIGKILL" },
     });
-    const [stdout, stderr] = [ran.stdout ?? "", ran.stderr ?? ""];
+    const [stdout, stderr] = [String(ran.stdout ?? ""), String(ran.stderr ?? "")];
     const ms = performance.now() - began;
     return {
       ...{ command: argv.join(" "), status: ran.status ?? 128, ms },
       ...{ stdout, stderr, output: stdout + stderr },
     };
+  }
+}
+
+/** A PC with a baked Debian (virtual.sh). */
+export class Virtual extends Whole {
+  constructor() {
+    super(path.join(import.meta.dir, "virtual.sh"), 10);
+  }
+
+  /** Makes its disk, on which this executable's release is installed. */
+  create(target: string) {
+    this.make([target], "bookworm", target);
+  }
+
+  async boot(...options: string[]) {
+    this.turnOn(...options);
+    await this.isUp();
+  }
+
+  /** Shuts it down as its owner would. */
+  async shutDown() {
+    await this.end("systemctl poweroff");
   }
 }

@@ -49,8 +49,10 @@ function oldPrograms(host: Host, { nginx, paths }: Examined): Finding[] {
     Number(host.capture(["stat", "-L", "-c", "%Z", file]).stdout) * 1000;
   return running.flatMap(({ file, unit, pid }) => {
     const began = every.find((one) => one.pid === pid)?.began;
+    const changed = changedAt(file);
+    // A board without a battery begins in the past: then nothing is known.
     return when(
-      began !== undefined && changedAt(file) > began + 1000,
+      began !== undefined && changed > began + 1000 && changed <= host.now(),
       `${file} was upgraded, and ${unit} still runs the former one`,
       `sudo ${serviceCommand(host, "restart", unit)}`,
     );

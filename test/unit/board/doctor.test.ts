@@ -381,6 +381,17 @@ test.each<[string, Changes, string[]]>([
   expect(wrong.every(({ remedy }) => remedy !== "")).toBe(true);
 });
 
+test("boards: nothing was upgraded where the clock is in the past", () => {
+  const changes = {
+    files: {
+      "/proc/77/stat": stat("77 (nginx) S 1 77 77"),
+      "/proc/80/stat": stat("80 (uwsgi) S 1 80 80"),
+    },
+    answers: { "stat -L": { stdout: `${now / 1000 + 500}\n` } },
+  };
+  expect(wrongIn(changes)).toEqual([]);
+});
+
 test("a newer release, and services of an older install.sh, are told and are no fault", () => {
   const files = {
     [`${root}/ENV`]: "PIKU_RELEASES=https://example.org/piku\n",
