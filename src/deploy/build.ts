@@ -36,6 +36,7 @@ export function build(recorder: Recorder, plan: Plan): Outputs | undefined {
   }
   if (target.builds) voice.start(`${runtime.name} app detected.`);
   if (installs) install(recorder, plan, folder);
+  if (builds.length > 0 && runtime.scratch) host.mkdir(`${folder}/${runtime.scratch}`);
   runSteps(recorder, plan, builds);
   const { goesLive = () => true, isOutput = () => false } = runtime;
   return makes ? { goesLive, isOutput } : undefined;

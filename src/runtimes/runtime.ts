@@ -77,6 +77,11 @@ export interface Runtime {
    * dependencies.
    */
   settings(environment: string, base: Settings, source: Source): Settings;
+  /**
+   * A folder below `environment`, for what builds make on the way. An app behind a wall can write
+   * there as well, where wall.sh names it.
+   */
+  scratch?: string;
   /** What the pusher ought to know, although it works: sentences. */
   warns?(source: Source): string[];
   /** The command of a `web` worker for a Procfile that has none; undefined when it needs none. */

@@ -16,6 +16,8 @@ const wantsRelease = (source: Source) =>
     /\btarget\/release\/|\s(--release|-r)\b/.test(command),
   );
 
+const scratch = "cargo";
+
 /** Rust, built by cargo in the release profile. */
 export const rust: Runtime = {
   name: "Rust",
@@ -25,7 +27,8 @@ export const rust: Runtime = {
   detects: ({ names }) => names.includes("Cargo.toml"),
   // One folder for what cargo (from 1.91) makes on the way, so that a `cargo run` worker need not
   // build dependencies again.
-  settings: (environment) => ({ CARGO_BUILD_BUILD_DIR: `${environment}/cargo` }),
+  settings: (environment) => ({ CARGO_BUILD_BUILD_DIR: `${environment}/${scratch}` }),
+  scratch,
   build: (source) => [
     ...(wantsRelease(source)
       ? [{ title: "Running cargo build", argv: ["cargo", "build", "--release"] }]

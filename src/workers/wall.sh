@@ -113,7 +113,8 @@ else
   show "sockets/$app~" sockets
   keep "repos/$app/objects"
   keep "envs/$app"
-  for folder in "$root/envs/$app"/.[0-9a-f]*; do
+  # Dependencies, and what cargo makes on the way.
+  for folder in "$root/envs/$app"/.[0-9a-f]* "$root/envs/$app/cargo"; do
     if [ -d "$folder" ] && [ ! -L "$folder" ]; then mount --bind "$folder" "$new/root${folder#"$root"}"; fi
   done
 fi
