@@ -36,6 +36,7 @@ needs curl command -v curl
 [ "${1:-}" != tests ] || needs fish command -v fish
 
 if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ]; then
+  needs qemu-user command -v qemu-x86_64
   needs uwsgi-plugin-php test -e /usr/lib/uwsgi/plugins/php_plugin.so
   needs uwsgi-plugin-gevent-python3 test -e /usr/lib/uwsgi/plugins/gevent_python3_plugin.so
   needs uwsgi-plugin-asyncio-python3 test -e /usr/lib/uwsgi/plugins/asyncio_python3_plugin.so
