@@ -107,7 +107,7 @@ function readQuoted(content: string, base: number, behind: string, where: string
   lineEnd.lastIndex = to;
   if (pieces.length > 0 && lineEnd.test(content))
     return {
-      value: pieces.map(unquotedPiece).reduce(joinedPieces),
+      value: joinPieces(pieces.map(unquotedPiece)),
       isLiteral: pieces.every(([, , double]) => !double?.includes("$")),
       from,
       to,
@@ -132,9 +132,28 @@ function unquotedPiece([, single, double]: RegExpExecArray): string {
   );
 }
 
-/** Two pieces of a value as one: backslashes of the first mean nothing for a `$` of the second. */
-const joinedPieces = (first: string, second: string) =>
-  (/^\\*\$/.test(second) ? first.replace(/(?<!\\)\\+$/, "$&$&") : first) + second;
+/** Pieces of a value as one: backslashes of one mean nothing for a `$` at the begin of the next. */
+function joinPieces(pieces: readonly string[]): string {
+  const parts: string[] = [];
+  for (const piece of pieces) {
+    if (/^\\*\$/.test(piece)) parts.push("\\".repeat(lastBackslashes(parts)));
+    parts.push(piece);
+  }
+  return parts.join("");
+}
+
+/** With how many backslashes these texts end, one behind the other. */
+function lastBackslashes(parts: readonly string[]): number {
+  let count = 0;
+  for (let i = parts.length - 1; i >= 0; i--) {
+    const part = parts[i]!;
+    let end = part.length;
+    while (end > 0 && part[end - 1] === "\\") end--;
+    count += part.length - end;
+    if (end > 0) break;
+  }
+  return count;
+}
 
 /** Reads an ENV file that people write. Throws with file and line. */
 export const parseSettings = (content: string, file = "ENV"): Settings =>

@@ -56,9 +56,17 @@ export function readWords(command: Command, words: readonly string[]): Record<st
   const options = Object.fromEntries(optionsOf(command));
   const end = words.indexOf("--");
   // citty keeps arguments under `_`, and an object has a `__proto__`: no options may be called so.
+  // Behind one dash citty takes each letter for an option, but behind one that has a value.
+  const takesValue = (letter: string) =>
+    Object.values(options).some(
+      (option) => option.type === "string" && aliasesOf(option).includes(letter),
+    );
   const odd = words
     .slice(0, end < 0 ? words.length : end)
-    .find((word) => /^-[^=]*[^A-Za-z0-9=-]/.test(word));
+    .find(
+      (word) =>
+        /^-[^=]*[^A-Za-z0-9=-]/.test(word) || (/^-[^-].*_/s.test(word) && !takesValue(word[1]!)),
+    );
   if (odd !== undefined) throw noOption(command, odd);
   const known = explainsItself ? { ...options, ...helpOption } : options;
   const { _: given, ...found } = parseArgs([...words], known);

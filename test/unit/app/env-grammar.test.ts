@@ -13,6 +13,7 @@ import {
   parseSettings,
   readAssignments,
   renderAssignment,
+  storedValue,
 } from "../../../src/app/env-grammar.ts";
 import { parseImport, withoutQuotes } from "../../../src/app/import.ts";
 import { layered } from "../../../src/app/settings.ts";
@@ -266,4 +267,13 @@ test("a quote that was left open took in the line that config:set --global wrote
   expect(changeSettings('A=""\'\n', { NEW_ONE: "a", toString: null }, "ENV")).toBe(
     'A=""\'\nNEW_ONE=a\n',
   );
+});
+
+test.each(["$'", "$\\", "\\$"])("%j, many times, is exported and read within a second", (unit) => {
+  const value = unit.repeat(5_000);
+  const known = { HOME: "/x" };
+  const start = Date.now();
+  const [read] = readAssignments(renderAssignment("A", value, known), "");
+  expect(storedValue(read!, known)).toBe(value);
+  expect(Date.now() - start).toBeLessThan(1000);
 });

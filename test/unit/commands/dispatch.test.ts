@@ -101,6 +101,8 @@ test.each([
   ["apps -json", "there is no option '-json'", "did you mean '--json'?"],
   ["apps --__proto__=x", "there is no option '--__proto__=x'", "usage: apps [options]"],
   ["apps --_", "there is no option '--_'", "usage: apps [options]"],
+  ["logs -f=_", "there is no option '-f=_'", "did you mean '-n'?"],
+  ["apps -A=_", "there is no option '-A=_'", "usage: apps [options]"],
   ["apps && id", "unexpected word '&&'", "usage: apps [options]"],
   ["apps -- --json", "unexpected word '--json'", "usage: apps [options]"],
   ["logs blog --tial 5", "there is no option '--tial'", "did you mean '--tail'?"],
