@@ -103,7 +103,7 @@ stories((board, story) => {
   });
 
   story("an app without a site cannot be closed, and a site from before is named", () => {
-    ok(board.push(board.repo(undefined, { ...webProbe("x"), ENV: "" }), "nosite"));
+    ok(board.push(board.repo(undefined, { Procfile: "worker: exec sleep 1000\n" }), "nosite"));
     expect(fails(board.ssh("maintenance:on", "nosite"), 1).stderr).toContain("no site");
     const site = `${board.pikuRoot}/nginx/shop.conf`;
     fs.writeFileSync(site, fs.readFileSync(site, "utf8").replaceAll("shop.html", "x"));
