@@ -65,8 +65,10 @@ stories((board, story) => {
       expect(board.get("/", { host }).body).toBe("one");
     });
 
+    // A `web` process has to live for a second more after it has answered.
+    const most = kind === "web" ? 2 : 1;
     story(
-      `a push of a ${kind} app that changes only code adds less than a second to git and to the app's start`,
+      `a push of a ${kind} app that changes only code adds less than ${most} s to git and to the app's start`,
       async () => {
         const repo = board.repo(undefined, {
           ...probe("quick.test"),
@@ -87,7 +89,7 @@ stories((board, story) => {
           `quick-${kind}: ${added.map((seconds) => seconds.toFixed(2)).join(", ")} s added`,
         );
         ok(board.ssh("destroy", `quick-${kind}`));
-        expect(Math.min(...added)).toBeLessThan(1);
+        expect(Math.min(...added)).toBeLessThan(most);
       },
     );
 
