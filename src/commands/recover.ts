@@ -8,7 +8,7 @@ import { retire } from "../deploy/retire.ts";
 import { minFree } from "../deploy/space.ts";
 import { Ended, explain } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
-import { writeEmperor } from "../workers/emperor.ts";
+import { writeEmperor } from "../workers/emperor-file.ts";
 import { command } from "./command.ts";
 
 export const recoverCommand = command({

@@ -8,7 +8,7 @@ import { findTool } from "../host/tools.ts";
 import { writeMain } from "../site/main-file.ts";
 import { PikuError } from "../text/errors.ts";
 import { voiceOf } from "../text/output.ts";
-import { writeEmperor } from "../workers/emperor.ts";
+import { writeEmperor } from "../workers/emperor-file.ts";
 import { typedPath } from "./arguments.ts";
 import { command } from "./command.ts";
 

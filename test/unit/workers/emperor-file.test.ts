@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { renderEmperor } from "../../../src/workers/emperor.ts";
+import { renderEmperor } from "../../../src/workers/emperor-file.ts";
 import { appBelow } from "./example.ts";
 
 const app = appBelow("/p");
