@@ -3,7 +3,8 @@ import { expect } from "bun:test";
 import fs from "node:fs";
 import { slowSource, wsgiProbe } from "./probe.ts";
 import { alive, eventually, type Files, filesBelow, ok, read } from "./sandbox.ts";
-import { onlyLong, stories, unlessLong } from "./story.ts";
+import { onlyLong, skipped, stories, unlessLong } from "./story.ts";
+import { hasPlugin } from "./tools.ts";
 import { asking, running } from "./watch.ts";
 
 /** A wsgi app that sleeps after two seconds, with a page that takes as long as its path says. */
@@ -63,6 +64,35 @@ stories((board, story) => {
     expect(web()).toMatchObject({ up: true, restarts: 0 });
     expect(web().asleep).toBeUndefined();
   });
+
+  const others = [
+    ["php", "php", "php", "Hello from PHP\n"],
+    ["ruby-rack", "rwsgi", "rack", "Hello from Rack\n"],
+    ["java-jwsgi", "jwsgi", "jwsgi", "Hello from JWSGI, at /\n"],
+  ] as const;
+  for (const [example, kind, plugin, says] of others) {
+    const title = `a ${kind} app sleeps, and is back for the next request`;
+    if (!hasPlugin(plugin)) {
+      skipped(title, `uWSGI's plugin ${plugin} is not installed`);
+      continue;
+    }
+    long(title, () => {
+      const name = `nap-${kind}`;
+      ok(board.ssh("config:set", name, `NGINX_SERVER_NAME=${name}.test`, "PIKU_IDLE=3s"));
+      ok(board.push(board.repo(example), name));
+      const ask = () => board.get("/", { host: `${name}.test` }).body;
+      const first = () => ps(name)[0]!;
+      for (let i = 0; i < 2; i++) {
+        expect(ask()).toBe(says);
+        expect(first().asleep).toBeUndefined();
+        eventually(
+          () => expect(first()).toMatchObject({ asleep: true, up: true, restarts: 0 }),
+          30,
+        );
+      }
+      ok(board.ssh("destroy", name));
+    });
+  }
 
   long("no request of many is lost while an app falls asleep", async () => {
     const names = ["edge-a", "edge-b", "edge-web"];

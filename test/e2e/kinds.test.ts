@@ -1,12 +1,9 @@
 /** Kinds of processes whose health is told in another way than by loading or listening. */
 import { expect } from "bun:test";
-import fs from "node:fs";
 import { slowSource, webProbe } from "./probe.ts";
 import { type Files, fails, ok } from "./sandbox.ts";
 import { onlyLong, skipped, stories, unlessLong } from "./story.ts";
-import { provide, standIn, withdraw } from "./tools.ts";
-
-const hasPlugin = (name: string) => fs.existsSync(`/usr/lib/uwsgi/plugins/${name}_plugin.so`);
+import { hasPlugin, provide, standIn, withdraw } from "./tools.ts";
 
 stories((board, story) => {
   const page = (host: string) => board.get("/", { host });

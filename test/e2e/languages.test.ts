@@ -4,8 +4,7 @@ import fs from "node:fs";
 import { eventually, fails, freePorts, ok, read } from "./sandbox.ts";
 import { skipped, stories, unlessLong } from "./story.ts";
 import { lackOf } from "./toolchains.ts";
-
-const hasPlugin = (name: string) => fs.existsSync(`/usr/lib/uwsgi/plugins/${name}_plugin.so`);
+import { hasPlugin } from "./tools.ts";
 
 /** Says what a router goes by. */
 const router = `<?php

@@ -5,8 +5,7 @@ import { probeSource, wsgiProbe } from "./probe.ts";
 import { eventually, fails, ok, read } from "./sandbox.ts";
 import { skipped, stories, unlessLong } from "./story.ts";
 import { recorded, recording, standIn } from "./toolchains.ts";
-
-const hasPlugin = (name: string) => fs.existsSync(`/usr/lib/uwsgi/plugins/${name}_plugin.so`);
+import { hasPlugin } from "./tools.ts";
 
 stories((board, story) => {
   /**

@@ -95,3 +95,7 @@ export function install(board: Board, name: string): string {
   fs.writeFileSync(`${folder}/.complete`, "");
   return program;
 }
+
+/** Whether this machine's uWSGI has a plugin. */
+export const hasPlugin = (name: string) =>
+  fs.existsSync(`/usr/lib/uwsgi/plugins/${name}_plugin.so`);
