@@ -6,7 +6,17 @@ import { expect } from "bun:test";
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { probeSource, slowSource, webProbe, wsgiProbe } from "./probe.ts";
-import { type Board, eventually, type Files, fails, freePorts, list, ok, read } from "./sandbox.ts";
+import {
+  type Board,
+  eventually,
+  type Files,
+  fails,
+  freePorts,
+  kill,
+  list,
+  ok,
+  read,
+} from "./sandbox.ts";
 import { longOnAnyBoard, onlyLong, stories } from "./story.ts";
 import { asking, running, sshing, watching } from "./watch.ts";
 
@@ -226,7 +236,7 @@ stories((board, story) => {
         expect(fails(set("bank", "A=1"), 1).output).toContain(`port ${other}`);
         // The app crashes for good: nobody but nginx answers for it.
         fs.renameSync(`${root()}/apps/bank/app.py`, `${root()}/apps/bank/gone.py`);
-        process.kill(board.pidOf(Number(get("bank", "/pid").body)), "SIGKILL");
+        kill(board.pidOf(Number(get("bank", "/pid").body)), "SIGKILL");
         for (let i = 0; i < 6; i++) {
           const { status, body } = get("bank", "/", { headers: { Cookie: "secret=1" } });
           expect([status, body.includes("eve")]).toEqual([502, false]);

@@ -515,6 +515,8 @@ export function readProc(pid: string, name: string): string {
 
 /** Ends a process, or finds it gone. */
 export function kill(pid: number, signal: NodeJS.Signals) {
+  // 0, for a process that is gone, would be all of our own group.
+  if (pid < 2) return;
   try {
     process.kill(pid, signal);
   } catch {

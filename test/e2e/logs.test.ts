@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { webProbe, wsgiProbe } from "./probe.ts";
-import { type Board, eventually, fails, list, ok, quote, read } from "./sandbox.ts";
+import { type Board, eventually, fails, kill, list, ok, quote, read } from "./sandbox.ts";
 import { longOnAnyBoard, stories } from "./story.ts";
 
 /** `logs WORDS`, followed: what it has printed so far; `end` hangs up and waits. */
@@ -133,7 +133,7 @@ time.sleep(1000)
     // It ends, and cannot start again.
     const source = `${board.pikuRoot}/apps/front/app.py`;
     fs.renameSync(source, `${source}.away`);
-    process.kill(board.pidOf(Number(board.get("/pid", { host: "front.test" }).body)), "SIGKILL");
+    kill(board.pidOf(Number(board.get("/pid", { host: "front.test" }).body)), "SIGKILL");
     eventually(() => expect(board.get("/long", { host: "front.test" }).status).toBe(502));
     const lines = shown("front", "--nginx", "--since", "1h");
     const at = (pattern: RegExp) => lines.findIndex((line) => pattern.test(line));
