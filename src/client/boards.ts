@@ -51,17 +51,21 @@ export function askBoards(
   wanted: Wanted,
   words: (place: Place) => readonly string[],
 ): void {
-  const places = names.map((name) => ({ name, place: placeOf(host, name, wanted) }));
-  const isJson = places.some(({ place }) => words(place).includes("--json"));
-  const ask = ({ name, place }: (typeof places)[number]): Answer => {
-    const there = [...sshTo(place.board, hasTerminal(host) && !isJson), lineOf(words(place))];
+  const asked = names.map((name) => {
+    const place = placeOf(host, name, wanted);
+    return { name, board: place.board, words: words(place) };
+  });
+  const isJson = asked.some((one) => one.words.includes("--json"));
+  const isShown = hasTerminal(host) && !isJson;
+  const ask = ({ name, board, words }: (typeof asked)[number]): Answer => {
     // A board that is switched off is told from a slow one within seconds.
-    const argv = there.toSpliced(1, 0, "-o", "ConnectTimeout=10");
-    if (!hasTerminal(host) || isJson) return { name, ...host.capture(argv) };
+    const ssh = sshTo(board, isShown).toSpliced(1, 0, "-o", "ConnectTimeout=10");
+    const argv = [...ssh, lineOf(words)];
+    if (!isShown) return { name, ...host.capture(argv) };
     voiceOf(host).start(name);
     return { name, status: host.run(argv), stdout: "", stderr: "" };
   };
-  const answers = places.map((one) => {
+  const answers = asked.map((one) => {
     const answer = ask(one);
     for (const line of linesIn(answer.stderr)) host.sayError(`${answer.name}: ${line}`);
     if (!isJson) for (const line of linesIn(answer.stdout)) host.say(`${answer.name}: ${line}`);

@@ -29,12 +29,13 @@ export function waitUntilFollows(
   fresh: Board,
   minutes: number,
 ): string | undefined {
-  const [own, former] = [fresh, old].map((board) => keysOf(host, destinationOf(host, board)));
+  const destination = destinationOf(host, fresh);
+  const own = keysOf(host, destination);
   if (own === "") return `ssh-keyscan sees no host key of ${fresh.address}, to know it by`;
-  if (own === former) return "both boards have the same ssh host keys, as copied cards do";
-  const { port } = destinationOf(host, fresh);
+  if (own === keysOf(host, destinationOf(host, old)))
+    return "both boards have the same ssh host keys, as copied cards do";
   const until = host.now() + minutes * 60_000;
-  while (keysOf(host, { name, port }) !== own) {
+  while (keysOf(host, { ...destination, name }) !== own) {
     if (host.now() >= until) return `${name} does not lead to ${fresh.address}`;
     host.sleep(2000);
   }

@@ -6,6 +6,7 @@ import { voiceOf } from "../text/output.ts";
 import { printable } from "../text/text.ts";
 import type { Wanted } from "./place.ts";
 import { parseBoard, urlOf } from "./remotes.ts";
+import { shellArgv } from "./ssh.ts";
 
 /**
  * The boards that announce themselves on the network, by what `avahi-browse -rptk _piku._tcp`
@@ -48,16 +49,10 @@ function findBoard(host: Host, typed: string | undefined) {
   throw usageError(why, `say which: piku init ${found[0] ?? "board.local"}`);
 }
 
-/**
- * What somebody at the terminal answers. By git, which brings a shell on Windows too and runs it for
- * an alias that begins with `!` (git-config(1)).
- */
+/** What somebody at the terminal answers. */
 function askFor(host: Host, question: string): string {
-  const script =
-    '!f() { printf %s "$1" >/dev/tty && IFS= read -r answer </dev/tty && printf %s "$answer"; }; f';
-  return host
-    .capture(["git", "-c", `alias.piku-ask=${script}`, "piku-ask", question])
-    .stdout.trim();
+  const script = 'printf %s "$1" >/dev/tty && IFS= read -r answer </dev/tty && printf %s "$answer"';
+  return host.capture(shellArgv(script, [question])).stdout.trim();
 }
 
 export const init = (wanted: Wanted) =>

@@ -7,7 +7,7 @@ import { nameToFollow, waitUntilFollows } from "./follows.ts";
 import { findPlace, requireApp, type Wanted } from "./place.ts";
 import { type Board, parseBoard, urlOf } from "./remotes.ts";
 import { type Listed, type Spoken, speakTo } from "./speak.ts";
-import { destinationOf, lineOf } from "./ssh.ts";
+import { destinationOf, lineOf, shellArgv } from "./ssh.ts";
 
 /** Files that an app keeps: its data, and a database in its own directory. */
 const keepsFiles =
@@ -68,6 +68,8 @@ interface PlannedMove {
   before: Listed;
   /** Whether the old board closes it before it is copied. */
   closes: boolean;
+  /** The name that somebody has to point to the new board, if there is one. */
+  name: string | undefined;
   /** When the move began, by the old board's clock: seconds since 1970. */
   began: string;
 }
@@ -93,7 +95,8 @@ function survey(
       "to replace it and its data: --force",
     );
   const closes = !live && old.run(app, keepsFiles) !== "";
-  return { app, old, fresh, before, closes, began: old.run(app, "date +%s") };
+  const began = old.run(app, "date +%s");
+  return { app, old, fresh, before, closes, name: nameToFollow(before), began };
 }
 
 /** Copies an app and checks it; when that fails the old board has it as before, and says so. */
@@ -125,12 +128,11 @@ function bringOver(host: Host, plan: PlannedMove, force: boolean): void {
 /** Closes what was left open on the old board, once visitors go to the new one. */
 function leaveOld(
   host: Host,
-  { app, old, fresh, before, closes, began }: PlannedMove,
+  { app, old, fresh, closes, name, began }: PlannedMove,
   minutes: number,
 ) {
   if (closes) return;
   const voice = voiceOf(host);
-  const name = nameToFollow(before);
   if (name !== undefined) {
     voice.start(`Waiting until ${name} leads to ${fresh.name}; until then ${old.name} serves it`);
     const unseen = waitUntilFollows(host, name, old.board, fresh.board, minutes);
@@ -148,11 +150,10 @@ function leaveOld(
     );
 }
 
-function tellMoved(host: Host, { app, old, fresh, before, closes }: PlannedMove): void {
+function tellMoved(host: Host, { app, old, fresh, closes, name }: PlannedMove): void {
   const voice = voiceOf(host);
   const address = fresh.find(app)?.url;
   voice.start(`App '${app}' is on ${fresh.name}${address ? `: ${address}` : ""}`);
-  const name = nameToFollow(before);
   if (closes && name !== undefined) voice.log(`       Point ${name} there now.`);
   voice.log(`       On ${old.name} it is stopped; to remove it: ${old.line("destroy", app)}`);
 }
@@ -173,18 +174,17 @@ function check({ app, before, old, fresh, closes }: PlannedMove): void {
 }
 
 /**
- * Streams a backup from one board into the other's restore. By git, which brings a shell on Windows
- * too and runs it for an alias that begins with `!` (git-config(1)). A backup that breaks off is
- * refused by `restore`, which reads its seal first.
+ * Streams a backup from one board into the other's restore. A backup that breaks off is refused by
+ * `restore`, which reads its seal first.
  */
 function copy(host: Host, from: Board, to: Board, app: string, force: boolean): void {
-  const script = '!f() { ssh -p "$2" -- "$1" "$3" | ssh -p "$5" -- "$4" "$6"; }; f';
+  const script = 'ssh -p "$2" -- "$1" "$3" | ssh -p "$5" -- "$4" "$6"';
   const restore = lineOf(["restore", app, ...(force ? ["--force"] : [])]);
   const ends = [
     [from.address, destinationOf(host, from).port, lineOf(["backup", app])],
     [to.address, destinationOf(host, to).port, restore],
   ].flat();
-  if (host.run(["git", "-c", `alias.piku-move=${script}`, "piku-move", ...ends]) !== 0)
+  if (host.run(shellArgv(script, ends)) !== 0)
     throw new PikuError(`app '${app}' could not be copied to ${to.address}`, "the reason is above");
 }
 

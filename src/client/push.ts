@@ -2,6 +2,7 @@ import { command } from "../commands/command.ts";
 import { must, PikuError } from "../text/errors.ts";
 import { currentBranch, findPlace, requireApp, type Wanted } from "./place.ts";
 import { urlOf } from "./remotes.ts";
+import { listedIn } from "./speak.ts";
 import { end, lineOf, runThere, sshTo } from "./ssh.ts";
 
 export const pushBranch = (wanted: Wanted) =>
@@ -71,8 +72,7 @@ export const open = (wanted: Wanted) =>
 
 /** The address of an app in what `apps --json` prints. Throws where it is not among them. */
 export function urlIn(listed: string, app: string): string | undefined {
-  const apps = JSON.parse(listed) as { app: string; url?: string }[];
-  const found = apps.find((one) => one.app === app);
+  const found = listedIn(listed, app);
   if (!found) throw new PikuError(`app '${app}' is not on the board`, "first: piku deploy");
   return found.url !== undefined && /^https?:\/\/[\w.:[\]/~-]+$/.test(found.url)
     ? found.url

@@ -13,6 +13,10 @@ export interface Listed {
   ownPort?: number;
 }
 
+/** An app in what `apps --json` has printed. */
+export const listedIn = (printed: string, app: string): Listed | undefined =>
+  (JSON.parse(printed) as Listed[]).find((one) => one.app === app);
+
 /** A board, as a move speaks with it. What fails throws what the board said. */
 export function speakTo(host: Host, board: Board) {
   const name = board.address;
@@ -34,8 +38,7 @@ export function speakTo(host: Host, board: Board) {
         .join(" "),
     /** What a line for the app's shell prints, without the last line break. */
     run: (app: string, line: string) => ask("run", app, "--", line).trimEnd(),
-    find: (app: string) =>
-      (JSON.parse(ask("apps", "--json")) as Listed[]).find((one) => one.app === app),
+    find: (app: string) => listedIn(ask("apps", "--json"), app),
     /** Stops it, with a page that says why where it has a site. */
     close(app: string, message: string) {
       // An app without a site has no page.

@@ -32,6 +32,15 @@ export function lineOf(words: readonly string[]): string {
   return `run ${shellQuote(app)} -- ${typed}`;
 }
 
+/**
+ * A line of shell with words as `$1`, `$2` and so on. By git, which brings a shell on Windows too
+ * and runs it for an alias that begins with `!` (git-config(1)).
+ */
+export const shellArgv = (script: string, words: readonly string[]): string[] => [
+  ...["git", "-c", `alias.piku-shell=!f() { ${script}; }; f`, "piku-shell"],
+  ...words,
+];
+
 /** Whether a person sits at all three ends: only then does a terminal on the board help. */
 export const hasTerminal = (host: Host) => [0, 1, 2].every((one) => host.isTerminal(one));
 

@@ -108,8 +108,10 @@ export const deployCancel = command({
 function deployerOf(host: Host, app: App): number | undefined {
   const holder = (turn: "deploy" | "push") =>
     isHeld(host, app.paths, turn, app) ? (holderOf(host, app.paths, turn, app) ?? 0) : undefined;
-  const pushing = holder("deploy") === undefined ? holder("push") : undefined;
-  if (!pushing) return holder("deploy");
+  const deploying = holder("deploy");
+  if (deploying !== undefined) return deploying;
+  const pushing = holder("push");
+  if (!pushing) return undefined;
   const family = familyOf(everyProcess(host), [pushing]);
   return family.find(({ pid }) => wordsOf(host, pid).includes("git-hook"))?.pid;
 }

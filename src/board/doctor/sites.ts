@@ -1,4 +1,3 @@
-import type { App } from "../../app/app.ts";
 import type { Paths } from "../../app/paths.ts";
 import { releasedSite } from "../../app/releases.ts";
 import type { Host } from "../../host/host.ts";
@@ -7,7 +6,7 @@ import { webFiles } from "../../site/main-file.ts";
 import { refusedSites } from "../../site/refused.ts";
 import { addressIn } from "../../site/visit.ts";
 import { printable } from "../../text/text.ts";
-import { listVassals } from "../../workers/emperor.ts";
+import { vassalsByApp } from "../../workers/emperor.ts";
 import { isAsleep } from "../../workers/idle.ts";
 import { type Check, type Examined, findings, when } from "./check.ts";
 
@@ -63,12 +62,6 @@ function changed(host: Host, board: Examined, refused: ReadonlyMap<string, strin
   ];
 }
 
-const hasAsleep = (host: Host, app: App) =>
-  listVassals(host, app.paths, app.name).some(
-    ({ release, ...vassal }) =>
-      release !== undefined && isAsleep(host, app, { ...vassal, release }),
-  );
-
 const maxAsked = 200;
 // nginx's own answers in the place of an app. What an app answers is the app's own affair.
 const fromNginx: Record<string, string> = {
@@ -78,11 +71,19 @@ const fromNginx: Record<string, string> = {
 };
 
 /** Apps for which nginx itself answers, or nothing does; asked as visitors would, in one call. */
-function unanswered(host: Host, { sites, expected, nginx }: Examined) {
+function unanswered(host: Host, { sites, expected, nginx, paths }: Examined) {
   if (nginx.way === "none") return [];
+  const vassals = vassalsByApp(host, paths);
+  const awake = expected.filter(
+    (app) =>
+      !vassals
+        .get(app.name)
+        ?.some(({ release, ...vassal }) => release && isAsleep(host, app, { ...vassal, release })),
+  );
+  const names = new Set(awake.map(({ name }) => name));
   const asked = [...sites]
     // To ask those that sleep would wake them all at once.
-    .filter(([name]) => expected.some((app) => app.name === name && !hasAsleep(host, app)))
+    .filter(([name]) => names.has(name))
     .slice(0, maxAsked)
     .flatMap(([name, site]) => {
       const address = addressIn(site);
